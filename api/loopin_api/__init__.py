@@ -1,0 +1,1 @@
+"""The HTTP interface: tracking, queries and exports over what the store holds."""

@@ -1,0 +1,99 @@
+"""The application: its endpoints, and how they are put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+
+from loopin_api import errors, openapi
+from loopin_api.auth import authenticator
+from loopin_api.delivery import Publisher
+from loopin_api.health import Component, HealthBoard, Probe
+from loopin_api.instruments import Instruments
+from loopin_api.middleware import Guard, TrailingSlash
+from loopin_api.queries.freshness import freshness_s
+from loopin_api.routers import export, health, index, overview, sentiment, track
+from loopin_api.services import Services
+from loopin_api.settings import ApiSettings
+from loopin_api.version import VERSION
+from loopin_sinks.store import Store
+from loopin_text.sentiment import score
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    overview.router,
+    sentiment.router,
+    track.router,
+    export.router,
+    health.router,
+    index.router,
+)
+
+BODIES: Final[tuple[type[BaseModel], ...]] = (sentiment.SentimentRequest, track.TrackRequest)
+"""Request bodies, for the OpenAPI description."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: ApiSettings,
+    store: Store,
+    publisher: Publisher,
+    *,
+    probes: Mapping[str, Probe] | None = None,
+    clock: Callable[[], datetime] = _utc_now,
+) -> FastAPI:
+    """The HTTP application over an open store and a client of the broker, both of which stay the caller's.
+
+    Args:
+        settings: whom to trust, and limits.
+        store: answers the queries.
+        publisher: takes the tracked events; a ``Loopin`` client of any project serves all projects.
+        probes: further components of ``/api/analytics/health``, by name.
+        clock: the time now, aware.
+
+    Raises:
+        ConfigurationError: no usable secret or key is configured.
+    """
+    instruments = Instruments()
+    app = FastAPI(
+        title="loopin-analytics",
+        version=VERSION,
+        description=openapi.DESCRIPTION,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.services = Services(
+        settings=settings,
+        store=store,
+        publisher=publisher,
+        authenticator=authenticator(settings),
+        clock=clock,
+        health=HealthBoard({"store": lambda: _ask_store(store, clock), **(probes or {})}),
+        instruments=instruments,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    errors.install(app)
+    openapi.install(app, BODIES)
+    app.add_middleware(Guard, instruments=instruments)
+    app.add_middleware(TrailingSlash)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    await asyncio.to_thread(score, "warm")  # reads the lexicon, so that the first request need not
+    yield
+
+
+async def _ask_store(store: Store, clock: Callable[[], datetime]) -> Component:
+    await store.ping()
+    return Component(ok=True, version=await store.version(), freshness_s=await freshness_s(store, clock()))

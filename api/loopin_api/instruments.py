@@ -1,0 +1,40 @@
+"""The API's own Prometheus metrics, one registry for an application."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Instruments:
+    """Counters, gauges and histograms; labels are routes, never paths, so that their number is bounded."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "loopin_api_requests", "Requests answered", ("method", "route", "status"), registry=self.registry
+        )
+        self.seconds = Histogram(
+            "loopin_api_request_seconds",
+            "Time from a request to the end of its answer",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.open_requests = Gauge(
+            "loopin_api_open_requests", "Requests being answered", registry=self.registry
+        )
+        self.accepted = Counter(
+            "loopin_api_events_accepted", "Events the broker acknowledged", registry=self.registry
+        )
+        self.unacknowledged = Counter(
+            "loopin_api_events_unacknowledged",
+            "Events the broker did not acknowledge in time",
+            registry=self.registry,
+        )
+        self.exported_rows = Counter("loopin_api_exported_rows", "Rows of exports", registry=self.registry)
+
+    def exposition(self) -> bytes:
+        """All of them in Prometheus's text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,128 @@
+"""The OpenAPI description: errors and bodies that FastAPI cannot see by itself, with examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from loopin_api.envelope import Failure
+
+EXAMPLE_TIME: Final = "2026-01-15T10:30:00.000Z"
+
+DESCRIPTION: Final = """Event analytics: track events, query metrics, export what is stored.
+
+Good answers under `/api/analytics` are `{"success": true, "data": ..., "timestamp": ...}`, errors
+`{"success": false, "error": ..., "error_code": ..., "details": [...], "timestamp": ...}`. A trailing slash
+is optional on every path. Every field's unit stands in its description."""
+
+_FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
+    400: (
+        "Malformed request",
+        "MALFORMED_JSON",
+        "The body is not JSON (trailing characters (byte 8)); correct it.",
+        [],
+    ),
+    401: ("No valid token or key", "INVALID_TOKEN", "This key is not known; use one that is configured.", []),
+    403: (
+        "The scope is missing",
+        "INSUFFICIENT_SCOPE",
+        "This needs the scope read; use a token or key that has it.",
+        [],
+    ),
+    413: ("The body is too large", "BODY_TOO_LARGE", "Send at most 131072 bytes.", []),
+    415: (
+        "The body is not JSON by its type",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "Send the body as application/json.",
+        [],
+    ),
+    422: (
+        "A value is invalid",
+        "VALIDATION_ERROR",
+        "Correct the fields named in details.",
+        [{"field": "days", "reason": "Input should be greater than or equal to 1."}],
+    ),
+    500: (
+        "The server failed",
+        "INTERNAL_ERROR",
+        "The server failed; try again, and report it if it stays.",
+        [],
+    ),
+    503: (
+        "The store or the broker is away; see Retry-After",
+        "STORE_UNREACHABLE",
+        "ClickHouse does not answer; check that it runs and LOOPIN_CLICKHOUSE_URL.",
+        [],
+    ),
+}
+
+COMMON: Final = (401, 403, 422, 500, 503)
+"""Errors that every guarded endpoint can answer with."""
+
+WITH_BODY: Final = (400, 413, 415)
+"""Errors that every endpoint with a request body can answer with beside the common ones."""
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def failures(*statuses: int) -> Responses:
+    """The ``responses`` of a route for these error statuses, each with an example."""
+    return {status: _failure(status) for status in statuses}
+
+
+def _failure(status: int) -> dict[str, Any]:
+    description, code, message, details = _FAILURES[status]
+    example = {
+        "success": False,
+        "error": message,
+        "error_code": code,
+        "details": details,
+        "timestamp": EXAMPLE_TIME,
+    }
+    return {
+        "model": Failure,
+        "description": description,
+        "content": {"application/json": {"example": example}},
+    }
+
+
+def success(description: str, data: Any) -> Responses:
+    """The good response of a route, with an example of what stands in ``data``."""
+    example = {"success": True, "data": data, "timestamp": EXAMPLE_TIME}
+    return {200: {"description": description, "content": {"application/json": {"example": example}}}}
+
+
+def request_body(model: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``openapi_extra`` of a route whose body is read by ``json_body(model)``."""
+    content = {
+        "schema": {"$ref": f"#/components/schemas/{model.__name__}"},
+        "examples": {name: {"value": value} for name, value in examples.items()},
+    }
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def install(app: FastAPI, bodies: tuple[type[BaseModel], ...]) -> None:
+    """Make the application describe the request bodies too."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+            )
+            _, definitions = models_json_schema(
+                [(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}"
+            )
+            schema["components"]["schemas"].update(definitions.get("$defs", {}))
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way to extend it

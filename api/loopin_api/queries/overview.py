@@ -1,0 +1,145 @@
+"""The numbers of the overview, as the metric catalogue defines them, from the stored events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from loopin_api.timespan import Timespan
+from loopin_schemas.catalogue.system import SYSTEM
+from loopin_sinks.store import Store
+
+SESSION_GAP_MS: Final = 30 * 60 * 1000
+"""Longest pause within a session of events that name no session, in ms."""
+
+SESSION_LOOKBACK: Final = timedelta(days=1)
+"""How far before the interval a session is followed back to tell whether it began within it."""
+
+SYSTEM_EVENTS: Final = tuple(event.name for event in SYSTEM)
+"""Events that do not make a user active."""
+
+_EVER: Final = """
+SELECT
+    uniqExact(user) AS total_users,
+    count() AS stored,
+    toUnixTimestamp64Milli(max(received_at)) AS newest_ms
+FROM events
+WHERE project = {project:String} AND timestamp < {end:DateTime64(3, 'UTC')}
+"""
+
+_PERIOD: Final = """
+SELECT
+    count() AS tracked_events,
+    countIf(event = 'event_created') AS total_events,
+    uniqExactIf(user, NOT has({system:Array(String)}, event)) AS active_users,
+    uniqExactIf(user, event = 'ticket_purchased') AS buyers,
+    uniqExactIf(
+        user, NOT has({system:Array(String)}, event) AND timestamp >= {today:DateTime64(3, 'UTC')}
+    ) AS active_users_today
+FROM events
+WHERE project = {project:String}
+    AND timestamp >= {start:DateTime64(3, 'UTC')} AND timestamp < {end:DateTime64(3, 'UTC')}
+"""
+
+_REVENUE: Final = """
+SELECT
+    upper(currency) AS code,
+    sumKahan(if(event = 'ticket_purchased', 1, -1) * toFloat64(ifNull(amount, 0))) AS revenue
+FROM events
+WHERE project = {project:String}
+    AND timestamp >= {start:DateTime64(3, 'UTC')} AND timestamp < {end:DateTime64(3, 'UTC')}
+    AND event IN ('ticket_purchased', 'payment_refunded')
+    AND isFinite(ifNull(amount, 0))
+GROUP BY code
+"""
+
+_SESSIONS: Final = """
+SELECT count() AS sessions, sum(ended_ms - began_ms) AS total_ms
+FROM (
+    SELECT
+        min(toUnixTimestamp64Milli(timestamp)) AS began_ms,
+        max(toUnixTimestamp64Milli(timestamp)) AS ended_ms
+    FROM events
+    WHERE project = {project:String}
+        AND timestamp >= {lookback:DateTime64(3, 'UTC')} AND timestamp < {end:DateTime64(3, 'UTC')}
+        AND session_id != '' AND NOT has({system:Array(String)}, event)
+    GROUP BY user, session_id
+    UNION ALL
+    SELECT session[1] AS began_ms, session[-1] AS ended_ms
+    FROM (
+        SELECT
+            arraySort(groupArray(toUnixTimestamp64Milli(timestamp))) AS times,
+            arraySplit((at, pause) -> pause > {gap_ms:Int64}, times, arrayDifference(times)) AS parts
+        FROM events
+        WHERE project = {project:String}
+            AND timestamp >= {lookback:DateTime64(3, 'UTC')} AND timestamp < {end:DateTime64(3, 'UTC')}
+            AND session_id = '' AND NOT has({system:Array(String)}, event)
+        GROUP BY user
+    )
+    ARRAY JOIN parts AS session
+)
+WHERE began_ms >= toUnixTimestamp64Milli({start:DateTime64(3, 'UTC')})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewNumbers:
+    """The overview's numbers; ratios 0 to 1, lengths in minutes, money by ISO 4217 code."""
+
+    tracked_events: int
+    total_events: int
+    total_users: int
+    active_users_today: int
+    ticket_conversion: float | None
+    avg_session_length: float | None
+    revenue: Mapping[str, float]
+    newest_received: datetime | None
+
+
+async def overview(store: Store, project: str, span: Timespan, currency: str) -> OverviewNumbers:
+    """Compute the overview of a project over a span; amounts without a currency are in ``currency``.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    bound: dict[str, object] = {
+        "project": project,
+        "start": span.start,
+        "end": span.end,
+        "today": max(span.last_midnight, span.start),
+        "lookback": span.start - SESSION_LOOKBACK,
+        "gap_ms": SESSION_GAP_MS,
+        "system": list(SYSTEM_EVENTS),
+    }
+    (ever,), (period,), money, (sessions,) = await asyncio.gather(
+        *(store.query(sql, bound) for sql in (_EVER, _PERIOD, _REVENUE, _SESSIONS))
+    )
+    return OverviewNumbers(
+        tracked_events=period["tracked_events"],
+        total_events=period["total_events"],
+        total_users=ever["total_users"],
+        active_users_today=period["active_users_today"],
+        ticket_conversion=_ratio(period["buyers"], period["active_users"]),
+        avg_session_length=_ratio(sessions["total_ms"] / 60_000, sessions["sessions"]),
+        revenue=_by_currency(money, currency),
+        newest_received=_moment(ever["newest_ms"]) if ever["stored"] else None,
+    )
+
+
+def _ratio(part: float, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _by_currency(rows: list[dict[str, Any]], default: str) -> dict[str, float]:
+    totals: dict[str, float] = {}
+    for row in rows:
+        code = row["code"] or default
+        totals[code] = totals.get(code, 0.0) + row["revenue"]
+    return totals
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)

@@ -1,0 +1,156 @@
+"""GET /api/analytics/overview."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from loopin_api.envelope import Moment, Success
+from loopin_api.openapi import COMMON, failures, success
+from loopin_api.queries.overview import OverviewNumbers, overview
+from loopin_api.services import Reader, Use
+from loopin_api.timespan import MAX_DAYS, Timespan, last_days, timezone
+
+router = APIRouter(tags=["analytics"])
+
+
+class Insight(BaseModel):
+    """A finding about users or the business."""
+
+    type: str = Field(description="Kind of insight, e.g. churn_risk.")
+    title: str = Field(description="One line for a person.")
+    priority: Literal["low", "medium", "high", "critical"] = Field(description="How urgent it is.")
+    confidence: float = Field(ge=0, le=1, description="How sure the method is, ratio 0 to 1.")
+
+
+class FiringAlert(BaseModel):
+    """A metric beyond its threshold."""
+
+    metric_name: str = Field(description="Name of the metric.")
+    value: float = Field(
+        description="Its value, in percent where the metric is a ratio, else in its own unit."
+    )
+    threshold: float = Field(description="The threshold it crossed, in the same unit.")
+    severity: Literal["warning", "critical"] = Field(description="Which threshold it crossed.")
+
+
+class Overview(BaseModel):
+    """The state of a project, in the numbers that matter most."""
+
+    total_events: int = Field(description="Platform events created (`event_created`) in the period, count.")
+    total_users: int = Field(description="Users ever seen by the end of the period, count.")
+    total_revenue: float = Field(
+        description="Amounts of `ticket_purchased` less those of `payment_refunded` in the period, in "
+        "`currency`, to two decimals. An amount that names no currency is in `currency`."
+    )
+    active_users_today: int = Field(
+        description="Users with at least one event since midnight, events of the system group apart, count."
+    )
+    conversion_rate: float | None = Field(
+        description="Active users of the period with a `ticket_purchased`, percent (0 to 100), to two "
+        "decimals; null without active users."
+    )
+    avg_session_length: float | None = Field(
+        description="Mean of last minus first event of the sessions begun in the period, minutes, to two "
+        "decimals; null without sessions. A session is a user's events of one `session_id`, or, where they "
+        "name none, those without a pause of more than 30 minutes; events of the system group are left out."
+    )
+    top_insights: list[Insight] = Field(description="Newest insights of the highest priority.")
+    alerts: list[FiringAlert] = Field(description="Alerts that are firing.")
+    tracked_events: int = Field(description="All events tracked in the period, count.")
+    currency: str = Field(description="Currency of `total_revenue`, ISO 4217.")
+    other_revenue: dict[str, float] = Field(
+        description="Revenue in other currencies by ISO 4217 code, to two decimals; not in `total_revenue`."
+    )
+    period_start: Moment = Field(description="Start of the period, ISO 8601 in UTC.")
+    period_end: Moment = Field(description="End of the period, excluded, ISO 8601 in UTC.")
+    tz: str = Field(description="Time zone in which days begin, name in the tz database.")
+    freshness_s: float | None = Field(
+        description="Seconds since the newest event in the numbers was received; null without events."
+    )
+    basis: Literal["distinct_ids", "persons"] = Field(
+        description="What counts as one user: a distinct_id, or a person with all their distinct_ids."
+    )
+
+
+_EXAMPLE = {
+    "total_events": 150,
+    "total_users": 1250,
+    "total_revenue": 45000.0,
+    "active_users_today": 89,
+    "conversion_rate": 12.5,
+    "avg_session_length": 8.5,
+    "top_insights": [
+        {"type": "churn_risk", "title": "High Churn Risk Detected", "priority": "high", "confidence": 0.85}
+    ],
+    "alerts": [
+        {"metric_name": "payment_failure_rate", "value": 15.2, "threshold": 10.0, "severity": "warning"}
+    ],
+    "tracked_events": 31106,
+    "currency": "INR",
+    "other_revenue": {"EUR": 310.0},
+    "period_start": "2026-01-08T18:30:00.000Z",
+    "period_end": "2026-01-15T10:30:00.000Z",
+    "tz": "Asia/Kolkata",
+    "freshness_s": 1.2,
+    "basis": "distinct_ids",
+}
+
+
+@router.get(
+    "/api/analytics/overview",
+    summary="Overview of a project",
+    responses={**success("The numbers of the period", _EXAMPLE), **failures(*COMMON)},
+)
+async def get_overview(
+    caller: Reader,
+    use: Use,
+    days: Annotated[
+        int,
+        Query(
+            ge=1, le=MAX_DAYS, description="Days of the period: today so far, and the days before it, whole."
+        ),
+    ] = 7,
+    tz: Annotated[
+        str | None,
+        Query(description="Time zone in which days begin, e.g. Asia/Kolkata; the project's by default."),
+    ] = None,
+) -> Success[Overview]:
+    """Needs the scope `read`."""
+    span = last_days(days, use.clock(), timezone(tz or use.settings.project_timezone))
+    numbers = await overview(use.store, caller.project, span, use.settings.currency)
+    return Success(data=_answer(numbers, span, use.settings.currency))
+
+
+def _answer(numbers: OverviewNumbers, span: Timespan, currency: str) -> Overview:
+    newest = numbers.newest_received
+    return Overview(
+        total_events=numbers.total_events,
+        total_users=numbers.total_users,
+        total_revenue=_cents(numbers.revenue.get(currency, 0.0)),
+        active_users_today=numbers.active_users_today,
+        conversion_rate=_rounded(numbers.ticket_conversion, 100),
+        avg_session_length=_rounded(numbers.avg_session_length, 1),
+        top_insights=[],
+        alerts=[],
+        tracked_events=numbers.tracked_events,
+        currency=currency,
+        other_revenue={
+            code: _cents(sum_) for code, sum_ in sorted(numbers.revenue.items()) if code != currency
+        },
+        period_start=span.start,
+        period_end=span.end,
+        tz=span.zone_name,
+        freshness_s=None if newest is None else max(0.0, round((span.end - newest).total_seconds(), 3)),
+        basis="distinct_ids",
+    )
+
+
+def _cents(amount: float) -> float:
+    return round(amount, 2) + 0.0  # the addition turns -0.0 into 0.0
+
+
+def _rounded(value: float | None, factor: int) -> float | None:
+    return None if value is None else round(value * factor, 2)

@@ -1,0 +1,155 @@
+"""POST /api/analytics/events/track."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+
+from loopin_api.auth import Caller
+from loopin_api.body import json_body
+from loopin_api.delivery import NotAcknowledged, deliver
+from loopin_api.envelope import Detail, Success
+from loopin_api.errors import ApiError, from_invalid_event, invalid, unavailable
+from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
+from loopin_api.services import Ingester, Use
+from loopin_producers.event_builder import build_event
+from loopin_schemas import Event, InvalidEvent
+from loopin_schemas.catalogue import translate
+
+router = APIRouter(tags=["tracking"])
+
+MAX_NUMBER: Final = 2**53 - 1
+"""Largest integer that every JSON reader holds exactly; longer ids have to be text."""
+
+_FIELDS: Final = {"event": "event_name", "distinct_id": "user_id", "properties": "metadata"}
+"""What the request calls the event's fields, where the names differ."""
+
+
+class TrackRequest(BaseModel):
+    """One event."""
+
+    model_config = ConfigDict(strict=True)
+
+    event_name: str = Field(description="What happened, 1 to 200 characters, e.g. `custom_button_click`.")
+    event_type: str | None = Field(
+        None,
+        max_length=200,
+        description="Kind of event, e.g. `user_action`; kept as the property `event_type`.",
+    )
+    metadata: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The event's properties: at most 32 KB of JSON, nested at most 20 deep.",
+    )
+    user_id: StrictStr | Annotated[StrictInt, Field(ge=0, le=MAX_NUMBER)] | None = Field(
+        None, description="Who did it, text or a number below 2^53; the token's `sub` by default."
+    )
+    session_id: str | None = Field(None, description="Session it belongs to, 1 to 200 characters.")
+    timestamp: str | float | None = Field(
+        None, description="When it happened: ISO 8601, or milliseconds since 1970; now by default."
+    )
+    uuid: str | None = Field(
+        None, description="Identity of the event; sent twice it counts once. Made by the server by default."
+    )
+
+
+class Receipt(BaseModel):
+    """The broker has the event."""
+
+    uuid: str = Field(description="The event's identity.")
+    result: Literal["accepted"] = Field(
+        description="`accepted`: acknowledged by the broker, on all replicas."
+    )
+
+
+_EXAMPLES: Final = {
+    "button": {
+        "event_name": "custom_button_click",
+        "event_type": "user_action",
+        "metadata": {"button_id": "signup_cta", "page": "landing", "campaign": "summer_2024"},
+    },
+    "purchase": {
+        "event_name": "ticket_purchased",
+        "event_type": "conversion",
+        "metadata": {
+            "event_id": "event_789",
+            "amount": 500.0,
+            "currency": "INR",
+            "payment_method": "razorpay",
+        },
+        "user_id": 12345,
+        "session_id": "abc-def-ghi",
+        "timestamp": "2026-01-15T10:30:00Z",
+        "uuid": "01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a10",
+    },
+}
+
+
+@router.post(
+    "/api/analytics/events/track",
+    summary="Track an event",
+    responses={
+        **success("Accepted", {"uuid": "01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a10", "result": "accepted"}),
+        **failures(*COMMON, *WITH_BODY),
+    },
+    openapi_extra=request_body(TrackRequest, _EXAMPLES),
+)
+async def post_event(
+    caller: Ingester, use: Use, body: Annotated[TrackRequest, Depends(json_body(TrackRequest))]
+) -> Success[Receipt]:
+    """Answers once the broker has acknowledged the event.
+
+    The names of the documents are understood: `page_view` becomes `$pageview`. Without an acknowledgement
+    in time the answer is 503, with the uuid in `details`: send the event again with that uuid, and it counts
+    once whether or not the first one arrived. Needs the scope `ingest`.
+    """
+    if not use.settings.enabled:
+        raise unavailable("ANALYTICS_DISABLED", "Tracking is switched off; set ANALYTICS_ENABLED=true.")
+    try:
+        event = to_event(body, caller, time.time_ns() // 1_000_000)
+        await deliver(use.publisher, event, use.settings.publish_timeout_s)
+    except InvalidEvent as error:
+        raise from_invalid_event(error, _FIELDS.get(error.field or "", error.field)) from None
+    except NotAcknowledged:
+        use.instruments.unacknowledged.inc()
+        raise _not_acknowledged(str(event.uuid)) from None
+    use.instruments.accepted.inc()
+    return Success(data=Receipt(uuid=str(event.uuid), result="accepted"))
+
+
+def to_event(body: TrackRequest, caller: Caller, now_ms: int) -> Event:
+    """The event that a request asks to track, at ``now_ms`` unless it says when.
+
+    Raises:
+        ApiError: 422 when nobody is named.
+        InvalidEvent: a field breaks its limit.
+    """
+    user = caller.user if body.user_id is None else str(body.user_id)
+    if user is None:
+        reason = "Name the user: a key stands for a project, not for a person."
+        raise invalid([Detail(field="user_id", reason=reason)])
+    name, properties = translate(body.event_name, body.metadata, "documents")
+    if body.event_type is not None:
+        properties["event_type"] = body.event_type
+    return build_event(
+        caller.project,
+        name,
+        user,
+        properties,
+        now_ms=now_ms,
+        timestamp=body.timestamp,
+        uuid=body.uuid,
+        session_id=body.session_id,
+        source="api",
+    )
+
+
+def _not_acknowledged(uuid: str) -> ApiError:
+    error = unavailable(
+        "NOT_ACKNOWLEDGED",
+        "The broker did not acknowledge the event; send it again with the uuid in details.",
+    )
+    error.details = [Detail(field="uuid", reason=uuid)]
+    return error

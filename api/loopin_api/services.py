@@ -1,0 +1,69 @@
+"""What the endpoints work with, made once for an application, and who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, cast
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer
+
+from loopin_api.auth import Authenticator, Caller, Scope, forbidden
+from loopin_api.delivery import Publisher
+from loopin_api.health import HealthBoard
+from loopin_api.instruments import Instruments
+from loopin_api.settings import ApiSettings
+from loopin_sinks.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The application's parts."""
+
+    settings: ApiSettings
+    store: Store
+    publisher: Publisher
+    authenticator: Authenticator
+    clock: Callable[[], datetime]
+    health: HealthBoard
+    instruments: Instruments
+
+
+def services(request: Request) -> Services:
+    """The services of the application that got this request."""
+    return cast(Services, request.app.state.services)
+
+
+_token = HTTPBearer(
+    scheme_name="token",
+    bearerFormat="JWT",
+    description="A token signed with HS256. Claims: `sub` (the user), `project`, `scopes` (a list), `exp`.",
+    auto_error=False,
+)
+_key = HTTPBearer(
+    scheme_name="key",
+    bearerFormat="opaque",
+    description="A key. A project's write key has the scope `ingest` only.",
+    auto_error=False,
+)
+
+
+def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
+    """A dependency that answers 401 or 403 unless the caller has the scope."""
+
+    async def caller(
+        request: Request, _by_token: object = Security(_token), _by_key: object = Security(_key)
+    ) -> Caller:
+        found = services(request).authenticator.authenticate(request.headers.get("authorization"))
+        if not found.may(scope):
+            raise forbidden(scope)
+        return found
+
+    return caller
+
+
+Use = Annotated[Services, Depends(services)]
+Reader = Annotated[Caller, Depends(require("read"))]
+Ingester = Annotated[Caller, Depends(require("ingest"))]

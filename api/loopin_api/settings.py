@@ -1,0 +1,71 @@
+"""Settings of the API process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from loopin_api.timespan import timezone
+
+
+class ConfigurationError(Exception):
+    """The process cannot start as it is configured; the message is one sentence that says what to do."""
+
+
+class ApiSettings(BaseSettings):
+    """How the API listens, whom it trusts and how much it takes (environment: ``LOOPIN_...``).
+
+    The names that the documents give to some settings work as well: ``ANALYTICS_ENABLED``,
+    ``AI_SERVICES_ENABLED``, ``OPENAI_API_KEY``, ``POSTHOG_API_KEY``, ``POSTHOG_HOST``. Where both are set,
+    ours counts.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LOOPIN_", extra="ignore", populate_by_name=True)
+
+    api_host: str = Field("127.0.0.1", description="address to listen on")
+    api_port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    jwt_secret: SecretStr | None = Field(None, description="shared secret of HS256 tokens, at least 32 bytes")
+    keys_file: Path | None = Field(
+        None, description='JSON list of {"name", "project", "scopes", "sha256"}, one for each key'
+    )
+    max_body_bytes: int = Field(
+        128 * 1024, ge=1024, le=64 << 20, description="largest request body of one event or query, in bytes"
+    )
+    publish_timeout_s: float = Field(
+        10.0, gt=0, le=300, description="longest wait for the broker's acknowledgement, in seconds"
+    )
+    project_timezone: str = Field("UTC", description="where a project's days begin, e.g. Asia/Kolkata")
+    currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")
+    enabled: bool = Field(
+        True,
+        validation_alias=AliasChoices("LOOPIN_ENABLED", "ANALYTICS_ENABLED"),
+        description="when false, tracking is refused with 503; queries still answer",
+    )
+    ai_enabled: bool = Field(
+        True,
+        validation_alias=AliasChoices("LOOPIN_AI_ENABLED", "AI_SERVICES_ENABLED"),
+        description="when false, sentiment analysis is refused with 503",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("LOOPIN_OPENAI_API_KEY", "OPENAI_API_KEY"),
+        description="key of the OpenAI service",
+    )
+    posthog_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("LOOPIN_POSTHOG_API_KEY", "POSTHOG_API_KEY"),
+        description="project key of the PostHog service",
+    )
+    posthog_host: str | None = Field(
+        None,
+        validation_alias=AliasChoices("LOOPIN_POSTHOG_HOST", "POSTHOG_HOST"),
+        description="address of the PostHog service",
+    )
+
+    @field_validator("project_timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        timezone(value)
+        return value

@@ -1,0 +1,197 @@
+"""The Kafka side of the client: one idempotent producer, one background thread, exact counts."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from loopin_producers.errors import DeliveryFailed, InvalidConfiguration, QueueFull
+
+logger = logging.getLogger("loopin_producers")
+# Without a handler of ours, Python prints warnings of a library to stderr in programs that set up no logging.
+logger.addHandler(logging.NullHandler())
+kafka_logger = logging.getLogger("loopin_producers.kafka")
+
+Done = Callable[[DeliveryFailed | None, int, int], None]
+"""Called once per accepted record with the failure or None, the partition and the offset."""
+
+_POLL_S = 0.1
+_PURGE_S = 2.0
+
+FIXED: Mapping[str, Any] = {
+    # A user's events stay in order in one partition, whoever publishes them.
+    "partitioner": "murmur2_random",
+    "enable.idempotence": True,
+    "acks": "all",
+}
+DEFAULTS: Mapping[str, Any] = {
+    "compression.type": "lz4",
+    "linger.ms": 10,
+    "queue.buffering.max.kbytes": 256 * 1024,
+    "client.id": "loopin",
+}
+
+
+def producer_config(bootstrap_servers: str, max_queue_size: int, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """librdkafka's configuration: the defaults, the caller's options, and what may not be changed.
+
+    Raises:
+        InvalidConfiguration: an option that would break the order or the delivery of events.
+    """
+    for name, value in FIXED.items():
+        if name in extra and str(extra[name]).lower() not in (
+            str(value).lower(),
+            "-1" if name == "acks" else "",
+        ):
+            raise InvalidConfiguration(f"Remove {name} from config: the client needs {name}={value}.")
+    return {
+        **DEFAULTS,
+        "queue.buffering.max.messages": max_queue_size,
+        **extra,
+        **FIXED,
+        "bootstrap.servers": bootstrap_servers,
+    }
+
+
+class Channel:
+    """A producer with its delivery thread.
+
+    Every accepted record is settled exactly once, delivered or failed. ``Done`` callbacks run in the
+    background thread; one that raises is logged. Safe to share by threads, not by processes.
+
+    Raises:
+        InvalidConfiguration: librdkafka refuses the options.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._fatal = threading.Event()
+        # The callback holds the flag, not the channel: a cycle would keep the connections open until a
+        # garbage collection.
+        self._config = {**config, "error_cb": partial(_on_error, self._fatal)}
+        self._producer = self._make_producer()
+        self._settled = threading.Condition()
+        self._accepted = self._delivered = self._failed = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="loopin-delivery", daemon=True)
+        self._thread.start()
+
+    def _make_producer(self) -> Producer:
+        try:
+            return Producer(self._config, logger=kafka_logger)
+        except (KafkaException, TypeError, ValueError) as error:
+            raise InvalidConfiguration(f"Correct the Kafka options: {_describe(error)}.") from error
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Records queued, delivered and failed so far."""
+        with self._settled:
+            return self._queued(), self._delivered, self._failed
+
+    def _queued(self) -> int:
+        return self._accepted - self._delivered - self._failed
+
+    def send(self, topic: str, key: bytes | None, value: bytes, done: Done) -> None:
+        """Queue a record; returns at once.
+
+        Raises:
+            QueueFull: no room.
+            DeliveryFailed: the producer cannot take this record at all (e.g. it is too large).
+        """
+        with self._settled:
+            self._accepted += 1
+        try:
+            self._producer.produce(topic, value=value, key=key, on_delivery=partial(self._settle, done))
+        except BufferError:
+            self._withdraw()
+            raise QueueFull(
+                "Event dropped, the queue is full: check that the broker answers, or raise max_queue_size."
+            ) from None
+        except KafkaException as error:
+            self._withdraw()
+            raise _delivery_failed(error.args[0]) from error
+
+    def _withdraw(self) -> None:
+        with self._settled:
+            self._accepted -= 1
+            self._settled.notify_all()
+
+    def wait_below(self, limit: int, timeout: float) -> bool:
+        """Wait until fewer than ``limit`` records are queued; False when ``timeout`` (s) passes first."""
+        if threading.current_thread() is self._thread:
+            return self._queued() < limit  # a callback that waited here would wait for itself
+        with self._settled:
+            return self._settled.wait_for(lambda: self._queued() < limit, timeout)
+
+    def close(self, timeout: float) -> int:
+        """Deliver what is queued within ``timeout`` (s), fail the rest, stop. Returns how many failed."""
+        self.wait_below(1, timeout)
+        unsent = self.counts[0]
+        if unsent:
+            self._producer.purge()
+            self.wait_below(1, _PURGE_S)
+        self._stop.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_PURGE_S)
+        return unsent
+
+    def abandon(self) -> None:
+        """Drop a producer inherited from the parent process, in a forked child.
+
+        Its threads do not exist here, and librdkafka's destructor would wait for them, so it must never
+        run: one reference is leaked on purpose.
+        """
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            self._producer.poll(_POLL_S)
+            if self._fatal.is_set():
+                self._replace_producer()
+
+    def _replace_producer(self) -> None:
+        """An idempotent producer is of no use after a fatal error; what it held is reported as failed."""
+        failed, self._producer = self._producer, self._make_producer()
+        self._fatal.clear()
+        failed.purge()
+        deadline = time.monotonic() + _PURGE_S
+        while len(failed) and time.monotonic() < deadline:
+            failed.poll(_POLL_S)
+
+    def _settle(self, done: Done, error: KafkaError | None, message: Message) -> None:
+        failure = None if error is None else _delivery_failed(error)
+        try:
+            done(failure, message.partition(), message.offset())
+        except Exception:
+            logger.exception("A delivery callback raised; the event itself is not affected.")
+        finally:
+            with self._settled:
+                if failure is None:
+                    self._delivered += 1
+                else:
+                    self._failed += 1
+                self._settled.notify_all()
+
+
+def _on_error(fatal: threading.Event, error: KafkaError) -> None:
+    kafka_logger.warning("Kafka: %s", error.str())
+    if error.fatal():
+        fatal.set()
+
+
+def _delivery_failed(error: KafkaError) -> DeliveryFailed:
+    return DeliveryFailed(
+        f"Event not delivered: {error.str()}; check the broker and the topic, then send it again.",
+        kafka_error=error.name(),
+    )
+
+
+def _describe(error: Exception) -> str:
+    cause = error.args[0] if error.args else error
+    return str(cause.str() if isinstance(cause, KafkaError) else cause).rstrip(".")

@@ -1,0 +1,51 @@
+"""What can go wrong between ``capture()`` and the broker's acknowledgement."""
+
+from __future__ import annotations
+
+
+class LoopinError(Exception):
+    """A problem of the client or the broker.
+
+    Attributes:
+        code: stable lower_snake reason for programs.
+        reason: one sentence for a person, which says what to do.
+        uuid: the event concerned, or None when it is not about one event.
+    """
+
+    code = "loopin_error"
+
+    def __init__(self, reason: str, *, uuid: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.uuid = uuid
+
+
+class InvalidConfiguration(LoopinError):
+    """The client was made with settings that cannot work."""
+
+    code = "invalid_configuration"
+
+
+class QueueFull(LoopinError):
+    """The client's queue has no room, so the event was dropped."""
+
+    code = "queue_full"
+
+
+class ClientClosed(LoopinError):
+    """An event was captured after ``shutdown()``, so it was dropped."""
+
+    code = "client_closed"
+
+
+class DeliveryFailed(LoopinError):
+    """The broker did not acknowledge an event.
+
+    ``kafka_error`` is the broker's or librdkafka's name of the cause, e.g. ``_MSG_TIMED_OUT``.
+    """
+
+    code = "delivery_failed"
+
+    def __init__(self, reason: str, *, kafka_error: str, uuid: str | None = None) -> None:
+        super().__init__(reason, uuid=uuid)
+        self.kafka_error = kafka_error

@@ -1,0 +1,105 @@
+"""From a Python mapping to the JSON of an event's ``properties``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from loopin_schemas import InvalidEvent, encode
+from loopin_schemas.validation import MAX_DEPTH
+
+_PLAIN = (str, bool, int, type(None))
+
+
+def encode_properties(properties: Mapping[str, Any] | None) -> bytes:
+    """Encode properties as a JSON object.
+
+    Beside JSON's own types these are converted: datetime and date (ISO 8601, a datetime without a zone is
+    UTC), time, timedelta (seconds), UUID, Decimal (number), Enum (its value), set and frozenset (list).
+
+    Raises:
+        InvalidEvent: not a mapping, a value JSON cannot carry (with its dotted path), or too deep.
+    """
+    if properties is None:
+        return b"{}"
+    if not isinstance(properties, Mapping):
+        raise InvalidEvent(
+            "properties_not_object", "properties", "Give the properties as a mapping of names to values."
+        )
+    plain = _mapping(properties, "properties", 1)
+    try:
+        return encode(plain)
+    except UnicodeEncodeError:
+        raise InvalidEvent(
+            "not_utf8",
+            "properties",
+            "Remove the lone surrogates from the text: it cannot be written as UTF-8.",
+        ) from None
+
+
+def _mapping(value: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
+    _check_depth(path, depth)
+    plain: dict[str, Any] = {}
+    for key, item in value.items():
+        name = _name(key, path)
+        plain[name] = item if type(item) in _PLAIN else _value(item, f"{path}.{name}", depth)
+    return plain
+
+
+def _name(key: Any, path: str) -> str:
+    if isinstance(key, Enum):
+        key = key.value
+    if isinstance(key, str):
+        return str(key)
+    if isinstance(key, (int, UUID)) and not isinstance(key, bool):
+        return str(key)
+    raise InvalidEvent("wrong_type", path, f"Use text for the names in {path}, not {type(key).__name__}.")
+
+
+def _value(value: Any, path: str, depth: int) -> Any:
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, (float, Decimal)):
+        return _number(value, path)
+    if isinstance(value, Mapping):
+        return _mapping(value, path, depth + 1)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        _check_depth(path, depth + 1)
+        return [_value(item, f"{path}.{index}", depth + 1) for index, item in enumerate(value)]
+    return _scalar(value, path)
+
+
+def _number(value: float | Decimal, path: str) -> float:
+    number = math.nan if isinstance(value, Decimal) and value.is_snan() else float(value)
+    if not math.isfinite(number):
+        raise InvalidEvent("number_not_finite", path, f"Leave {path} out: JSON has no NaN or Infinity.")
+    return number
+
+
+def _scalar(value: Any, path: str) -> str | float:
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return moment.isoformat()
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, UUID):
+        return str(value)
+    raise InvalidEvent(
+        "wrong_type", path, f"Convert {path} first: a {type(value).__name__} cannot be written as JSON."
+    )
+
+
+def _check_depth(path: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise InvalidEvent(
+            "too_deep", path, f"Flatten the properties: they may nest {MAX_DEPTH} levels deep."
+        )

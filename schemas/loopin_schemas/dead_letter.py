@@ -1,0 +1,46 @@
+"""A record that could not be processed, kept whole so that it can be repaired and replayed."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+MAX_BODY_BYTES = 256 * 1024
+"""Longest original body kept; the size and the hash are those of the whole."""
+
+
+class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """One record on ``events.dlq``.
+
+    ``reason`` is a stable code, ``field`` the dotted path at fault, ``step`` the pipeline step that
+    refused the record, ``message`` one sentence for a person. ``topic``, ``topic_id``, ``partition`` and
+    ``offset`` are the record's origin. ``body`` holds the first 256 KB of the original bytes, ``size``
+    (bytes) and ``sha256`` describe all of them. Times are epoch milliseconds UTC.
+    """
+
+    reason: str
+    step: str
+    message: str
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+    first_seen: int
+    last_seen: int
+    size: int
+    sha256: str
+    body: bytes
+    field: str | None = None
+    key: bytes | None = None
+    project: str | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """Whether ``body`` is shorter than the original."""
+        return len(self.body) < self.size
+
+
+def fingerprint(body: bytes) -> str:
+    """SHA-256 of a body, hexadecimal."""
+    return hashlib.sha256(body).hexdigest()

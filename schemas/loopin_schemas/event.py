@@ -1,0 +1,61 @@
+"""The event as clients publish it, and as it stands after enrichment."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Source = Literal["sdk", "api", "signal", "middleware", "manual", "ai"]
+"""Where an event was made (document A's "source tracking")."""
+
+NO_PROPERTIES = msgspec.Raw(b"{}")
+
+
+class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """One event on ``events.raw``; the fields a client may send.
+
+    ``timestamp`` and ``sent_at`` are ISO 8601 text or epoch milliseconds, by the client's clock;
+    ``timestamp`` defaults to the broker's append time. ``uuid`` identifies the event for ever: a second
+    one with the same uuid is a duplicate. ``properties`` stays encoded JSON until a step needs it.
+    """
+
+    project: str
+    event: str
+    distinct_id: str
+    uuid: str | None = None
+    timestamp: str | int | float | None = None
+    sent_at: str | int | float | None = None
+    session_id: str | None = None
+    properties: msgspec.Raw = NO_PROPERTIES
+    source: Source = "sdk"
+    parent_uuid: str | None = None
+
+
+class EnrichedEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """One event on ``events.enriched``: validated, corrected in time, scored.
+
+    All times are epoch milliseconds UTC. ``timestamp`` is the corrected event time,
+    ``original_timestamp`` the client's claim, ``sent_at`` the client's clock when it sent,
+    ``received_at`` the broker's append time. ``sentiment`` is VADER's compound score, -1 to 1.
+    ``warnings`` names catalogued properties that do not have the catalogue's type.
+    ``_raw_partition`` and ``_raw_offset`` say which record of ``events.raw`` it came from.
+    """
+
+    uuid: str
+    project: str
+    event: str
+    distinct_id: str
+    timestamp: int
+    received_at: int
+    original_timestamp: int | None = None
+    sent_at: int | None = None
+    session_id: str | None = None
+    properties: msgspec.Raw = NO_PROPERTIES
+    source: Source = "sdk"
+    parent_uuid: str | None = None
+    sentiment: float | None = None
+    sentiment_label: Literal["positive", "neutral", "negative"] | None = None
+    warnings: tuple[str, ...] = ()
+    raw_partition: int = msgspec.field(name="_raw_partition")
+    raw_offset: int = msgspec.field(name="_raw_offset")

@@ -1,0 +1,87 @@
+"""Every Kafka topic of the system, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from loopin_schemas.dead_letter import DeadLetter
+from loopin_schemas.event import EnrichedEvent, Event
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+
+Partitions = Literal["raw", "one"]
+"""``raw``: as many as ``events.raw``, written to the same partition number; ``one``: a single one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it is to be created.
+
+    Attributes:
+        name: name without the installation's prefix.
+        key: what the record key holds, in words ("project:distinct_id").
+        value: the value's type, or None where it is a private format of one job.
+        partitions: the partition rule.
+        retention_ms: how long records are kept; None for a compacted topic.
+        help: what it carries and who reads it.
+    """
+
+    name: str
+    key: str
+    value: type | None
+    partitions: Partitions
+    retention_ms: int | None
+    help: str
+    append_time: bool = False
+
+    @property
+    def compacted(self) -> bool:
+        """Whether only the newest record of each key is kept."""
+        return self.retention_ms is None
+
+    def config(self) -> dict[str, str]:
+        """Topic configuration for the broker.
+
+        Compacted and short-lived topics roll segments every 15 min or 64 MB, or they would never shrink.
+        """
+        config = {"cleanup.policy": "compact" if self.compacted else "delete"}
+        if self.retention_ms is not None:
+            config["retention.ms"] = str(self.retention_ms)
+        if self.compacted or (self.retention_ms or 0) < DAY:
+            config |= {"segment.ms": "900000", "segment.bytes": str(64 << 20)}
+        if self.compacted:
+            config["min.cleanable.dirty.ratio"] = "0.1"
+        if self.append_time:
+            config["message.timestamp.type"] = "LogAppendTime"
+        return config
+
+
+RAW = Topic(
+    "events.raw", "project:distinct_id", Event, "raw", 7 * DAY,
+    "what clients publish; append time is received_at", append_time=True,
+)  # fmt: skip
+ENRICHED = Topic(
+    "events.enriched", "project:distinct_id", EnrichedEvent, "raw", 7 * DAY,
+    "validated and enriched events, for every sink",
+)  # fmt: skip
+DLQ = Topic(
+    "events.dlq", "topic:partition:offset", DeadLetter, "raw", 30 * DAY,
+    "records that failed, with their bytes, for inspection and replay",
+)  # fmt: skip
+ENRICH_STATE = Topic(
+    "enrich.state", "m", None, "raw", None,
+    "the enrich job's marker: what it has absorbed, and its counts",
+)  # fmt: skip
+SEEN = Topic(
+    "seen", "(none)", None, "raw", 6 * HOUR,
+    "hashes of the uuids of each committed batch, to drop clients' duplicates",
+)  # fmt: skip
+
+TOPICS: tuple[Topic, ...] = (RAW, ENRICHED, DLQ, ENRICH_STATE, SEEN)
+
+
+def event_key(project: str, distinct_id: str) -> bytes:
+    """The record key of a user's events, which keeps them in order in one partition."""
+    return f"{project}:{distinct_id}".encode()

@@ -1,0 +1,1 @@
+"""Where derived topics end up: ClickHouse."""

@@ -1,0 +1,30 @@
+"""What the sink writes beside its committed offset: the range that it is about to insert."""
+
+from __future__ import annotations
+
+import msgspec
+
+from loopin_schemas.codec import decode, encode
+
+
+class Progress(msgspec.Struct, omit_defaults=True):
+    """Metadata of a committed offset.
+
+    The rows before the offset are stored. Those from the offset up to ``end`` (exclusive) may be stored in
+    part: whoever takes the partition over asks the store which are, and inserts the others.
+    """
+
+    topic_id: str
+    end: int | None = None
+
+    def text(self) -> str:
+        """As Kafka keeps it."""
+        return encode(self).decode()
+
+    @classmethod
+    def of(cls, text: str) -> Progress | None:
+        """What an earlier sink wrote; None where there is nothing of ours."""
+        try:
+            return decode(text.encode(), cls)
+        except (msgspec.DecodeError, ValueError):
+            return None

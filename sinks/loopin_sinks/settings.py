@@ -1,0 +1,22 @@
+"""Settings of the ClickHouse sink."""
+
+from __future__ import annotations
+
+from pydantic import AliasChoices, Field
+
+from loopin_streams.kafka.settings import KafkaSettings
+
+
+class SinkSettings(KafkaSettings):
+    """How the sink gathers rows (environment: ``LOOPIN_...``); the store has settings of its own."""
+
+    batch_size: int = Field(
+        50_000,
+        ge=1,
+        le=50_000,
+        description="most rows of one insert; larger ones stall ClickHouse for a second",
+        validation_alias=AliasChoices("LOOPIN_BATCH_SIZE", "ANALYTICS_BATCH_SIZE"),
+    )
+    insert_interval_s: float = Field(
+        0.5, gt=0, le=60, description="longest time that rows wait for an insert, in seconds"
+    )

@@ -1,0 +1,1 @@
+"""Enrichment: from ``events.raw`` to ``events.enriched``, as one visible tuple of steps."""

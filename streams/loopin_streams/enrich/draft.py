@@ -1,0 +1,72 @@
+"""An event on its way through the pipeline, and what a step may say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from loopin_schemas.event import EnrichedEvent, Event
+from loopin_streams.enrich.seen import Seen
+from loopin_streams.kafka.batch import Record
+
+
+class Drop(NamedTuple):
+    """Leave the event out; counted by reason."""
+
+    reason: str
+
+
+class Dlq(NamedTuple):
+    """Send the record to ``events.dlq``: a stable reason, the field's path, one sentence."""
+
+    reason: str
+    field: str | None
+    message: str
+
+
+Outcome = Drop | Dlq | None
+"""A step's result; None is ok."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The input partition that a batch came from."""
+
+    topic: str
+    topic_id: str
+    partition: int
+
+
+class Draft:
+    """One record as it is worked on; steps fill it in from top to bottom.
+
+    ``event`` and ``uuid`` come from decode, ``properties`` from validate, ``enriched`` from clock_skew,
+    ``uuid_hash`` from duplicate; times are epoch ms.
+    """
+
+    __slots__ = ("enriched", "event", "outcome", "properties", "record", "step", "uuid", "uuid_hash")
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.event: Event
+        self.properties: dict[str, Any]
+        self.uuid: str
+        self.uuid_hash: int
+        self.enriched: EnrichedEvent
+        self.outcome: Drop | Dlq | None = None
+        self.step = ""
+
+    @property
+    def received_at(self) -> int:
+        """The broker's append time."""
+        return self.record.timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What steps may know besides the draft: where it came from, and the settings."""
+
+    origin: Origin
+    text_properties: tuple[str, ...]
+    sentiment: bool
+    seen: Seen

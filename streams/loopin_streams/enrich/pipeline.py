@@ -1,0 +1,74 @@
+"""The whole enrichment, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from loopin_streams.enrich.draft import Context, Dlq, Draft, Outcome
+from loopin_streams.enrich.steps.catalogued import check_catalogue
+from loopin_streams.enrich.steps.clock_skew import correct_clock
+from loopin_streams.enrich.steps.decode import decode
+from loopin_streams.enrich.steps.duplicate import drop_duplicates
+from loopin_streams.enrich.steps.private_text import remove_private_text
+from loopin_streams.enrich.steps.sentiment import score_sentiment
+from loopin_streams.enrich.steps.validate import validate
+
+log = structlog.get_logger(__name__)
+
+EachStep = Callable[[Draft, Context], Outcome]
+BatchStep = Callable[[Sequence[Draft], Context], None]
+
+
+class Step(NamedTuple):
+    """A named step; a batch step looks at all drafts at once and marks their outcome itself."""
+
+    name: str
+    each: EachStep | None = None
+    batch: BatchStep | None = None
+
+
+STEPS: tuple[Step, ...] = (
+    Step("decode", each=decode),
+    Step("validate", each=validate),
+    Step("clock_skew", each=correct_clock),
+    Step("duplicate", batch=drop_duplicates),
+    Step("catalogue", each=check_catalogue),
+    Step("sentiment", each=score_sentiment),
+    Step("private_text", each=remove_private_text),
+)
+
+
+def run(drafts: Sequence[Draft], context: Context, steps: Sequence[Step] = STEPS) -> list[Draft]:
+    """Pass the drafts through every step; returns those that came through, in order.
+
+    The others carry their ``outcome`` and the ``step`` that decided it. A step that raises sends its draft
+    to the dead letters as ``internal_error`` and the rest go on.
+    """
+    live = list(drafts)
+    for step in steps:
+        if step.each is not None:
+            _run_each(step.name, step.each, live, context)
+        elif step.batch is not None:
+            step.batch(live, context)
+        passed = [draft for draft in live if draft.outcome is None]
+        if len(passed) < len(live):
+            for draft in live:
+                if draft.outcome is not None:
+                    draft.step = step.name
+            live = passed
+    return live
+
+
+def _run_each(name: str, step: EachStep, drafts: Sequence[Draft], context: Context) -> None:
+    for draft in drafts:
+        try:
+            outcome = step(draft, context)
+        except Exception as error:
+            # A defect of ours must neither stop the stream nor lose the event: it can be replayed.
+            log.exception("step_failed", step=name, offset=draft.record.offset)
+            outcome = Dlq("internal_error", None, f"The step {name} failed ({type(error).__name__}).")
+        if outcome is not None:
+            draft.outcome = outcome

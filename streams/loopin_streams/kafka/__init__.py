@@ -1,0 +1,1 @@
+"""All that touches the broker: settings, topics, transactions, the exactly-once runner, the lane."""

@@ -1,0 +1,28 @@
+"""Reasons for which a worker must stop rather than go on with doubtful state."""
+
+from __future__ import annotations
+
+
+class RefusedToOpen(Exception):
+    """A partition whose marker and log do not fit; the text is one sentence that says what to do.
+
+    Attributes:
+        code: stable reason: ``topic_recreated``, ``log_starts_after_marker``, ``marker_beyond_log``,
+            ``marker_missing``.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Fenced(Exception):
+    """Another worker owns the partition now: this one must end and start anew."""
+
+
+class BrokerUnreachable(Exception):
+    """No broker answered in time; the text is one sentence that says what to do."""
+
+
+class BrokerRefused(Exception):
+    """The broker answered with an error; the text is one sentence with the broker's reason."""

@@ -1,0 +1,117 @@
+"""One transactional producer of one input partition: publish a batch's output and its marker, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    InvalidTxnState,
+    KafkaError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+)
+
+from loopin_streams.kafka.errors import Fenced
+from loopin_streams.kafka.job import Message
+
+MAX_BATCH_BYTES = 900_000
+"""Below the broker's default limit of 1 MB a batch, before compression."""
+
+_FENCING = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState, OutOfOrderSequenceNumber)
+
+Probe = Callable[[str], None]
+"""Called with the name of each point that is passed; tests stop the process there."""
+
+
+def no_probe(point: str) -> None:
+    """The probe of production: does nothing."""
+
+
+class Outbox:
+    """Transactions of one ``transactional.id``.
+
+    Starting it fences every earlier producer of that id and aborts what it left open.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        transactional_id: str,
+        *,
+        transaction_timeout_ms: int = 15_000,
+        probe: Probe = no_probe,
+    ) -> None:
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=transaction_timeout_ms,
+            request_timeout_ms=transaction_timeout_ms,
+            compression_type="zstd",
+            max_batch_size=MAX_BATCH_BYTES,
+            max_request_size=MAX_BATCH_BYTES * 2,
+            linger_ms=0,
+        )
+        self._probe = probe
+
+    async def start(self) -> None:
+        """Connect and fence the former owner; returns once its open transaction is gone."""
+        await self._producer.start()
+        # An empty transaction waits for the producer id, which the coordinator hands out only when the
+        # former owner's transaction has been aborted.
+        await self._producer.begin_transaction()
+        await self._producer.abort_transaction()
+
+    async def stop(self) -> None:
+        """Disconnect; an open transaction is left to the next owner, who aborts it."""
+        await self._producer.stop()
+
+    async def commit(self, messages: Iterable[tuple[str, int, list[Message]]]) -> None:
+        """Publish all (topic, partition, records) in one transaction.
+
+        Everything is encoded before the transaction begins, because an open one blocks the readers.
+
+        Raises:
+            Fenced: another producer has taken the id over, or the broker gave up the transaction.
+            KafkaError: the broker refused or did not answer; nothing was committed, or it is unknown.
+        """
+        encoded = [
+            (topic, partition, batch)
+            for topic, partition, records in messages
+            for batch in self._batches(records)
+        ]
+        try:
+            await self._producer.begin_transaction()
+            self._probe("begun")
+            waiting = []
+            for topic, partition, batch in encoded:
+                waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
+                self._probe(f"sent:{topic}")
+            await asyncio.gather(*waiting)
+            self._probe("before_commit")
+            await self._producer.commit_transaction()
+            self._probe("after_commit")
+        except _FENCING as error:
+            raise Fenced(f"another worker has taken over: {error}") from error
+
+    async def abort(self) -> None:
+        """Give up an open transaction, where the broker can still be told."""
+        try:
+            await self._producer.abort_transaction()
+        except (KafkaError, AssertionError):
+            # Nothing open, or fenced: the broker aborts it at the next owner's start.
+            return
+
+    def _batches(self, records: list[Message]) -> Iterable[object]:
+        batch = self._producer.create_batch()
+        for key, value in records:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                batch.close()
+                yield batch
+                batch = self._producer.create_batch()
+                batch.append(key=key, value=value, timestamp=None)
+        if batch.record_count():
+            batch.close()
+            yield batch

@@ -1,0 +1,69 @@
+"""Reading partitions' committed records from their start to their end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from loopin_streams.kafka.batch import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """First offset kept, and the one after the last committed record."""
+
+    start: int
+    end: int
+
+
+class Reader:
+    """An ungrouped ``read_committed`` consumer of some partitions, for restoring state and for inspection.
+
+    Use as an async context manager; one read at a time. The partitions are assigned once, because
+    aiokafka 0.14 never ends a consumer that is stopped just after its assignment changed.
+    """
+
+    def __init__(self, bootstrap: str, partitions: Sequence[tuple[str, int]]) -> None:
+        self._partitions = [TopicPartition(topic, partition) for topic, partition in partitions]
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=4 << 20,
+        )
+
+    async def __aenter__(self) -> Reader:
+        await self._consumer.start()
+        self._consumer.assign(self._partitions)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._consumer.stop()
+
+    async def log(self, topic: str, partition: int) -> Log:
+        """The partition's range of committed offsets."""
+        at = TopicPartition(topic, partition)
+        start = await self._consumer.beginning_offsets([at])
+        end = await self._consumer.end_offsets([at])
+        return Log(start[at], end[at])
+
+    async def blocks(
+        self, topic: str, partition: int, *, start: int | None = None, end: int | None = None
+    ) -> AsyncIterator[Sequence[Record]]:
+        """Committed records with ``start`` <= offset < ``end``, in blocks; by default all there are now."""
+        at = TopicPartition(topic, partition)
+        log = await self.log(topic, partition)
+        stop = log.end if end is None else min(end, log.end)
+        self._consumer.seek(at, log.start if start is None else max(start, log.start))
+        while await self._consumer.position(at) < stop:
+            found = await self._consumer.getmany(at, timeout_ms=500, max_records=5000)
+            for records in found.values():
+                yield [record for record in records if record.offset < stop]
+
+    async def read(self, topic: str, partition: int) -> list[Record]:
+        """Every committed record of the partition."""
+        return [record async for block in self.blocks(topic, partition) for record in block]

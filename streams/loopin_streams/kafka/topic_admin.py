@@ -1,0 +1,169 @@
+"""Creating topics and comparing them with the table; Faust never does."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
+
+from loopin_schemas.topics import TOPICS, Topic
+from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
+from loopin_streams.kafka.settings import KafkaSettings
+
+TIMEOUT_S = 15.0
+UNREACHABLE = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How one topic on the broker differs from the table.
+
+    ``kind`` is ``missing``, ``config`` or ``partitions``; the last is never applied, because the partition
+    count of a keyed topic decides where a user's events are.
+    """
+
+    topic: str
+    kind: str
+    detail: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether ``apply`` leaves it alone."""
+        return self.kind == "partitions"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicInfo:
+    """Kafka's id of a topic, as UUID text, and its partition count."""
+
+    id: str
+    partitions: int
+
+
+class TopicAdmin:
+    """Topics of one installation.
+
+    Every method raises :class:`BrokerUnreachable` when no broker answers within 15 s.
+    """
+
+    def __init__(self, settings: KafkaSettings, topics: Sequence[Topic] = TOPICS) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._admin = AdminClient(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "socket.timeout.ms": int(TIMEOUT_S * 1000),
+                "log_level": 0,
+            }
+        )
+
+    def describe(self) -> dict[str, TopicInfo]:
+        """The table's topics that exist, by name without prefix."""
+        existing = self._metadata()
+        names = {self._settings.topic(topic.name): topic.name for topic in self._topics}
+        present = [full for full in names if full in existing]
+        if not present:
+            return {}
+        found = self._admin.describe_topics(TopicCollection(present), request_timeout=TIMEOUT_S)
+        described = {full: self._result(future) for full, future in found.items()}
+        return {
+            names[full]: TopicInfo(_uuid_text(str(topic.topic_id)), len(topic.partitions))
+            for full, topic in described.items()
+        }
+
+    def differences(self) -> list[Difference]:
+        """Where the broker differs from the table, in the table's order."""
+        found = self.describe()
+        out = []
+        for topic in self._topics:
+            info = found.get(topic.name)
+            if info is None:
+                out.append(Difference(topic.name, "missing", f"{self._partitions(topic)} partitions"))
+                continue
+            if info.partitions != self._partitions(topic):
+                wanted = self._partitions(topic)
+                out.append(Difference(topic.name, "partitions", f"{info.partitions}, table says {wanted}"))
+            out += [
+                Difference(topic.name, "config", f"{name}={value}, table says {topic.config()[name]}")
+                for name, value in self._config(topic).items()
+                if value != topic.config()[name]
+            ]
+        return out
+
+    def apply(self) -> list[Difference]:
+        """Create what is missing and set what differs; returns the differences found before.
+
+        Partition counts are left alone (``Difference.refused``).
+        """
+        found = self.differences()
+        by_name = {topic.name: topic for topic in self._topics}
+        missing = [by_name[change.topic] for change in found if change.kind == "missing"]
+        if missing:
+            futures = self._admin.create_topics([self._new(topic) for topic in missing])
+            for future in futures.values():
+                self._result(future, ignore=KafkaError.TOPIC_ALREADY_EXISTS)
+        for name in {change.topic for change in found if change.kind == "config"}:
+            self._set_config(by_name[name])
+        return found
+
+    def _partitions(self, topic: Topic) -> int:
+        return self._settings.partitions if topic.partitions == "raw" else 1
+
+    def _new(self, topic: Topic) -> NewTopic:
+        return NewTopic(
+            self._settings.topic(topic.name),
+            num_partitions=self._partitions(topic),
+            replication_factor=self._settings.replication,
+            config=topic.config(),
+        )
+
+    def _metadata(self) -> set[str]:
+        try:
+            return set(self._admin.list_topics(timeout=TIMEOUT_S).topics)
+        except KafkaException as error:
+            raise self._unreachable() from error
+
+    def _config(self, topic: Topic) -> dict[str, str]:
+        resource = ConfigResource(ConfigResource.Type.TOPIC, self._settings.topic(topic.name))
+        entries = self._result(self._admin.describe_configs([resource])[resource])
+        return {name: entries[name].value for name in topic.config() if name in entries}
+
+    def _set_config(self, topic: Topic) -> None:
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in topic.config().items()
+        ]
+        resource = ConfigResource(
+            ConfigResource.Type.TOPIC, self._settings.topic(topic.name), incremental_configs=entries
+        )
+        self._result(self._admin.incremental_alter_configs([resource])[resource])
+
+    def _result(self, future: Future[Any], *, ignore: int | None = None) -> Any:
+        try:
+            return future.result(TIMEOUT_S)
+        except TimeoutError as error:
+            raise self._unreachable() from error
+        except KafkaException as error:
+            cause = error.args[0]
+            if cause.code() == ignore:
+                return None
+            if cause.code() in UNREACHABLE:
+                raise self._unreachable() from error
+            raise BrokerRefused(f"The Kafka broker refused: {cause.str()}.") from error
+
+    def _unreachable(self) -> BrokerUnreachable:
+        return BrokerUnreachable(
+            f"No Kafka broker answers at {self._settings.kafka_bootstrap}: start one (loopin kafka start), "
+            "or set LOOPIN_KAFKA_BOOTSTRAP."
+        )
+
+
+def _uuid_text(kafka_id: str) -> str:
+    """UUID text of Kafka's own form, base64 without padding."""
+    return str(UUID(bytes=urlsafe_b64decode(kafka_id + "==")))

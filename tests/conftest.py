@@ -1,0 +1,32 @@
+"""What every test may ask for: one real broker per run, and topic names nobody else uses."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from loopin_deploy.kafka import LocalKafka
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
+    """A broker on a free port, shared by the whole run; ``kafka.bootstrap`` is its address."""
+    broker = LocalKafka(tmp_path_factory.mktemp("kafka"), port=0)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """Put before topic names, group ids and transactional ids, it keeps tests apart on the shared broker."""
+    return f"t{uuid.uuid4().hex[:12]}."
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses the broker, directly or through another fixture, is marked ``kafka``."""
+    for item in items:
+        if "kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker("kafka")

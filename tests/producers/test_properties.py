@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopin_producers.properties import encode_properties
+from loopin_schemas import InvalidEvent
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=5))
+def test_json_values_survive_unchanged(properties: dict[str, Any]) -> None:
+    assert json.loads(encode_properties(properties)) == properties
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (datetime(2026, 1, 2, 3, 4, 5), "2026-01-02T03:04:05+00:00"),
+        (datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=2))), "2026-01-02T03:00:00+02:00"),
+        (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00+00:00"),
+        (date(2026, 1, 2), "2026-01-02"),
+        (timedelta(minutes=1.5), 90.0),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (Decimal("10.50"), 10.5),
+        (Colour.RED, "red"),
+        (Level.HIGH, 3),
+        ({"only"}, ["only"]),
+        ((1, 2), [1, 2]),
+        ({Colour.RED: 1, 7: 2}, {"red": 1, "7": 2}),
+    ],
+)
+def test_values_that_are_converted(value: Any, expected: Any) -> None:
+    assert json.loads(encode_properties({"x": [value]})) == {"x": [expected]}
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (float("nan"), "number_not_finite"),
+        (float("-inf"), "number_not_finite"),
+        (Decimal("NaN"), "number_not_finite"),
+        (Decimal("sNaN"), "number_not_finite"),
+        (Decimal("1e400"), "number_not_finite"),
+        (object(), "wrong_type"),
+        (b"bytes", "wrong_type"),
+    ],
+)
+def test_values_without_json_name_their_path(value: Any, code: str) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        encode_properties({"cart": {"lines": [1, value]}})
+    assert (caught.value.code, caught.value.field) == (code, "properties.cart.lines.1")
+
+
+def test_wrong_names_depth_and_text() -> None:
+    circle: dict[str, Any] = {}
+    circle["again"] = circle
+    for properties, code in (
+        ([("a", 1)], "properties_not_object"),
+        ({None: 1}, "wrong_type"),
+        ({True: 1}, "wrong_type"),
+        (circle, "too_deep"),
+        ({"text": "\ud800"}, "not_utf8"),
+    ):
+        with pytest.raises(InvalidEvent) as caught:
+            encode_properties(properties)  # type: ignore[arg-type]
+        assert caught.value.code == code
+
+
+def test_none_is_an_empty_object() -> None:
+    assert encode_properties(None) == encode_properties({}) == b"{}"

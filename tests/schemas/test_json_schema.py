@@ -1,0 +1,145 @@
+"""The checked-in JSON Schemas: current, valid themselves, and true of what really travels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jsonschema import Draft202012Validator
+from loopin_schemas import DeadLetter, EnrichedEvent, Event, encode
+from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property, check_properties_types
+from loopin_schemas.dead_letter import fingerprint
+from loopin_schemas.json_schema import main, schema_files
+
+FOLDER = Path(__file__).parents[2] / "schemas" / "jsonschema"
+UUID = "0190b7a2-8c1e-7d3f-9a4b-5c6d7e8f9a0b"
+SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")}
+
+EVENT = Event(
+    project="demo", event="click", distinct_id="u1", uuid=UUID, timestamp="2026-01-02T03:04:05Z", sent_at=1.5,
+    properties=msgspec.Raw(b'{"a":[1]}'),
+)  # fmt: skip
+ENRICHED = EnrichedEvent(
+    uuid=UUID, project="demo", event="click", distinct_id="u1", timestamp=1, received_at=2, sentiment=-0.5,
+    sentiment_label="negative", warnings=("url:wrong_type",), properties=msgspec.Raw(b"{}"), raw_partition=0,
+    raw_offset=9,
+)  # fmt: skip
+LETTER = DeadLetter(
+    reason="not_json", step="decode", message="This is not JSON.", topic="loopin.events.raw", topic_id="t",
+    partition=0, offset=1, first_seen=1, last_seen=2, size=2, sha256=fingerprint(b"\xff\x00"),
+    body=b"\xff\x00", key=b"demo:u1",
+)  # fmt: skip
+
+
+def valid(name: str, value: object) -> bool:
+    """Whether a value satisfies a checked-in schema."""
+    return Draft202012Validator(SCHEMAS[name]).is_valid(value)
+
+
+def test_the_checked_in_files_are_current(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check", "--folder", str(FOLDER)]) == 0, capsys.readouterr().err
+
+
+def test_no_other_file_lies_there() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == set(schema_files())
+
+
+def test_a_stale_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--write", "--folder", str(tmp_path)]) == 0
+    assert main(["--check", "--folder", str(tmp_path)]) == 0
+    (tmp_path / "events.raw.json").write_text("{}")
+    (tmp_path / "events.dlq.json").unlink()
+    assert main(["--check", "--folder", str(tmp_path)]) == 1
+    message = capsys.readouterr().err
+    assert "events.raw.json, events.dlq.json" in message
+    assert "--write" in message
+    assert message.count("\n") == 1
+
+
+def test_a_missing_folder_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--write", "--folder", str(tmp_path / "absent")])
+    assert "top of a checkout" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["events.raw", "events.enriched", "events.dlq", "events.catalogue"])
+def test_is_a_schema_of_the_2020_dialect(name: str) -> None:
+    assert SCHEMAS[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(SCHEMAS[name])
+    assert SCHEMAS[name]["description"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("events.raw", EVENT), ("events.enriched", ENRICHED), ("events.dlq", LETTER)]
+)
+def test_real_encodings_are_valid_and_broken_ones_are_not(name: str, value: msgspec.Struct) -> None:
+    plain: dict[str, Any] = json.loads(encode(value))
+    assert valid(name, plain)
+    assert not valid(name, [plain])
+    for required in SCHEMAS[name]["required"]:
+        assert not valid(name, {key: held for key, held in plain.items() if key != required})
+        assert not valid(name, plain | {required: {}})
+
+
+@pytest.mark.parametrize("name", ["events.raw", "events.enriched"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"properties": []},
+        {"properties": "{}"},
+        {"properties": None},
+        {"source": "web"},
+        {"event": ""},
+        {"event": "a" * 201},
+        {"distinct_id": "a" * 201},
+        {"project": "a b"},
+        {"uuid": "1"},
+        {"timestamp": True},
+    ],
+)
+def test_limits_are_in_the_schema(name: str, broken: dict[str, object]) -> None:
+    plain = json.loads(encode(EVENT if name == "events.raw" else ENRICHED))
+    assert valid(name, plain | {"event": "a" * 200})
+    assert not valid(name, plain | broken)
+
+
+def test_unknown_events_and_properties_satisfy_the_catalogue() -> None:
+    assert valid("events.catalogue", {"event": "anything", "properties": {"amount": "x"}})
+    assert valid("events.catalogue", {"event": "click", "properties": {"other": "x"}})
+    assert valid("events.catalogue", {"event": "click"})
+    assert not valid("events.catalogue", {"event": "ticket_purchased"})
+    assert not valid("events.catalogue", {"event": "click", "properties": {"url": 1}})
+
+
+TIMES = st.just("2026-01-02T03:04:05Z") | st.integers(0, 10**12) | st.booleans() | st.none()
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-1, 700),
+    st.floats(-1, 700),
+    st.text(max_size=2),
+    st.just([]),
+    st.just({}),
+)
+
+
+def values_of(declared: Property) -> st.SearchStrategy[Any]:
+    """Right and wrong values of a property."""
+    if declared.type == "time":
+        return TIMES
+    return st.sampled_from(declared.choices) | VALUES if declared.choices else VALUES
+
+
+@given(st.data())
+def test_the_schema_and_the_check_agree(data: st.DataObject) -> None:
+    event: EventType = data.draw(st.sampled_from(CATALOGUE))
+    declared = {one.name: values_of(one) for one in (*EVERY_EVENT[:3], *event.properties)}
+    properties = data.draw(st.fixed_dictionaries({}, optional=declared))
+    agrees = valid("events.catalogue", {"event": event.name, "properties": properties})
+    assert agrees == (check_properties_types(event.name, properties) == ())
