@@ -1,0 +1,1 @@
+"""Running the system: the ``loopin`` command line, its processes, a local Kafka, the demo."""

@@ -39,10 +39,8 @@ class Child:
     guarded: bool = False
 
 
-def is_ready(ready: Callable[[], bool] | str | None) -> bool:
-    """Ask once: call the function, or fetch the HTTP address (up to 2 s); None is always ready."""
-    if ready is None:
-        return True
+def is_ready(ready: Callable[[], bool] | str) -> bool:
+    """Ask once: call the function, or fetch the HTTP address (for up to 2 s)."""
     if callable(ready):
         return ready()
     # A proxy of the environment cannot reach this machine's loopback address.

@@ -84,8 +84,8 @@ def holder(path: Path) -> int | None:
 
 
 def _create(folder: DataFolder) -> None:
+    # A folder that was there keeps its rights: it may be shared with other things. Its parts are closed.
     folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.path.chmod(0o700)
     for part in (folder.kafka, folder.store, folder.logs, folder.progress):
         part.mkdir(exist_ok=True, mode=0o700)
     if (free := shutil.disk_usage(folder.path).free) < MIN_FREE_BYTES:

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -31,6 +31,7 @@ class _Running:
     task: asyncio.Task[None] | None = None
     process: asyncio.subprocess.Process | None = None
     pause: asyncio.Future[None] | None = None
+    spawned: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
 
 
@@ -125,7 +126,7 @@ class Supervisor:
         done, _ = await asyncio.wait({running.task}, timeout=self._grace_s)
         if not done:
             name = running.child.name
-            self._on_notice(f"{name} did not stop within {self._grace_s:.0f} s and was killed.")
+            self._on_notice(f"{name} did not stop within {self._grace_s:g} s and was killed.")
             _kill_group(running)
             await asyncio.wait({running.task})
         # A child that was given up has reported so already, through wait().
@@ -194,6 +195,7 @@ class Supervisor:
         finally:
             os.close(write_end)
         running.process = process
+        running.spawned.set()
         guard = Guard(process.pid) if running.child.guarded else None
         pump = asyncio.create_task(self._pump(running, output))
         try:
@@ -268,6 +270,9 @@ def cancelled_by_sigterm() -> Iterator[None]:
 
 
 async def _poll_ready(running: _Running) -> None:
+    await running.spawned.wait()
+    if running.child.ready is None:
+        return
     # The answer lies in another process: there is no event to wait for, so ASYNC110 does not apply.
     while running.process is None or not await asyncio.to_thread(is_ready, running.child.ready):  # noqa: ASYNC110
         await asyncio.sleep(_READY_POLL_S)

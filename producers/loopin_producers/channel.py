@@ -12,7 +12,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from loopin_producers.errors import DeliveryFailed, InvalidConfiguration, QueueFull
+from loopin_producers.errors import ClientClosed, DeliveryFailed, InvalidConfiguration, QueueFull
 
 logger = logging.getLogger("loopin_producers")
 # Without a handler of ours, Python prints warnings of a library to stderr in programs that set up no logging.
@@ -78,6 +78,7 @@ class Channel:
         self._producer = self._make_producer()
         self._settled = threading.Condition()
         self._accepted = self._delivered = self._failed = 0
+        self._closing = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="loopin-delivery", daemon=True)
         self._thread.start()
@@ -102,12 +103,16 @@ class Channel:
 
         Raises:
             QueueFull: no room.
+            ClientClosed: ``close`` has been called.
             DeliveryFailed: the producer cannot take this record at all (e.g. it is too large).
         """
         with self._settled:
+            if self._closing:
+                raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
             self._accepted += 1
+            producer = self._producer
         try:
-            self._producer.produce(topic, value=value, key=key, on_delivery=partial(self._settle, done))
+            producer.produce(topic, value=value, key=key, on_delivery=partial(self._settle, done))
         except BufferError:
             self._withdraw()
             raise QueueFull(
@@ -131,6 +136,8 @@ class Channel:
 
     def close(self, timeout: float) -> int:
         """Deliver what is queued within ``timeout`` (s), fail the rest, stop. Returns how many failed."""
+        with self._settled:
+            self._closing = True
         self.wait_below(1, timeout)
         unsent = self.counts[0]
         if unsent:
@@ -139,6 +146,7 @@ class Channel:
         self._stop.set()
         if threading.current_thread() is not self._thread:
             self._thread.join(_PURGE_S)
+            self._producer = None  # frees its connections now, though the counts live on
         return unsent
 
     def abandon(self) -> None:

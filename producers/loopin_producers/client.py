@@ -19,6 +19,7 @@ from multiprocessing.util import Finalize
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import UUID
+from weakref import WeakSet
 
 from loopin_producers.channel import Channel, Done, logger, producer_config
 from loopin_producers.errors import ClientClosed, DeliveryFailed, InvalidConfiguration, LoopinError
@@ -92,6 +93,7 @@ class Loopin:
         self._on_delivery = on_delivery
         self._closed = False
         self._start_afresh()
+        _clients.add(self)
         if config:
             # A misspelt option has to surface here, not in the first capture().
             Channel(self._config).close(0)
@@ -99,7 +101,6 @@ class Loopin:
     def _start_afresh(self) -> None:
         self._lock = threading.Lock()
         self._channel: Channel | None = None
-        self._finished = (0, 0)
         self._dropped = 0
 
     def capture(
@@ -208,9 +209,9 @@ class Loopin:
         if channel is not None:
             return channel
         with self._lock:
-            if self._closed:
-                raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
             if self._channel is None:
+                if self._closed:
+                    raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
                 self._channel = Channel(self._config)
                 _open_clients.add(self)
                 if multiprocessing.parent_process() is not None:
@@ -238,13 +239,12 @@ class Loopin:
         does nothing.
         """
         with self._lock:
+            channel = None if self._closed else self._channel
             self._closed = True
-            channel, self._channel = self._channel, None
             _open_clients.discard(self)
         if channel is None:
             return 0
         unsent = channel.close(timeout)
-        self._finished = channel.counts[1:]
         if unsent:
             logger.warning("%d events were not delivered before the client stopped.", unsent)
         return unsent
@@ -257,7 +257,7 @@ class Loopin:
     def stats(self) -> Stats:
         """Counts of this client in this process."""
         channel = self._channel
-        queued, delivered, failed = (0, *self._finished) if channel is None else channel.counts
+        queued, delivered, failed = (0, 0, 0) if channel is None else channel.counts
         return Stats(queued, delivered, failed, self._dropped)
 
     def __enter__(self) -> Self:
@@ -312,6 +312,7 @@ def _project(project: str | None, disabled: bool) -> str:
     return name
 
 
+_clients: WeakSet[Loopin] = WeakSet()
 _open_clients: set[Loopin] = set()
 
 
@@ -321,7 +322,7 @@ def _shut_down_all() -> None:
 
 
 def _abandon_all_after_fork() -> None:
-    for client in tuple(_open_clients):
+    for client in tuple(_clients):
         client._abandon_after_fork()
     _open_clients.clear()
 

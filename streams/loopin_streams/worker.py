@@ -10,12 +10,12 @@ import structlog
 
 from loopin_streams.enrich.job import EnrichJob
 from loopin_streams.health import health_server
-from loopin_streams.kafka.errors import BrokerUnreachable, Fenced, RefusedToOpen
+from loopin_streams.kafka.errors import Fenced, RefusedToOpen
 from loopin_streams.kafka.lane import lane_app
 from loopin_streams.kafka.outbox import Probe, no_probe
 from loopin_streams.kafka.partition import Limits
 from loopin_streams.kafka.runner import Runner
-from loopin_streams.kafka.topic_admin import TopicAdmin
+from loopin_streams.kafka.waiting import wait_for_topic
 from loopin_streams.metrics import registry_of
 from loopin_streams.settings import StreamSettings
 
@@ -26,8 +26,6 @@ EXIT_FAILED = 70
 
 EXIT_REFUSED = 78
 """State and log do not fit: starting again will not help before someone acts."""
-
-RETRY_S = 1.0
 
 
 async def run_worker(
@@ -45,7 +43,7 @@ async def run_worker(
     job = EnrichJob(
         settings.topic_prefix, text_properties=settings.text_properties, sentiment=settings.ai_enabled
     )
-    topic_id = await _topic_id(settings, job.input, stop)
+    topic_id = await wait_for_topic(settings, job.input, stop)
     if topic_id is None:
         return
     runner = Runner(settings, job, topic_id, on_fatal=end_process, limits=limits, probe=probe)
@@ -70,29 +68,6 @@ async def run_worker(
         stopped.cancel()
         await asyncio.gather(told, stopped, return_exceptions=True)
         log.info("worker_stopped", job=job.name)
-
-
-async def _topic_id(settings: StreamSettings, name: str, stop: asyncio.Event) -> str | None:
-    """Kafka's id of the input topic, as soon as the broker has it; None when told to stop first."""
-    admin = TopicAdmin(settings)
-    waiting = ""
-    while not stop.is_set():
-        try:
-            found = (await asyncio.to_thread(admin.describe)).get(name)
-            if found is not None:
-                return found.id
-            reason = f"The topic {settings.topic(name)} does not exist: run `loopin topics apply`."
-        except BrokerUnreachable as error:
-            reason = str(error)
-        if reason != waiting:
-            log.warning("worker_waits", reason=reason)
-            waiting = reason
-        try:
-            async with asyncio.timeout(RETRY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
-    return None
 
 
 def end_process(error: BaseException) -> None:

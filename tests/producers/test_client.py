@@ -239,6 +239,15 @@ def test_capture_after_shutdown_is_dropped() -> None:
     assert client.stats() == Stats(0, 0, 0, 1)
 
 
+def test_capture_after_a_shutdown_that_lost_events_is_dropped() -> None:
+    client = Loopin(NOBODY, "shop")
+    client.capture("click", "user-1")
+    assert client.shutdown(0) == 1
+    client.capture("click", "user-1")
+    assert client.stats() == Stats(0, 0, 1, 1)
+    assert client.flush(0) == client.shutdown(0) == 0
+
+
 def test_kafka_log_lines_go_to_logging_not_to_stderr() -> None:
     script = (
         "import logging, time\n"

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from jsonschema import Draft202012Validator
+
 from loopin_schemas import DeadLetter, EnrichedEvent, Event, encode
 from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property, check_properties_types
 from loopin_schemas.dead_letter import fingerprint

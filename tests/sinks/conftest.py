@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import chdb
 import pytest
+
 from loopin_sinks.store import Store, StoreSettings, open_store
 
 USER, PASSWORD = "loopin", "p%ss:wörd"
@@ -43,8 +44,13 @@ class _Request(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         arguments = dict(parse_qsl(url.query, keep_blank_values=True))
         self.server.requests.append(arguments)
+        if self.server.break_connections:
+            self.close_connection = True
+            return
         if not self._authorised():
-            self._answer(403, b"Code: 516. DB::Exception: Authentication failed (AUTHENTICATION_FAILED)", "516")
+            self._answer(
+                403, b"Code: 516. DB::Exception: Authentication failed (AUTHENTICATION_FAILED)", "516"
+            )
             return
         sql = arguments.get("query", "").encode() + body if "query" in arguments else body
         try:
@@ -57,7 +63,9 @@ class _Request(BaseHTTPRequestHandler):
 
     def _run(self, sql: bytes, arguments: dict[str, str]) -> bytes:
         parameters = {k.removeprefix("param_"): v for k, v in arguments.items() if k.startswith("param_")}
-        settings = {k: v for k, v in arguments.items() if not k.startswith("param_") and k not in TRANSPORT_ONLY}
+        settings = {
+            k: v for k, v in arguments.items() if not k.startswith("param_") and k not in TRANSPORT_ONLY
+        }
         connection = chdb.connect(self.server.location)
         try:
             for name, value in settings.items():
@@ -107,9 +115,10 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Request)
         self.location = str(folder)
         self.requests: list[dict[str, str]] = []
+        self.break_connections = False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves in mid-answer is part of the tests; anything else is a fault of this server."""
+        """A client that leaves in mid-answer is part of the tests; anything else is a fault here."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 

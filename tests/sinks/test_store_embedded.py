@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import subprocess
 import sys
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -13,12 +12,14 @@ import chdb
 import psutil
 import pyarrow as pa
 import pytest
+
 from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
 from loopin_sinks.store.embedded import READERS, STREAMS
 
 ROWS_THEN_FAILURE = (
     "SELECT 'secret' AS s, throwIf(number = 50000) FROM numbers(100000) SETTINGS max_block_size = 1000",
-    "SELECT 'secret' AS s, number FROM numbers(100000) SETTINGS max_result_rows = 5000, max_block_size = 1000",
+    "SELECT 'secret' AS s, number FROM numbers(100000) "
+    "SETTINGS max_block_size = 1000, max_result_rows = 5000",
     "SELECT 'secret' AS s, sleepEachRow(0.001) FROM numbers(100000) "
     "SETTINGS max_block_size = 10, max_execution_time = 0.1",
     "SELECT 'secret' AS s, length(range(number * 1000)) FROM numbers(100000) "
@@ -34,6 +35,11 @@ async def answers_are_its_own(store: Store) -> None:
     assert answers == [[{"mine": i}] for i in range(READERS * 3)]
 
 
+async def exported(store: Store, sql: str) -> list[tuple[object, ...]]:
+    async with store.stream(sql) as rows:
+        return [row async for block in rows for row in block]
+
+
 def test_a_bare_connection_hands_a_failed_querys_rows_to_the_next(tmp_path: Path) -> None:
     """Why the store drops connections after errors. Once this fails, chDB has been repaired."""
     with chdb.connect(str(tmp_path / "bare")) as connection:
@@ -44,7 +50,9 @@ def test_a_bare_connection_hands_a_failed_querys_rows_to_the_next(tmp_path: Path
 
 @pytest.mark.parametrize("failing", ROWS_THEN_FAILURE)
 async def test_a_failed_querys_rows_reach_nobody(embedded: Store, failing: str) -> None:
-    outcomes = await asyncio.gather(*(embedded.query(failing) for _ in range(READERS)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(embedded.query(failing) for _ in range(READERS)), return_exceptions=True
+    )
     assert all(isinstance(outcome, StoreError) for outcome in outcomes)
     await answers_are_its_own(embedded)
 
@@ -61,11 +69,8 @@ async def test_a_failed_commands_rows_reach_nobody(embedded: Store) -> None:
 async def test_a_failed_streams_rows_reach_nobody(embedded: Store) -> None:
     for failing in ROWS_THEN_FAILURE * 2:
         with pytest.raises(StoreError):
-            async with embedded.stream(failing) as rows:
-                async for _ in rows:
-                    pass
-        async with embedded.stream("SELECT 44 AS mine") as rows:
-            assert [block async for block in rows] == [[(44,)]]
+            await exported(embedded, failing)
+        assert await exported(embedded, "SELECT 44 AS mine") == [(44,)]
     await answers_are_its_own(embedded)
 
 
@@ -102,7 +107,9 @@ async def test_a_stream_never_closed_is_closed_when_forgotten(embedded: Store) -
 
 async def test_a_stream_cancelled_in_mid_read_lets_its_slot_go(embedded: Store) -> None:
     async def read() -> None:
-        async with embedded.stream("SELECT sleepEachRow(0.02) FROM numbers(50) SETTINGS max_block_size = 1") as rows:
+        async with embedded.stream(
+            "SELECT sleepEachRow(0.02) FROM numbers(50) SETTINGS max_block_size = 1"
+        ) as rows:
             async for _ in rows:
                 pass
 
@@ -176,23 +183,22 @@ async def test_the_folder_is_private(embedded: Store, embedded_settings: StoreSe
     assert embedded_settings.store_path.stat().st_mode & 0o777 == 0o700
 
 
-async def test_a_second_process_is_refused_until_the_first_lets_go(embedded_settings: StoreSettings) -> None:
-    script = (
-        "import sys, chdb\n"
-        "connection = chdb.connect(sys.argv[1])\n"
-        "print('open', flush=True)\n"
-        "sys.stdin.read()\n"
-    )
+async def test_a_second_process_is_refused_until_the_first_lets_go(
+    embedded_settings: StoreSettings,
+) -> None:
+    script = "import sys, chdb; c = chdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     embedded_settings.store_path.mkdir(parents=True)
-    command = [sys.executable, "-c", script, str(embedded_settings.store_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        await asyncio.to_thread(other.stdout.readline)
-        store = open_store(embedded_settings)
-        with pytest.raises(StoreError, match="Another process uses the store") as error:
-            await store.ping()
-        assert error.value.code == "store_busy"
-        other.communicate()
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, embedded_settings.store_path, stdin=pipe, stdout=pipe
+    )
+    assert other.stdout is not None
+    await other.stdout.readline()
+    store = open_store(embedded_settings)
+    with pytest.raises(StoreError, match="Another process uses the store") as error:
+        await store.ping()
+    assert error.value.code == "store_busy"
+    await other.communicate()
     await store.ping()
     await store.close()
 

@@ -24,6 +24,9 @@ router = APIRouter(tags=["tracking"])
 MAX_NUMBER: Final = 2**53 - 1
 """Largest integer that every JSON reader holds exactly; longer ids have to be text."""
 
+UUID_HEADER: Final = "X-Event-Uuid"
+"""Names the event that was not acknowledged, to send it again under the same uuid."""
+
 _FIELDS: Final = {"event": "event_name", "distinct_id": "user_id", "properties": "metadata"}
 """What the request calls the event's fields, where the names differ."""
 
@@ -102,7 +105,7 @@ async def post_event(
     """Answers once the broker has acknowledged the event.
 
     The names of the documents are understood: `page_view` becomes `$pageview`. Without an acknowledgement
-    in time the answer is 503, with the uuid in `details`: send the event again with that uuid, and it counts
+    in time the answer is 503, with the uuid in the header `X-Event-Uuid`: send the event again with that uuid, and it counts
     once whether or not the first one arrived. Needs the scope `ingest`.
     """
     if not use.settings.enabled:
@@ -111,7 +114,7 @@ async def post_event(
         event = to_event(body, caller, time.time_ns() // 1_000_000)
         await deliver(use.publisher, event, use.settings.publish_timeout_s)
     except InvalidEvent as error:
-        raise from_invalid_event(error, _FIELDS.get(error.field or "", error.field)) from None
+        raise from_invalid_event(error, _field(error.field)) from None
     except NotAcknowledged:
         use.instruments.unacknowledged.inc()
         raise _not_acknowledged(str(event.uuid)) from None
@@ -146,10 +149,17 @@ def to_event(body: TrackRequest, caller: Caller, now_ms: int) -> Event:
     )
 
 
+def _field(path: str | None) -> str | None:
+    """What the request calls the event's field at this dotted path."""
+    if path is None:
+        return None
+    first, dot, rest = path.partition(".")
+    return _FIELDS.get(first, first) + dot + rest
+
+
 def _not_acknowledged(uuid: str) -> ApiError:
     error = unavailable(
-        "NOT_ACKNOWLEDGED",
-        "The broker did not acknowledge the event; send it again with the uuid in details.",
+        "NOT_ACKNOWLEDGED", f"The broker did not acknowledge the event; send it again with the uuid {uuid}."
     )
-    error.details = [Detail(field="uuid", reason=uuid)]
+    error.headers[UUID_HEADER] = uuid
     return error

@@ -88,11 +88,6 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         zone_of(self.timestamp.zone)
-        names = [self.properties.rename.get(name, name) for name in self.properties.include or ()]
-        if len(set(names)) < len(names):
-            raise ReplayError(
-                "mapping_invalid", "Rename the columns so that no two become the same property."
-            )
 
     def check_columns(self, columns: Sequence[str] | None) -> None:
         """Whether a file with these columns fits; None means that they are not known beforehand.
@@ -108,6 +103,12 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 there = ", ".join(columns)
                 reason = f"Correct the mapping: the file has no column {name!r}, it has {there}."
                 raise ReplayError("mapping_column_missing", reason)
+        own = {*self.columns.named(), *rule.exclude}
+        kept = rule.include or [name for name in columns if name not in own]
+        names = [rule.rename.get(name, name) for name in kept]
+        if len(set(names)) < len(names):
+            reason = "Correct [properties.rename] in the mapping: two columns become the same property."
+            raise ReplayError("mapping_invalid", reason)
 
 
 CANONICAL = Columns("event", "distinct_id", "timestamp", "session_id", "uuid", "properties")

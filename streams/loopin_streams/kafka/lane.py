@@ -160,6 +160,9 @@ class LaneApp(faust.App):
             **options,
         )
 
+    def _create_directories(self) -> None:
+        """None: the lane keeps nothing on disk."""
+
     def _new_transport(self) -> LaneTransport:
         return LaneTransport(self.conf.broker_consumer, self)
 

@@ -90,11 +90,9 @@ def test_a_running_broker_is_left_as_it_is(kafka: LocalKafka) -> None:
 def test_it_listens_on_loopback_only(kafka: LocalKafka) -> None:
     sockets = psutil.Process(kafka.status().pid).net_connections("tcp")
 
-    listening = {
-        each.laddr.ip.removeprefix("::ffff:") for each in sockets if each.status == psutil.CONN_LISTEN
-    }
+    listening = {each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN}
 
-    assert listening == {"127.0.0.1"}
+    assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
 
 
 def test_topics_are_not_created_by_use(kafka: LocalKafka, topic_prefix: str) -> None:
@@ -188,17 +186,10 @@ def test_a_broker_that_dies_while_starting_says_why(broker: LocalKafka) -> None:
         broker.start()
 
     assert raised.value.code == "kafka_died"
-    assert "node" in raised.value.reason
+    assert "node id" in raised.value.reason
     assert str(broker.log_path) in raised.value.reason
     assert raised.value.log_lines
     assert not broker.status().running
-
-
-def test_a_half_finished_format_is_done_again(broker: LocalKafka) -> None:
-    (broker.data_dir / "data.unformatted").mkdir(parents=True)
-    (broker.data_dir / "data.unformatted" / "meta.properties").write_text("version=")
-
-    assert broker.start().ready
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

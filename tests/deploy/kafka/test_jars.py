@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def bin_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in ("mkdir", "touch", "sh"):
-        (folder / tool).symlink_to(Path("/bin") / tool)
+        (folder / tool).symlink_to(shutil.which(tool) or tool)
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
     monkeypatch.delenv("JAVA_HOME", raising=False)

@@ -60,7 +60,8 @@ def test_damaged_gzip_is_one_sentence(kind: str, tmp_path: Path) -> None:
 
 
 def test_csv_reports_bad_rows_and_goes_on(tmp_path: Path) -> None:
-    text = b'\xef\xbb\xbfevent,distinct_id\nok,u1\ntoo,many,fields\nfew\n\nbad\xff,u1\n"two\nlines",u2\nok,\xc3\xbc\n'
+    header = b"\xef\xbb\xbfevent,distinct_id\n"
+    text = header + b'ok,u1\ntoo,many,fields\nfew\n\nbad\xff,u1\n"two\nlines",u2\nok,\xc3\xbc\n'
     rows = rows_of(write(tmp_path / "a.csv", text))
     assert [(row.number, row.line, bool(row.problem)) for row in rows] == [
         (1, 2, False),

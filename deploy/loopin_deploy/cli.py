@@ -1,0 +1,111 @@
+"""The command ``loopin``."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from importlib.metadata import version as version_of
+from typing import Annotated
+
+import typer
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+
+from loopin_api.settings import ConfigurationError
+from loopin_deploy.commands import dead_letters, kafka, system, topics
+from loopin_deploy.commands.doctor import doctor
+from loopin_deploy.commands.options import Data
+from loopin_deploy.commands.replay import replay
+from loopin_deploy.errors import DeployError
+from loopin_deploy.roles import ROLES, run_role
+from loopin_deploy.screen import fail, out
+from loopin_producers.errors import LoopinError
+from loopin_producers.replay import ReplayError
+from loopin_schemas.errors import InvalidEvent
+from loopin_sinks.migrate import MigrationError, migrate
+from loopin_sinks.store import StoreError, StoreSettings, open_store
+from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable, RefusedToOpen
+
+EXPECTED = (
+    BrokerRefused,
+    BrokerUnreachable,
+    ConfigurationError,
+    DeployError,
+    InvalidEvent,
+    LoopinError,
+    MigrationError,
+    RefusedToOpen,
+    ReplayError,
+    StoreError,
+)
+"""Errors whose text is one sentence that says what to do."""
+
+app = typer.Typer(
+    help="Event analytics on Kafka and ClickHouse.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(system.demo)
+app.command()(system.up)
+app.command()(system.down)
+app.command()(replay)
+app.add_typer(topics.app, name="topics")
+app.add_typer(dead_letters.app, name="dlq")
+app.add_typer(kafka.app, name="kafka")
+app.command()(doctor)
+
+
+@app.command()
+def run(role: Annotated[str, typer.Argument(help=f"One of {', '.join(ROLES)}.")]) -> None:
+    """Run one role in this process; everything else comes from the environment (docs/settings.md)."""
+    if role not in ROLES:
+        raise DeployError("role_unknown", "role", f"There is no role {role}: give one of {', '.join(ROLES)}.")
+    run_role(role)
+
+
+@app.command("migrate")
+def migrate_store(data: Data) -> None:
+    """Bring the store's tables up to date."""
+    settings = StoreSettings(data_dir=data)
+
+    async def work() -> list[str]:
+        store = open_store(settings)
+        try:
+            return await migrate(store, settings)
+        finally:
+            await store.close()
+
+    applied = asyncio.run(work())
+    for name in applied:
+        out.print(f"applied {name}", highlight=False)
+    if not applied:
+        out.print("The store is up to date.")
+
+
+@app.command("version")
+def show_version() -> None:
+    """Show the versions of this program and of Python."""
+    out.print(f"loopin {version_of('loopin-analytics')}, Python {platform.python_version()}", highlight=False)
+
+
+def main() -> None:
+    """Run the command line: errors are one sentence and a non-zero exit code, never a traceback."""
+    try:
+        app()
+    except EXPECTED as error:
+        fail(error)
+        raise SystemExit(1) from None
+    except ValidationError as error:
+        fail(DeployError("setting_invalid", None, _first_fault(error)))
+        raise SystemExit(1) from None
+    except KafkaError as error:
+        fail(BrokerUnreachable(f"Kafka: {error}. Check LOOPIN_KAFKA_BOOTSTRAP and the broker's log."))
+        raise SystemExit(1) from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_url=False, include_input=False)[0]
+    name = "_".join(str(part) for part in fault["loc"]).upper()
+    name = name if name.startswith("LOOPIN_") else f"LOOPIN_{name}"
+    return f"Set {name} right: {fault['msg'][:1].lower()}{fault['msg'][1:]}."

@@ -1,0 +1,1 @@
+"""The commands of ``loopin``, grouped as they are shown."""

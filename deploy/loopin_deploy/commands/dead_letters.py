@@ -1,0 +1,125 @@
+"""``loopin dlq``: records that could not be processed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.table import Table
+
+from loopin_deploy.commands.options import Data, kafka_settings
+from loopin_deploy.errors import DeployError
+from loopin_deploy.screen import out
+from loopin_schemas.codec import decode
+from loopin_schemas.dead_letter import DeadLetter
+from loopin_schemas.timestamps import to_iso
+from loopin_schemas.topics import DLQ
+from loopin_streams.kafka.reader import Reader
+from loopin_streams.kafka.topic_admin import TopicAdmin
+
+app = typer.Typer(help="Dead letters: records that could not be processed.", no_args_is_help=True)
+
+
+class Found(NamedTuple):
+    """A dead letter and its place on ``events.dlq``."""
+
+    partition: int
+    offset: int
+    letter: DeadLetter
+
+    @property
+    def id(self) -> str:
+        """As ``loopin dlq show`` takes it."""
+        return f"{self.partition}:{self.offset}"
+
+
+@app.command("list")
+def list_letters(
+    data: Data,
+    reason: Annotated[str, typer.Option(help="Only this reason.")] = "",
+    project: Annotated[str, typer.Option(help="Only this project.")] = "",
+    limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 50,
+) -> None:
+    """List them, newest first."""
+    found = asyncio.run(_letters(data, reason, project))
+    table = Table("id", "seen", "reason", "field", "project", "bytes", "message")
+    for item in sorted(found, key=lambda item: item.letter.last_seen, reverse=True)[:limit]:
+        letter = item.letter
+        table.add_row(
+            item.id,
+            to_iso(letter.last_seen),
+            letter.reason,
+            letter.field or "-",
+            letter.project or "-",
+            f"{letter.size:,}",
+            letter.message,
+        )
+    out.print(table)
+    out.print(f"{len(found):,} dead letters.", highlight=False)
+
+
+@app.command()
+def show(data: Data, id: Annotated[str, typer.Argument(help="As `loopin dlq list` shows it.")]) -> None:
+    """Show one whole, with its original bytes."""
+    partition, _, offset = id.partition(":")
+    if not (partition.isdecimal() and offset.isdecimal()):
+        raise DeployError(
+            "id_invalid", "id", f"{id} is no id: give partition:offset, as `loopin dlq list` does."
+        )
+    item = asyncio.run(_letter(data, int(partition), int(offset)))
+    letter = item.letter
+    rows = [
+        ("id", item.id),
+        ("reason", letter.reason),
+        ("field", letter.field or "-"),
+        ("step", letter.step),
+        ("message", letter.message),
+        ("project", letter.project or "-"),
+        ("origin", f"{letter.topic} {letter.partition}:{letter.offset} (topic id {letter.topic_id})"),
+        ("first seen", to_iso(letter.first_seen)),
+        ("last seen", to_iso(letter.last_seen)),
+        ("size", f"{letter.size:,} bytes{', cut' if letter.truncated else ''}"),
+        ("sha256", letter.sha256),
+        ("key", repr(letter.key)),
+    ]
+    for name, value in rows:
+        out.print(f"{name:11}{value}", highlight=False, markup=False, soft_wrap=True)
+    out.print()
+    out.print(_printable(letter.body), highlight=False, markup=False, soft_wrap=True)
+
+
+async def _letters(data: Path, reason: str, project: str) -> list[Found]:
+    return [
+        item
+        async for item in _read(data)
+        if reason in ("", item.letter.reason) and project in ("", item.letter.project)
+    ]
+
+
+async def _letter(data: Path, partition: int, offset: int) -> Found:
+    async for item in _read(data, partition, offset):
+        return item
+    raise DeployError("not_found", "id", f"There is no dead letter {partition}:{offset} (any more).")
+
+
+async def _read(data: Path, partition: int | None = None, offset: int | None = None) -> AsyncIterator[Found]:
+    settings = kafka_settings(data)
+    info = (await asyncio.to_thread(TopicAdmin(settings).describe)).get(DLQ.name)
+    numbers = range(info.partitions) if info else range(0)
+    wanted = [number for number in numbers if partition in (None, number)]
+    topic = settings.topic(DLQ.name)
+    async with Reader(settings.kafka_bootstrap, [(topic, number) for number in wanted]) as reader:
+        for number in wanted:
+            end = None if offset is None else offset + 1
+            async for block in reader.blocks(topic, number, start=offset, end=end):
+                for record in block:
+                    yield Found(number, record.offset, decode(record.value or b"", DeadLetter))
+
+
+def _printable(body: bytes) -> str:
+    """Text as it is, with control characters escaped, so that a record cannot steer the terminal."""
+    text = body.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

@@ -1,0 +1,34 @@
+"""Options that several commands share, and what they mean for a command without a running system."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loopin_deploy.stack import read_state
+from loopin_streams.kafka.settings import KafkaSettings
+
+
+def default_data() -> Path:
+    """``loopin`` in the user's data folder (``XDG_DATA_HOME`` or ``~/.local/share``)."""
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "loopin"
+
+
+Data = Annotated[
+    Path,
+    typer.Option(
+        envvar="LOOPIN_DATA_DIR",
+        default_factory=default_data,
+        show_default="~/.local/share/loopin",
+        help="Folder that keeps everything.",
+    ),
+]
+
+
+def kafka_settings(data: Path) -> KafkaSettings:
+    """The broker that the environment names, else that of the system running on the data folder."""
+    state = None if os.environ.get("LOOPIN_KAFKA_BOOTSTRAP") else read_state(data)
+    return KafkaSettings(kafka_bootstrap=state.bootstrap) if state else KafkaSettings()

@@ -1,0 +1,69 @@
+"""``loopin topics``: what the broker has, against the table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from loopin_deploy.commands.options import Data, kafka_settings
+from loopin_deploy.screen import err, out
+from loopin_schemas.topics import TOPICS, Topic
+from loopin_streams.kafka.topic_admin import Difference, TopicAdmin
+
+app = typer.Typer(help="Kafka topics of this installation.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_topics(data: Data) -> None:
+    """Show every topic of the table, and how the broker's differ."""
+    settings = kafka_settings(data)
+    admin = TopicAdmin(settings)
+    found, differences = admin.describe(), admin.differences()
+    table = Table("topic", "partitions", "keeps", "carries", "differs")
+    for topic in TOPICS:
+        info = found.get(topic.name)
+        mine = [change for change in differences if change.topic == topic.name]
+        table.add_row(
+            settings.topic(topic.name),
+            str(info.partitions) if info else "-",
+            _keeps(topic),
+            topic.help,
+            "\n".join(f"{change.kind}: {change.detail}" for change in mine) or "no",
+        )
+    out.print(table)
+
+
+@app.command("apply")
+def apply_topics(
+    data: Data, dry_run: Annotated[bool, typer.Option(help="Only show the difference.")] = False
+) -> None:
+    """Create what is missing and set what differs; a keyed topic's partition count is never changed."""
+    admin = TopicAdmin(kafka_settings(data))
+    differences = admin.differences() if dry_run else admin.apply()
+    for change in differences:
+        out.print(f"{_verb(change, dry_run):8} {change.topic}: {change.detail}", highlight=False)
+    if not differences:
+        out.print("All topics are as the table says.")
+    if any(change.refused for change in differences):
+        err.print(
+            "Partition counts decide where a user's events are and stay as they are: "
+            "set LOOPIN_PARTITIONS to the broker's count."
+        )
+        raise typer.Exit(1)
+
+
+def _verb(change: Difference, dry_run: bool) -> str:
+    if change.refused:
+        return "refused"
+    if dry_run:
+        return "would create" if change.kind == "missing" else "would set"
+    return "created" if change.kind == "missing" else "set"
+
+
+def _keeps(topic: Topic) -> str:
+    if topic.retention_ms is None:
+        return "newest by key"
+    hours = topic.retention_ms // 3_600_000
+    return f"{hours // 24} days" if hours % 24 == 0 else f"{hours} h"

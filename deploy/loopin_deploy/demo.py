@@ -1,0 +1,223 @@
+"""The demo: a real shop's clickstream and a week of a community's events, through the whole system."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from loopin_deploy.api_client import ApiClient
+from loopin_deploy.errors import DeployError
+from loopin_deploy.stack import Stack
+from loopin_producers import Loopin
+from loopin_producers.community import publish_community
+from loopin_producers.replay import Replay, Summary, load_mapping
+from loopin_producers.replay.ecom import ecom_file, ecom_map
+from loopin_schemas.topics import ENRICH_STATE
+from loopin_streams.kafka.marker import Counts
+from loopin_streams.kafka.progress import job_counts
+from loopin_streams.kafka.settings import KafkaSettings
+
+SHOP = "shop"
+COMMUNITY = "demo"
+RETENTION_DAYS = {SHOP: 365}
+STALL_S = 60.0
+_POLL_S = 0.2
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What one demo run did. ``dropped`` counts by reason; times are ms from sending to queryable."""
+
+    published: int
+    enriched: int
+    stored: int
+    dead_lettered: int
+    dropped: dict[str, int]
+    events_per_s: float
+    p50_ms: float | None
+    p99_ms: float | None
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every published event is accounted for."""
+        return self.published == self.stored + self.dead_lettered + sum(self.dropped.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What came out of one project."""
+
+    project: str
+    events: int
+    users: int
+    active_today: int
+    revenue: float
+    top_events: list[tuple[str, int]]
+    sentiments: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Totals over all projects and all time."""
+
+    counts: Counts
+    stored: int
+
+
+class Demo:
+    """One run over a running stack; :meth:`run` blocks its coroutine only, not the event loop.
+
+    Args:
+        stack: the system.
+        on_replayed: told how far the shop's file is.
+        on_stored: told (stored, expected) while the rest comes in.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        progress_folder: Path,
+        *,
+        on_replayed: Callable[[Summary], None],
+        on_stored: Callable[[int, int], None],
+    ) -> None:
+        self._settings = KafkaSettings(kafka_bootstrap=stack.state.bootstrap)
+        self._progress_file = progress_folder / "ecom.json"
+        self._on_replayed = on_replayed
+        self._on_stored = on_stored
+        self._stopped = False
+        self._clients = {
+            project: ApiClient(stack.state.api_url, stack.secrets.personal_key(project))
+            for project in (SHOP, COMMUNITY)
+        }
+
+    async def run(self) -> Result:
+        """Publish, and wait until all of it is stored, dead-lettered or dropped.
+
+        Raises:
+            DeployError: ``demo_stalled`` when nothing moves for a minute.
+            ReplayError: the shop's file is missing.
+        """
+        before = await self._state()
+        started = time.monotonic()
+        published = await asyncio.to_thread(self._publish)
+        after = await self._settled(before, published)
+        seconds = time.monotonic() - started
+        latency = await asyncio.to_thread(self._clients[SHOP].latency_ms)
+        dropped = _difference(after.counts.dropped, before.counts.dropped)
+        return Result(
+            published=published,
+            enriched=after.counts.passed - before.counts.passed,
+            stored=after.stored - before.stored,
+            dead_lettered=sum(_difference(after.counts.dead_lettered, before.counts.dead_lettered).values()),
+            dropped=dropped,
+            events_per_s=round(published / seconds, 1),
+            p50_ms=latency.get("50"),
+            p99_ms=latency.get("99"),
+        )
+
+    def stop(self) -> None:
+        """Let a replay that is under way end; what it has published is noted, so the next run goes on."""
+        self._stopped = True
+
+    def _progress(self, done: Summary) -> None:
+        self._on_replayed(done)
+        if self._stopped:
+            raise asyncio.CancelledError
+
+    def samples(self) -> list[Sample]:
+        """What the API says of each project now."""
+        return [_sample(project, client) for project, client in self._clients.items()]
+
+    def _publish(self) -> int:
+        with self._client(SHOP) as client:
+            mapping = load_mapping(ecom_map())
+            replay = Replay(
+                client,
+                ecom_file(),
+                mapping,
+                shift_to="now",
+                progress_file=self._progress_file,
+                on_progress=self._progress,
+            )
+            summary = replay.run()
+        if summary.problem:
+            raise DeployError("replay_ended", None, summary.problem)
+        with self._client(COMMUNITY) as client:
+            now_ms = int(time.time() * 1000)
+            # Another seed makes other events: every run adds a week of its own.
+            publish_community(client, now_ms, seed=now_ms)
+            client.flush(30.0)
+            delivered = client.stats().delivered
+        return summary.published + delivered
+
+    def _client(self, project: str) -> Loopin:
+        return Loopin(
+            self._settings.kafka_bootstrap,
+            project,
+            topic_prefix=self._settings.topic_prefix,
+            disabled=False,
+        )
+
+    async def _state(self) -> _State:
+        counts = await job_counts(
+            self._settings.kafka_bootstrap, self._settings.topic(ENRICH_STATE.name), self._settings.partitions
+        )
+        stored = await asyncio.to_thread(
+            lambda: sum(int(client.overview()["tracked_events"]) for client in self._clients.values())
+        )
+        return _State(counts, stored)
+
+    async def _settled(self, before: _State, published: int) -> _State:
+        last, moved = before, time.monotonic()
+        while True:
+            now = await self._state()
+            expected = published - _left_out(now.counts) + _left_out(before.counts)
+            self._on_stored(now.stored - before.stored, expected)
+            read = now.counts.read - before.counts.read
+            if read >= published and now.stored - before.stored >= now.counts.passed - before.counts.passed:
+                return now
+            if now != last:
+                last, moved = now, time.monotonic()
+            elif time.monotonic() - moved > STALL_S:
+                raise DeployError(
+                    "demo_stalled",
+                    None,
+                    f"Nothing has moved for {STALL_S:.0f} s ({read} of {published} events read): "
+                    "see the logs in the data folder.",
+                )
+            await asyncio.sleep(_POLL_S)
+
+
+def _left_out(counts: Counts) -> int:
+    return sum(counts.dropped.values()) + sum(counts.dead_lettered.values())
+
+
+def _difference(after: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    return {name: n - before.get(name, 0) for name, n in after.items() if n > before.get(name, 0)}
+
+
+def _sample(project: str, client: ApiClient) -> Sample:
+    overview = client.overview()
+    names: Counter[str] = Counter()
+    users: set[str] = set()
+    sentiments: Counter[str] = Counter()
+    for row in client.exported():
+        names[row["event"]] += 1
+        users.add(row["distinct_id"])
+        if row["sentiment_label"]:
+            sentiments[row["sentiment_label"]] += 1
+    return Sample(
+        project=project,
+        events=names.total(),
+        users=len(users),
+        active_today=overview["active_users_today"],
+        revenue=overview["total_revenue"],
+        top_events=names.most_common(5),
+        sentiments=dict(sentiments),
+    )

@@ -1,0 +1,57 @@
+"""The processes of the system: one coroutine a role, which runs until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+from loopin_deploy.lifeline import exit_with_parent
+from loopin_deploy.logs import configure_logs
+
+Role = Callable[[asyncio.Event], Awaitable[None]]
+
+
+async def _stream(stop: asyncio.Event) -> None:
+    from loopin_streams.settings import StreamSettings
+    from loopin_streams.worker import run_worker
+
+    await run_worker(StreamSettings(), stop)
+
+
+async def _sink(stop: asyncio.Event) -> None:
+    from loopin_deploy.roles.sink import run_sink
+
+    await run_sink(stop)
+
+
+async def _api(stop: asyncio.Event) -> None:
+    from loopin_deploy.roles.api import run_api
+
+    await run_api(stop)
+
+
+async def _store(stop: asyncio.Event) -> None:
+    from loopin_deploy.roles.store import run_store
+
+    await run_store(stop)
+
+
+# Imported when run: a role needs its own stage's libraries only, and a worker starts without the engine.
+ROLES: dict[str, Role] = {"stream": _stream, "sink": _sink, "api": _api, "store": _store}
+"""Roles by name: ``store`` is sink and API in one process, which the embedded engine needs."""
+
+
+def run_role(name: str) -> None:
+    """Run a role in this process until SIGTERM, Ctrl-C, or the death of its supervisor."""
+    configure_logs()
+    exit_with_parent()
+    asyncio.run(_until_signalled(ROLES[name]))
+
+
+async def _until_signalled(role: Role) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await role(stop)

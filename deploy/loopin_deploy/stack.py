@@ -1,0 +1,170 @@
+"""The system on one machine: a local Kafka, a stream worker, and store and API in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from loopin_deploy.child import Child
+from loopin_deploy.data_folder import DataFolder
+from loopin_deploy.errors import DeployError
+from loopin_deploy.kafka import LocalKafka
+from loopin_deploy.own_secrets import Secrets, load_or_create_secrets, write_keys_file
+from loopin_deploy.ports import free_port, port_taken
+from loopin_deploy.supervisor import Supervisor
+from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.kafka.topic_admin import TopicAdmin
+
+STATE_FILE = "stack.json"
+HOST = "127.0.0.1"
+
+
+class StackState(msgspec.Struct, frozen=True):
+    """Where a running system is found, kept in its data folder for other commands."""
+
+    pid: int
+    bootstrap: str
+    api_url: str
+    worker_url: str
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Ports of the system's processes; 0 takes a free one."""
+
+    kafka: int
+    api: int
+    worker: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run.
+
+    Args:
+        folder: keeps everything.
+        ports: where to listen.
+        projects: each gets keys of its own.
+        retention_days: days by project where they differ from the setting.
+    """
+
+    folder: DataFolder
+    ports: Ports
+    projects: tuple[str, ...] = ("default",)
+    retention_days: dict[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running system."""
+
+    state: StackState
+    secrets: Secrets
+    supervisor: Supervisor
+
+
+@asynccontextmanager
+async def running_stack(
+    plan: Plan, *, on_line: Callable[[str, str], None], on_notice: Callable[[str], None]
+) -> AsyncIterator[Stack]:
+    """Start the processes one after the other, and stop them all at the end.
+
+    A broker named by ``LOOPIN_KAFKA_BOOTSTRAP`` is used instead of a local one.
+
+    Raises:
+        DeployError: a port is taken, Java is missing, or a process does not come up.
+        BrokerUnreachable: the broker named by the environment does not answer.
+    """
+    api_port = _port("LOOPIN_API_PORT", plan.ports.api, "--api-port")
+    worker_port = _port("LOOPIN_HEALTH_PORT", plan.ports.worker, "--worker-port")
+    own_secrets = load_or_create_secrets(plan.folder.secrets, plan.projects)
+    keys_file = plan.folder.path / "keys.json"
+    write_keys_file(keys_file, own_secrets.keys)
+    kafka_child, bootstrap = await asyncio.to_thread(_kafka, plan)
+    state = StackState(os.getpid(), bootstrap, f"http://{HOST}:{api_port}", f"http://{HOST}:{worker_port}")
+    environment = {
+        "LOOPIN_KAFKA_BOOTSTRAP": bootstrap,
+        "LOOPIN_DATA_DIR": str(plan.folder.path),
+        "LOOPIN_JWT_SECRET": own_secrets.jwt_secret,
+        "LOOPIN_KEYS_FILE": str(keys_file),
+        "LOOPIN_API_HOST": HOST,
+        "LOOPIN_API_PORT": str(api_port),
+        "LOOPIN_HEALTH_HOST": HOST,
+        "LOOPIN_HEALTH_PORT": str(worker_port),
+        "LOOPIN_PROJECT_RETENTION_DAYS": msgspec.json.encode(plan.retention_days or {}).decode(),
+    }
+    children = [
+        *([kafka_child] if kafka_child else []),
+        _role("store", environment, f"{state.api_url}/readyz"),
+        _role("stream", environment, f"{state.worker_url}/readyz"),
+    ]
+    if kafka_child is None:
+        await asyncio.to_thread(TopicAdmin(_settings(bootstrap)).apply)
+    state_path = plan.folder.path / STATE_FILE
+    supervisor = Supervisor(children, plan.folder.logs, on_line=on_line, on_notice=on_notice)
+    async with supervisor:
+        state_path.write_bytes(msgspec.json.encode(state))
+        try:
+            yield Stack(state, own_secrets, supervisor)
+        finally:
+            state_path.unlink(missing_ok=True)
+
+
+def read_state(folder: Path) -> StackState | None:
+    """The state of the system that runs on a data folder, or None."""
+    with suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode((folder / STATE_FILE).read_bytes(), type=StackState)
+    return None
+
+
+def _kafka(plan: Plan) -> tuple[Child | None, str]:
+    if named := os.environ.get("LOOPIN_KAFKA_BOOTSTRAP"):
+        return None, named
+    kafka = LocalKafka(plan.folder.kafka, port=plan.ports.kafka)
+    try:
+        command = kafka.prepare()
+    except DeployError as error:
+        running = kafka.status().bootstrap
+        if error.code != "kafka_already_running" or running is None:
+            raise
+        # `loopin kafka start` runs it, and it stays when this system stops.
+        return None, running
+    bootstrap = kafka.bootstrap
+
+    def ready() -> bool:
+        # The roles wait for their topics, so the broker counts as ready once it has them.
+        if not kafka.ready():
+            return False
+        TopicAdmin(_settings(bootstrap)).apply()
+        return True
+
+    child = Child("kafka", command, cwd=kafka.data_dir, started=kafka.record, ready=ready, guarded=True)
+    return child, bootstrap
+
+
+def _settings(bootstrap: str) -> KafkaSettings:
+    return KafkaSettings(kafka_bootstrap=bootstrap)
+
+
+def _role(name: str, environment: dict[str, str], ready: str) -> Child:
+    argv = [sys.executable, "-m", "loopin_deploy", "run", name]
+    return Child(name, argv, env=environment, ready=ready)
+
+
+def _port(setting: str, wanted: int, option: str) -> int:
+    if not wanted:
+        return free_port(HOST)
+    if port_taken(HOST, wanted):
+        raise DeployError(
+            "port_taken",
+            setting,
+            f"Port {wanted} on {HOST} is taken: stop what uses it, or choose another with {option}.",
+        )
+    return wanted

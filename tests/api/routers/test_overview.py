@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Bearer, Enrich, Put
+
+PATH = "/api/analytics/overview"
+NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
+
+
+async def answer(client: httpx.AsyncClient, headers: dict[str, str], query: str = "days=7") -> dict[str, Any]:
+    response = await client.get(f"{PATH}?{query}", headers=headers)
+    assert response.status_code == 200, response.text
+    data: dict[str, Any] = response.json()["data"]
+    return data
+
+
+async def test_numbers_come_in_the_documents_units(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    at = NOW - timedelta(hours=2)
+    await put(
+        [
+            enrich("$pageview", "user-1", at),
+            enrich(
+                "ticket_purchased", "user-1", at + timedelta(minutes=12), {"amount": 500.1, "currency": "INR"}
+            ),
+            enrich("payment_refunded", "user-1", at + timedelta(minutes=17), {"amount": 100.0}),
+            enrich("ticket_purchased", "user-1", at, {"amount": 9.999, "currency": "eur"}),
+            enrich("event_created", "user-2", at),
+            enrich(
+                "$pageview",
+                "user-3",
+                at - timedelta(days=2),
+                received_at=round(NOW.timestamp() * 1000) - 1500,
+            ),
+            enrich("$pageview", "user-4", at - timedelta(days=40)),
+            enrich("$pageview", "user-5", at, project="other"),
+        ]
+    )
+    assert await answer(client, bearer("read")) == {
+        "total_events": 1,
+        "total_users": 4,
+        "total_revenue": 400.1,
+        "active_users_today": 2,
+        "conversion_rate": 33.33,
+        "avg_session_length": 5.67,
+        "top_insights": [],
+        "alerts": [],
+        "tracked_events": 6,
+        "currency": "INR",
+        "other_revenue": {"EUR": 10.0},
+        "period_start": "2026-01-09T00:00:00.000Z",
+        "period_end": "2026-01-15T10:30:00.000Z",
+        "tz": "UTC",
+        "freshness_s": 1.5,
+        "basis": "distinct_ids",
+    }
+
+
+async def test_a_project_sees_only_itself(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    await put([enrich("click", "user-1", NOW - timedelta(hours=1))])
+    assert (await answer(client, bearer("read", project="shop")))["tracked_events"] == 1
+    assert (await answer(client, bearer("read", project="rival")))["tracked_events"] == 0
+
+
+async def test_days_begin_in_the_zone_asked_for(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    await put([enrich("click", "user-1", datetime(2026, 1, 14, 19, 0, tzinfo=UTC))])
+    assert (await answer(client, bearer("read"), "days=1"))["tracked_events"] == 0
+    local = await answer(client, bearer("read"), "days=1&tz=Asia/Kolkata")
+    assert (local["tracked_events"], local["active_users_today"]) == (1, 1)
+    assert (local["tz"], local["period_start"]) == ("Asia/Kolkata", "2026-01-14T18:30:00.000Z")
+
+
+@pytest.mark.parametrize(
+    "query", ["days=0", "days=-1", "days=3651", "days=1.5", "days=x", "days=", "days=99999999999999999999"]
+)
+async def test_days_have_limits(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Callable[..., dict[str, Any]], query: str
+) -> None:
+    response = await client.get(f"{PATH}?{query}", headers=bearer("read"))
+    assert refused(response, 422, "VALIDATION_ERROR")["details"][0]["field"] == "days"
+
+
+@pytest.mark.parametrize("query", ["days=1", "days=3650"])
+async def test_days_at_their_limits_are_answered(
+    client: httpx.AsyncClient, bearer: Bearer, query: str
+) -> None:
+    assert (await answer(client, bearer("read"), query))["freshness_s"] is None
+
+
+async def test_an_unknown_zone_is_named(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Callable[..., dict[str, Any]]
+) -> None:
+    response = await client.get(f"{PATH}?tz=Mars/Olympus", headers=bearer("read"))
+    assert refused(response, 422, "VALIDATION_ERROR")["details"][0]["field"] == "tz"

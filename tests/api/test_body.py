@@ -1,0 +1,137 @@
+"""Everything a body can be that it should not, on an endpoint that reads one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from loopin_api import body as body_module
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Bearer, Broker
+
+PATH = "/api/analytics/events/track"
+JSON = {"Content-Type": "application/json"}
+Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
+
+
+async def post(client: httpx.AsyncClient, headers: dict[str, str], content: Any) -> httpx.Response:
+    return await client.post(PATH, content=content, headers={**JSON, **headers})
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"{'event_name': 'x'}", "not JSON"),
+        (b'{"event_name": "x"} {}', "trailing"),
+        (b'{"event_name": "x",}', "not JSON"),
+        (b'{"event_name": "x", "metadata": {"v": NaN}}', "NaN"),
+        (b'{"event_name": "x", "metadata": {"v": Infinity}}', "NaN or Infinity"),
+        (b'{"event_name": "x", "metadata": {"v": -Infinity}}', "NaN or Infinity"),
+        (b'{"event_name": "x", "metadata": {"v": 1e999}}', "out of range"),
+        (b'{"event_name": "\x00"}', "not JSON"),
+        (b'{"event_name": "\xff"}', "UTF-8"),
+        (b'{"event_name": "\\ud800"}', "not JSON"),
+        ('{"event_name": "x"}'.encode("utf-16"), "not"),
+        (b"\xef\xbb\xbf" + b'{"event_name": "x"}', "not JSON"),
+        (b'{"event_name": "x", "metadata": ' + b'{"a":' * 5000 + b"1" + b"}" * 5000 + b"}", "nested"),
+        (b"[" * 100_000, "nested"),
+    ],
+)
+async def test_what_is_not_json_is_malformed(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, content: bytes, word: str
+) -> None:
+    answer = refused(await post(client, bearer("ingest"), content), 400, "MALFORMED_JSON")
+    assert word in answer["error"]
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b'"text"', b"1", b"true"])
+async def test_a_body_that_is_no_object_is_invalid(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, content: bytes
+) -> None:
+    answer = refused(await post(client, bearer("ingest"), content), 422, "VALIDATION_ERROR")
+    assert answer["details"][0]["field"] is None
+
+
+async def test_every_field_at_fault_is_named_and_no_value_repeated(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused
+) -> None:
+    sent = {"event_name": 5, "metadata": ["private"], "user_id": True, "session_id": {"a": "private"}}
+    response = await client.post(PATH, json=sent, headers=bearer("ingest"))
+    answer = refused(response, 422, "VALIDATION_ERROR")
+    named = {detail["field"].split(".")[0] for detail in answer["details"]}
+    assert named == {"event_name", "metadata", "user_id", "session_id"}
+    assert "private" not in response.text
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "json",
+        "text/json",
+    ],
+)
+async def test_other_content_types_are_not_supported(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, content_type: str
+) -> None:
+    headers = {"Content-Type": content_type, **bearer("ingest")}
+    response = await client.post(PATH, content=b'{"event_name": "x"}', headers=headers)
+    refused(response, 415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+async def test_another_charset_is_not_supported(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused
+) -> None:
+    headers = {"Content-Type": "application/json; charset=latin-1", **bearer("ingest")}
+    refused(await client.post(PATH, content=b"{}", headers=headers), 415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        'application/json;charset="utf-8"',
+        "application/ld+json",
+    ],
+)
+async def test_json_by_any_of_its_names_is_read(
+    client: httpx.AsyncClient, bearer: Bearer, content_type: str
+) -> None:
+    headers = {"Content-Type": content_type, **bearer("ingest")}
+    response = await client.post(PATH, content=b'{"event_name": "x"}', headers=headers)
+    assert response.status_code == 200, response.text
+
+
+async def test_a_megabyte_is_too_large(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, broker: Broker
+) -> None:
+    content = b'{"event_name": "' + b"x" * 1_000_000 + b'"}'
+    answer = refused(await post(client, bearer("ingest"), content), 413, "BODY_TOO_LARGE")
+    assert "131072 bytes" in answer["error"]
+    assert not broker.records
+
+
+async def test_a_body_without_a_length_is_bounded_too(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_module, "DISCARDED_BYTES", 1 << 20)
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 1 << 16
+            yield b" " * (1 << 16)
+
+    refused(await post(client, bearer("ingest"), endless()), 413, "BODY_TOO_LARGE")
+    assert taken <= (1 << 20) + (4 << 16)

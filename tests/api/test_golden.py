@@ -1,0 +1,75 @@
+"""Each endpoint's golden example against a real answer: same fields in the same order, same types, same units.
+
+A golden file holds the request and the answer; numbers and times may differ, their types may not. Null in
+the file stands for null, and the units are the descriptions in OpenAPI.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Bearer, Enrich, Put
+
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
+NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
+
+
+def shape(value: Any) -> Any:
+    """A value's fields and types; times are told from other text."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    if isinstance(value, str) and len(value) == 24 and value.endswith("Z"):
+        datetime.fromisoformat(value)
+        return "time"
+    return type(value).__name__
+
+
+def order(value: Any) -> Any:
+    """The order of all fields."""
+    return [(key, order(item)) for key, item in value.items()] if isinstance(value, dict) else None
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+async def test_the_answer_has_the_golden_shape(
+    client: httpx.AsyncClient, app: FastAPI, bearer: Bearer, put: Put, enrich: Enrich, path: Path
+) -> None:
+    golden = json.loads(path.read_text())
+    at = NOW - timedelta(hours=2)
+    await put(
+        [
+            enrich("$pageview", "user-1", at),
+            enrich("event_created", "user-2", at),
+            enrich(
+                "ticket_purchased", "user-1", at + timedelta(minutes=9), {"amount": 500.0, "currency": "INR"}
+            ),
+            enrich("ticket_purchased", "user-1", at, {"amount": 31.0, "currency": "EUR"}),
+        ]
+    )
+    request = golden["request"]
+    response = await client.request(
+        request["method"], request["path"], json=request.get("body"), headers=bearer("read", "ingest")
+    )
+    assert response.status_code == golden["status"], response.text
+    answer = response.json()
+    assert shape(answer) == shape(golden["answer"])
+    assert order(answer) == order(golden["answer"])
+    for field, unit in golden.get("units", {}).items():
+        schema = app.openapi()["components"]["schemas"][golden["schema"]]["properties"]
+        assert unit in schema[field]["description"], field
+
+
+def test_each_json_endpoint_has_one(app: FastAPI, refused: Callable[..., Any]) -> None:
+    covered = {json.loads(path.read_text())["request"]["path"].partition("?")[0] for path in GOLDEN}
+    described = {path for path in app.openapi()["paths"] if path.startswith("/api/analytics")}
+    assert described - covered == {"/api/analytics/export", "/api/analytics/export/events"}

@@ -1,0 +1,122 @@
+"""Migrations: applied once, never changed, and the table that the code believes in."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from loopin_sinks.migrate import MIGRATIONS, MigrationError, checksum, migrate, statements
+from loopin_sinks.store import Store, StoreSettings, open_store
+from loopin_sinks.store.properties import PROPERTY_COLUMNS
+
+SHIPPED = {
+    "0000_schema_migrations": "019c2ed0b191c5c60d570151c20a392905cfc69f1ae7004b37a052100e452a62",
+    "0001_events": "b4138b0c3b70fdd7b37511540b80ae2d31c0cc0bd647cecee7bdfeb1bb906252",
+}
+"""SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
+
+
+def test_shipped_files_never_change() -> None:
+    assert {name: checksum(name) for name in MIGRATIONS} == SHIPPED
+
+
+def test_every_file_is_listed_in_order() -> None:
+    folder = files("loopin_sinks").joinpath("migrations")
+    assert sorted(entry.name for entry in folder.iterdir()) == [f"{name}.sql" for name in MIGRATIONS]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> StoreSettings:
+    return StoreSettings(data_dir=tmp_path)
+
+
+async def test_a_store_is_migrated_once(store: Store, settings: StoreSettings) -> None:
+    assert await migrate(store, settings) == list(MIGRATIONS)
+    assert await migrate(store, settings) == []
+    kept = await store.query(
+        "SELECT name, toString(checksum) AS checksum FROM schema_migrations ORDER BY name"
+    )
+    assert kept == [{"name": name, "checksum": SHIPPED[name]} for name in MIGRATIONS]
+    recent = "SELECT count() AS c FROM schema_migrations WHERE applied_at > now64() - INTERVAL 1 MINUTE"
+    assert await store.query(recent) == [{"c": len(MIGRATIONS)}]
+
+
+async def test_migrations_outlive_a_restart(embedded_settings: StoreSettings) -> None:
+    for expected in (list(MIGRATIONS), []):
+        store = open_store(embedded_settings)
+        assert await migrate(store, embedded_settings) == expected
+        await store.close()
+
+
+async def test_a_migration_killed_before_it_was_recorded_is_repeated(
+    embedded: Store, settings: StoreSettings
+) -> None:
+    await migrate(embedded, settings)
+    await embedded.command(
+        "ALTER TABLE schema_migrations DELETE WHERE name != '0000_schema_migrations' "
+        "SETTINGS mutations_sync = 2"
+    )
+    assert await migrate(embedded, settings) == list(MIGRATIONS[1:])
+
+
+async def test_a_changed_migration_is_refused(embedded: Store, settings: StoreSettings) -> None:
+    await migrate(embedded, settings)
+    await embedded.command(
+        "ALTER TABLE schema_migrations UPDATE checksum = repeat('0', 64) WHERE name = '0001_events' "
+        "SETTINGS mutations_sync = 2"
+    )
+    with pytest.raises(MigrationError, match="0001_events is not the one") as error:
+        await migrate(embedded, settings)
+    assert (error.value.code, error.value.migration) == ("migration_changed", "0001_events")
+
+
+async def test_a_newer_releases_store_is_refused(embedded: Store, settings: StoreSettings) -> None:
+    await migrate(embedded, settings)
+    await embedded.command("INSERT INTO schema_migrations SELECT '9999_later', repeat('0', 64), now64(3)")
+    with pytest.raises(MigrationError, match="newer release") as error:
+        await migrate(embedded, settings)
+    assert error.value.code == "migration_unknown"
+
+
+def test_one_setting_chooses_engine_and_cluster() -> None:
+    plain = StoreSettings()
+    replicated = StoreSettings(store_engine="ReplicatedMergeTree", store_cluster="analytics")
+    [events] = statements("0001_events", plain)
+    assert "ENGINE = ReplacingMergeTree\n" in events
+    assert "CLUSTER" not in events
+    [events] = statements("0001_events", replicated)
+    assert "ENGINE = ReplicatedReplacingMergeTree\n" in events
+    assert "CREATE TABLE IF NOT EXISTS events ON CLUSTER 'analytics'\n" in events
+    for name in MIGRATIONS:
+        assert not any("{{" in statement for statement in statements(name, replicated))
+
+
+async def test_the_events_table_is_laid_out_as_measured(embedded: Store, settings: StoreSettings) -> None:
+    await migrate(embedded, settings)
+    [table] = await embedded.query(
+        "SELECT engine, sorting_key, primary_key, partition_key, create_table_query "
+        "FROM system.tables WHERE name = 'events' AND database = currentDatabase()"
+    )
+    create = table.pop("create_table_query")
+    assert table == {
+        "engine": "ReplacingMergeTree",
+        "sorting_key": "project, toDate(timestamp), event, user, timestamp, cityHash64(uuid)",
+        "primary_key": "project, toDate(timestamp), event, user",
+        "partition_key": "toYYYYMM(timestamp)",
+    }
+    assert "TTL toDateTime(timestamp) + toIntervalDay(_retention_days)" in create
+    assert "non_replicated_deduplication_window = 1000" in create
+    assert "`user` UInt64 MATERIALIZED cityHash64(distinct_id)" in create
+
+
+async def test_property_columns_are_those_of_the_list(embedded: Store, settings: StoreSettings) -> None:
+    await migrate(embedded, settings)
+    described = await embedded.query("DESCRIBE TABLE events")
+    materialized = {row["name"]: row["type"] for row in described if row["default_type"] == "MATERIALIZED"}
+    assert materialized.pop("user") == "UInt64"
+    assert materialized == {column.name: column.type for column in PROPERTY_COLUMNS}
+    for row in described:
+        if row["name"] in materialized:
+            assert row["default_expression"] == f"tupleElement(_typed, '{row['name']}')"
