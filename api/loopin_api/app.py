@@ -82,7 +82,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     errors.install(app)
-    openapi.install(app, BODIES)
+    openapi.install(app, ROUTERS, BODIES)
     app.add_middleware(Guard, instruments=instruments)
     app.add_middleware(TrailingSlash)
     return app

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -106,23 +107,31 @@ def request_body(model: type[BaseModel], examples: Mapping[str, Any]) -> dict[st
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def install(app: FastAPI, bodies: tuple[type[BaseModel], ...]) -> None:
-    """Make the application describe the request bodies too."""
+def install(app: FastAPI, routers: Sequence[APIRouter], bodies: Sequence[type[BaseModel]]) -> None:
+    """Make the application describe its request bodies, and its examples whole."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = get_openapi(
-                title=app.title,
-                version=app.version,
-                description=app.description,
-                routes=app.routes,
-                tags=app.openapi_tags,
+                title=app.title, version=app.version, description=app.description, routes=app.routes
             )
             _, definitions = models_json_schema(
                 [(body, "validation") for body in bodies], ref_template="#/components/schemas/{model}"
             )
-            schema["components"]["schemas"].update(definitions.get("$defs", {}))
+            schema["components"]["schemas"].update(definitions["$defs"])
+            _restore_examples(schema, routers)
             app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _restore_examples(schema: dict[str, Any], routers: Sequence[APIRouter]) -> None:
+    """FastAPI leaves out whatever is null, in examples too, where null is part of the answer."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    for route in routes:
+        for method in route.methods or ():
+            described = schema["paths"][route.path][method.lower()]["responses"]
+            for status, response in route.responses.items():
+                for media, content in response["content"].items():
+                    described[str(status)]["content"][media]["example"] = content["example"]

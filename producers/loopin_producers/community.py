@@ -148,8 +148,8 @@ def _host(rng: random.Random, user: int) -> list[Step]:
 
 
 def _guest(rng: random.Random, user: int) -> list[Step]:
-    event, amount = _event_id(rng), rng.choice((8.0, 12.5, 20.0, 35.0))
-    payment = {"event_id": event, "amount": amount, "currency": "USD", "payment_method": "card"}
+    event, amount = _event_id(rng), rng.choice((250.0, 400.0, 750.0, 1200.0))
+    payment = {"event_id": event, "amount": amount, "currency": "INR", "payment_method": "card"}
     steps: list[Step] = [
         ("search_performed", {"query_length": rng.randrange(3, 20), "results": rng.randrange(30)}),
         ("event_viewed", {"event_id": event, "category": rng.choice(_CATEGORIES)}),

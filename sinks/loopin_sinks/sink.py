@@ -166,6 +166,7 @@ class Sink(ConsumerRebalanceListener):
                 start = await self._opened(at)
                 self._consumer.seek(at, start)
                 self._pending[at] = _Pending(start)
+                log.info("sink_partition_open", partition=at.partition, position=start)
         room = max(1, self._settings.batch_size - self._waiting())
         known = dict(self._pending)
         found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=room)

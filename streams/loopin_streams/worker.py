@@ -18,6 +18,7 @@ from loopin_streams.kafka.runner import Runner
 from loopin_streams.kafka.waiting import wait_for_topic
 from loopin_streams.metrics import registry_of
 from loopin_streams.settings import StreamSettings
+from loopin_text.sentiment import score
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,8 @@ async def run_worker(
     topic_id = await wait_for_topic(settings, job.input, stop)
     if topic_id is None:
         return
+    # Reads the lexicon, so that the first batch need not.
+    await asyncio.to_thread(score, "warm")
     runner = Runner(settings, job, topic_id, on_fatal=end_process, limits=limits, probe=probe)
     app = lane_app(settings, runner)
 

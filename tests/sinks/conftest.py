@@ -108,7 +108,8 @@ class _Request(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    # server_close then waits for running requests, which hold the engine.
+    daemon_threads = False
     request_queue_size = 256
 
     def __init__(self, folder: Path) -> None:

@@ -198,7 +198,7 @@ async def test_a_second_process_is_refused_until_the_first_lets_go(
     with pytest.raises(StoreError, match="Another process uses the store") as error:
         await store.ping()
     assert error.value.code == "store_busy"
-    await other.communicate()
+    await other.communicate(b"")
     await store.ping()
     await store.close()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, Field
 
@@ -42,9 +42,9 @@ _INDEX = Index(name="loopin-analytics", version=VERSION, links=LINKS)
     response_model=Success[Index],
     responses={**success("The index; a page for a browser", _INDEX.model_dump()), **failures(500)},
 )
-async def get_index(accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
+async def get_index(request: Request) -> Response:
     """Public. JSON, or a page where the Accept header asks for one."""
-    if "text/html" in accept:
+    if "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_page(_INDEX))
     return JSONResponse(Success(data=_INDEX).model_dump(mode="json"))
 

@@ -105,8 +105,8 @@ async def post_event(
     """Answers once the broker has acknowledged the event.
 
     The names of the documents are understood: `page_view` becomes `$pageview`. Without an acknowledgement
-    in time the answer is 503, with the uuid in the header `X-Event-Uuid`: send the event again with that uuid, and it counts
-    once whether or not the first one arrived. Needs the scope `ingest`.
+    in time the answer is 503, with the uuid in the header `X-Event-Uuid`: send the event again with that
+    uuid, and it counts once whether or not the first one arrived. Needs the scope `ingest`.
     """
     if not use.settings.enabled:
         raise unavailable("ANALYTICS_DISABLED", "Tracking is switched off; set ANALYTICS_ENABLED=true.")

@@ -36,7 +36,7 @@ HALF_HOUR = timedelta(minutes=30)
 def generated(enrich: Enrich, seed: int, count: int = 3000) -> list[EnrichedEvent]:
     """Users who come in bursts, around the edges of the interval, with and without session ids."""
     dice = random.Random(seed)
-    events = []
+    events: list[EnrichedEvent] = []
     while len(events) < count:
         user = f"user-{dice.randrange(60)}"
         at = NOW - timedelta(milliseconds=dice.randrange(-86_400_000, 12 * 86_400_000))

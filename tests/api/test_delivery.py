@@ -1,0 +1,90 @@
+"""Acknowledgement by a real broker, through the real client."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from confluent_kafka import Consumer
+from fastapi import FastAPI
+
+from loopin_api.app import create_app
+from loopin_api.delivery import NotAcknowledged, deliver
+from loopin_api.settings import ApiSettings
+from loopin_deploy.kafka import LocalKafka
+from loopin_producers import Loopin
+from loopin_producers.channel import Done
+from loopin_schemas import Event
+from loopin_schemas.codec import decode
+from loopin_sinks.store import Store
+from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.kafka.topic_admin import TopicAdmin
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Bearer
+
+EVENT = Event(project="shop", event="click", distinct_id="user-1")
+
+
+async def test_tracked_events_of_all_projects_are_on_the_topic_once_answered(
+    kafka: LocalKafka, topic_prefix: str, settings: ApiSettings, store: Store, bearer: Bearer
+) -> None:
+    where = KafkaSettings(kafka_bootstrap=kafka.bootstrap, topic_prefix=topic_prefix, partitions=2)
+    await asyncio.to_thread(TopicAdmin(where).apply)
+    settings.publish_timeout_s = 30
+    answered = set()
+    with Loopin(kafka.bootstrap, "api", topic_prefix=topic_prefix, disabled=False) as publisher:
+        app = create_app(settings, store, publisher)
+        for project in ("shop", "rival"):
+            response = await _track(app, bearer("ingest", project=project))
+            assert response.status_code == 200, response.text
+            answered.add((project, response.json()["data"]["uuid"]))
+    published = await asyncio.to_thread(_published, kafka.bootstrap, where.topic("events.raw"), 2)
+    assert {(event.project, event.uuid) for event in published} == answered
+
+
+async def test_without_a_broker_the_answer_is_503(
+    settings: ApiSettings, store: Store, bearer: Bearer
+) -> None:
+    with Loopin("127.0.0.1:1", "api", disabled=False, config={"message.timeout.ms": 500}) as publisher:
+        response = await _track(create_app(settings, store, publisher), bearer("ingest"))
+    assert (response.status_code, response.json()["error_code"]) == (503, "NOT_ACKNOWLEDGED")
+
+
+class Late:
+    """Keeps the callback for later."""
+
+    def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
+        self.done = done
+
+
+async def test_an_acknowledgement_after_the_answer_does_no_harm() -> None:
+    publisher = Late()
+    with pytest.raises(NotAcknowledged):
+        await deliver(publisher, EVENT, 0.01)
+    publisher.done(None, 0, 0)
+    await asyncio.sleep(0)
+
+
+def test_an_acknowledgement_after_the_loop_has_closed_does_no_harm() -> None:
+    publisher = Late()
+    with pytest.raises(NotAcknowledged):
+        asyncio.run(deliver(publisher, EVENT, 0.01))
+    publisher.done(None, 0, 0)
+
+
+async def _track(app: FastAPI, headers: dict[str, str]) -> httpx.Response:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        body = {"event_name": "click", "user_id": "user-1"}
+        return await client.post("/api/analytics/events/track", json=body, headers=headers)
+
+
+def _published(bootstrap: str, topic: str, count: int) -> list[Event]:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": topic, "auto.offset.reset": "earliest"})
+    try:
+        consumer.subscribe([topic])
+        return [decode(record.value(), Event) for record in consumer.consume(count, 30)]
+    finally:
+        consumer.close()
