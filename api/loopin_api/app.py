@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
 from loopin_api import errors, openapi
-from loopin_api.auth import authenticator
+from loopin_api.auth import Key, authenticator
 from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
 from loopin_api.instruments import Instruments
@@ -47,6 +47,7 @@ def create_app(
     store: Store,
     publisher: Publisher,
     *,
+    keys: Sequence[Key] = (),
     probes: Mapping[str, Probe] | None = None,
     clock: Callable[[], datetime] = _utc_now,
 ) -> FastAPI:
@@ -56,6 +57,7 @@ def create_app(
         settings: whom to trust, and limits.
         store: answers the queries.
         publisher: takes the tracked events; a ``Loopin`` client of any project serves all projects.
+        keys: keys beside those of the settings' file.
         probes: further components of ``/api/analytics/health``, by name.
         clock: the time now, aware.
 
@@ -74,7 +76,7 @@ def create_app(
         settings=settings,
         store=store,
         publisher=publisher,
-        authenticator=authenticator(settings),
+        authenticator=authenticator(settings, keys),
         clock=clock,
         health=HealthBoard({"store": lambda: _ask_store(store, clock), **(probes or {})}),
         instruments=instruments,

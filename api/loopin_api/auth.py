@@ -122,8 +122,8 @@ class Authenticator:
         return Caller(claims.project, frozenset(claims.scopes), claims.sub)
 
 
-def authenticator(settings: ApiSettings) -> Authenticator:
-    """The authenticator of these settings.
+def authenticator(settings: ApiSettings, more_keys: Sequence[Key] = ()) -> Authenticator:
+    """The authenticator of these settings, and of keys beside those of the keys file.
 
     Raises:
         ConfigurationError: neither a secret nor keys are configured, or they cannot be used.
@@ -131,7 +131,7 @@ def authenticator(settings: ApiSettings) -> Authenticator:
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
     if secret and len(secret.encode()) < MIN_SECRET_BYTES:
         raise ConfigurationError(f"Make LOOPIN_JWT_SECRET at least {MIN_SECRET_BYTES} bytes long.")
-    keys = read_keys(settings.keys_file) if settings.keys_file else []
+    keys = [*(read_keys(settings.keys_file) if settings.keys_file else []), *more_keys]
     if not secret and not keys:
         raise ConfigurationError(
             "Set LOOPIN_JWT_SECRET or LOOPIN_KEYS_FILE: without one nobody could sign in."

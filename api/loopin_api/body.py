@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -15,6 +16,9 @@ from loopin_api.services import services
 
 Body = TypeVar("Body", bound=BaseModel)
 
+BODY_TIMEOUT_S: Final = 30.0
+"""How long a client may take to send a body, in seconds."""
+
 DISCARDED_BYTES: Final = 8 << 20
 DISCARDED_S: Final = 5.0
 """How much more of a body that is too large is read and thrown away, so that its sender, still busy
@@ -25,7 +29,7 @@ def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     """A dependency that reads the request's body as ``model``.
 
     FastAPI's own body parameters are read before any dependency, hence before the caller is known, and
-    take NaN. Raises ApiError: 400, 413, 415 or 422.
+    take NaN. Raises ApiError: 400, 408, 413, 415 or 422.
     """
 
     async def read(request: Request) -> Body:
@@ -52,21 +56,28 @@ def _check_content_type(value: str) -> None:
 async def _read(request: Request, limit: int) -> bytes:
     body = bytearray()
     chunks = request.stream()
-    async for chunk in chunks:
-        body += chunk
-        if len(body) > limit:
-            await _discard(chunks)
-            raise ApiError(413, "BODY_TOO_LARGE", f"Send at most {limit} bytes.")
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > limit:
+                    break
+    except TimeoutError:
+        raise ApiError(408, "BODY_TIMEOUT", f"Send the body within {BODY_TIMEOUT_S:g} seconds.") from None
+    if len(body) > limit:
+        await _discard(chunks)
+        raise ApiError(413, "BODY_TOO_LARGE", f"Send at most {limit} bytes.")
     return bytes(body)
 
 
-async def _discard(chunks: Any) -> None:
+async def _discard(chunks: AsyncIterator[bytes]) -> None:
     left = DISCARDED_BYTES
-    until = time.monotonic() + DISCARDED_S
-    async for chunk in chunks:
-        left -= len(chunk)
-        if left < 0 or time.monotonic() > until:
-            return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARDED_S):
+            async for chunk in chunks:
+                left -= len(chunk)
+                if left < 0:
+                    return
 
 
 def _decode(body: bytes) -> Any:

@@ -35,6 +35,7 @@ _FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
         "This needs the scope read; use a token or key that has it.",
         [],
     ),
+    408: ("The body took too long to arrive", "BODY_TIMEOUT", "Send the body within 30 seconds.", []),
     413: ("The body is too large", "BODY_TOO_LARGE", "Send at most 131072 bytes.", []),
     415: (
         "The body is not JSON by its type",
@@ -65,7 +66,7 @@ _FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
 COMMON: Final = (401, 403, 422, 500, 503)
 """Errors that every guarded endpoint can answer with."""
 
-WITH_BODY: Final = (400, 413, 415)
+WITH_BODY: Final = (400, 408, 413, 415)
 """Errors that every endpoint with a request body can answer with beside the common ones."""
 
 Responses = dict[int | str, dict[str, Any]]

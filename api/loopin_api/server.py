@@ -38,7 +38,12 @@ async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
     """
     listener = _listen(host, port)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S
+        app,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve([listener]), name="http server")

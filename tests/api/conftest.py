@@ -78,6 +78,14 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ApiSettings:
 
 
 @pytest.fixture
+async def untouched_store(tmp_path: Path) -> AsyncIterator[Store]:
+    """A store for tests that never ask it anything: it has not even started."""
+    store = open_store(StoreSettings(data_dir=tmp_path / "data"))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """The embedded store, migrated and empty."""
     chosen = StoreSettings(data_dir=tmp_path / "data")

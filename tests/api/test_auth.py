@@ -13,12 +13,14 @@ import httpx
 import jwt
 import pytest
 
+from loopin_api.app import create_app
 from loopin_api.auth import Authenticator, Caller, Key, authenticator, hash_key, issue_jwt, new_key, read_keys
 from loopin_api.errors import ApiError
 from loopin_api.settings import ApiSettings, ConfigurationError
+from loopin_sinks.store import Store
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Bearer
+    from tests.api.conftest import Bearer, Broker
 
 SECRET = "a secret of at least thirty-two bytes"
 CLAIMS = {"sub": "user-1", "project": "shop", "scopes": ["read"], "exp": int(time.time()) + 600}
@@ -208,6 +210,16 @@ def test_a_keys_file_that_is_no_list_is_named(tmp_path: Path, text: str) -> None
     path.write_text(text)
     with pytest.raises(ConfigurationError, match="the file"):
         read_keys(path)
+
+
+async def test_keys_may_be_given_beside_the_file(store: Store, broker: Broker) -> None:
+    keys = [Key(name="demo", project="demo", scopes=frozenset({"read"}), sha256=hash_key(KEY))]
+    app = create_app(
+        ApiSettings.model_validate({"keys_file": None, "jwt_secret": None}), store, broker, keys=keys
+    )
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        response = await client.get("/metrics", headers={"Authorization": f"Bearer {KEY}"})
+    assert response.status_code == 200
 
 
 def test_a_missing_keys_file_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from loopin_api import body as body_module
+from loopin_sinks.store import Store
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 PATH = "/api/analytics/events/track"
 JSON = {"Content-Type": "application/json"}
 Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
+
+
+@pytest.fixture
+def store(untouched_store: Store) -> Store:
+    return untouched_store
 
 
 async def post(client: httpx.AsyncClient, headers: dict[str, str], content: Any) -> httpx.Response:
@@ -119,6 +126,18 @@ async def test_a_megabyte_is_too_large(
     answer = refused(await post(client, bearer("ingest"), content), 413, "BODY_TOO_LARGE")
     assert "131072 bytes" in answer["error"]
     assert not broker.records
+
+
+async def test_a_body_that_never_comes_is_not_waited_for(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_module, "BODY_TIMEOUT_S", 0.05)
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(10)
+
+    refused(await post(client, bearer("ingest"), stalled()), 408, "BODY_TIMEOUT")
 
 
 async def test_a_body_without_a_length_is_bounded_too(

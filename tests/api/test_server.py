@@ -14,9 +14,15 @@ from fastapi import FastAPI
 
 from loopin_api.server import serve, serving
 from loopin_api.settings import ConfigurationError
+from loopin_sinks.store import Store
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer
+
+
+@pytest.fixture
+def store(untouched_store: Store) -> Store:
+    return untouched_store
 
 
 async def test_it_serves_on_a_free_port_and_stops(app: FastAPI) -> None:

@@ -8,12 +8,18 @@ import pytest
 from fastapi import FastAPI
 
 from loopin_api.routers.sentiment import judge
+from loopin_sinks.store import Store
 from loopin_text.sentiment import score
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer
 
 PATH = "/api/analytics/sentiment"
+
+
+@pytest.fixture
+def store(untouched_store: Store) -> Store:
+    return untouched_store
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
+from loopin_sinks.store import Store
+
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker
 
@@ -21,6 +23,11 @@ BODY = {
 }
 WRITE_KEY = {"Authorization": "Bearer lk_write"}
 Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
+
+
+@pytest.fixture
+def store(untouched_store: Store) -> Store:
+    return untouched_store
 
 
 async def test_the_documents_example_reaches_the_broker(
