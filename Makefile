@@ -7,7 +7,7 @@ PACKAGES := schemas producers streams sinks api deploy
 ARGS ?=
 export LOOPIN_DATA_DIR ?= $(CURDIR)/.data
 
-.PHONY: demo up down test check format lock schemas clean
+.PHONY: demo up down test check format generated lock clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/loopin demo $(ARGS)
@@ -34,8 +34,11 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format $(PACKAGES) tests
 	$(BIN)/ruff check --fix $(PACKAGES) tests
 
-schemas: $(VENV)/.dev
+# Everything that is generated from the code and checked in.
+generated: $(VENV)/.dev
 	$(BIN)/python -m loopin_schemas.json_schema --write
+	$(BIN)/python -m loopin_schemas.catalogue.markdown --write
+	$(BIN)/python -m loopin_deploy.settings_docs --write
 
 # The lock files name versions and hashes only; which index they come from is the installer's setting.
 LOCK := uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-header

@@ -26,8 +26,9 @@ def configure_logs(level: int = logging.INFO) -> None:
         cache_logger_on_first_use=True,
     )
     human = sys.stderr.isatty()
+    # Plain tracebacks: the default ones print local variables, and with them request headers and keys.
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if human
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -50,7 +50,7 @@ def build_event(
         distinct_id=distinct_id,
         uuid=str(uuid7()) if uuid is None else _text(uuid),
         timestamp=now_ms if timestamp is None else to_ms(timestamp),
-        sent_at=now_ms,
+        queued_at=now_ms,
         session_id=session_id,
         properties=_properties(properties, groups),
         source=source,

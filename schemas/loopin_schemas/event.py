@@ -15,9 +15,12 @@ NO_PROPERTIES = msgspec.Raw(b"{}")
 class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One event on ``events.raw``; the fields a client may send.
 
-    ``timestamp`` and ``sent_at`` are ISO 8601 text or epoch milliseconds, by the client's clock;
-    ``timestamp`` defaults to the broker's append time. ``uuid`` identifies the event for ever: a second
-    one with the same uuid is a duplicate. ``properties`` stays encoded JSON until a step needs it.
+    ``timestamp`` and ``sent_at`` are ISO 8601 text or epoch milliseconds, by the client's clock. The
+    difference of ``sent_at`` to the broker's append time is taken for an error of that clock, so only a
+    client that sends at that very moment may set it; one that queues says ``queued_at`` (epoch ms) instead,
+    because a queue that waits for the broker is no clock error. ``timestamp`` defaults to the broker's
+    append time. ``uuid`` identifies the event for ever: a second one with the same uuid is a duplicate.
+    ``properties`` stays encoded JSON until a step needs it.
     """
 
     project: str
@@ -26,6 +29,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     uuid: str | None = None
     timestamp: str | int | float | None = None
     sent_at: str | int | float | None = None
+    queued_at: int | None = None
     session_id: str | None = None
     properties: msgspec.Raw = NO_PROPERTIES
     source: Source = "sdk"
@@ -36,7 +40,7 @@ class EnrichedEvent(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One event on ``events.enriched``: validated, corrected in time, scored.
 
     All times are epoch milliseconds UTC. ``timestamp`` is the corrected event time,
-    ``original_timestamp`` the client's claim, ``sent_at`` the client's clock when it sent,
+    ``original_timestamp`` the client's claim, ``sent_at`` the client's clock when it sent or queued,
     ``received_at`` the broker's append time. ``sentiment`` is VADER's compound score, -1 to 1.
     ``warnings`` names catalogued properties that do not have the catalogue's type.
     ``_raw_partition`` and ``_raw_offset`` say which record of ``events.raw`` it came from.

@@ -38,6 +38,9 @@ POLL_S = 0.1
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Waits between attempts while the store is away; the last one repeats."""
 
+MAX_CLOCK_ERROR_MS = 3_600_000
+"""A client's clock that is further off says nothing of latency."""
+
 _LOST_GENERATION = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
 _decode = decoder(EnrichedEvent).decode
 
@@ -298,7 +301,15 @@ class Sink(ConsumerRebalanceListener):
             token = f"{self._topic_id}:{at.partition}:{held[0]}-{held[-1]}:{len(part)}:{month}"
             await self._store.insert(TABLE, part, token=token)
         now = int(time() * 1000)
-        self.latency.add(now - (event.sent_at or event.received_at) for event in events)
+        self.latency.add(now - _sent(event) for event in events)
         self.stored_rows += len(events)
         newest = max(event.received_at for event in events)
         self.newest_received_ms = max(newest, self.newest_received_ms or 0)
+
+
+def _sent(event: EnrichedEvent) -> int:
+    """When the event left the client, by its clock unless that is plainly wrong; epoch ms."""
+    sent = event.sent_at
+    if sent is not None and abs(event.received_at - sent) <= MAX_CLOCK_ERROR_MS:
+        return sent
+    return event.received_at

@@ -48,7 +48,7 @@ def test_event_arrives_whole(client: Loopin, raw_topic: str, read_all: ReadAll) 
     assert record.key() == b"shop:user-17"
     assert record.headers() is None
     body = json.loads(record.value() or b"")
-    assert before <= body.pop("sent_at") <= time.time_ns() // 1_000_000
+    assert before <= body.pop("queued_at") <= time.time_ns() // 1_000_000
     assert body == {
         "project": "shop",
         "event": "ticket_purchased",

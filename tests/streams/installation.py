@@ -222,4 +222,12 @@ class Installation:
 
 
 def _json(found: list[list[Message]]) -> list[list[dict[str, Any]]]:
-    return [[json.loads(message.value() or b"{}") for message in partition] for partition in found]
+    return [[_object(message.value()) for message in partition] for partition in found]
+
+
+def _object(body: bytes | None) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return found

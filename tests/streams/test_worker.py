@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import dataclass
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from loopin_streams.kafka.topic_admin import TopicAdmin
 
+from tests.streams.conftest import Install
 from tests.streams.exactly_once import assert_exactly_once, mixed_events
-from tests.streams.installation import Installation, Worker, wait_until
+from tests.streams.installation import Found, Installation, Worker, wait_until
 
 EVENTS = 400
 
@@ -21,7 +23,8 @@ def admin(installation: Installation) -> AdminClient:
 
 def delete(installation: Installation, *topics: str) -> None:
     names = [installation.settings.topic(topic) for topic in topics]
-    for future in admin(installation).delete_topics(names).values():
+    client = admin(installation)
+    for future in client.delete_topics(names).values():
         future.result(20)
 
 
@@ -38,7 +41,8 @@ def delete_records(installation: Installation, before: int) -> None:
     """Let the raw log of each partition start at ``before``, as its retention would."""
     topic = installation.settings.topic("events.raw")
     partitions = [TopicPartition(topic, at, before) for at in range(installation.settings.partitions)]
-    for future in admin(installation).delete_records(partitions).values():
+    client = admin(installation)
+    for future in client.delete_records(partitions).values():
         future.result(20)
 
 
@@ -51,13 +55,15 @@ def write_marker(installation: Installation, value: bytes) -> None:
     assert producer.flush(20) == 0
 
 
-def absorb_some(installation: Installation) -> None:
-    """A worker that absorbs what there is, and stops."""
-    before = installation.absorbed()
-    installation.publish(mixed_events(EVENTS))
-    worker = installation.start()
-    installation.wait_absorbed(before + EVENTS)
-    assert worker.terminate() == 0
+def absorb_some(*installations: Installation) -> None:
+    """Workers that absorb a few events each, and stop."""
+    workers = []
+    for installation in installations:
+        installation.publish(mixed_events(EVENTS))
+        workers.append(installation.start())
+    for worker, installation in zip(workers, installations, strict=True):
+        installation.wait_absorbed(EVENTS)
+        assert worker.terminate() == 0
 
 
 # Stopping.
@@ -124,7 +130,7 @@ def marker_gone(installation: Installation) -> None:
 
 def log_starts_after_marker(installation: Installation) -> None:
     installation.publish(mixed_events(EVENTS))
-    delete_records(installation, EVENTS // 2 + 20)
+    delete_records(installation, EVENTS * 3 // 4)
 
 
 def marker_unreadable(installation: Installation) -> None:
@@ -140,25 +146,44 @@ REFUSALS = {
 }
 
 
+@dataclass
+class Refused:
+    """What a worker did that was started on an unfit installation."""
+
+    worker: Worker
+    before: Found
+    after: Found
+
+
+@pytest.fixture(scope="module")
+def refused(install: Install) -> dict[str, Refused]:
+    """By reason; side by side, because most of it is waiting for workers to start."""
+    installations = {reason: install() for reason in REFUSALS}
+    absorb_some(*installations.values())
+    before = {}
+    for reason, installation in installations.items():
+        before[reason] = installation.read_all()
+        REFUSALS[reason](installation)
+        installation.start()
+    found = {}
+    for reason, installation in installations.items():
+        worker = installation.workers[-1]
+        worker.wait()
+        found[reason] = Refused(worker, before[reason], installation.read_all())
+    return found
+
+
 @pytest.mark.parametrize("reason", REFUSALS)
 def test_a_marker_that_does_not_fit_is_refused_in_one_sentence(
-    installation: Installation, reason: str
+    refused: dict[str, Refused], reason: str
 ) -> None:
-    absorb_some(installation)
-    REFUSALS[reason](installation)
-    before = installation.read_all()
-    worker = installation.start()
-    assert worker.wait() == 78
-    assert_said(worker, reason)
-    after = installation.read_all()
-    assert (after.enriched, after.dlq, after.state) == (before.enriched, before.dlq, before.state)
-
-
-def assert_said(worker: Worker, reason: str) -> None:
-    ends = [line for line in worker.said().splitlines() if "worker_ends" in line]
+    found = refused[reason]
+    assert found.worker.code == 78
+    ends = [line for line in found.worker.said().splitlines() if "worker_ends" in line]
     assert reason in ends[0]
     assert "reset the job's" in ends[0]
-    assert "Traceback" not in worker.said()
+    assert "Traceback" not in found.worker.said()
+    assert (found.after.enriched, found.after.dlq) == (found.before.enriched, found.before.dlq)
 
 
 def test_records_removed_under_a_running_worker_are_not_passed_over(installation: Installation) -> None:

@@ -22,6 +22,9 @@ from loopin_streams.kafka.topic_admin import TopicAdmin
 
 app = typer.Typer(help="Dead letters: records that could not be processed.", no_args_is_help=True)
 
+WIDE = 120
+"""Terminal columns from which on the list has room for the messages."""
+
 
 class Found(NamedTuple):
     """A dead letter and its place on ``events.dlq``."""
@@ -45,20 +48,21 @@ def list_letters(
 ) -> None:
     """List them, newest first."""
     found = asyncio.run(_letters(data, reason, project))
-    table = Table("id", "seen", "reason", "field", "project", "bytes", "message")
+    wide = out.width >= WIDE
+    table = Table("id", "seen", "reason", "field", "project", "bytes", *(["message"] if wide else []))
     for item in sorted(found, key=lambda item: item.letter.last_seen, reverse=True)[:limit]:
         letter = item.letter
-        table.add_row(
+        row = [
             item.id,
-            to_iso(letter.last_seen),
+            to_iso(letter.last_seen)[:19],
             letter.reason,
             letter.field or "-",
             letter.project or "-",
             f"{letter.size:,}",
-            letter.message,
-        )
+        ]
+        table.add_row(*row, *([letter.message] if wide else []))
     out.print(table)
-    out.print(f"{len(found):,} dead letters.", highlight=False)
+    out.print(f"{len(found):,} dead letters; `loopin dlq show ID` shows one whole.", highlight=False)
 
 
 @app.command()

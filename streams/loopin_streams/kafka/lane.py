@@ -51,6 +51,9 @@ class LaneThread(AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Faust has no setting for it; the fetcher takes it over at start.
         consumer._isolation_level = "read_committed"
+        # The lane seeks before each first fetch, so only a log that no longer reaches back to the marker is
+        # out of range: that must be refused at the next start, not passed over by a reset.
+        consumer._auto_offset_reset = "none"
         return consumer
 
     async def _fetch_records(
@@ -62,14 +65,19 @@ class LaneThread(AIOKafkaConsumerThread):
     ) -> dict[TP, list[Any]]:
         runner: Runner = self.app.runner
         assigned = consumer.assignment()
-        targets: dict[TP, OpenPartition] = {}
+        targets: dict[TP, tuple[OpenPartition, int]] = {}
         for at in active_partitions & assigned:
             target = runner.partition(at.partition)
             if target is None:
                 continue
-            if _position(consumer, at) != target.fetched:
-                consumer.seek(at, target.fetched)
-            targets[at] = target
+            start = target.fetched
+            if _position(consumer, at) != start:
+                consumer.seek(at, start)
+            targets[at] = target, start
+        if not targets:
+            # aiokafka would take no partitions for all of them.
+            await asyncio.sleep(IDLE_S)
+            return {}
         found = await super()._fetch_records(consumer, set(targets), timeout=timeout, max_records=max_records)
         return dict(_batches(consumer, targets, found))
 
@@ -148,7 +156,6 @@ class LaneApp(faust.App):
             broker_session_timeout=settings.session_timeout_s,
             broker_heartbeat_interval=settings.session_timeout_s / 4,
             broker_rebalance_timeout=max(10.0, settings.session_timeout_s),
-            consumer_auto_offset_reset="earliest",
             consumer_max_fetch_size=4 << 20,
             producer_request_timeout=30.0,
             stream_buffer_maxsize=64,
@@ -190,12 +197,14 @@ def lane_app(settings: KafkaSettings, runner: Runner) -> LaneApp:
 
 
 def _batches(
-    consumer: AIOKafkaConsumer, targets: dict[TP, OpenPartition], found: dict[Any, Any]
+    consumer: AIOKafkaConsumer, targets: dict[TP, tuple[OpenPartition, int]], found: dict[Any, Any]
 ) -> Iterator[tuple[TP, list[Any]]]:
-    for at, target in targets.items():
+    for at, (target, start) in targets.items():
         # The position also passes transaction markers, which are no records.
-        start, end = target.fetched, _position(consumer, at)
-        if end is not None and end > start:
+        end = _position(consumer, at)
+        # This is Faust's consumer thread: the agent may have set the target back during the fetch, and the
+        # records between there and `start` are not in it.
+        if target.fetched == start and end is not None and end > start:
             target.fetched = end
             yield at, [_pseudo_record(target, Batch(at.topic, at.partition, start, end, found.get(at, ())))]
 

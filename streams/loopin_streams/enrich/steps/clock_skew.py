@@ -24,6 +24,7 @@ def correct_clock(draft: Draft, context: Context) -> Outcome:
     try:
         original = _parsed(event.timestamp, "timestamp")
         sent = _parsed(event.sent_at, "sent_at")
+        queued = _parsed(event.queued_at, "queued_at")
         timestamp = _corrected(original, sent, received)
         check_event_time(timestamp, received)
     except InvalidEvent as error:
@@ -36,7 +37,7 @@ def correct_clock(draft: Draft, context: Context) -> Outcome:
         timestamp=received if timestamp - received > MAX_FUTURE_MS else timestamp,
         received_at=received,
         original_timestamp=original,
-        sent_at=sent,
+        sent_at=queued if sent is None else sent,
         session_id=event.session_id or _session_of(draft),
         properties=event.properties,
         source=event.source,
