@@ -6,10 +6,14 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from loopin_api.auth import issue_jwt
 from loopin_deploy.demo import Result, Sample
 from loopin_deploy.errors import DeployError
 from loopin_deploy.stack import Stack
+
+TOKEN_TTL_S = 86_400
 
 out = Console()
 err = Console(stderr=True)
@@ -17,10 +21,22 @@ err = Console(stderr=True)
 
 def fail(error: Exception) -> None:
     """One sentence on standard error, with the last log lines where there are any."""
-    err.print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True, markup=True)
+    err.print(Text.assemble(("Error:", "bold red"), " ", printable(str(error))), soft_wrap=True)
     lines: Sequence[str] = error.log_lines if isinstance(error, DeployError) else ()
     for line in lines:
-        err.print(f"  {line}", style="dim", highlight=False, markup=False, soft_wrap=True)
+        err.print(Text(f"  {printable(line)}", style="dim"), soft_wrap=True)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Text as it is, with control characters escaped (but those in ``keep``), so that nothing that came from
+    elsewhere can steer the terminal.
+    """
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
+
+
+def verbatim(text: str) -> Text:
+    """For a table's cell: :func:`printable` text, in which square brackets are nothing but themselves."""
+    return Text(printable(text))
 
 
 def summary_table(result: Result) -> Table:
@@ -48,7 +64,7 @@ def samples_table(samples: Sequence[Sample]) -> Table:
     table = Table(title="What came out", title_justify="left")
     table.add_column("project", style="bold")
     for sample in samples:
-        table.add_column(sample.project)
+        table.add_column(verbatim(sample.project))
     rows = [
         ("events", [f"{sample.events:,}" for sample in samples]),
         ("users", [f"{sample.users:,}" for sample in samples]),
@@ -58,7 +74,7 @@ def samples_table(samples: Sequence[Sample]) -> Table:
         ("top events", [_top(sample) for sample in samples]),
     ]
     for name, values in rows:
-        table.add_row(name, *values)
+        table.add_row(name, *(Text(value) for value in values))
     return table
 
 
@@ -69,9 +85,14 @@ def show_addresses(stack: Stack, projects: Sequence[str]) -> None:
     out.print(f"[bold]Worker[/]   {state.worker_url}/metrics", highlight=False)
     out.print(f"[bold]Kafka[/]    {state.bootstrap}", highlight=False)
     for project in projects:
-        out.print(f"[bold]Keys of project {project}[/]", highlight=False)
+        out.print(Text.assemble(("Keys of project ", "bold"), (printable(project), "bold")))
         out.print(f"  read   {stack.secrets.personal_key(project)}", highlight=False, soft_wrap=True)
         out.print(f"  ingest {stack.secrets.write_key(project)}", highlight=False, soft_wrap=True)
+    token = issue_jwt(
+        stack.secrets.jwt_secret, sub="owner", project=projects[0], scopes=["read"], ttl_s=TOKEN_TTL_S
+    )
+    out.print(Text.assemble((f"JWT of project {printable(projects[0])}", "bold"), ", read, valid for a day"))
+    out.print(f"  {token}", highlight=False, soft_wrap=True)
     key = stack.secrets.personal_key(projects[0])
     out.print("[bold]Try[/]", highlight=False)
     out.print(
@@ -93,4 +114,4 @@ def _sentiments(sample: Sample) -> str:
 
 
 def _top(sample: Sample) -> str:
-    return "\n".join(f"{name} {number:,}" for name, number in sample.top_events)
+    return "\n".join(f"{printable(name)} {number:,}" for name, number in sample.top_events)

@@ -31,9 +31,7 @@ def nursery() -> Iterator[Nursery]:
 
 
 @pytest.fixture(scope="module")
-def install(
-    kafka: Broker, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Install]:
+def install(kafka: Broker, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install]:
     """``install()`` makes the topics of a new installation; its workers end with the module.
 
     Two partitions, and a session timeout of one second, so that a dead worker's work moves on soon.

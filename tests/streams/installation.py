@@ -216,6 +216,15 @@ class Installation:
             if markers
         )
 
+    def wait_position(self, offset: int) -> None:
+        """Until the marker of every partition stands at ``offset``."""
+
+        def reached() -> bool:
+            last = [markers[-1:] for markers in _json(self.read("enrich.state"))]
+            return all(marker and marker[0]["position"] == offset for marker in last)
+
+        wait_until(reached, f"all markers at {offset}")
+
     def wait_absorbed(self, records: int) -> None:
         """Until the markers count at least ``records``."""
         wait_until(lambda: self.absorbed() >= records, f"{records} records absorbed")

@@ -49,9 +49,7 @@ def delete_records(installation: Installation, before: int) -> None:
 def write_marker(installation: Installation, value: bytes) -> None:
     producer = Producer({"bootstrap.servers": installation.settings.kafka_bootstrap})
     for partition in range(installation.settings.partitions):
-        producer.produce(
-            installation.settings.topic("enrich.state"), value, key=b"m", partition=partition
-        )
+        producer.produce(installation.settings.topic("enrich.state"), value, key=b"m", partition=partition)
     assert producer.flush(20) == 0
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from loopin_deploy.commands.options import Data, kafka_settings
 from loopin_deploy.errors import DeployError
-from loopin_deploy.screen import out
+from loopin_deploy.screen import out, printable, verbatim
 from loopin_schemas.codec import decode
 from loopin_schemas.dead_letter import DeadLetter
 from loopin_schemas.timestamps import to_iso
@@ -49,7 +49,7 @@ def list_letters(
     """List them, newest first."""
     found = asyncio.run(_letters(data, reason, project))
     wide = out.width >= WIDE
-    table = Table("id", "seen", "reason", "field", "project", "bytes", *(["message"] if wide else []))
+    table = Table(Column("id", no_wrap=True), "seen", "reason", "field", "project", "bytes", *(["message"] if wide else []))
     for item in sorted(found, key=lambda item: item.letter.last_seen, reverse=True)[:limit]:
         letter = item.letter
         row = [
@@ -60,7 +60,7 @@ def list_letters(
             letter.project or "-",
             f"{letter.size:,}",
         ]
-        table.add_row(*row, *([letter.message] if wide else []))
+        table.add_row(*map(verbatim, [*row, *([letter.message] if wide else [])]))
     out.print(table)
     out.print(f"{len(found):,} dead letters; `loopin dlq show ID` shows one whole.", highlight=False)
 
@@ -90,9 +90,10 @@ def show(data: Data, id: Annotated[str, typer.Argument(help="As `loopin dlq list
         ("key", repr(letter.key)),
     ]
     for name, value in rows:
-        out.print(f"{name:11}{value}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"{name:11}{printable(value)}", highlight=False, markup=False, soft_wrap=True)
     out.print()
-    out.print(_printable(letter.body), highlight=False, markup=False, soft_wrap=True)
+    body = letter.body.decode("utf-8", "backslashreplace")
+    out.print(printable(body, keep="\n"), highlight=False, markup=False, soft_wrap=True)
 
 
 async def _letters(data: Path, reason: str, project: str) -> list[Found]:
@@ -121,9 +122,3 @@ async def _read(data: Path, partition: int | None = None, offset: int | None = N
             async for block in reader.blocks(topic, number, start=offset, end=end):
                 for record in block:
                     yield Found(number, record.offset, decode(record.value or b"", DeadLetter))
-
-
-def _printable(body: bytes) -> str:
-    """Text as it is, with control characters escaped, so that a record cannot steer the terminal."""
-    text = body.decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

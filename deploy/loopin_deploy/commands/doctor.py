@@ -19,7 +19,7 @@ from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import DEFAULT_PORT, default_cache, find_java, find_maven, java_version
 from loopin_deploy.kafka.jars import jars_folder
 from loopin_deploy.ports import port_taken
-from loopin_deploy.screen import out
+from loopin_deploy.screen import out, verbatim
 from loopin_deploy.stack import HOST, read_state
 from loopin_schemas.topics import RAW
 from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
@@ -44,7 +44,7 @@ def doctor(data: Data) -> None:
     findings = [(name, check(data)) for name, check in CHECKS]
     for name, finding in findings:
         mark = "[green]ok[/]" if finding.ok else "[red]no[/]"
-        table.add_row(mark, name, finding.found, finding.advice)
+        table.add_row(mark, name, verbatim(finding.found), verbatim(finding.advice))
     out.print(table)
     if not all(finding.ok for _, finding in findings):
         raise typer.Exit(1)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from loopin_deploy.commands.options import Data
+from loopin_deploy.commands.options import Data, Port
 from loopin_deploy.data_folder import DataFolder, holder
-from loopin_deploy.errors import DeployError
+from loopin_deploy.errors import DeployError, cannot_write
 from loopin_deploy.kafka import DEFAULT_PORT, LocalKafka
 from loopin_deploy.screen import out
 
@@ -17,7 +17,7 @@ app = typer.Typer(help="The local Kafka of a data folder.", no_args_is_help=True
 
 @app.command()
 def start(
-    data: Data, port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = DEFAULT_PORT
+    data: Data, port: Annotated[Port, typer.Option(help="Port; 0 takes a free one.", **PORT_RANGE)] = DEFAULT_PORT
 ) -> None:
     """Start it, and leave it running."""
     folder = DataFolder(data.absolute())

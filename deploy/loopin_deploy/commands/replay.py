@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from loopin_deploy.commands.options import Data, kafka_settings
 from loopin_deploy.errors import DeployError
-from loopin_deploy.screen import err, out
+from loopin_deploy.screen import err, out, printable
 from loopin_producers import Loopin
 from loopin_producers.replay import BadLine, Replay, Summary, load_mapping
 
@@ -33,16 +33,21 @@ def replay(
     with (
         Loopin(settings.kafka_bootstrap, project, topic_prefix=settings.topic_prefix) as client,
         Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=err
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=err,
         ) as bar,
     ):
-        task = bar.add_task(file.name, total=None)
+        task = bar.add_task(printable(file.name), total=None)
 
         def show(done: Summary) -> None:
             bar.update(task, completed=done.published + done.bad + done.skipped, total=done.rows)
 
         def show_bad(line: BadLine) -> None:
-            err.print(f"line {line.line}: {line.reason}", highlight=False, markup=False, soft_wrap=True)
+            text = f"line {line.line}: {printable(line.reason)}"
+            err.print(text, highlight=False, markup=False, soft_wrap=True)
 
         summary = Replay(
             client,

@@ -43,7 +43,8 @@ def apply_topics(
     admin = TopicAdmin(kafka_settings(data))
     differences = admin.differences() if dry_run else admin.apply()
     for change in differences:
-        out.print(f"{_verb(change, dry_run):8} {change.topic}: {change.detail}", highlight=False)
+        text = f"{_verb(change, dry_run):8} {change.topic}: {change.detail}"
+        out.print(text, highlight=False, markup=False, soft_wrap=True)
     if not differences:
         out.print("All topics are as the table says.")
     if any(change.refused for change in differences):

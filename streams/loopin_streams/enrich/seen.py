@@ -64,10 +64,10 @@ class Seen:
     def restore(self, records: Iterable[Record]) -> None:
         """Remember what the records of the topic ``seen`` hold."""
         for record in records:
-            value = record.value or b""
-            run = np.frombuffer(value, dtype="<u8", offset=8).astype(np.uint64)
-            if len(run):
-                self._append(run, int.from_bytes(value[:8], "little"))
+            if record.value:
+                run = np.frombuffer(record.value, dtype="<u8", offset=8).astype(np.uint64)
+                if len(run):
+                    self._append(run, int.from_bytes(record.value[:8], "little"))
 
     def _append(self, run: Hashes, at_ms: int) -> None:
         first = last = at_ms
@@ -75,6 +75,9 @@ class Seen:
         while self._runs:
             begin, end, previous = self._runs[-1]
             if len(previous) > 2 * len(run) or max(end, last) - min(begin, first) > _SPAN_MS:
+                break
+            # Runs are forgotten whole: one that held most of the limit would take the latest uuids along.
+            if len(previous) + len(run) > self._limit // 4:
                 break
             self._runs.pop()
             run = np.sort(np.concatenate((previous, run)))

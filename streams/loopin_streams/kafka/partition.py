@@ -23,6 +23,7 @@ class Limits:
     max_events: int = 5000
     max_bytes: int = 8 << 20
     max_waiting_events: int = 20_000
+    max_waiting_bytes: int = 32 << 20
 
 
 class OpenPartition:
@@ -48,7 +49,7 @@ class OpenPartition:
         self.absorber = absorber
         self.marker = marker
         self.fetched = self.delivered = marker.position
-        self.waiting_events = 0
+        self.waiting_events = self._waiting_bytes = 0
         self._closed = False
         self.clean = True
         self._outbox = outbox
@@ -67,7 +68,10 @@ class OpenPartition:
     @property
     def full(self) -> bool:
         """Whether enough waits already, so that nothing more should be fetched."""
-        return self.waiting_events >= self._limits.max_waiting_events
+        return (
+            self.waiting_events >= self._limits.max_waiting_events
+            or self._waiting_bytes >= self._limits.max_waiting_bytes
+        )
 
     def start(self, on_failure: Callable[[BaseException], None]) -> None:
         """Begin to work; a failure ends the work and is handed to ``on_failure``."""
@@ -86,6 +90,7 @@ class OpenPartition:
             return
         self._waiting.extend(batch.split(self._limits.max_events, self._limits.max_bytes))
         self.waiting_events += len(batch.records)
+        self._waiting_bytes += _size(batch)
         self.delivered = batch.end
         self._arrived.set()
 
@@ -115,7 +120,7 @@ class OpenPartition:
             while self._waiting:
                 batch = self._waiting[0]
                 events += len(batch.records)
-                size += sum(len(record.value or b"") for record in batch.records)
+                size += _size(batch)
                 if taken and (events > self._limits.max_events or size > self._limits.max_bytes):
                     return taken
                 taken.append(self._waiting.popleft())
@@ -142,12 +147,17 @@ class OpenPartition:
         self.marker = marker
         self.clean = True
         self.waiting_events -= len(records)
+        self._waiting_bytes -= sum(_size(batch) for batch in batches)
 
     def _messages(
         self, found: dict[str, list[Message]], marker: Marker
     ) -> list[tuple[str, int, list[Message]]]:
         messages = [(self._topic_prefix + name, self.partition, batch) for name, batch in found.items()]
         return [*messages, (self._state_topic, self.partition, [(MARKER_KEY, encode(marker))])]
+
+
+def _size(batch: Batch) -> int:
+    return sum(len(record.value or b"") for record in batch.records)
 
 
 def _report(task: asyncio.Task[None], on_failure: Callable[[BaseException], None]) -> None:

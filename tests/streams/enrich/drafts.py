@@ -1,0 +1,46 @@
+"""Drafts as they reach a step: taken through the steps before it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+from loopin_streams.enrich.draft import Context, Draft, Origin
+from loopin_streams.enrich.pipeline import STEPS, run
+from loopin_streams.enrich.seen import Seen
+from loopin_text.sentiment import TEXT_PROPERTIES
+
+RECEIVED_MS = 1_800_000_000_000
+TOPIC_ID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+UUID = "01a2b3c4-0000-7000-8000-00000000000a"
+
+
+@dataclass
+class RawRecord:
+    """A record of events.raw."""
+
+    value: bytes | None
+    offset: int = 0
+    timestamp: int = RECEIVED_MS
+    key: bytes | None = b"demo:u1"
+
+
+def body(**fields: Any) -> bytes:
+    """A good event, with some fields changed."""
+    good = {"project": "demo", "event": "click", "distinct_id": "u1", "uuid": UUID}
+    return json.dumps(good | fields).encode()
+
+
+def context(*, sentiment: bool = True, text_properties: tuple[str, ...] = TEXT_PROPERTIES) -> Context:
+    return Context(Origin("loopin.events.raw", TOPIC_ID, 3), text_properties, sentiment, Seen())
+
+
+def draft_before(step: str, value: bytes | None, *, at: Context | None = None, offset: int = 0) -> Draft:
+    """A draft that has passed every step before ``step``."""
+    draft = Draft(RawRecord(value, offset))
+    before = list(takewhile(lambda known: known.name != step, STEPS))
+    assert len(before) < len(STEPS), f"there is no step {step}"
+    assert run([draft], at or context(), before) == [draft], draft.outcome
+    return draft

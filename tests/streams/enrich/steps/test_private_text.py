@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from loopin_schemas.codec import decode_object
+from loopin_streams.enrich.draft import Draft
+from loopin_streams.enrich.steps.private_text import remove_private_text
+
+from tests.streams.enrich.drafts import body, context, draft_before
+
+
+def after(event: str, properties: dict[str, object]) -> Draft:
+    draft = draft_before("private_text", body(event=event, properties=properties))
+    assert remove_private_text(draft, context()) is None
+    return draft
+
+
+def test_the_text_of_a_message_leaves_once_it_is_scored() -> None:
+    draft = after("message_sent", {"text": "I love you", "community_id": "c1"})
+    assert draft.enriched.sentiment_label == "positive"
+    assert draft.properties == decode_object(draft.enriched.properties) == {"community_id": "c1"}
+    assert b"love" not in bytes(draft.enriched.properties)
+
+
+def test_other_events_keep_their_bytes() -> None:
+    draft = after("click", {"text": "I love you"})
+    assert decode_object(draft.enriched.properties) == {"text": "I love you"}
+
+
+def test_a_message_without_text_keeps_its_bytes() -> None:
+    draft = draft_before("private_text", body(event="message_sent", properties={"community_id": "c1"}))
+    before = draft.enriched.properties
+    assert remove_private_text(draft, context()) is None
+    assert draft.enriched.properties is before

@@ -1,0 +1,145 @@
+"""The enrichment job: whatever the bytes are, every record ends as exactly one thing and is counted so."""
+
+from __future__ import annotations
+
+import base64
+import json
+from hashlib import sha256
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from loopin_schemas.codec import decode
+from loopin_schemas.dead_letter import MAX_BODY_BYTES, DeadLetter
+from loopin_schemas.event import EnrichedEvent
+from loopin_streams.enrich.job import EnrichJob
+from loopin_streams.kafka.batch import Record
+from loopin_streams.kafka.job import Absorber, Output
+
+from tests.streams.enrich.drafts import RECEIVED_MS, TOPIC_ID, RawRecord, body
+
+
+def opened(history: list[Record] | None = None) -> Absorber:
+    return EnrichJob("loopin.").open(3, TOPIC_ID, {"seen": history or []})
+
+
+def absorb(*bodies: bytes | None) -> Output:
+    return opened().absorb([RawRecord(value, offset) for offset, value in enumerate(bodies)])
+
+
+def enriched(output: Output) -> list[EnrichedEvent]:
+    return [decode(value, EnrichedEvent) for _, value in output.messages.get("events.enriched", [])]
+
+
+def letters(output: Output) -> list[DeadLetter]:
+    return [decode(value, DeadLetter) for _, value in output.messages.get("events.dlq", [])]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+near_events = st.fixed_dictionaries(
+    {},
+    optional={
+        "project": st.sampled_from(["demo", "", "a b"]) | json_values,
+        "event": st.sampled_from(["click", "message_sent", "\0"]) | json_values,
+        "distinct_id": st.sampled_from(["u1", "null", "\ud800"]) | json_values,
+        "uuid": st.sampled_from(["01a2b3c4-0000-7000-8000-00000000000a", "x"]) | json_values,
+        "timestamp": st.integers(RECEIVED_MS - 10**9, RECEIVED_MS + 10**9) | json_values,
+        "sent_at": json_values,
+        "session_id": json_values,
+        "properties": st.dictionaries(st.sampled_from(["text", "$session_id", "amount"]), json_values)
+        | json_values,
+        "source": st.sampled_from(["sdk", "nobody"]) | json_values,
+        "parent_uuid": json_values,
+    },
+).map(lambda fields: json.dumps({"project": "demo", "event": "click", "distinct_id": "u1"} | fields).encode())
+any_bodies = st.lists(st.none() | st.binary(max_size=200) | near_events | st.just(body()), max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(any_bodies)
+def test_every_record_becomes_exactly_one_thing_whatever_its_bytes(bodies: list[bytes | None]) -> None:
+    output = absorb(*bodies)
+    counts, passed, dead = output.counts, enriched(output), letters(output)
+    dropped = sum(counts.dropped.values())
+    assert counts.read == len(bodies)
+    assert counts.passed == len(passed)
+    assert sum(counts.dead_lettered.values()) == len(dead)
+    assert counts.read == counts.passed + len(dead) + dropped
+    at = [event.raw_offset for event in passed], [letter.offset for letter in dead]
+    assert at == (sorted(at[0]), sorted(at[1]))
+    assert len({*at[0], *at[1]}) == len(bodies) - dropped
+    for letter in dead:
+        original = bodies[letter.offset] or b""
+        assert (letter.body, letter.size, letter.sha256) == (
+            original, len(original), sha256(original).hexdigest()
+        )  # fmt: skip
+        assert letter.message.endswith(".")
+        assert letter.step
+    assert len({event.uuid for event in passed}) == len(passed)
+
+
+def test_a_passed_event_is_keyed_by_its_user_and_its_hash_is_noted() -> None:
+    output = absorb(body(distinct_id="ü"), b"broken")
+    assert [key for key, _ in output.messages["events.enriched"]] == ["demo:ü".encode()]
+    [(key, record)] = output.messages["seen"]
+    assert key is None
+    assert int.from_bytes(record[:8], "little") == RECEIVED_MS
+    assert len(record) == 16
+
+
+def test_a_batch_without_a_passed_event_notes_no_hash() -> None:
+    assert set(absorb(b"broken", None).messages) == {"events.dlq"}
+    assert absorb().messages == {}
+
+
+def test_a_dead_letter_says_where_it_was_and_why() -> None:
+    record = RawRecord(body(distinct_id="null"), 41, key=b"k")
+    output = opened().absorb([record])
+    [(key, _)] = output.messages["events.dlq"]
+    [letter] = letters(output)
+    assert key == b"loopin.events.raw:3:41"
+    assert msgspec.structs.asdict(letter) | {"message": ""} == {
+        "reason": "distinct_id_forbidden",
+        "field": "distinct_id",
+        "step": "validate",
+        "message": "",
+        "topic": "loopin.events.raw",
+        "topic_id": TOPIC_ID,
+        "partition": 3,
+        "offset": 41,
+        "first_seen": RECEIVED_MS,
+        "last_seen": RECEIVED_MS,
+        "size": len(record.value or b""),
+        "sha256": sha256(record.value or b"").hexdigest(),
+        "body": record.value,
+        "key": b"k",
+        "project": "demo",
+    }
+
+
+def test_a_dead_letters_body_is_cut_but_its_size_and_hash_are_the_wholes() -> None:
+    whole = b"x" * (MAX_BODY_BYTES + 1)
+    output = absorb(whole)
+    [letter] = letters(output)
+    assert (len(letter.body), letter.size, letter.truncated) == (MAX_BODY_BYTES, len(whole), True)
+    assert letter.sha256 == sha256(whole).hexdigest()
+    [(_, wire)] = output.messages["events.dlq"]
+    assert base64.b64decode(json.loads(wire)["body"]) == whole[:MAX_BODY_BYTES]
+
+
+def test_what_the_history_holds_is_a_duplicate() -> None:
+    first = absorb(body())
+    [(_, record)] = first.messages["seen"]
+    again = opened([RawRecord(record)]).absorb([RawRecord(body())])
+    assert again.counts.dropped == {"duplicate": 1}
+    assert again.messages == {}
+
+
+def test_one_absorber_remembers_from_batch_to_batch() -> None:
+    absorber = opened()
+    assert absorber.absorb([RawRecord(body())]).counts.passed == 1
+    assert absorber.absorb([RawRecord(body())]).counts.dropped == {"duplicate": 1}

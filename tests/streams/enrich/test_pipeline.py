@@ -1,0 +1,80 @@
+"""The tuple of steps, and what ``run`` does with outcomes and with steps that fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loopin_streams.enrich.draft import Context, Dlq, Draft, Drop, Outcome
+from loopin_streams.enrich.pipeline import STEPS, Step, run
+
+from tests.streams.enrich.drafts import RawRecord, body, context
+
+
+def drafts(number: int) -> list[Draft]:
+    return [Draft(RawRecord(body(), offset)) for offset in range(number)]
+
+
+def offsets(found: Sequence[Draft]) -> list[int]:
+    return [draft.record.offset for draft in found]
+
+
+def test_the_steps_in_their_order() -> None:
+    names = ("decode", "validate", "clock_skew", "duplicate", "catalogue", "sentiment", "private_text")
+    assert tuple(step.name for step in STEPS) == names
+    assert all((step.each is None) != (step.batch is None) for step in STEPS)
+
+
+def test_those_that_pass_keep_their_order_and_the_others_name_their_step() -> None:
+    def even(draft: Draft, _: Context) -> Outcome:
+        return Drop("odd") if draft.record.offset % 2 else None
+
+    def small(draft: Draft, _: Context) -> Outcome:
+        return Dlq("too_big", "offset", "Too big.") if draft.record.offset > 5 else None
+
+    found = drafts(10)
+    passed = run(found, context(), (Step("even", each=even), Step("small", each=small)))
+    assert offsets(passed) == [0, 2, 4]
+    assert [draft.step for draft in found] == ["", "even"] * 3 + ["small", "even"] * 2
+    assert [type(draft.outcome) for draft in found[5:8]] == [Drop, Dlq, Drop]
+
+
+def test_a_step_sees_only_what_the_earlier_ones_let_through() -> None:
+    seen: list[int] = []
+
+    def watch(found: Sequence[Draft], _: Context) -> None:
+        seen.extend(offsets(found))
+
+    def second_only(draft: Draft, _: Context) -> Outcome:
+        return None if draft.record.offset == 1 else Drop("other")
+
+    run(drafts(3), context(), (Step("one", each=second_only), Step("watch", batch=watch)))
+    assert seen == [1]
+
+
+def test_a_step_that_raises_makes_one_dead_letter_and_the_rest_go_on() -> None:
+    def fragile(draft: Draft, _: Context) -> Outcome:
+        if draft.record.offset == 1:
+            raise RecursionError("secret text of the event")
+        return None
+
+    found = drafts(3)
+    assert offsets(run(found, context(), (Step("fragile", each=fragile),))) == [0, 2]
+    outcome = found[1].outcome
+    assert isinstance(outcome, Dlq)
+    assert (outcome.reason, found[1].step) == ("internal_error", "fragile")
+    assert "fragile" in outcome.message
+    assert "secret" not in outcome.message
+
+
+def test_a_batch_step_marks_outcomes_itself() -> None:
+    def last_only(found: Sequence[Draft], _: Context) -> None:
+        for draft in found[:-1]:
+            draft.outcome = Drop("not_last")
+
+    found = drafts(3)
+    assert offsets(run(found, context(), (Step("last", batch=last_only),))) == [2]
+    assert [draft.step for draft in found] == ["last", "last", ""]
+
+
+def test_nothing_in_nothing_out() -> None:
+    assert run([], context()) == []

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import Producer
+from loopin_streams.kafka.reader import Log, Reader
+
+from tests.streams.installation import Installation
+
+
+@pytest.fixture
+def topic(installation: Installation) -> str:
+    return installation.settings.topic("events.enriched")
+
+
+def transactional(installation: Installation) -> Producer:
+    producer = Producer(
+        {
+            "bootstrap.servers": installation.settings.kafka_bootstrap,
+            "transactional.id": f"{installation.settings.topic_prefix}writer",
+        }
+    )
+    producer.init_transactions(20)
+    return producer
+
+
+def write(producer: Producer, topic: str, *values: str, commit: bool | None = True) -> None:
+    """One transaction; ``commit`` None leaves it open."""
+    producer.begin_transaction()
+    for value in values:
+        producer.produce(topic, value, partition=0)
+    producer.flush(20)
+    if commit is not None:
+        producer.commit_transaction(20) if commit else producer.abort_transaction(20)
+
+
+async def test_committed_records_only_up_to_an_open_transaction(
+    installation: Installation, topic: str
+) -> None:
+    producer = transactional(installation)
+    write(producer, topic, "1", "2")
+    write(producer, topic, "no", commit=False)
+    write(producer, topic, "3")
+    write(producer, topic, "not yet", commit=None)
+    async with Reader(installation.settings.kafka_bootstrap, [(topic, 0), (topic, 1)]) as reader:
+        assert [record.value for record in await reader.read(topic, 0)] == [b"1", b"2", b"3"]
+        # Two records and a marker, one and a marker, one and a marker.
+        assert await reader.log(topic, 0) == Log(0, 7)
+        assert await reader.read(topic, 1) == []
+        assert await reader.log(topic, 1) == Log(0, 0)
+        producer.commit_transaction(20)
+        assert [record.value for record in await reader.read(topic, 0)][-1] == b"not yet"
+
+
+async def test_a_log_that_ends_with_aborted_records_is_read_to_its_end(
+    installation: Installation, topic: str
+) -> None:
+    producer = transactional(installation)
+    write(producer, topic, "1")
+    write(producer, topic, *["no"] * 50, commit=False)
+    async with Reader(installation.settings.kafka_bootstrap, [(topic, 0)]) as reader:
+        assert [record.value for record in await reader.read(topic, 0)] == [b"1"]
+
+
+async def test_a_range_is_read_from_start_up_to_end(installation: Installation, topic: str) -> None:
+    producer = Producer({"bootstrap.servers": installation.settings.kafka_bootstrap})
+    for number in range(100):
+        producer.produce(topic, str(number), partition=0)
+    assert producer.flush(20) == 0
+    async with Reader(installation.settings.kafka_bootstrap, [(topic, 0)]) as reader:
+
+        async def offsets(start: int | None, end: int | None) -> list[int]:
+            blocks = reader.blocks(topic, 0, start=start, end=end)
+            return [record.offset async for block in blocks for record in block]
+
+        assert await offsets(20, 30) == list(range(20, 30))
+        assert await offsets(None, 5) == list(range(5))
+        assert await offsets(90, 1000) == list(range(90, 100))
+        assert await offsets(100, None) == []

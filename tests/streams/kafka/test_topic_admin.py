@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+from loopin_schemas.topics import TOPICS
+from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
+from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.kafka.topic_admin import Difference, TopicAdmin
+
+from tests.streams.conftest import Broker
+
+
+@pytest.fixture
+def settings(kafka: Broker, topic_prefix: str) -> KafkaSettings:
+    return KafkaSettings(kafka_bootstrap=kafka.bootstrap, topic_prefix=topic_prefix, partitions=2)
+
+
+def set_config(settings: KafkaSettings, topic: str, name: str, value: str) -> None:
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, settings.topic(topic), incremental_configs=[entry])
+    client = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    client.incremental_alter_configs([resource])[resource].result(20)
+
+
+def test_missing_topics_are_found_and_created_once(settings: KafkaSettings) -> None:
+    admin = TopicAdmin(settings)
+    expected = [Difference(topic.name, "missing", "2 partitions") for topic in TOPICS]
+    assert admin.describe() == {}
+    assert admin.differences() == expected
+    assert admin.apply() == expected
+    assert admin.differences() == []
+    assert admin.apply() == []
+
+
+def test_topics_have_the_tables_partitions_and_kafkas_ids(settings: KafkaSettings) -> None:
+    admin = TopicAdmin(settings)
+    admin.apply()
+    found = admin.describe()
+    assert list(found) == [topic.name for topic in TOPICS]
+    assert {info.partitions for info in found.values()} == {2}
+    assert len({UUID(info.id) for info in found.values()}) == len(TOPICS)
+    assert TopicAdmin(settings).describe() == found
+
+
+def test_a_topic_for_one_partition_gets_one(settings: KafkaSettings) -> None:
+    single = replace(TOPICS[0], partitions="one")
+    admin = TopicAdmin(settings, [single])
+    assert admin.apply() == [Difference("events.raw", "missing", "1 partitions")]
+    assert admin.describe()["events.raw"].partitions == 1
+
+
+def test_a_changed_setting_is_found_and_set_back(settings: KafkaSettings) -> None:
+    admin = TopicAdmin(settings)
+    admin.apply()
+    set_config(settings, "events.raw", "message.timestamp.type", "CreateTime")
+    set_config(settings, "seen", "retention.ms", "5")
+    found = admin.apply()
+    assert [(each.topic, each.kind, each.refused) for each in found] == [
+        ("events.raw", "config", False),
+        ("seen", "config", False),
+    ]
+    assert "CreateTime" in found[0].detail
+    assert "LogAppendTime" in found[0].detail
+    assert admin.differences() == []
+
+
+def test_a_setting_outside_the_table_is_left_alone(settings: KafkaSettings) -> None:
+    admin = TopicAdmin(settings)
+    admin.apply()
+    set_config(settings, "events.raw", "max.message.bytes", "3000000")
+    set_config(settings, "events.raw", "retention.ms", "5")
+    admin.apply()
+    resource = ConfigResource(ConfigResource.Type.TOPIC, settings.topic("events.raw"))
+    client = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    assert client.describe_configs([resource])[resource].result(20)["max.message.bytes"].value == "3000000"
+
+
+@pytest.mark.parametrize("wanted", [1, 3])
+def test_another_partition_count_is_shown_and_never_applied(settings: KafkaSettings, wanted: int) -> None:
+    TopicAdmin(settings).apply()
+    other = TopicAdmin(settings.model_copy(update={"partitions": wanted}))
+    found = other.apply()
+    assert [(each.topic, each.kind, each.refused) for each in found] == [
+        (topic.name, "partitions", True) for topic in TOPICS
+    ]
+    assert found[0].detail == f"2, table says {wanted}"
+    assert {info.partitions for info in other.describe().values()} == {2}
+
+
+def test_a_partition_count_does_not_keep_other_changes_from_being_applied(settings: KafkaSettings) -> None:
+    TopicAdmin(settings).apply()
+    set_config(settings, "seen", "retention.ms", "5")
+    other = TopicAdmin(settings.model_copy(update={"partitions": 3}))
+    other.apply()
+    assert {each.kind for each in other.differences()} == {"partitions"}
+
+
+def test_what_the_broker_refuses_comes_as_one_sentence(settings: KafkaSettings) -> None:
+    admin = TopicAdmin(settings.model_copy(update={"replication": 3}))
+    with pytest.raises(BrokerRefused, match="The Kafka broker refused: .*eplication factor"):
+        admin.apply()
+
+
+def test_a_broker_that_does_not_answer_is_named(
+    unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loopin_streams.kafka.topic_admin.TIMEOUT_S", 0.3)
+    admin = TopicAdmin(KafkaSettings(kafka_bootstrap=f"127.0.0.1:{unused_tcp_port}"))
+    with pytest.raises(BrokerUnreachable, match=f"No Kafka broker answers at 127.0.0.1:{unused_tcp_port}"):
+        admin.differences()
