@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := schemas producers streams sinks api deploy
 ARGS ?=
+# Tests wait for brokers more than they compute: three at a time fill two cores.
+WORKERS ?= 3
 export LOOPIN_DATA_DIR ?= $(CURDIR)/.data
 
 .PHONY: demo up down test check format generated lock clean
@@ -20,7 +22,7 @@ down: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest $(ARGS)
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) $(ARGS)
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report $(if $(ARGS),--fail-under=0)
 

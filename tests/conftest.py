@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from loopin_deploy.kafka import LocalKafka
+
+# Parallel runs set it for their own reports; it would fix the width of our terminal output at import.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from loopin_api.auth import Key, authenticator
 from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
 from loopin_api.instruments import Instruments
-from loopin_api.middleware import Guard, TrailingSlash
+from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.routers import export, health, index, overview, sentiment, track
 from loopin_api.services import Services
@@ -86,6 +86,7 @@ def create_app(
     errors.install(app)
     openapi.install(app, ROUTERS, BODIES)
     app.add_middleware(Guard, instruments=instruments)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(TrailingSlash)
     return app
 

@@ -33,7 +33,8 @@ Project = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 class Key(BaseModel):
     """A key as it is configured: its SHA-256 and what it allows, never the key itself.
 
-    A project's write key, which stands in web pages and apps, has the scope ``ingest`` only.
+    A project's write key, for its servers and workers, has the scope ``ingest`` only. Web pages cannot use
+    it: the API answers no cross-origin requests.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

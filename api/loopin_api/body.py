@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from email.message import Message
 from typing import Any, Final, TypeVar
 
 import msgspec
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
+from loopin_api.envelope import Detail
 from loopin_api.errors import ApiError, details_of, invalid
 from loopin_api.services import services
 
@@ -34,19 +37,45 @@ def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
 
     async def read(request: Request) -> Body:
         _check_content_type(request.headers.get("content-type", ""))
-        body = await _read(request, services(request).settings.max_body_bytes)
+        _check_encoding(request.headers.get("content-encoding", ""))
+        body = _decode(await _read(request, services(request).settings.max_body_bytes))
         try:
-            return model.model_validate(_decode(body))
+            return model.model_validate(body)
         except ValidationError as error:
-            raise invalid(details_of(error.errors(include_input=False), skip=0)) from None
+            faults = error.errors(include_input=False)
+            raise invalid(details_of([{**f, "loc": _location(f, body)} for f in faults])) from None
 
     return read
 
 
+def _location(fault: ErrorDetails, body: Any) -> tuple[int | str, ...]:
+    """Where the fault lies, as far as that leads into the body or to a field that is missing.
+
+    Pydantic puts the member of a union behind the field's name (``user_id.str``), which no client sent.
+    """
+    parts = fault["loc"]
+    for index, part in enumerate(parts):
+        if isinstance(body, dict) and (part in body or fault["type"] == "missing"):
+            body = body.get(part)
+        elif isinstance(body, list) and isinstance(part, int) and part < len(body):
+            body = body[part]
+        else:
+            return parts[:index]
+    return parts
+
+
+def _check_encoding(value: str) -> None:
+    if value.strip().lower() not in ("", "identity"):
+        raise ApiError(
+            415, "UNSUPPORTED_MEDIA_TYPE", "Send the body uncompressed, without a Content-Encoding."
+        )
+
+
 def _check_content_type(value: str) -> None:
-    media, _, parameters = value.partition(";")
-    media = media.strip().lower()
-    charset = parameters.replace(" ", "").replace('"', "").lower().removeprefix("charset=")
+    message = Message()
+    message["Content-Type"] = value
+    media = value.partition(";")[0].strip().lower()
+    charset = str(message.get_param("charset", "")).strip().lower()
     if not (media == "application/json" or (media.startswith("application/") and media.endswith("+json"))):
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as application/json.")
     if charset not in ("", "utf-8", "utf8", "us-ascii"):
@@ -87,6 +116,10 @@ def _decode(body: bytes) -> Any:
         raise _malformed("The body is not UTF-8; encode it as UTF-8.") from None
     except RecursionError:
         raise _malformed("The body is nested too deeply; flatten it.") from None
+    except msgspec.ValidationError:  # without a type to hold, a body can only break the limits of numbers
+        reason = "A number is beyond what can be stored; correct it, or send it as text."
+        details = [Detail(field=None, reason=reason)]
+        raise ApiError(422, "NUMBER_OUT_OF_RANGE", reason, details=details) from None
     except msgspec.DecodeError as error:
         reason = str(error).removeprefix("JSON is malformed: ")
         hint = (

@@ -70,15 +70,16 @@ def from_store_error(error: StoreError) -> ApiError:
     return unavailable(error.code.upper(), str(error))
 
 
-def details_of(errors: Sequence[Any], skip: int) -> list[Detail]:
-    """Pydantic's errors as details; ``skip`` leading parts of each location do not name a field.
+def details_of(errors: Sequence[Any], skip: int = 0) -> list[Detail]:
+    """Pydantic's errors as details, one a field; ``skip`` leading parts of each location name no field.
 
     The offending values are left out: they may be private.
     """
-    return [
-        Detail(field=".".join(map(str, error["loc"][skip:])) or None, reason=f"{error['msg']}.")
-        for error in errors
-    ]
+    reasons: dict[str | None, list[str]] = {}
+    for error in errors:
+        field = ".".join(map(str, error["loc"][skip:])) or None
+        reasons.setdefault(field, []).append(error["msg"])
+    return [Detail(field=field, reason=f"{'; or: '.join(said)}.") for field, said in reasons.items()]
 
 
 def failure(error: ApiError) -> JSONResponse:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 PROBE_TIMEOUT_S: Final = 2.0
 """How long a component may take to answer before it counts as not ok, in seconds."""
@@ -23,8 +23,10 @@ class Component(BaseModel):
     lag: int | None = Field(
         None, description="Records that it has yet to handle, count; null where it does not say."
     )
-    freshness_s: float | None = Field(
-        None, description="Age of the newest event that it has handled, seconds; null where there is none."
+    freshness_s: Annotated[float, AfterValidator(lambda age: round(age, 3))] | None = Field(
+        None,
+        description="Age of the newest event that it has handled, seconds, to three decimals; null where "
+        "there is none.",
     )
     version: str | None = Field(None, description="Version of its software; null where it does not say.")
 

@@ -1,4 +1,4 @@
-"""What every request passes: an optional trailing slash, counting, and the last resort for errors."""
+"""What every request passes: an optional trailing slash, HEAD, counting, and the last resort for errors."""
 
 from __future__ import annotations
 
@@ -29,6 +29,28 @@ class TrailingSlash:
         if len(path) > 1 and path.endswith("/"):
             scope = {**scope, "path": path[:-1]}
         await self._app(scope, receive, send)
+
+
+class HeadAsGet:
+    """Answers HEAD as GET without the body, and counted as GET."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] != "http.response.body":
+                await send(message)
+                return
+            await send({"type": "http.response.body", "body": b""})
+            if message.get("more_body"):
+                raise ClientDisconnect  # ends a stream that nobody will read
+
+        await self._app({**scope, "method": "GET"}, receive, send_head)
 
 
 class Guard:

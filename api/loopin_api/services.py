@@ -8,10 +8,13 @@ from datetime import datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
 from loopin_api.auth import Authenticator, Caller, Scope, forbidden
 from loopin_api.delivery import Publisher
+from loopin_api.envelope import Detail
+from loopin_api.errors import invalid
 from loopin_api.health import HealthBoard
 from loopin_api.instruments import Instruments
 from loopin_api.settings import ApiSettings
@@ -50,8 +53,26 @@ _key = HTTPBearer(
 )
 
 
+def _check_parameters(request: Request) -> None:
+    """A filter that is misspelt must not be answered as if it were not there."""
+    known = _parameters(request.scope["route"].dependant)
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        allowed = f"use {', '.join(sorted(known))}" if known else "there are none"
+        reason = f"This path has no parameter of this name; {allowed}."
+        raise invalid([Detail(field=name[:100], reason=reason) for name in unknown])
+
+
+def _parameters(dependant: Dependant) -> set[str]:
+    own = {parameter.alias for parameter in dependant.query_params}
+    return own.union(*map(_parameters, dependant.dependencies))
+
+
 def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    """A dependency that answers 401 or 403 unless the caller has the scope."""
+    """A dependency that answers 401 or 403 unless the caller has the scope.
+
+    After that, a GET with a parameter that its path does not have is answered with 422.
+    """
 
     async def caller(
         request: Request, _by_token: object = Security(_token), _by_key: object = Security(_key)
@@ -59,6 +80,8 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         found = services(request).authenticator.authenticate(request.headers.get("authorization"))
         if not found.may(scope):
             raise forbidden(scope)
+        if request.method == "GET":
+            _check_parameters(request)
         return found
 
     return caller

@@ -42,8 +42,8 @@ class Timespan:
 
     @property
     def last_midnight(self) -> datetime:
-        """Start, in UTC, of the day of the zone that holds ``end``."""
-        return _midnight(self.end, self.zone)
+        """Start, in UTC, of the last day of the zone that the interval reaches into."""
+        return _midnight(self.end - timedelta(milliseconds=1), self.zone)
 
 
 @cache

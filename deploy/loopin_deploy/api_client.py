@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import http.client
-import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any
 
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from loopin_deploy.errors import DeployError
@@ -19,6 +19,12 @@ from loopin_deploy.errors import DeployError
 TIMEOUT_S = 60.0
 ALL_DAYS = 3650
 """The longest range that the API takes; raw events are never kept longer."""
+
+
+class _Answer(msgspec.Struct):
+    """The envelope of the API's answers."""
+
+    data: dict[str, Any]
 
 
 class ApiClient:
@@ -56,8 +62,15 @@ class ApiClient:
 
     def _data(self, path: str) -> dict[str, Any]:
         with self._open(path) as answer:
-            data: dict[str, Any] = json.load(answer)["data"]
-            return data
+            body = answer.read()
+        try:
+            return msgspec.json.decode(body, type=_Answer).data
+        except msgspec.DecodeError as error:
+            raise DeployError(
+                "api_not_ours",
+                self._url,
+                f"At {self._url} something else than the API answers: use its address.",
+            ) from error
 
     @contextmanager
     def _open(self, path: str) -> Iterator[http.client.HTTPResponse]:
@@ -70,7 +83,7 @@ class ApiClient:
                 raise DeployError(
                     "api_refused", path, f"The API answered {error.code} on {path}: see the store's log."
                 ) from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise DeployError(
                 "api_unreachable", self._url, f"The API at {self._url} does not answer ({error})."
             ) from error

@@ -9,22 +9,26 @@ from typing import Annotated
 
 import typer
 from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from loopin_api.settings import ConfigurationError
 from loopin_deploy.commands import dead_letters, kafka, system, topics
 from loopin_deploy.commands.doctor import doctor
 from loopin_deploy.commands.options import Data
 from loopin_deploy.commands.replay import replay
-from loopin_deploy.errors import DeployError
+from loopin_deploy.data_folder import holder
+from loopin_deploy.errors import DeployError, machine_fault
 from loopin_deploy.roles import ROLES, run_role
 from loopin_deploy.screen import fail, out
+from loopin_deploy.setting_faults import setting_fault
 from loopin_producers.errors import LoopinError
 from loopin_producers.replay import ReplayError
 from loopin_schemas.errors import InvalidEvent
 from loopin_sinks.migrate import MigrationError, migrate
 from loopin_sinks.store import StoreError, StoreSettings, open_store
-from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable, RefusedToOpen
+from loopin_streams.kafka.errors import EXIT_REFUSED, BrokerRefused, BrokerUnreachable, RefusedToOpen
 
 EXPECTED = (
     BrokerRefused,
@@ -34,7 +38,6 @@ EXPECTED = (
     InvalidEvent,
     LoopinError,
     MigrationError,
-    RefusedToOpen,
     ReplayError,
     StoreError,
 )
@@ -68,6 +71,13 @@ def run(role: Annotated[str, typer.Argument(help=f"One of {', '.join(ROLES)}.")]
 def migrate_store(data: Data) -> None:
     """Bring the store's tables up to date."""
     settings = StoreSettings(data_dir=data)
+    if settings.embedded and (pid := holder(data)) is not None:
+        raise DeployError(
+            "data_folder_in_use",
+            str(data),
+            f"The store of {data} belongs to process {pid}, which has brought it up to date when it started: "
+            "to do it now, stop that process first (`loopin down`).",
+        )
 
     async def work() -> list[str]:
         store = open_store(settings)
@@ -92,20 +102,19 @@ def show_version() -> None:
 def main() -> None:
     """Run the command line: errors are one sentence and a non-zero exit code, never a traceback."""
     try:
-        app()
+        app(prog_name="loopin")
+    except RefusedToOpen as error:
+        fail(error)
+        raise SystemExit(EXIT_REFUSED) from None
     except EXPECTED as error:
         fail(error)
         raise SystemExit(1) from None
-    except ValidationError as error:
-        fail(DeployError("setting_invalid", None, _first_fault(error)))
+    except (ValidationError, SettingsError) as error:
+        fail(setting_fault(error))
         raise SystemExit(1) from None
-    except KafkaError as error:
+    except OSError as error:
+        fail(machine_fault(error))
+        raise SystemExit(1) from None
+    except (KafkaError, KafkaException) as error:
         fail(BrokerUnreachable(f"Kafka: {error}. Check LOOPIN_KAFKA_BOOTSTRAP and the broker's log."))
         raise SystemExit(1) from None
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors(include_url=False, include_input=False)[0]
-    name = "_".join(str(part) for part in fault["loc"]).upper()
-    name = name if name.startswith("LOOPIN_") else f"LOOPIN_{name}"
-    return f"Set {name} right: {fault['msg'][:1].lower()}{fault['msg'][1:]}."

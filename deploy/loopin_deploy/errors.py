@@ -39,3 +39,16 @@ def cannot_write(path: Path, error: OSError) -> DeployError:
         f"{path} cannot be written ({error.strerror or error}): change its owner or rights, or use another "
         "folder.",
     )
+
+
+def machine_fault(error: OSError) -> DeployError:
+    """What to show for an error of the system that no one closer could explain: its words, and a way on."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason = "The disk is full: free some space, or set LOOPIN_DATA_DIR to another folder."
+        return DeployError("disk_full", "LOOPIN_DATA_DIR", reason)
+    if error.errno == errno.EADDRINUSE:
+        reason = "The port of /healthz is taken: stop what uses it, or set LOOPIN_HEALTH_PORT to another one."
+        return DeployError("port_taken", "LOOPIN_HEALTH_PORT", reason)
+    words = error.strerror or str(error) or type(error).__name__
+    place = f"{error.filename}: " if error.filename else ""
+    return DeployError("machine_fault", None, f"{place}{words}: put that right and run the command again.")

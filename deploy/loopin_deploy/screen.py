@@ -15,8 +15,9 @@ from loopin_deploy.stack import Stack
 
 TOKEN_TTL_S = 86_400
 
-out = Console()
-err = Console(stderr=True)
+# Names of emoji between colons are other people's text, too.
+out = Console(emoji=False)
+err = Console(stderr=True, emoji=False)
 
 
 def fail(error: Exception) -> None:
@@ -24,7 +25,7 @@ def fail(error: Exception) -> None:
     err.print(Text.assemble(("Error:", "bold red"), " ", printable(str(error))), soft_wrap=True)
     lines: Sequence[str] = error.log_lines if isinstance(error, DeployError) else ()
     for line in lines:
-        err.print(Text(f"  {printable(line)}", style="dim"), soft_wrap=True)
+        err.print(Text("  " + printable(line, keep="\t"), style="dim"), soft_wrap=True)
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -81,9 +82,13 @@ def samples_table(samples: Sequence[Sample]) -> Table:
 def show_addresses(stack: Stack, projects: Sequence[str]) -> None:
     """Where everything listens, and keys to try it with."""
     state = stack.state
-    out.print(f"[bold]API[/]      {state.api_url}   (OpenAPI: {state.api_url}/docs)", highlight=False)
-    out.print(f"[bold]Worker[/]   {state.worker_url}/metrics", highlight=False)
-    out.print(f"[bold]Kafka[/]    {state.bootstrap}", highlight=False)
+    out.print(
+        f"[bold]API[/]      {state.api_url}   (OpenAPI: {state.api_url}/docs)",
+        highlight=False,
+        soft_wrap=True,
+    )
+    out.print(f"[bold]Worker[/]   {state.worker_url}/metrics", highlight=False, soft_wrap=True)
+    out.print(f"[bold]Kafka[/]    {state.bootstrap}", highlight=False, soft_wrap=True)
     for project in projects:
         out.print(Text.assemble(("Keys of project ", "bold"), (printable(project), "bold")))
         out.print(f"  read   {stack.secrets.personal_key(project)}", highlight=False, soft_wrap=True)

@@ -18,7 +18,9 @@ from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.own_secrets import Secrets, load_or_create_secrets, write_keys_file
 from loopin_deploy.ports import free_port, port_taken
+from loopin_deploy.setting_faults import check_settings
 from loopin_deploy.supervisor import Supervisor
+from loopin_schemas.validation import check_project
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
 
@@ -52,7 +54,7 @@ class Plan:
         folder: keeps everything.
         ports: where to listen.
         projects: each gets keys of its own.
-        retention_days: days by project where they differ from the setting.
+        retention_days: days by project where they differ; None leaves that to the environment.
     """
 
     folder: DataFolder
@@ -79,9 +81,14 @@ async def running_stack(
     A broker named by ``LOOPIN_KAFKA_BOOTSTRAP`` is used instead of a local one.
 
     Raises:
+        InvalidEvent: a project's name is none.
+        ValidationError, SettingsError: a setting of the environment is wrong.
         DeployError: a port is taken, Java is missing, or a process does not come up.
         BrokerUnreachable: the broker named by the environment does not answer.
     """
+    check_settings()
+    for project in plan.projects:
+        check_project(project)
     api_port = _port("LOOPIN_API_PORT", plan.ports.api, "--api-port")
     worker_port = _port("LOOPIN_HEALTH_PORT", plan.ports.worker, "--worker-port")
     own_secrets = load_or_create_secrets(plan.folder.secrets, plan.projects)
@@ -98,8 +105,9 @@ async def running_stack(
         "LOOPIN_API_PORT": str(api_port),
         "LOOPIN_HEALTH_HOST": HOST,
         "LOOPIN_HEALTH_PORT": str(worker_port),
-        "LOOPIN_PROJECT_RETENTION_DAYS": msgspec.json.encode(plan.retention_days or {}).decode(),
     }
+    if plan.retention_days is not None:
+        environment["LOOPIN_PROJECT_RETENTION_DAYS"] = msgspec.json.encode(plan.retention_days).decode()
     children = [
         *([kafka_child] if kafka_child else []),
         _role("store", environment, f"{state.api_url}/readyz"),

@@ -24,6 +24,7 @@ from weakref import WeakSet
 from loopin_producers.channel import Channel, Done, logger, producer_config
 from loopin_producers.errors import ClientClosed, DeliveryFailed, InvalidConfiguration, LoopinError
 from loopin_producers.event_builder import Timestamp, build_event
+from loopin_producers.properties import plain_text
 from loopin_schemas import Event, InvalidEvent, Source, encode
 from loopin_schemas.topics import RAW, event_key
 from loopin_schemas.validation import check_project, check_size
@@ -148,7 +149,7 @@ class Loopin:
         check_size(body)
         try:
             self.publish_record(
-                event_key(self.project, distinct_id),
+                event_key(built.project, built.distinct_id),
                 body,
                 lambda *outcome: self._report_delivery(identity, *outcome),
             )
@@ -309,7 +310,7 @@ def _project(project: str | None, disabled: bool) -> str:
             return "disabled"
         raise InvalidEvent("project_missing", "project", "Name the project, or set LOOPIN_PROJECT.")
     check_project(name)
-    return name
+    return plain_text(name)
 
 
 _clients: WeakSet[Loopin] = WeakSet()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any, TypeVar, cast, get_args
 from uuid import UUID
 
 import msgspec
 
-from loopin_producers.properties import encode_properties
+from loopin_producers.properties import encode_properties, plain_text
 from loopin_producers.uuid7 import uuid7
 from loopin_schemas import Event, InvalidEvent, Source
 from loopin_schemas.timestamps import parse_timestamp
 from loopin_schemas.validation import check_event_time, check_fields
+
+T = TypeVar("T")
 
 Timestamp = datetime | str | int | float
 """A datetime (without a zone: UTC), ISO 8601 text, or epoch milliseconds."""
@@ -41,20 +43,17 @@ def build_event(
     Raises:
         InvalidEvent: an argument of the wrong type or beyond its limit.
     """
-    if not isinstance(source, str) or source not in _SOURCES:
-        allowed = ", ".join(sorted(_SOURCES))
-        raise InvalidEvent("wrong_value", "source", f"The source is unknown; use one of {allowed}.")
     built = Event(
-        project=project,
-        event=event,
-        distinct_id=distinct_id,
-        uuid=str(uuid7()) if uuid is None else _text(uuid),
+        project=_text(project),
+        event=_text(event),
+        distinct_id=_text(distinct_id),
+        uuid=str(uuid7()) if uuid is None else _uuid(uuid),
         timestamp=now_ms if timestamp is None else to_ms(timestamp),
         queued_at=now_ms,
-        session_id=session_id,
-        properties=_properties(properties, groups),
-        source=source,
-        parent_uuid=None if parent_uuid is None else _text(parent_uuid),
+        session_id=_text(session_id),
+        properties=msgspec.Raw(encode_properties(properties, groups)),
+        source=_source(source),
+        parent_uuid=None if parent_uuid is None else _uuid(parent_uuid),
     )
     check_fields(built)
     check_event_time(int(built.timestamp or 0), now_ms)
@@ -68,22 +67,39 @@ def to_ms(timestamp: Timestamp, field: str = "timestamp") -> int:
         InvalidEvent: not a time.
     """
     if isinstance(timestamp, datetime):
-        moment = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
-        since = moment - _EPOCH
-        return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
-    return parse_timestamp(timestamp, field)
+        return _of_datetime(timestamp, field)
+    if isinstance(timestamp, int) and not isinstance(timestamp, bool):
+        timestamp = int.__int__(timestamp)
+    elif isinstance(timestamp, float):
+        timestamp = float.__float__(timestamp)
+    return parse_timestamp(_text(timestamp), field)
 
 
-def _text(uuid: str | UUID) -> str:
-    """The wire form; what is no text at all is left for the check to refuse."""
-    return str(uuid) if isinstance(uuid, UUID) else uuid.lower() if isinstance(uuid, str) else uuid
+def _of_datetime(moment: datetime, field: str) -> int:
+    try:
+        since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+        return int((since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000)
+    except Exception as error:  # a subclass such as pandas' NaT, or the time zone, is no code of ours
+        raise InvalidEvent(
+            "timestamp_invalid", field, f"The {field} is not a time that can be read; give a plain datetime."
+        ) from error
 
 
-def _properties(properties: Mapping[str, Any] | None, groups: Mapping[str, str] | None) -> msgspec.Raw:
-    if groups is not None:
-        if not isinstance(groups, Mapping):
-            raise InvalidEvent(
-                "wrong_type", "groups", "Give the groups as a mapping of group type to group key."
-            )
-        properties = {**(properties or {}), "$groups": groups}
-    return msgspec.Raw(encode_properties(properties))
+def _text(value: T) -> T | str:
+    """Text as plain text; what is no text at all is left for the check to refuse."""
+    return plain_text(value) if isinstance(value, str) else value
+
+
+def _uuid(uuid: str | UUID) -> str:
+    """The wire form; what is neither is left for the check to refuse."""
+    if isinstance(uuid, UUID):
+        return UUID.__str__(uuid)
+    return plain_text(uuid).lower() if isinstance(uuid, str) else uuid
+
+
+def _source(source: str) -> Source:
+    name = _text(source)
+    if not isinstance(name, str) or name not in _SOURCES:
+        allowed = ", ".join(sorted(_SOURCES))
+        raise InvalidEvent("wrong_value", "source", f"The source is unknown; use one of {allowed}.")
+    return cast(Source, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -13,33 +14,51 @@ from uuid import UUID
 from loopin_schemas import InvalidEvent, encode
 from loopin_schemas.validation import MAX_DEPTH
 
-_PLAIN = (str, bool, int, type(None))
+_PLAIN = (str, bool, type(None))
+_GREATEST_INT = int(sys.float_info.max)
+"""Readers that hold numbers as doubles, the store's among them, know none beyond."""
 
 
-def encode_properties(properties: Mapping[str, Any] | None) -> bytes:
-    """Encode properties as a JSON object.
+def encode_properties(properties: Mapping[str, Any] | None, groups: Mapping[str, Any] | None = None) -> bytes:
+    """Encode properties as a JSON object, with the groups as ``$groups`` if there are any.
 
     Beside JSON's own types these are converted: datetime and date (ISO 8601, a datetime without a zone is
     UTC), time, timedelta (seconds), UUID, Decimal (number), Enum (its value), set and frozenset (list).
 
     Raises:
-        InvalidEvent: not a mapping, a value JSON cannot carry (with its dotted path), or too deep.
+        InvalidEvent: not a mapping, a value JSON cannot carry (with its dotted path), too deep, or an object
+            whose own methods raised.
     """
-    if properties is None:
-        return b"{}"
-    if not isinstance(properties, Mapping):
+    if properties is not None and not isinstance(properties, Mapping):
         raise InvalidEvent(
             "properties_not_object", "properties", "Give the properties as a mapping of names to values."
         )
-    plain = _mapping(properties, "properties", 1)
+    if groups is not None and not isinstance(groups, Mapping):
+        raise InvalidEvent("wrong_type", "groups", "Give the groups as a mapping of group type to group key.")
     try:
+        plain = {} if properties is None else _mapping(properties, "properties", 1)
+        if groups is not None:
+            plain["$groups"] = _mapping(groups, "properties.$groups", 2)
         return encode(plain)
+    except InvalidEvent:
+        raise
     except UnicodeEncodeError:
         raise InvalidEvent(
             "not_utf8",
             "properties",
             "Remove the lone surrogates from the text: it cannot be written as UTF-8.",
         ) from None
+    except Exception as error:  # mappings, numbers and times may be of the caller's own classes
+        raise InvalidEvent(
+            "unreadable",
+            "properties",
+            f"Give the properties as plain values: reading them raised {type(error).__name__}.",
+        ) from error
+
+
+def plain_text(text: str) -> str:
+    """The text itself, of no subclass: those may format themselves differently, or not be encoded at all."""
+    return text if type(text) is str else str.__str__(text)
 
 
 def _mapping(value: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
@@ -55,8 +74,10 @@ def _name(key: Any, path: str) -> str:
     if isinstance(key, Enum):
         key = key.value
     if isinstance(key, str):
-        return str(key)
-    if isinstance(key, (int, UUID)) and not isinstance(key, bool):
+        return plain_text(key)
+    if isinstance(key, int) and not isinstance(key, bool):
+        return str(_integer(key, path))
+    if isinstance(key, UUID):
         return str(key)
     raise InvalidEvent("wrong_type", path, f"Use text for the names in {path}, not {type(key).__name__}.")
 
@@ -64,8 +85,12 @@ def _name(key: Any, path: str) -> str:
 def _value(value: Any, path: str, depth: int) -> Any:
     if isinstance(value, Enum):
         value = value.value
-    if isinstance(value, _PLAIN):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return plain_text(value)
+    if isinstance(value, int):
+        return _integer(value, path)
     if isinstance(value, (float, Decimal)):
         return _number(value, path)
     if isinstance(value, Mapping):
@@ -76,11 +101,24 @@ def _value(value: Any, path: str, depth: int) -> Any:
     return _scalar(value, path)
 
 
+def _integer(value: int, path: str) -> int:
+    number = value if type(value) is int else int.__int__(value)
+    if not -_GREATEST_INT <= number <= _GREATEST_INT:
+        raise _out_of_range(path)
+    return number
+
+
 def _number(value: float | Decimal, path: str) -> float:
     number = math.nan if isinstance(value, Decimal) and value.is_snan() else float(value)
     if not math.isfinite(number):
+        if isinstance(value, Decimal) and value.is_finite():
+            raise _out_of_range(path)
         raise InvalidEvent("number_not_finite", path, f"Leave {path} out: JSON has no NaN or Infinity.")
     return number
+
+
+def _out_of_range(path: str) -> InvalidEvent:
+    return InvalidEvent("number_out_of_range", path, f"A number in {path} is too large; send it as text.")
 
 
 def _scalar(value: Any, path: str) -> str | float:

@@ -9,6 +9,9 @@ import msgspec
 MAX_BODY_BYTES = 256 * 1024
 """Longest original body kept; the size and the hash are those of the whole."""
 
+MAX_KEY_BYTES = 1024
+"""Longest original key kept; the broker takes keys of any length, and a whole one may not fit a record."""
+
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One record on ``events.dlq``.
@@ -16,7 +19,8 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     ``reason`` is a stable code, ``field`` the dotted path at fault, ``step`` the pipeline step that
     refused the record, ``message`` one sentence for a person. ``topic``, ``topic_id``, ``partition`` and
     ``offset`` are the record's origin. ``body`` holds the first 256 KB of the original bytes, ``size``
-    (bytes) and ``sha256`` describe all of them. Times are epoch milliseconds UTC.
+    (bytes) and ``sha256`` describe all of them; ``key`` holds the key's first 1 KB. Times are epoch
+    milliseconds UTC.
     """
 
     reason: str

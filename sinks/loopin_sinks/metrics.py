@@ -21,9 +21,9 @@ class SinkCollector:
     def collect(self) -> Iterator[Metric]:
         """Rows stored by this process, seconds since the newest one, and send-to-queryable quantiles."""
         yield CounterMetricFamily(
-            "loopin_sink_rows", "Rows inserted by this process.", value=self._sink.stored_rows
+            "loopin_sink_rows", "Rows inserted by this process.", value=self._sink.writer.stored_rows
         )
-        newest = self._sink.newest_received_ms
+        newest = self._sink.writer.newest_received_ms
         if newest is not None:
             yield GaugeMetricFamily(
                 "loopin_sink_freshness_seconds",
@@ -36,7 +36,7 @@ class SinkCollector:
             labels=["percentile"],
         )
         for q in QUANTILES:
-            value = self._sink.latency.percentile(q)
+            value = self._sink.writer.latency.percentile(q)
             if value is not None:
                 latency.add_metric([str(q)], value)
         yield latency

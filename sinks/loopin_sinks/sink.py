@@ -11,42 +11,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import count
-from time import monotonic, time
+from time import monotonic
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalGenerationError, UnknownMemberIdError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    UnknownMemberIdError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
-from loopin_schemas.codec import decoder
-from loopin_schemas.event import EnrichedEvent
-from loopin_schemas.topics import ENRICHED
-from loopin_sinks.latency import Latency
+from loopin_schemas.topics import DLQ, ENRICHED
 from loopin_sinks.progress import Progress
-from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.settings import SinkSettings
-from loopin_sinks.store import Store, StoreError, StoreSettings
+from loopin_sinks.store import Store, StoreSettings
+from loopin_sinks.writer import Interrupted, RangeWriter
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
-from loopin_streams.kafka.reader import Reader
+from loopin_streams.kafka.reader import Log, Reader
 
 log = structlog.get_logger(__name__)
 
-TABLE = "events"
 POLL_S = 0.1
-RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Waits between attempts while the store is away; the last one repeats."""
-
-MAX_CLOCK_ERROR_MS = 3_600_000
-"""A client's clock that is further off says nothing of latency."""
 
 _LOST_GENERATION = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
-_decode = decoder(EnrichedEvent).decode
-
-
-class Interrupted(Exception):
-    """The sink was told to stop, or lost its partitions, while the store was away."""
 
 
 class _Pending:
@@ -72,38 +64,31 @@ class _Pending:
 class Sink(ConsumerRebalanceListener):
     """Consumes ``events.enriched`` and inserts into the table ``events``.
 
-    Use :meth:`run`; the rest may be read at any time on the same event loop. ``failing`` holds one sentence
-    while the store refuses inserts.
+    Use :meth:`run`; ``writer`` and the rest may be read at any time on the same event loop.
     """
 
     def __init__(
         self, settings: SinkSettings, store: Store, store_settings: StoreSettings, topic_id: str
     ) -> None:
-        self.latency = Latency()
-        self.failing: str | None = None
-        self.stored_rows = 0
-        self.newest_received_ms: int | None = None
         self._settings = settings
-        self._store = store
-        self._retention = store_settings.retention
+        self._group = f"{settings.topic_prefix}clickhouse"
         self._topic = settings.topic(ENRICHED.name)
         self._topic_id = topic_id
+        self._owned: frozenset[TopicPartition] = frozenset()
         self._pending: dict[TopicPartition, _Pending] = {}
         self._working = asyncio.Lock()
         self._interrupted = asyncio.Event()
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka_bootstrap,
-            group_id=f"{settings.topic_prefix}clickhouse",
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=200,
-            max_partition_fetch_bytes=4 << 20,
-            session_timeout_ms=int(settings.session_timeout_s * 1000),
-            heartbeat_interval_ms=int(settings.session_timeout_s * 250),
-            # A store that is away for long must not cost the sink its partitions.
-            max_poll_interval_ms=3_600_000,
+        self.writer = RangeWriter(
+            store,
+            topic=self._topic,
+            topic_id=topic_id,
+            dlq=settings.topic(DLQ.name),
+            bootstrap=settings.kafka_bootstrap,
+            retention=store_settings.retention,
+            interrupted=self._interrupted,
         )
+        self._stopping = False
+        self._consumer: AIOKafkaConsumer
 
     @property
     def assigned(self) -> bool:
@@ -112,27 +97,34 @@ class Sink(ConsumerRebalanceListener):
 
     async def lag(self) -> int:
         """Records on the assigned partitions that are not stored yet."""
-        ends = await self._consumer.end_offsets(list(self._pending)) if self._pending else {}
+        ends = await self._consumer.end_offsets(list(self._owned)) if self._owned else {}
         lag = 0
         for at, end in ends.items():
-            pending = self._pending.get(at)
-            if pending is not None:
-                # The position passes transaction markers, which are no records.
-                start = pending.start if pending.records else await self._consumer.position(at)
-                lag += max(0, end - start)
+            # A partition that has been given up meanwhile is another sink's.
+            with suppress(IllegalStateError):
+                lag += max(0, end - await self._stored_up_to(at))
         return lag
+
+    async def _stored_up_to(self, at: TopicPartition) -> int:
+        pending = self._pending.get(at)
+        if pending is None:
+            committed = await self._consumer.committed(at)
+            return int((await self._consumer.beginning_offsets([at]))[at] if committed is None else committed)
+        # The position passes transaction markers, which are no records.
+        return pending.start if pending.records else int(await self._consumer.position(at))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Store events until ``stop`` is set; what was read by then is stored first.
 
         Raises:
-            RefusedToOpen: the topic is another one than the offsets were committed for.
+            RefusedToOpen: the topic is another one than the offsets were committed for, or has lost records.
             KafkaError: the broker refuses for good.
         """
-        await self._consumer.start()
-        self._consumer.subscribe([self._topic], listener=self)
+        self._consumer = self._new_consumer()
         watch = asyncio.create_task(self._interrupt_at(stop))
         try:
+            await self._consumer.start()
+            self._consumer.subscribe([self._topic], listener=self)
             flushed = monotonic()
             while not stop.is_set():
                 with suppress(Interrupted):
@@ -148,31 +140,62 @@ class Sink(ConsumerRebalanceListener):
             watch.cancel()
             await self._consumer.stop()
 
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka_bootstrap,
+            group_id=self._group,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            # Positions are this sink's own word: where the log does not hold them, records were lost.
+            auto_offset_reset="none",
+            fetch_max_wait_ms=200,
+            max_partition_fetch_bytes=4 << 20,
+            session_timeout_ms=int(self._settings.session_timeout_s * 1000),
+            heartbeat_interval_ms=int(self._settings.session_timeout_s * 250),
+            # A store that is away for long must not cost the sink its partitions.
+            max_poll_interval_ms=3_600_000,
+        )
+
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Let the insert that is under way end, then forget what is not stored."""
         self._interrupted.set()
         async with self._working:
-            for at in revoked:
-                self._pending.pop(at, None)
-        self._interrupted.clear()
+            # Until the group has agreed anew, the consumer still names its former partitions: one opened now
+            # would be read from a position that the new assignment does not keep.
+            self._owned = frozenset()
+            self._pending.clear()
+        if not self._stopping:
+            self._interrupted.clear()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Opening waits for the next poll: here it would hold up the heartbeat."""
+        self._owned = frozenset(assigned)
 
     async def _interrupt_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
+        self._stopping = True
         self._interrupted.set()
 
     async def _poll(self) -> None:
         async with self._working:
-            for at in self._consumer.assignment() - self._pending.keys():
+            for at in self._owned - self._pending.keys():
                 start = await self._opened(at)
                 self._consumer.seek(at, start)
                 self._pending[at] = _Pending(start)
                 log.info("sink_partition_open", partition=at.partition, position=start)
         room = max(1, self._settings.batch_size - self._waiting())
         known = dict(self._pending)
-        found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=room)
+        try:
+            found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=room)
+        except NoOffsetForPartitionError:
+            # A partition that has just been assigned; the next poll opens it and seeks.
+            return
+        except OffsetOutOfRangeError as error:
+            raise RefusedToOpen(
+                "log_starts_after_marker",
+                f"Records of {self._topic} were removed before the sink stored them: to go on without them, "
+                f"delete the consumer group {self._group}.",
+            ) from error
         async with self._working:
             for at, records in found.items():
                 # A partition that came in between is opened at the next poll, from its own start.
@@ -180,32 +203,44 @@ class Sink(ConsumerRebalanceListener):
                     self._pending[at].take(records)
 
     async def _opened(self, at: TopicPartition) -> int:
-        """Where to read on, once the range that the last owner noted is stored whole."""
+        """Where to read on, once all that a former owner may have stored in part is stored whole."""
         # The public `committed` leaves the metadata out.
         committed = (await self._consumer._coordinator.fetch_committed_offsets([at])).get(at)
-        if committed is None or committed.offset < 0:
-            return int((await self._consumer.beginning_offsets([at]))[at])
-        noted = Progress.of(committed.metadata)
+        found = committed if committed is not None and committed.offset >= 0 else None
+        async with Reader(self._settings.kafka_bootstrap, [(at.topic, at.partition)]) as reader:
+            kept = await reader.log(at.topic, at.partition)
+            start = found.offset if found is not None else kept.start
+            noted = Progress.of(found.metadata) if found is not None else None
+            self._check(at, noted, start, kept)
+            # Without a note, the offset is somebody else's word or none: the store knows what it holds.
+            end = noted.end if noted is not None else await self.writer.stored_up_to(at.partition)
+            if end is None or end <= start:
+                return start
+            log.info("sink_repeats", partition=at.partition, start=start, end=end)
+            # Committing in this generation shuts the former owner out before anything is inserted.
+            if not await self._commit({at: OffsetAndMetadata(start, Progress(self._topic_id, end).text())}):
+                raise Interrupted
+            async for block in reader.blocks(at.topic, at.partition, start=start, end=end):
+                if block:
+                    first, last = block[0].offset, block[-1].offset
+                    await self.writer.store(at.partition, first, last + 1, block, doubtful=True)
+        return end
+
+    def _check(self, at: TopicPartition, noted: Progress | None, start: int, kept: Log) -> None:
+        """Refuse an offset that does not fit the topic."""
         if noted is not None and noted.topic_id != self._topic_id:
             raise RefusedToOpen(
                 "topic_recreated",
                 f"The topic {self._topic} was deleted and created again since the sink last stored it: "
-                f"delete the consumer group {self._settings.topic_prefix}clickhouse to start anew.",
+                f"delete the consumer group {self._group} to store the new one from its start.",
             )
-        if noted is None or noted.end is None:
-            return int(committed.offset)
-        log.info("sink_repeats", partition=at.partition, start=committed.offset, end=noted.end)
-        # Committing in this generation shuts the former owner out before anything is inserted.
-        if not await self._commit({at: OffsetAndMetadata(committed.offset, noted.text())}):
-            raise Interrupted
-        await self._repeat(at, committed.offset, noted.end)
-        return noted.end
-
-    async def _repeat(self, at: TopicPartition, start: int, end: int) -> None:
-        async with Reader(self._settings.kafka_bootstrap, [(at.topic, at.partition)]) as reader:
-            blocks = reader.blocks(at.topic, at.partition, start=start, end=end)
-            records = [record async for block in blocks for record in block]
-        await self._insert_until_stored(at, start, end, records, doubtful=True)
+        if not kept.start <= start <= kept.end:
+            raise RefusedToOpen(
+                "log_starts_after_marker" if start < kept.start else "marker_beyond_log",
+                f"The sink has come to offset {start} of partition {at.partition} of {self._topic}, which "
+                f"holds {kept.start} to {kept.end}: records were lost; to go on without them, delete the "
+                f"consumer group {self._group}.",
+            )
 
     def _waiting(self) -> int:
         return sum(len(pending.records) for pending in self._pending.values())
@@ -224,8 +259,8 @@ class Sink(ConsumerRebalanceListener):
                 return
             for at, pending in full.items():
                 doubtful, pending.noted, pending.doubtful = pending.doubtful, True, True
-                await self._insert_until_stored(
-                    at, pending.start, pending.end, pending.records, doubtful=doubtful
+                await self.writer.store(
+                    at.partition, pending.start, pending.end, pending.records, doubtful=doubtful
                 )
                 pending.clear()
 
@@ -246,70 +281,3 @@ class Sink(ConsumerRebalanceListener):
             self._pending.clear()
             return False
         return True
-
-    async def _insert_until_stored(
-        self, at: TopicPartition, start: int, end: int, records: Sequence[Record], *, doubtful: bool = False
-    ) -> None:
-        """Insert a range; after a failure only what the store does not hold, until it does.
-
-        Raises:
-            Interrupted: told to give up; the committed note tells the successor what to repeat.
-        """
-        for attempt in count():
-            try:
-                if doubtful:
-                    held = await self._held(at.partition, start, end)
-                    records = [record for record in records if record.offset not in held]
-                await self._insert(at, start, end, records)
-            except StoreError as error:
-                doubtful = True
-                self.failing = str(error)
-                log.error("insert_failed", partition=at.partition, reason=str(error), attempt=attempt + 1)
-                await self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
-            else:
-                self.failing = None
-                return
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._interrupted.wait()
-        except TimeoutError:
-            return
-        raise Interrupted
-
-    async def _held(self, partition: int, start: int, end: int) -> set[int]:
-        """Offsets of the range that the store has."""
-        rows = await self._store.query(
-            f"SELECT DISTINCT _offset AS held FROM {TABLE} WHERE _topic_id = {{topic:UUID}} "
-            "AND _partition = {partition:UInt32} AND _offset >= {start:Int64} AND _offset < {end:Int64}",
-            {"topic": self._topic_id, "partition": partition, "start": start, "end": end},
-        )
-        return {int(row["held"]) for row in rows}
-
-    async def _insert(self, at: TopicPartition, start: int, end: int, records: Sequence[Record]) -> None:
-        if not records:
-            return
-        events = [_decode(record.value or b"") for record in records]
-        offsets = [record.offset for record in records]
-        now = int(time() * 1000)
-        rows = to_arrow(events, at.partition, offsets, self._topic_id, self._retention, now)
-        for month, part in by_month(rows):
-            # The token names exactly these rows: a range repeated in part has another first or last offset
-            # or another count.
-            held = part["_offset"]
-            token = f"{self._topic_id}:{at.partition}:{held[0]}-{held[-1]}:{len(part)}:{month}"
-            await self._store.insert(TABLE, part, token=token)
-        now = int(time() * 1000)
-        self.latency.add(now - _sent(event) for event in events)
-        self.stored_rows += len(events)
-        newest = max(event.received_at for event in events)
-        self.newest_received_ms = max(newest, self.newest_received_ms or 0)
-
-
-def _sent(event: EnrichedEvent) -> int:
-    """When the event left the client, by its clock unless that is plainly wrong; epoch ms."""
-    sent = event.sent_at
-    if sent is not None and abs(event.received_at - sent) <= MAX_CLOCK_ERROR_MS:
-        return sent
-    return event.received_at

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import NoReturn
 
 import structlog
 
 from loopin_streams.enrich.job import EnrichJob
 from loopin_streams.health import health_server
-from loopin_streams.kafka.errors import Fenced, RefusedToOpen
+from loopin_streams.kafka.errors import EXIT_REFUSED, Fenced, RefusedToOpen
 from loopin_streams.kafka.lane import lane_app
 from loopin_streams.kafka.outbox import Probe, no_probe
 from loopin_streams.kafka.partition import Limits
@@ -25,8 +26,8 @@ log = structlog.get_logger(__name__)
 EXIT_FAILED = 70
 """A defect or a broker error: start again."""
 
-EXIT_REFUSED = 78
-"""State and log do not fit: starting again will not help before someone acts."""
+STOP_TIMEOUT_S = 10.0
+"""How long a stop may wait for the broker."""
 
 
 async def run_worker(
@@ -65,8 +66,14 @@ async def run_worker(
         await asyncio.wait({stopped, told}, return_when=asyncio.FIRST_COMPLETED)
         if stopped.done() and not told.done():
             end_process(stopped.exception() or app.crash_reason or RuntimeError("the Faust app stopped"))
-        await app.stop()
-        await runner.stop()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await app.stop()
+                await runner.stop()
+        except TimeoutError:
+            # The broker hangs. Nothing uncommitted counts, and the next owner fences what is left.
+            log.warning("worker_stopped_hard", job=job.name, seconds=STOP_TIMEOUT_S)
+            _leave(0)
         told.cancel()
         stopped.cancel()
         await asyncio.gather(told, stopped, return_exceptions=True)
@@ -78,6 +85,10 @@ def end_process(error: BaseException) -> None:
     refused = isinstance(error, RefusedToOpen)
     sentence = str(error) if isinstance(error, RefusedToOpen | Fenced) else f"{type(error).__name__}: {error}"
     log.error("worker_ends", reason=sentence)
+    _leave(EXIT_REFUSED if refused else EXIT_FAILED)
+
+
+def _leave(code: int) -> NoReturn:
     sys.stderr.flush()
     sys.stdout.flush()
-    os._exit(EXIT_REFUSED if refused else EXIT_FAILED)
+    os._exit(code)

@@ -80,6 +80,34 @@ async def test_a_posted_path_takes_a_slash_too(client: httpx.AsyncClient, bearer
         assert response.status_code == 200
 
 
+@pytest.mark.parametrize("path", [*PATHS, "/api/analytics/overview/"])
+async def test_head_is_get_without_the_body(client: httpx.AsyncClient, bearer: Bearer, path: str) -> None:
+    got = await client.get(path, headers=bearer("read"))
+    head = await client.head(path, headers=bearer("read"))
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+
+
+async def test_head_is_refused_where_get_is(client: httpx.AsyncClient) -> None:
+    for path, status in (
+        ("/nothing", 404),
+        ("/api/analytics/sentiment", 405),
+        ("/api/analytics/overview", 401),
+    ):
+        response = await client.head(path)
+        assert (response.status_code, response.content) == (status, b"")
+
+
+@pytest.mark.parametrize("path", ["/api/analytics/overview", "/api/analytics/export/events", "/metrics"])
+async def test_unknown_parameters_are_named_to_those_who_may_ask(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, path: str
+) -> None:
+    response = await client.get(f"{path}?evnt=a&evnt=b", headers=bearer("read"))
+    answer = refused(response, 422, "VALIDATION_ERROR")
+    assert [detail["field"] for detail in answer["details"]] == ["evnt"]
+    refused(await client.get(f"{path}?evnt=a"), 401, "UNAUTHENTICATED")
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from loopin_api.app import create_app
-from loopin_api.auth import Authenticator, Caller, Key, authenticator, hash_key, issue_jwt, new_key, read_keys
+from loopin_api.auth import Authenticator, Caller, Key, authenticator, hash_key, issue_jwt, read_keys
 from loopin_api.errors import ApiError
 from loopin_api.settings import ApiSettings, ConfigurationError
 from loopin_sinks.store import Store
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SECRET = "a secret of at least thirty-two bytes"
 CLAIMS = {"sub": "user-1", "project": "shop", "scopes": ["read"], "exp": int(time.time()) + 600}
-KEY = new_key()
+KEY = "lk_" + "aB3_" * 10 + "xyz"
 GATE = Authenticator(
     SECRET, [Key(name="desk", project="shop", scopes=frozenset({"read"}), sha256=hash_key(KEY))]
 )

@@ -19,6 +19,11 @@ def test_days_begin_at_midnight_of_the_zone() -> None:
     assert span.zone_name == "Asia/Kolkata"
 
 
+def test_the_last_day_is_one_that_the_interval_reaches_into() -> None:
+    span = between("2026-01-13", "2026-01-14", NOW, KOLKATA)
+    assert span.last_midnight == datetime(2026, 1, 13, 18, 30, tzinfo=UTC)
+
+
 def test_days_are_whole_across_a_change_of_clocks() -> None:
     # Clocks in Berlin went forward on 29 March 2026: that day has 23 hours.
     assert last_days(3, NOW, BERLIN).start == datetime(2026, 3, 27, 23, 0, tzinfo=UTC)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,32 @@ from .conftest import PARTITIONS, Broker, ReadAll
 
 NOBODY = "127.0.0.1:1"
 """Nothing listens on TCP port 1."""
+
+
+class User(str, Enum):  # noqa: UP042 - StrEnum formats itself as its value
+    """Formats itself as ``User.ANN``, and is encoded as ``user-17``."""
+
+    ANN = "user-17"
+
+
+class Text(str):
+    pass
+
+
+class Millis(int):
+    pass
+
+
+class Named(UUID):
+    def __str__(self) -> str:
+        return "a name"
+
+
+class NotATime(datetime):
+    """As pandas' NaT: a datetime by its type only."""
+
+    def __sub__(self, other: Any) -> Any:
+        raise ValueError("not a time")
 
 
 @pytest.fixture
@@ -316,6 +343,10 @@ def test_capture_from_a_delivery_callback_and_many_threads(
         ({"session_id": 17}, "session_id"),
         ({"session_id": ""}, "session_id"),
         ({"groups": ["a"]}, "groups"),
+        ({"properties": [1], "groups": {"a": "b"}}, "properties"),
+        ({"properties": {"x": 10**400}}, "properties.x"),
+        ({"timestamp": NotATime(2026, 1, 2, tzinfo=UTC)}, "timestamp"),
+        ({"timestamp": 10**400}, "timestamp"),
         ({"source": "browser"}, "source"),
         ({"source": ["sdk"]}, "source"),
     ],
@@ -336,6 +367,33 @@ def test_wrong_arguments_raise_a_clear_error(arguments: dict[str, Any], field: s
 def test_timestamps_in_every_form_are_the_same_moment(timestamp: Any) -> None:
     built = Loopin(NOBODY, "shop", disabled=True).build("click", "user-1", timestamp=timestamp)
     assert built.timestamp == 1_767_312_000_000
+
+
+def test_subclasses_of_text_and_numbers_are_what_they_stand_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    records: list[tuple[bytes | None, dict[str, Any]]] = []
+    client = Loopin(NOBODY, Text("shop"))
+
+    def keep(key: bytes | None, value: bytes, _done: object) -> None:
+        records.append((key, json.loads(value)))
+
+    monkeypatch.setattr(client, "publish_record", keep)
+    client.capture(
+        Text("click"),
+        User.ANN,
+        {"x": Text("y")},
+        timestamp=Millis(time.time_ns() // 1_000_000),
+        uuid=Text(UUID(int=5)),
+        parent_uuid=Named(int=6),
+        session_id=Text("s"),
+        source=Text("api"),  # type: ignore[arg-type]
+        groups={Text("a"): Text("b")},
+    )
+    ((key, body),) = records
+    assert key == b"shop:user-17"
+    assert (body["project"], body["event"], body["distinct_id"]) == ("shop", "click", "user-17")
+    assert (body["uuid"], body["session_id"], body["source"]) == (str(UUID(int=5)), "s", "api")
+    assert body["parent_uuid"] == UUID.__str__(UUID(int=6))
+    assert body["properties"] == {"x": "y", "$groups": {"a": "b"}}
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -29,6 +30,31 @@ class Level(IntEnum):
     HIGH = 3
 
 
+class Safe(str):
+    """As Django's SafeString: to format it is to get another of its kind."""
+
+    def __str__(self) -> str:
+        return self
+
+
+class Count(int):
+    def __repr__(self) -> str:
+        return "many"
+
+
+class Failing(Mapping[str, Any]):
+    """A mapping whose source has gone away."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise OSError
+
+    def __iter__(self) -> Iterator[str]:
+        raise OSError
+
+    def __len__(self) -> int:
+        return 1
+
+
 @given(st.dictionaries(st.text(), JSON, max_size=5))
 def test_json_values_survive_unchanged(properties: dict[str, Any]) -> None:
     assert json.loads(encode_properties(properties)) == properties
@@ -46,6 +72,10 @@ def test_json_values_survive_unchanged(properties: dict[str, Any]) -> None:
         (Decimal("10.50"), 10.5),
         (Colour.RED, "red"),
         (Level.HIGH, 3),
+        (Safe("<b>"), "<b>"),
+        ({Safe("a"): Safe("b")}, {"a": "b"}),
+        (Count(7), 7),
+        (2**70, 2**70),
         ({"only"}, ["only"]),
         ((1, 2), [1, 2]),
         ({Colour.RED: 1, 7: 2}, {"red": 1, "7": 2}),
@@ -62,7 +92,9 @@ def test_values_that_are_converted(value: Any, expected: Any) -> None:
         (float("-inf"), "number_not_finite"),
         (Decimal("NaN"), "number_not_finite"),
         (Decimal("sNaN"), "number_not_finite"),
-        (Decimal("1e400"), "number_not_finite"),
+        (Decimal("1e400"), "number_out_of_range"),
+        pytest.param(10**400, "number_out_of_range", id="long"),
+        pytest.param(-(10**400), "number_out_of_range", id="long negative"),
         (object(), "wrong_type"),
         (b"bytes", "wrong_type"),
     ],
@@ -71,6 +103,23 @@ def test_values_without_json_name_their_path(value: Any, code: str) -> None:
     with pytest.raises(InvalidEvent) as caught:
         encode_properties({"cart": {"lines": [1, value]}})
     assert (caught.value.code, caught.value.field) == (code, "properties.cart.lines.1")
+
+
+def test_an_integer_too_long_to_be_written_is_out_of_range() -> None:
+    for properties, field in (({"x": 10**5000}, "properties.x"), ({10**5000: 1}, "properties")):
+        with pytest.raises(InvalidEvent) as caught:
+            encode_properties(properties)  # type: ignore[arg-type]
+        assert (caught.value.code, caught.value.field) == ("number_out_of_range", field)
+
+
+def test_an_object_that_raises_is_an_invalid_event() -> None:
+    for properties in (Failing(), {"a": [Failing()]}):
+        with pytest.raises(InvalidEvent) as caught:
+            encode_properties(properties)
+        assert (caught.value.code, caught.value.field) == ("unreadable", "properties")
+        assert "OSError" in caught.value.reason
+    with pytest.raises(InvalidEvent):
+        encode_properties({}, Failing())
 
 
 def test_wrong_names_depth_and_text() -> None:

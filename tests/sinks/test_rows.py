@@ -186,6 +186,34 @@ async def test_listed_properties_have_columns(events: Store) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("value", "amount", "status"),
+    [
+        ("true", None, None),
+        ("false", None, None),
+        ('"true"', None, None),
+        ('"nan"', None, None),
+        ('"inf"', None, None),
+        ("[1]", None, None),
+        ('{"a":1}', None, None),
+        ("1.5", 1.5, None),
+        ("404.0", 404.0, 404),
+        ("2147483647", 2147483647.0, 2**31 - 1),
+        ("2147483648", 2147483648.0, None),
+        ("-2147483649", -2147483649.0, None),
+        ("18446744073709551616", 2.0**64, None),
+        ("1.7e308", 1.7e308, None),
+        ("0.1", 0.1, None),
+    ],
+)
+async def test_only_numbers_that_fit_are_numbers(
+    events: Store, value: str, amount: float | None, status: int | None
+) -> None:
+    properties = f'{{"amount":{value},"status":{value}}}'.encode()
+    await events.insert("events", table(event(properties=msgspec.Raw(properties))), token="a")
+    assert await events.query("SELECT amount, status FROM events") == [{"amount": amount, "status": status}]
+
+
 async def test_a_claim_no_column_can_hold_is_null(events: Store) -> None:
     claims = (EARLIEST_MS, END_MS - 1, EARLIEST_MS - 1, END_MS, -(2**70), 2**70)
     rows = [event(original_timestamp=claim, sent_at=claim) for claim in claims]

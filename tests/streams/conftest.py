@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, Protocol
 
 import pytest
+
 from loopin_streams.kafka.topic_admin import TopicAdmin
 from loopin_streams.settings import StreamSettings
 
@@ -21,6 +25,8 @@ class Broker(Protocol):
 
 
 Install = Callable[[], Installation]
+
+NO_PARAMETERS = SimpleNamespace(params={})
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +61,49 @@ def install(kafka: Broker, nursery: Nursery, tmp_path_factory: pytest.TempPathFa
     yield make
     for installation in made:
         installation.close()
+
+
+Scenario = Callable[[Installation], None]
+Run = Callable[[Scenario], None]
+
+
+@pytest.fixture(scope="module")
+def side_by_side(request: pytest.FixtureRequest, install: Install) -> Iterator[Run]:
+    """Runs the module's tests that are parametrised by ``scenario`` at the same time.
+
+    Each has an installation of its own and consists mostly of waiting for workers to start and for the
+    group's session timeout. Calling the fixture with a scenario returns when that one is done, or raises what
+    it raised.
+    """
+    wanted: list[Any] = [
+        item.callspec.params["scenario"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.module is request.module
+        and "scenario" in getattr(item, "callspec", NO_PARAMETERS).params
+    ]
+    with ThreadPoolExecutor(6) as threads:
+        running = {scenario: threads.submit(_on_its_own, scenario, install) for scenario in wanted}
+        yield lambda scenario: running[scenario].result()
+
+
+def _on_its_own(scenario: Scenario, install: Install) -> None:
+    installation = install()
+    try:
+        scenario(installation)
+    finally:
+        installation.close()
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Lets go at once of what fenced producers leave behind.
+
+    aiokafka leaves their futures' errors unread, which asyncio logs when they are collected; in the middle of
+    a later import that crashes Python 3.11's parser (CPython issue 106905).
+    """
+    yield
+    gc.collect()
 
 
 @pytest.fixture

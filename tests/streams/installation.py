@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +19,10 @@ from typing import IO, Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+
 from loopin_streams.settings import StreamSettings
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = DEADLINE_S) -> None:
@@ -44,16 +46,19 @@ class Nursery:
         assert self._process.stdout is not None
         self._orders: IO[str] = self._process.stdin
         self._answers: IO[str] = self._process.stdout
+        self._asking = threading.Lock()
 
     def ask(self, order: dict[str, Any]) -> Any:
-        self._orders.write(json.dumps(order) + "\n")
-        self._orders.flush()
-        return json.loads(self._answers.readline())
+        with self._asking:
+            self._orders.write(json.dumps(order) + "\n")
+            self._orders.flush()
+            return json.loads(self._answers.readline())
 
     def close(self) -> None:
         self._orders.close()
-        self._process.wait(10)
         self._answers.close()
+        self._process.terminate()
+        self._process.wait(10)
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Starts stream workers as processes of their own, each with a probe that may stop it at a named point.
 
 Run as a script. One JSON object a line on stdin, one answer a line on stdout:
-``{"start": {...}}`` forks a worker and answers its pid, ``{"poll": pid}`` answers its exit code (negative for a
-signal) or null while it lives. Forking spares each worker the second that the imports take.
+``{"start": {...}}`` forks a worker and answers its pid, ``{"poll": pid}`` answers its exit code (negative for
+a signal) or null while it lives. Forking spares each worker the second that the imports take.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import ClientSession
-from loopin_streams.health import health_server
 from prometheus_client import CollectorRegistry, Counter
+
+from loopin_streams.health import health_server
 
 
 @pytest.fixture

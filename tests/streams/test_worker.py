@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from loopin_streams.kafka.topic_admin import TopicAdmin
 
-from tests.streams.conftest import Install
+from loopin_streams.kafka.topic_admin import TopicAdmin
+from tests.streams.conftest import Run, Scenario
 from tests.streams.exactly_once import assert_exactly_once, mixed_events
-from tests.streams.installation import Found, Installation, Worker, wait_until
+from tests.streams.installation import Installation, wait_until
 
 EVENTS = 400
 
@@ -53,21 +53,18 @@ def write_marker(installation: Installation, value: bytes) -> None:
     assert producer.flush(20) == 0
 
 
-def absorb_some(*installations: Installation) -> None:
-    """Workers that absorb a few events each, and stop."""
-    workers = []
-    for installation in installations:
-        installation.publish(mixed_events(EVENTS))
-        workers.append(installation.start())
-    for worker, installation in zip(workers, installations, strict=True):
-        installation.wait_absorbed(EVENTS)
-        assert worker.terminate() == 0
+def absorb_some(installation: Installation) -> None:
+    """A worker that absorbs a few events, and stops."""
+    installation.publish(mixed_events(EVENTS))
+    worker = installation.start()
+    installation.wait_absorbed(EVENTS)
+    assert worker.terminate() == 0
 
 
 # Stopping.
 
 
-def test_sigterm_while_a_batch_is_gathered_leaves_it_to_the_next_worker(installation: Installation) -> None:
+def sigterm_while_a_batch_is_gathered_leaves_it_to_the_next_worker(installation: Installation) -> None:
     installation.publish(mixed_events(EVENTS))
     worker = installation.start(linger_s=60, max_events=100_000)
     wait_until(lambda: worker.opened() == 2, "both partitions are open")
@@ -78,29 +75,32 @@ def test_sigterm_while_a_batch_is_gathered_leaves_it_to_the_next_worker(installa
     assert_exactly_once(installation.read_all())
 
 
-@pytest.mark.parametrize("point", ["begun", "sent:events.enriched", "before_commit"])
-def test_sigterm_within_a_transaction_commits_it_whole_or_not_at_all(
-    installation: Installation, point: str
-) -> None:
-    installation.publish(mixed_events(EVENTS))
-    worker = installation.start(point=point, passing=2, signal_name="SIGSTOP")
-    wait_until(lambda: worker.stopped, "the worker stands still within a transaction")
-    worker.send(signal.SIGTERM)
-    worker.send(signal.SIGCONT)
-    assert worker.wait() == 0
-    installation.start()
-    installation.wait_absorbed(EVENTS)
-    assert_exactly_once(installation.read_all())
+@dataclass(frozen=True)
+class ToldToStop:
+    """SIGTERM arrives while a transaction is under way: it commits whole or not at all."""
+
+    point: str
+
+    def __call__(self, installation: Installation) -> None:
+        installation.publish(mixed_events(EVENTS))
+        worker = installation.start(point=self.point, passing=2, signal_name="SIGSTOP")
+        wait_until(lambda: worker.stopped, "the worker stands still within a transaction")
+        worker.send(signal.SIGTERM)
+        worker.send(signal.SIGCONT)
+        assert worker.wait() == 0
+        installation.start()
+        installation.wait_absorbed(EVENTS)
+        assert_exactly_once(installation.read_all())
 
 
-def test_sigterm_while_waiting_for_the_topics_ends_at_once(installation: Installation) -> None:
+def sigterm_while_waiting_for_the_topics_ends_at_once(installation: Installation) -> None:
     delete(installation, "events.raw")
     worker = installation.start()
     wait_until(lambda: "loopin topics apply" in worker.said(), "it says what it waits for")
     assert worker.terminate() == 0
 
 
-def test_a_worker_waits_for_its_topics(installation: Installation) -> None:
+def a_worker_waits_for_its_topics(installation: Installation) -> None:
     delete(installation, "events.raw")
     worker = installation.start()
     wait_until(lambda: "loopin topics apply" in worker.said(), "it says what it waits for")
@@ -135,56 +135,29 @@ def marker_unreadable(installation: Installation) -> None:
     write_marker(installation, b"\xff")
 
 
-REFUSALS = {
-    "deleted and created again": recreated,
-    "lies beyond its input log": marker_beyond_log,
-    "has no marker": marker_gone,
-    "records were removed before they were read": log_starts_after_marker,
-    "cannot be read": marker_unreadable,
-}
-
-
-@dataclass
+@dataclass(frozen=True)
 class Refused:
-    """What a worker did that was started on an unfit installation."""
+    """A worker started after ``unfit`` ends with code 78 and one sentence, and writes nothing."""
 
-    worker: Worker
-    before: Found
-    after: Found
+    unfit: Scenario
+    sentence: str
+    advice: str = "enrich.state and "
 
-
-@pytest.fixture(scope="module")
-def refused(install: Install) -> dict[str, Refused]:
-    """By reason; side by side, because most of it is waiting for workers to start."""
-    installations = {reason: install() for reason in REFUSALS}
-    absorb_some(*installations.values())
-    before = {}
-    for reason, installation in installations.items():
-        before[reason] = installation.read_all()
-        REFUSALS[reason](installation)
-        installation.start()
-    found = {}
-    for reason, installation in installations.items():
-        worker = installation.workers[-1]
-        worker.wait()
-        found[reason] = Refused(worker, before[reason], installation.read_all())
-    return found
+    def __call__(self, installation: Installation) -> None:
+        absorb_some(installation)
+        before = installation.read_all()
+        self.unfit(installation)
+        worker = installation.start()
+        assert worker.wait() == 78
+        ends = [line for line in worker.said().splitlines() if "worker_ends" in line]
+        assert self.sentence in ends[0]
+        assert self.advice in ends[0]
+        assert "Traceback" not in worker.said()
+        after = installation.read_all()
+        assert (after.enriched, after.dlq) == (before.enriched, before.dlq)
 
 
-@pytest.mark.parametrize("reason", REFUSALS)
-def test_a_marker_that_does_not_fit_is_refused_in_one_sentence(
-    refused: dict[str, Refused], reason: str
-) -> None:
-    found = refused[reason]
-    assert found.worker.code == 78
-    ends = [line for line in found.worker.said().splitlines() if "worker_ends" in line]
-    assert reason in ends[0]
-    assert "reset the job's" in ends[0]
-    assert "Traceback" not in found.worker.said()
-    assert (found.after.enriched, found.after.dlq) == (found.before.enriched, found.before.dlq)
-
-
-def test_records_removed_under_a_running_worker_are_not_passed_over(installation: Installation) -> None:
+def records_removed_under_a_running_worker_are_not_passed_over(installation: Installation) -> None:
     absorb_some(installation)
     worker = installation.start()
     wait_until(lambda: worker.opened() == 2, "both partitions are open")
@@ -197,7 +170,7 @@ def test_records_removed_under_a_running_worker_are_not_passed_over(installation
     assert installation.absorbed() == EVENTS
 
 
-def test_a_topic_recreated_under_a_running_worker_is_refused(installation: Installation) -> None:
+def a_topic_recreated_under_a_running_worker_is_refused(installation: Installation) -> None:
     absorb_some(installation)
     worker = installation.start()
     wait_until(lambda: worker.opened() == 2, "both partitions are open")
@@ -206,3 +179,25 @@ def test_a_topic_recreated_under_a_running_worker_is_refused(installation: Insta
     assert worker.wait() in (70, 78)
     assert installation.start().wait() == 78
     assert installation.absorbed() == EVENTS
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "told to stop while a batch is gathered": sigterm_while_a_batch_is_gathered_leaves_it_to_the_next_worker,
+    "told to stop once begun": ToldToStop("begun"),
+    "told to stop once sent": ToldToStop("sent:events.enriched"),
+    "told to stop before the commit": ToldToStop("before_commit"),
+    "told to stop while it waits for topics": sigterm_while_waiting_for_the_topics_ends_at_once,
+    "waits for its topics": a_worker_waits_for_its_topics,
+    "topic recreated": Refused(recreated, "deleted and created again"),
+    "marker beyond log": Refused(marker_beyond_log, "lies beyond its input log"),
+    "marker gone": Refused(marker_gone, "has no marker"),
+    "log starts after marker": Refused(log_starts_after_marker, "records were removed before they were read"),
+    "marker unreadable": Refused(marker_unreadable, "cannot be read", "reset the job's state topics"),
+    "records removed while it runs": records_removed_under_a_running_worker_are_not_passed_over,
+    "topic recreated while it runs": a_topic_recreated_under_a_running_worker_is_refused,
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_a_worker(side_by_side: Run, scenario: Scenario) -> None:
+    side_by_side(scenario)

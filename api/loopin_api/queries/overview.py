@@ -18,6 +18,16 @@ SESSION_GAP_MS: Final = 30 * 60 * 1000
 SESSION_LOOKBACK: Final = timedelta(days=1)
 """How far before the interval a session is followed back to tell whether it began within it."""
 
+MAX_AMOUNT: Final = 1e12
+"""Amounts from here on, of either sign, are a client's error and do not count: a trillion in any currency
+is no ticket, and beyond it doubles lose the cents of a sum."""
+
+OTHER: Final = "other"
+"""What stands for all currencies that are not three letters."""
+
+MAX_CURRENCIES: Final = 200
+"""Most currencies in an answer, those with the largest revenue; ISO 4217 has fewer."""
+
 SYSTEM_EVENTS: Final = tuple(event.name for event in SYSTEM)
 """Events that do not make a user active."""
 
@@ -45,15 +55,18 @@ WHERE project = {project:String}
 """
 
 _REVENUE: Final = """
+WITH upper(trim(currency)) AS given
 SELECT
-    upper(currency) AS code,
+    multiIf(given = '', '', match(given, '^[A-Z]{3}$'), given, {other:String}) AS code,
     sumKahan(if(event = 'ticket_purchased', 1, -1) * toFloat64(ifNull(amount, 0))) AS revenue
 FROM events
 WHERE project = {project:String}
     AND timestamp >= {start:DateTime64(3, 'UTC')} AND timestamp < {end:DateTime64(3, 'UTC')}
     AND event IN ('ticket_purchased', 'payment_refunded')
-    AND isFinite(ifNull(amount, 0))
+    AND abs(ifNull(amount, 0)) < {max_amount:Float64}
 GROUP BY code
+ORDER BY code IN ('', {currency:String}) DESC, abs(revenue) DESC, code
+LIMIT {max_currencies:UInt32}
 """
 
 _SESSIONS: Final = """
@@ -113,6 +126,10 @@ async def overview(store: Store, project: str, span: Timespan, currency: str) ->
         "lookback": span.start - SESSION_LOOKBACK,
         "gap_ms": SESSION_GAP_MS,
         "system": list(SYSTEM_EVENTS),
+        "currency": currency,
+        "other": OTHER,
+        "max_amount": MAX_AMOUNT,
+        "max_currencies": MAX_CURRENCIES + 2,
     }
     (ever,), (period,), money, (sessions,) = await asyncio.gather(
         *(store.query(sql, bound) for sql in (_EVER, _PERIOD, _REVENUE, _SESSIONS))

@@ -11,14 +11,12 @@ from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from loopin_api.envelope import Detail
-from loopin_api.errors import invalid
 from loopin_api.export_format import ExportFormat, choose
 from loopin_api.instruments import Instruments
 from loopin_api.openapi import COMMON, Responses, failures
 from loopin_api.queries.export import JSON_COLUMNS, export_events
 from loopin_api.services import Reader, Use
-from loopin_api.timespan import DEFAULT_DAYS, MAX_DAYS, Timespan, between, last_days, timezone
+from loopin_api.time_filters import Times
 from loopin_sinks.store import RowStream
 
 router = APIRouter(tags=["export"])
@@ -72,44 +70,6 @@ async def _nothing() -> AsyncIterator[bytes]:
     yield b""
 
 
-def _span(
-    use: Use,
-    start: Annotated[
-        str | None,
-        Query(
-            alias="from",
-            description="Start, included: ISO 8601, or relative such as `-7d`, `-24h`. "
-            f"{DEFAULT_DAYS} days before `to` by default.",
-            examples=["2026-01-01", "-7d"],
-        ),
-    ] = None,
-    end: Annotated[
-        str | None,
-        Query(
-            alias="to",
-            description="End, excluded: ISO 8601 or relative; a date alone includes that day. Default: now.",
-            examples=["2026-01-31"],
-        ),
-    ] = None,
-    days: Annotated[
-        int | None,
-        Query(
-            ge=1, le=MAX_DAYS, description="Instead of `from` and `to`: today so far, and the days before it."
-        ),
-    ] = None,
-    tz: Annotated[
-        str | None,
-        Query(description="Time zone of times without an offset, and of days; the project's by default."),
-    ] = None,
-) -> Timespan:
-    zone = timezone(tz or use.settings.project_timezone)
-    if days is None:
-        return between(start, end, use.clock(), zone)
-    if start is not None or end is not None:
-        raise invalid([Detail(field="days", reason="Give either days, or from and to.")])
-    return last_days(days, use.clock(), zone)
-
-
 def _format(
     format: Annotated[
         Literal["csv", "ndjson"] | None,
@@ -120,7 +80,6 @@ def _format(
     return choose(format, accept)
 
 
-Span = Annotated[Timespan, Depends(_span)]
 Form = Annotated[ExportFormat, Depends(_format)]
 Names = Annotated[
     list[str],
@@ -164,13 +123,16 @@ _ROWS: Responses = {
 async def get_events(
     caller: Reader,
     use: Use,
-    span: Span,
+    times: Times,
     form: Form,
     event: Names,
     user: Users,
 ) -> RowsResponse:
-    """Streams the stored events that match all filters. Needs the scope `read`."""
-    sql, bound = export_events(caller.project, span, event, user)
+    """Streams the stored events that match all filters, of the last 30 days by default.
+
+    Needs the scope `read`.
+    """
+    sql, bound = export_events(caller.project, times.span(), event, user)
     return RowsResponse(use.store.stream(sql, bound), form, "events", use.instruments)
 
 
@@ -181,10 +143,10 @@ async def get_export(
     caller: Reader,
     use: Use,
     dataset: Annotated[Literal["events"], Query(description="What to export.")],
-    span: Span,
+    times: Times,
     form: Form,
     event: Names,
     user: Users,
 ) -> RowsResponse:
     """The same as `/api/analytics/export/events`, by the data set's name. Needs the scope `read`."""
-    return await get_events(caller, use, span, form, event, user)
+    return await get_events(caller, use, times, form, event, user)

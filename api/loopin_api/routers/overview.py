@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Final, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from loopin_api.envelope import Moment, Success
 from loopin_api.openapi import COMMON, failures, success
-from loopin_api.queries.overview import OverviewNumbers, overview
+from loopin_api.queries.overview import MAX_AMOUNT, MAX_CURRENCIES, OTHER, OverviewNumbers, overview
 from loopin_api.services import Reader, Use
-from loopin_api.timespan import MAX_DAYS, Timespan, last_days, timezone
+from loopin_api.time_filters import Times
+from loopin_api.timespan import Timespan
 
 router = APIRouter(tags=["analytics"])
+
+DEFAULT_DAYS: Final = 7
 
 
 class Insight(BaseModel):
@@ -43,10 +47,13 @@ class Overview(BaseModel):
     total_users: int = Field(description="Users ever seen by the end of the period, count.")
     total_revenue: float = Field(
         description="Amounts of `ticket_purchased` less those of `payment_refunded` in the period, in "
-        "`currency`, to two decimals. An amount that names no currency is in `currency`."
+        "`currency`, to two decimals. An amount that names no currency is in `currency`; one of "
+        f"{MAX_AMOUNT:,.0f} or more, either sign, is left out: it is an error of a client, and would drown "
+        "the cents of all others."
     )
     active_users_today: int = Field(
-        description="Users with at least one event since midnight, events of the system group apart, count."
+        description="Users with at least one event on the period's last day (today, since midnight, where "
+        "the period ends now), events of the system group apart, count."
     )
     conversion_rate: float | None = Field(
         description="Active users of the period with a `ticket_purchased`, percent (0 to 100), to two "
@@ -62,13 +69,15 @@ class Overview(BaseModel):
     tracked_events: int = Field(description="All events tracked in the period, count.")
     currency: str = Field(description="Currency of `total_revenue`, ISO 4217.")
     other_revenue: dict[str, float] = Field(
-        description="Revenue in other currencies by ISO 4217 code, to two decimals; not in `total_revenue`."
+        description="Revenue in other currencies by ISO 4217 code, to two decimals; not in `total_revenue`. "
+        f"Amounts whose currency is not three letters are added up under `{OTHER}`, whatever they are in; of "
+        f"more than {MAX_CURRENCIES} currencies the largest are given."
     )
     period_start: Moment = Field(description="Start of the period, ISO 8601 in UTC.")
     period_end: Moment = Field(description="End of the period, excluded, ISO 8601 in UTC.")
     tz: str = Field(description="Time zone in which days begin, name in the tz database.")
     freshness_s: float | None = Field(
-        description="Seconds since the newest event in the numbers was received; null without events."
+        description="Seconds since the newest event up to the period's end was received; null without events."
     )
     basis: Literal["distinct_ids", "persons"] = Field(
         description="What counts as one user: a distinct_id, or a person with all their distinct_ids."
@@ -107,24 +116,15 @@ _EXAMPLE = {
 async def get_overview(
     caller: Reader,
     use: Use,
-    days: Annotated[
-        int,
-        Query(
-            ge=1, le=MAX_DAYS, description="Days of the period: today so far, and the days before it, whole."
-        ),
-    ] = 7,
-    tz: Annotated[
-        str | None,
-        Query(description="Time zone in which days begin, e.g. Asia/Kolkata; the project's by default."),
-    ] = None,
+    times: Times,
 ) -> Success[Overview]:
-    """Needs the scope `read`."""
-    span = last_days(days, use.clock(), timezone(tz or use.settings.project_timezone))
+    """Of the last 7 days by default: today so far, and the 6 days before it. Needs the scope `read`."""
+    span = times.span(DEFAULT_DAYS)
     numbers = await overview(use.store, caller.project, span, use.settings.currency)
-    return Success(data=_answer(numbers, span, use.settings.currency))
+    return Success(data=_answer(numbers, span, use.settings.currency, times.now))
 
 
-def _answer(numbers: OverviewNumbers, span: Timespan, currency: str) -> Overview:
+def _answer(numbers: OverviewNumbers, span: Timespan, currency: str, now: datetime) -> Overview:
     newest = numbers.newest_received
     return Overview(
         total_events=numbers.total_events,
@@ -143,7 +143,7 @@ def _answer(numbers: OverviewNumbers, span: Timespan, currency: str) -> Overview
         period_start=span.start,
         period_end=span.end,
         tz=span.zone_name,
-        freshness_s=None if newest is None else max(0.0, round((span.end - newest).total_seconds(), 3)),
+        freshness_s=None if newest is None else max(0.0, round((now - newest).total_seconds(), 3)),
         basis="distinct_ids",
     )
 

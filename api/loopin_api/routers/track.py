@@ -32,9 +32,9 @@ _FIELDS: Final = {"event": "event_name", "distinct_id": "user_id", "properties":
 
 
 class TrackRequest(BaseModel):
-    """One event."""
+    """One event. Fields beside these are kept as properties; ``metadata`` wins where both name one."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="allow")
 
     event_name: str = Field(description="What happened, 1 to 200 characters, e.g. `custom_button_click`.")
     event_type: str | None = Field(
@@ -44,7 +44,8 @@ class TrackRequest(BaseModel):
     )
     metadata: dict[str, Any] = Field(
         default_factory=dict,
-        description="The event's properties: at most 32 KB of JSON, nested at most 20 deep.",
+        description="The event's properties: at most 32 KB of JSON, nested at most 20 deep, together with "
+        "the fields beside those listed here, which are properties too.",
     )
     user_id: StrictStr | Annotated[StrictInt, Field(ge=0, le=MAX_NUMBER)] | None = Field(
         None, description="Who did it, text or a number below 2^53; the token's `sub` by default."
@@ -67,7 +68,7 @@ class Receipt(BaseModel):
     )
 
 
-_EXAMPLES: Final = {
+_EXAMPLES: Final[dict[str, Any]] = {
     "button": {
         "event_name": "custom_button_click",
         "event_type": "user_action",
@@ -87,6 +88,15 @@ _EXAMPLES: Final = {
         "timestamp": "2026-01-15T10:30:00Z",
         "uuid": "01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a10",
     },
+    "flat": {
+        "event_type": "conversion",
+        "event_name": "ticket_purchased",
+        "user_id": "12345",
+        "event_id": "event_789",
+        "amount": 500.0,
+        "currency": "INR",
+        "payment_method": "razorpay",
+    },
 }
 
 
@@ -104,9 +114,10 @@ async def post_event(
 ) -> Success[Receipt]:
     """Answers once the broker has acknowledged the event.
 
-    The names of the documents are understood: `page_view` becomes `$pageview`. Without an acknowledgement
-    in time the answer is 503, with the uuid in the header `X-Event-Uuid`: send the event again with that
-    uuid, and it counts once whether or not the first one arrived. Needs the scope `ingest`.
+    The names of the documents are understood: `page_view` becomes `$pageview`. Fields that the schema does
+    not list are kept as properties; where `metadata` has one of the same name, that one counts. Without an
+    acknowledgement in time the answer is 503, with the uuid in the header `X-Event-Uuid`: send the event
+    again with that uuid, and it counts once whether or not the first one arrived. Needs the scope `ingest`.
     """
     if not use.settings.enabled:
         raise unavailable("ANALYTICS_DISABLED", "Tracking is switched off; set ANALYTICS_ENABLED=true.")
@@ -114,7 +125,7 @@ async def post_event(
         event = to_event(body, caller, time.time_ns() // 1_000_000)
         await deliver(use.publisher, event, use.settings.publish_timeout_s)
     except InvalidEvent as error:
-        raise from_invalid_event(error, _field(error.field)) from None
+        raise from_invalid_event(error, _field(error.field, body)) from None
     except NotAcknowledged:
         use.instruments.unacknowledged.inc()
         raise _not_acknowledged(str(event.uuid)) from None
@@ -133,7 +144,7 @@ def to_event(body: TrackRequest, caller: Caller, now_ms: int) -> Event:
     if user is None:
         reason = "Name the user: a key stands for a project, not for a person."
         raise invalid([Detail(field="user_id", reason=reason)])
-    name, properties = translate(body.event_name, body.metadata, "documents")
+    name, properties = translate(body.event_name, _properties(body), "documents")
     if body.event_type is not None:
         properties["event_type"] = body.event_type
     return build_event(
@@ -149,11 +160,18 @@ def to_event(body: TrackRequest, caller: Caller, now_ms: int) -> Event:
     )
 
 
-def _field(path: str | None) -> str | None:
+def _properties(body: TrackRequest) -> dict[str, Any]:
+    return {**(body.model_extra or {}), **body.metadata}
+
+
+def _field(path: str | None, body: TrackRequest) -> str | None:
     """What the request calls the event's field at this dotted path."""
     if path is None:
         return None
     first, dot, rest = path.partition(".")
+    name = rest.partition(".")[0]
+    if first == "properties" and name in (body.model_extra or {}) and name not in body.metadata:
+        return rest
     return _FIELDS.get(first, first) + dot + rest
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
+from msgspec import DecodeError
 from rich.table import Column, Table
 
 from loopin_deploy.commands.options import Data, kafka_settings
 from loopin_deploy.errors import DeployError
-from loopin_deploy.screen import out, printable, verbatim
+from loopin_deploy.screen import err, out, printable, verbatim
 from loopin_schemas.codec import decode
 from loopin_schemas.dead_letter import DeadLetter
 from loopin_schemas.timestamps import to_iso
@@ -49,7 +51,15 @@ def list_letters(
     """List them, newest first."""
     found = asyncio.run(_letters(data, reason, project))
     wide = out.width >= WIDE
-    table = Table(Column("id", no_wrap=True), "seen", "reason", "field", "project", "bytes", *(["message"] if wide else []))
+    table = Table(
+        Column("id", no_wrap=True),
+        "seen",
+        "reason",
+        "field",
+        "project",
+        "bytes",
+        *(["message"] if wide else []),
+    )
     for item in sorted(found, key=lambda item: item.letter.last_seen, reverse=True)[:limit]:
         letter = item.letter
         row = [
@@ -105,20 +115,34 @@ async def _letters(data: Path, reason: str, project: str) -> list[Found]:
 
 
 async def _letter(data: Path, partition: int, offset: int) -> Found:
-    async for item in _read(data, partition, offset):
-        return item
+    # Left early, a generator must be closed by hand, or the event loop ends before its consumer.
+    async with aclosing(_read(data, partition, offset)) as letters:
+        async for item in letters:
+            return item
     raise DeployError("not_found", "id", f"There is no dead letter {partition}:{offset} (any more).")
 
 
-async def _read(data: Path, partition: int | None = None, offset: int | None = None) -> AsyncIterator[Found]:
+async def _read(
+    data: Path, partition: int | None = None, offset: int | None = None
+) -> AsyncGenerator[Found, None]:
     settings = kafka_settings(data)
     info = (await asyncio.to_thread(TopicAdmin(settings).describe)).get(DLQ.name)
     numbers = range(info.partitions) if info else range(0)
     wanted = [number for number in numbers if partition in (None, number)]
+    if not wanted:
+        return
     topic = settings.topic(DLQ.name)
     async with Reader(settings.kafka_bootstrap, [(topic, number) for number in wanted]) as reader:
         for number in wanted:
+            # Kafka's own type of an offset ends at 2**63, and a fetch beyond the log's end waits.
+            if offset is not None and offset >= (await reader.log(topic, number)).end:
+                continue
             end = None if offset is None else offset + 1
             async for block in reader.blocks(topic, number, start=offset, end=end):
                 for record in block:
-                    yield Found(number, record.offset, decode(record.value or b"", DeadLetter))
+                    try:
+                        letter = decode(record.value or b"", DeadLetter)
+                    except DecodeError:
+                        err.print(f"{number}:{record.offset} is no dead letter of ours and is left out.")
+                        continue
+                    yield Found(number, record.offset, letter)

@@ -139,8 +139,8 @@ def _lag(data: Path) -> Finding:
     lag = group_lag(admin, settings.topic("enrich"), settings.topic(RAW.name), info.partitions)
     if lag is None:
         return Finding(False, "unknown", "The broker does not answer.")
-    advice = "" if lag < LAG_LIMIT else "Check that a stream worker runs, or start more of them."
-    return Finding(lag < LAG_LIMIT, f"{lag:,} records", advice)
+    advice = "" if lag.behind < LAG_LIMIT else "Check that a stream worker runs, or start more of them."
+    return Finding(lag.behind < LAG_LIMIT, f"{lag.behind:,} records", advice)
 
 
 LAG_LIMIT = 100_000

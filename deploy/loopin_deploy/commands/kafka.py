@@ -6,22 +6,26 @@ from typing import Annotated
 
 import typer
 
-from loopin_deploy.commands.options import Data, Port
+from loopin_deploy.commands.options import Data
 from loopin_deploy.data_folder import DataFolder, holder
 from loopin_deploy.errors import DeployError, cannot_write
 from loopin_deploy.kafka import DEFAULT_PORT, LocalKafka
-from loopin_deploy.screen import out
+from loopin_deploy.screen import out, printable
 
 app = typer.Typer(help="The local Kafka of a data folder.", no_args_is_help=True)
 
 
 @app.command()
 def start(
-    data: Data, port: Annotated[Port, typer.Option(help="Port; 0 takes a free one.", **PORT_RANGE)] = DEFAULT_PORT
+    data: Data,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = DEFAULT_PORT,
 ) -> None:
     """Start it, and leave it running."""
-    folder = DataFolder(data.absolute())
-    folder.kafka.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = DataFolder(data)
+    try:
+        folder.kafka.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise cannot_write(folder.kafka, error) from error
     status = LocalKafka(folder.kafka, port=port, detached=True).start()
     out.print(f"Kafka answers at {status.bootstrap} (process {status.pid}).", highlight=False)
 
@@ -33,14 +37,14 @@ def stop(data: Data) -> None:
         raise DeployError(
             "data_folder_in_use", str(data), f"`loopin up` runs here as process {pid}: use `loopin down`."
         )
-    stopped = LocalKafka(DataFolder(data.absolute()).kafka).stop()
+    stopped = LocalKafka(DataFolder(data).kafka).stop()
     out.print("Kafka stopped." if stopped else "Kafka was not running.")
 
 
 @app.command()
 def status(data: Data) -> None:
     """Say whether it runs; exit code 1 if it does not answer."""
-    found = LocalKafka(DataFolder(data.absolute()).kafka).status()
+    found = LocalKafka(DataFolder(data).kafka).status()
     if not found.running:
         out.print("Kafka is not running.")
     elif not found.ready:
@@ -52,7 +56,7 @@ def status(data: Data) -> None:
 
 
 @app.command()
-def logs(data: Data, lines: Annotated[int, typer.Option(help="How many.")] = 50) -> None:
+def logs(data: Data, lines: Annotated[int, typer.Option(help="How many.", min=1)] = 50) -> None:
     """Show the end of its log."""
-    for line in LocalKafka(DataFolder(data.absolute()).kafka).logs(lines):
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
+    for line in LocalKafka(DataFolder(data).kafka).logs(lines):
+        out.print(printable(line, keep="\t"), highlight=False, markup=False, soft_wrap=True)

@@ -17,11 +17,17 @@ def default_data() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "loopin"
 
 
+def _absolute(path: Path) -> Path:
+    """Every command means the same folder by ``~/x`` and by a relative path."""
+    return path.expanduser().absolute()
+
+
 Data = Annotated[
     Path,
     typer.Option(
         envvar="LOOPIN_DATA_DIR",
         default_factory=default_data,
+        callback=_absolute,
         show_default="~/.local/share/loopin",
         help="Folder that keeps everything.",
     ),

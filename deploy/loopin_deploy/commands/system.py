@@ -23,7 +23,7 @@ from loopin_deploy.data_folder import DataFolder, holder, open_data_folder
 from loopin_deploy.demo import COMMUNITY, RETENTION_DAYS, SHOP, Demo, Result, Sample
 from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import DEFAULT_PORT
-from loopin_deploy.screen import err, out, samples_table, show_addresses, summary_table
+from loopin_deploy.screen import err, out, printable, samples_table, show_addresses, summary_table
 from loopin_deploy.stack import Plan, Ports, Stack, running_stack
 from loopin_deploy.supervisor import cancelled_by_sigterm
 from loopin_schemas.codec import encode
@@ -32,9 +32,13 @@ STOP_TIMEOUT_S = 60.0
 
 T = TypeVar("T")
 
-KafkaPort = Annotated[int, typer.Option(help="Port of the local Kafka; 0 takes a free one.")]
-ApiPort = Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.")]
-WorkerPort = Annotated[int, typer.Option(help="Port of the worker's metrics; 0 takes a free one.")]
+KafkaPort = Annotated[
+    int, typer.Option(help="Port of the local Kafka; 0 takes a free one.", min=0, max=65535)
+]
+ApiPort = Annotated[int, typer.Option(help="Port of the API; 0 takes a free one.", min=0, max=65535)]
+WorkerPort = Annotated[
+    int, typer.Option(help="Port of the worker's metrics; 0 takes a free one.", min=0, max=65535)
+]
 
 
 def up(
@@ -58,11 +62,15 @@ def down(data: Data) -> None:
     if pid is None:
         out.print("Nothing runs on this data folder.")
         return
-    os.kill(pid, signal.SIGTERM)
     try:
+        os.kill(pid, signal.SIGTERM)
         psutil.Process(pid).wait(STOP_TIMEOUT_S)
-    except psutil.NoSuchProcess:
+    except (ProcessLookupError, psutil.NoSuchProcess):
         pass
+    except PermissionError as error:
+        raise DeployError(
+            "not_allowed", None, f"Process {pid} belongs to another user: run `loopin down` as that user."
+        ) from error
     except psutil.TimeoutExpired as error:
         raise DeployError(
             "not_stopped", None, f"Process {pid} has not stopped within {STOP_TIMEOUT_S:.0f} s: see its logs."
@@ -124,7 +132,7 @@ async def _demo(plan: Plan, verbose: bool, *, stay: bool) -> Result:
 async def _started(plan: Plan, verbose: bool) -> AsyncIterator[Stack]:
     def show_line(name: str, line: str) -> None:
         if verbose:
-            err.print(f"{name:7} {line}", highlight=False, markup=False, soft_wrap=True)
+            err.print(f"{name:7} {printable(line)}", highlight=False, markup=False, soft_wrap=True)
 
     def show_notice(notice: str) -> None:
         err.print(notice, style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from loopin_api.health import Component, Probe
 from loopin_producers import Loopin
 from loopin_schemas.topics import RAW
-from loopin_streams.kafka.lag import group_lag
+from loopin_streams.kafka.lag import Stall, group_lag
 from loopin_streams.kafka.settings import KafkaSettings
 
 _ANY_PROJECT = "loopin"
@@ -31,13 +31,16 @@ def kafka_client(settings: KafkaSettings) -> Iterator[Loopin]:
 
 
 def stream_probe(settings: KafkaSettings) -> Probe:
-    """Health of the enrichment: how far its group is behind the broker."""
+    """Health of the enrichment: how far its group is behind the broker, and whether it moves."""
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    stall = Stall()
 
     async def ask() -> Component:
         lag = await asyncio.to_thread(
             group_lag, admin, settings.topic("enrich"), settings.topic(RAW.name), settings.partitions
         )
-        return Component(ok=lag is not None, lag=lag)
+        if lag is None:
+            return Component(ok=False)
+        return Component(ok=not stall.stalled(lag), lag=lag.behind)
 
     return ask

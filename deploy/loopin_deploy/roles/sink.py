@@ -35,12 +35,12 @@ async def run_sink(stop: asyncio.Event) -> None:
     registry.register(SinkCollector(sink))
 
     def unready() -> str | None:
-        return sink.failing or (None if sink.assigned else "no partition is assigned yet")
+        return sink.writer.failing or (None if sink.assigned else "no partition is assigned yet")
 
     try:
         async with health_server(settings.health_host, settings.health_port, registry, unready) as port:
             log.info("sink_started", health_port=port)
             await sink.run(stop)
-            log.info("sink_stopped", rows=sink.stored_rows)
+            log.info("sink_stopped", rows=sink.writer.stored_rows)
     finally:
         await store.close()

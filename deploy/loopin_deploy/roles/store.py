@@ -50,9 +50,9 @@ async def _serve_and_store(store: Store, sink: Sink, settings: SinkSettings, sto
     api = ApiSettings()
 
     async def sink_state() -> Component:
-        newest = sink.newest_received_ms
+        newest = sink.writer.newest_received_ms
         age = None if newest is None else max(0.0, time() - newest / 1000)
-        return Component(ok=sink.failing is None, lag=await sink.lag(), freshness_s=age)
+        return Component(ok=sink.writer.failing is None, lag=await sink.lag(), freshness_s=age)
 
     with kafka_client(settings) as client:
         app = create_app(api, store, client, probes={"sink": sink_state, "stream": stream_probe(settings)})
@@ -60,4 +60,4 @@ async def _serve_and_store(store: Store, sink: Sink, settings: SinkSettings, sto
         async with serving(app, api.api_host, api.api_port) as url:
             log.info("store_started", url=url)
             await sink.run(stop)
-            log.info("store_stopped", rows=sink.stored_rows)
+            log.info("store_stopped", rows=sink.writer.stored_rows)

@@ -28,14 +28,15 @@ CREATE TABLE IF NOT EXISTS events {{on_cluster}}
     user UInt64 MATERIALIZED cityHash64(distinct_id) CODEC(ZSTD(1)),
 
     -- Parsed once for all the columns below: one JSONExtract for each costs three times as much per insert.
+    -- Numbers come as text, because read as numbers true is 1, and "nan" as an Int32 is its least value.
     _typed Tuple(
-        amount Nullable(Float64),
+        amount Nullable(String),
         currency String,
-        rating Nullable(Float64),
-        status Nullable(Int32),
-        duration_ms Nullable(Float64),
-        duration_s Nullable(Float64),
-        load_ms Nullable(Float64),
+        rating Nullable(String),
+        status Nullable(String),
+        duration_ms Nullable(String),
+        duration_s Nullable(String),
+        load_ms Nullable(String),
         event_id String,
         community_id String,
         object_id String,
@@ -56,20 +57,31 @@ CREATE TABLE IF NOT EXISTS events {{on_cluster}}
         campaign_name String,
         acquisition_channel String
     ) ALIAS JSONExtract(properties, '
-        Tuple(amount Nullable(Float64), currency String, rating Nullable(Float64), status Nullable(Int32),
-        duration_ms Nullable(Float64), duration_s Nullable(Float64), load_ms Nullable(Float64), event_id
+        Tuple(amount Nullable(String), currency String, rating Nullable(String), status Nullable(String),
+        duration_ms Nullable(String), duration_s Nullable(String), load_ms Nullable(String), event_id
         String, community_id String, object_id String, content_type String, reason String, country String,
         region String, city String, device_type String, browser String, os String, platform String, url
         String, path String, referrer String, campaign_source String, campaign_medium String, campaign_name
         String, acquisition_channel String)
     '),
-    amount Nullable(Float64) MATERIALIZED tupleElement(_typed, 'amount') CODEC(ZSTD(1)),
+    amount Nullable(Float64) MATERIALIZED
+        if(isFinite(toFloat64OrNull(tupleElement(_typed, 'amount'))), toFloat64OrNull(tupleElement(_typed, 'amount')), NULL)
+        CODEC(ZSTD(1)),
     currency LowCardinality(String) MATERIALIZED tupleElement(_typed, 'currency') CODEC(ZSTD(1)),
-    rating Nullable(Float64) MATERIALIZED tupleElement(_typed, 'rating') CODEC(ZSTD(1)),
-    status Nullable(Int32) MATERIALIZED tupleElement(_typed, 'status') CODEC(ZSTD(1)),
-    duration_ms Nullable(Float64) MATERIALIZED tupleElement(_typed, 'duration_ms') CODEC(ZSTD(1)),
-    duration_s Nullable(Float64) MATERIALIZED tupleElement(_typed, 'duration_s') CODEC(ZSTD(1)),
-    load_ms Nullable(Float64) MATERIALIZED tupleElement(_typed, 'load_ms') CODEC(ZSTD(1)),
+    rating Nullable(Float64) MATERIALIZED
+        if(isFinite(toFloat64OrNull(tupleElement(_typed, 'rating'))), toFloat64OrNull(tupleElement(_typed, 'rating')), NULL)
+        CODEC(ZSTD(1)),
+    status Nullable(Int32) MATERIALIZED
+        accurateCastOrNull(toFloat64OrNull(tupleElement(_typed, 'status')), 'Int32') CODEC(ZSTD(1)),
+    duration_ms Nullable(Float64) MATERIALIZED
+        if(isFinite(toFloat64OrNull(tupleElement(_typed, 'duration_ms'))), toFloat64OrNull(tupleElement(_typed, 'duration_ms')), NULL)
+        CODEC(ZSTD(1)),
+    duration_s Nullable(Float64) MATERIALIZED
+        if(isFinite(toFloat64OrNull(tupleElement(_typed, 'duration_s'))), toFloat64OrNull(tupleElement(_typed, 'duration_s')), NULL)
+        CODEC(ZSTD(1)),
+    load_ms Nullable(Float64) MATERIALIZED
+        if(isFinite(toFloat64OrNull(tupleElement(_typed, 'load_ms'))), toFloat64OrNull(tupleElement(_typed, 'load_ms')), NULL)
+        CODEC(ZSTD(1)),
     event_id String MATERIALIZED tupleElement(_typed, 'event_id') CODEC(ZSTD(1)),
     community_id String MATERIALIZED tupleElement(_typed, 'community_id') CODEC(ZSTD(1)),
     object_id String MATERIALIZED tupleElement(_typed, 'object_id') CODEC(ZSTD(1)),

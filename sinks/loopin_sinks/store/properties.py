@@ -12,7 +12,8 @@ ColumnType = Literal["Nullable(Float64)", "Nullable(Int32)", "String", "LowCardi
 class PropertyColumn:
     """A property's column: same name, and NULL or ``''`` where the property is absent or of another kind.
 
-    Numbers are also read from text ("12.5"), text also from numbers (event_id 12 is ``'12'``).
+    Numbers are also read from text ("12.5"), text also from numbers (event_id 12 is ``'12'``). Booleans are
+    no numbers. NaN, infinities, and what an integer column cannot hold exactly (1.5, 2**31) are NULL.
     """
 
     name: str

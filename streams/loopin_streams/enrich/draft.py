@@ -41,10 +41,10 @@ class Draft:
     """One record as it is worked on; steps fill it in from top to bottom.
 
     ``event`` and ``uuid`` come from decode, ``properties`` from validate, ``enriched`` from clock_skew,
-    ``uuid_hash`` from duplicate; times are epoch ms.
+    ``uuid_hash`` from duplicate, ``body`` from encode; times are epoch ms.
     """
 
-    __slots__ = ("enriched", "event", "outcome", "properties", "record", "step", "uuid", "uuid_hash")
+    __slots__ = ("body", "enriched", "event", "outcome", "properties", "record", "step", "uuid", "uuid_hash")
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -53,6 +53,7 @@ class Draft:
         self.uuid: str
         self.uuid_hash: int
         self.enriched: EnrichedEvent
+        self.body: bytes
         self.outcome: Drop | Dlq | None = None
         self.step = ""
 

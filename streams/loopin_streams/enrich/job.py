@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from loopin_schemas import topics
-from loopin_schemas.codec import encode
-from loopin_schemas.dead_letter import MAX_BODY_BYTES, DeadLetter, fingerprint
+from loopin_schemas.codec import decode, encode
+from loopin_schemas.dead_letter import MAX_BODY_BYTES, MAX_KEY_BYTES, DeadLetter, fingerprint
 from loopin_streams.enrich.draft import Context, Dlq, Draft, Drop, Origin
 from loopin_streams.enrich.pipeline import run
 from loopin_streams.enrich.seen import Seen
@@ -53,7 +55,7 @@ class EnrichAbsorber:
         output.counts.passed = len(passed)
         if passed:
             output.messages[topics.ENRICHED.name] = [
-                (topics.event_key(draft.event.project, draft.event.distinct_id), encode(draft.enriched))
+                (topics.event_key(draft.event.project, draft.event.distinct_id), draft.body)
                 for draft in passed
             ]
             seen = self._context.seen.add((draft.uuid_hash for draft in passed), passed[-1].received_at)
@@ -92,9 +94,21 @@ def dead_letter(draft: Draft, outcome: Dlq, origin: Origin) -> DeadLetter:
         size=len(body),
         sha256=fingerprint(body),
         body=body[:MAX_BODY_BYTES],
-        key=record.key,
-        project=event.project if event is not None else None,
+        key=record.key[:MAX_KEY_BYTES] if record.key is not None else None,
+        project=event.project if event is not None else _project_of(body),
     )
+
+
+class _Project(msgspec.Struct):
+    project: str
+
+
+def _project_of(body: bytes) -> str | None:
+    """The project of a body that is no event but may still say whose it is."""
+    try:
+        return decode(body[:MAX_BODY_BYTES], _Project).project[:64]
+    except (ValueError, RecursionError):
+        return None
 
 
 def _count(counts: dict[str, int], reason: str) -> None:

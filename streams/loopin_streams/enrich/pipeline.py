@@ -12,6 +12,7 @@ from loopin_streams.enrich.steps.catalogued import check_catalogue
 from loopin_streams.enrich.steps.clock_skew import correct_clock
 from loopin_streams.enrich.steps.decode import decode
 from loopin_streams.enrich.steps.duplicate import drop_duplicates
+from loopin_streams.enrich.steps.encode import encode_enriched
 from loopin_streams.enrich.steps.private_text import remove_private_text
 from loopin_streams.enrich.steps.sentiment import score_sentiment
 from loopin_streams.enrich.steps.validate import validate
@@ -38,6 +39,7 @@ STEPS: tuple[Step, ...] = (
     Step("catalogue", each=check_catalogue),
     Step("sentiment", each=score_sentiment),
     Step("private_text", each=remove_private_text),
+    Step("encode", each=encode_enriched),
 )
 
 
@@ -45,14 +47,14 @@ def run(drafts: Sequence[Draft], context: Context, steps: Sequence[Step] = STEPS
     """Pass the drafts through every step; returns those that came through, in order.
 
     The others carry their ``outcome`` and the ``step`` that decided it. A step that raises sends its draft
-    to the dead letters as ``internal_error`` and the rest go on.
+    to the dead letters as ``internal_error`` and the rest go on; a batch step that raises sends all of its.
     """
     live = list(drafts)
     for step in steps:
         if step.each is not None:
             _run_each(step.name, step.each, live, context)
         elif step.batch is not None:
-            step.batch(live, context)
+            _run_batch(step.name, step.batch, live, context)
         passed = [draft for draft in live if draft.outcome is None]
         if len(passed) < len(live):
             for draft in live:
@@ -69,6 +71,19 @@ def _run_each(name: str, step: EachStep, drafts: Sequence[Draft], context: Conte
         except Exception as error:
             # A defect of ours must neither stop the stream nor lose the event: it can be replayed.
             log.exception("step_failed", step=name, offset=draft.record.offset)
-            outcome = Dlq("internal_error", None, f"The step {name} failed ({type(error).__name__}).")
+            outcome = _failure(name, error)
         if outcome is not None:
             draft.outcome = outcome
+
+
+def _run_batch(name: str, step: BatchStep, drafts: Sequence[Draft], context: Context) -> None:
+    try:
+        step(drafts, context)
+    except Exception as error:
+        log.exception("step_failed", step=name, events=len(drafts))
+        for draft in drafts:
+            draft.outcome = _failure(name, error)
+
+
+def _failure(name: str, error: Exception) -> Dlq:
+    return Dlq("internal_error", None, f"The step {name} failed ({type(error).__name__}).")

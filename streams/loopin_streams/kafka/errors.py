@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+EXIT_REFUSED = 78
+"""Exit code of a role that refused: starting it again will not help before someone acts."""
+
 
 class RefusedToOpen(Exception):
     """A partition whose marker and log do not fit; the text is one sentence that says what to do.
 
     Attributes:
         code: stable reason: ``topic_recreated``, ``log_starts_after_marker``, ``marker_beyond_log``,
-            ``marker_missing``.
+            ``marker_missing``, ``marker_unreadable``.
     """
 
     def __init__(self, code: str, sentence: str) -> None:

@@ -29,7 +29,10 @@ class Absorber(Protocol):
     """A job's state for one input partition."""
 
     def absorb(self, records: Sequence[Record]) -> Output:
-        """Advance the state by ``records``; must not raise for bad input, nor do I/O."""
+        """Advance the state by ``records``; must not raise for bad input, nor do I/O.
+
+        Runs in a thread, one batch of the partition at a time.
+        """
         ...
 
 

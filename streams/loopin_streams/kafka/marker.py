@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from loopin_streams.kafka.errors import RefusedToOpen
@@ -41,38 +43,52 @@ class Marker(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def check_marker(
-    marker: Marker | None, *, job: str, partition: int, topic_id: str, start: int, end: int, has_state: bool
+    marker: Marker | None,
+    *,
+    job: str,
+    partition: int,
+    topic_id: str,
+    start: int,
+    end: int,
+    has_state: bool,
+    state_topics: Sequence[str] = (),
 ) -> int:
     """The offset to read next, where the marker fits the input log ``start`` <= offset < ``end``.
+
+    ``state_topics`` are the full names of the topics to be deleted where the job has to start anew.
 
     Raises:
         RefusedToOpen: the topic was recreated, the log lost what the marker has not absorbed or ends
             before it, or state exists without a marker.
     """
     where = f"partition {partition} of job {job}"
+    reset = (
+        f"delete the topics {' and '.join(state_topics)} and run `loopin topics apply`; what the input log "
+        "still holds is then processed again"
+    )
     if marker is None:
         if has_state:
             raise RefusedToOpen(
                 "marker_missing",
-                f"The state of {where} has no marker: restore its state topic, or reset the job's topics.",
+                f"The state of {where} has no marker: restore its state topic, or {reset}.",
             )
         return start
     if marker.topic_id != topic_id:
         raise RefusedToOpen(
             "topic_recreated",
-            f"The input topic of {where} was deleted and created again: reset the job's state topics.",
+            f"The input topic of {where} was deleted and created again: {reset}.",
         )
     if marker.position > end:
         raise RefusedToOpen(
             "marker_beyond_log",
             f"The marker of {where} ({marker.position}) lies beyond its input log ({end}): the broker lost "
-            "records; restore them, or reset the job's state topics.",
+            f"records; restore them, or {reset}.",
         )
     if marker.position < start:
         raise RefusedToOpen(
             "log_starts_after_marker",
             f"The input log of {where} starts at {start}, after its marker ({marker.position}): records were "
-            "removed before they were read; reset the job's state topics to go on without them.",
+            f"removed before they were read; to go on without them, {reset}.",
         )
     return marker.position
 

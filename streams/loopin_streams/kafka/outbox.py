@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
+    IllegalOperation,
     InvalidProducerEpoch,
     InvalidTxnState,
     KafkaError,
@@ -66,7 +67,11 @@ class Outbox:
 
     async def stop(self) -> None:
         """Disconnect; an open transaction is left to the next owner, who aborts it."""
-        await self._producer.stop()
+        try:
+            await self._producer.stop()
+        except KafkaError:
+            # Fenced with a request under way: aiokafka raises that here, and leaves its connections open.
+            await self._producer.client.close()
 
     async def commit(self, messages: Iterable[tuple[str, int, list[Message]]]) -> None:
         """Publish all (topic, partition, records) in one transaction.
@@ -85,11 +90,7 @@ class Outbox:
         try:
             await self._producer.begin_transaction()
             self._probe("begun")
-            waiting = []
-            for topic, partition, batch in encoded:
-                waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
-                self._probe(f"sent:{topic}")
-            await asyncio.gather(*waiting)
+            await self._send(encoded)
             self._probe("before_commit")
             await self._producer.commit_transaction()
             self._probe("after_commit")
@@ -104,6 +105,18 @@ class Outbox:
             # Nothing open, or fenced: the broker aborts it at the next owner's start.
             return
 
+    async def _send(self, encoded: list[tuple[str, int, object]]) -> None:
+        waiting: list[asyncio.Future[object]] = []
+        try:
+            for topic, partition, batch in encoded:
+                waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
+                self._probe(f"sent:{topic}")
+        except IllegalOperation:
+            # What was sent before has been refused meanwhile, which ended the transaction; it says why.
+            await asyncio.gather(*waiting)
+            raise
+        await asyncio.gather(*waiting)
+
     def _batches(self, records: list[Message]) -> Iterable[object]:
         batch = self._producer.create_batch()
         for key, value in records:
@@ -111,7 +124,8 @@ class Outbox:
                 batch.close()
                 yield batch
                 batch = self._producer.create_batch()
-                batch.append(key=key, value=value, timestamp=None)
+                if batch.append(key=key, value=value, timestamp=None) is None:
+                    raise ValueError(f"a record of {len(value)} bytes fits no batch")
         if batch.record_count():
             batch.close()
             yield batch

@@ -136,7 +136,8 @@ class OpenPartition:
     async def _commit(self, batches: list[Batch]) -> None:
         records = [record for batch in batches for record in batch.records]
         self.clean = False
-        output = self.absorber.absorb(records)
+        # In a thread, so that one slow batch holds up neither heartbeats, revocations nor health checks.
+        output = await asyncio.to_thread(self.absorber.absorb, records)
         marker = Marker(
             topic_id=self.marker.topic_id,
             position=batches[-1].end,

@@ -37,7 +37,12 @@ class Reader:
         )
 
     async def __aenter__(self) -> Reader:
-        await self._consumer.start()
+        try:
+            await self._consumer.start()
+        except BaseException:
+            # Cancelled while it connects (a revocation during an opening): `async with` would not stop it.
+            await self._consumer.stop()
+            raise
         self._consumer.assign(self._partitions)
         return self
 

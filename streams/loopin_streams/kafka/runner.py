@@ -16,7 +16,7 @@ import structlog
 from loopin_schemas.codec import decode
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import Fenced, RefusedToOpen
-from loopin_streams.kafka.job import Job
+from loopin_streams.kafka.job import Absorber, Job
 from loopin_streams.kafka.marker import MARKER_KEY, Counts, Marker, check_marker
 from loopin_streams.kafka.outbox import Outbox, Probe, no_probe
 from loopin_streams.kafka.partition import Limits, OpenPartition
@@ -55,7 +55,7 @@ class Runner:
         self._probe = probe
         self._opening: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, OpenPartition] = {}
-        self._kept: dict[int, OpenPartition] = {}
+        self._kept: dict[int, tuple[Marker, Absorber]] = {}
 
     # The lane's side.
 
@@ -128,10 +128,13 @@ class Runner:
             async with Reader(self._settings.kafka_bootstrap, restored) as reader:
                 marker, position, history = await self._restore(reader, partition)
             self._probe("restored")
-            kept = self._kept.pop(partition, None)
+            if self._opening.get(partition) is not asyncio.current_task():
+                # Revoked meanwhile: aiokafka sometimes swallows the cancellation while it stops a consumer.
+                return
+            kept_marker, kept_absorber = self._kept.pop(partition, (None, None))
             absorber = (
-                kept.absorber
-                if kept is not None and kept.clean and kept.marker == marker
+                kept_absorber
+                if kept_absorber is not None and kept_marker == marker
                 else self.job.open(partition, self._topic_id, history)
             )
             marker = marker or Marker(topic_id=self._topic_id, position=position)
@@ -171,6 +174,7 @@ class Runner:
             start=input_log.start,
             end=input_log.end,
             has_state=has_state,
+            state_topics=[self._settings.topic(name) for name in self._restored_topics],
         )
         return marker, position, history
 
@@ -182,7 +186,8 @@ class Runner:
         found = self._open.pop(partition, None)
         if found is not None:
             await found.close()
-            self._kept[partition] = found
+            if found.clean:
+                self._kept[partition] = (found.marker, found.absorber)
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, Fenced):

@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
 from loopin_streams.kafka.settings import KafkaSettings
 
 TIMEOUT_S = 15.0
+VISIBLE_POLL_S = 0.05
+GONE = KafkaError.UNKNOWN_TOPIC_OR_PART
 UNREACHABLE = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT)
 
 
@@ -71,10 +74,12 @@ class TopicAdmin:
         if not present:
             return {}
         found = self._admin.describe_topics(TopicCollection(present), request_timeout=TIMEOUT_S)
-        described = {full: self._result(future) for full, future in found.items()}
+        # A topic may be deleted between two requests.
+        described = {full: self._result(future, ignore=GONE) for full, future in found.items()}
         return {
             names[full]: TopicInfo(_uuid_text(str(topic.topic_id)), len(topic.partitions))
             for full, topic in described.items()
+            if topic is not None
         }
 
     def differences(self) -> list[Difference]:
@@ -97,7 +102,7 @@ class TopicAdmin:
         return out
 
     def apply(self) -> list[Difference]:
-        """Create what is missing and set what differs; returns the differences found before.
+        """Create what is missing and set what differs, and see it done; returns the differences found before.
 
         Partition counts are left alone (``Difference.refused``).
         """
@@ -110,7 +115,19 @@ class TopicAdmin:
                 self._result(future, ignore=KafkaError.TOPIC_ALREADY_EXISTS)
         for name in {change.topic for change in found if change.kind == "config"}:
             self._set_config(by_name[name])
+        if any(not change.refused for change in found):
+            self._await_applied()
         return found
+
+    def _await_applied(self) -> None:
+        """The controller answers before the brokers show what it has done."""
+        deadline = monotonic() + TIMEOUT_S
+        while any(not left.refused for left in self.differences()):
+            if monotonic() > deadline:
+                raise BrokerRefused(
+                    f"The Kafka broker does not show the changed topics after {TIMEOUT_S:.0f} s: see its log."
+                )
+            sleep(VISIBLE_POLL_S)
 
     def _partitions(self, topic: Topic) -> int:
         return self._settings.partitions if topic.partitions == "raw" else 1
@@ -131,7 +148,7 @@ class TopicAdmin:
 
     def _config(self, topic: Topic) -> dict[str, str]:
         resource = ConfigResource(ConfigResource.Type.TOPIC, self._settings.topic(topic.name))
-        entries = self._result(self._admin.describe_configs([resource])[resource])
+        entries = self._result(self._admin.describe_configs([resource])[resource], ignore=GONE) or {}
         return {name: entries[name].value for name in topic.config() if name in entries}
 
     def _set_config(self, topic: Topic) -> None:

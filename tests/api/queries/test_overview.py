@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import string
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loopin_api.queries.overview import OverviewNumbers, overview
+from loopin_api.queries.overview import MAX_CURRENCIES, OverviewNumbers, overview
 from loopin_api.timespan import Timespan, last_days, timezone
 from loopin_schemas import EnrichedEvent
 from loopin_sinks.store import Store
@@ -181,6 +182,22 @@ async def test_odd_amounts_do_no_harm(store: Store, put: Put, enrich: Enrich, am
     )
     numbers = await overview(store, "shop", last_days(7, NOW, UTC), "INR")
     assert numbers.revenue["EUR"] == 10
+
+
+async def test_many_currencies_are_cut_to_the_largest_and_the_projects_own(
+    store: Store, put: Put, enrich: Enrich
+) -> None:
+    at = NOW - timedelta(hours=1)
+    letters = string.ascii_uppercase
+    codes = [f"A{second}{third}" for second in letters for third in letters]
+    sold = [{"amount": 1000 + rank, "currency": code} for rank, code in enumerate(codes)]
+    sold += [{"amount": 1}, {"amount": 1, "currency": "INR"}]
+    sold += [{"amount": 1, "currency": f"made up {number}"} for number in range(2000)]
+    await put([enrich("ticket_purchased", "user-1", at, properties) for properties in sold])
+    numbers = await overview(store, "shop", last_days(7, NOW, UTC), "INR")
+    largest = {code: 1000.0 + rank for rank, code in enumerate(codes)}
+    kept = dict(sorted(largest.items(), key=lambda one: -one[1])[: MAX_CURRENCIES - 1])
+    assert numbers.revenue == {"INR": 2.0, "other": 2000.0, **kept}
 
 
 @pytest.mark.parametrize(

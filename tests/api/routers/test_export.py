@@ -152,6 +152,8 @@ async def test_filters_hold_all_together(
         ("days=0", "days"),
         ("format=xml", "format"),
         ("tz=Mars", "tz"),
+        ("evnt=a", "evnt"),
+        ("event=a&From=-1d", "From"),
         ("&".join(f"event={number}" for number in range(101)), "event"),
     ],
 )
@@ -213,6 +215,22 @@ class _Breaks:
     async def _blocks(self) -> AsyncIterator[list[tuple[Any, ...]]]:
         yield [("first",)]
         raise RuntimeError("the store went away")
+
+
+async def test_head_does_not_read_the_export_to_its_end(
+    app: FastAPI, put: Put, enrich: Enrich, bearer: Bearer
+) -> None:
+    await put([enrich("click", f"user-{number}", NOW - HOUR, {"note": "x" * 2000}) for number in range(9000)])
+    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient(timeout=30) as client:
+        for _ in range(6):  # more than the store has slots for
+            response = await client.head(url + PATH, headers=bearer("read"))
+            assert (response.status_code, response.content) == (200, b"")
+            assert response.headers["content-type"] == "text/csv; charset=utf-8"
+        whole = await client.get(url + PATH, headers=bearer("read"))
+        read = (await client.get(f"{url}/metrics", headers=bearer("read"))).text
+    assert whole.text.count("\r\n") == 9001
+    rows = next(line for line in read.splitlines() if line.startswith("loopin_api_exported_rows_total"))
+    assert float(rows.split()[1]) < 2 * 9000
 
 
 async def test_an_export_that_fails_half_way_breaks_the_connection(

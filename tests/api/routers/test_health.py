@@ -74,6 +74,14 @@ async def test_components_that_fail_or_hang_are_not_ok(monkeypatch: pytest.Monke
     }
 
 
+async def test_ages_are_answered_to_the_millisecond() -> None:
+    async def probe() -> Component:
+        return Component(ok=True, freshness_s=1.23456789)
+
+    components = await HealthBoard({"a": probe}).components()
+    assert components["a"].freshness_s == 1.235
+
+
 async def test_many_callers_cost_one_question() -> None:
     asked = 0
 

@@ -83,6 +83,79 @@ async def test_days_begin_in_the_zone_asked_for(
 
 
 @pytest.mark.parametrize(
+    ("query", "counted", "today", "start", "end"),
+    [
+        ("from=-2d", 2, 1, "2026-01-13T10:30:00.000Z", "2026-01-15T10:30:00.000Z"),
+        ("from=2026-01-13&to=2026-01-14", 1, 1, "2026-01-13T00:00:00.000Z", "2026-01-15T00:00:00.000Z"),
+        ("from=-10d&to=-2d", 1, 0, "2026-01-05T10:30:00.000Z", "2026-01-13T10:30:00.000Z"),
+        ("to=-3d", 1, 0, "2025-12-13T10:30:00.000Z", "2026-01-12T10:30:00.000Z"),
+        ("", 2, 1, "2026-01-09T00:00:00.000Z", "2026-01-15T10:30:00.000Z"),
+    ],
+)
+async def test_the_period_may_be_given_by_its_ends(
+    client: httpx.AsyncClient,
+    bearer: Bearer,
+    put: Put,
+    enrich: Enrich,
+    query: str,
+    counted: int,
+    today: int,
+    start: str,
+    end: str,
+) -> None:
+    times = (
+        datetime(2026, 1, 6, tzinfo=UTC),
+        datetime(2026, 1, 14, 12, tzinfo=UTC),
+        NOW - timedelta(hours=1),
+    )
+    await put([enrich("click", f"user-{number}", at) for number, at in enumerate(times)])
+    data = await answer(client, bearer("read"), query)
+    assert (data["tracked_events"], data["active_users_today"]) == (counted, today)
+    assert (data["period_start"], data["period_end"]) == (start, end)
+
+
+async def test_freshness_is_an_age_whatever_the_period(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    await put([enrich("click", "user-1", NOW - timedelta(days=2))])
+    assert (await answer(client, bearer("read"), "from=-5d&to=-1d"))["freshness_s"] == 2 * 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("from=-1d&days=3", "days"), ("from=soon", "from"), ("day=3", "day"), ("Days=3", "Days")],
+)
+async def test_filters_that_make_no_sense_are_named(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Callable[..., dict[str, Any]], query: str, field: str
+) -> None:
+    response = await client.get(f"{PATH}?{query}", headers=bearer("read"))
+    assert refused(response, 422, "VALIDATION_ERROR")["details"][0]["field"] == field
+
+
+async def test_money_that_cannot_be_is_left_out(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    sold = [
+        {"amount": 1.7e308},
+        {"amount": 1.7e308},
+        {"amount": -1e12},
+        {"amount": True},
+        {"amount": "nan", "currency": "EUR"},
+        {"amount": 20.5, "currency": " inr "},
+        {"amount": 2, "currency": " EUR"},
+        {"amount": 3, "currency": 5},
+        {"amount": 4, "currency": "Z" * 5000},
+        {"amount": 5, "currency": "€"},
+        {"amount": 999_999_999_999, "currency": "USD"},
+    ]
+    at = NOW - timedelta(hours=1)
+    await put([enrich("ticket_purchased", "user-1", at, properties) for properties in sold])
+    data = await answer(client, bearer("read"))
+    assert data["total_revenue"] == 20.5
+    assert data["other_revenue"] == {"EUR": 2.0, "USD": 999_999_999_999.0, "other": 12.0}
+
+
+@pytest.mark.parametrize(
     "query", ["days=0", "days=-1", "days=3651", "days=1.5", "days=x", "days=", "days=99999999999999999999"]
 )
 async def test_days_have_limits(

@@ -62,6 +62,80 @@ async def test_all_that_a_client_says_is_kept(client: httpx.AsyncClient, broker:
 
 
 @pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (
+            {
+                "event_type": "conversion",
+                "event_name": "ticket_purchased",
+                "user_id": "12345",
+                "event_id": "event_789",
+                "amount": 500.00,
+                "currency": "INR",
+                "payment_method": "razorpay",
+            },
+            {"event_id": "event_789", "amount": 500.0, "currency": "INR", "payment_method": "razorpay"},
+        ),
+        (
+            {
+                "event_type": "page_view",
+                "event_name": "event_details_page",
+                "user_id": "12345",
+                "session_id": "abc-def-ghi",
+                "timestamp": time.time_ns() // 1_000_000,
+                "device": "mobile",
+                "browser": "chrome",
+                "location": "Mumbai, India",
+            },
+            {"device": "mobile", "browser": "chrome", "location": "Mumbai, India"},
+        ),
+        (
+            {
+                "event_type": "performance",
+                "event_name": "operation_measured",
+                "user_id": "12345",
+                "component": "api",
+                "operation": "create_event",
+                "response_time_ms": 250,
+                "status_code": 200,
+                "memory_usage_mb": 45.2,
+            },
+            {
+                "component": "api",
+                "operation": "create_event",
+                "response_time_ms": 250,
+                "status_code": 200,
+                "memory_usage_mb": 45.2,
+            },
+        ),
+    ],
+)
+async def test_the_documents_flat_shapes_arrive_whole(
+    client: httpx.AsyncClient, broker: Broker, sent: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    response = await client.post(PATH, json=sent, headers=WRITE_KEY)
+    assert response.status_code == 200, response.text
+    (event,) = broker.events
+    assert (event.event, event.distinct_id) == (sent["event_name"], "12345")
+    assert event.session_id == sent.get("session_id")
+    assert msgspec.json.decode(event.properties) == {**kept, "event_type": sent["event_type"]}
+
+
+async def test_metadata_wins_over_fields_beside_it(client: httpx.AsyncClient, broker: Broker) -> None:
+    sent = {"event_name": "x", "user_id": "u", "amount": 1, "page": "a", "metadata": {"amount": 2}}
+    await client.post(PATH, json=sent, headers=WRITE_KEY)
+    assert msgspec.json.decode(broker.events[0].properties) == {"amount": 2, "page": "a"}
+
+
+async def test_a_field_beside_metadata_is_named_as_it_was_sent(
+    client: httpx.AsyncClient, refused: Refused
+) -> None:
+    sent = {"event_name": "x", "user_id": "u", "cart": {"total": 10**400}, "metadata": {"a": 1}}
+    answer = refused(await client.post(PATH, json=sent, headers=WRITE_KEY), 422, "NUMBER_OUT_OF_RANGE")
+    assert answer["details"][0]["field"] == "cart.total"
+
+
+@pytest.mark.parametrize(
     ("name", "stored"),
     [
         ("page_view", "$pageview"),

@@ -9,13 +9,13 @@ from hashlib import sha256
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from loopin_schemas.codec import decode
 from loopin_schemas.dead_letter import MAX_BODY_BYTES, DeadLetter
 from loopin_schemas.event import EnrichedEvent
 from loopin_streams.enrich.job import EnrichJob
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.job import Absorber, Output
-
 from tests.streams.enrich.drafts import RECEIVED_MS, TOPIC_ID, RawRecord, body
 
 
@@ -143,3 +143,17 @@ def test_one_absorber_remembers_from_batch_to_batch() -> None:
     absorber = opened()
     assert absorber.absorb([RawRecord(body())]).counts.passed == 1
     assert absorber.absorb([RawRecord(body())]).counts.dropped == {"duplicate": 1}
+
+
+def test_a_key_of_any_length_fits_its_dead_letter() -> None:
+    record = RawRecord(b"broken", 0)
+    record.key = b"k" * 3_000_000
+    output = opened().absorb([record])
+    [letter] = letters(output)
+    assert letter.key == b"k" * 1024
+    assert (letter.reason, letter.body) == ("not_json", b"broken")
+
+
+def test_a_dead_letter_says_whose_it_is_where_the_body_does() -> None:
+    found = letters(absorb(b'{"project": "shop", "event": 5}', b'{"project": 7}', b"no", b"[1]"))
+    assert [letter.project for letter in found] == ["shop", None, None, None]

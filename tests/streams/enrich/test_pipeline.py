@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from loopin_streams.enrich.draft import Context, Dlq, Draft, Drop, Outcome
 from loopin_streams.enrich.pipeline import STEPS, Step, run
-
 from tests.streams.enrich.drafts import RawRecord, body, context
 
 
@@ -19,7 +18,8 @@ def offsets(found: Sequence[Draft]) -> list[int]:
 
 
 def test_the_steps_in_their_order() -> None:
-    names = ("decode", "validate", "clock_skew", "duplicate", "catalogue", "sentiment", "private_text")
+    first = ("decode", "validate", "clock_skew", "duplicate", "catalogue", "sentiment")
+    names = (*first, "private_text", "encode")
     assert tuple(step.name for step in STEPS) == names
     assert all((step.each is None) != (step.batch is None) for step in STEPS)
 
@@ -74,6 +74,22 @@ def test_a_batch_step_marks_outcomes_itself() -> None:
     found = drafts(3)
     assert offsets(run(found, context(), (Step("last", batch=last_only),))) == [2]
     assert [draft.step for draft in found] == ["last", "last", ""]
+
+
+def test_a_batch_step_that_raises_makes_dead_letters_of_its_events_only() -> None:
+    def odd_ones_out(draft: Draft, _: Context) -> Outcome:
+        return Drop("odd") if draft.record.offset % 2 else None
+
+    def broken(found: Sequence[Draft], _: Context) -> None:
+        raise KeyError("secret text of an event")
+
+    found = drafts(4)
+    assert run(found, context(), (Step("odd", each=odd_ones_out), Step("broken", batch=broken))) == []
+    assert [draft.step for draft in found] == ["broken", "odd", "broken", "odd"]
+    outcomes = [draft.outcome for draft in found]
+    assert outcomes[1] == Drop("odd")
+    assert isinstance(outcomes[0], Dlq)
+    assert (outcomes[0].reason, "secret" in outcomes[0].message) == ("internal_error", False)
 
 
 def test_nothing_in_nothing_out() -> None:

@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopin_streams.enrich.seen import LIMIT, WINDOW_MS, Seen, uuid_hash
 
 HOUR = 3_600_000
@@ -64,7 +65,8 @@ def test_it_remembers_at_least_the_window_and_at_most_a_span_longer(
 @given(st.lists(st.integers(1, 40), max_size=60))
 def test_at_the_limit_only_the_oldest_are_forgotten(sizes: list[int]) -> None:
     limit = 200
-    seen, added = Seen(limit=limit), []
+    seen = Seen(limit=limit)
+    added: list[int] = []
     for at, size in enumerate(sizes):
         batch = range(len(added), len(added) + size)
         seen.add(batch, at)

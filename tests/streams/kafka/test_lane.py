@@ -5,11 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from confluent_kafka import Producer
 from faust.types import TP
+
 from loopin_streams.kafka.batch import Batch
 from loopin_streams.kafka.lane import LaneSchema, _batches
-
+from tests.streams.conftest import Run, Scenario
 from tests.streams.exactly_once import assert_exactly_once, event, mixed_events
 from tests.streams.installation import Installation
 
@@ -27,7 +29,7 @@ class FakeConsumer:
         self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
 
 
-def delivered(target: Any, start: int, position: int | None, records: list[int]) -> list[Batch]:
+def delivered(target: Any, start: int, position: int | None, records: Any) -> list[Batch]:
     """The batches handed to Faust after a fetch from ``start`` that left the consumer at ``position``."""
     found = dict(_batches(FakeConsumer(position), {AT: (target, start)}, {AT: records} if records else {}))
     return [message.value[1] for messages in found.values() for message in messages]
@@ -41,7 +43,8 @@ def test_the_schema_hands_key_and_value_over_untouched() -> None:
 
 def test_a_fetch_becomes_one_batch_up_to_the_position() -> None:
     target = SimpleNamespace(fetched=5)
-    assert delivered(target, 5, 9, [5, 6, 7]) == [Batch("t", 0, 5, 9, [5, 6, 7])]
+    records: Any = [object(), object()]
+    assert delivered(target, 5, 9, records) == [Batch("t", 0, 5, 9, records)]
     assert target.fetched == 9
 
 
@@ -63,7 +66,7 @@ def test_a_fetch_during_which_the_target_was_set_back_is_dropped() -> None:
     assert target.fetched == 3
 
 
-def test_order_within_each_partition_is_kept(installation: Installation) -> None:
+def order_within_each_partition_is_kept(installation: Installation) -> None:
     bodies = [(f"u{at % 9}", event(f"u{at % 9}", properties={"at": at})) for at in range(3000)]
     installation.publish(bodies)
     installation.start(max_events=70, linger_s=0.001)
@@ -100,7 +103,7 @@ def publish_transactions(installation: Installation) -> None:
             producer.abort_transaction(20)
 
 
-def test_aborted_records_and_transaction_markers_are_passed_over(installation: Installation) -> None:
+def aborted_records_and_transaction_markers_are_passed_over(installation: Installation) -> None:
     publish_transactions(installation)
     installation.start()
     # Two transactions of 25 records and a marker each, and two aborted ones, in each partition.
@@ -113,7 +116,7 @@ def test_aborted_records_and_transaction_markers_are_passed_over(installation: I
     assert [markers[-1]["position"] for markers in found.state] == [end, end]
 
 
-def test_a_restart_behind_aborted_records_goes_on_after_them(installation: Installation) -> None:
+def a_restart_behind_aborted_records_goes_on_after_them(installation: Installation) -> None:
     publish_transactions(installation)
     first = installation.start()
     installation.wait_position(4 * (25 + 1))
@@ -122,3 +125,16 @@ def test_a_restart_behind_aborted_records_goes_on_after_them(installation: Insta
     installation.start()
     installation.wait_absorbed(200)
     assert_exactly_once(installation.read_all())
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        order_within_each_partition_is_kept,
+        aborted_records_and_transaction_markers_are_passed_over,
+        a_restart_behind_aborted_records_goes_on_after_them,
+    ],
+    ids=lambda scenario: scenario.__name__,
+)
+def test_on_the_broker(side_by_side: Run, scenario: Scenario) -> None:
+    side_by_side(scenario)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopin_schemas.codec import decode, encode
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.marker import Counts, Marker, check_marker
@@ -17,7 +18,14 @@ all_counts = st.builds(
 
 def check(marker: Marker | None, *, start: int = 10, end: int = 20, has_state: bool = True) -> int:
     return check_marker(
-        marker, job="enrich", partition=3, topic_id=ID, start=start, end=end, has_state=has_state
+        marker,
+        job="enrich",
+        partition=3,
+        topic_id=ID,
+        start=start,
+        end=end,
+        has_state=has_state,
+        state_topics=("a.state", "a.seen"),
     )
 
 
@@ -52,7 +60,7 @@ def test_a_marker_that_does_not_fit_is_refused(found: Marker | None, code: str) 
     sentence = str(refusal.value)
     assert sentence.endswith(".")
     assert ". " not in sentence
-    assert "reset the job's" in sentence
+    assert "delete the topics a.state and a.seen" in sentence
 
 
 @given(all_counts, all_counts)

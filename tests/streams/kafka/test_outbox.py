@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
-from loopin_streams.kafka.errors import Fenced
-from loopin_streams.kafka.outbox import MAX_BATCH_BYTES, Outbox
 
+from loopin_streams.kafka.errors import Fenced
+from loopin_streams.kafka.job import Message
+from loopin_streams.kafka.outbox import MAX_BATCH_BYTES, Outbox
 from tests.streams.installation import Installation
 
 Connect = Callable[[], Outbox]
@@ -19,7 +21,7 @@ def topic(installation: Installation) -> str:
 
 
 @pytest.fixture
-def connect(installation: Installation) -> Connect:
+def connect(collected: None, installation: Installation) -> Connect:
     settings = installation.settings
     return lambda: Outbox(settings.kafka_bootstrap, f"{settings.topic_prefix}job-0")
 
@@ -68,6 +70,34 @@ async def test_an_owner_who_was_fenced_before_it_began_is_told_so(
     assert values(installation) == []
 
 
+@pytest.mark.parametrize("pause", [0, 0.05])
+async def test_a_fenced_owner_is_told_so_however_much_it_sends(
+    installation: Installation,
+    connect: Connect,
+    topic: str,
+    pause: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    former, owner = connect(), connect()
+    await former.start()
+    await owner.start()
+    known = former._producer.client._wait_on_metadata
+
+    async def known_after_a_while(name: str) -> object:
+        await asyncio.sleep(pause)
+        return await known(name)
+
+    # The refusal of the first batch arrives while a later one is being sent.
+    monkeypatch.setattr(former._producer.client, "_wait_on_metadata", known_after_a_while)
+    batches: list[Message] = [(None, b"x" * (MAX_BATCH_BYTES - 1000))] * 3
+    with pytest.raises(Fenced):
+        await former.commit([(topic, 0, batches), (topic, 1, batches)])
+    await former.abort()
+    await former.stop()
+    await owner.stop()
+    assert values(installation) == values(installation, 1) == []
+
+
 async def test_a_new_owner_aborts_what_was_left_open(
     installation: Installation, connect: Connect, topic: str
 ) -> None:
@@ -89,6 +119,30 @@ async def test_a_new_owner_aborts_what_was_left_open(
     assert values(installation) == []
     await owner.stop()
     await former.stop()
+
+
+async def test_a_fenced_owner_that_is_told_to_let_go_in_mid_commit_does_so_quietly(
+    installation: Installation, connect: Connect, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former, owner = connect(), connect()
+    await former.start()
+    fenced = asyncio.Event()
+    commit = former._producer.commit_transaction
+
+    async def commit_once_fenced() -> None:
+        await owner.start()
+        fenced.set()
+        await commit()
+
+    monkeypatch.setattr(former._producer, "commit_transaction", commit_once_fenced)
+    committing = asyncio.create_task(former.commit([(topic, 0, [(None, b"late")])]))
+    await fenced.wait()
+    committing.cancel()
+    await asyncio.gather(committing, return_exceptions=True)
+    await former.abort()
+    await former.stop()
+    await owner.stop()
+    assert values(installation) == []
 
 
 async def test_an_aborted_transaction_leaves_the_outbox_usable(

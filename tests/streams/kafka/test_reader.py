@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from confluent_kafka import Producer
-from loopin_streams.kafka.reader import Log, Reader
 
+from loopin_streams.kafka.reader import Log, Reader
 from tests.streams.installation import Installation
 
 
@@ -76,3 +78,25 @@ async def test_a_range_is_read_from_start_up_to_end(installation: Installation, 
         assert await offsets(None, 5) == list(range(5))
         assert await offsets(90, 1000) == list(range(90, 100))
         assert await offsets(100, None) == []
+
+
+async def test_a_reader_cancelled_while_it_connects_lets_its_consumer_go(
+    installation: Installation, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader(installation.settings.kafka_bootstrap, [(topic, 0)])
+    stopped = asyncio.Event()
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def stop() -> None:
+        stopped.set()
+
+    monkeypatch.setattr(reader._consumer, "start", never)
+    monkeypatch.setattr(reader._consumer, "stop", stop)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01), reader:
+            pass
+    assert stopped.is_set()
+    monkeypatch.undo()
+    await reader._consumer.stop()

@@ -5,12 +5,13 @@ from uuid import UUID
 
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+
 from loopin_schemas.topics import TOPICS
 from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import Difference, TopicAdmin
-
 from tests.streams.conftest import Broker
+from tests.streams.installation import wait_until
 
 
 @pytest.fixture
@@ -23,6 +24,12 @@ def set_config(settings: KafkaSettings, topic: str, name: str, value: str) -> No
     resource = ConfigResource(ConfigResource.Type.TOPIC, settings.topic(topic), incremental_configs=[entry])
     client = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
     client.incremental_alter_configs([resource])[resource].result(20)
+    asked = ConfigResource(ConfigResource.Type.TOPIC, settings.topic(topic))
+
+    def shown() -> bool:
+        return bool(client.describe_configs([asked])[asked].result(20)[name].value == value)
+
+    wait_until(shown, f"{name} is {value}")
 
 
 def test_missing_topics_are_found_and_created_once(settings: KafkaSettings) -> None:
@@ -33,6 +40,16 @@ def test_missing_topics_are_found_and_created_once(settings: KafkaSettings) -> N
     assert admin.apply() == expected
     assert admin.differences() == []
     assert admin.apply() == []
+
+
+def test_a_topic_deleted_between_two_requests_is_missing(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = TopicAdmin(settings)
+    listed = {settings.topic(topic.name) for topic in TOPICS}
+    monkeypatch.setattr(admin, "_metadata", lambda: listed)
+    assert admin.describe() == {}
+    assert {found.kind for found in admin.differences()} == {"missing"}
 
 
 def test_topics_have_the_tables_partitions_and_kafkas_ids(settings: KafkaSettings) -> None:
@@ -50,6 +67,29 @@ def test_a_topic_for_one_partition_gets_one(settings: KafkaSettings) -> None:
     admin = TopicAdmin(settings, [single])
     assert admin.apply() == [Difference("events.raw", "missing", "1 partitions")]
     assert admin.describe()["events.raw"].partitions == 1
+
+
+def test_what_was_applied_is_there_when_apply_returns(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = TopicAdmin(settings)
+    found = admin.differences
+    answers = [found(), found(), found()]
+    monkeypatch.setattr(admin, "differences", lambda: answers.pop() if answers else found())
+    admin.apply()
+    assert answers == []
+    assert len(admin.describe()) == len(TOPICS)
+
+
+def test_changes_that_never_show_are_said_to_be_missing(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin = TopicAdmin(settings)
+    before = admin.differences()
+    monkeypatch.setattr(admin, "differences", lambda: before)
+    monkeypatch.setattr("loopin_streams.kafka.topic_admin.TIMEOUT_S", 1.0)
+    with pytest.raises(BrokerRefused, match="does not show the changed topics after 1 s"):
+        admin.apply()
 
 
 def test_a_changed_setting_is_found_and_set_back(settings: KafkaSettings) -> None:

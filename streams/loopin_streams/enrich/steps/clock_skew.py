@@ -5,7 +5,7 @@ from __future__ import annotations
 from loopin_schemas.errors import InvalidEvent
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.timestamps import parse_timestamp
-from loopin_schemas.validation import check_event_time
+from loopin_schemas.validation import MAX_DISTANCE_MS, check_event_time
 from loopin_streams.enrich.draft import Context, Dlq, Draft, Outcome
 
 MIN_SKEW_MS = 60_000
@@ -56,6 +56,13 @@ def _corrected(original: int | None, sent: int | None, received: int) -> int:
     if original is None:
         return received
     skew = received - sent if sent is not None else 0
+    if abs(skew) > MAX_DISTANCE_MS:
+        raise InvalidEvent(
+            "timestamp_out_of_range",
+            "sent_at",
+            "The sent_at is more than five years from the event's arrival; send the time of sending in "
+            "milliseconds.",
+        )
     return original + skew if abs(skew) > MIN_SKEW_MS else original
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from loopin_streams.enrich.steps.catalogued import check_catalogue
-
 from tests.streams.enrich.drafts import body, context, draft_before
 
 

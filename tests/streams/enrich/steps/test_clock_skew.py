@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from loopin_schemas.event import EnrichedEvent
 from loopin_streams.enrich.draft import Dlq, Outcome
 from loopin_streams.enrich.steps.clock_skew import MAX_FUTURE_MS, MIN_SKEW_MS, correct_clock
-
 from tests.streams.enrich.drafts import RECEIVED_MS, body, context, draft_before
 
 SECOND, HOUR, YEAR = 1000, 3_600_000, 366 * 86_400_000
@@ -76,18 +76,19 @@ def test_what_is_no_time_is_a_dead_letter(value: object, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "at_fault"),
     [
-        {"timestamp": "1900-01-01T00:00:00Z"},
-        {"timestamp": "2200-01-01T00:00:00Z"},
-        {"timestamp": RECEIVED_MS // 1000},
-        {"timestamp": RECEIVED_MS, "sent_at": RECEIVED_MS - 9 * YEAR},
+        ({"timestamp": "1900-01-01T00:00:00Z"}, "timestamp"),
+        ({"timestamp": "2200-01-01T00:00:00Z"}, "timestamp"),
+        ({"timestamp": RECEIVED_MS // 1000}, "timestamp"),
+        ({"timestamp": RECEIVED_MS, "sent_at": RECEIVED_MS - 9 * YEAR}, "sent_at"),
+        ({"timestamp": RECEIVED_MS, "sent_at": RECEIVED_MS // 1000}, "sent_at"),
     ],
 )
-def test_years_away_from_the_arrival_is_a_dead_letter(fields: dict[str, Any]) -> None:
+def test_years_away_from_the_arrival_is_a_dead_letter(fields: dict[str, Any], at_fault: str) -> None:
     outcome = refused(**fields)
     assert isinstance(outcome, Dlq)
-    assert (outcome.reason, outcome.field) == ("timestamp_out_of_range", "timestamp")
+    assert (outcome.reason, outcome.field) == ("timestamp_out_of_range", at_fault)
 
 
 times = st.integers(RECEIVED_MS - 10 * YEAR, RECEIVED_MS + 10 * YEAR)

@@ -3,9 +3,9 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+
 from loopin_streams.enrich.draft import Dlq, Draft, Origin
 from loopin_streams.enrich.steps.decode import decode, derived_uuid
-
 from tests.streams.enrich.drafts import TOPIC_ID, RawRecord, body, context
 
 

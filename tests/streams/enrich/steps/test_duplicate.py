@@ -3,7 +3,6 @@ from __future__ import annotations
 from loopin_streams.enrich.draft import Context, Draft, Drop
 from loopin_streams.enrich.seen import uuid_hash
 from loopin_streams.enrich.steps.duplicate import drop_duplicates
-
 from tests.streams.enrich.drafts import body, context, draft_before
 
 

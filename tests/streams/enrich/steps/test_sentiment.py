@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from loopin_streams.enrich.draft import Context
-from loopin_streams.enrich.steps.sentiment import score_sentiment
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
+from loopin_streams.enrich.draft import Context
+from loopin_streams.enrich.steps.sentiment import score_sentiment
 from tests.streams.enrich.drafts import body, context, draft_before
 
 Scored = tuple[float | None, str | None]

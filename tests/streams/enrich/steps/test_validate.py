@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+
 from loopin_streams.enrich.draft import Dlq
 from loopin_streams.enrich.steps.validate import validate
-
 from tests.streams.enrich.drafts import body, context, draft_before
 
 

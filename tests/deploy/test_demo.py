@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from loopin_deploy import demo
+from loopin_deploy.api_client import ApiClient
+from loopin_deploy.demo import COMMUNITY, SHOP, Demo, Result
+from loopin_deploy.errors import DeployError
+from loopin_deploy.own_secrets import load_or_create_secrets
+from loopin_deploy.stack import Stack, StackState
+from loopin_deploy.supervisor import Supervisor
+from loopin_producers.replay import Summary
+from loopin_streams.kafka.marker import Counts
+
+ROWS = [
+    {"event": "view", "distinct_id": "a", "sentiment_label": ""},
+    {"event": "view", "distinct_id": "b", "sentiment_label": ""},
+    {"event": "review", "distinct_id": "b", "sentiment_label": "positive"},
+]
+
+
+def result(**fields: Any) -> Result:
+    known: dict[str, Any] = {
+        **{"published": 10, "enriched": 7, "stored": 7, "dead_lettered": 2, "dropped": {"duplicate": 1}},
+        **{"events_per_s": 5.0, "p50_ms": None, "p99_ms": None},
+    }
+    return Result(**(known | fields))
+
+
+def test_a_run_adds_up_when_every_event_is_accounted_for() -> None:
+    assert result().adds_up
+    assert result(dropped={"duplicate": 1, "sampled": 2}, published=12).adds_up
+    assert not result(stored=6).adds_up
+    assert not result(published=11).adds_up
+
+
+class System:
+    """Counts and stored events as the demo sees them, one state a look; the last one stays."""
+
+    def __init__(self, *states: tuple[Counts, int]) -> None:
+        self.states = list(states)
+        self.shown: list[tuple[int, int]] = []
+        self.looks = 0
+
+    async def counts(self, *_: object) -> Counts:
+        return self.states[0][0]
+
+    def overview(self) -> dict[str, int]:
+        # The second project's answer ends a look; all is stored in the first.
+        self.looks += 1
+        if self.looks % 2:
+            return {"tracked_events": self.states[0][1]}
+        if len(self.states) > 1:
+            self.states.pop(0)
+        return {"tracked_events": 0}
+
+
+Run = Callable[[System, int], Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """``run(system, published)``: the demo over a system whose states are given."""
+    secrets = load_or_create_secrets(tmp_path / "secrets.json", (SHOP, COMMUNITY))
+    stack = Stack(StackState(1, "127.0.0.1:1", "http://x", "http://y"), secrets, cast(Supervisor, None))
+    monkeypatch.setattr(demo, "_POLL_S", 0.001)
+    monkeypatch.setattr(ApiClient, "latency_ms", lambda _: {"50": 3.0})
+
+    def run(system: System, published: int) -> Result:
+        monkeypatch.setattr(demo, "job_counts", system.counts)
+        monkeypatch.setattr(ApiClient, "overview", lambda _: system.overview())
+        one = Demo(
+            stack,
+            tmp_path,
+            on_replayed=lambda _: None,
+            on_stored=lambda *pair: system.shown.append(pair),
+        )
+        monkeypatch.setattr(one, "_publish", lambda: published)
+        return asyncio.run(one.run())
+
+    return run
+
+
+def counts(read: int, passed: int, dead: int = 0, duplicates: int = 0) -> Counts:
+    return Counts(
+        read=read,
+        passed=passed,
+        dead_lettered={"not_json": dead} if dead else {},
+        dropped={"duplicate": duplicates} if duplicates else {},
+    )
+
+
+def test_a_run_counts_only_what_it_added_itself(run: Run) -> None:
+    system = System(
+        (counts(100, 90, 7, 3), 90),
+        (counts(104, 93, 8, 3), 91),
+        (counts(110, 97, 9, 4), 92),
+        (counts(110, 97, 9, 4), 97),
+    )
+
+    done = run(system, 10)
+
+    assert done == result(
+        published=10, enriched=7, stored=7, dead_lettered=2, events_per_s=done.events_per_s, p50_ms=3.0
+    )
+    assert done.adds_up
+    assert system.shown == [(1, 9), (2, 7), (7, 7)]
+
+
+def test_nothing_published_is_settled_at_once(run: Run) -> None:
+    done = run(System((counts(5, 5), 5), (counts(5, 5), 5)), 0)
+
+    assert (done.published, done.enriched, done.stored, done.dropped) == (0, 0, 0, {})
+    assert done.adds_up
+
+
+def test_a_system_in_which_nothing_moves_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "STALL_S", 0.02)
+
+    with pytest.raises(DeployError, match=r"Nothing has moved for 0 s \(3 of 10 events read\)") as raised:
+        run(System((counts(5, 5), 5), (counts(8, 8), 5)), 10)
+
+    assert raised.value.code == "demo_stalled"
+
+
+def test_samples_count_what_the_export_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ApiClient, "exported", lambda _: iter(ROWS))
+    monkeypatch.setattr(
+        ApiClient, "overview", lambda _: {"active_users_today": 2, "total_revenue": 12.5, "tracked_events": 3}
+    )
+    secrets = load_or_create_secrets(tmp_path / "secrets.json", (SHOP, COMMUNITY))
+    stack = Stack(StackState(1, "a:1", "http://x", "http://y"), secrets, cast(Supervisor, None))
+
+    shop, community = Demo(stack, tmp_path, on_replayed=print, on_stored=print).samples()
+
+    assert (shop.project, community.project) == (SHOP, COMMUNITY)
+    assert (shop.events, shop.users, shop.active_today, shop.revenue) == (3, 2, 2, 12.5)
+    assert shop.top_events == [("view", 2), ("review", 1)]
+    assert shop.sentiments == {"positive": 1}
+
+
+def test_a_replay_stops_at_the_next_progress_after_stop(tmp_path: Path) -> None:
+    secrets = load_or_create_secrets(tmp_path / "secrets.json", (SHOP, COMMUNITY))
+    stack = Stack(StackState(1, "a:1", "http://x", "http://y"), secrets, cast(Supervisor, None))
+    seen: list[Summary] = []
+    one = Demo(stack, tmp_path, on_replayed=seen.append, on_stored=print)
+    now = Summary(1, 0, 0, 0, 9, 0, 0.1, False)
+
+    one._progress(now)
+    one.stop()
+    with pytest.raises(asyncio.CancelledError):
+        one._progress(now)
+
+    assert seen == [now, now]

@@ -1,0 +1,166 @@
+"""The system as it runs in production: each role a process of its own, on a broker and a store elsewhere."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from loopin_api.auth import Scope, issue_jwt
+from loopin_deploy.kafka import LocalKafka
+from loopin_deploy.ports import free_port
+from tests.clickhouse_http import PASSWORD, USER, clickhouse_server
+from tests.deploy.command_line import clean_environment, run_process
+
+pytestmark = pytest.mark.e2e
+
+SECRET = "a secret of the tests, thirty-two bytes"
+DEADLINE_S = 40.0
+
+
+class Role(NamedTuple):
+    """One role's process, where it listens, and its settings."""
+
+    process: subprocess.Popen[str]
+    url: str
+    environment: dict[str, str]
+
+
+@pytest.fixture
+def installation(kafka: LocalKafka, topic_prefix: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of an installation whose topics and tables are made, by the commands that make them."""
+    with clickhouse_server(tmp_path / "server") as clickhouse:
+        environment = {
+            "LOOPIN_KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "LOOPIN_TOPIC_PREFIX": topic_prefix,
+            "LOOPIN_PARTITIONS": "2",
+            "LOOPIN_CLICKHOUSE_URL": f"http://127.0.0.1:{clickhouse.server_port}",
+            "LOOPIN_CLICKHOUSE_USER": USER,
+            "LOOPIN_CLICKHOUSE_PASSWORD": PASSWORD,
+            "LOOPIN_DATA_DIR": str(tmp_path / "data"),
+            "LOOPIN_INSERT_INTERVAL_S": "0.1",
+        }
+        for command in (("topics", "apply"), ("migrate",)):
+            ran = run_process(*command, env=environment)
+            assert ran.code == 0, ran
+        yield environment
+
+
+@pytest.fixture
+def roles(installation: dict[str, str]) -> Iterator[dict[str, Role]]:
+    """``stream``, ``sink`` and ``api``, started at once."""
+    started: dict[str, Role] = {}
+    with ExitStack() as cleanup:
+        for name in ("stream", "sink", "api"):
+            port = free_port()
+            environment = {
+                **installation,
+                "LOOPIN_API_PORT" if name == "api" else "LOOPIN_HEALTH_PORT": str(port),
+                **({"LOOPIN_JWT_SECRET": SECRET} if name == "api" else {}),
+            }
+            process = subprocess.Popen(
+                [sys.executable, "-m", "loopin_deploy", "run", name],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=clean_environment(**environment),
+            )
+            cleanup.enter_context(process)
+            cleanup.callback(process.kill)
+            started[name] = Role(process, f"http://127.0.0.1:{port}", environment)
+        yield started
+
+
+def ask(url: str, body: dict[str, Any] | None = None, *scopes: Scope) -> tuple[int, str]:
+    """Status and text of an answer; status 0 while nobody listens."""
+    token = issue_jwt(SECRET, sub="user-7", project="shop", scopes=scopes, ttl_s=60)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def wait_ready(role: Role) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while (answer := ask(f"{role.url}/readyz"))[0] != 200:
+        assert role.process.poll() is None, role.process.communicate()[0]
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.05)
+
+
+def test_an_event_passes_three_processes_and_each_ends_in_order(roles: dict[str, Role]) -> None:
+    for role in roles.values():
+        wait_ready(role)
+        assert ask(f"{role.url}/healthz")[0] == 200
+        assert "loopin_" in ask(f"{role.url}/metrics", None, "read")[1]
+    api = roles["api"].url
+    event = {"event_name": "event_reviewed", "metadata": {"text": "What a great evening!", "price": 12.5}}
+
+    status, answer = ask(f"{api}/api/analytics/events/track", event, "ingest")
+
+    assert status == 200, answer
+    tracked = json.loads(answer)["data"]["uuid"]
+    row = _exported(api)
+    assert (row["uuid"], row["event"], row["distinct_id"]) == (tracked, "event_reviewed", "user-7")
+    assert row["sentiment_label"] == "positive"
+    health = json.loads(ask(f"{api}/api/analytics/health")[1])["data"]
+    assert health["status"] == "ok", health
+    assert health["components"].keys() == {"api", "store", "stream"}
+    _second_is_refused("sink", roles["sink"])
+    for role in roles.values():
+        role.process.send_signal(signal.SIGTERM)
+    for name, role in roles.items():
+        said, _ = role.process.communicate(timeout=20)
+        assert role.process.returncode == 0, (name, said)
+        assert "Traceback" not in said, (name, said)
+
+
+def test_the_api_refuses_to_start_without_secrets(kafka: LocalKafka, tmp_path: Path) -> None:
+    environment = {
+        "LOOPIN_KAFKA_BOOTSTRAP": kafka.bootstrap,
+        "LOOPIN_CLICKHOUSE_URL": "http://127.0.0.1:1",
+        "LOOPIN_DATA_DIR": str(tmp_path),
+    }
+
+    sentence = run_process("run", "api", env=environment).refused()
+
+    assert sentence == "Set LOOPIN_JWT_SECRET or LOOPIN_KEYS_FILE: without one nobody could sign in."
+
+
+def _second_is_refused(name: str, role: Role) -> None:
+    ran = run_process("run", name, env=role.environment)
+
+    assert ran.code == 1
+    assert "Traceback" not in ran.err
+    (sentence,) = [line for line in ran.err.splitlines() if line.startswith("Error: ")]
+    assert sentence.endswith("set LOOPIN_HEALTH_PORT to another one.")
+
+
+def _exported(api: str) -> dict[str, Any]:
+    """The one stored event, once it is there."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        status, text = ask(f"{api}/api/analytics/export/events?format=ndjson&days=1", None, "read")
+        assert status == 200, text
+        if rows := [json.loads(line) for line in text.splitlines()]:
+            (row,) = rows
+            return dict(row)
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

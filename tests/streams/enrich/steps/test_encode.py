@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import json
+
+from loopin_streams.enrich.steps.encode import encode_enriched
+from tests.streams.enrich.drafts import RECEIVED_MS, UUID, body, context, draft_before
+
+
+def test_the_body_is_the_enriched_event_as_json() -> None:
+    draft = draft_before("encode", body(properties={"review": "a chair"}), offset=7)
+    assert encode_enriched(draft, context()) is None
+    assert json.loads(draft.body) == {
+        "uuid": UUID,
+        "project": "demo",
+        "event": "click",
+        "distinct_id": "u1",
+        "timestamp": RECEIVED_MS,
+        "received_at": RECEIVED_MS,
+        "properties": {"review": "a chair"},
+        "sentiment": 0.0,
+        "sentiment_label": "neutral",
+        "_raw_partition": 3,
+        "_raw_offset": 7,
+    }
