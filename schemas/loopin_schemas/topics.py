@@ -26,6 +26,8 @@ class Topic:
         partitions: the partition rule.
         retention_ms: how long records are kept; None for a compacted topic.
         help: what it carries and who reads it.
+        append_time: whether the broker's clock dates the records, not the client's.
+        retention_bytes: most bytes kept in a partition, whatever their age.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Topic:
     retention_ms: int | None
     help: str
     append_time: bool = False
+    retention_bytes: int | None = None
 
     @property
     def compacted(self) -> bool:
@@ -49,6 +52,8 @@ class Topic:
         config = {"cleanup.policy": "compact" if self.compacted else "delete"}
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)
+        if self.retention_bytes is not None:
+            config["retention.bytes"] = str(self.retention_bytes)
         if self.compacted or (self.retention_ms or 0) < DAY:
             config |= {"segment.ms": "900000", "segment.bytes": str(64 << 20)}
         if self.compacted:
@@ -77,6 +82,7 @@ ENRICH_STATE = Topic(
 SEEN = Topic(
     "seen", "(none)", None, "raw", 6 * HOUR,
     "hashes of the uuids of each committed batch, to drop clients' duplicates",
+    retention_bytes=64 << 20,
 )  # fmt: skip
 
 TOPICS: tuple[Topic, ...] = (RAW, ENRICHED, DLQ, ENRICH_STATE, SEEN)

@@ -53,11 +53,8 @@ async def run_worker(
     runner = Runner(settings, job, topic_id, on_fatal=end_process, limits=limits, probe=probe)
     app = lane_app(settings, runner)
 
-    def unready() -> str | None:
-        return None if runner.opened else "no partition is open yet"
-
     async with health_server(
-        settings.health_host, settings.health_port, registry_of(runner), unready
+        settings.health_host, settings.health_port, registry_of(runner), runner.unready
     ) as port:
         log.info("worker_started", job=job.name, health_port=port)
         await app.start()

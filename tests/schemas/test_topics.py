@@ -69,6 +69,7 @@ def test_state_is_compacted_in_small_segments() -> None:
 def test_seen_keeps_the_duplicate_window_in_small_segments() -> None:
     assert not SEEN.compacted
     assert SEEN.config() == {
+        "retention.bytes": str(64 << 20),
         "cleanup.policy": "delete",
         "retention.ms": str(6 * HOUR),
         "segment.ms": "900000",

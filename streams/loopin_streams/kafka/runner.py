@@ -53,6 +53,7 @@ class Runner:
         self._on_fatal = on_fatal
         self._limits = limits or Limits()
         self._probe = probe
+        self._assigned = False
         self._opening: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, OpenPartition] = {}
         self._kept: dict[int, tuple[Marker, Absorber]] = {}
@@ -77,12 +78,14 @@ class Runner:
 
     def assign(self, partitions: Iterable[int]) -> None:
         """Open ``partitions`` in the background, also those held before: others may have had them since."""
+        self._assigned = True
         for partition in partitions:
             if partition not in self._opening and partition not in self._open:
                 self._opening[partition] = asyncio.create_task(self._open_guarded(partition))
 
     async def revoke(self, partitions: Iterable[int]) -> None:
         """Give partitions up: cancel their work and abort its open transactions."""
+        self._assigned = False
         closing = [self._close(partition) for partition in list(partitions)]
         await asyncio.gather(*closing)
 
@@ -94,6 +97,17 @@ class Runner:
     def opened(self) -> frozenset[int]:
         """Partitions that are open now."""
         return frozenset(self._open)
+
+    def unready(self) -> str | None:
+        """Why the job is not at work yet, in one sentence; None when all it was assigned is open.
+
+        A worker that got no partition, because there are more workers than partitions, is ready to step in.
+        """
+        if not self._assigned:
+            return "no partitions are assigned yet"
+        if self._opening:
+            return f"partitions are being opened: {', '.join(map(str, sorted(self._opening)))}"
+        return None
 
     def counts(self) -> Counts:
         """Counts of the open partitions' markers."""

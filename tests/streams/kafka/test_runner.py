@@ -334,3 +334,17 @@ async def test_assigning_twice_opens_once(hold: Hold) -> None:
     held.runner.assign([0])
     assert await held.found() is first
     assert held.runner.counts().read == 0
+
+
+async def test_a_worker_is_ready_once_all_it_was_assigned_is_open(hold: Hold) -> None:
+    held = hold()
+    assert held.runner.unready() == "no partitions are assigned yet"
+    held.runner.assign([])
+    assert held.runner.unready() is None, "with more workers than partitions, one waits to step in"
+    held.runner.assign([0])
+    assert held.runner.unready() == "partitions are being opened: 0"
+    await held.open()
+    assert held.runner.unready() is None
+    await held.runner.revoke([0])
+    assert held.runner.unready() == "no partitions are assigned yet"
+    assert held.failures == []
