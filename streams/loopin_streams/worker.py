@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import NoReturn
 
 import structlog
 
@@ -25,9 +24,6 @@ log = structlog.get_logger(__name__)
 
 EXIT_FAILED = 70
 """A defect or a broker error: start again."""
-
-STOP_TIMEOUT_S = 10.0
-"""How long a stop may wait for the broker."""
 
 
 async def run_worker(
@@ -63,14 +59,8 @@ async def run_worker(
         await asyncio.wait({stopped, told}, return_when=asyncio.FIRST_COMPLETED)
         if stopped.done() and not told.done():
             end_process(stopped.exception() or app.crash_reason or RuntimeError("the Faust app stopped"))
-        try:
-            async with asyncio.timeout(STOP_TIMEOUT_S):
-                await app.stop()
-                await runner.stop()
-        except TimeoutError:
-            # The broker hangs. Nothing uncommitted counts, and the next owner fences what is left.
-            log.warning("worker_stopped_hard", job=job.name, seconds=STOP_TIMEOUT_S)
-            _leave(0)
+        await app.stop()
+        await runner.stop()
         told.cancel()
         stopped.cancel()
         await asyncio.gather(told, stopped, return_exceptions=True)
@@ -82,10 +72,6 @@ def end_process(error: BaseException) -> None:
     refused = isinstance(error, RefusedToOpen)
     sentence = str(error) if isinstance(error, RefusedToOpen | Fenced) else f"{type(error).__name__}: {error}"
     log.error("worker_ends", reason=sentence)
-    _leave(EXIT_REFUSED if refused else EXIT_FAILED)
-
-
-def _leave(code: int) -> NoReturn:
     sys.stderr.flush()
     sys.stdout.flush()
-    os._exit(code)
+    os._exit(EXIT_REFUSED if refused else EXIT_FAILED)

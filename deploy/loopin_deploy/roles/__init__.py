@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
+
+import structlog
 
 from loopin_deploy.lifeline import exit_with_parent
 from loopin_deploy.logs import configure_logs
+
+log = structlog.get_logger(__name__)
+
+STOP_TIMEOUT_S = 10.0
+"""How long a role that was told to stop may wait for a broker or a store that hangs."""
 
 Role = Callable[[asyncio.Event], Awaitable[None]]
 
@@ -42,6 +51,12 @@ ROLES: dict[str, Role] = {"stream": _stream, "sink": _sink, "api": _api, "store"
 """Roles by name: ``store`` is sink and API in one process, which the embedded engine needs."""
 
 
+def _leave() -> None:
+    """End without clean-up, because the broker or the store hangs: nothing uncommitted counts."""
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def run_role(name: str) -> None:
     """Run a role in this process until SIGTERM, Ctrl-C, or the death of its supervisor."""
     configure_logs()
@@ -49,9 +64,18 @@ def run_role(name: str) -> None:
     asyncio.run(_until_signalled(ROLES[name]))
 
 
-async def _until_signalled(role: Role) -> None:
+async def _until_signalled(role: Role, leave: Callable[[], None] = _leave) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await role(stop)
+    work = asyncio.ensure_future(role(stop))
+    told = asyncio.create_task(stop.wait())
+    await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    # Waited for, not timed out: Faust swallows cancellations while it stops.
+    done, _ = await asyncio.wait({work}, timeout=STOP_TIMEOUT_S)
+    if not done:
+        log.warning("stopped_hard", seconds=STOP_TIMEOUT_S)
+        leave()
+    await work
