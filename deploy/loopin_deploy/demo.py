@@ -103,6 +103,7 @@ class Demo:
             DeployError: ``demo_stalled`` when nothing moves for a minute.
             ReplayError: the shop's file is missing.
         """
+        await self._caught_up()
         before = await self._state()
         started = time.monotonic()
         published = await asyncio.to_thread(self._publish)
@@ -152,7 +153,8 @@ class Demo:
             now_ms = int(time.time() * 1000)
             # Another seed makes other events: every run adds a week of its own.
             publish_community(client, now_ms, seed=now_ms)
-            client.flush(30.0)
+            while not self._stopped and client.flush(0.5):
+                continue
             delivered = client.stats().delivered
         return summary.published + delivered
 
@@ -172,6 +174,26 @@ class Demo:
             lambda: sum(int(client.overview()["tracked_events"]) for client in self._clients.values())
         )
         return _State(counts, stored)
+
+    async def _caught_up(self) -> None:
+        """Wait until what an earlier run has published is stored, so that this run counts its own only."""
+        moved, last = time.monotonic(), -1
+        while True:
+            components = (await asyncio.to_thread(self._clients[SHOP].health))["components"]
+            lags = [components[name]["lag"] for name in ("stream", "sink")]
+            behind = sum(lag if lag is not None else 1 for lag in lags)
+            if behind == 0:
+                return
+            if behind != last:
+                last, moved = behind, time.monotonic()
+            elif time.monotonic() - moved > STALL_S:
+                raise DeployError(
+                    "demo_stalled",
+                    None,
+                    f"Nothing has moved for {STALL_S:.0f} s ({behind} records of an earlier run wait): "
+                    "see the logs in the data folder.",
+                )
+            await asyncio.sleep(_POLL_S)
 
     async def _settled(self, before: _State, published: int) -> _State:
         last, moved = before, time.monotonic()

@@ -16,6 +16,7 @@ from loopin_deploy.child import Child
 from loopin_deploy.data_folder import DataFolder
 from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import LocalKafka
+from loopin_deploy.lifeline import started_at
 from loopin_deploy.own_secrets import Secrets, load_or_create_secrets, write_keys_file
 from loopin_deploy.ports import free_port, port_taken
 from loopin_deploy.setting_faults import check_settings
@@ -126,9 +127,10 @@ async def running_stack(
 
 
 def read_state(folder: Path) -> StackState | None:
-    """The state of the system that runs on a data folder, or None."""
+    """The state of the system that runs on a data folder, or None; one that was killed left a stale file."""
     with suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode((folder / STATE_FILE).read_bytes(), type=StackState)
+        state = msgspec.json.decode((folder / STATE_FILE).read_bytes(), type=StackState)
+        return state if started_at(state.pid) is not None else None
     return None
 
 

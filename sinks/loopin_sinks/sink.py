@@ -220,10 +220,18 @@ class Sink(ConsumerRebalanceListener):
             # Committing in this generation shuts the former owner out before anything is inserted.
             if not await self._commit({at: OffsetAndMetadata(start, Progress(self._topic_id, end).text())}):
                 raise Interrupted
-            async for block in reader.blocks(at.topic, at.partition, start=start, end=end):
+            blocks = reader.blocks(at.topic, at.partition, start=start, end=end)
+            if noted is not None:
+                # As one, exactly as it was noted: an insert of the former owner that still runs somewhere
+                # then carries the same token, and the engine takes one of the two.
+                records = [record async for block in blocks for record in block]
+                await self.writer.store(at.partition, start, end, records, doubtful=True)
+                return end
+            async for block in blocks:
                 if block:
-                    first, last = block[0].offset, block[-1].offset
-                    await self.writer.store(at.partition, first, last + 1, block, doubtful=True)
+                    await self.writer.store(
+                        at.partition, block[0].offset, block[-1].offset + 1, block, doubtful=True
+                    )
         return end
 
     def _check(self, at: TopicPartition, noted: Progress | None, start: int, kept: Log) -> None:

@@ -46,6 +46,14 @@ class System:
         self.states = list(states)
         self.shown: list[tuple[int, int]] = []
         self.looks = 0
+        self.lags = [(0, 0)]
+
+    def health(self) -> dict[str, Any]:
+        """(stream, sink) lags, one pair a look; the last one stays."""
+        stream, sink = self.lags[0]
+        if len(self.lags) > 1:
+            self.lags.pop(0)
+        return {"components": {"stream": {"lag": stream}, "sink": {"lag": sink}}}
 
     async def counts(self, *_: object) -> Counts:
         return self.states[0][0]
@@ -74,6 +82,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(system: System, published: int) -> Result:
         monkeypatch.setattr(demo, "job_counts", system.counts)
         monkeypatch.setattr(ApiClient, "overview", lambda _: system.overview())
+        monkeypatch.setattr(ApiClient, "health", lambda _: system.health())
         one = Demo(
             stack,
             tmp_path,
@@ -93,6 +102,14 @@ def counts(read: int, passed: int, dead: int = 0, duplicates: int = 0) -> Counts
         dead_lettered={"not_json": dead} if dead else {},
         dropped={"duplicate": duplicates} if duplicates else {},
     )
+
+
+def test_a_run_begins_when_what_an_earlier_one_left_is_stored(run: Run) -> None:
+    system = System((counts(100, 90, 7, 3), 90), (counts(110, 97, 9, 4), 97))
+    system.lags = [(40, 0), (7, 12), (0, 3), (0, 0)]
+    done = run(system, 10)
+    assert done.adds_up
+    assert system.lags == [(0, 0)], "it began with a backlog"
 
 
 def test_a_run_counts_only_what_it_added_itself(run: Run) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import typer
 from confluent_kafka.admin import AdminClient
-from rich.table import Table
+from rich.text import Text
 
 from loopin_deploy.api_client import ApiClient
 from loopin_deploy.commands.options import Data, kafka_settings
@@ -40,12 +40,12 @@ Check = Callable[[Path], Finding]
 
 def doctor(data: Data) -> None:
     """Check everything the system needs; each line says what to do. Exit code 1 if anything is wrong."""
-    table = Table("", "what", "found", "what to do")
     findings = [(name, check(data)) for name, check in CHECKS]
     for name, finding in findings:
-        mark = "[green]ok[/]" if finding.ok else "[red]no[/]"
-        table.add_row(mark, name, verbatim(finding.found), verbatim(finding.advice))
-    out.print(table)
+        mark = ("ok", "green") if finding.ok else ("no", "red")
+        out.print(Text.assemble(mark, f"  {name}: ", verbatim(finding.found)), soft_wrap=True)
+        if finding.advice:
+            out.print(Text.assemble("    ", verbatim(finding.advice)), soft_wrap=True)
     if not all(finding.ok for _, finding in findings):
         raise typer.Exit(1)
 
@@ -113,6 +113,8 @@ def _topics(data: Path) -> Finding:
 
 def _store(data: Path) -> Finding:
     state = read_state(data)
+    if state is None and holder(data) is not None:
+        return Finding(False, "starting", "Ask again in a moment.")
     if state is None:
         return Finding(
             False, "not running on this data folder", "Run `loopin up`, or `loopin run sink` and `api`."
@@ -120,7 +122,7 @@ def _store(data: Path) -> Finding:
     try:
         components = ApiClient(state.api_url, "").health()["components"]
     except DeployError as error:
-        return Finding(False, "no answer", str(error))
+        return Finding(False, "no answer", f"{error} See {data / 'logs' / 'store.log'}.")
     unwell = [name for name, component in components.items() if not component["ok"]]
     if unwell:
         return Finding(False, f"unwell: {', '.join(unwell)}", f"See {data / 'logs'}.")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from loopin_deploy.data_folder import DataFolder
+from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.stack import read_state
 from loopin_streams.kafka.settings import KafkaSettings
 
@@ -35,6 +37,9 @@ Data = Annotated[
 
 
 def kafka_settings(data: Path) -> KafkaSettings:
-    """The broker that the environment names, else that of the system running on the data folder."""
-    state = None if os.environ.get("LOOPIN_KAFKA_BOOTSTRAP") else read_state(data)
-    return KafkaSettings(kafka_bootstrap=state.bootstrap) if state else KafkaSettings()
+    """The broker that the environment names, else the one that runs on the data folder, else the default."""
+    if os.environ.get("LOOPIN_KAFKA_BOOTSTRAP"):
+        return KafkaSettings()
+    state = read_state(data)
+    bootstrap = state.bootstrap if state else LocalKafka(DataFolder(data).kafka).status().bootstrap
+    return KafkaSettings(kafka_bootstrap=bootstrap) if bootstrap else KafkaSettings()

@@ -121,6 +121,11 @@ async def _demo(plan: Plan, verbose: bool, *, stay: bool) -> Result:
             show = out if stay else err
             show.print(summary_table(result))
             show.print(samples_table(samples))
+            if not result.adds_up:
+                show.print(
+                    "The numbers do not add up: published is not stored + dead-lettered + dropped.",
+                    style="red",
+                )
             if stay:
                 show_addresses(stack, plan.projects)
                 out.print("\nRunning until Ctrl-C.")

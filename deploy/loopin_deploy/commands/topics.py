@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from loopin_deploy.commands.options import Data, kafka_settings
 from loopin_deploy.screen import err, out
@@ -21,7 +21,7 @@ def list_topics(data: Data) -> None:
     settings = kafka_settings(data)
     admin = TopicAdmin(settings)
     found, differences = admin.describe(), admin.differences()
-    table = Table("topic", "partitions", "keeps", "carries", "differs")
+    table = Table(Column("topic", no_wrap=True), "partitions", "keeps", "carries", "differs")
     for topic in TOPICS:
         info = found.get(topic.name)
         mine = [change for change in differences if change.topic == topic.name]
