@@ -120,6 +120,7 @@ class Sink(ConsumerRebalanceListener):
             RefusedToOpen: the topic is another one than the offsets were committed for, or has lost records.
             KafkaError: the broker refuses for good.
         """
+        await self.writer.warm()
         self._consumer = self._new_consumer()
         watch = asyncio.create_task(self._interrupt_at(stop))
         try:
