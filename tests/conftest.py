@@ -10,6 +10,9 @@ import pytest
 
 from loopin_deploy.kafka import LocalKafka
 
+# Asked for before any test imports them: they hold assertions that several folders share.
+pytest.register_assert_rewrite("tests.streams.exactly_once", "tests.streams.installation")
+
 # Parallel runs set it for their own reports; it would fix the width of our terminal output at import.
 os.environ.pop("COLUMNS", None)
 

@@ -23,6 +23,7 @@ from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
 from loopin_api.version import VERSION
 from loopin_sinks.store import Store
+from loopin_streams.readiness import Checks
 from loopin_text.sentiment import score
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -49,6 +50,8 @@ def create_app(
     *,
     keys: Sequence[Key] = (),
     probes: Mapping[str, Probe] | None = None,
+    checks: Checks | None = None,
+    freshness: Callable[[], float | None] = lambda: None,
     clock: Callable[[], datetime] = _utc_now,
 ) -> FastAPI:
     """The HTTP application over an open store and a client of the broker, both of which stay the caller's.
@@ -59,6 +62,8 @@ def create_app(
         publisher: takes the tracked events; a ``Loopin`` client of any project serves all projects.
         keys: keys beside those of the settings' file.
         probes: further components of ``/api/analytics/health``, by name.
+        checks: what ``/readyz`` asks beside the store.
+        freshness: up to how many seconds ago all received events are queryable; None while unknown.
         clock: the time now, aware.
 
     Raises:
@@ -78,7 +83,7 @@ def create_app(
         publisher=publisher,
         authenticator=authenticator(settings, keys),
         clock=clock,
-        health=HealthBoard({"store": lambda: _ask_store(store, clock), **(probes or {})}),
+        health=HealthBoard({"store": lambda: _ask_store(store, clock), **(probes or {})}, checks, freshness),
         instruments=instruments,
     )
     for router in ROUTERS:

@@ -50,13 +50,13 @@ class ApiClient:
             yield from csv.DictReader(TextIOWrapper(answer, "utf-8", newline=""))
 
     def latency_ms(self) -> dict[str, float]:
-        """Milliseconds from sending to queryable, by percentile ("50", "99")."""
+        """Milliseconds from sending to queryable, by quantile ("0.5", "0.99")."""
         with self._open("/metrics") as answer:
             families = text_string_to_metric_families(answer.read().decode())
             return {
-                sample.labels["percentile"]: sample.value
+                sample.labels["quantile"]: 1000 * sample.value
                 for family in families
-                if family.name == "loopin_send_to_queryable_ms"
+                if family.name == "loopin_send_to_queryable_seconds"
                 for sample in family.samples
             }
 

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from loopin_api.settings import ConfigurationError
-from loopin_deploy.commands import dead_letters, kafka, system, topics
+from loopin_deploy.commands import dead_letters, kafka, state, system, topics
 from loopin_deploy.commands.doctor import doctor
 from loopin_deploy.commands.options import Data
 from loopin_deploy.commands.replay import replay
+from loopin_deploy.commands.status import status
 from loopin_deploy.data_folder import holder
 from loopin_deploy.errors import DeployError, machine_fault
 from loopin_deploy.roles import ROLES, run_role
@@ -52,9 +53,11 @@ app = typer.Typer(
 app.command()(system.demo)
 app.command()(system.up)
 app.command()(system.down)
+app.command()(status)
 app.command()(replay)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dlq")
+app.add_typer(state.app, name="state")
 app.add_typer(kafka.app, name="kafka")
 app.command()(doctor)
 
@@ -111,6 +114,13 @@ def main() -> None:
         raise SystemExit(1) from None
     except (ValidationError, SettingsError) as error:
         fail(setting_fault(error))
+        raise SystemExit(1) from None
+    except TimeoutError:
+        fail(
+            BrokerUnreachable(
+                "Kafka did not answer in time: check LOOPIN_KAFKA_BOOTSTRAP and the broker's log."
+            )
+        )
         raise SystemExit(1) from None
     except OSError as error:
         fail(machine_fault(error))

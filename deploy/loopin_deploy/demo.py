@@ -118,8 +118,8 @@ class Demo:
             dead_lettered=sum(_difference(after.counts.dead_lettered, before.counts.dead_lettered).values()),
             dropped=dropped,
             events_per_s=round(published / seconds, 1),
-            p50_ms=latency.get("50"),
-            p99_ms=latency.get("99"),
+            p50_ms=latency.get("0.5"),
+            p99_ms=latency.get("0.99"),
         )
 
     def stop(self) -> None:

@@ -111,8 +111,9 @@ async def running_stack(
         environment["LOOPIN_PROJECT_RETENTION_DAYS"] = msgspec.json.encode(plan.retention_days).decode()
     children = [
         *([kafka_child] if kafka_child else []),
-        _role("store", environment, f"{state.api_url}/readyz"),
-        _role("stream", environment, f"{state.worker_url}/readyz"),
+        # A backlog of hours must not keep the system from starting: at work is enough.
+        _role("store", environment, f"{state.api_url}/readyz?exclude=lag"),
+        _role("stream", environment, f"{state.worker_url}/readyz?exclude=lag"),
     ]
     if kafka_child is None:
         await asyncio.to_thread(TopicAdmin(_settings(bootstrap)).apply)

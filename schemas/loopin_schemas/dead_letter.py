@@ -44,6 +44,30 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         """Whether ``body`` is shorter than the original."""
         return len(self.body) < self.size
 
+    @property
+    def place(self) -> str:
+        """Where the record is or was, as ``topic_id:partition:offset``."""
+        return f"{self.topic_id}:{self.partition}:{self.offset}"
+
+
+class Replayed(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+    """One record on ``dlq.replayed``: a dead letter that must not be replayed again.
+
+    ``place`` is where the letter's own record was (``topic_id:partition:offset``) and the record's key,
+    ``origin`` the place of the first record of the chain: another one where a repaired event failed again.
+    ``project`` and ``uuid`` are the published event's, ``first_seen`` is the origin's arrival and
+    ``replayed_at`` the moment of the replay, both epoch ms. ``fix`` names the file that repaired it, or is
+    ``edit`` (by hand) or empty (published as it was).
+    """
+
+    place: str
+    origin: str
+    project: str
+    uuid: str
+    first_seen: int
+    replayed_at: int
+    fix: str = ""
+
 
 def fingerprint(body: bytes) -> str:
     """SHA-256 of a body, hexadecimal."""

@@ -33,6 +33,7 @@ _LIMITS: dict[str, dict[str, Any]] = {
     "session_id": _TEXT,
     "uuid": _UUID,
     "parent_uuid": _UUID,
+    "_origin": {"pattern": "^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}:[0-9]{1,10}:[0-9]{1,19}$"},
 }
 """The limits of ``validation`` that JSON Schema can express, by field of an event."""
 
@@ -56,7 +57,8 @@ def schema_of(value: type[msgspec.Struct]) -> dict[str, Any]:
     if "event" in body["properties"]:
         for name, limits in _LIMITS.items():
             _limit(body["properties"][name], limits)
-    return {"description": cleandoc(value.__doc__ or "").replace("``", "`"), **body}
+    nested = {name: _described(inner) for name, inner in schema["$defs"].items()}
+    return {**_described(body), **({"$defs": nested} if nested else {})}
 
 
 def catalogue_schema() -> dict[str, Any]:
@@ -139,9 +141,17 @@ def _with_decoded_properties(value: type[msgspec.Struct]) -> type[msgspec.Struct
             raw: Any = msgspec.field(name=name, default_factory=dict)
             fields.append((declared.name, dict[str, Any], raw))
         else:
-            kept: Any = msgspec.field(name=name, default=declared.default)
+            # One of the two says that there is none.
+            defaults: Any = {"default": declared.default, "default_factory": declared.default_factory}
+            kept: Any = msgspec.field(name=name, **defaults)
             fields.append((declared.name, declared.type, kept))
-    return msgspec.defstruct(value.__name__, fields, kw_only=True, module=value.__module__)
+    about = {"__doc__": value.__doc__}
+    return msgspec.defstruct(value.__name__, fields, kw_only=True, module=value.__module__, namespace=about)
+
+
+def _described(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a struct, with its docstring as plain text."""
+    return {**schema, "description": cleandoc(schema.get("description", "")).replace("``", "`")}
 
 
 def _limit(schema: dict[str, Any], limits: Mapping[str, Any]) -> None:

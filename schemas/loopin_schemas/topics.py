@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from loopin_schemas.dead_letter import DeadLetter
+from loopin_schemas.alert import Alert
+from loopin_schemas.dead_letter import DeadLetter, Replayed
 from loopin_schemas.event import EnrichedEvent, Event
+from loopin_schemas.profile import Profile
+from loopin_schemas.window import MetricWindow, WindowPartials
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -75,9 +78,33 @@ DLQ = Topic(
     "events.dlq", "topic:partition:offset", DeadLetter, "raw", 30 * DAY,
     "records that failed, with their bytes, for inspection and replay",
 )  # fmt: skip
+REPLAYED = Topic(
+    "dlq.replayed", "topic_id:partition:offset", Replayed, "one", 31 * DAY,
+    "dead letters that were replayed, a day longer than those are kept, so that each counts once",
+)  # fmt: skip
+PROFILES = Topic(
+    "profiles", "project:distinct_id", Profile, "raw", None,
+    "each user's newest profile; the enrich job reads it back to restore its state",
+)  # fmt: skip
 ENRICH_STATE = Topic(
-    "enrich.state", "m", None, "raw", None,
-    "the enrich job's marker: what it has absorbed, and its counts",
+    "enrich.state", "m, or w:project:grain:start", None, "raw", None,
+    "the enrich job's marker (what it has absorbed, its counts and watermark) and its open windows",
+)  # fmt: skip
+WINDOWS = Topic(
+    "windows", "raw partition", WindowPartials, "raw", DAY,
+    "each raw partition's share of the open windows, once a second, with its watermark; for the merge",
+)  # fmt: skip
+MERGE_STATE = Topic(
+    "merge.state", "m, p, or w:project:grain:start", None, "raw", None,
+    "the merge job's marker, the watermarks it knows, the windows it adds up, the alerts it has raised",
+)  # fmt: skip
+METRICS = Topic(
+    "metrics", "project:metric", MetricWindow, "raw", 7 * DAY,
+    "windows over all partitions: at most once a second while open, and once more when closed",
+)  # fmt: skip
+ALERTS = Topic(
+    "alerts", "project:rule", Alert, "one", 90 * DAY,
+    "what somebody should look at, for notifiers",
 )  # fmt: skip
 SEEN = Topic(
     "seen", "(none)", None, "raw", 6 * HOUR,
@@ -85,7 +112,19 @@ SEEN = Topic(
     retention_bytes=64 << 20,
 )  # fmt: skip
 
-TOPICS: tuple[Topic, ...] = (RAW, ENRICHED, DLQ, ENRICH_STATE, SEEN)
+TOPICS: tuple[Topic, ...] = (
+    RAW,
+    ENRICHED,
+    DLQ,
+    REPLAYED,
+    PROFILES,
+    ENRICH_STATE,
+    SEEN,
+    WINDOWS,
+    MERGE_STATE,
+    METRICS,
+    ALERTS,
+)
 
 
 def event_key(project: str, distinct_id: str) -> bytes:

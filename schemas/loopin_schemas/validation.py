@@ -7,6 +7,7 @@ Unicode code points, sizes are bytes of UTF-8 JSON as received.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -42,6 +43,7 @@ _BLANKS_AND_QUOTES = " \t\n\r\f\v\x85\xa0\u200b\u2028\u2029\u3000\ufeff\"'`"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PROJECT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_PLACE = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}:[0-9]{1,10}:[0-9]{1,19}")
 _NIL_UUID = "00000000-0000-0000-0000-000000000000"
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _PATH = re.compile(r" - at `\$\.?([^`]*)`$")
@@ -84,8 +86,8 @@ def validate(event: Event) -> dict[str, Any]:
 
 def check_fields(event: Event) -> dict[str, Any]:
     """``validate`` without the times, for a caller that parses those itself."""
-    check_project(event.project)
-    check_event_name(event.event)
+    _known_project(event.project)
+    _known_event_name(event.event)
     check_distinct_id(event.distinct_id)
     if event.uuid is not None:
         check_uuid(event.uuid)
@@ -93,6 +95,8 @@ def check_fields(event: Event) -> dict[str, Any]:
         _check_text(event.session_id, "session_id", "session_id")
     if event.parent_uuid is not None:
         check_uuid(event.parent_uuid, "parent_uuid")
+    if event.origin is not None:
+        check_origin(event.origin)
     return check_properties(event.properties)
 
 
@@ -124,6 +128,11 @@ def check_project(value: object) -> None:
         )
 
 
+# Few names come again and again; a failed check raises, which is not remembered.
+_known_project = lru_cache(1024)(check_project)
+_known_event_name = lru_cache(4096)(check_event_name)
+
+
 def check_uuid(value: object, field: str = "uuid") -> None:
     """A UUID in its usual text form, in either case; the nil UUID would make all events duplicates."""
     if not isinstance(value, str):
@@ -133,6 +142,18 @@ def check_uuid(value: object, field: str = "uuid") -> None:
             "uuid_invalid",
             field,
             f"The {field} is not a UUID; send 8-4-4-4-12 hexadecimal digits, or leave it out.",
+        )
+
+
+def check_origin(value: object) -> None:
+    """The place of a record: ``topic_id:partition:offset``."""
+    if not isinstance(value, str):
+        raise _wrong_type("_origin", "text")
+    if not _PLACE.fullmatch(value):
+        raise InvalidEvent(
+            "origin_invalid",
+            "_origin",
+            "The _origin is not the place of a record; leave it out, `loopin dlq replay` sets it.",
         )
 
 

@@ -6,11 +6,12 @@ scores 0.0, which is labelled neutral.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import Any, Final, Literal
 
-from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+from loopin_text.vader import Vader
 
 Label = Literal["positive", "neutral", "negative"]
 
@@ -23,8 +24,7 @@ SCORED_LENGTH: Final = 5_000
 SCORED_WORDS: Final = 200
 """Words that are scored, each emoji counting as those of its description; what follows does not count.
 
-VADER takes a time that grows with the square of the words it knows: 5,000 emoji would take five seconds,
-200 words take a few milliseconds.
+So no text takes more than a few milliseconds, not even one whose words nobody has sent before.
 """
 
 CACHED_LENGTH: Final = 500
@@ -38,39 +38,30 @@ POSITIVE_FROM: Final = 0.05
 
 
 @cache
-def _analyzer() -> SentimentIntensityAnalyzer:
-    return SentimentIntensityAnalyzer()
+def _vader() -> Vader:
+    return Vader()
 
 
-@cache
-def _words_of_emoji() -> dict[str, int]:
-    return {emoji: len(description.split()) for emoji, description in _analyzer().emojis.items()}
+def _words(text: str) -> int:
+    return len(_vader().described(text).split())
 
 
 def _scored_part(text: str) -> str:
     """The beginning of the text that holds at most ``SCORED_WORDS`` words."""
     text = text[:SCORED_LENGTH]
-    if len(text) <= SCORED_WORDS and text.isascii():
+    # A blank between each two words, and no emoji: that cannot be too many.
+    if (len(text) < 2 * SCORED_WORDS and text.isascii()) or _words(text) <= SCORED_WORDS:
         return text
-    words, within, emoji_words = 0, False, _words_of_emoji()
-    for at, character in enumerate(text):
-        if (description := emoji_words.get(character)) is not None:
-            words, within = words + description, True
-        elif character.isspace():
-            within = False
-        elif not within:
-            words, within = words + 1, True
-        if words > SCORED_WORDS:
-            return text[:at]
-    return text
+    lengths = range(1, len(text) + 1)
+    return text[: bisect_right(lengths, SCORED_WORDS, key=lambda length: _words(text[:length]))]
 
 
 def _compound(text: str) -> float:
-    return float(_analyzer().polarity_scores(_scored_part(text))["compound"])
+    return _vader().compound(_scored_part(text))
 
 
-# lru_cache keeps its table under a lock, and the analyzer is only read once it is built: both are safe
-# to share between threads.
+# A repeated text costs 0.2 us instead of 7, any other 0.7 us more: it pays from one repeat in ten texts.
+# It keeps its table under a lock: safe to share between threads.
 _remembered_compound = lru_cache(maxsize=CACHED_TEXTS)(_compound)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -29,6 +29,11 @@ class Latency:
 
     def percentile(self, q: float) -> float | None:
         """The ``q``-th percentile (0-100) in ms, or None before the first event."""
+        found = self.percentiles((q,))
+        return found[0] if found else None
+
+    def percentiles(self, wanted: Sequence[float]) -> list[float]:
+        """Several of them for the price of one; none before the first event."""
         if not self._held:
-            return None
-        return float(np.percentile(np.concatenate(self._blocks), q))
+            return []
+        return [float(found) for found in np.percentile(np.concatenate(self._blocks), wanted)]

@@ -3,40 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import time
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+import msgspec
+from prometheus_client.core import Metric
 
+from loopin_schemas.codec import decoder
+from loopin_sinks.metered_store import STORE_METRICS
+from loopin_sinks.metric_sink import MetricSink
 from loopin_sinks.sink import Sink
+from loopin_sinks.window_rows import METRIC_WINDOWS
+from loopin_sinks.writer import TABLE
+from loopin_streams.instruments import Instrument
+from loopin_streams.kafka.lag import LagWatch
 
-QUANTILES = (50, 90, 99)
+EVENTS = TABLE
+WINDOWS = METRIC_WINDOWS
+"""Names of the sinks as consumers: the tables that they write."""
+
+QUANTILES = (0.5, 0.9, 0.99)
+
+READ = Instrument("loopin_sink_records_read", "counter", "Records consumed by this process.", ("table",))
+ROWS = Instrument(
+    "loopin_sink_rows",
+    "counter",
+    "Rows stored by this process: events once each, of windows the newest version at each insert.",
+    ("table",),
+)
+UNREADABLE = Instrument(
+    "loopin_sink_unreadable",
+    "counter",
+    "Records that are not of this release; those of events go to the dead letters.",
+    ("table",),
+)
+FRESHNESS = Instrument(
+    "loopin_freshness_seconds",
+    "gauge",
+    "All events received up to this many seconds ago are queryable, or were dead-lettered or dropped: "
+    "the age of the oldest that is not, 0 when there is none. It may be a second too high.",
+)
+SEND_TO_QUERYABLE = Instrument(
+    "loopin_send_to_queryable_seconds",
+    "gauge",
+    "From the client's sending to the end of the insert, quantiles of the latest 100,000 events.",
+    ("quantile",),
+)
+
+SINK_METRICS = (READ, ROWS, UNREADABLE, *STORE_METRICS, FRESHNESS, SEND_TO_QUERYABLE)
 
 
 class SinkCollector:
-    """A sink's rows, freshness and latency, read when Prometheus asks."""
+    """The sinks of one process, read when Prometheus asks.
 
-    def __init__(self, sink: Sink) -> None:
+    Args:
+        sink: of events.
+        metric_sink: of windows.
+        watch: of ``sink``, as the consumer ``events``, and of the enrichment before it.
+        upstream: the name of the enrichment as a consumer.
+    """
+
+    def __init__(self, sink: Sink, metric_sink: MetricSink, watch: LagWatch, upstream: str) -> None:
         self._sink = sink
+        self._metric_sink = metric_sink
+        self._watch = watch
+        self._upstream = upstream
 
     def collect(self) -> Iterator[Metric]:
-        """Rows stored by this process, seconds since the newest one, and send-to-queryable quantiles."""
-        yield CounterMetricFamily(
-            "loopin_sink_rows", "Rows inserted by this process.", value=self._sink.writer.stored_rows
-        )
-        newest = self._sink.writer.newest_received_ms
-        if newest is not None:
-            yield GaugeMetricFamily(
-                "loopin_sink_freshness_seconds",
-                "Age of the newest event stored, by the broker's append time.",
-                value=max(0.0, time() - newest / 1000),
-            )
-        latency = GaugeMetricFamily(
-            "loopin_send_to_queryable_ms",
-            "Milliseconds from the client's sending to the end of the insert, of the latest 100,000 events.",
-            labels=["percentile"],
-        )
-        for q in QUANTILES:
-            value = self._sink.writer.latency.percentile(q)
-            if value is not None:
-                latency.add_metric([str(q)], value)
+        """``SINK_METRICS`` without those of the store."""
+        sink, windows = self._sink, self._metric_sink
+        for instrument, of_events, of_windows in (
+            (READ, sink.read_records, windows.read_records),
+            (ROWS, sink.writer.stored_rows, windows.stored_rows),
+            (UNREADABLE, sink.writer.unreadable, windows.unreadable),
+        ):
+            family = instrument.counter()
+            family.add_metric([EVENTS], of_events)
+            family.add_metric([WINDOWS], of_windows)
+            yield family
+        freshness = FRESHNESS.gauge()
+        seconds = freshness_s(self._watch, self._upstream)
+        if seconds is not None:
+            freshness.add_metric([], seconds)
+        yield freshness
+        latency = SEND_TO_QUERYABLE.gauge()
+        found = sink.writer.latency.percentiles([100 * quantile for quantile in QUANTILES])
+        for quantile, milliseconds in zip(QUANTILES, found, strict=False):  # none before the first event
+            latency.add_metric([str(quantile)], milliseconds / 1000)
         yield latency
+
+
+def freshness_s(watch: LagWatch, upstream: str) -> float | None:
+    """Age of the oldest received event that is neither queryable nor left out; None before the first look."""
+    lags = [watch.lag(consumer) for consumer in (upstream, EVENTS)]
+    known = [lag.received_s for lag in lags if lag is not None]
+    return max(known) if len(known) == len(lags) else None
+
+
+class _Received(msgspec.Struct):
+    received_at: int
+
+
+_decode = decoder(_Received).decode
+
+
+def received_ms(value: bytes) -> int | None:
+    """When an enriched event was received (epoch ms); None for a record that is none."""
+    try:
+        return _decode(value).received_at
+    except (ValueError, RecursionError):
+        return None

@@ -10,6 +10,8 @@ from loopin_sinks.store import Store, StoreSettings
 MIGRATIONS: tuple[str, ...] = (
     "0000_schema_migrations",
     "0001_events",
+    "0002_events_origin",
+    "0003_metric_windows",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 

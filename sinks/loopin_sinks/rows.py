@@ -28,8 +28,10 @@ EVENTS_SCHEMA = pa.schema(
         pa.field("sentiment", pa.float64()),
         pa.field("sentiment_label", pa.string(), nullable=False),
         pa.field("warnings", pa.list_(pa.string()), nullable=False),
+        pa.field("late", pa.string(), nullable=False),
         pa.field("_raw_partition", pa.uint32(), nullable=False),
         pa.field("_raw_offset", pa.int64(), nullable=False),
+        pa.field("_origin", pa.string(), nullable=False),
         pa.field("_topic_id", pa.string(), nullable=False),
         pa.field("_partition", pa.uint32(), nullable=False),
         pa.field("_offset", pa.int64(), nullable=False),
@@ -84,8 +86,10 @@ def to_arrow(
         [e.sentiment for e in events],
         [e.sentiment_label or "" for e in events],
         [e.warnings for e in events],
+        [e.late or "" for e in events],
         [e.raw_partition for e in events],
         [e.raw_offset for e in events],
+        [e.origin or "" for e in events],
         [topic_id] * count,
         [partition] * count,
         offsets,
@@ -96,14 +100,14 @@ def to_arrow(
     return pa.Table.from_arrays(arrays, schema=EVENTS_SCHEMA)
 
 
-def by_month(table: pa.Table) -> list[tuple[str, pa.Table]]:
-    """The rows of each month (UTC) of ``timestamp``, as ``("202601", rows)``, months and rows in order.
+def by_month(table: pa.Table, time_column: str = "timestamp") -> list[tuple[str, pa.Table]]:
+    """The rows of each month (UTC) of a time, as ``("202601", rows)``, months and rows in order.
 
     A month is a partition of the table: an insert into one of them is atomic, into several it is not.
     """
     if table.num_rows == 0:
         return []
-    times = table["timestamp"]
+    times = table[time_column]
     months = pc.add(pc.multiply(pc.year(times), 100), pc.month(times))
     found = sorted(pc.unique(months).to_pylist())
     if len(found) == 1:

@@ -20,3 +20,10 @@ class SinkSettings(KafkaSettings):
     insert_interval_s: float = Field(
         0.5, gt=0, le=60, description="longest time that rows wait for an insert, in seconds"
     )
+    metric_interval_s: float = Field(
+        2.0, gt=0, le=60, description="shortest time between two inserts of metric windows, in seconds"
+    )
+    repair_interval_s: float = Field(
+        5.0, gt=0, le=3600, description="pause between two looks for windows to recompute, in seconds"
+    )
+    currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")

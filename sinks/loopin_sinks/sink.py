@@ -64,7 +64,8 @@ class _Pending:
 class Sink(ConsumerRebalanceListener):
     """Consumes ``events.enriched`` and inserts into the table ``events``.
 
-    Use :meth:`run`; ``writer`` and the rest may be read at any time on the same event loop.
+    Use :meth:`run`; ``writer`` and the rest may be read at any time on the same event loop. ``read_records``
+    counts what was consumed.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Sink(ConsumerRebalanceListener):
         self._group = f"{settings.topic_prefix}clickhouse"
         self._topic = settings.topic(ENRICHED.name)
         self._topic_id = topic_id
+        self._joined = False
         self._owned: frozenset[TopicPartition] = frozenset()
         self._pending: dict[TopicPartition, _Pending] = {}
         self._working = asyncio.Lock()
@@ -87,6 +89,7 @@ class Sink(ConsumerRebalanceListener):
             retention=store_settings.retention,
             interrupted=self._interrupted,
         )
+        self.read_records = 0
         self._stopping = False
         self._consumer: AIOKafkaConsumer
 
@@ -95,15 +98,39 @@ class Sink(ConsumerRebalanceListener):
         """Whether the sink holds any partition."""
         return bool(self._pending)
 
+    @property
+    def leads(self) -> bool:
+        """Whether this is the one of all sinks that does what only one should: it holds partition 0."""
+        return any(at.partition == 0 for at in self._pending)
+
+    def unready(self) -> str | None:
+        """Why it is not at work, in one sentence; None when all it was assigned is open and stored.
+
+        A sink that got no partition, because there are more sinks than partitions, is ready to step in.
+        """
+        if self.writer.failing:
+            return self.writer.failing
+        if not self._joined:
+            return "no partitions are assigned yet"
+        opening = sorted(at.partition for at in self._owned - self._pending.keys())
+        return f"partitions are being opened: {', '.join(map(str, opening))}" if opening else None
+
     async def lag(self) -> int:
         """Records on the assigned partitions that are not stored yet."""
-        ends = await self._consumer.end_offsets(list(self._owned)) if self._owned else {}
-        lag = 0
-        for at, end in ends.items():
+        positions = {
+            TopicPartition(self._topic, number): at for number, at in (await self.positions()).items()
+        }
+        ends = await self._consumer.end_offsets(list(positions)) if positions else {}
+        return sum(max(0, end - positions[at]) for at, end in ends.items())
+
+    async def positions(self) -> dict[int, int]:
+        """For each assigned partition the offset of the first record that is not stored."""
+        positions = {}
+        for at in self._owned:
             # A partition that has been given up meanwhile is another sink's.
             with suppress(IllegalStateError):
-                lag += max(0, end - await self._stored_up_to(at))
-        return lag
+                positions[at.partition] = await self._stored_up_to(at)
+        return positions
 
     async def _stored_up_to(self, at: TopicPartition) -> int:
         pending = self._pending.get(at)
@@ -163,14 +190,14 @@ class Sink(ConsumerRebalanceListener):
         async with self._working:
             # Until the group has agreed anew, the consumer still names its former partitions: one opened now
             # would be read from a position that the new assignment does not keep.
-            self._owned = frozenset()
+            self._joined, self._owned = False, frozenset()
             self._pending.clear()
         if not self._stopping:
             self._interrupted.clear()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Opening waits for the next poll: here it would hold up the heartbeat."""
-        self._owned = frozenset(assigned)
+        self._joined, self._owned = True, frozenset(assigned)
 
     async def _interrupt_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -202,6 +229,7 @@ class Sink(ConsumerRebalanceListener):
                 # A partition that came in between is opened at the next poll, from its own start.
                 if self._pending.get(at) is known.get(at) and at in known:
                     self._pending[at].take(records)
+                    self.read_records += len(records)
 
     async def _opened(self, at: TopicPartition) -> int:
         """Where to read on, once all that a former owner may have stored in part is stored whole."""

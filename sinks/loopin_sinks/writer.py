@@ -16,6 +16,7 @@ from loopin_schemas.codec import decoder, encode
 from loopin_schemas.dead_letter import MAX_BODY_BYTES, MAX_KEY_BYTES, DeadLetter, fingerprint
 from loopin_schemas.event import EnrichedEvent
 from loopin_sinks.latency import Latency
+from loopin_sinks.repair.requests import late_windows, request_repairs
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreError
 from loopin_streams.kafka.batch import Record
@@ -88,6 +89,7 @@ class RangeWriter:
         rows, unreadable = await asyncio.to_thread(_read, records)
         if unreadable:
             await self._dead_letter(partition, unreadable)
+        late = late_windows(event for _, event in rows)
         # What this sink stores, whichever attempt does it: all but what a former owner has stored.
         own = None if doubtful else rows
         for attempt in count():
@@ -97,6 +99,8 @@ class RangeWriter:
                     rows = [(offset, event) for offset, event in rows if offset not in held]
                 own = rows if own is None else own
                 await self._insert(partition, rows)
+                # After the events: whoever repairs then finds them. A successor repeats the whole range.
+                await request_repairs(self._store, late)
             except StoreError as error:
                 doubtful = True
                 self.failing = str(error)

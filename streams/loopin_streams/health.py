@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-Unready = Callable[[], str | None]
-"""One sentence that says why the role is not ready, or None when it is."""
+from loopin_streams.readiness import Checks, first_reason, unknown_check
 
 
 @asynccontextmanager
 async def health_server(
-    host: str, port: int, registry: CollectorRegistry, unready: Unready
+    host: str, port: int, registry: CollectorRegistry, checks: Checks
 ) -> AsyncIterator[int]:
     """Serve while the context lasts; yields the port that is listened on.
+
+    ``/readyz?exclude=NAME`` leaves a check out.
 
     Raises:
         OSError: the port is taken.
@@ -25,8 +26,12 @@ async def health_server(
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
-    async def readyz(_: web.Request) -> web.Response:
-        reason = unready()
+    async def readyz(request: web.Request) -> web.Response:
+        exclude = request.query.getall("exclude", [])
+        unknown = unknown_check(checks, exclude)
+        if unknown is not None:
+            return web.json_response({"status": "unknown", "reason": unknown}, status=400)
+        reason = first_reason(checks, exclude)
         if reason is None:
             return web.json_response({"status": "ready"})
         return web.json_response({"status": "not ready", "reason": reason}, status=503)

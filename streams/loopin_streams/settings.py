@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Literal
+
 from pydantic import AliasChoices, Field
 
+from loopin_streams.enrich.job import EnrichOptions
 from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
 from loopin_text.sentiment import TEXT_PROPERTIES
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class StreamSettings(KafkaSettings):
@@ -19,3 +26,32 @@ class StreamSettings(KafkaSettings):
     text_properties: tuple[str, ...] = Field(
         TEXT_PROPERTIES, description="event properties whose text is scored, as a JSON list"
     )
+    currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")
+    state_store: Literal["memory", "disk"] = Field(
+        "memory", description="where a worker keeps profiles: in memory, or in RocksDB below data_dir"
+    )
+    state_cache_mb: int = Field(64, ge=1, description="memory for profiles on disk, MB a partition")
+    data_dir: Path = Field(Path("data"), description="folder of everything kept on this machine")
+    invalid_ratio: Share = Field(
+        0.05, description="share of a minute's records, refused for one reason, that raises an alert"
+    )
+    invalid_ratios: dict[str, Share] = Field(
+        default_factory=dict,
+        description='that share where it differs, as JSON: {"shop": 0.2, "shop/uuid_invalid": 1}',
+    )
+
+    def enrich_options(self, partitions: int) -> EnrichOptions:
+        """What the enrichment is told; ``partitions`` is how many ``events.raw`` has."""
+        return EnrichOptions(
+            topic_prefix=self.topic_prefix,
+            partitions=partitions,
+            text_properties=self.text_properties,
+            sentiment=self.ai_enabled,
+            currency=self.currency,
+            spill_folder=self.data_dir / "state" if self.state_store == "disk" else None,
+            cache_mb=self.state_cache_mb,
+        )
+
+    def invalid_ratio_limits(self) -> InvalidRatioLimits:
+        """When too many invalid records raise an alert."""
+        return InvalidRatioLimits(self.invalid_ratio, self.invalid_ratios)

@@ -1,22 +1,33 @@
-"""The stream worker: the enrichment job on the batch lane, until it is told to stop."""
+"""The stream worker: its jobs on the batch lane, until it is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
+from collections.abc import Mapping, Sequence
 
 import structlog
 
+from loopin_schemas.topics import RAW, TOPICS
 from loopin_streams.enrich.job import EnrichJob
 from loopin_streams.health import health_server
 from loopin_streams.kafka.errors import EXIT_REFUSED, Fenced, RefusedToOpen
-from loopin_streams.kafka.lane import lane_app
+from loopin_streams.kafka.job import Job
+from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
+from loopin_streams.kafka.lane import LaneApp, lane_app
+from loopin_streams.kafka.logs import Logs
+from loopin_streams.kafka.meter import Meters
 from loopin_streams.kafka.outbox import Probe, no_probe
 from loopin_streams.kafka.partition import Limits
 from loopin_streams.kafka.runner import Runner
-from loopin_streams.kafka.waiting import wait_for_topic
-from loopin_streams.metrics import registry_of
+from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.kafka.topic_admin import TopicInfo
+from loopin_streams.kafka.waiting import wait_for_topics
+from loopin_streams.merge.job import MergeJob
+from loopin_streams.metrics import worker_registry
+from loopin_streams.readiness import LAG
 from loopin_streams.settings import StreamSettings
 from loopin_text.sentiment import score
 
@@ -33,45 +44,109 @@ async def run_worker(
     limits: Limits | None = None,
     probe: Probe = no_probe,
 ) -> None:
-    """Enrich until ``stop`` is set; waits for the broker and its topics first.
+    """Enrich and merge until ``stop`` is set; waits for the broker and its topics first.
 
     A worker whose work fails ends the process at once (:func:`end_process`), because Faust and aiokafka
     swallow exceptions where they arise, and a successor fences it anyway.
     """
-    job = EnrichJob(
-        settings.topic_prefix, text_properties=settings.text_properties, sentiment=settings.ai_enabled
-    )
-    topic_id = await wait_for_topic(settings, job.input, stop)
-    if topic_id is None:
+    found = await wait_for_topics(settings, (topic.name for topic in TOPICS), stop)
+    if found is None:
         return
+    try:
+        check_partitions(settings, found)
+    except RefusedToOpen as error:
+        end_process(error)
     # Reads the lexicon, so that the first batch need not.
     await asyncio.to_thread(score, "warm")
-    runner = Runner(settings, job, topic_id, on_fatal=end_process, limits=limits, probe=probe)
-    app = lane_app(settings, runner)
+    _settle_memory()
+    partitions = found[RAW.name].partitions
+    enrich = EnrichJob(settings.enrich_options(partitions))
+    jobs: tuple[Job, ...] = (enrich, MergeJob(partitions, settings.invalid_ratio_limits()))
+    meters = Meters()
+    runners = [
+        Runner(
+            settings,
+            job,
+            found[job.input].id,
+            on_fatal=end_process,
+            partitions=partitions,
+            store_ids={name: found[name].id for name in (job.state_topic, *job.history)},
+            limits=limits,
+            probe=probe,
+            meter=meters.of(job.name),
+        )
+        for job in jobs
+    ]
+    apps = [lane_app(settings, runner) for runner in runners]
+    watch = LagWatch(
+        Logs(settings.kafka_bootstrap),
+        [Consumption(runner.job.name, runner.topic, runner.positions) for runner in runners],
+        LagLimits.of(settings),
+    )
 
-    async with health_server(
-        settings.health_host, settings.health_port, registry_of(runner), runner.unready
-    ) as port:
-        log.info("worker_started", job=job.name, health_port=port)
-        await app.start()
-        stopped = asyncio.create_task(app.wait_until_stopped())
-        told = asyncio.create_task(stop.wait())
-        await asyncio.wait({stopped, told}, return_when=asyncio.FIRST_COMPLETED)
-        if stopped.done() and not told.done():
-            end_process(stopped.exception() or app.crash_reason or RuntimeError("the Faust app stopped"))
-        await app.stop()
-        await runner.stop()
-        told.cancel()
-        stopped.cancel()
-        await asyncio.gather(told, stopped, return_exceptions=True)
-        log.info("worker_stopped", job=job.name)
+    def unready() -> str | None:
+        return next((reason for runner in runners if (reason := runner.unready())), None)
+
+    registry = worker_registry(runners, enrich.costs.sums, watch, meters)
+    checks = {"partitions": unready, LAG: watch.unready}
+    async with health_server(settings.health_host, settings.health_port, registry, checks) as port:
+        log.info("worker_started", jobs=[job.name for job in jobs], health_port=port)
+        for app in apps:
+            await app.start()
+        watching = asyncio.create_task(watch.run(stop))
+        await _until_told(apps, stop)
+        await asyncio.gather(watching, *(app.stop() for app in apps))
+        for runner in runners:
+            await runner.stop()
+        log.info("worker_stopped")
+
+
+async def _until_told(apps: Sequence[LaneApp], stop: asyncio.Event) -> None:
+    """Wait for ``stop``; an app that ends before does not return but ends the process."""
+    running = {asyncio.create_task(app.wait_until_stopped()): app for app in apps}
+    told = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({told, *running}, return_when=asyncio.FIRST_COMPLETED)
+    if told not in done:
+        ended = done.pop()
+        end_process(ended.exception() or running[ended].crash_reason or RuntimeError("the Faust app stopped"))
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+def _settle_memory() -> None:
+    """Keep the collector off what stays.
+
+    Faust collects everything each time it waits for empty streams, and state is bytes, which hold no cycles:
+    so all that the imports made is frozen, and a batch's objects are looked at once, not seven times.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def check_partitions(settings: KafkaSettings, found: Mapping[str, TopicInfo]) -> None:
+    """See that all topics of ``events.raw``'s partition rule have as many partitions as it has.
+
+    Raises:
+        RefusedToOpen: ``partitions_changed``.
+    """
+    wanted = found[RAW.name].partitions
+    for topic in TOPICS:
+        if topic.partitions == "raw" and found[topic.name].partitions != wanted:
+            raise RefusedToOpen(
+                "partitions_changed",
+                f"{settings.topic(topic.name)} has {found[topic.name].partitions} partitions and "
+                f"{settings.topic(RAW.name)} has {wanted}: give all the same number, then run "
+                "`loopin state rebuild`.",
+            )
 
 
 def end_process(error: BaseException) -> None:
     """Log one sentence and leave without clean-up; nothing uncommitted counts."""
-    refused = isinstance(error, RefusedToOpen)
+    refused = {"code": error.code} if isinstance(error, RefusedToOpen) else {}
     sentence = str(error) if isinstance(error, RefusedToOpen | Fenced) else f"{type(error).__name__}: {error}"
-    log.error("worker_ends", reason=sentence)
+    log.error("worker_ends", reason=sentence, **refused)
     sys.stderr.flush()
     sys.stdout.flush()
     os._exit(EXIT_REFUSED if refused else EXIT_FAILED)

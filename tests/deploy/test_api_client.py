@@ -12,11 +12,11 @@ from loopin_deploy.errors import DeployError
 from loopin_deploy.ports import free_port
 
 METRICS = """\
-# TYPE loopin_send_to_queryable_ms gauge
-loopin_send_to_queryable_ms{percentile="50"} 120.0
-loopin_send_to_queryable_ms{percentile="99"} 480.5
+# TYPE loopin_send_to_queryable_seconds gauge
+loopin_send_to_queryable_seconds{quantile="0.5"} 0.125
+loopin_send_to_queryable_seconds{quantile="0.99"} 0.5
 # TYPE other gauge
-other{percentile="50"} 1.0
+other{quantile="0.5"} 1.0
 """
 
 Answer = tuple[int, bytes]
@@ -86,7 +86,7 @@ def test_exported_rows_are_read_as_csv(api: Api) -> None:
 def test_latencies_are_read_from_the_metrics(api: Api) -> None:
     api.answer = (200, METRICS.encode())
 
-    assert api.client.latency_ms() == {"50": 120.0, "99": 480.5}
+    assert api.client.latency_ms() == {"0.5": 125.0, "0.99": 500.0}
 
 
 @pytest.mark.parametrize("status", [401, 404, 500, 503])

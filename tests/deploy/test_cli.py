@@ -16,9 +16,9 @@ from loopin_deploy.cli import EXPECTED, app
 from tests.deploy.command_line import Loopin, run_process
 
 COMMANDS = [
-    *("demo", "up", "down", "replay", "doctor", "run", "migrate", "version"),
-    *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show"),
-    *("kafka", "kafka start", "kafka stop", "kafka status", "kafka logs"),
+    *("demo", "up", "down", "replay", "doctor", "run", "status", "migrate", "version"),
+    *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
+    *("state", "state rebuild", "kafka", "kafka start", "kafka stop", "kafka status", "kafka logs"),
 ]
 
 
@@ -48,7 +48,7 @@ def test_no_command_is_left_out_of_these_tests() -> None:
             assert f"{name or ''} {short}".strip() in COMMANDS
 
 
-@pytest.mark.parametrize("arguments", [[], ["topics"], ["dlq"], ["kafka"]])
+@pytest.mark.parametrize("arguments", [[], ["topics"], ["dlq"], ["state"], ["kafka"]])
 def test_nothing_asked_shows_help(arguments: list[str], loopin: Loopin) -> None:
     ran = loopin(*arguments)
 

@@ -77,7 +77,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     secrets = load_or_create_secrets(tmp_path / "secrets.json", (SHOP, COMMUNITY))
     stack = Stack(StackState(1, "127.0.0.1:1", "http://x", "http://y"), secrets, cast(Supervisor, None))
     monkeypatch.setattr(demo, "_POLL_S", 0.001)
-    monkeypatch.setattr(ApiClient, "latency_ms", lambda _: {"50": 3.0})
+    monkeypatch.setattr(ApiClient, "latency_ms", lambda _: {"0.5": 3.0})
 
     def run(system: System, published: int) -> Result:
         monkeypatch.setattr(demo, "job_counts", system.counts)

@@ -201,7 +201,7 @@ async def check(path: str, *, api_port: int, health_port: int) -> int:
 
 async def test_the_health_check_tells_what_the_role_says() -> None:
     reasons: list[str | None] = [None]
-    async with health_server("127.0.0.1", 0, CollectorRegistry(), lambda: reasons[-1]) as port:
+    async with health_server("127.0.0.1", 0, CollectorRegistry(), {"lag": lambda: reasons[-1]}) as port:
         assert await check("/readyz", api_port=free_port(), health_port=port) == 0
         assert await check("/readyz", api_port=port, health_port=free_port()) == 0
         reasons.append("no partition is open yet")

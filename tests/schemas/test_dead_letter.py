@@ -36,6 +36,10 @@ def test_truncation_shows_in_the_size() -> None:
     assert letter(whole, size=MAX_BODY_BYTES + 1).truncated
 
 
+def test_the_place_names_topic_partition_and_offset() -> None:
+    assert letter(b"").place == "t:0:1"
+
+
 def test_the_reason_travels_between_processes() -> None:
     error = pickle.loads(pickle.dumps(InvalidEvent("not_json", "properties.a", "This is not JSON.")))
     assert (error.code, error.field, error.reason) == ("not_json", "properties.a", "This is not JSON.")

@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from loopin_schemas import DeadLetter, EnrichedEvent, Event, encode
+from loopin_schemas.alert import Alert
 from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property, check_properties_types
-from loopin_schemas.dead_letter import fingerprint
+from loopin_schemas.dead_letter import Replayed, fingerprint
 from loopin_schemas.json_schema import main, schema_files
+from loopin_schemas.profile import Profile, Session
+from loopin_schemas.topics import TOPICS
+from loopin_schemas.window import Cell, MetricWindow, Window, WindowPartials
 
 FOLDER = Path(__file__).parents[2] / "schemas" / "jsonschema"
 UUID = "0190b7a2-8c1e-7d3f-9a4b-5c6d7e8f9a0b"
@@ -23,18 +27,44 @@ SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in F
 
 EVENT = Event(
     project="demo", event="click", distinct_id="u1", uuid=UUID, timestamp="2026-01-02T03:04:05Z", sent_at=1.5,
-    properties=msgspec.Raw(b'{"a":[1]}'),
+    properties=msgspec.Raw(b'{"a":[1]}'), origin=f"{UUID}:0:7",
 )  # fmt: skip
 ENRICHED = EnrichedEvent(
     uuid=UUID, project="demo", event="click", distinct_id="u1", timestamp=1, received_at=2, sentiment=-0.5,
     sentiment_label="negative", warnings=("url:wrong_type",), properties=msgspec.Raw(b"{}"), raw_partition=0,
-    raw_offset=9,
+    late="minute", raw_offset=9,
 )  # fmt: skip
 LETTER = DeadLetter(
     reason="not_json", step="decode", message="This is not JSON.", topic="loopin.events.raw", topic_id="t",
     partition=0, offset=1, first_seen=1, last_seen=2, size=2, sha256=fingerprint(b"\xff\x00"),
     body=b"\xff\x00", key=b"demo:u1",
 )  # fmt: skip
+REPLAYED = Replayed(
+    place=f"{UUID}:0:7", origin=f"{UUID}:0:7", project="demo", uuid=UUID, first_seen=1, replayed_at=2,
+)  # fmt: skip
+PROFILE = Profile(
+    first_seen=1, last_seen=2, events=3, session=Session(1, 2, 3), active_day=0, active_days=b"\x80\x01",
+    revenue={"": -5, "INR": 7},
+)  # fmt: skip
+CELL = Cell("revenue", "currency", "INR", 1, 5, -5, 5)
+PARTIALS = WindowPartials(
+    partition=1, position=9, windows=[Window(project="demo", grain="hour", start=0, cells=[CELL])], more=True
+)  # fmt: skip
+MERGED = MetricWindow(project="demo", metric="events", grain="day", start=0, count=3, revision=1)
+ALERT = Alert(
+    id="a", rule="invalid_ratio", project="demo", severity="critical", message="Too many.", observed=0.5,
+    threshold=0.05, labels={"reason": "not_json"}, window_start=0, raised_at=1,
+)  # fmt: skip
+VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
+    "events.raw": EVENT,
+    "events.enriched": ENRICHED,
+    "events.dlq": LETTER,
+    "dlq.replayed": REPLAYED,
+    "profiles": PROFILE,
+    "windows": PARTIALS,
+    "metrics": MERGED,
+    "alerts": ALERT,
+}
 
 
 def valid(name: str, value: object) -> bool:
@@ -68,16 +98,20 @@ def test_a_missing_folder_is_one_sentence(tmp_path: Path, capsys: pytest.Capture
     assert "top of a checkout" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["events.raw", "events.enriched", "events.dlq", "events.catalogue"])
+def test_every_topic_with_a_value_is_among_these_tests() -> None:
+    assert {topic.name: topic.value for topic in TOPICS if topic.value} == {
+        name: type(value) for name, value in VALUES_OF_TOPICS.items()
+    }
+
+
+@pytest.mark.parametrize("name", [*VALUES_OF_TOPICS, "events.catalogue"])
 def test_is_a_schema_of_the_2020_dialect(name: str) -> None:
     assert SCHEMAS[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     Draft202012Validator.check_schema(SCHEMAS[name])
     assert SCHEMAS[name]["description"]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("events.raw", EVENT), ("events.enriched", ENRICHED), ("events.dlq", LETTER)]
-)
+@pytest.mark.parametrize(("name", "value"), VALUES_OF_TOPICS.items())
 def test_real_encodings_are_valid_and_broken_ones_are_not(name: str, value: msgspec.Struct) -> None:
     plain: dict[str, Any] = json.loads(encode(value))
     assert valid(name, plain)
@@ -85,6 +119,28 @@ def test_real_encodings_are_valid_and_broken_ones_are_not(name: str, value: msgs
     for required in SCHEMAS[name]["required"]:
         assert not valid(name, {key: held for key, held in plain.items() if key != required})
         assert not valid(name, plain | {required: {}})
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES_OF_TOPICS.items())
+def test_what_an_encoding_may_leave_out_is_not_required(name: str, value: msgspec.Struct) -> None:
+    bare = {
+        field.name: getattr(value, field.name) for field in msgspec.structs.fields(value) if field.required
+    }
+    assert valid(name, json.loads(encode(type(value)(**bare))))
+
+
+def test_the_parts_of_a_value_are_held_to_their_schema_too() -> None:
+    partials, profile = json.loads(encode(PARTIALS)), json.loads(encode(PROFILE))
+    [window] = partials["windows"]
+    [cell] = window["cells"]
+    for broken in (
+        window | {"grain": "week"},
+        window | {"cells": [cell[:3]]},
+        window | {"cells": [[1, *cell]]},
+    ):
+        assert not valid("windows", partials | {"windows": [broken]})
+    assert not valid("profiles", profile | {"session": [1, 2]})
+    assert not valid("profiles", profile | {"revenue": {"INR": "7"}})
 
 
 @pytest.mark.parametrize("name", ["events.raw", "events.enriched"])
@@ -100,6 +156,7 @@ def test_real_encodings_are_valid_and_broken_ones_are_not(name: str, value: msgs
         {"distinct_id": "a" * 201},
         {"project": "a b"},
         {"uuid": "1"},
+        {"_origin": "0:7"},
         {"timestamp": True},
     ],
 )

@@ -7,18 +7,26 @@ import re
 import pytest
 
 from loopin_schemas import DeadLetter, EnrichedEvent, Event
+from loopin_schemas.alert import Alert
+from loopin_schemas.dead_letter import Replayed
+from loopin_schemas.profile import Profile
 from loopin_schemas.topics import (
     DAY,
     DLQ,
     ENRICH_STATE,
-    ENRICHED,
     HOUR,
+    MERGE_STATE,
+    METRICS,
+    PROFILES,
     RAW,
+    REPLAYED,
     SEEN,
     TOPICS,
+    WINDOWS,
     Topic,
     event_key,
 )
+from loopin_schemas.window import MetricWindow, WindowPartials
 
 
 def test_names_are_unique_and_legal() -> None:
@@ -32,12 +40,16 @@ def test_values() -> None:
         "events.raw": Event,
         "events.enriched": EnrichedEvent,
         "events.dlq": DeadLetter,
+        "dlq.replayed": Replayed,
+        "profiles": Profile,
+        "windows": WindowPartials,
+        "metrics": MetricWindow,
+        "alerts": Alert,
     }
 
 
-@pytest.mark.parametrize("topic", [RAW, ENRICHED, DLQ, ENRICH_STATE, SEEN], ids=lambda topic: topic.name)
-def test_topics_beside_raw_have_its_partitions(topic: Topic) -> None:
-    assert topic.partitions == "raw"
+def test_all_but_what_is_read_whole_have_the_partitions_of_raw() -> None:
+    assert [topic.name for topic in TOPICS if topic.partitions != "raw"] == ["dlq.replayed", "alerts"]
 
 
 def test_raw_takes_the_brokers_time_and_keeps_a_week() -> None:
@@ -56,14 +68,30 @@ def test_dead_letters_are_kept_a_month() -> None:
     assert DLQ.config() == {"cleanup.policy": "delete", "retention.ms": str(30 * DAY)}
 
 
-def test_state_is_compacted_in_small_segments() -> None:
-    assert ENRICH_STATE.compacted
-    assert ENRICH_STATE.config() == {
+def test_what_was_replayed_is_known_for_longer_than_the_letter_itself() -> None:
+    assert REPLAYED.partitions == "one"
+    assert REPLAYED.config() == {"cleanup.policy": "delete", "retention.ms": str(31 * DAY)}
+
+
+@pytest.mark.parametrize("topic", [ENRICH_STATE, MERGE_STATE, PROFILES], ids=lambda topic: topic.name)
+def test_state_is_compacted_in_small_segments(topic: Topic) -> None:
+    assert topic.compacted
+    assert topic.config() == {
         "cleanup.policy": "compact",
         "segment.ms": "900000",
         "segment.bytes": "67108864",
         "min.cleanable.dirty.ratio": "0.1",
     }
+
+
+def test_no_other_topic_is_compacted() -> None:
+    compacted = [topic.name for topic in TOPICS if topic.compacted]
+    assert compacted == ["profiles", "enrich.state", "merge.state"]
+
+
+def test_shares_of_windows_are_kept_a_day_and_sums_a_week() -> None:
+    assert WINDOWS.config() == {"cleanup.policy": "delete", "retention.ms": str(DAY)}
+    assert METRICS.config() == {"cleanup.policy": "delete", "retention.ms": str(7 * DAY)}
 
 
 def test_seen_keeps_the_duplicate_window_in_small_segments() -> None:

@@ -358,7 +358,7 @@ class TestValidate:
     def test_returns_the_properties(self) -> None:
         raw = body(
             uuid=UUID, parent_uuid=UUID, session_id="s", timestamp="2026-01-02T03:04:05Z", sent_at=NOW,
-            properties={"a": 1},
+            properties={"a": 1}, _origin=f"{UUID}:0:9223372036854775807",
         )  # fmt: skip
         assert validate(decode_event(raw)) == {"a": 1}
         assert validate(decode_event(body())) == {}
@@ -373,6 +373,8 @@ class TestValidate:
             ({"distinct_id": "a\0"}, "null_byte", "distinct_id"),
             ({"uuid": "1"}, "uuid_invalid", "uuid"),
             ({"parent_uuid": "1"}, "uuid_invalid", "parent_uuid"),
+            ({"_origin": "0:7"}, "origin_invalid", "_origin"),
+            ({"_origin": f"{UUID}:0:7\n"}, "origin_invalid", "_origin"),
             ({"session_id": " "}, "session_id_empty", "session_id"),
             ({"session_id": "s" * 201}, "session_id_too_long", "session_id"),
             ({"timestamp": "soon"}, "timestamp_invalid", "timestamp"),

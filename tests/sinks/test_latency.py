@@ -57,3 +57,10 @@ def test_one_batch_is_kept_whatever_its_size(size: int) -> None:
     latency = Latency(limit=10)
     latency.add(range(size))
     assert latency.percentile(100) == size - 1
+
+
+def test_several_percentiles_are_those_asked_for_singly() -> None:
+    latency = Latency()
+    assert latency.percentiles([50, 99]) == []
+    latency.add(range(1000))
+    assert latency.percentiles([50, 99]) == [latency.percentile(50), latency.percentile(99)]

@@ -14,6 +14,8 @@ from loopin_sinks.store.properties import PROPERTY_COLUMNS
 SHIPPED = {
     "0000_schema_migrations": "019c2ed0b191c5c60d570151c20a392905cfc69f1ae7004b37a052100e452a62",
     "0001_events": "ffb2d87a5943b1e8f34b11c5fbab63e56e630ba9f92896993187f198694e1ec0",
+    "0002_events_origin": "b8ff0242b5e8b6a1217d05447d77724035e3f07430fd273fdee7ec665eec2f41",
+    "0003_metric_windows": "aa9e84a0b73ba222e4056616e8e8d2ee44d2fa58708dd5b30061dc1bb988eaf8",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 
@@ -59,6 +61,17 @@ async def test_a_migration_killed_before_it_was_recorded_is_repeated(
         "SETTINGS mutations_sync = 2"
     )
     assert await migrate(embedded, settings) == list(MIGRATIONS[1:])
+
+
+async def test_rows_of_an_earlier_release_have_no_origin(
+    embedded: Store, settings: StoreSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loopin_sinks.migrate.MIGRATIONS", MIGRATIONS[:2])
+    await migrate(embedded, settings)
+    await embedded.command("INSERT INTO events (project, uuid) SELECT 'demo', generateUUIDv4()")
+    monkeypatch.undo()
+    assert await migrate(embedded, settings) == list(MIGRATIONS[2:])
+    assert await embedded.query("SELECT project, _origin FROM events") == [{"project": "demo", "_origin": ""}]
 
 
 async def test_a_changed_migration_is_refused(embedded: Store, settings: StoreSettings) -> None:

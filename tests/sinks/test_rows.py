@@ -94,8 +94,10 @@ async def test_every_field_comes_back(events: Store) -> None:
         sentiment=-0.6369,
         sentiment_label="negative",
         warnings=("amount", "currency"),
+        late="hour",
         raw_partition=2**31 - 1,
         raw_offset=2**63 - 1,
+        origin=f"{TOPIC_ID}:7:{2**63 - 1}",
     )
     await events.insert("events", table(full, first_offset=2**62, days=365), token="a")
     rows = await events.query("SELECT *, user = cityHash64(distinct_id) AS user_is_hash FROM events")
@@ -116,8 +118,10 @@ async def test_every_field_comes_back(events: Store) -> None:
             "sentiment": -0.6369,
             "sentiment_label": "negative",
             "warnings": ["amount", "currency"],
+            "late": "hour",
             "_raw_partition": 2**31 - 1,
             "_raw_offset": 2**63 - 1,
+            "_origin": f"{TOPIC_ID}:7:{2**63 - 1}",
             "_topic_id": uuid.UUID(TOPIC_ID),
             "_partition": 3,
             "_offset": 2**62,
@@ -147,6 +151,7 @@ async def test_what_an_event_lacks_is_null_or_empty(events: Store) -> None:
             "sentiment": None,
             "sentiment_label": "",
             "warnings": [],
+            "late": "",
             "timestamp": at(NOW_MS),
             "received_at": at(NOW_MS + 5),
         }

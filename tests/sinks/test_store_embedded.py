@@ -1,43 +1,20 @@
-"""The engine inside this process: its leak of failed queries' rows, its memory, and its folder."""
+"""The engine inside this process: why its connections are dropped, its memory, and its folder."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import sys
-from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import chdb
-import psutil
 import pyarrow as pa
 import pytest
 
 from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
-from loopin_sinks.store.embedded import READERS, STREAMS
-
-ROWS_THEN_FAILURE = (
-    "SELECT 'secret' AS s, throwIf(number = 50000) FROM numbers(100000) SETTINGS max_block_size = 1000",
-    "SELECT 'secret' AS s, number FROM numbers(100000) "
-    "SETTINGS max_block_size = 1000, max_result_rows = 5000",
-    "SELECT 'secret' AS s, sleepEachRow(0.001) FROM numbers(100000) "
-    "SETTINGS max_block_size = 10, max_execution_time = 0.1",
-    "SELECT 'secret' AS s, length(range(number * 1000)) FROM numbers(100000) "
-    "SETTINGS max_block_size = 10, max_memory_usage = 30000000",
-)
-
-
-async def answers_are_its_own(store: Store) -> None:
-    """More queries at once than there are threads, each with an answer that no other could give."""
-    answers = await asyncio.gather(
-        *(store.query("SELECT {i:UInt32} AS mine", {"i": i}) for i in range(READERS * 3))
-    )
-    assert answers == [[{"mine": i}] for i in range(READERS * 3)]
-
-
-async def exported(store: Store, sql: str) -> list[tuple[object, ...]]:
-    async with store.stream(sql) as rows:
-        return [row async for block in rows for row in block]
+from loopin_sinks.store.embedded import READERS
+from loopin_sinks.store.interface import STREAMS
+from tests.sinks.asking import ROWS_THEN_FAILURE, answers_are_its_own, until_running
 
 
 def test_a_bare_connection_hands_a_failed_querys_rows_to_the_next(tmp_path: Path) -> None:
@@ -48,50 +25,16 @@ def test_a_bare_connection_hands_a_failed_querys_rows_to_the_next(tmp_path: Path
         assert b"secret" in connection.query("SELECT 44", "TSV").bytes()
 
 
-@pytest.mark.parametrize("failing", ROWS_THEN_FAILURE)
-async def test_a_failed_querys_rows_reach_nobody(embedded: Store, failing: str) -> None:
-    outcomes = await asyncio.gather(
-        *(embedded.query(failing) for _ in range(READERS)), return_exceptions=True
-    )
-    assert all(isinstance(outcome, StoreError) for outcome in outcomes)
-    await answers_are_its_own(embedded)
-
-
-async def test_a_failed_commands_rows_reach_nobody(embedded: Store) -> None:
-    await embedded.command("CREATE TABLE kept (n Int64) ENGINE = MergeTree ORDER BY n")
-    for failing in ROWS_THEN_FAILURE[:2]:
-        with pytest.raises(StoreError):
-            await embedded.command(failing)
-        await embedded.insert("kept", pa.table({"n": pa.array([1], pa.int64())}), token=failing)
-    assert await embedded.query("SELECT n FROM kept") == [{"n": 1}, {"n": 1}]
-
-
-async def test_a_failed_streams_rows_reach_nobody(embedded: Store) -> None:
-    for failing in ROWS_THEN_FAILURE * 2:
-        with pytest.raises(StoreError):
-            await exported(embedded, failing)
-        assert await exported(embedded, "SELECT 44 AS mine") == [(44,)]
-    await answers_are_its_own(embedded)
-
-
-async def test_a_cancelled_querys_rows_reach_nobody(embedded: Store) -> None:
+async def test_more_cancelled_queries_than_readers_leave_nothing_behind(embedded: Store) -> None:
     slow = "SELECT 'secret' AS s, sleepEachRow(0.01) FROM numbers(30) SETTINGS max_block_size = 1"
     tasks = [asyncio.create_task(embedded.query(slow)) for _ in range(READERS * 2)]
-    await asyncio.sleep(0.1)
+    # The others wait for a reader.
+    await until_running(embedded, "sleepEachRow(0.01)", READERS)
     for task in tasks:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
     await answers_are_its_own(embedded)
-
-
-async def test_an_abandoned_stream_lets_its_slot_and_its_rows_go(embedded: Store) -> None:
-    sql = "SELECT 'secret' AS s FROM numbers(10000000)"
-    for _ in range(STREAMS + 1):
-        async with embedded.stream(sql) as rows:
-            async for _block in rows:
-                break
-        await answers_are_its_own(embedded)
 
 
 async def test_a_stream_never_closed_is_closed_when_forgotten(embedded: Store) -> None:
@@ -101,54 +44,7 @@ async def test_a_stream_never_closed_is_closed_when_forgotten(embedded: Store) -
             await anext(aiter(await context.__aenter__()))
             del context
             gc.collect()
-            await asyncio.sleep(0.05)
         await answers_are_its_own(embedded)
-
-
-async def test_a_stream_cancelled_in_mid_read_lets_its_slot_go(embedded: Store) -> None:
-    async def read() -> None:
-        async with embedded.stream(
-            "SELECT sleepEachRow(0.02) FROM numbers(50) SETTINGS max_block_size = 1"
-        ) as rows:
-            async for _ in rows:
-                pass
-
-    async with asyncio.timeout(10):
-        for _ in range(STREAMS + 1):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(read(), 0.1)
-    await answers_are_its_own(embedded)
-
-
-async def test_streams_beyond_the_limit_wait_for_one_to_end(embedded: Store) -> None:
-    async with AsyncExitStack() as open_streams:
-        for _ in range(STREAMS):
-            await open_streams.enter_async_context(embedded.stream("SELECT 1"))
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(embedded.stream("SELECT 1").__aenter__(), 0.1)
-    async with embedded.stream("SELECT 1") as rows:
-        assert [block async for block in rows] == [[(1,)]]
-
-
-async def test_a_stream_takes_constant_memory(embedded: Store) -> None:
-    process = psutil.Process()
-    sql = "SELECT number, repeat('x', 200) AS text FROM numbers(1000000)"
-    sizes = []
-    async with embedded.stream(sql) as rows:
-        async for block in rows:
-            sizes.append(process.memory_info().rss)
-            assert len(block) <= 8192
-    # The whole result is over 200 MB of text alone.
-    assert max(sizes) - sizes[len(sizes) // 10] < 60 << 20
-
-
-async def test_a_slow_query_does_not_hold_the_event_loop(embedded: Store) -> None:
-    slow = asyncio.create_task(embedded.query("SELECT sleep(0.5)"))
-    turns = 0
-    while not slow.done():
-        await asyncio.sleep(0.01)
-        turns += 1
-    assert turns > 20
 
 
 async def test_the_engines_memory_is_bounded(embedded: Store, embedded_settings: StoreSettings) -> None:
@@ -162,9 +58,17 @@ async def test_the_engines_memory_is_bounded(embedded: Store, embedded_settings:
 
 async def test_a_large_grouping_goes_to_disk(tmp_path: Path) -> None:
     store = open_store(StoreSettings(data_dir=tmp_path, store_memory_mb=256))
-    sql = "SELECT count() AS c FROM (SELECT number % 2000000 AS k, count() FROM numbers(2000000) GROUP BY k)"
-    assert await store.query(sql) == [{"c": 2_000_000}]
+    groups = "SELECT number % 4000000 AS k, count() FROM numbers(4000000) GROUP BY k"
+    before = await _parts_on_disk(store)
+    assert await store.query(f"SELECT count() AS c FROM ({groups})") == [{"c": 4_000_000}]
+    assert await _parts_on_disk(store) > before
     await store.close()
+
+
+async def _parts_on_disk(store: Store) -> int:
+    """Parts of groupings that the engine has written to disk since this process began."""
+    sql = "SELECT sum(value) AS parts FROM system.events WHERE event = 'ExternalAggregationWritePart'"
+    return int((await store.query(sql))[0]["parts"])
 
 
 async def test_rows_and_tokens_outlive_a_restart(embedded_settings: StoreSettings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 import pytest
-from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, StreamFailureError
 
 from loopin_sinks.store import StoreError
 from loopin_sinks.store.errors import translate
@@ -21,6 +21,8 @@ from loopin_sinks.store.errors import translate
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full"),
         (DatabaseError("Code: 516.", code=516), "store_unreachable"),
         (OperationalError("Network Error: refused"), "store_unreachable"),
+        (StreamFailureError("Stream failed during read"), "query_failed"),
+        (StreamFailureError("Code: 159.", code=159), "query_timeout"),
         (ConnectionResetError(), "store_unreachable"),
         (TimeoutError(), "query_timeout"),
         (DatabaseError("Code: 62. near 'secret'", code=62, name="SYNTAX_ERROR"), "query_failed"),

@@ -13,10 +13,7 @@ import pytest
 
 from loopin_streams.kafka.topic_admin import TopicAdmin
 from loopin_streams.settings import StreamSettings
-
-pytest.register_assert_rewrite("tests.streams.exactly_once", "tests.streams.installation")
-
-from tests.streams.installation import Installation, Nursery  # noqa: E402 (rewriting must be asked for first)
+from tests.streams.installation import Installation, Nursery
 
 
 class Broker(Protocol):

@@ -21,6 +21,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from loopin_streams.settings import StreamSettings
+from tests.streams import plain_state
+from tests.streams.plain_state import Numbers, Series, Shares
 
 DEADLINE_S = 60.0
 
@@ -106,13 +108,33 @@ class Worker:
 
 @dataclass
 class Found:
-    """All committed records of an installation, by partition; ``state`` holds the markers in order."""
+    """All committed records of an installation, by partition.
+
+    ``state`` holds the enrichment's markers in order, ``state_ms`` when each was written (epoch ms);
+    ``profiles`` are the newest by user, ``windows`` and ``metrics`` the records in order.
+    """
 
     raw: list[list[Message]]
     enriched: list[list[dict[str, Any]]]
     dlq: list[list[dict[str, Any]]]
     state: list[list[dict[str, Any]]]
+    state_ms: list[list[int]]
     seen: list[list[bytes]]
+    profiles: list[dict[str, dict[str, Any]]]
+    windows: list[list[dict[str, Any]]]
+    metrics: list[list[dict[str, Any]]]
+
+    def published(self) -> list[int]:
+        """Of each raw partition, the offset below which all is in the windows that it has published."""
+        return _published(self.windows)
+
+    def shares(self) -> list[Shares]:
+        """Each raw partition's share of the windows: its newest record of each series."""
+        return _shares(self.windows)
+
+    def sums(self) -> Shares:
+        """The windows over all partitions: the greatest revision of each series."""
+        return _sums(self.metrics)
 
 
 @dataclass
@@ -153,7 +175,7 @@ class Installation:
         """A worker process; the probe sends ``signal_name`` at the ``passing``-th passing of ``point``."""
         log = self.folder / f"worker{len(self.workers)}.log"
         order = {
-            "settings": self.settings.model_dump(),
+            "settings": self.settings.model_dump(mode="json"),
             "log": str(log),
             "point": point,
             "passing": passing,
@@ -205,27 +227,49 @@ class Installation:
 
     def read_all(self) -> Found:
         """All topics of the installation."""
+        markers = self._markers()
         return Found(
             raw=self.read("events.raw"),
             enriched=_json(self.read("events.enriched")),
             dlq=_json(self.read("events.dlq")),
-            state=_json(self.read("enrich.state")),
+            state=_json(markers),
+            state_ms=[[message.timestamp()[1] for message in part] for part in markers],
             seen=[[message.value() or b"" for message in part] for part in self.read("seen")],
+            profiles=[_newest(part) for part in self.read("profiles")],
+            windows=_json(self.read("windows")),
+            metrics=_json(self.read("metrics")),
         )
+
+    def settled(self) -> Found:
+        """All topics, once the windows of every raw record are published and added up."""
+        last = [part[-1].offset() if part else -1 for part in self.read("events.raw")]
+
+        def published() -> bool:
+            found = _published(_json(self.read("windows")))
+            return all(position > offset for position, offset in zip(found, last, strict=True))
+
+        def merged() -> bool:
+            shares = _shares(_json(self.read("windows")))
+            return _sums(_json(self.read("metrics"))) == plain_state.added_up(shares)
+
+        wait_until(published, "the windows of every record are published")
+        wait_until(merged, "what was published is added up")
+        return self.read_all()
+
+    def _markers(self) -> list[list[Message]]:
+        return _markers_of(self.read("enrich.state"))
 
     def absorbed(self) -> int:
         """Raw records that the committed markers count as read."""
         return sum(
-            markers[-1].get("counts", {}).get("read", 0)
-            for markers in _json(self.read("enrich.state"))
-            if markers
+            markers[-1].get("counts", {}).get("read", 0) for markers in _json(self._markers()) if markers
         )
 
     def wait_position(self, offset: int) -> None:
         """Until the marker of every partition stands at ``offset``."""
 
         def reached() -> bool:
-            last = [markers[-1:] for markers in _json(self.read("enrich.state"))]
+            last = [markers[-1:] for markers in _json(self._markers())]
             return all(marker and marker[0]["position"] == offset for marker in last)
 
         wait_until(reached, f"all markers at {offset}")
@@ -233,6 +277,42 @@ class Installation:
     def wait_absorbed(self, records: int) -> None:
         """Until the markers count at least ``records``."""
         wait_until(lambda: self.absorbed() >= records, f"{records} records absorbed")
+
+
+def _markers_of(state: list[list[Message]]) -> list[list[Message]]:
+    return [[message for message in part if message.key() == b"m"] for part in state]
+
+
+def _newest(found: list[Message]) -> dict[str, dict[str, Any]]:
+    values = {(message.key() or b"").decode(): message.value() for message in found}
+    return {key: json.loads(value) for key, value in values.items() if value is not None}
+
+
+def _published(windows: list[list[dict[str, Any]]]) -> list[int]:
+    found = [0] * len(windows)
+    for partials in (one for part in windows for one in part):
+        found[partials["partition"]] = max(found[partials["partition"]], partials["position"])
+    return found
+
+
+def _shares(windows: list[list[dict[str, Any]]]) -> list[Shares]:
+    found: list[Shares] = [{} for _ in windows]
+    for partials in (one for part in windows for one in part):
+        found[partials["partition"]].update(plain_state.shares_in(partials.get("windows", [])))
+    return found
+
+
+def _sums(metrics: list[list[dict[str, Any]]]) -> Shares:
+    newest: dict[Series, dict[str, Any]] = {}
+    for one in (one for part in metrics for one in part):
+        about = one["metric"], one.get("dimension", ""), one.get("value", "")
+        series = Series(one["project"], one["grain"], one["start"], *about)
+        if series not in newest or one["revision"] > newest[series]["revision"]:
+            newest[series] = one
+    return {
+        series: Numbers(one["count"], one.get("sum"), one.get("min"), one.get("max"))
+        for series, one in newest.items()
+    }
 
 
 def _json(found: list[list[Message]]) -> list[list[dict[str, Any]]]:

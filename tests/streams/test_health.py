@@ -19,7 +19,7 @@ async def test_health_readiness_and_metrics(session: ClientSession) -> None:
     registry = CollectorRegistry()
     Counter("things", "Things.", registry=registry).inc(3)
     reason: str | None = "no partition is open yet"
-    async with health_server("127.0.0.1", 0, registry, lambda: reason) as port:
+    async with health_server("127.0.0.1", 0, registry, {"partitions": lambda: reason}) as port:
         base = f"http://127.0.0.1:{port}"
         async with session.get(f"{base}/healthz") as answer:
             assert (answer.status, await answer.json()) == (200, {"status": "ok"})
@@ -33,10 +33,23 @@ async def test_health_readiness_and_metrics(session: ClientSession) -> None:
             assert "things_total 3.0" in await answer.text()
 
 
+async def test_a_check_may_be_left_out(session: ClientSession) -> None:
+    checks = {"partitions": lambda: None, "lag": lambda: "It is an hour behind."}
+    async with health_server("127.0.0.1", 0, CollectorRegistry(), checks) as port:
+        ready = f"http://127.0.0.1:{port}/readyz"
+        for query, status in (("", 503), ("?exclude=lag", 200), ("?exclude=partitions", 503)):
+            async with session.get(ready + query) as answer:
+                assert answer.status == status, query
+        async with session.get(f"{ready}?exclude=lag&exclude=lags") as answer:
+            said = await answer.json()
+            assert answer.status == 400
+            assert said["reason"] == "There is no check lags: leave out one of partitions, lag."
+
+
 async def test_the_port_is_free_again_afterwards() -> None:
-    async with health_server("127.0.0.1", 0, CollectorRegistry(), lambda: None) as port:
+    async with health_server("127.0.0.1", 0, CollectorRegistry(), {}) as port:
         with pytest.raises(OSError, match="address already in use"):
-            async with health_server("127.0.0.1", port, CollectorRegistry(), lambda: None):
+            async with health_server("127.0.0.1", port, CollectorRegistry(), {}):
                 pass
-    async with health_server("127.0.0.1", port, CollectorRegistry(), lambda: None) as again:
+    async with health_server("127.0.0.1", port, CollectorRegistry(), {}) as again:
         assert again == port

@@ -9,7 +9,11 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from loopin_streams.kafka.topic_admin import TopicAdmin
+from loopin_schemas.topics import TOPICS
+from loopin_streams.kafka.errors import RefusedToOpen
+from loopin_streams.kafka.topic_admin import TopicAdmin, TopicInfo
+from loopin_streams.settings import StreamSettings
+from loopin_streams.worker import check_partitions
 from tests.streams.conftest import Run, Scenario
 from tests.streams.exactly_once import assert_exactly_once, mixed_events
 from tests.streams.installation import Installation, wait_until
@@ -59,6 +63,28 @@ def absorb_some(installation: Installation) -> None:
     assert worker.terminate() == 0
 
 
+# Topics that do not fit together.
+
+
+def described(**partitions: int) -> dict[str, TopicInfo]:
+    """Topics with two partitions each, or as many as said here."""
+    return {
+        topic.name: TopicInfo(topic.name, partitions.get(topic.name.replace(".", "_"), 2)) for topic in TOPICS
+    }
+
+
+def test_topics_of_the_raw_logs_partitions_must_have_as_many() -> None:
+    settings = StreamSettings(topic_prefix="p.")
+    check_partitions(settings, described(dlq_replayed=1, alerts=1))
+    with pytest.raises(
+        RefusedToOpen, match=r"p\.profiles has 3 partitions and p\.events\.raw has 2"
+    ) as refusal:
+        check_partitions(settings, described(profiles=3))
+    assert refusal.value.code == "partitions_changed"
+    with pytest.raises(RefusedToOpen):
+        check_partitions(settings, described(events_raw=3))
+
+
 # Stopping.
 
 
@@ -70,7 +96,7 @@ def sigterm_while_a_batch_is_gathered_leaves_it_to_the_next_worker(installation:
     assert installation.absorbed() == 0
     installation.start()
     installation.wait_absorbed(EVENTS)
-    assert_exactly_once(installation.read_all())
+    assert_exactly_once(installation.settled())
 
 
 @dataclass(frozen=True)
@@ -88,7 +114,7 @@ class ToldToStop:
         assert worker.wait() == 0
         installation.start()
         installation.wait_absorbed(EVENTS)
-        assert_exactly_once(installation.read_all())
+        assert_exactly_once(installation.settled())
 
 
 def sigterm_while_waiting_for_the_topics_ends_at_once(installation: Installation) -> None:
@@ -138,8 +164,9 @@ class Refused:
     """A worker started after ``unfit`` ends with code 78 and one sentence, and writes nothing."""
 
     unfit: Scenario
+    code: str
     sentence: str
-    advice: str = "enrich.state and "
+    advice: str = "stop the workers and run `loopin state rebuild enrich`"
 
     def __call__(self, installation: Installation) -> None:
         absorb_some(installation)
@@ -150,9 +177,11 @@ class Refused:
         ends = [line for line in worker.said().splitlines() if "worker_ends" in line]
         assert self.sentence in ends[0]
         assert self.advice in ends[0]
+        assert f"code={self.code} " in ends[0]
         assert "Traceback" not in worker.said()
         after = installation.read_all()
-        assert (after.enriched, after.dlq) == (before.enriched, before.dlq)
+        assert (after.enriched, after.dlq, after.seen) == (before.enriched, before.dlq, before.seen)
+        assert (after.profiles, after.windows) == (before.profiles, before.windows)
 
 
 def records_removed_under_a_running_worker_are_not_passed_over(installation: Installation) -> None:
@@ -186,11 +215,15 @@ SCENARIOS: dict[str, Scenario] = {
     "told to stop before the commit": ToldToStop("before_commit"),
     "told to stop while it waits for topics": sigterm_while_waiting_for_the_topics_ends_at_once,
     "waits for its topics": a_worker_waits_for_its_topics,
-    "topic recreated": Refused(recreated, "deleted and created again"),
-    "marker beyond log": Refused(marker_beyond_log, "lies beyond its input log"),
-    "marker gone": Refused(marker_gone, "has no marker"),
-    "log starts after marker": Refused(log_starts_after_marker, "records were removed before they were read"),
-    "marker unreadable": Refused(marker_unreadable, "cannot be read", "reset the job's state topics"),
+    "topic recreated": Refused(recreated, "topic_recreated", "deleted and created again"),
+    "marker beyond log": Refused(marker_beyond_log, "marker_beyond_log", "lies beyond its input log"),
+    "marker gone": Refused(marker_gone, "marker_missing", "but no marker, so its state was lost"),
+    "log starts after marker": Refused(
+        log_starts_after_marker, "log_starts_after_marker", "records were removed before they were read"
+    ),
+    "marker unreadable": Refused(
+        marker_unreadable, "marker_unreadable", "cannot be read", "run `loopin state rebuild`"
+    ),
     "records removed while it runs": records_removed_under_a_running_worker_are_not_passed_over,
     "topic recreated while it runs": a_topic_recreated_under_a_running_worker_is_refused,
 }

@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import Sequence
 from contextlib import aclosing
-from pathlib import Path
-from typing import Annotated, NamedTuple
+from heapq import nlargest
+from time import time
+from typing import Annotated
 
 import typer
-from msgspec import DecodeError
 from rich.table import Column, Table
 
+from loopin_deploy.commands.dead_letter_replay import replay
+from loopin_deploy.commands.letter_ids import letter_id, not_found, say_unreadable
 from loopin_deploy.commands.options import Data, kafka_settings
-from loopin_deploy.errors import DeployError
-from loopin_deploy.screen import err, out, printable, verbatim
-from loopin_schemas.codec import decode
-from loopin_schemas.dead_letter import DeadLetter
+from loopin_deploy.commands.since import since_ms
+from loopin_deploy.screen import out, printable, verbatim
+from loopin_schemas.dead_letter import Replayed
 from loopin_schemas.timestamps import to_iso
-from loopin_schemas.topics import DLQ
-from loopin_streams.kafka.reader import Reader
-from loopin_streams.kafka.topic_admin import TopicAdmin
+from loopin_streams.dead_letters.known import read_replayed
+from loopin_streams.dead_letters.letters import Found, LetterId, Selection, read_letters
+from loopin_streams.kafka.settings import KafkaSettings
 
 app = typer.Typer(help="Dead letters: records that could not be processed.", no_args_is_help=True)
+app.command()(replay)
 
 WIDE = 120
 """Terminal columns from which on the list has room for the messages."""
 
-
-class Found(NamedTuple):
-    """A dead letter and its place on ``events.dlq``."""
-
-    partition: int
-    offset: int
-    letter: DeadLetter
-
-    @property
-    def id(self) -> str:
-        """As ``loopin dlq show`` takes it."""
-        return f"{self.partition}:{self.offset}"
+SLACK = 5_000
+"""Letters read before those that are not listed are let go of."""
 
 
 @app.command("list")
@@ -46,10 +38,12 @@ def list_letters(
     data: Data,
     reason: Annotated[str, typer.Option(help="Only this reason.")] = "",
     project: Annotated[str, typer.Option(help="Only this project.")] = "",
+    since: Annotated[str, typer.Option(help="Only those seen since: a time, or an age (2h, 3d).")] = "",
     limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 50,
 ) -> None:
     """List them, newest first."""
-    found = asyncio.run(_letters(data, reason, project))
+    selection = Selection(reason=reason, project=project, since=since_ms(since, int(time() * 1000)))
+    number, newest, replays = asyncio.run(_newest(kafka_settings(data), selection, limit))
     wide = out.width >= WIDE
     table = Table(
         Column("id", no_wrap=True),
@@ -58,35 +52,32 @@ def list_letters(
         "field",
         "project",
         "bytes",
+        "replayed",
         *(["message"] if wide else []),
     )
-    for item in sorted(found, key=lambda item: item.letter.last_seen, reverse=True)[:limit]:
-        letter = item.letter
+    for found in newest:
+        letter = found.letter
         row = [
-            item.id,
+            str(found.id),
             to_iso(letter.last_seen)[:19],
             letter.reason,
             letter.field or "-",
             letter.project or "-",
             f"{letter.size:,}",
+            _when(replays.get(letter.place), wide),
         ]
         table.add_row(*map(verbatim, [*row, *([letter.message] if wide else [])]))
     out.print(table)
-    out.print(f"{len(found):,} dead letters; `loopin dlq show ID` shows one whole.", highlight=False)
+    out.print(f"{number:,} dead letters; `loopin dlq show ID` shows one whole.", highlight=False)
 
 
 @app.command()
 def show(data: Data, id: Annotated[str, typer.Argument(help="As `loopin dlq list` shows it.")]) -> None:
     """Show one whole, with its original bytes."""
-    partition, _, offset = id.partition(":")
-    if not (partition.isdecimal() and offset.isdecimal()):
-        raise DeployError(
-            "id_invalid", "id", f"{id} is no id: give partition:offset, as `loopin dlq list` does."
-        )
-    item = asyncio.run(_letter(data, int(partition), int(offset)))
-    letter = item.letter
+    found, replayed = asyncio.run(_one(kafka_settings(data), letter_id(id)))
+    letter = found.letter
     rows = [
-        ("id", item.id),
+        ("id", str(found.id)),
         ("reason", letter.reason),
         ("field", letter.field or "-"),
         ("step", letter.step),
@@ -95,6 +86,7 @@ def show(data: Data, id: Annotated[str, typer.Argument(help="As `loopin dlq list
         ("origin", f"{letter.topic} {letter.partition}:{letter.offset} (topic id {letter.topic_id})"),
         ("first seen", to_iso(letter.first_seen)),
         ("last seen", to_iso(letter.last_seen)),
+        ("replayed", _replay_of(replayed)),
         ("size", f"{letter.size:,} bytes{', cut' if letter.truncated else ''}"),
         ("sha256", letter.sha256),
         ("key", repr(letter.key)),
@@ -106,43 +98,43 @@ def show(data: Data, id: Annotated[str, typer.Argument(help="As `loopin dlq list
     out.print(printable(body, keep="\n"), highlight=False, markup=False, soft_wrap=True)
 
 
-async def _letters(data: Path, reason: str, project: str) -> list[Found]:
-    return [
-        item
-        async for item in _read(data)
-        if reason in ("", item.letter.reason) and project in ("", item.letter.project)
-    ]
+def _when(replayed: Replayed | None, wide: bool) -> str:
+    if replayed is None:
+        return "-"
+    return to_iso(replayed.replayed_at)[:19] if wide else "yes"
 
 
-async def _letter(data: Path, partition: int, offset: int) -> Found:
-    # Left early, a generator must be closed by hand, or the event loop ends before its consumer.
-    async with aclosing(_read(data, partition, offset)) as letters:
-        async for item in letters:
-            return item
-    raise DeployError("not_found", "id", f"There is no dead letter {partition}:{offset} (any more).")
+def _replay_of(replayed: Replayed | None) -> str:
+    if replayed is None:
+        return "-"
+    by = f", by {replayed.fix}" if replayed.fix else ", as it was"
+    return f"{to_iso(replayed.replayed_at)} as {replayed.uuid or 'an event without a valid uuid'}{by}"
 
 
-async def _read(
-    data: Path, partition: int | None = None, offset: int | None = None
-) -> AsyncGenerator[Found, None]:
-    settings = kafka_settings(data)
-    info = (await asyncio.to_thread(TopicAdmin(settings).describe)).get(DLQ.name)
-    numbers = range(info.partitions) if info else range(0)
-    wanted = [number for number in numbers if partition in (None, number)]
-    if not wanted:
-        return
-    topic = settings.topic(DLQ.name)
-    async with Reader(settings.kafka_bootstrap, [(topic, number) for number in wanted]) as reader:
-        for number in wanted:
-            # Kafka's own type of an offset ends at 2**63, and a fetch beyond the log's end waits.
-            if offset is not None and offset >= (await reader.log(topic, number)).end:
-                continue
-            end = None if offset is None else offset + 1
-            async for block in reader.blocks(topic, number, start=offset, end=end):
-                for record in block:
-                    try:
-                        letter = decode(record.value or b"", DeadLetter)
-                    except DecodeError:
-                        err.print(f"{number}:{record.offset} is no dead letter of ours and is left out.")
-                        continue
-                    yield Found(number, record.offset, letter)
+async def _newest(
+    settings: KafkaSettings, selection: Selection, limit: int
+) -> tuple[int, list[Found], dict[str, Replayed]]:
+    """How many there are, the newest of them, and which of those were replayed."""
+    number = 0
+    newest: list[Found] = []
+    async with aclosing(read_letters(settings, selection, say_unreadable)) as letters:
+        async for found in letters:
+            number += 1
+            newest.append(found)
+            if len(newest) >= limit + SLACK:
+                newest = nlargest(limit, newest, key=lambda found: found.letter.last_seen)
+    newest = nlargest(limit, newest, key=lambda found: found.letter.last_seen)
+    return number, newest, await _replays(settings, newest)
+
+
+async def _one(settings: KafkaSettings, at: LetterId) -> tuple[Found, Replayed | None]:
+    async with aclosing(read_letters(settings, Selection(ids=(at,)), say_unreadable)) as letters:
+        found = [found async for found in letters]
+    if not found:
+        raise not_found(at)
+    return found[0], (await _replays(settings, found)).get(found[0].letter.place)
+
+
+async def _replays(settings: KafkaSettings, letters: Sequence[Found]) -> dict[str, Replayed]:
+    places = {found.letter.place for found in letters}
+    return {replay.place: replay async for replay in read_replayed(settings) if replay.place in places}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable
@@ -9,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import typer
-from confluent_kafka.admin import AdminClient
 from rich.text import Text
 
 from loopin_deploy.api_client import ApiClient
 from loopin_deploy.commands.options import Data, kafka_settings
+from loopin_deploy.consumers import watch_from_broker
 from loopin_deploy.data_folder import MIN_FREE_BYTES, holder
 from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import DEFAULT_PORT, default_cache, find_java, find_maven, java_version
@@ -21,9 +22,10 @@ from loopin_deploy.kafka.jars import jars_folder
 from loopin_deploy.ports import port_taken
 from loopin_deploy.screen import out, verbatim
 from loopin_deploy.stack import HOST, read_state
-from loopin_schemas.topics import RAW
 from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
-from loopin_streams.kafka.lag import group_lag
+from loopin_streams.kafka.lag import Lag
+from loopin_streams.kafka.logs import Logs
+from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
 
 
@@ -131,21 +133,25 @@ def _store(data: Path) -> Finding:
 
 def _lag(data: Path) -> Finding:
     settings = kafka_settings(data)
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
     try:
-        info = TopicAdmin(settings).describe().get(RAW.name)
+        TopicAdmin(settings).describe()
+        lags = asyncio.run(_lags(settings))
     except (BrokerUnreachable, BrokerRefused):
-        info = None
-    if info is None:
         return Finding(False, "unknown", "Start the broker first, and run `loopin topics apply`.")
-    lag = group_lag(admin, settings.topic("enrich"), settings.topic(RAW.name), info.partitions)
-    if lag is None:
-        return Finding(False, "unknown", "The broker does not answer.")
-    advice = "" if lag.behind < LAG_LIMIT else "Check that a stream worker runs, or start more of them."
-    return Finding(lag.behind < LAG_LIMIT, f"{lag.behind:,} records", advice)
+    found = ", ".join(f"{name} {lag.events:,} records ({lag.seconds:,.0f} s)" for name, lag in lags.items())
+    well = all(lag.seconds <= settings.max_lag_s for lag in lags.values())
+    return Finding(well, found, "" if well else "Check that its role runs, or start more of it.")
 
 
-LAG_LIMIT = 100_000
+async def _lags(settings: KafkaSettings) -> dict[str, Lag]:
+    logs = Logs(settings.kafka_bootstrap)
+    try:
+        watch = watch_from_broker(settings, logs)
+        await watch.look()
+        return {consumer: watch.lag(consumer) or Lag() for consumer in watch.consumers}
+    finally:
+        logs.close()
+
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("Java", _java),
@@ -155,5 +161,5 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("broker", _broker),
     ("topics", _topics),
     ("store and API", _store),
-    ("lag of the enrichment", _lag),
+    ("lag", _lag),
 )

@@ -9,9 +9,13 @@ import structlog
 from loopin_api.app import create_app
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
-from loopin_deploy.roles.components import kafka_client, stream_probe
+from loopin_deploy.consumers import ENRICH, watch_from_broker
+from loopin_deploy.roles.components import kafka_client, lag_probes
+from loopin_sinks.metrics import freshness_s
 from loopin_sinks.store import StoreSettings, open_store
+from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.metrics import register_process
 
 log = structlog.get_logger(__name__)
 
@@ -24,11 +28,20 @@ async def run_api(stop: asyncio.Event) -> None:
     """
     settings, kafka = ApiSettings(), KafkaSettings()
     store = open_store(StoreSettings())
+    logs = Logs(kafka.kafka_bootstrap)
+    watch = watch_from_broker(kafka, logs)
     try:
         with kafka_client(kafka) as client:
-            app = create_app(settings, store, client, probes={"stream": stream_probe(kafka)})
+            app = create_app(
+                settings,
+                store,
+                client,
+                probes=lag_probes(watch),
+                freshness=lambda: freshness_s(watch, ENRICH.consumer),
+            )
+            register_process(app.state.services.instruments.registry, "api")
             async with serving(app, settings.api_host, settings.api_port) as url:
                 log.info("api_started", url=url)
-                await stop.wait()
+                await watch.run(stop)
     finally:
         await store.close()

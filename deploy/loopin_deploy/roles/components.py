@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from confluent_kafka.admin import AdminClient
-
 from loopin_api.health import Component, Probe
+from loopin_deploy.consumers import GROUPS
 from loopin_producers import Loopin
-from loopin_schemas.topics import RAW
-from loopin_streams.kafka.lag import Stall, group_lag
+from loopin_streams.kafka.lag import LagWatch
 from loopin_streams.kafka.settings import KafkaSettings
 
 _ANY_PROJECT = "loopin"
@@ -30,17 +28,40 @@ def kafka_client(settings: KafkaSettings) -> Iterator[Loopin]:
         client.shutdown()
 
 
-def stream_probe(settings: KafkaSettings) -> Probe:
-    """Health of the enrichment: how far its group is behind the broker, and whether it moves."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
-    stall = Stall()
+def lag_probes(watch: LagWatch, failing: Callable[[], str | None] = lambda: None) -> Mapping[str, Probe]:
+    """Health of the roles ``stream`` and ``sink``: how far their consumers are behind, and whether they move.
 
-    async def ask() -> Component:
-        lag = await asyncio.to_thread(
-            group_lag, admin, settings.topic("enrich"), settings.topic(RAW.name), settings.partitions
-        )
-        if lag is None:
-            return Component(ok=False)
-        return Component(ok=not stall.stalled(lag), lag=lag.behind)
+    ``failing`` is what the sink says of itself, where it is in this process.
+    """
 
-    return ask
+    def probe(role: str, says: Callable[[], str | None]) -> Probe:
+        consumers = [group.consumer for group in GROUPS if group.role == role]
+
+        async def ask() -> Component:
+            lags = [watch.lag(consumer) for consumer in consumers]
+            known = [lag for lag in lags if lag is not None]
+            reason = says() or watch.unready(consumers)
+            if len(known) < len(lags):
+                return Component(ok=False, reason=reason)
+            return Component(
+                ok=reason is None,
+                lag=sum(lag.events for lag in known),
+                lag_s=max(lag.seconds for lag in known),
+                reason=reason,
+            )
+
+        return ask
+
+    return {"stream": probe("stream", lambda: None), "sink": probe("sink", failing)}
+
+
+async def run_together(stop: asyncio.Event, *parts: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run the parts of a role until all have stopped; one that fails stops the others, and raises."""
+    running = [asyncio.ensure_future(part(stop)) for part in parts]
+    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+    failed = next((part for part in done if part.exception() is not None), None)
+    if failed is not None:
+        stop.set()
+    await asyncio.wait(running)
+    for part in [failed] if failed is not None else running:
+        part.result()

@@ -12,16 +12,13 @@ from clickhouse_connect.driver.client import Client
 
 from loopin_sinks.store.engine import Engine, Lane
 from loopin_sinks.store.errors import STORE_UNREACHABLE, StoreError
-from loopin_sinks.store.interface import RowStream
+from loopin_sinks.store.interface import STREAMS, RowStream
 from loopin_sinks.store.limits import Limits, query_limits, spill_limits, stream_limits
 from loopin_sinks.store.parameters import bind
 from loopin_sinks.store.settings import StoreSettings
 
 READERS = 3
 """Queries that run at once; more wait for a thread."""
-
-STREAMS = 4
-"""Exports that are open at once; more wait for one to end."""
 
 
 class EmbeddedStore:

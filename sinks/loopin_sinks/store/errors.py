@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError, StreamFailureError
 
 STORE_UNREACHABLE = "store_unreachable"
 QUERY_TIMEOUT = "query_timeout"
@@ -42,6 +42,7 @@ _UNREACHABLE = (
     STORE_UNREACHABLE,
     "ClickHouse does not answer; check that it runs and LOOPIN_CLICKHOUSE_URL.",
 )
+_BROKEN_OFF = (QUERY_FAILED, "ClickHouse broke off its answer; try again, or ask for less.")
 
 # Numbers from ClickHouse's src/Common/ErrorCodes.cpp.
 _BY_ENGINE_CODE = {
@@ -81,6 +82,9 @@ def translate(error: Exception) -> StoreError:
         return StoreError(*_TIMEOUT)
     if engine_code in _BY_ENGINE_CODE:
         return StoreError(*_BY_ENGINE_CODE[engine_code], engine_code)
+    # Why it failed is lost when the connection ends before the client has read the end of the answer.
+    if engine_code is None and isinstance(error, StreamFailureError):
+        return StoreError(*_BROKEN_OFF)
     if engine_code is None and isinstance(error, ConnectionError | OperationalError):
         return unreachable()
     name = getattr(error, "name", None) or type(error).__name__

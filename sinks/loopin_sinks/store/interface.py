@@ -11,6 +11,9 @@ import pyarrow as pa
 MAX_RESULT_ROWS = 100_000
 """Most rows that ``query`` returns; more raise ``query_failed``, ``stream`` has no such limit."""
 
+STREAMS = 4
+"""Streams that are open at once; more wait for one to end."""
+
 STREAM_BLOCK_ROWS = 8192
 """Most rows in one block of a stream: it bounds memory at about 20 MB for wide events."""
 
@@ -41,7 +44,11 @@ class Store(Protocol):
     def stream(
         self, sql: str, parameters: Mapping[str, object] | None = None
     ) -> AbstractAsyncContextManager[RowStream]:
-        """Open a reading query: ``async with store.stream(...) as rows: async for block in rows``."""
+        """Open a reading query: ``async with store.stream(...) as rows: async for block in rows``.
+
+        Waits while ``STREAMS`` are open. Rows that came before an error count for nothing: the error may be
+        the first sign that the result is not whole.
+        """
         ...
 
     async def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
@@ -65,5 +72,8 @@ class Store(Protocol):
         ...
 
     async def close(self) -> None:
-        """Wait for what runs, then release everything; a second call does nothing."""
+        """Wait for what runs, then release everything; a second call does nothing.
+
+        Open streams are not waited for: whoever reads one on gets ``store_unreachable``.
+        """
         ...

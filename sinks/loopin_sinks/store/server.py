@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from clickhouse_connect import get_async_client
 from clickhouse_connect.driver.asyncclient import AsyncClient
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
-from loopin_sinks.store.errors import STORE_UNREACHABLE, StoreError, translate, unreachable
-from loopin_sinks.store.interface import RowStream
+from loopin_sinks.store.errors import QUERY_TIMEOUT, STORE_UNREACHABLE, StoreError, translate, unreachable
+from loopin_sinks.store.interface import STREAMS, RowStream
 from loopin_sinks.store.limits import query_limits, stream_limits
 from loopin_sinks.store.parameters import bind
 from loopin_sinks.store.settings import StoreSettings
@@ -36,11 +36,18 @@ class ServerStore:
         self._connecting = asyncio.Lock()
         self._connected: AsyncClient | None = None
         self._closed = False
+        self._stream_slots = asyncio.Semaphore(STREAMS)
+        self._streams: set[_ServerStream] = set()
 
     async def query(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         values = bind(sql, parameters)
+        # The engine keeps its time limit itself, unless the whole server hangs.
+        limit = self._settings.query_timeout_s + CONNECT_TIMEOUT_S
+        return await _translated(asyncio.wait_for(self._query(sql, values), limit))
+
+    async def _query(self, sql: str, values: dict[str, Any] | None) -> list[dict[str, Any]]:
         client = await self._client()
-        result = await _translated(client.query(sql, values, settings=self._query_limits))
+        result = await client.query(sql, values, settings=self._query_limits)
         return list(result.named_results())
 
     @asynccontextmanager
@@ -48,19 +55,17 @@ class ServerStore:
         self, sql: str, parameters: Mapping[str, object] | None = None
     ) -> AsyncIterator[RowStream]:
         values = bind(sql, parameters)
-        client = await self._client()
-        limits = stream_limits()
-        # Untyped: the library annotates neither the stream nor its source.
-        context: Any = await _translated(client.query_row_block_stream(sql, values, settings=limits))
-        async with context:
-            columns = tuple(context.source.column_names)
-            if not columns:
-                # A result without rows carries no names either.
-                probe = f"SELECT * FROM (\n{sql}\n) LIMIT 0"
-                columns = tuple(
-                    (await _translated(client.query(probe, values, settings=limits))).column_names
-                )
-            yield _ServerStream(context, columns)
+        # Each holds a connection of the pool, and a thread while it waits for a block.
+        async with self._stream_slots:
+            stream = await _ServerStream.open(await self._client(), sql, values)
+            self._streams.add(stream)
+            try:
+                if self._closed:
+                    raise _closed()
+                yield stream
+            finally:
+                self._streams.discard(stream)
+                await stream.close()
 
     async def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:
         values = bind(sql, parameters)
@@ -76,8 +81,17 @@ class ServerStore:
         await _translated(client.insert_arrow(table, block, settings=settings))
 
     async def ping(self) -> None:
+        try:
+            await _translated(asyncio.wait_for(self._answer(), CONNECT_TIMEOUT_S))
+        except StoreError as error:
+            # Without a number of ClickHouse's, the time was ours.
+            if error.code != QUERY_TIMEOUT or error.engine_code is not None:
+                raise
+            raise unreachable() from error
+
+    async def _answer(self) -> None:
         client = await self._client()
-        await _translated(client.raw_query("SELECT 1"))
+        await client.raw_query("SELECT 1")
 
     async def version(self) -> str:
         rows = await self.query("SELECT version() AS version")
@@ -85,6 +99,8 @@ class ServerStore:
 
     async def close(self) -> None:
         self._closed = True
+        for stream in tuple(self._streams):
+            await stream.end()
         client, self._connected = self._connected, None
         if client is not None:
             await client.close()
@@ -92,7 +108,7 @@ class ServerStore:
     async def _client(self) -> AsyncClient:
         async with self._connecting:
             if self._closed:
-                raise StoreError(STORE_UNREACHABLE, "The store is closed.")
+                raise _closed()
             if self._connected is None:
                 self._connected = await _connect(self._settings)
             return self._connected
@@ -103,14 +119,45 @@ class _ServerStream:
 
     def __init__(self, context: Any, columns: tuple[str, ...]) -> None:
         self._context = context
+        self._ended = False
         self.columns = columns
+
+    @classmethod
+    async def open(cls, client: AsyncClient, sql: str, values: dict[str, Any] | None) -> _ServerStream:
+        limits = stream_limits()
+        # Untyped: the library annotates neither the stream nor its source.
+        context: Any = await _translated(client.query_row_block_stream(sql, values, settings=limits))
+        columns = tuple(context.source.column_names)
+        if not columns:
+            # A result without rows carries no names either.
+            probe = f"SELECT * FROM (\n{sql}\n) LIMIT 0"
+            columns = tuple((await _translated(client.query(probe, values, settings=limits))).column_names)
+        return cls(await context.__aenter__(), columns)
 
     def __aiter__(self) -> AsyncIterator[list[tuple[Any, ...]]]:
         return self
 
     async def __anext__(self) -> list[tuple[Any, ...]]:
-        block: list[tuple[Any, ...]] = await _translated(self._context.__anext__())
+        try:
+            block: list[tuple[Any, ...]] = await _translated(self._context.__anext__())
+        except (StopAsyncIteration, StoreError) as end:
+            if self._ended:
+                # What was cut off here would otherwise look complete.
+                raise _closed() from end
+            raise
         return block
+
+    async def close(self) -> None:
+        await self._context.__aexit__(None, None, None)
+
+    async def end(self) -> None:
+        """Close it under its reader, who is then told so."""
+        self._ended = True
+        await self.close()
+
+
+def _closed() -> StoreError:
+    return StoreError(STORE_UNREACHABLE, "The store is closed.")
 
 
 async def _connect(settings: StoreSettings) -> AsyncClient:
@@ -139,4 +186,6 @@ async def _translated(call: Awaitable[T]) -> T:
     except StopAsyncIteration:
         raise
     except Exception as error:
-        raise translate(error) from error
+        # This class itself stands for an HTTP status; without a number it is a proxy's.
+        from_proxy = type(error) is DatabaseError and error.code is None
+        raise (unreachable() if from_proxy else translate(error)) from error

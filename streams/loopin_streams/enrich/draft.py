@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from loopin_schemas.event import EnrichedEvent, Event
+from loopin_streams.enrich.costs import StepCosts
 from loopin_streams.enrich.seen import Seen
 from loopin_streams.kafka.batch import Record
+from loopin_streams.state.profiles import Profiles
+from loopin_streams.windows.open_windows import OpenWindows
 
 
 class Drop(NamedTuple):
@@ -41,16 +44,22 @@ class Draft:
     """One record as it is worked on; steps fill it in from top to bottom.
 
     ``event`` and ``uuid`` come from decode, ``properties`` from validate, ``enriched`` from clock_skew,
-    ``uuid_hash`` from duplicate, ``body`` from encode; times are epoch ms.
+    ``key`` from partition (and, of a misplaced record, ``moved_to`` and ``body``), ``uuid_hash`` from
+    duplicate, ``body`` from encode; times are epoch ms.
     """
 
-    __slots__ = ("body", "enriched", "event", "outcome", "properties", "record", "step", "uuid", "uuid_hash")
+    __slots__ = (
+        *("body", "enriched", "event", "key", "moved_to", "outcome"),
+        *("properties", "record", "step", "uuid", "uuid_hash"),
+    )
 
     def __init__(self, record: Record) -> None:
         self.record = record
         self.event: Event
         self.properties: dict[str, Any]
         self.uuid: str
+        self.key: bytes
+        self.moved_to: int
         self.uuid_hash: int
         self.enriched: EnrichedEvent
         self.body: bytes
@@ -65,9 +74,18 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What steps may know besides the draft: where it came from, and the settings."""
+    """What steps may know besides the draft: where it came from, the settings, and the partition's state.
+
+    ``partitions`` is how many ``events.raw`` has, ``currency`` the projects' own (ISO 4217), ``costs``
+    what the steps have cost so far.
+    """
 
     origin: Origin
     text_properties: tuple[str, ...]
     sentiment: bool
     seen: Seen
+    profiles: Profiles
+    windows: OpenWindows
+    partitions: int
+    currency: str
+    costs: StepCosts = field(default_factory=StepCosts)

@@ -2,114 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import msgspec
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
 
 from loopin_schemas import topics
-from loopin_schemas.codec import decode, encode
-from loopin_schemas.dead_letter import MAX_BODY_BYTES, MAX_KEY_BYTES, DeadLetter, fingerprint
-from loopin_streams.enrich.draft import Context, Dlq, Draft, Drop, Origin
-from loopin_streams.enrich.pipeline import run
+from loopin_streams.enrich.absorber import EnrichAbsorber
+from loopin_streams.enrich.costs import StepCosts
+from loopin_streams.enrich.draft import Context, Origin
 from loopin_streams.enrich.seen import Seen
-from loopin_streams.kafka.batch import Record
-from loopin_streams.kafka.job import Output
+from loopin_streams.state.keyed_store import DiskStore, KeyedStore, MemoryStore
+from loopin_streams.state.profiles import Profiles
+from loopin_streams.windows.open_windows import OpenWindows
 from loopin_text.sentiment import TEXT_PROPERTIES
 
 
+@dataclass(frozen=True, slots=True)
+class EnrichOptions:
+    """What the enrichment is told by the settings.
+
+    ``partitions`` is how many ``events.raw`` has, ``currency`` the projects' own (ISO 4217). With
+    ``spill_folder`` profiles are kept there, with ``cache_mb`` of them in memory, instead of all in memory.
+    """
+
+    topic_prefix: str
+    partitions: int
+    text_properties: tuple[str, ...] = TEXT_PROPERTIES
+    sentiment: bool = True
+    currency: str = "INR"
+    spill_folder: Path | None = None
+    cache_mb: int = 64
+
+
 class EnrichJob:
-    """From ``events.raw`` to ``events.enriched`` and ``events.dlq``."""
+    """From ``events.raw`` to ``events.enriched``, ``events.dlq``, ``profiles`` and ``windows``."""
 
     name = "enrich"
     input = topics.RAW.name
     state_topic = topics.ENRICH_STATE.name
-    history = (topics.SEEN.name,)
+    history = (topics.SEEN.name, topics.PROFILES.name)
+    outputs = (topics.ENRICHED.name, topics.DLQ.name)
 
-    def __init__(
-        self, topic_prefix: str, *, text_properties: tuple[str, ...] = TEXT_PROPERTIES, sentiment: bool = True
-    ) -> None:
-        self._topic = topic_prefix + self.input
-        self._text_properties = text_properties
-        self._sentiment = sentiment
+    def __init__(self, options: EnrichOptions, clock: Callable[[], float] = monotonic) -> None:
+        self.costs = StepCosts()
+        self._options = options
+        self._clock = clock
 
-    def open(self, partition: int, topic_id: str, history: Mapping[str, Sequence[Record]]) -> EnrichAbsorber:
-        """A partition's enrichment, with the uuids it has seen."""
-        seen = Seen()
-        seen.restore(history[topics.SEEN.name])
-        origin = Origin(self._topic, topic_id, partition)
-        return EnrichAbsorber(Context(origin, self._text_properties, self._sentiment, seen))
+    def open(self, partition: int, topic_id: str) -> EnrichAbsorber:
+        """A partition's enrichment, with nothing known yet."""
+        options = self._options
+        context = Context(
+            origin=Origin(options.topic_prefix + self.input, topic_id, partition),
+            text_properties=options.text_properties,
+            sentiment=options.sentiment,
+            seen=Seen(),
+            profiles=Profiles(self._store(partition)),
+            windows=OpenWindows(),
+            partitions=options.partitions,
+            currency=options.currency,
+            costs=self.costs,
+        )
+        return EnrichAbsorber(context, self._clock)
 
-
-class EnrichAbsorber:
-    """Enriches the records of one partition."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    def absorb(self, records: Sequence[Record]) -> Output:
-        """Run the pipeline; every record becomes an enriched event, a dead letter, or a counted drop."""
-        drafts = [Draft(record) for record in records]
-        passed = run(drafts, self._context)
-        output = Output()
-        output.counts.read = len(records)
-        output.counts.passed = len(passed)
-        if passed:
-            output.messages[topics.ENRICHED.name] = [
-                (topics.event_key(draft.event.project, draft.event.distinct_id), draft.body)
-                for draft in passed
-            ]
-            seen = self._context.seen.add((draft.uuid_hash for draft in passed), passed[-1].received_at)
-            output.add(topics.SEEN.name, None, seen)
-        for draft in drafts:
-            if draft.outcome is not None:
-                self._leave_out(draft, draft.outcome, output)
-        return output
-
-    def _leave_out(self, draft: Draft, outcome: Drop | Dlq, output: Output) -> None:
-        if isinstance(outcome, Drop):
-            _count(output.counts.dropped, outcome.reason)
-            return
-        _count(output.counts.dead_lettered, outcome.reason)
-        origin, record = self._context.origin, draft.record
-        key = f"{origin.topic}:{origin.partition}:{record.offset}".encode()
-        output.add(topics.DLQ.name, key, encode(dead_letter(draft, outcome, origin)))
+    def _store(self, partition: int) -> KeyedStore:
+        folder = self._options.spill_folder
+        if folder is None:
+            return MemoryStore()
+        _remove_stale(folder)
+        # By process: while a partition moves, its former owner on this machine may still hold its own.
+        return DiskStore(folder / f"{self.name}-{partition}-{os.getpid()}", self._options.cache_mb)
 
 
-def dead_letter(draft: Draft, outcome: Dlq, origin: Origin) -> DeadLetter:
-    """The record as it goes to ``events.dlq``, with its bytes cut at 256 KB."""
-    record = draft.record
-    body = record.value or b""
-    event = getattr(draft, "event", None)
-    return DeadLetter(
-        reason=outcome.reason,
-        field=outcome.field,
-        step=draft.step,
-        message=outcome.message,
-        topic=origin.topic,
-        topic_id=origin.topic_id,
-        partition=origin.partition,
-        offset=record.offset,
-        first_seen=record.timestamp,
-        last_seen=record.timestamp,
-        size=len(body),
-        sha256=fingerprint(body),
-        body=body[:MAX_BODY_BYTES],
-        key=record.key[:MAX_KEY_BYTES] if record.key is not None else None,
-        project=event.project if event is not None else _project_of(body),
-    )
+def _remove_stale(folder: Path) -> None:
+    """Remove what processes that were killed have left."""
+    for left in folder.glob("*-*-*"):
+        owner = left.name.rpartition("-")[2]
+        if owner.isdecimal() and _ended(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
-class _Project(msgspec.Struct):
-    project: str
-
-
-def _project_of(body: bytes) -> str | None:
-    """The project of a body that is no event but may still say whose it is."""
+def _ended(process: int) -> bool:
     try:
-        return decode(body[:MAX_BODY_BYTES], _Project).project[:64]
-    except (ValueError, RecursionError):
-        return None
-
-
-def _count(counts: dict[str, int], reason: str) -> None:
-    counts[reason] = counts.get(reason, 0) + 1
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        # Another user's, or no process of ours at all.
+        return False
+    return False

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from loopin_streams.kafka.batch import Record
+from loopin_streams.kafka.errors import RefusedToOpen
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -62,12 +63,15 @@ class Seen:
         return at_ms.to_bytes(8, "little") + run.astype("<u8").tobytes()
 
     def restore(self, records: Iterable[Record]) -> None:
-        """Remember what the records of the topic ``seen`` hold."""
+        """Remember what the records of the topic ``seen`` hold.
+
+        Raises:
+            RefusedToOpen: ``state_unreadable`` or ``state_version``.
+        """
         for record in records:
-            if record.value:
-                run = np.frombuffer(record.value, dtype="<u8", offset=8).astype(np.uint64)
-                if len(run):
-                    self._append(run, int.from_bytes(record.value[:8], "little"))
+            at_ms, run = _readable(record)
+            if len(run):
+                self._append(run, at_ms)
 
     def _append(self, run: Hashes, at_ms: int) -> None:
         first = last = at_ms
@@ -89,3 +93,21 @@ class Seen:
         self._runs = [run for run in self._runs if run[1] >= before_ms]
         while len(self._runs) > 1 and len(self) > self._limit:
             self._runs.pop(0)
+
+
+def _readable(record: Record) -> tuple[int, Hashes]:
+    value = record.value or b""
+    if len(value) < 8 or len(value) % 8:
+        raise RefusedToOpen(
+            "state_unreadable",
+            f"The record at offset {record.offset} of the topic seen cannot be read: stop the workers and "
+            "run `loopin state rebuild enrich`.",
+        )
+    # No time takes the eighth byte: a later format says there which one it is.
+    if value[7]:
+        raise RefusedToOpen(
+            "state_version",
+            "The topic seen was written by a newer version of this program: run that version, or stop the "
+            "workers and run `loopin state rebuild enrich`.",
+        )
+    return int.from_bytes(value[:8], "little"), np.frombuffer(value, "<u8", offset=8).astype(np.uint64)

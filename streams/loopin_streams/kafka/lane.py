@@ -79,7 +79,9 @@ class LaneThread(AIOKafkaConsumerThread):
             await asyncio.sleep(IDLE_S)
             return {}
         found = await super()._fetch_records(consumer, set(targets), timeout=timeout, max_records=max_records)
-        return dict(_batches(consumer, targets, found))
+        batches = dict(_batches(consumer, targets, found))
+        _note_ends(consumer, targets)
+        return batches
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's stall warnings watch its own offsets, which the lane does not use."""
@@ -207,6 +209,14 @@ def _batches(
         if target.fetched == start and end is not None and end > start:
             target.fetched = end
             yield at, [_pseudo_record(target, Batch(at.topic, at.partition, start, end, found.get(at, ())))]
+
+
+def _note_ends(consumer: AIOKafkaConsumer, targets: dict[TP, tuple[OpenPartition, int]]) -> None:
+    for at, (target, _) in targets.items():
+        state = consumer._subscription.subscription.assignment.state_value(at)
+        # The high watermark, not the last stable offset: records of an open transaction are dated already.
+        if state is not None and state.highwater is not None and target.fetched >= state.highwater:
+            target.at_end(target.fetched, state.timestamp)
 
 
 def _position(consumer: AIOKafkaConsumer, at: TP) -> int | None:

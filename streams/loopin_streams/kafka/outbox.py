@@ -17,6 +17,7 @@ from aiokafka.errors import (
 
 from loopin_streams.kafka.errors import Fenced
 from loopin_streams.kafka.job import Message
+from loopin_streams.kafka.settings import KafkaSettings
 
 MAX_BATCH_BYTES = 900_000
 """Below the broker's default limit of 1 MB a batch, before compression."""
@@ -29,6 +30,11 @@ Probe = Callable[[str], None]
 
 def no_probe(point: str) -> None:
     """The probe of production: does nothing."""
+
+
+def transactional_id(settings: KafkaSettings, job: str, partition: int) -> str:
+    """The id that belongs to whoever works for a job on an input partition."""
+    return f"{settings.topic_prefix}{job}-{partition}"
 
 
 class Outbox:
@@ -125,7 +131,7 @@ class Outbox:
                 yield batch
                 batch = self._producer.create_batch()
                 if batch.append(key=key, value=value, timestamp=None) is None:
-                    raise ValueError(f"a record of {len(value)} bytes fits no batch")
+                    raise ValueError(f"a record of {len(value or b'')} bytes fits no batch")
         if batch.record_count():
             batch.close()
             yield batch

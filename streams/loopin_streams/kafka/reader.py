@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -56,9 +57,15 @@ class Reader:
         end = await self._consumer.end_offsets([at])
         return Log(start[at], end[at])
 
+    async def offset_at(self, topic: str, partition: int, at_ms: int) -> int | None:
+        """The first offset whose record is of that time (epoch ms) or later; None where there is none."""
+        at = TopicPartition(topic, partition)
+        found = (await self._consumer.offsets_for_times({at: max(0, at_ms)}))[at]
+        return None if found is None else int(found.offset)
+
     async def blocks(
         self, topic: str, partition: int, *, start: int | None = None, end: int | None = None
-    ) -> AsyncIterator[Sequence[Record]]:
+    ) -> AsyncGenerator[Sequence[Record], None]:
         """Committed records with ``start`` <= offset < ``end``, in blocks; by default all there are now."""
         at = TopicPartition(topic, partition)
         log = await self.log(topic, partition)
@@ -68,6 +75,15 @@ class Reader:
             found = await self._consumer.getmany(at, timeout_ms=500, max_records=5000)
             for records in found.values():
                 yield [record for record in records if record.offset < stop]
+
+    async def holds_any(self, topic: str, partition: int) -> bool:
+        """Whether the partition holds a committed record."""
+        blocks = self.blocks(topic, partition)
+        async with aclosing(blocks):
+            async for block in blocks:
+                if block:
+                    return True
+        return False
 
     async def read(self, topic: str, partition: int) -> list[Record]:
         """Every committed record of the partition."""

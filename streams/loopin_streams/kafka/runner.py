@@ -9,21 +9,32 @@ below the marker is skipped whole.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import count
+from time import monotonic
 
 import structlog
+from aiokafka.errors import KafkaError
+from msgspec.structs import replace
 
 from loopin_schemas.codec import decode
-from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import Fenced, RefusedToOpen
 from loopin_streams.kafka.job import Absorber, Job
 from loopin_streams.kafka.marker import MARKER_KEY, Counts, Marker, check_marker
-from loopin_streams.kafka.outbox import Outbox, Probe, no_probe
+from loopin_streams.kafka.meter import Meter, Meters
+from loopin_streams.kafka.outbox import Outbox, Probe, no_probe, transactional_id
 from loopin_streams.kafka.partition import Limits, OpenPartition
+from loopin_streams.kafka.progress import newest_marker
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
+
+BROKER_ERRORS = (KafkaError, OSError, TimeoutError)
+"""What goes away by itself; being fenced is not among them."""
+
+RETRY_S = (0.5, 1.0, 2.0, 5.0)
+"""Waits before a partition is opened again; the last one repeats."""
 
 Fatal = Callable[[BaseException], None]
 """Called once with the error that must end the process."""
@@ -43,17 +54,28 @@ class Runner:
         topic_id: str,
         *,
         on_fatal: Fatal,
+        partitions: int | None = None,
+        store_ids: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         probe: Probe = no_probe,
+        meter: Meter | None = None,
     ) -> None:
+        """``partitions`` is how many the input topic has; by default what the settings say.
+
+        ``store_ids`` gives Kafka's ids of the job's state topic and history topics, by name without prefix.
+        """
         self.job = job
         self.topic = settings.topic(job.input)
         self._settings = settings
         self._topic_id = topic_id
+        self._partitions = partitions or settings.partitions
+        self._store_ids = dict(store_ids or {})
         self._on_fatal = on_fatal
         self._limits = limits or Limits()
         self._probe = probe
+        self._meter = meter or Meters().of(job.name)
         self._assigned = False
+        self._refused: dict[int, RefusedToOpen] = {}
         self._opening: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, OpenPartition] = {}
         self._kept: dict[int, tuple[Marker, Absorber]] = {}
@@ -77,9 +99,14 @@ class Runner:
     # Assignment.
 
     def assign(self, partitions: Iterable[int]) -> None:
-        """Open ``partitions`` in the background, also those held before: others may have had them since."""
+        """Open ``partitions`` in the background, also those held before: others may have had them since.
+
+        They are all that this process works on now; of others no state is kept any longer.
+        """
         self._assigned = True
-        for partition in partitions:
+        wanted = list(partitions)
+        self._let_go(self._kept.keys() - wanted)
+        for partition in wanted:
             if partition not in self._opening and partition not in self._open:
                 self._opening[partition] = asyncio.create_task(self._open_guarded(partition))
 
@@ -88,10 +115,17 @@ class Runner:
         self._assigned = False
         closing = [self._close(partition) for partition in list(partitions)]
         await asyncio.gather(*closing)
+        self._refused.clear()
 
     async def stop(self) -> None:
         """Give up everything."""
         await self.revoke({*self._opening, *self._open})
+        self._let_go(set(self._kept))
+
+    def _let_go(self, partitions: Iterable[int]) -> None:
+        for partition in partitions:
+            _, absorber = self._kept.pop(partition)
+            absorber.close()
 
     @property
     def opened(self) -> frozenset[int]:
@@ -107,7 +141,18 @@ class Runner:
             return "no partitions are assigned yet"
         if self._opening:
             return f"partitions are being opened: {', '.join(map(str, sorted(self._opening)))}"
+        if self._refused:
+            return " ".join(f"Partition {at} is refused: {why}" for at, why in sorted(self._refused.items()))
         return None
+
+    @property
+    def partitions(self) -> Mapping[int, OpenPartition]:
+        """The open partitions by number."""
+        return dict(self._open)
+
+    async def positions(self) -> dict[int, int]:
+        """For each open partition the offset of the first record that is not absorbed."""
+        return {number: partition.durable for number, partition in self._open.items()}
 
     def counts(self) -> Counts:
         """Counts of the open partitions' markers."""
@@ -121,37 +166,61 @@ class Runner:
         return (self.job.state_topic, *self.job.history)
 
     async def _open_guarded(self, partition: int) -> None:
-        try:
-            await self._open_partition(partition)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
+        """Open a partition, again and again while the broker fails."""
+        for attempt in count():
+            try:
+                await self._open_partition(partition)
+            except RefusedToOpen as error:
+                self._refuse(partition, error)
+            except BROKER_ERRORS as error:
+                log.warning("open_failed", job=self.job.name, partition=partition, reason=_said(error))
+                await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+                continue
+            except Exception as error:
+                self._on_fatal(error)
+            return
+
+    def _refuse(self, partition: int, error: RefusedToOpen) -> None:
+        """Leave the partition alone and work on the others; with none left, the process ends."""
+        log.error(
+            "partition_refused", job=self.job.name, partition=partition, code=error.code, reason=str(error)
+        )
+        self._refused[partition] = error
+        del self._opening[partition]
+        if not self._opening and not self._open:
             self._on_fatal(error)
+
+    async def _reopen(self, partition: int) -> None:
+        found = self._open.pop(partition)
+        await found.close()
+        found.absorber.close()
+        await asyncio.sleep(RETRY_S[0])
+        await self._open_guarded(partition)
 
     async def _open_partition(self, partition: int) -> None:
         outbox = Outbox(
             self._settings.kafka_bootstrap,
-            f"{self._settings.topic_prefix}{self.job.name}-{partition}",
+            transactional_id(self._settings, self.job.name, partition),
             probe=self._probe,
         )
+        absorber: Absorber | None = None
         opened = False
+        begun = monotonic()
         try:
             await outbox.start()
             self._probe("fenced")
-            restored = [(self._settings.topic(name), partition) for name in self._restored_topics]
-            async with Reader(self._settings.kafka_bootstrap, restored) as reader:
-                marker, position, history = await self._restore(reader, partition)
+            names = {*self._restored_topics, *self.job.outputs}
+            topics = [(self._settings.topic(name), partition) for name in sorted(names)]
+            async with Reader(self._settings.kafka_bootstrap, topics) as reader:
+                marker, state = await self._read_state(reader, partition)
+                absorber = self._kept_absorber(partition, marker)
+                if absorber is None:
+                    absorber = self.job.open(partition, self._topic_id)
+                    await self._restore(reader, partition, absorber, marker, state)
             self._probe("restored")
             if self._opening.get(partition) is not asyncio.current_task():
                 # Revoked meanwhile: aiokafka sometimes swallows the cancellation while it stops a consumer.
                 return
-            kept_marker, kept_absorber = self._kept.pop(partition, (None, None))
-            absorber = (
-                kept_absorber
-                if kept_absorber is not None and kept_marker == marker
-                else self.job.open(partition, self._topic_id, history)
-            )
-            marker = marker or Marker(topic_id=self._topic_id, position=position)
             found = OpenPartition(
                 partition,
                 absorber,
@@ -160,26 +229,37 @@ class Runner:
                 state_topic=self._settings.topic(self.job.state_topic),
                 topic_prefix=self._settings.topic_prefix,
                 limits=self._limits,
+                meter=self._meter,
             )
             opened = True
         finally:
             if not opened:
+                if absorber is not None:
+                    absorber.close()
                 await outbox.stop()
         self._open[partition] = found
-        found.start(self._failed)
+        self._meter.restore(monotonic() - begun)
+        found.start(lambda error: self._failed(partition, error))
         del self._opening[partition]
-        log.info("partition_open", job=self.job.name, partition=partition, position=position)
+        log.info("partition_open", job=self.job.name, partition=partition, position=marker.position)
 
-    async def _restore(
-        self, reader: Reader, partition: int
-    ) -> tuple[Marker | None, int, dict[str, list[Record]]]:
+    def _kept_absorber(self, partition: int, marker: Marker) -> Absorber | None:
+        """The state held in memory, if nobody has worked on the partition since."""
+        kept = self._kept.pop(partition, None)
+        if kept is None:
+            return None
+        kept_marker, absorber = kept
+        if kept_marker == marker:
+            return absorber
+        absorber.close()
+        return None
+
+    async def _read_state(self, reader: Reader, partition: int) -> tuple[Marker, dict[bytes, bytes]]:
+        """The marker, checked against the input log, and the newest value of every other key."""
+        state = await _newest_values(reader, self._settings.topic(self.job.state_topic), partition)
+        written = state.pop(MARKER_KEY, None)
+        marker = _decoded(written) if written is not None else None
         input_log = await reader.log(self.topic, partition)
-        state = await reader.read(self._settings.topic(self.job.state_topic), partition)
-        history = {
-            name: await reader.read(self._settings.topic(name), partition) for name in self.job.history
-        }
-        marker = _newest_marker(state)
-        has_state = any(history.values()) or any(record.key != MARKER_KEY for record in state)
         position = check_marker(
             marker,
             job=self.job.name,
@@ -187,10 +267,44 @@ class Runner:
             topic_id=self._topic_id,
             start=input_log.start,
             end=input_log.end,
-            has_state=has_state,
-            state_topics=[self._settings.topic(name) for name in self._restored_topics],
+            partitions=self._partitions,
+            has_worked=marker is None and (bool(state) or await self._has_worked(reader, partition)),
+            stores=self._store_ids,
         )
-        return marker, position, history
+        if marker is None:
+            await self._check_not_added(partition)
+            marker = Marker(topic_id=self._topic_id, position=position, partitions=self._partitions)
+        return replace(marker, stores={**self._store_ids, **marker.stores}), state
+
+    async def _check_not_added(self, partition: int) -> None:
+        """Refuse to begin a partition that was added to others: its users have their past in those."""
+        topic = self._settings.topic(self.job.state_topic)
+        async with Reader(self._settings.kafka_bootstrap, [(topic, 0)]) as reader:
+            try:
+                first = await newest_marker(reader, topic, 0)
+            except ValueError as error:
+                raise _unreadable(error) from error
+        if first is not None and first.partitions not in (None, self._partitions):
+            raise RefusedToOpen(
+                "partitions_changed",
+                f"The input topic of job {self.job.name} had {first.partitions} partitions and has "
+                f"{self._partitions}, so users are in other ones now, and partition {partition} cannot begin "
+                f"without their past: stop the workers and run `loopin state rebuild {self.job.name}`.",
+            )
+
+    async def _has_worked(self, reader: Reader, partition: int) -> bool:
+        for name in {*self.job.history, *self.job.outputs}:
+            if await reader.holds_any(self._settings.topic(name), partition):
+                return True
+        return False
+
+    async def _restore(
+        self, reader: Reader, partition: int, absorber: Absorber, marker: Marker, state: dict[bytes, bytes]
+    ) -> None:
+        for name in self.job.history:
+            async for block in reader.blocks(self._settings.topic(name), partition):
+                await asyncio.to_thread(absorber.restore, name, block)
+        await asyncio.to_thread(absorber.opened, marker, state)
 
     async def _close(self, partition: int) -> None:
         opening = self._opening.pop(partition, None)
@@ -202,22 +316,48 @@ class Runner:
             await found.close()
             if found.clean:
                 self._kept[partition] = (found.marker, found.absorber)
+            else:
+                found.absorber.close()
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, partition: int, error: BaseException) -> None:
+        """Work on a partition has ended: what the broker caused concerns that partition only."""
+        if isinstance(error, BROKER_ERRORS):
+            log.warning("partition_failed", job=self.job.name, partition=partition, reason=_said(error))
+            self._opening[partition] = asyncio.create_task(self._reopen(partition))
+            return
         if isinstance(error, Fenced):
-            log.error("fenced", job=self.job.name, reason=str(error))
+            log.error("fenced", job=self.job.name, partition=partition, reason=str(error))
         self._on_fatal(error)
 
 
-def _newest_marker(state: list[Record]) -> Marker | None:
-    for record in reversed(state):
-        if record.key == MARKER_KEY and record.value is not None:
-            try:
-                return decode(record.value, Marker)
-            except ValueError as error:
-                raise RefusedToOpen(
-                    "marker_unreadable",
-                    f"The marker at offset {record.offset} of the state topic cannot be read ({error}): "
-                    "a newer version may have written it; run that version, or reset the job's state topics.",
-                ) from error
-    return None
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+async def _newest_values(reader: Reader, topic: str, partition: int) -> dict[bytes, bytes]:
+    """A compacted partition as it would be when fully compacted."""
+    found: dict[bytes, bytes] = {}
+    async for block in reader.blocks(topic, partition):
+        for record in block:
+            if record.key is None:
+                continue
+            if record.value is None:
+                found.pop(record.key, None)
+            else:
+                found[record.key] = record.value
+    return found
+
+
+def _decoded(marker: bytes) -> Marker:
+    try:
+        return decode(marker, Marker)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> RefusedToOpen:
+    return RefusedToOpen(
+        "marker_unreadable",
+        f"A marker on the state topic cannot be read ({error}): a newer version may have written it; run "
+        "that version, or stop the workers and run `loopin state rebuild`.",
+    )

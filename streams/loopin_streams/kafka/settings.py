@@ -20,6 +20,12 @@ class KafkaSettings(BaseSettings):
     session_timeout_s: float = Field(
         10.0, ge=1, le=300, description="seconds until a silent worker's partitions go to others"
     )
+    max_lag_s: float = Field(
+        300.0, gt=0, le=604_800, description="a consumer that is further behind, in seconds, is not ready"
+    )
+    stall_s: float = Field(
+        30.0, gt=0, le=3600, description="a consumer that is behind and stands still for longer is not ready"
+    )
     health_host: str = Field("127.0.0.1", description="address that /healthz, /readyz and /metrics listen on")
     health_port: int = Field(8001, ge=0, le=65535, description="their port; 0 takes a free one")
 

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import structlog
 
 from loopin_streams.kafka.errors import BrokerUnreachable
 from loopin_streams.kafka.settings import KafkaSettings
-from loopin_streams.kafka.topic_admin import TopicAdmin
+from loopin_streams.kafka.topic_admin import TopicAdmin, TopicInfo
 
 log = structlog.get_logger(__name__)
 
 RETRY_S = 1.0
 
 
-async def wait_for_topic(settings: KafkaSettings, name: str, stop: asyncio.Event) -> str | None:
-    """Kafka's id of a topic as soon as the broker has it; None when told to stop first.
+async def wait_for_topics(
+    settings: KafkaSettings, names: Iterable[str], stop: asyncio.Event
+) -> dict[str, TopicInfo] | None:
+    """What the broker says of the topics as soon as it has them all; None when told to stop first.
 
     Says once in the log what it waits for.
     """
     admin = TopicAdmin(settings)
+    wanted = list(names)
     said = ""
     while not stop.is_set():
         try:
-            found = (await asyncio.to_thread(admin.describe)).get(name)
-            if found is not None:
-                return found.id
-            reason = f"The topic {settings.topic(name)} does not exist: run `loopin topics apply`."
+            found = await asyncio.to_thread(admin.describe)
+            missing = [settings.topic(name) for name in wanted if name not in found]
+            if not missing:
+                return {name: found[name] for name in wanted}
+            reason = f"Topics do not exist ({', '.join(missing)}): run `loopin topics apply`."
         except BrokerUnreachable as error:
             reason = str(error)
         if reason != said:

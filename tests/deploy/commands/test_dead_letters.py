@@ -89,6 +89,8 @@ def test_the_newest_come_first_and_filters_choose(loopin: Loopin, broker: str, d
     assert ids("--reason", "not_json", "--project", "demo") == ["1:1"]
     assert ids("--reason", "[red]") == []
     assert ids("--limit", "2") == ["1:1", "1:2"]
+    assert ids("--since", "2023-11-14T22:16:40Z") == ["1:1", "1:2"]
+    assert ids("--since", "1h") == []
     assert "4 dead letters" in loopin("dlq", "list", "--limit", "1").out
     assert loopin("dlq", "list", "--limit", "0").code == 2
     assert "2023-11-14T22:18:20" in loopin("dlq", "list").out
@@ -140,7 +142,7 @@ def test_one_is_shown_whole(loopin: Loopin, broker: str, dlq: str) -> None:
         **{"id": "1:1", "reason": "not_json", "field": "body", "step": "decode", "project": "shop"},
         **{"message": "It is no JSON.", "origin": "events.raw 0:7 (topic id id)", "size": "999 bytes, cut"},
         **{"first seen": "2023-11-14T22:13:20.000Z", "last seen": "2023-11-14T22:13:20.000Z"},
-        **{"sha256": fingerprint(body), "key": "b'shop:u1'"},
+        **{"sha256": fingerprint(body), "key": "b'shop:u1'", "replayed": "-"},
     }
     assert shown == body.decode() + "\n"
 

@@ -64,7 +64,7 @@ def test_with_nothing_running_each_line_says_what_to_do(loopin: Loopin, nobody: 
     assert found["broker"][2].startswith(f"No Kafka broker answers at {nobody}")
     assert found["topics"] == ("no", "unknown", "Start the broker first.")
     assert found["store and API"][:2] == ("no", "not running on this data folder")
-    assert found["lag of the enrichment"][:2] == ("no", "unknown")
+    assert found["lag"][:2] == ("no", "unknown")
     assert list(found) == [name for name, _ in doctor.CHECKS]
     assert all(advice for mark, _, advice in found.values() if mark == "no")
 
@@ -90,7 +90,8 @@ def test_with_everything_there_all_is_well(
     assert {mark for mark, _, _ in found.values()} == {"ok"}
     assert found["topics"][1] == "as the table says"
     assert found["store and API"][1] == f"answers at {state.api_url}, ClickHouse 26.9.[/x]"
-    assert found["lag of the enrichment"][1] == "0 records"
+    consumers = ("enrich", "merge", "events", "metric_windows")
+    assert found["lag"][1] == ", ".join(f"{name} 0 records (0 s)" for name in consumers)
     assert found["ports"][1] == "in use by the running system"
 
 

@@ -5,6 +5,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from loopin_schemas.topics import DLQ, ENRICHED, RAW, TOPICS
 from tests.deploy.command_line import Loopin
+from tests.streams.installation import wait_until
 
 
 @pytest.fixture
@@ -61,6 +62,12 @@ def test_a_changed_configuration_is_shown_and_set_back(
     name = f"{topic_prefix}{DLQ.name}"
     resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry])
     admin.incremental_alter_configs([resource])[resource].result(10)
+    # The broker says so a moment later.
+    asked = ConfigResource(ConfigResource.Type.TOPIC, name)
+    wait_until(
+        lambda: admin.describe_configs([asked])[asked].result(10)["retention.ms"].value == "1000",
+        "the configuration has changed",
+    )
 
     dry = loopin("topics", "apply", "--dry-run")
     listed = loopin("topics", "list")

@@ -10,6 +10,9 @@ from typing import Any
 from loopin_streams.enrich.draft import Context, Draft, Origin
 from loopin_streams.enrich.pipeline import STEPS, run
 from loopin_streams.enrich.seen import Seen
+from loopin_streams.state.keyed_store import MemoryStore
+from loopin_streams.state.profiles import Profiles
+from loopin_streams.windows.open_windows import OpenWindows
 from loopin_text.sentiment import TEXT_PROPERTIES
 
 RECEIVED_MS = 1_800_000_000_000
@@ -33,13 +36,35 @@ def body(**fields: Any) -> bytes:
     return json.dumps(good | fields).encode()
 
 
-def context(*, sentiment: bool = True, text_properties: tuple[str, ...] = TEXT_PROPERTIES) -> Context:
-    return Context(Origin("loopin.events.raw", TOPIC_ID, 3), text_properties, sentiment, Seen())
+def context(
+    *,
+    sentiment: bool = True,
+    text_properties: tuple[str, ...] = TEXT_PROPERTIES,
+    partition: int = 0,
+    partitions: int = 1,
+) -> Context:
+    return Context(
+        origin=Origin("loopin.events.raw", TOPIC_ID, partition),
+        text_properties=text_properties,
+        sentiment=sentiment,
+        seen=Seen(),
+        profiles=Profiles(MemoryStore()),
+        windows=OpenWindows(),
+        partitions=partitions,
+        currency="INR",
+    )
 
 
-def draft_before(step: str, value: bytes | None, *, at: Context | None = None, offset: int = 0) -> Draft:
+def draft_before(
+    step: str,
+    value: bytes | None,
+    *,
+    at: Context | None = None,
+    offset: int = 0,
+    received: int = RECEIVED_MS,
+) -> Draft:
     """A draft that has passed every step before ``step``."""
-    draft = Draft(RawRecord(value, offset))
+    draft = Draft(RawRecord(value, offset, received))
     before = list(takewhile(lambda known: known.name != step, STEPS))
     assert len(before) < len(STEPS), f"there is no step {step}"
     assert run([draft], at or context(), before) == [draft], draft.outcome

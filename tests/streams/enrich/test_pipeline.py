@@ -18,9 +18,9 @@ def offsets(found: Sequence[Draft]) -> list[int]:
 
 
 def test_the_steps_in_their_order() -> None:
-    first = ("decode", "validate", "clock_skew", "duplicate", "catalogue", "sentiment")
-    names = (*first, "private_text", "encode")
-    assert tuple(step.name for step in STEPS) == names
+    arrival = ("decode", "validate", "repeated_names", "clock_skew", "partition", "duplicate", "lateness")
+    content = ("catalogue", "sentiment", "private_text", "encode")
+    assert tuple(step.name for step in STEPS) == (*arrival, *content)
     assert all((step.each is None) != (step.batch is None) for step in STEPS)
 
 

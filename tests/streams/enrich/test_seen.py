@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loopin_streams.enrich.seen import LIMIT, WINDOW_MS, Seen, uuid_hash
+from loopin_streams.kafka.errors import RefusedToOpen
 
 HOUR = 3_600_000
 U64 = 2**64 - 1
@@ -93,10 +95,10 @@ def test_the_record_is_a_time_and_the_sorted_hashes_in_little_endian() -> None:
     assert record == b"".join(n.to_bytes(8, "little") for n in (1_700_000_000_000, 1, 3))
 
 
-def test_an_empty_batch_and_a_tombstone_change_nothing() -> None:
+def test_an_empty_batch_changes_nothing() -> None:
     seen = Seen()
     seen.add([], 5)
-    seen.restore([SeenRecord(None), SeenRecord((5).to_bytes(8, "little"))])
+    seen.restore([SeenRecord((5).to_bytes(8, "little"))])
     assert len(seen) == 0
     assert seen.known([0, 1]) == [False, False]
     assert seen.known([]) == []
@@ -112,3 +114,19 @@ def test_a_uuid_is_one_projects_own() -> None:
 
 def test_the_stated_defaults() -> None:
     assert (WINDOW_MS, LIMIT) == (6 * HOUR, 2_000_000)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"1234567", b"123456789"])
+def test_a_record_that_cannot_be_read_is_refused(value: bytes | None) -> None:
+    with pytest.raises(
+        RefusedToOpen, match=r"topic seen cannot be read.*loopin state rebuild enrich"
+    ) as refusal:
+        Seen().restore([SeenRecord(value)])
+    assert refusal.value.code == "state_unreadable"
+
+
+def test_a_newer_versions_record_is_refused() -> None:
+    newer = (5 + (1 << 56)).to_bytes(8, "little") + bytes(8)
+    with pytest.raises(RefusedToOpen, match="newer version") as refusal:
+        Seen().restore([SeenRecord(newer)])
+    assert refusal.value.code == "state_version"

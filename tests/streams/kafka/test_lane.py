@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import Producer
 from faust.types import TP
 
+from loopin_streams.enrich.steps.partition import partition_of
 from loopin_streams.kafka.batch import Batch
-from loopin_streams.kafka.lane import LaneSchema, _batches
+from loopin_streams.kafka.lane import LaneSchema, _batches, _note_ends
+from loopin_streams.kafka.partition import OpenPartition
 from tests.streams.conftest import Run, Scenario
 from tests.streams.exactly_once import assert_exactly_once, event, mixed_events
 from tests.streams.installation import Installation
@@ -21,10 +23,12 @@ AT = TP("t", 0)
 class FakeConsumer:
     """As much of aiokafka's consumer as says where it stands."""
 
-    def __init__(self, position: int | None) -> None:
+    def __init__(self, position: int | None, *, highwater: int | None = None, answered_ms: int = 0) -> None:
         state = None
         if position is not None:
-            state = SimpleNamespace(has_valid_position=True, _position=position)
+            state = SimpleNamespace(
+                has_valid_position=True, _position=position, highwater=highwater, timestamp=answered_ms
+            )
         assignment = SimpleNamespace(state_value=lambda _: state)
         self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
 
@@ -43,8 +47,10 @@ def test_the_schema_hands_key_and_value_over_untouched() -> None:
 
 def test_a_fetch_becomes_one_batch_up_to_the_position() -> None:
     target = SimpleNamespace(fetched=5)
-    records: Any = [object(), object()]
-    assert delivered(target, 5, 9, records) == [Batch("t", 0, 5, 9, records)]
+    records = [SimpleNamespace(value=value) for value in (b"ab", None)]
+    [batch] = delivered(target, 5, 9, records)
+    assert (batch.topic, batch.partition, batch.start, batch.end, batch.size) == ("t", 0, 5, 9, 2)
+    assert batch.records is records
     assert target.fetched == 9
 
 
@@ -66,17 +72,54 @@ def test_a_fetch_during_which_the_target_was_set_back_is_dropped() -> None:
     assert target.fetched == 3
 
 
+class Ends:
+    """A partition that remembers what it is told of its log's end."""
+
+    def __init__(self, fetched: int) -> None:
+        self.fetched = fetched
+        self.ends: list[tuple[int, int]] = []
+
+    def at_end(self, end: int, answered_ms: int) -> None:
+        self.ends.append((end, answered_ms))
+
+
+@pytest.mark.parametrize(
+    ("fetched", "highwater", "ends"),
+    [(9, 9, [(9, 5)]), (10, 9, [(10, 5)]), (8, 9, []), (9, None, []), (0, 0, [(0, 5)])],
+)
+def test_the_end_of_the_log_is_where_all_the_broker_has_was_fetched(
+    fetched: int, highwater: int | None, ends: list[tuple[int, int]]
+) -> None:
+    target = Ends(fetched)
+    consumer: Any = FakeConsumer(fetched, highwater=highwater, answered_ms=5)
+    _note_ends(consumer, {AT: (cast(OpenPartition, target), 3)})
+    assert target.ends == ends
+
+
+def test_of_a_partition_that_was_taken_away_meanwhile_no_end_is_known() -> None:
+    target = Ends(9)
+    consumer: Any = FakeConsumer(None)
+    _note_ends(consumer, {AT: (cast(OpenPartition, target), 3)})
+    assert target.ends == []
+
+
 def order_within_each_partition_is_kept(installation: Installation) -> None:
     bodies = [(f"u{at % 9}", event(f"u{at % 9}", properties={"at": at})) for at in range(3000)]
     installation.publish(bodies)
     installation.start(max_events=70, linger_s=0.001)
     installation.wait_absorbed(len(bodies))
-    found = installation.read_all()
+    found = installation.settled()
     assert_exactly_once(found)
     for partition in found.enriched:
         for user in {each["distinct_id"] for each in partition}:
             numbers = [each["properties"]["at"] for each in partition if each["distinct_id"] == user]
             assert numbers == [at for at in range(3000) if f"u{at % 9}" == user]
+
+
+def user_of(partition: int, number: int) -> str:
+    """Some user whose events belong into this of two partitions."""
+    users = (f"u{number}.{at}" for at in range(100))
+    return next(user for user in users if partition_of(f"demo:{user}".encode(), 2) == partition)
 
 
 def publish_transactions(installation: Installation) -> None:
@@ -93,7 +136,7 @@ def publish_transactions(installation: Installation) -> None:
         for at in range(50):
             producer.produce(
                 installation.settings.topic("events.raw"),
-                event(f"u{round_}", properties={"round": round_, "at": at}),
+                event(user_of(at % 2, round_), properties={"round": round_, "at": at}),
                 partition=at % 2,
             )
         producer.flush(20)
@@ -124,7 +167,7 @@ def a_restart_behind_aborted_records_goes_on_after_them(installation: Installati
     installation.publish(mixed_events(100))
     installation.start()
     installation.wait_absorbed(200)
-    assert_exactly_once(installation.read_all())
+    assert_exactly_once(installation.settled())
 
 
 @pytest.mark.parametrize(

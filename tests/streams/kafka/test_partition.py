@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -32,18 +34,48 @@ class SizedRecord:
 
 
 class Echo:
-    """An absorber that lets every record through, and remembers the batches it saw."""
+    """An absorber that lets every record through, and remembers the batches it saw.
+
+    ``said`` is what it says when it is idle, the first one first; ``asked`` what it was told then.
+    """
 
     def __init__(self) -> None:
         self.absorbed: list[list[int]] = []
+        self.positions: list[int] = []
+        self.asked: list[tuple[int, int | None]] = []
+        self.said: list[Output] = []
+        self.at_work = threading.Event()
+        self.may_end = threading.Event()
+        self.may_end.set()
+        self.ended = 0
 
-    def absorb(self, records: Sequence[Record]) -> Output:
+    def restore(self, topic: str, records: Sequence[Record]) -> None:
+        raise AssertionError("a partition that is open is restored already")
+
+    def opened(self, marker: Marker, state: Mapping[bytes, bytes]) -> None:
+        raise AssertionError("a partition that is open is restored already")
+
+    def absorb(self, records: Sequence[Record], position: int) -> Output:
+        self.at_work.set()
+        assert self.may_end.wait(5)
         self.absorbed.append([record.offset for record in records])
+        self.positions.append(position)
         output = Output()
         output.counts.read = output.counts.passed = len(records)
         for record in records:
             output.add("out", None, record.value or b"")
+        self.ended += 1
         return output
+
+    def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
+        self.at_work.set()
+        assert self.may_end.wait(5)
+        self.asked.append((position, caught_up_ms))
+        self.ended += 1
+        return self.said.pop(0) if self.said else None
+
+    def close(self) -> None:
+        raise AssertionError("whether the state is kept is the runner's to say")
 
 
 @dataclass
@@ -81,16 +113,17 @@ class Opened:
         deadline = time.monotonic() + 5
         while not condition():
             assert time.monotonic() < deadline
-            await asyncio.sleep(0)
+            # The absorber works in a thread.
+            await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
-async def opened(limits: Limits, *, position: int = 10, free: bool = True) -> AsyncIterator[Opened]:
+async def opened(limits: Limits, *, free: bool = True, **marker: Any) -> AsyncIterator[Opened]:
     echo, outbox, failures = Echo(), FakeOutbox(), list[BaseException]()
     target = OpenPartition(
         1,
         echo,
-        Marker(topic_id=TOPIC_ID, position=position),
+        Marker(topic_id=TOPIC_ID, position=10, **marker),
         outbox,
         state_topic="p.state",
         topic_prefix="p.",
@@ -107,7 +140,15 @@ def batch(start: int, end: int, *, size: int = 1) -> Batch:
     return Batch("p.in", 1, start, end, [SizedRecord(offset, b"x" * size) for offset in range(start, end)])
 
 
-SOON = Limits(linger_s=0)
+def written(sent: Sent) -> Marker:
+    """The marker in a transaction, where it comes last."""
+    topic, partition, [(key, value)] = sent[-1]
+    assert (topic, partition, key) == ("p.state", 1, b"m")
+    return decode(value or b"", Marker)
+
+
+SOON = Limits(linger_s=0, idle_s=60)
+IDLE = Limits(linger_s=0, idle_s=0.001)
 
 
 async def test_output_and_marker_go_out_together() -> None:
@@ -116,9 +157,7 @@ async def test_output_and_marker_go_out_together() -> None:
         await found.until(lambda: found.outbox.committed)
         [sent] = found.outbox.committed
     assert [(topic, partition) for topic, partition, _ in sent] == [("p.out", 1), ("p.state", 1)]
-    [(key, value)] = sent[1][2]
-    marker = decode(value, Marker)
-    assert key == b"m"
+    marker = written(sent)
     assert (marker.topic_id, marker.position, marker.counts.read) == (TOPIC_ID, 13, 3)
     assert (found.target.durable, found.target.clean, found.target.waiting_events) == (13, True, 0)
 
@@ -233,3 +272,154 @@ async def test_closing_between_commits_leaves_the_state_at_the_marker() -> None:
         await found.target.close()
         assert found.echo.absorbed == []
         assert (found.target.durable, found.target.clean) == (10, True)
+
+
+async def test_records_for_other_partitions_and_removals_go_out_with_the_rest() -> None:
+    async with opened(IDLE) as found:
+        output = Output()
+        output.add("out", b"gone", None)
+        output.route("in", 7, b"k", b"moved")
+        output.route("windows", 0, b"1", b"share")
+        found.echo.said.append(output)
+        await found.until(lambda: found.outbox.committed)
+    [sent] = found.outbox.committed
+    assert sent[:-1] == [
+        ("p.out", 1, [(b"gone", None)]),
+        ("p.in", 7, [(b"k", b"moved")]),
+        ("p.windows", 0, [(b"1", b"share")]),
+    ]
+    assert written(sent).position == 10
+
+
+async def test_a_marker_keeps_what_an_output_does_not_change() -> None:
+    kept: dict[str, Any] = {"watermark": 5, "held": 3, "partitions": 2, "stores": {"state": TOPIC_ID}}
+    async with opened(SOON, **kept) as found:
+        found.target.submit(batch(10, 12))
+        await found.until(lambda: found.target.durable == 12)
+    marker = written(found.outbox.committed[0])
+    assert (marker.watermark, marker.held, marker.partitions, marker.stores) == tuple(kept.values())
+    assert marker == found.target.marker
+
+
+# Idle.
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+async def test_without_input_the_job_is_asked_and_silence_costs_no_transaction() -> None:
+    async with opened(IDLE) as found:
+        await found.until(lambda: len(found.echo.asked) >= 3)
+        assert found.outbox.committed == []
+        await found.until(lambda: found.target.clean)
+    assert set(found.echo.asked) == {(10, None)}
+
+
+async def test_what_an_idle_job_says_is_committed_where_the_partition_stands() -> None:
+    async with opened(IDLE, watermark=5) as found:
+        found.target.submit(batch(10, 13))
+        await found.until(lambda: found.target.durable == 13)
+        found.echo.said += [Output(watermark=8, held=2), Output()]
+        await found.until(lambda: len(found.outbox.committed) == 3)
+    markers = [written(sent) for sent in found.outbox.committed]
+    assert [(m.position, m.watermark, m.held, m.counts.read) for m in markers] == [
+        (13, 5, None, 3),
+        (13, 8, 2, 3),
+        (13, 8, 2, 3),
+    ]
+    assert found.target.marker == markers[-1]
+
+
+async def test_a_batch_is_absorbed_at_once_and_the_job_is_not_asked_before() -> None:
+    async with opened(SOON) as found:
+        found.target.submit(batch(10, 13))
+        await found.until(lambda: found.target.durable == 13)
+        assert found.echo.asked == []
+        assert found.echo.positions == [13]
+
+
+async def test_an_idle_job_that_fails_is_reported() -> None:
+    async with opened(IDLE) as found:
+        found.outbox.error = Fenced("another worker has taken over: x")
+        found.echo.said.append(Output(watermark=8))
+        await found.until(lambda: found.failures)
+        assert (found.target.clean, found.target.marker.watermark) == (False, None)
+    assert found.failures == [found.outbox.error]
+
+
+# The log's end.
+
+
+async def caught_up(found: Opened) -> int | None:
+    """What the job is told next."""
+    found.echo.asked.clear()
+    await found.until(lambda: found.echo.asked)
+    return found.echo.asked[0][1]
+
+
+async def test_the_end_is_sure_up_to_the_answer_before_the_last() -> None:
+    async with opened(IDLE) as found:
+        first, second, third = now_ms() - 900, now_ms() - 400, now_ms()
+        assert await caught_up(found) is None
+        found.target.at_end(10, first)
+        assert await caught_up(found) is None, "when that was asked nobody knows"
+        for _ in range(3):
+            found.target.at_end(10, second)
+            assert await caught_up(found) == first
+        found.target.at_end(10, third)
+        assert await caught_up(found) == second
+
+
+async def test_an_answer_that_was_read_hours_after_it_was_given_says_nothing_of_these_hours() -> None:
+    async with opened(IDLE) as found:
+        before = now_ms() - 2 * 3_600_000
+        found.target.at_end(10, before)
+        # The process stood still meanwhile; the answer was given before.
+        found.target.at_end(10, now_ms())
+        assert await caught_up(found) == before
+
+
+async def test_a_broker_that_has_been_silent_may_have_got_more() -> None:
+    async with opened(IDLE) as found:
+        found.target.at_end(10, now_ms() - 7000)
+        found.target.at_end(10, now_ms() - 6000)
+        assert await caught_up(found) is None
+
+
+async def test_while_records_wait_or_are_under_way_the_end_is_not_reached() -> None:
+    async with opened(IDLE) as found:
+        found.target.at_end(12, now_ms() - 500)
+        found.target.at_end(12, now_ms())
+        assert await caught_up(found) is None, "two are fetched but not handed over yet"
+        found.outbox.free.clear()
+        found.target.submit(batch(10, 12))
+        await found.outbox.begun.wait()
+        found.echo.asked.clear()
+        found.outbox.free.set()
+        await found.until(lambda: found.target.durable == 12)
+        assert await caught_up(found) is not None
+
+
+# Closing while a thread is at work.
+
+
+@pytest.mark.parametrize("limits", [SOON, IDLE], ids=["absorbing", "idle"])
+async def test_closing_waits_for_the_thread_that_uses_the_state(limits: Limits) -> None:
+    async with opened(limits) as found:
+        found.echo.may_end.clear()
+        found.echo.at_work.clear()
+        if limits is SOON:
+            found.target.submit(batch(10, 12))
+        await found.until(found.echo.at_work.is_set)
+        before = found.echo.ended
+        closing = asyncio.create_task(found.target.close())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not closing.done()
+        found.echo.may_end.set()
+        await closing
+        assert found.echo.ended == before + 1
+        assert found.outbox.committed == []
+        assert (found.target.clean, found.target.durable) == (False, 10)
+        assert found.outbox.ends == ["abort", "stop"]

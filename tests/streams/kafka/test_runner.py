@@ -16,6 +16,7 @@ import pytest
 from loopin_streams.kafka.batch import Batch, Record
 from loopin_streams.kafka.errors import Fenced
 from loopin_streams.kafka.job import Output
+from loopin_streams.kafka.marker import Marker
 from loopin_streams.kafka.partition import Limits, OpenPartition
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.runner import Runner
@@ -25,6 +26,10 @@ from tests.streams.exactly_once import assert_exactly_once, event, mixed_events
 from tests.streams.installation import Installation, wait_until
 
 EVENTS = 2000
+
+
+MERGING = ("sent:metrics", "sent:merge.state")
+"""Points that the merge passes, which adds up what the enrichment has done already."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,11 @@ class Killed:
     def __call__(self, installation: Installation) -> None:
         installation.publish(mixed_events(EVENTS))
         assert installation.start(point=self.point, passing=self.passing).wait() == -signal.SIGKILL
-        assert installation.absorbed() < EVENTS, "the worker was done before it was killed"
+        if self.point not in MERGING:
+            assert installation.absorbed() < EVENTS, "the worker was done before it was killed"
         installation.start()
         installation.wait_absorbed(EVENTS)
-        assert_exactly_once(installation.read_all())
+        assert_exactly_once(installation.settled())
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Stopped:
         installation.publish(mixed_events(200))
         zombie.send(signal.SIGCONT)
         installation.wait_absorbed(EVENTS + 200)
-        assert_exactly_once(installation.read_all())
+        assert_exactly_once(installation.settled())
         # What it hears first decides: that it was fenced (it ends), or that it left the group (it rejoins).
         if zombie.ended:
             assert zombie.code == 70
@@ -73,8 +79,12 @@ KILLED = (
     Killed("begun", 4),
     Killed("sent:events.enriched", 3),
     Killed("sent:seen", 3),
+    Killed("sent:profiles", 2),
+    Killed("sent:windows", 2),
     Killed("sent:enrich.state", 3),
     Killed("sent:events.dlq", 2),
+    Killed("sent:metrics", 1),
+    Killed("sent:merge.state", 2),
     Killed("before_commit", 3),
     Killed("after_commit", 1),
     Killed("after_commit", 5),
@@ -84,6 +94,7 @@ STOPPED = (
     Stopped("restored", 1),
     Stopped("begun", 3),
     Stopped("sent:events.enriched", 3),
+    Stopped("sent:windows", 1),
     Stopped("before_commit", 3),
     Stopped("after_commit", 3),
 )
@@ -148,7 +159,7 @@ def client_duplicates_are_dropped_across_a_restart(installation: Installation) -
     installation.publish([*bodies, *mixed_events(10)])
     installation.start()
     installation.wait_absorbed(410)
-    found = installation.read_all()
+    found = installation.settled()
     assert sum(markers[-1]["counts"].get("dropped", {}).get("duplicate", 0) for markers in found.state) == 200
     assert_exactly_once(found)
 
@@ -163,12 +174,38 @@ def a_dead_letter_does_not_make_its_repaired_event_a_duplicate(installation: Ins
     assert [e["uuid"] for events in found.enriched for e in events] == [identity]
 
 
+def state_on_disk_is_as_exact_and_a_dead_workers_is_removed(installation: Installation) -> None:
+    folder = installation.folder / "state"
+    kept_on_disk = {"state_store": "disk", "data_dir": installation.folder}
+    installation.settings = installation.settings.model_copy(update=kept_on_disk)
+
+    def owners() -> set[str]:
+        return {kept.name.rpartition("-")[2] for kept in folder.iterdir()}
+
+    installation.publish(mixed_events(EVENTS))
+    killed = installation.start(point="before_commit", passing=6)
+    assert killed.wait() == -signal.SIGKILL
+    assert owners() == {str(killed.pid)}
+    second = installation.start()
+    installation.wait_absorbed(EVENTS)
+    assert_exactly_once(installation.settled())
+    assert owners() == {str(second.pid)}
+    assert second.terminate() == 0
+    assert owners() == set()
+    # What it kept is gone, and comes back from the topics.
+    installation.publish(mixed_events(300))
+    installation.start()
+    installation.wait_absorbed(EVENTS + 300)
+    assert_exactly_once(installation.settled())
+
+
 @pytest.mark.parametrize(
     "scenario",
     [
         workers_join_and_leave_while_events_flow,
         client_duplicates_are_dropped_across_a_restart,
         a_dead_letter_does_not_make_its_repaired_event_a_duplicate,
+        state_on_disk_is_as_exact_and_a_dead_workers_is_removed,
     ],
     ids=lambda scenario: scenario.__name__,
 )
@@ -176,17 +213,36 @@ def test_it_holds_that(side_by_side: Run, scenario: Scenario) -> None:
     side_by_side(scenario)
 
 
-@dataclass
 class Tally:
-    """An absorber that only counts; ``at_opening`` is what it was restored from."""
+    """An absorber that only counts; ``at_opening`` is how many records it was restored from."""
 
-    at_opening: int
+    def __init__(self) -> None:
+        self.at_opening = 0
+        self.marker: Marker | None = None
+        self.state: dict[bytes, bytes] = {}
+        self.closed = False
 
-    def absorb(self, records: Sequence[Record]) -> Output:
+    def restore(self, topic: str, records: Sequence[Record]) -> None:
+        assert (topic, self.marker) == ("seen", None)
+        self.at_opening += len(records)
+
+    def opened(self, marker: Marker, state: Mapping[bytes, bytes]) -> None:
+        self.marker, self.state = marker, dict(state)
+
+    def absorb(self, records: Sequence[Record], position: int) -> Output:
+        assert not self.closed
         output = Output()
         output.counts.read = len(records)
         output.add("seen", None, b"\0" * 8 * len(records))
+        output.add("enrich.state", b"at", b"%d" % position)
         return output
+
+    def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
+        return None
+
+    def close(self) -> None:
+        assert not self.closed
+        self.closed = True
 
 
 class TallyJob:
@@ -196,9 +252,14 @@ class TallyJob:
     input = "events.raw"
     state_topic = "enrich.state"
     history = ("seen",)
+    outputs = ("events.enriched",)
 
-    def open(self, partition: int, topic_id: str, history: Mapping[str, Sequence[Record]]) -> Tally:
-        return Tally(len(history["seen"]))
+    def __init__(self) -> None:
+        self.made: list[Tally] = []
+
+    def open(self, partition: int, topic_id: str) -> Tally:
+        self.made.append(Tally())
+        return self.made[-1]
 
 
 @dataclass
@@ -206,6 +267,7 @@ class Held:
     """A runner in this process that owns partition 0."""
 
     runner: Runner
+    job: TallyJob
     failures: list[BaseException]
 
     async def open(self) -> OpenPartition:
@@ -240,10 +302,11 @@ async def hold(collected: None, installation: Installation) -> AsyncIterator[Hol
 
     def make() -> Held:
         failures: list[BaseException] = []
+        job = TallyJob()
         runner = Runner(
-            installation.settings, TallyJob(), topic_id, on_fatal=failures.append, limits=Limits(linger_s=0)
+            installation.settings, job, topic_id, on_fatal=failures.append, limits=Limits(linger_s=0)
         )
-        made.append(Held(runner, failures))
+        made.append(Held(runner, job, failures))
         return made[-1]
 
     yield make
@@ -260,6 +323,7 @@ async def test_state_that_comes_back_untouched_is_kept(hold: Hold) -> None:
     again = await held.open()
     assert again.absorber is first
     assert (again.fetched, again.marker.position) == (5, 5)
+    assert [tally.closed for tally in held.job.made] == [False]
 
 
 async def test_state_that_another_worker_moved_on_is_restored_anew(hold: Hold) -> None:
@@ -273,6 +337,58 @@ async def test_state_that_another_worker_moved_on_is_restored_anew(hold: Hold) -
     again = await held.open()
     assert again.absorber is not first
     assert again.fetched == 9
+    assert [tally.closed for tally in held.job.made] == [True, False]
+
+
+async def test_a_new_state_is_restored_from_history_and_state_topic(hold: Hold) -> None:
+    held, other = hold(), hold()
+    await held.open()
+    await held.absorb(0, 5)
+    await held.absorb(5, 9)
+    await other.open()
+    [tally] = other.job.made
+    assert tally.at_opening == 2
+    assert tally.state == {b"at": b"9"}
+    assert tally.marker is not None
+    assert tally.marker.position == 9
+
+
+async def test_state_of_partitions_that_others_have_now_is_let_go_of(hold: Hold) -> None:
+    held = hold()
+    await held.open()
+    await held.runner.revoke([0])
+    held.runner.assign([])
+    assert [tally.closed for tally in held.job.made] == [True]
+    await held.open()
+    assert [tally.closed for tally in held.job.made] == [True, False]
+
+
+async def test_state_that_is_ahead_of_its_marker_is_not_kept(
+    hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold()
+    target = await held.open()
+    committing = asyncio.Event()
+
+    async def never(_: object) -> None:
+        committing.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(target._outbox, "commit", never)
+    target.submit(Batch(held.runner.topic, 0, 0, 5, ()))
+    await committing.wait()
+    await held.runner.revoke([0])
+    assert [tally.closed for tally in held.job.made] == [True]
+    monkeypatch.undo()
+    assert (await held.open()).fetched == 0
+
+
+async def test_whoever_stops_keeps_nothing(hold: Hold) -> None:
+    held = hold()
+    await held.open()
+    await held.absorb(0, 5)
+    await held.runner.stop()
+    assert [tally.closed for tally in held.job.made] == [True]
 
 
 async def test_an_owner_that_was_not_told_is_fenced_by_the_next(hold: Hold) -> None:
@@ -310,6 +426,8 @@ async def test_an_opening_that_swallows_its_cancellation_stays_closed(
 
         async def __aexit__(self, *error: object) -> None:
             await super().__aexit__(*error)
+            if len(self._partitions) == 1:
+                return  # The one that only looks at another partition's marker.
             closing.set()
             with suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()

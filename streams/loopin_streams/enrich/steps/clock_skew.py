@@ -25,8 +25,7 @@ def correct_clock(draft: Draft, context: Context) -> Outcome:
         original = _parsed(event.timestamp, "timestamp")
         sent = _parsed(event.sent_at, "sent_at")
         queued = _parsed(event.queued_at, "queued_at")
-        timestamp = _corrected(original, sent, received)
-        check_event_time(timestamp, received)
+        timestamp = event_time(original, sent, received)
     except InvalidEvent as error:
         return Dlq(error.code, error.field, error.reason)
     draft.enriched = EnrichedEvent(
@@ -34,7 +33,7 @@ def correct_clock(draft: Draft, context: Context) -> Outcome:
         project=event.project,
         event=event.event,
         distinct_id=event.distinct_id,
-        timestamp=received if timestamp - received > MAX_FUTURE_MS else timestamp,
+        timestamp=timestamp,
         received_at=received,
         original_timestamp=original,
         sent_at=queued if sent is None else sent,
@@ -44,8 +43,20 @@ def correct_clock(draft: Draft, context: Context) -> Outcome:
         parent_uuid=event.parent_uuid,
         raw_partition=context.origin.partition,
         raw_offset=draft.record.offset,
+        origin=event.origin,
     )
     return None
+
+
+def event_time(original: int | None, sent: int | None, received: int) -> int:
+    """The time of an event whose client claims ``original`` and sent at ``sent``; all in epoch ms.
+
+    Raises:
+        InvalidEvent: ``timestamp_out_of_range``, of ``timestamp`` or ``sent_at``.
+    """
+    timestamp = _corrected(original, sent, received)
+    check_event_time(timestamp, received)
+    return received if timestamp - received > MAX_FUTURE_MS else timestamp
 
 
 def _parsed(value: str | int | float | None, field: str) -> int | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from loopin_schemas.event import EnrichedEvent
 from loopin_streams.enrich.draft import Dlq, Outcome
 from loopin_streams.enrich.steps.clock_skew import MAX_FUTURE_MS, MIN_SKEW_MS, correct_clock
-from tests.streams.enrich.drafts import RECEIVED_MS, body, context, draft_before
+from tests.streams.enrich.drafts import RECEIVED_MS, TOPIC_ID, body, context, draft_before
 
 SECOND, HOUR, YEAR = 1000, 3_600_000, 366 * 86_400_000
 
@@ -114,7 +114,14 @@ def test_a_session_property_that_is_no_id_is_left_where_it_is(value: object) -> 
 
 
 def test_the_event_carries_its_place_and_its_own_fields() -> None:
-    found = corrected(source="ai", parent_uuid="01a2b3c4-0000-7000-8000-00000000000b", properties={"a": 1})
+    parent = "01a2b3c4-0000-7000-8000-00000000000b"
+    value = body(source="ai", parent_uuid=parent, properties={"a": 1})
+    at = context(partition=3, partitions=7)
+    draft = draft_before("clock_skew", value, at=at, offset=9)
+    assert correct_clock(draft, at) is None
+    found = draft.enriched
     assert (found.raw_partition, found.raw_offset) == (3, 9)
-    assert (found.source, found.parent_uuid) == ("ai", "01a2b3c4-0000-7000-8000-00000000000b")
+    assert found.origin is None
+    assert corrected(_origin=f"{TOPIC_ID}:0:5").origin == f"{TOPIC_ID}:0:5"
+    assert (found.source, found.parent_uuid) == ("ai", parent)
     assert bytes(found.properties) == b'{"a": 1}'

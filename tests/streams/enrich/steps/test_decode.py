@@ -18,7 +18,7 @@ def test_a_good_event_passes_with_its_own_uuid_in_lower_case() -> None:
 
 def test_a_missing_uuid_is_derived_from_the_records_place() -> None:
     draft = Draft(RawRecord(body(uuid=None), offset=7))
-    assert decode(draft, context()) is None
+    assert decode(draft, context(partition=3, partitions=7)) is None
     assert draft.uuid == derived_uuid(Origin("another name", TOPIC_ID, 3), 7)
     assert UUID(draft.uuid).version == 8
 

@@ -7,8 +7,9 @@ from tests.streams.enrich.drafts import RECEIVED_MS, UUID, body, context, draft_
 
 
 def test_the_body_is_the_enriched_event_as_json() -> None:
-    draft = draft_before("encode", body(properties={"review": "a chair"}), offset=7)
-    assert encode_enriched(draft, context()) is None
+    at = context(partition=3, partitions=7)
+    draft = draft_before("encode", body(properties={"review": "a chair"}), at=at, offset=7)
+    assert encode_enriched(draft, at) is None
     assert json.loads(draft.body) == {
         "uuid": UUID,
         "project": "demo",

@@ -1,0 +1,55 @@
+"""The system's consumers, as the broker knows them: what each reads, and by which group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from loopin_schemas.topics import ENRICHED, METRICS, RAW, WINDOWS, Topic
+from loopin_sinks import metrics
+from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
+from loopin_streams.kafka.logs import Logs
+from loopin_streams.kafka.settings import KafkaSettings
+
+
+class Group(NamedTuple):
+    """A consumer, its group (without the installation's prefix), its topic, and the role it belongs to."""
+
+    consumer: str
+    group: str
+    topic: Topic
+    role: str
+
+
+ENRICH: Final = Group("enrich", "enrich", RAW, "stream")
+MERGE: Final = Group("merge", "merge", WINDOWS, "stream")
+EVENTS: Final = Group(metrics.EVENTS, "clickhouse", ENRICHED, "sink")
+METRIC_WINDOWS: Final = Group(metrics.WINDOWS, "clickhouse-metrics", METRICS, "sink")
+
+GROUPS: Final = (ENRICH, MERGE, EVENTS, METRIC_WINDOWS)
+
+
+def as_committed(group: Group, settings: KafkaSettings, logs: Logs) -> Consumption:
+    """A consumer by the offsets that its group has committed, which may be a second old.
+
+    Where nothing is committed, all that the topic keeps waits.
+    """
+    topic = settings.topic(group.topic.name)
+    every = range(0)
+
+    async def positions() -> Mapping[int, int]:
+        nonlocal every
+        # Asked once: a topic whose partitions change is refused by all roles.
+        every = every or range(await logs.partitions(topic))
+        committed = await logs.committed(settings.topic(group.group), topic)
+        starts = await logs.starts((topic, number) for number in every if number not in committed)
+        return {number: committed.get(number, starts.get((topic, number), 0)) for number in every}
+
+    received_ms = metrics.received_ms if group == EVENTS else None
+    return Consumption(group.consumer, topic, positions, received_ms)
+
+
+def watch_from_broker(settings: KafkaSettings, logs: Logs) -> LagWatch:
+    """A watch of all consumers by what their groups have committed."""
+    groups = [as_committed(group, settings, logs) for group in GROUPS]
+    return LagWatch(logs, groups, LagLimits.of(settings))

@@ -1,0 +1,197 @@
+"""A snapshot as one table: a column for each consumer, a row for each number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from loopin_deploy.screen import printable
+from loopin_deploy.status.snapshot import ConsumerStatus, RoleStatus, Snapshot
+
+HELD: Final = {"profiles": "profiles", "seen": "seen uuids", "windows": "open windows", "series": "series"}
+"""Kinds of state, and what they are called."""
+
+MOST_REASONS: Final = 5
+
+
+class Column(NamedTuple):
+    """One consumer of one role; ``first`` for the role's first, which also shows what the process says."""
+
+    name: str
+    role: RoleStatus
+    consumer: ConsumerStatus
+    first: bool
+
+
+Value = Callable[[Column], str]
+
+
+def _of_role(show: Callable[[RoleStatus], str]) -> Value:
+    return lambda column: show(column.role) if column.first else ""
+
+
+def _of_consumer(show: Callable[[ConsumerStatus], str]) -> Value:
+    return lambda column: show(column.consumer)
+
+
+ROWS: Final[tuple[tuple[str, Value], ...]] = (
+    ("state", _of_role(lambda role: "ready" if role.ready else "not ready" if role.answers else "no answer")),
+    ("in", _of_consumer(lambda one: count(one.read))),
+    ("in /s", _of_consumer(lambda one: rate(one.rate))),
+    ("out", _of_consumer(lambda one: count(one.passed))),
+    ("dropped", _of_consumer(lambda one: total(one, one.dropped))),
+    ("dead-lettered", _of_consumer(lambda one: total(one, one.dead_lettered))),
+    ("late", _of_consumer(lambda one: count(sum(one.late.values())) if one.held else "")),
+    ("lag, records", _of_consumer(lambda one: count(one.lag_events))),
+    ("lag, time", _of_consumer(lambda one: duration(one.lag_s))),
+    ("watermark delay", _of_consumer(lambda one: duration(one.watermark_delay_s))),
+    *(
+        (name, _of_consumer(lambda one, kind=kind: count(one.held.get(kind))))  # type: ignore[misc]
+        for kind, name in HELD.items()
+    ),
+    ("freshness", _of_role(lambda role: duration(role.freshness_s))),
+    ("memory", _of_role(lambda role: memory(role.memory_bytes))),
+    ("CPU", _of_role(lambda role: "" if role.cpu is None else f"{role.cpu:.0%}")),
+)
+"""Every row: its name, and what it shows in a column. One that shows nothing in any is left out."""
+
+
+class StatusView:
+    """A snapshot as it fits the terminal: tables side by side as far as they go, then below each other."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _title(self._snapshot)
+        names = _names(self._snapshot)
+        columns = list(_columns(self._snapshot, names))
+        roomy = options.update_width(10_000)
+        while columns:
+            taken = len(columns)
+            while taken > 1 and _width(console, roomy, columns[:taken]) > options.max_width:
+                taken = _fewer(columns, taken)
+            yield _table(columns[:taken])
+            columns = columns[taken:]
+            if columns:
+                yield ""
+                # A role that did not fit is named and shown again.
+                columns[0] = columns[0]._replace(first=True)
+        yield Group(*_remarks(self._snapshot, names))
+
+
+def count(number: int | None) -> str:
+    """A number in full, from ten millions on rounded."""
+    if number is None:
+        return ""
+    if number < 10_000_000:
+        return f"{number:,}"
+    return f"{number / 1e6:,.1f}M" if number < 10_000_000_000 else f"{number / 1e9:,.1f}G"
+
+
+def rate(per_second: float | None) -> str:
+    """A number a second."""
+    return "" if per_second is None else count(round(per_second))
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds, of long times hours and minutes."""
+    if seconds is None:
+        return ""
+    if seconds < 600:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def memory(size: int | None) -> str:
+    """Megabytes of 2^20."""
+    return "" if size is None else f"{size >> 20:,} MB"
+
+
+def total(one: ConsumerStatus, by_reason: dict[str, int]) -> str:
+    """The sum; nothing of a consumer that says nothing of events."""
+    return "" if one.read is None else count(sum(by_reason.values()))
+
+
+def _title(snapshot: Snapshot) -> Text:
+    at = datetime.fromtimestamp(snapshot.at, UTC)
+    unready = sum(not role.ready for role in snapshot.roles)
+    said = (f"{unready} of {len(snapshot.roles)} not ready", "red") if unready else ("all ready", "green")
+    return Text.assemble((f"{at:%Y-%m-%d %H:%M:%S} UTC  ", "dim"), said)
+
+
+def _names(snapshot: Snapshot) -> list[str]:
+    """What the roles are called: numbered in their order where there are several of a kind."""
+    kinds = [role.role for role in snapshot.roles]
+    return [
+        f"{kind} {kinds[: at + 1].count(kind)}" if kinds.count(kind) > 1 else kind
+        for at, kind in enumerate(kinds)
+    ]
+
+
+def _columns(snapshot: Snapshot, names: Sequence[str]) -> Iterator[Column]:
+    for name, role in zip(names, snapshot.roles, strict=True):
+        for at, consumer in enumerate(role.consumers or [ConsumerStatus("")]):
+            yield Column(name, role, consumer, at == 0)
+
+
+def _fewer(columns: Sequence[Column], taken: int) -> int:
+    """How many columns to try next: without the last role or, of a single one, without a consumer."""
+    begins = [at for at in range(1, taken) if columns[at].first]
+    return begins[-1] if begins else taken - 1
+
+
+def _width(console: Console, options: ConsoleOptions, columns: Sequence[Column]) -> int:
+    return Measurement.get(console, options, _table(columns)).maximum
+
+
+def _table(columns: Sequence[Column]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
+    table.add_column(style="bold", no_wrap=True)
+    for column in columns:
+        role = column.name if column.first else ""
+        heading = Text(f"{printable(role)}\n{printable(column.consumer.consumer)}")
+        # As wide as most numbers get, so that the columns stand still while they grow.
+        table.add_column(heading, justify="right", no_wrap=True, min_width=9)
+    for name, show in ROWS:
+        cells = [show(column) for column in columns]
+        if any(cells):
+            table.add_row(name, *(Text(cell, style=_style(name, cell)) for cell in cells))
+    return table
+
+
+def _style(row: str, cell: str) -> str:
+    if row == "state":
+        return "green" if cell == "ready" else "red"
+    return "yellow" if row == "dead-lettered" and cell not in ("", "0") else ""
+
+
+def _remarks(snapshot: Snapshot, names: Sequence[str]) -> Iterator[Text]:
+    """Why roles are not ready, which of several is where, and why records were left out."""
+    for name, role in zip(names, snapshot.roles, strict=True):
+        if role.reason is not None:
+            style = "yellow" if role.ready else "red"
+            yield Text.assemble((f"{printable(name)}: ", style), printable(role.reason))
+    numbered = [name for name, role in zip(names, snapshot.roles, strict=True) if name != role.role]
+    if numbered:
+        where = (f"{name} {role.url}" for name, role in zip(names, snapshot.roles, strict=True))
+        yield Text(printable(", ".join(where)), style="dim")
+    for name, role in zip(names, snapshot.roles, strict=True):
+        for one in role.consumers:
+            for what, by_reason in (("dropped", one.dropped), ("dead-lettered", one.dead_lettered)):
+                if by_reason:
+                    most = sorted(by_reason.items(), key=lambda item: -item[1])
+                    shown = ", ".join(f"{reason} {count(number)}" for reason, number in most[:MOST_REASONS])
+                    more = f" and {len(most) - MOST_REASONS} more" if len(most) > MOST_REASONS else ""
+                    whose = f"{name}, {one.consumer}"
+                    yield Text(f"{printable(whose)}, {what}: {printable(shown)}{more}", style="dim")

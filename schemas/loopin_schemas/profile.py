@@ -1,0 +1,38 @@
+"""What the stream knows of a user, updated with every event."""
+
+from __future__ import annotations
+
+import msgspec
+
+MILLION = 1_000_000
+"""Amounts are added up as whole millionths, so that no order of addition changes a sum."""
+
+
+class Session(msgspec.Struct, array_like=True, gc=False):
+    """A run of events without a pause of 30 minutes, at most 24 hours long; event time, epoch ms."""
+
+    started: int
+    last: int
+    events: int
+
+
+class Profile(msgspec.Struct, omit_defaults=True, gc=False):
+    """One user (project and distinct_id, in the record's key) on ``profiles``.
+
+    Times are event time, epoch ms. ``session`` is the one that ends last, ``sessions`` how many began.
+    ``revenue`` holds millionths by currency (``""``: none was named), purchases less refunds. Bit ``n`` of
+    ``active_days`` (big-endian bytes, base64) says that the user was active ``n`` days before ``active_day``
+    (days since 1970, UTC). ``counted`` names the open windows that have counted the user: minute of the
+    window's start times four plus its grain's number, and as bits the series that did.
+    """
+
+    first_seen: int
+    last_seen: int
+    events: int
+    session: Session
+    active_day: int
+    active_days: bytes
+    sessions: int = 1
+    revenue: dict[str, int] = {}
+    counted: dict[int, int] = {}
+    version: int = 1

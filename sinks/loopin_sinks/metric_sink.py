@@ -1,0 +1,170 @@
+"""From ``metrics`` to the table ``metric_windows``.
+
+Rows are absolute and carry a revision, so a row that is stored twice counts once: the sink stores first and
+commits its offsets afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import monotonic, time
+from uuid import uuid4
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalGenerationError, IllegalStateError, UnknownMemberIdError
+
+from loopin_schemas.codec import decode
+from loopin_schemas.topics import METRICS
+from loopin_schemas.window import MetricWindow
+from loopin_sinks.rows import by_month
+from loopin_sinks.settings import SinkSettings
+from loopin_sinks.store import Store, StoreError
+from loopin_sinks.window_rows import METRIC_WINDOWS, windows_to_arrow
+from loopin_streams.kafka.batch import Record
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.2
+RETRY_S = 2.0
+MAX_WAITING = 50_000
+"""Windows that wait for an insert; then nothing more is read."""
+
+Cell = tuple[str, str, str, str, str, int]
+
+
+class MetricSink(ConsumerRebalanceListener):
+    """Stores the newest version of each window, at most once in ``metric_interval_s``.
+
+    ``failing`` holds one sentence while the store refuses inserts.
+    """
+
+    def __init__(self, settings: SinkSettings, store: Store, retention: Callable[[str], int]) -> None:
+        self.failing: str | None = None
+        self.read_records = 0
+        self.stored_rows = 0
+        self.unreadable = 0
+        self._assigned: frozenset[TopicPartition] = frozenset()
+        self._settings = settings
+        self._store = store
+        self._retention = retention
+        self._waiting: dict[Cell, MetricWindow] = {}
+        self._read_up_to: dict[TopicPartition, int] = {}
+        self._consumer: AIOKafkaConsumer
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Store windows until ``stop`` is set; what was read by then is stored first."""
+        self._consumer = self._new_consumer()
+        await self._consumer.start()
+        try:
+            self._consumer.subscribe([self._settings.topic(METRICS.name)], listener=self)
+            flushed = monotonic()
+            while not stop.is_set():
+                if len(self._waiting) < MAX_WAITING:
+                    self._take(await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=5000))
+                due = monotonic() - flushed >= self._settings.metric_interval_s
+                if self._waiting and (due or len(self._waiting) >= MAX_WAITING):
+                    stored = await self._flush()
+                    flushed = monotonic()
+                    if not stored:
+                        await _either(stop, RETRY_S)
+            await self._flush()
+        finally:
+            await self._consumer.stop()
+
+    async def positions(self) -> dict[int, int]:
+        """For each assigned partition the offset of the first record that is not stored."""
+        positions = {}
+        for at in self._assigned:
+            # A partition that has been given up meanwhile is another sink's.
+            with suppress(IllegalStateError):
+                if at in self._read_up_to:
+                    positions[at.partition] = int(await self._consumer.committed(at) or 0)
+                else:
+                    # It passes transaction markers, which are no records.
+                    positions[at.partition] = int(await self._consumer.position(at))
+        return positions
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Forget what is not stored: its next owner reads it again."""
+        self._assigned = frozenset()
+        self._waiting.clear()
+        self._read_up_to.clear()
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Reading goes on from the committed offsets."""
+        self._assigned = frozenset(assigned)
+
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._settings.kafka_bootstrap,
+            group_id=f"{self._settings.topic_prefix}clickhouse-metrics",
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=200,
+            session_timeout_ms=int(self._settings.session_timeout_s * 1000),
+            heartbeat_interval_ms=int(self._settings.session_timeout_s * 250),
+            # A store that is away for long must not cost the sink its partitions.
+            max_poll_interval_ms=3_600_000,
+        )
+
+    def _take(self, found: dict[TopicPartition, list[Record]]) -> None:
+        for at, records in found.items():
+            for record in records:
+                window = self._readable(record)
+                if window is not None:
+                    self._wait(window)
+            self._read_up_to[at] = records[-1].offset + 1
+            self.read_records += len(records)
+
+    def _wait(self, window: MetricWindow) -> None:
+        cell = (window.project, window.metric, window.dimension, window.value, window.grain, window.start)
+        held = self._waiting.get(cell)
+        if held is None or held.revision <= window.revision:
+            self._waiting[cell] = window
+
+    def _readable(self, record: Record) -> MetricWindow | None:
+        try:
+            return decode(record.value or b"", MetricWindow)
+        except (ValueError, RecursionError) as error:
+            self.unreadable += 1
+            log.error("window_unreadable", offset=record.offset, reason=str(error)[:200])
+            return None
+
+    async def _flush(self) -> bool:
+        """Whether all that waits is stored now."""
+        windows, offsets = list(self._waiting.values()), dict(self._read_up_to)
+        try:
+            await self._insert(windows)
+        except StoreError as error:
+            self.failing = str(error)
+            log.error("insert_failed", table=METRIC_WINDOWS, reason=str(error))
+            return False
+        self.failing = None
+        self.stored_rows += len(windows)
+        self._waiting = {}
+        self._read_up_to = {at: end for at, end in self._read_up_to.items() if offsets.get(at) != end}
+        if offsets:
+            # Who has lost the partitions commits nothing; what it stored is stored again, with no effect.
+            with suppress(CommitFailedError, IllegalGenerationError, UnknownMemberIdError, IllegalStateError):
+                await self._consumer.commit(offsets)
+        return True
+
+    async def _insert(self, windows: Sequence[MetricWindow]) -> None:
+        if not windows:
+            return
+        table = await asyncio.to_thread(windows_to_arrow, windows, self._retention, int(time() * 1000))
+        for _, part in by_month(table, "start"):
+            # Each attempt has its own token: the same rows twice are replaced by their revision.
+            await self._store.insert(METRIC_WINDOWS, part, token=str(uuid4()))
+
+
+async def _either(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

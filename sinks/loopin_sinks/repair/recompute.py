@@ -1,0 +1,155 @@
+"""The stream's windows, once more, from the stored events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from loopin_schemas.catalogue import CATALOGUE
+from loopin_schemas.catalogue.system import SYSTEM
+from loopin_schemas.window import Grain
+from loopin_sinks.store import Store
+from loopin_sinks.window_rows import METRIC_WINDOWS, retention_of
+
+REPAIR_REVISION: Final = 1 << 62
+"""Added to a repair's epoch ms: its rows outrank all of the stream's."""
+
+_START: Final[dict[Grain, str]] = {
+    "minute": "toStartOfMinute(timestamp)",
+    "hour": "toStartOfHour(timestamp)",
+    "day": "toStartOfDay(timestamp)",
+}
+
+# FINAL: what a client sent again after hours lies there twice until the engine merges it.
+_EVENTS: Final = """
+    SELECT
+        event, distinct_id, sentiment, toDateTime(<start>, 'UTC') AS window_start,
+        if(event IN {purchases:Array(String)}, 1, -1) AS sign,
+        if(
+            event IN {money:Array(String)} AND abs(amount) < 1e12,
+            toDecimal128(sign * toInt64(round(amount * 1e6)), 0),
+            NULL
+        ) AS moved,
+        upper(trim(BOTH ' ' FROM toString(currency))) AS given,
+        multiIf(
+            given = '', {home:String}, match(given, '^[A-Z][A-Z][A-Z]$'), given, 'other'
+        ) AS code,
+        country != '' AND lengthUTF8(country) <= 100 AND JSONType(properties, 'country') = 'String'
+            AS located,
+        arrayConcat(
+            [('', ''), ('event', toString(event))], if(located, [('country', toString(country))], [])
+        ) AS dimensions
+    FROM events FINAL
+    WHERE project = {project:String} AND toDate(timestamp) IN {days:Array(Date)}
+        AND toUnixTimestamp(toDateTime(<start>, 'UTC')) IN {starts:Array(Int64)}
+"""
+
+_NOTHING: Final = "CAST(NULL AS Nullable(Decimal(38, 0)))"
+
+_UNMEASURED: Final = f"{_NOTHING} AS total, {_NOTHING} AS least, {_NOTHING} AS greatest"
+
+_MEASURES: Final[dict[str, str]] = {
+    "events": f"""
+        SELECT 'events' AS metric, of.1 AS dimension, of.2 AS value, window_start,
+            count() AS number, {_UNMEASURED}
+        FROM found ARRAY JOIN dimensions AS of GROUP BY dimension, value, window_start
+    """,
+    "active_users": f"""
+        SELECT 'active_users' AS metric, of.1 AS dimension, of.2 AS value, window_start,
+            uniqExact(distinct_id) AS number, {_UNMEASURED}
+        FROM found ARRAY JOIN dimensions AS of WHERE NOT has({{system:Array(String)}}, event)
+        GROUP BY dimension, value, window_start
+    """,
+    "revenue": """
+        SELECT 'revenue' AS metric, of.1 AS dimension, of.2 AS value, window_start,
+            count() AS number, sum(moved) AS total, min(moved) AS least, max(moved) AS greatest
+        FROM found
+        ARRAY JOIN arrayConcat(if(code = {home:String}, dimensions, []), [('currency', code)]) AS of
+        WHERE moved IS NOT NULL GROUP BY dimension, value, window_start
+    """,
+    "sentiment": """
+        SELECT 'sentiment' AS metric, of.1 AS dimension, of.2 AS value, window_start,
+            count() AS number, sum(scored) AS total, min(scored) AS least, max(scored) AS greatest
+        FROM (
+            SELECT *, toDecimal128(toInt64(round(sentiment * 1e6)), 0) AS scored
+            FROM found WHERE sentiment IS NOT NULL
+        )
+        ARRAY JOIN dimensions AS of GROUP BY dimension, value, window_start
+    """,
+}
+"""Each metric of the stream's windows; sums are whole millionths, as the stream's are."""
+
+# A series that the stream has but the events do not (`$other`) gets a row that counts nothing. A revision is
+# greater than the one it replaces, whatever the clock says: that may have been another machine's.
+_INSERT: Final = f"""
+INSERT INTO {METRIC_WINDOWS}
+    (project, metric, dimension, dimension_value, grain, start, count, sum, min, max, closed, basis, revision,
+    _stored_at, _retention_days)
+WITH found AS (<events>)
+SELECT
+    {{project:String}}, metric, dimension, value, {{grain:String}}, window_start, sum(number),
+    <total>, <least>, <greatest>, true, 'distinct_ids', greatest({{revision:UInt64}}, max(replaced) + 1),
+    now64(3), {{kept_days:UInt16}}
+FROM (
+    SELECT *, toUInt64(0) AS replaced FROM (<measures>)
+    UNION ALL
+    SELECT metric, dimension, dimension_value AS value, start AS window_start,
+        toUInt64(0) AS number, {_UNMEASURED}, max(revision) AS replaced
+    FROM {METRIC_WINDOWS}
+    WHERE project = {{project:String}} AND metric IN {{metrics:Array(String)}} AND grain = {{grain:String}}
+        AND toUnixTimestamp(start) IN {{starts:Array(Int64)}}
+    GROUP BY metric, dimension, value, window_start
+)
+GROUP BY metric, dimension, value, window_start
+"""
+
+PURCHASES: Final = tuple(event.name for event in CATALOGUE if event.revenue > 0)
+REFUNDS: Final = tuple(event.name for event in CATALOGUE if event.revenue < 0)
+
+
+async def recompute_windows(
+    store: Store,
+    project: str,
+    grain: Grain,
+    starts: Sequence[int],
+    *,
+    home_currency: str,
+    event_days: int,
+    now_ms: int,
+) -> None:
+    """Replace a project's windows that begin at ``starts`` (epoch ms, all of one month).
+
+    ``event_days`` is how long the project's events are kept.
+
+    Raises:
+        StoreError: nothing was replaced.
+    """
+    await store.command(
+        _sql(grain),
+        {
+            "project": project,
+            "grain": grain,
+            "starts": [start // 1000 for start in starts],
+            "days": sorted({_date(start) for start in starts}),
+            "purchases": list(PURCHASES),
+            "money": [*PURCHASES, *REFUNDS],
+            "system": [event.name for event in SYSTEM],
+            "metrics": list(_MEASURES),
+            "home": home_currency,
+            "revision": REPAIR_REVISION + now_ms,
+            "kept_days": retention_of(grain, event_days),
+        },
+    )
+
+
+def _sql(grain: Grain) -> str:
+    sql = _INSERT.replace("<measures>", "UNION ALL".join(_MEASURES.values()))
+    for name in ("total", "least", "greatest"):
+        # Exact: a decimal with six places, divided by a million, keeps all of them.
+        sql = sql.replace(f"<{name}>", f"CAST(any({name}) AS Nullable(Decimal(38, 6))) / 1000000")
+    return sql.replace("<events>", _EVENTS).replace("<start>", _START[grain])
+
+
+def _date(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d}"

@@ -1,0 +1,174 @@
+"""The enrichment's state for one raw partition, and what a batch does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from time import thread_time
+from typing import Final, TypeVar
+
+from loopin_schemas import topics
+from loopin_schemas.codec import encode
+from loopin_streams.enrich.counting import count_events
+from loopin_streams.enrich.dead_letters import dead_letter, project_of
+from loopin_streams.enrich.draft import Context, Dlq, Draft
+from loopin_streams.enrich.pipeline import run
+from loopin_streams.kafka.batch import Record
+from loopin_streams.kafka.errors import RefusedToOpen
+from loopin_streams.kafka.job import Output
+from loopin_streams.kafka.marker import Marker
+from loopin_streams.windows.grains import LATENESS_MS, MINUTE_MS
+from loopin_streams.windows.operations import count_operations
+from loopin_streams.windows.publishing import publish_windows
+
+Key = TypeVar("Key")
+
+PUBLISH_EVERY_S: Final = 1.0
+"""Shortest time between two publications of the changed windows."""
+
+
+class EnrichAbsorber:
+    """Enriches the records of one partition, and keeps its profiles, windows and seen uuids."""
+
+    def __init__(self, context: Context, clock: Callable[[], float]) -> None:
+        self.context = context
+        self._clock = clock
+        self._published_at = clock()
+        self._dropped_at: int | None = None
+
+    def restore(self, topic: str, records: Sequence[Record]) -> None:
+        """Take in records of ``seen`` or ``profiles``."""
+        if topic == topics.SEEN.name:
+            self.context.seen.restore(records)
+        else:
+            self.context.profiles.restore(records)
+
+    def opened(self, marker: Marker, state: Mapping[bytes, bytes]) -> None:
+        """Take in the watermark and the open windows."""
+        self.context.profiles.check()
+        found = len(self.context.profiles)
+        if marker.held not in (None, found):
+            raise RefusedToOpen(
+                "state_incomplete",
+                f"Partition {self.context.origin.partition} of the topic profiles holds {found} profiles and "
+                f"should hold {marker.held}: stop the workers and run `loopin state rebuild enrich`.",
+            )
+        self.context.windows.restore(state)
+        if marker.watermark is not None:
+            self.context.windows.advance(marker.watermark)
+
+    def absorb(self, records: Sequence[Record], position: int) -> Output:
+        """Run the pipeline; every record becomes an enriched event, a dead letter, or a counted drop."""
+        drafts = [Draft(record) for record in records]
+        passed = run(drafts, self.context)
+        begun = thread_time()
+        output = Output()
+        output.counts.read = len(records)
+        output.counts.passed = len(passed)
+        # Before the watermark moves on: a batch of a backlog may span hours.
+        self._leave_out(drafts, output)
+        if passed:
+            output.messages[topics.ENRICHED.name] = [(draft.key, draft.body) for draft in passed]
+            seen = self.context.seen.add((draft.uuid_hash for draft in passed), passed[-1].received_at)
+            output.add(topics.SEEN.name, None, seen)
+            output.messages[topics.PROFILES.name] = count_events(
+                passed, self.context.profiles, self.context.windows, self.context.currency
+            )
+            for draft in passed:
+                if draft.enriched.late is not None:
+                    _increase(output.counts.late, draft.enriched.late)
+        counted = thread_time()
+        self._finish(output, position)
+        self.context.costs.add(
+            [
+                ("state", counted - begun, len(records)),
+                ("publish", thread_time() - counted, len(records)),
+            ]
+        )
+        return output
+
+    def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
+        """Let the watermark follow the clock at the log's end, and publish what waits."""
+        windows = self.context.windows
+        before = windows.watermark
+        follows = None if caught_up_ms is None else caught_up_ms - LATENESS_MS
+        # A new minute is what may close a window; every second would be a transaction for nothing.
+        moved = follows is not None and (before is None or follows // MINUTE_MS > before // MINUTE_MS)
+        if not moved and not (windows.unpublished and self._due()):
+            return None
+        if moved and follows is not None:
+            windows.advance(follows)
+        output = Output()
+        self._finish(output, position, publish=True)
+        return output
+
+    def holds(self) -> Mapping[str, int]:
+        """Profiles, seen uuids, open windows, and the series in them."""
+        context = self.context
+        return {
+            "profiles": len(context.profiles),
+            "seen": len(context.seen),
+            "windows": len(context.windows),
+            "series": context.windows.cells,
+        }
+
+    def close(self) -> None:
+        """Let go of the profiles."""
+        self.context.profiles.close()
+
+    def _leave_out(self, drafts: Sequence[Draft], output: Output) -> None:
+        """Dead letters, drops and misplaced records; and the count of what came and what was refused."""
+        received: dict[tuple[str, int], int] = {}
+        rejected: dict[tuple[str, int, str], int] = {}
+        for draft in drafts:
+            outcome = draft.outcome
+            minute = draft.received_at // MINUTE_MS
+            if isinstance(outcome, Dlq):
+                project = project_of(draft) or ""
+                _increase(output.counts.dead_lettered, outcome.reason)
+                self._bury(draft, outcome, project, output)
+                _increase(rejected, (project, minute, outcome.reason))
+            else:
+                project = draft.event.project
+                if outcome is not None:
+                    _increase(output.counts.dropped, outcome.reason)
+                    if hasattr(draft, "moved_to"):
+                        output.route(topics.RAW.name, draft.moved_to, draft.key, draft.body)
+            _increase(received, (project, minute))
+        count_operations(self.context.windows, received, rejected)
+
+    def _bury(self, draft: Draft, outcome: Dlq, project: str, output: Output) -> None:
+        origin = self.context.origin
+        key = f"{origin.topic}:{origin.partition}:{draft.record.offset}".encode()
+        output.add(topics.DLQ.name, key, encode(dead_letter(draft, outcome, origin, project or None)))
+
+    def _finish(self, output: Output, position: int, *, publish: bool = False) -> None:
+        """Windows to their topics: changed ones to the state, and all to the merge once a second."""
+        windows, watermark = self.context.windows, self.context.windows.watermark
+        minute = None if watermark is None else watermark // MINUTE_MS
+        # Windows leave memory by whole minutes of the watermark, and published.
+        leaving = minute != self._dropped_at
+        if publish or leaving or self._due():
+            self._published_at = self._clock()
+            publish_windows(
+                output,
+                windows.publish(),
+                partition=self.context.origin.partition,
+                partitions=self.context.partitions,
+                position=position,
+                watermark=watermark,
+            )
+        if leaving:
+            self._dropped_at = minute
+            for message in windows.drop_gone():
+                output.messages.setdefault(topics.ENRICH_STATE.name, []).append(message)
+        for message in windows.changes():
+            output.messages.setdefault(topics.ENRICH_STATE.name, []).append(message)
+        output.watermark = watermark
+        output.held = len(self.context.profiles)
+
+    def _due(self) -> bool:
+        return self._clock() - self._published_at >= PUBLISH_EVERY_S
+
+
+def _increase(counts: dict[Key, int], key: Key, by: int = 1) -> None:
+    counts[key] = counts.get(key, 0) + by

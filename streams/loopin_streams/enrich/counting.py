@@ -1,0 +1,83 @@
+"""Events that passed into profiles and windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from loopin_schemas.event import EnrichedEvent
+from loopin_schemas.profile import Profile
+from loopin_streams.kafka.job import Message
+from loopin_streams.state.profile_updates import absorb_money, absorb_time, new_profile
+from loopin_streams.state.profiles import Profiles
+from loopin_streams.windows.grains import LATENESS_MS, code_gone
+from loopin_streams.windows.open_windows import OpenWindows
+from loopin_streams.windows.tally import Group, Money, Tally, count_user
+
+FEW_WINDOWS: Final = 8
+"""A profile that names no more counted windows than this is not worth tidying."""
+
+
+class Passed(Protocol):
+    """An event with its user's key and its decoded properties."""
+
+    @property
+    def key(self) -> bytes: ...
+    @property
+    def enriched(self) -> EnrichedEvent: ...
+    @property
+    def properties(self) -> dict[str, Any]: ...
+
+
+def count_events(
+    events: Sequence[Passed], profiles: Profiles, windows: OpenWindows, currency: str
+) -> list[Message]:
+    """Advance profiles, windows and watermark by one batch, in order; the profiles to publish.
+
+    The events are judged by the watermark before them, which then becomes the greatest min(event time,
+    append time) less the allowed lateness: so one clock that runs ahead closes nothing.
+    """
+    tally = Tally(windows, currency)
+    newest = 0
+    users: dict[bytes, list[tuple[int, Group, Money | None]]] = {}
+    for passed in events:
+        event = passed.enriched
+        at, received = event.timestamp, event.received_at
+        of_user = users.get(passed.key)
+        if of_user is None:
+            of_user = users[passed.key] = []
+        of_user.append((at, *tally.add(event, passed.properties)))
+        earlier = at if at < received else received
+        if earlier > newest:
+            newest = earlier
+    held = profiles.load(list(users))
+    changed: list[tuple[bytes, Profile]] = []
+    for (key, of_user), known in zip(users.items(), held, strict=True):
+        profile = known if known is not None else new_profile(of_user[0][0])
+        _absorb(profile, of_user, windows.watermark)
+        changed.append((key, profile))
+    tally.settle()
+    if newest:
+        windows.advance(newest - LATENESS_MS)
+    return profiles.save(changed)
+
+
+def _absorb(
+    profile: Profile, events: Sequence[tuple[int, Group, Money | None]], watermark: int | None
+) -> None:
+    counted = profile.counted
+    if not counted:
+        # The default of the struct is shared.
+        counted = profile.counted = {}
+    elif len(counted) > FEW_WINDOWS and watermark is not None:
+        counted = profile.counted = {
+            code: bits for code, bits in counted.items() if not code_gone(code, watermark)
+        }
+    last: Group | None = None
+    for at, group, moved in events:
+        absorb_time(profile, at)
+        if group is not last:
+            count_user(counted, group)
+            last = group
+        if moved is not None:
+            absorb_money(profile, *moved)

@@ -1,0 +1,193 @@
+"""The merge's state for one partition of ``windows``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+import structlog
+
+from loopin_schemas import topics
+from loopin_schemas.codec import decode, encode
+from loopin_schemas.window import WindowPartials
+from loopin_streams.kafka.batch import Record
+from loopin_streams.kafka.errors import RefusedToOpen
+from loopin_streams.kafka.job import Output
+from loopin_streams.kafka.marker import STATE_VERSION, Marker
+from loopin_streams.merge.invalid_ratio import InvalidRatio
+from loopin_streams.merge.merged_windows import MergedWindow, MergedWindows
+
+log = structlog.get_logger(__name__)
+
+PUBLISH_EVERY_S: Final = 1.0
+"""Shortest time between two publications of a window that is open."""
+
+PROGRESS_KEY: Final = b"p"
+
+
+class Progress(msgspec.Struct, omit_defaults=True):
+    """What the state topic keeps beside windows: watermarks by raw partition, and the alerts raised."""
+
+    watermarks: dict[int, int] = {}
+    revision: int = 0
+    raised: list[tuple[str, str, int]] = []
+    version: int = 1
+
+
+class MergeAbsorber:
+    """Sums windows over the raw partitions, and publishes what changed."""
+
+    def __init__(
+        self,
+        partitions: int,
+        rule: InvalidRatio,
+        *,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self.windows = MergedWindows()
+        self._partitions = partitions
+        self._rule = rule
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._watermarks: dict[int, int] = {}
+        self._revision = 0
+        self._published_at = clock()
+        self._touched: dict[bytes, MergedWindow] = {}
+        self._closed_up_to: int | None = None
+
+    @property
+    def watermark(self) -> int | None:
+        """The least of all raw partitions' watermarks; None until all are known."""
+        if len(self._watermarks) < self._partitions:
+            return None
+        return min(self._watermarks.values())
+
+    def restore(self, topic: str, records: Sequence[Record]) -> None:
+        """Nothing: all is on the state topic."""
+
+    def opened(self, marker: Marker, state: Mapping[bytes, bytes]) -> None:
+        """Take in the windows and watermarks."""
+        self.windows.restore(state)
+        progress = read_progress(state.get(PROGRESS_KEY))
+        # A partition that no longer exists would hold the watermark for ever.
+        self._watermarks = {at: ms for at, ms in progress.watermarks.items() if at < self._partitions}
+        self._revision = progress.revision
+        self._rule.raised = {(project, reason): start for project, reason, start in progress.raised}
+
+    def absorb(self, records: Sequence[Record], position: int) -> Output:
+        """Take the raw partitions' shares in."""
+        output = Output()
+        output.counts.read = len(records)
+        for record in records:
+            partials = _readable(record)
+            if partials is None:
+                output.counts.dropped["unreadable"] = output.counts.dropped.get("unreadable", 0) + 1
+                continue
+            output.counts.passed += 1
+            self._touched |= {
+                window.key: window for window in self.windows.take(partials.partition, partials.windows)
+            }
+            if partials.watermark is not None:
+                self._watermarks[partials.partition] = partials.watermark
+        if self.watermark is not None:
+            self._look(output)
+        self._finish(output)
+        return output
+
+    def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
+        """Publish what waits for its second."""
+        if self.watermark is None or not self._due():
+            return None
+        if not self.windows.unpublished and self.watermark == self._closed_up_to:
+            return None
+        output = Output()
+        self._finish(output)
+        return output
+
+    def holds(self) -> Mapping[str, int]:
+        """Windows, and the series in them."""
+        return {"windows": len(self.windows), "series": self.windows.cells}
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _look(self, output: Output) -> None:
+        """Alerts of what has changed."""
+        now_ms = self._now_ms()
+        for window in self._touched.values():
+            for alert in self._rule.look(window, now_ms):
+                key = f"{alert.project}:{alert.rule}".encode()
+                output.route(topics.ALERTS.name, 0, key, encode(alert))
+        self._touched = {}
+
+    def _finish(self, output: Output) -> None:
+        watermark = self.watermark
+        # Until every partition has spoken, as after a rebuild, sums are those of some: they would replace the
+        # right ones in the store.
+        if watermark is not None and self._due():
+            self._published_at = self._clock()
+            self._closed_up_to = watermark
+            self.windows.close(watermark)
+            self._publish(output)
+            for message in self.windows.drop_gone(watermark):
+                output.add(topics.MERGE_STATE.name, *message)
+        for message in self.windows.changes():
+            output.add(topics.MERGE_STATE.name, *message)
+        raised = [(*about, start) for about, start in self._rule.raised.items()]
+        progress = Progress(dict(self._watermarks), self._revision, raised)
+        output.add(topics.MERGE_STATE.name, PROGRESS_KEY, encode(progress))
+        output.watermark = watermark
+
+    def _publish(self, output: Output) -> None:
+        # Greater than any before, also when the clock has gone back.
+        self._revision = max(self._revision + 1, self._now_ms())
+        for merged in self.windows.publish(self._revision):
+            output.add(topics.METRICS.name, f"{merged.project}:{merged.metric}".encode(), encode(merged))
+
+    def _due(self) -> bool:
+        return self._clock() - self._published_at >= PUBLISH_EVERY_S
+
+    def _now_ms(self) -> int:
+        return int(self._wall_clock() * 1000)
+
+
+def _readable(record: Record) -> WindowPartials | None:
+    try:
+        partials = decode(record.value or b"", WindowPartials)
+    except (ValueError, RecursionError) as error:
+        log.error("partials_unreadable", offset=record.offset, reason=str(error)[:200])
+        return None
+    if partials.version > STATE_VERSION:
+        raise RefusedToOpen(
+            "state_version",
+            "The topic windows was written by a newer version of this program: run that version here too, or "
+            "stop the workers and run `loopin state rebuild merge`.",
+        )
+    return partials
+
+
+def read_progress(written: bytes | None) -> Progress:
+    """What the state topic says.
+
+    Raises:
+        RefusedToOpen: ``state_unreadable`` or ``state_version``.
+    """
+    if written is None:
+        return Progress()
+    try:
+        progress = decode(written, Progress)
+    except (ValueError, RecursionError) as error:
+        raise RefusedToOpen(
+            "state_unreadable",
+            f"The progress on the topic merge.state cannot be read ({error}): stop the workers and run "
+            "`loopin state rebuild merge`.",
+        ) from error
+    if progress.version > STATE_VERSION:
+        raise RefusedToOpen(
+            "state_version",
+            "The topic merge.state was written by a newer version of this program: run that version, or stop "
+            "the workers and run `loopin state rebuild merge`.",
+        )
+    return progress

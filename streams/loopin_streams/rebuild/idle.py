@@ -1,0 +1,77 @@
+"""Nobody works on the state while it is rebuilt."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic, sleep
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from loopin_streams.kafka.outbox import Outbox, transactional_id
+from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.rebuild.refused import RebuildRefused
+
+JOBS = ("enrich", "merge")
+TIMEOUT_S = 10.0
+RETRY_S = 0.2
+STARTING = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
+"""What a broker answers of groups in the first seconds."""
+
+AT_ONCE = 8
+
+
+async def check_no_workers(settings: KafkaSettings) -> None:
+    """See that no worker is a member of a job's group.
+
+    Raises:
+        RebuildRefused: ``workers_run``.
+    """
+    # Each worker is in the groups of all jobs.
+    running = max([await asyncio.to_thread(members, settings, settings.topic(job)) for job in JOBS])
+    if running:
+        raise RebuildRefused(
+            "workers_run",
+            f"{running} stream worker{'s run' if running > 1 else ' runs'}, or ended without a word less "
+            f"than {settings.session_timeout_s:.0f} s ago: stop all workers first.",
+        )
+
+
+async def fence(settings: KafkaSettings, partitions: int) -> None:
+    """Shut out workers that think they still own a partition, and abort what they have left open."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(job: str, partition: int) -> None:
+        async with places:
+            outbox = Outbox(settings.kafka_bootstrap, transactional_id(settings, job, partition))
+            try:
+                await outbox.start()
+            finally:
+                await outbox.stop()
+
+    await asyncio.gather(*(one(job, number) for job in JOBS for number in range(partitions)))
+
+
+def members(settings: KafkaSettings, group: str) -> int:
+    """How many members a consumer group has; blocks for up to 10 s.
+
+    Raises:
+        KafkaException: the broker refuses or does not answer.
+    """
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
+    deadline = monotonic() + TIMEOUT_S
+    while True:
+        asked = admin.describe_consumer_groups([group], request_timeout=TIMEOUT_S)[group]
+        try:
+            return len(asked.result(TIMEOUT_S).members)
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code == KafkaError.GROUP_ID_NOT_FOUND:
+                return 0
+            if code not in STARTING or monotonic() > deadline:
+                raise
+        sleep(RETRY_S)

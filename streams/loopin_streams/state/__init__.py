@@ -1,0 +1,1 @@
+"""Keyed state: what the enrichment knows of each user, by raw partition."""

@@ -1,0 +1,1 @@
+"""Windows of event time over one raw partition: what they count, and how long they stay open."""

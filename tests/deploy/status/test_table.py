@@ -1,0 +1,134 @@
+"""The table as a person sees it, at two widths."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from loopin_deploy.status.snapshot import ConsumerStatus, RoleStatus, Snapshot
+from loopin_deploy.status.table import StatusView, count, duration
+
+
+def worker(number: int = 0, **changes: object) -> RoleStatus:
+    enrich = ConsumerStatus(
+        "enrich",
+        read=1_234_567_890,
+        passed=1_234_000_000,
+        dropped={"duplicate": 5},
+        dead_lettered={"not_json": 24, "uuid_invalid": 3},
+        late={"day": 2},
+        rate=15_003.4,
+        lag_events=2_607,
+        lag_s=0.52,
+        watermark_delay_s=60.4,
+        held={"profiles": 20_000, "seen": 115_550, "windows": 48, "series": 840},
+    )
+    merge = ConsumerStatus("merge", read=420, passed=420, lag_events=0, lag_s=0.0, held={"series": 210})
+    status = RoleStatus(
+        "stream", f"http://10.0.0.{number}:800{number}", answers=True, ready=True, consumers=[enrich, merge]
+    )
+    status.memory_bytes, status.cpu = 180 << 20, 0.44
+    for name, value in changes.items():
+        setattr(status, name, value)
+    return status
+
+
+def store() -> RoleStatus:
+    events = ConsumerStatus(
+        "events", read=111_698, passed=105_681, rate=12_076.0, lag_events=5_575, lag_s=1.2
+    )
+    windows = ConsumerStatus("metric_windows", read=2_170, passed=1_219, lag_events=218, lag_s=4_000.0)
+    api = ConsumerStatus("api", read=0, passed=0, rate=0.0)
+    status = RoleStatus("store", "http://10.0.0.9:8000", answers=True, ready=True)
+    status.consumers, status.freshness_s = [events, windows, api], 1.3
+    return status
+
+
+def shown(roles: list[RoleStatus], width: int) -> list[str]:
+    out = StringIO()
+    Console(file=out, width=width, color_system=None).print(StatusView(Snapshot(1_700_000_000.0, roles)))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_two_roles_fit_a_terminal_of_80_by_24() -> None:
+    lines = shown([worker(), store()], 80)
+    assert lines[:4] == [
+        "2023-11-14 22:13:20 UTC  all ready",
+        "                     stream                   store",
+        "                     enrich       merge      events   metric_windows         api",
+        "─" * 80,
+    ]
+    assert len(lines) <= 24
+    table = {line[:15].strip(): line[15:].split() for line in lines[4:]}
+    assert table["state"] == ["ready", "ready"]
+    assert table["in"] == ["1,234.6M", "420", "111,698", "2,170", "0"]
+    assert table["in /s"] == ["15,003", "12,076", "0"]
+    assert table["dropped"] == ["5", "0", "0", "0", "0"]
+    assert table["dead-lettered"] == ["27", "0", "0", "0", "0"]
+    assert table["lag, records"] == ["2,607", "0", "5,575", "218"]
+    assert table["lag, time"] == ["0.5", "s", "0.0", "s", "1.2", "s", "1", "h", "07", "min"]
+    assert table["seen uuids"] == ["115,550"]
+    assert table["freshness"] == ["1.3", "s"]
+    assert table["memory"] == ["180", "MB"]
+    assert table["CPU"] == ["44%"]
+    assert "stream, enrich, dropped: duplicate 5" in lines
+    assert "stream, enrich, dead-lettered: not_json 24, uuid_invalid 3" in lines
+
+
+@pytest.mark.parametrize(("width", "tables"), [(80, 3), (140, 2)])
+def test_many_roles_are_shown_below_each_other_where_they_do_not_fit(width: int, tables: int) -> None:
+    lines = shown([worker(number) for number in range(6)], width)
+    assert max(map(len, lines)) <= width
+    assert sum(line.startswith("state") for line in lines) == tables
+    headings = " ".join(line for line in lines if line.lstrip().startswith("stream") and "," not in line)
+    assert headings.split() == [word for number in range(1, 7) for word in ("stream", str(number))]
+    assert "stream 6, enrich, dropped: duplicate 5" in lines
+    assert "stream 2 http://10.0.0.1:8001" in " ".join(lines)
+
+
+def test_a_role_with_more_consumers_than_fit_goes_on_below() -> None:
+    lines = shown([store()], 50)
+    assert max(map(len, lines)) <= 50
+    assert [line.strip() for line in lines if line.strip() == "store"] == ["store", "store"]
+    assert sum(line.startswith("state") for line in lines) == 2
+
+
+def test_why_a_role_is_not_ready_stands_below_the_table() -> None:
+    reason = "enrich is 400 s behind (limit 300 s): 12 records wait in loopin.events.raw."
+    gone = RoleStatus("?", "http://10.0.0.7:8001", answers=False, ready=False, reason="No answer.")
+    lines = shown([worker(ready=False, reason=reason), gone], 100)
+    assert lines[0].endswith("2 of 2 not ready")
+    assert f"stream: {reason}" in lines
+    assert "?: No answer." in lines
+    states = next(line for line in lines if line.startswith("state"))
+    assert states.split(maxsplit=1)[1].split("  ")[0] == "not ready"
+    assert states.endswith("no answer")
+
+
+def test_rows_that_nobody_fills_are_left_out() -> None:
+    consumers = [ConsumerStatus("enrich", lag_events=3, lag_s=1.0)]
+    lines = shown([RoleStatus("stream", "", answers=True, ready=True, consumers=consumers)], 80)
+    assert [line.split("  ")[0] for line in lines[4:]] == ["state", "lag, records", "lag, time"]
+
+
+def test_what_comes_from_elsewhere_cannot_steer_the_terminal() -> None:
+    lines = shown([worker(reason="\x1b[2J[red]x[/red]", ready=False)], 100)
+    assert "stream: \\x1b[2J[red]x[/red]" in lines
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(None, ""), (0, "0"), (9_999_999, "9,999,999"), (12_345_678, "12.3M"), (98_765_432_100, "98.8G")],
+)
+def test_counts(number: int | None, text: str) -> None:
+    assert count(number) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, ""), (0.04, "0.0 s"), (599.9, "599.9 s"), (4000, "1 h 07 min"), (3 * 86_400 + 7200, "3 d 2 h")],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,124 @@
+"""One case of the matrix, and how it is run and judged."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.faults.compare import Differences, all_of, compare_events, compare_profiles, compare_windows
+from tests.faults.findings import Findings, read_findings
+from tests.faults.load import Shape, make_records
+from tests.faults.oracle import Expected, RawRecord, expected
+from tests.faults.processes import NotInTime, Refused
+from tests.faults.publisher import Publisher
+from tests.faults.scene import Scene
+from tests.faults.system import Layout, running_system
+
+CASE_S = 540.0
+"""Longest time of a case but for its comparison; what is not there by then counts as lost."""
+
+
+class Row(NamedTuple):
+    """A case's result.
+
+    ``recovery_s`` is the time from the end of a fault until all that had been published by then was stored,
+    of the worst fault; None where the case broke off before it was known.
+    """
+
+    case: str
+    published: int
+    lost: int | None
+    double: int | None
+    wrong_windows: int | None
+    wrong_profiles: int | None
+    recovery_s: float | None
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing differs, and the case came to its end."""
+        return self[2:6] == (0, 0, 0, 0) and self.recovery_s is not None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case of the matrix.
+
+    Args:
+        name: as ``CASES`` takes it.
+        help: what is done, in one sentence.
+        damage: does it, while events flow; it may call ``recovered`` at the end of each fault.
+        shape: changes the ordinary shape of what is published.
+        layout: which processes run.
+    """
+
+    name: str
+    help: str
+    damage: Callable[[Scene], None]
+    shape: Callable[[Shape], Shape] = lambda shape: shape
+    layout: Layout = field(default_factory=Layout)
+
+
+def run_case(case: Case, events: int, seed: int, folder: Path) -> tuple[Row, list[str]]:
+    """Run a case in ``folder``; its row, and what differs in words."""
+    deadline = time.monotonic() + CASE_S
+    shape = case.shape(Shape(events=events, seed=seed, until_ms=int(time.time() * 1000)))
+    records = make_records(shape)
+    with running_system(folder, case.layout) as system:
+        publisher = Publisher(system.bootstrap, system.topic("events.raw"), records)
+        scene = Scene(system, publisher, random.Random(f"{seed}:{case.name}"), deadline)
+        _play(case, scene)
+        system.stop_roles()
+        findings = read_findings(system)
+    found = _compare(publisher, findings, scene.expected)
+    return Row(
+        case.name,
+        publisher.acknowledged,
+        found.lost,
+        found.double,
+        found.wrong_windows,
+        found.wrong_profiles,
+        scene.recovery_s,
+    ), [*scene.notes, *found.notes]
+
+
+def _play(case: Case, scene: Scene) -> None:
+    """Do the damage and wait for quiet; notes why it did not become quiet, if so."""
+    try:
+        case.damage(scene)
+        scene.publish_all()
+        if scene.recovery_s is None:
+            scene.recovered()
+        scene.wait_quiet()
+    except (NotInTime, Refused) as error:
+        scene.recovery_s = None
+        scene.say(str(error))
+        for process in scene.system.processes:
+            scene.notes += process.complaints()
+    finally:
+        scene.close()
+        scene.publisher.close()
+
+
+def _compare(publisher: Publisher, findings: Findings, known: Expected | None) -> Differences:
+    wanted = known or expected(findings.raw, publisher.poison)
+    return all_of(
+        _compare_raw(publisher, findings.raw),
+        compare_events(wanted, findings.stored, findings.enriched, findings.dead),
+        compare_profiles(wanted.profiles, findings.profiles),
+        compare_windows(wanted.windows, findings.windows),
+    )
+
+
+def _compare_raw(publisher: Publisher, raw: list[RawRecord]) -> Differences:
+    """Every acknowledged record must be on the log, where the broker said."""
+    out = Differences()
+    held = {(record.partition, record.offset): record.body for record in raw}
+    for record, place in zip(publisher.records, publisher.placed, strict=True):
+        if place is not None and held.get(place) != record.body:
+            out.lost += 1
+            out.notes.append(f"the broker lost the record at {place}")
+    return out

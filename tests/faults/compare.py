@@ -1,0 +1,117 @@
+"""What was found against what must be there."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from tests.faults.oracle import ACTIVE_DAYS, Expected, Measures, Place, StoredEvent, UserProfile, WindowKey
+
+SHOWN = 10
+"""Differences of a kind that are written out."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass
+class Differences:
+    """How the system's numbers differ from the oracle's; ``notes`` name the first of each kind."""
+
+    lost: int = 0
+    double: int = 0
+    wrong_windows: int = 0
+    wrong_profiles: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def none(self) -> bool:
+        """Whether there is no difference."""
+        return not (self.lost or self.double or self.wrong_windows or self.wrong_profiles)
+
+
+def compare_events(
+    expected: Expected,
+    stored: Iterable[tuple[Place, StoredEvent]],
+    enriched: Iterable[Place],
+    dead: Iterable[Place],
+) -> Differences:
+    """Lost: not stored as it must be. Double: stored once more than it must be.
+
+    A stored event with a wrong field is both. Enriched events and dead letters count in the same way.
+    """
+    out = Differences()
+    wanted = Counter(expected.events.items())
+    found = Counter((place, _without_uuid_if_derived(expected, place, row)) for place, row in stored)
+    _count(out, "event", wanted, found)
+    _count(out, "enriched event", Counter(expected.events.keys()), Counter(enriched))
+    _count(out, "dead letter", Counter(expected.dead), Counter(dead))
+    return out
+
+
+def compare_profiles(
+    expected: Mapping[tuple[str, str], UserProfile], found: Mapping[tuple[str, str], UserProfile]
+) -> Differences:
+    """Profiles that differ, lack or are too many."""
+    out = Differences()
+    out.wrong_profiles = _differing(out.notes, "profile", expected, found)
+    return out
+
+
+def compare_windows(
+    expected: Mapping[WindowKey, Measures], found: Mapping[WindowKey, Measures]
+) -> Differences:
+    """Windows that differ, lack or are too many."""
+    out = Differences()
+    out.wrong_windows = _differing(out.notes, "window", expected, found)
+    return out
+
+
+def all_of(*parts: Differences) -> Differences:
+    """The sum of several comparisons."""
+    return Differences(
+        lost=sum(part.lost for part in parts),
+        double=sum(part.double for part in parts),
+        wrong_windows=sum(part.wrong_windows for part in parts),
+        wrong_profiles=sum(part.wrong_profiles for part in parts),
+        notes=[note for part in parts for note in part.notes],
+    )
+
+
+def profile_of(value: Mapping[str, Any]) -> UserProfile:
+    """A profile as it is published: JSON, with the active days as bits from ``active_day`` back."""
+    bits = int.from_bytes(base64.b64decode(value["active_days"]), "big")
+    days = {value["active_day"] - back for back in range(bits.bit_length()) if bits >> back & 1}
+    started, last, events = value["session"]
+    return UserProfile(
+        first_seen=value["first_seen"],
+        last_seen=value["last_seen"],
+        events=value["events"],
+        session=(started, last, events),
+        sessions=value.get("sessions", 1),
+        revenue=value.get("revenue", {}),
+        active_days=frozenset(day for day in days if value["active_day"] - day < ACTIVE_DAYS),
+    )
+
+
+def _without_uuid_if_derived(expected: Expected, place: Place, row: StoredEvent) -> StoredEvent:
+    """An event without a uuid of its own got one by rules that are not judged here."""
+    wanted = expected.events.get(place)
+    return row._replace(uuid=None) if wanted is not None and wanted.uuid is None else row
+
+
+def _count(out: Differences, what: str, wanted: Counter[K], found: Counter[K]) -> None:
+    lost, double = wanted - found, found - wanted
+    out.lost += lost.total()
+    out.double += double.total()
+    out.notes += [f"{what} lost: {key}" for key in list(lost)[:SHOWN]]
+    out.notes += [f"{what} double: {key}" for key in list(double)[:SHOWN]]
+
+
+def _differing(notes: list[str], what: str, expected: Mapping[K, V], found: Mapping[K, V]) -> int:
+    keys = [key for key in {**expected, **found} if expected.get(key) != found.get(key)]
+    notes += [f"{what} {key}: {found.get(key)}, must be {expected.get(key)}" for key in keys[:SHOWN]]
+    return len(keys)

@@ -1,0 +1,122 @@
+"""What the system has made of the raw log: read from topics and store, by plain readers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from tests.faults.compare import profile_of
+from tests.faults.oracle import MILLION, Measures, Place, RawRecord, StoredEvent, UserProfile, WindowKey
+from tests.faults.progress import as_object, read_topic
+from tests.faults.stored import Rows
+from tests.faults.system import PARTITIONS, System
+
+METRICS = ("events", "active_users", "revenue", "sentiment")
+"""What is compared; the stream's metrics about itself are not."""
+
+EVENTS_SQL = (
+    "SELECT _raw_partition, _raw_offset, project, toString(uuid) AS uuid, event, distinct_id, "
+    "toUnixTimestamp64Milli(timestamp) AS time FROM events"
+)
+WINDOWS_SQL = (
+    "SELECT project, metric, dimension, dimension_value, grain, "
+    "toUnixTimestamp64Milli(toDateTime64(start, 3)) AS start, argMax(count, revision) AS count, "
+    "argMax(tuple(sum), revision).1 AS sum, argMax(tuple(min), revision).1 AS min, "
+    "argMax(tuple(max), revision).1 AS max FROM metric_windows "
+    f"WHERE metric IN {METRICS} "
+    "GROUP BY project, metric, dimension, dimension_value, grain, start"
+)
+
+
+class Findings(NamedTuple):
+    """Everything that the comparison looks at."""
+
+    raw: list[RawRecord]
+    stored: list[tuple[Place, StoredEvent]]
+    enriched: list[Place]
+    dead: list[Place]
+    profiles: dict[tuple[str, str], UserProfile]
+    windows: dict[WindowKey, Measures]
+
+
+def read_findings(system: System) -> Findings:
+    """Read it all; the store's own process must have stopped."""
+
+    def read(topic: str) -> list[Any]:
+        return read_topic(system.bootstrap, system.topic(topic), PARTITIONS)
+
+    rows = system.rows()
+    return Findings(
+        raw=read_raw(system),
+        stored=stored_events(rows),
+        enriched=[_place(as_object(m)) for m in read("events.enriched")],
+        dead=[(letter["partition"], letter["offset"]) for letter in map(as_object, read("events.dlq"))],
+        profiles=newest_profiles(read("profiles")),
+        windows=stored_windows(rows),
+    )
+
+
+def read_raw(system: System) -> list[RawRecord]:
+    """The raw log, each partition in the order of offsets."""
+    messages: list[Any] = read_topic(system.bootstrap, system.topic("events.raw"), PARTITIONS)
+    return [RawRecord(m.partition(), m.offset(), m.timestamp()[1], m.value() or b"") for m in messages]
+
+
+def stored_events(rows: Rows) -> list[tuple[Place, StoredEvent]]:
+    """Every stored row of an event, before any merge."""
+    return [
+        (
+            _place(row),
+            StoredEvent(row["project"], row["uuid"], row["event"], row["distinct_id"], row["time"]),
+        )
+        for row in rows.rows(EVENTS_SQL)
+    ]
+
+
+def stored_windows(rows: Rows) -> dict[WindowKey, Measures]:
+    """The newest revision of every window."""
+    return {
+        WindowKey(
+            row["project"],
+            row["metric"],
+            row["dimension"],
+            row["dimension_value"],
+            row["grain"],
+            row["start"],
+        ): Measures(row["count"], *(_millionths(row[name]) for name in ("sum", "min", "max")))
+        for row in rows.rows(WINDOWS_SQL)
+    }
+
+
+def window_of(window: dict[str, Any]) -> tuple[WindowKey, Measures] | None:
+    """A window as it is published; None for a metric that is not compared."""
+    if window["metric"] not in METRICS:
+        return None
+    key = WindowKey(
+        window["project"],
+        window["metric"],
+        window.get("dimension", ""),
+        window.get("value", ""),
+        window["grain"],
+        window["start"],
+    )
+    return key, Measures(window["count"], window.get("sum"), window.get("min"), window.get("max"))
+
+
+def newest_profiles(messages: list[Any]) -> dict[tuple[str, str], UserProfile]:
+    """The newest profile of each user."""
+    newest = {message.key().decode(): message for message in messages}
+    return {_user(key): profile_of(as_object(message)) for key, message in newest.items() if message.value()}
+
+
+def _user(key: str) -> tuple[str, str]:
+    project, _, distinct_id = key.partition(":")
+    return project, distinct_id
+
+
+def _place(row: dict[str, Any]) -> Place:
+    return row["_raw_partition"], row["_raw_offset"]
+
+
+def _millionths(amount: str | float | None) -> int | None:
+    return None if amount is None else int(Decimal(str(amount)) * MILLION)

@@ -1,0 +1,299 @@
+"""What must be stored, by a plain reading of the raw log.
+
+Nothing here is shared with the code that is judged: JSON by the standard library, decimal amounts, sets of
+users, and VADER straight from its own package.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any, NamedTuple
+
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+GRAINS = {"minute": MINUTE_MS, "hour": HOUR_MS, "day": DAY_MS}
+
+CLOCK_ERROR_MS = MINUTE_MS
+FUTURE_MS = 23 * HOUR_MS
+DISTANCE_MS = 1827 * DAY_MS
+IDLE_MS = 30 * MINUTE_MS
+SESSION_MS = 24 * HOUR_MS
+ACTIVE_DAYS = 128
+MILLION = 1_000_000
+AMOUNT_LIMIT = 10**12 * MILLION
+COUNTRY_LENGTH = 100
+SIGNS = {"ticket_purchased": 1, "payment_refunded": -1}
+SYSTEM_EVENTS = frozenset({"api_request", "system_metric", "error_logged"})
+TEXTS = ("text", "message", "review", "comment", "feedback", "title", "description")
+
+
+class RawRecord(NamedTuple):
+    """One record of ``events.raw`` as the broker holds it; times are epoch ms."""
+
+    partition: int
+    offset: int
+    appended_ms: int
+    body: bytes
+
+
+Place = tuple[int, int]
+"""Partition and offset on ``events.raw``."""
+
+
+class StoredEvent(NamedTuple):
+    """What a row of an event must say; ``uuid`` is None where the client sent none."""
+
+    project: str
+    uuid: str | None
+    event: str
+    distinct_id: str
+    timestamp_ms: int
+
+
+@dataclass
+class UserProfile:
+    """What must be known of a user; ``active_days`` are days since 1970, revenue is in millionths."""
+
+    first_seen: int
+    last_seen: int
+    events: int
+    session: tuple[int, int, int]
+    sessions: int
+    revenue: dict[str, int]
+    active_days: frozenset[int]
+
+
+class WindowKey(NamedTuple):
+    """One window of one series; ``start`` is epoch ms."""
+
+    project: str
+    metric: str
+    dimension: str
+    value: str
+    grain: str
+    start: int
+
+
+class Measures(NamedTuple):
+    """A window's numbers, sums in millionths."""
+
+    count: int  # type: ignore[assignment]  # the field is meant, not the method of tuples
+    sum: int | None = None
+    min: int | None = None
+    max: int | None = None
+
+
+@dataclass
+class Expected:
+    """All that must be found once the system is quiet."""
+
+    events: dict[Place, StoredEvent] = field(default_factory=dict)
+    dead: set[Place] = field(default_factory=set)
+    repeated: int = 0
+    profiles: dict[tuple[str, str], UserProfile] = field(default_factory=dict)
+    windows: dict[WindowKey, Measures] = field(default_factory=dict)
+
+
+class _Good(NamedTuple):
+    """An event that counts, with its own fields decoded."""
+
+    place: Place
+    row: StoredEvent
+    properties: dict[str, Any]
+
+
+def expected(raw: Iterable[RawRecord], poison: Collection[bytes], currency: str = "INR") -> Expected:
+    """What the log ``raw`` (each partition in the order of offsets) must lead to.
+
+    ``poison`` holds the bodies that were broken on purpose, ``currency`` is the installation's.
+    """
+    out = Expected()
+    good = list(_counting(raw, poison, out))
+    out.events = {event.place: event.row for event in good}
+    out.profiles = _profiles(good)
+    out.windows = _windows(good, currency)
+    return out
+
+
+def _counting(raw: Iterable[RawRecord], poison: Collection[bytes], out: Expected) -> Iterator[_Good]:
+    """The first event of each uuid, among those that are good; the others are noted in ``out``."""
+    known: set[tuple[str, str]] = set()
+    for record in raw:
+        place = record.partition, record.offset
+        event = None if record.body in poison else json.loads(record.body)
+        time_ms = _event_time(event, record.appended_ms) if event is not None else None
+        if event is None or time_ms is None:
+            out.dead.add(place)
+            continue
+        uuid = event.get("uuid")
+        if uuid is not None and (event["project"], uuid) in known:
+            out.repeated += 1
+            continue
+        if uuid is not None:
+            known.add((event["project"], uuid))
+        row = StoredEvent(event["project"], uuid, event["event"], event["distinct_id"], time_ms)
+        yield _Good(place, row, event.get("properties", {}))
+
+
+def _event_time(event: dict[str, Any], appended_ms: int) -> int | None:
+    """Corrected event time; None for one that is five years away."""
+    if event.get("timestamp") is None:
+        return appended_ms
+    time_ms = _milliseconds(event["timestamp"])
+    if event.get("sent_at") is not None:
+        error = appended_ms - _milliseconds(event["sent_at"])
+        if abs(error) > DISTANCE_MS:
+            return None
+        if abs(error) > CLOCK_ERROR_MS:
+            time_ms += error
+    if abs(time_ms - appended_ms) > DISTANCE_MS:
+        return None
+    return appended_ms if time_ms - appended_ms > FUTURE_MS else time_ms
+
+
+def _milliseconds(written: int | str) -> int:
+    if isinstance(written, int):
+        return written
+    since = datetime.fromisoformat(written.replace("Z", "+00:00")) - datetime(1970, 1, 1, tzinfo=UTC)
+    return since.days * DAY_MS + since.seconds * 1000 + since.microseconds // 1000
+
+
+def _profiles(good: Iterable[_Good]) -> dict[tuple[str, str], UserProfile]:
+    by_user: dict[tuple[str, str], list[_Good]] = {}
+    for event in good:
+        by_user.setdefault((event.row.project, event.row.distinct_id), []).append(event)
+    return {user: _profile(events) for user, events in by_user.items()}
+
+
+def _profile(events: list[_Good]) -> UserProfile:
+    """One user's profile, of that user's events in the order of the log."""
+    times = [event.row.timestamp_ms for event in events]
+    revenue: dict[str, int] = {}
+    for event in events:
+        amount = _signed_amount(event)
+        if amount is not None:
+            named = _currency(event.properties)
+            revenue[named] = revenue.get(named, 0) + amount
+    session, sessions = _sessions(times)
+    days = {time // DAY_MS for time in times}
+    return UserProfile(
+        first_seen=min(times),
+        last_seen=max(times),
+        events=len(times),
+        session=session,
+        sessions=sessions,
+        revenue=revenue,
+        active_days=frozenset(day for day in days if max(days) - day < ACTIVE_DAYS),
+    )
+
+
+def _sessions(times: list[int]) -> tuple[tuple[int, int, int], int]:
+    """The session that ends last (began, ended, events), and how many began."""
+    started = last = times[0]
+    events, sessions = 1, 1
+    for at in times[1:]:
+        longest = max(last, at) - min(started, at)
+        if started - IDLE_MS <= at <= last + IDLE_MS and longest <= SESSION_MS:
+            started, last, events = min(started, at), max(last, at), events + 1
+        elif at > last:
+            started = last = at
+            events, sessions = 1, sessions + 1
+    return (started, last, events), sessions
+
+
+def _signed_amount(event: _Good) -> int | None:
+    """What the event adds to revenue, in millionths; None where it says nothing of money."""
+    sign = SIGNS.get(event.row.event)
+    amount = event.properties.get("amount")
+    if sign is None or isinstance(amount, bool) or not isinstance(amount, int | float | str):
+        return None
+    try:
+        number = Decimal(str(amount))
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or abs(number * MILLION) >= AMOUNT_LIMIT:
+        return None
+    return sign * int((number * MILLION).to_integral_value())
+
+
+def _currency(properties: dict[str, Any]) -> str:
+    if properties.get("currency") is None:
+        return ""
+    named = str(properties["currency"]).strip().upper()
+    if not named:
+        return ""
+    return named if len(named) == 3 and all("A" <= letter <= "Z" for letter in named) else "other"
+
+
+def _windows(good: Iterable[_Good], currency: str) -> dict[WindowKey, Measures]:
+    counts: dict[WindowKey, int] = {}
+    users: dict[WindowKey, set[str]] = {}
+    values: dict[WindowKey, list[int]] = {}
+    for event in good:
+        for key in _keys(event, "events"):
+            counts[key] = counts.get(key, 0) + 1
+        if event.row.event not in SYSTEM_EVENTS:
+            for key in _keys(event, "active_users"):
+                users.setdefault(key, set()).add(event.row.distinct_id)
+        for key, value in _measured(event, currency):
+            values.setdefault(key, []).append(value)
+    return {
+        **{key: Measures(count) for key, count in counts.items()},
+        **{key: Measures(len(found)) for key, found in users.items()},
+        **{key: Measures(len(v), sum(v), min(v), max(v)) for key, v in values.items()},
+    }
+
+
+def _measured(event: _Good, currency: str) -> Iterator[tuple[WindowKey, int]]:
+    amount = _signed_amount(event)
+    if amount is not None:
+        named = _currency(event.properties)
+        if named in ("", currency):
+            for key in _keys(event, "revenue"):
+                yield key, amount
+        # An amount without a currency is meant in the installation's own.
+        for key in _series(event, "revenue", "currency", named or currency):
+            yield key, amount
+    compound = _compound(event.properties)
+    if compound is not None:
+        for key in _keys(event, "sentiment"):
+            yield key, compound
+
+
+def _keys(event: _Good, metric: str) -> Iterator[WindowKey]:
+    """The event's windows of a metric: whole, by event, and by country."""
+    yield from _series(event, metric, "", "")
+    yield from _series(event, metric, "event", event.row.event)
+    country = event.properties.get("country")
+    if isinstance(country, str) and 0 < len(country) <= COUNTRY_LENGTH:
+        yield from _series(event, metric, "country", country)
+
+
+def _series(event: _Good, metric: str, dimension: str, value: str) -> Iterator[WindowKey]:
+    time_ms = event.row.timestamp_ms
+    for grain, length in GRAINS.items():
+        yield WindowKey(event.row.project, metric, dimension, value, grain, time_ms - time_ms % length)
+
+
+def _compound(properties: dict[str, Any]) -> int | None:
+    texts = [text for name in TEXTS if isinstance(text := properties.get(name), str) and text.strip()]
+    return _scored("\n".join(texts)) if texts else None
+
+
+@cache
+def _analyzer() -> SentimentIntensityAnalyzer:
+    return SentimentIntensityAnalyzer()
+
+
+@cache
+def _scored(text: str) -> int:
+    """VADER's compound, which has four decimals, in millionths."""
+    return round(float(_analyzer().polarity_scores(text)["compound"]) * MILLION)

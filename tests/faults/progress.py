@@ -1,0 +1,163 @@
+"""How far the system has come, by a plain reading of its topics and its groups' committed offsets."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+TIMEOUT_S = 5.0
+READ_S = 60.0
+QUIET_LOG = {"log_level": 0}
+
+
+class Follower:
+    """Reads what is committed on a topic, from its start on, without a group."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        self.topic = topic
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "unused",
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "fetch.wait.max.ms": 50,
+                "reconnect.backoff.max.ms": 500,
+                **QUIET_LOG,
+            }
+        )
+        self._partitions = [TopicPartition(topic, partition, 0) for partition in range(partitions)]
+        self._consumer.assign(self._partitions)
+
+    def new(self, seconds: float = 0.1) -> Iterator[Message]:
+        """Committed records since the last call, as many as arrive within about ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while True:
+            messages = self._consumer.consume(10_000, max(0.0, deadline - time.monotonic()))
+            yield from (message for message in messages if message.error() is None)
+            if time.monotonic() >= deadline:
+                return
+
+    def all(self) -> Iterator[Message]:
+        """Every committed record from the current position to the end of each partition."""
+        left = len(self._partitions)
+        deadline = time.monotonic() + READ_S
+        while left:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.topic} has no readable end")
+            for message in self._consumer.consume(10_000, 0.2):
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    left -= 1
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def read_topic(bootstrap: str, topic: str, partitions: int) -> list[Message]:
+    """Every committed record of a topic, each partition in the order of offsets."""
+    follower = Follower(bootstrap, topic, partitions)
+    try:
+        found = list(follower.all())
+    finally:
+        follower.close()
+    return sorted(found, key=lambda message: (message.partition() or 0, message.offset() or 0))
+
+
+class _Ends:
+    """Offsets after the last record of each partition of a topic."""
+
+    def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        self._follower = Follower(bootstrap, topic, partitions)
+        self._found = [0] * partitions
+
+    def now(self) -> list[int]:
+        for message in self._follower.new():
+            self._found[message.partition()] = message.offset() + 1
+        return list(self._found)
+
+    def close(self) -> None:
+        self._follower.close()
+
+
+class _Group:
+    """What a group has committed on a topic.
+
+    Asked as a member would, but without joining: librdkafka's ListConsumerGroupOffsets ends the whole process
+    where the broker goes away during the request (confluentinc/librdkafka#4605).
+    """
+
+    def __init__(self, bootstrap: str, group: str, topic: str, partitions: int) -> None:
+        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, **QUIET_LOG})
+        self._partitions = [TopicPartition(topic, partition) for partition in range(partitions)]
+
+    def committed(self) -> list[int]:
+        """Committed offsets, 0 where there is none; all 0 while the broker is away."""
+        try:
+            return [max(0, at.offset) for at in self._consumer.committed(self._partitions, TIMEOUT_S)]
+        except KafkaException:
+            return [0] * len(self._partitions)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+class Progress:
+    """Positions of workers and sinks, by partition."""
+
+    def __init__(self, bootstrap: str, prefix: str, partitions: int) -> None:
+        self._sink = _Group(bootstrap, f"{prefix}clickhouse", f"{prefix}events.enriched", partitions)
+        self._metric_sink = _Group(bootstrap, f"{prefix}clickhouse-metrics", f"{prefix}metrics", partitions)
+        self._state = Follower(bootstrap, f"{prefix}enrich.state", partitions)
+        self._enriched = _Ends(bootstrap, f"{prefix}events.enriched", partitions)
+        self._metrics = _Ends(bootstrap, f"{prefix}metrics", partitions)
+        self._absorbed = [0] * partitions
+
+    def absorbed(self) -> list[int]:
+        """Offsets of ``events.raw`` up to which the workers have committed."""
+        for message in self._state.new():
+            if message.key() == b"m":
+                self._absorbed[message.partition()] = as_object(message)["position"]
+        return list(self._absorbed)
+
+    def enriched_ends(self) -> list[int]:
+        """Offsets after the last record of each partition of ``events.enriched``."""
+        return self._enriched.now()
+
+    def metrics_ends(self) -> list[int]:
+        """Offsets after the last record of each partition of ``metrics``."""
+        return self._metrics.now()
+
+    def stored(self) -> list[int]:
+        """Offsets of ``events.enriched`` up to which the sink says that it has stored.
+
+        A note of a range under way counts as its beginning.
+        """
+        return self._sink.committed()
+
+    def metrics_stored(self) -> list[int]:
+        """Offsets of ``metrics`` up to which the sink says that it has stored."""
+        return self._metric_sink.committed()
+
+    def close(self) -> None:
+        for each in (self._state, self._enriched, self._metrics, self._sink, self._metric_sink):
+            each.close()
+
+
+def reached(positions: list[int], ends: list[int]) -> bool:
+    """Whether every partition has come to its end."""
+    return all(position >= end for position, end in zip(positions, ends, strict=True))
+
+
+def as_object(message: Any) -> dict[str, Any]:
+    """A record's JSON object."""
+    found: dict[str, Any] = json.loads(message.value())
+    return found

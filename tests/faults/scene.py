@@ -1,0 +1,116 @@
+"""What a case's damage works on: the running system, the flow of events, and how far both have come."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+from tests.faults.compare import compare_windows
+from tests.faults.findings import read_raw, stored_windows, window_of
+from tests.faults.oracle import Expected, Measures, WindowKey, expected
+from tests.faults.processes import wait_until
+from tests.faults.progress import Follower, Progress, as_object, reached
+from tests.faults.publisher import Publisher
+from tests.faults.system import PARTITIONS, System
+
+RECOVERY_S = 180.0
+"""Longest time until all that was published before a fault's end is stored."""
+
+WINDOWS_S = 120.0
+"""Longest time until the windows of a quiet log are right; a repair of late ones takes its turn within it."""
+
+
+class Scene:
+    """The running system and the flow of events.
+
+    Every wait raises ``NotInTime`` at the case's deadline, and ``Refused`` when a process has given up.
+    """
+
+    def __init__(self, system: System, publisher: Publisher, rng: random.Random, deadline: float) -> None:
+        self.system = system
+        self.publisher = publisher
+        self.rng = rng
+        self.recovery_s: float | None = None
+        self.expected: Expected | None = None
+        self.notes: list[str] = []
+        self._deadline = deadline
+        self._progress = Progress(system.bootstrap, system.topic(""), PARTITIONS)
+        self._metrics = Follower(system.bootstrap, system.topic("metrics"), PARTITIONS)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the case must end."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def flow(self, share: float) -> None:
+        """Let another share (0-1) of the records flow, and return when a quarter of it does."""
+        target = self.publisher.acknowledged + round(share * len(self.publisher.records) / 4)
+        self.publisher.release(share)
+        self.publisher.wait_acknowledged(min(target, self.publisher.released), self.left_s)
+
+    def say(self, what: str) -> None:
+        """Add a note to what is shown of the case if something is wrong."""
+        self.notes.append(what)
+
+    def wait_fired(self) -> None:
+        """Return when a process has met the signal that was armed."""
+        self.wait(lambda: not self.system.armed, "the armed point is passed", RECOVERY_S)
+
+    def publish_all(self) -> None:
+        """Let the rest flow, and return when the broker has it."""
+        self.publisher.release_all()
+        self.publisher.wait(self.left_s)
+
+    def recovered(self) -> None:
+        """Call at the end of a fault: returns when all that the broker has by now is stored."""
+        began = time.monotonic()
+        self._wait_stored(self._ends(), RECOVERY_S)
+        self.recovery_s = max(self.recovery_s or 0.0, time.monotonic() - began)
+
+    def wait_quiet(self) -> None:
+        """Return when everything published is worked off and stored, and the windows are right.
+
+        Windows that do not come to be right are left to the comparison.
+        """
+        self._wait_stored(self._ends(), self.left_s)
+        wanted = self.expected = expected(read_raw(self.system), self.publisher.poison)
+        found: dict[WindowKey, Measures] = {}
+        deadline = time.monotonic() + min(WINDOWS_S, self.left_s)
+        while time.monotonic() < deadline:
+            self.system.check()
+            found = self._windows(found)
+            if compare_windows(wanted.windows, found).none and self._metrics_stored():
+                return
+            time.sleep(0.5)
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+        """Return once the condition holds."""
+
+        def holds() -> bool:
+            self.system.check()
+            return condition()
+
+        wait_until(holds, what, min(seconds, self.left_s))
+
+    def close(self) -> None:
+        self._progress.close()
+        self._metrics.close()
+
+    def _wait_stored(self, ends: list[int], seconds: float) -> None:
+        self.wait(lambda: reached(self._progress.absorbed(), ends), "the workers have caught up", seconds)
+        enriched = self._progress.enriched_ends()
+        self.wait(lambda: reached(self._progress.stored(), enriched), "the sink has caught up", seconds)
+
+    def _windows(self, found: dict[WindowKey, Measures]) -> dict[WindowKey, Measures]:
+        """The windows by now; an embedded store cannot be asked, so those on the topic stand for its own."""
+        if self.system.layout.store == "server":
+            return stored_windows(self.system.rows())
+        return found | dict(filter(None, (window_of(as_object(message)) for message in self._metrics.new())))
+
+    def _metrics_stored(self) -> bool:
+        return reached(self._progress.metrics_stored(), self._progress.metrics_ends())
+
+    def _ends(self) -> list[int]:
+        """Where the raw log ends now, by partition."""
+        return list(self.system.ends(["events.raw"]).values())

@@ -1,0 +1,91 @@
+"""Every kind of difference is seen, and nothing else is one."""
+
+from __future__ import annotations
+
+import base64
+
+from tests.faults.compare import compare_events, compare_profiles, compare_windows, profile_of
+from tests.faults.oracle import Expected, Measures, Place, StoredEvent, UserProfile, WindowKey
+
+ROW = StoredEvent("p", "a", "click", "u", 5)
+WINDOW = WindowKey("p", "events", "", "", "minute", 0)
+PROFILE = UserProfile(1, 5, 2, (1, 5, 2), 1, {}, frozenset({0}))
+
+
+def judged(
+    *stored: tuple[Place, StoredEvent], enriched: tuple[Place, ...] = ((0, 0),), dead: tuple[Place, ...] = ()
+) -> tuple[int, int]:
+    """Lost and double, where the one event must be stored and enriched once."""
+    found = compare_events(Expected(events={(0, 0): ROW}), stored, enriched, dead)
+    assert bool(found.notes) is not found.none
+    return found.lost, found.double
+
+
+def test_what_is_as_it_must_be_is_no_difference() -> None:
+    assert judged(((0, 0), ROW)) == (0, 0)
+
+
+def test_a_missing_row_is_lost() -> None:
+    assert judged() == (1, 0)
+
+
+def test_a_second_row_is_double() -> None:
+    assert judged(((0, 0), ROW), ((0, 0), ROW)) == (0, 1)
+
+
+def test_a_row_of_a_repeated_event_is_double() -> None:
+    assert judged(((0, 0), ROW), ((0, 9), ROW)) == (0, 1)
+
+
+def test_a_row_with_a_wrong_time_is_both() -> None:
+    assert judged(((0, 0), ROW._replace(timestamp_ms=6))) == (1, 1)
+
+
+def test_an_event_enriched_twice_is_double_though_stored_once() -> None:
+    assert judged(((0, 0), ROW), enriched=((0, 0), (0, 0))) == (0, 1)
+
+
+def test_a_dead_letter_of_a_good_event_is_double() -> None:
+    assert judged(((0, 0), ROW), dead=((0, 0),)) == (0, 1)
+
+
+def test_a_missing_dead_letter_is_lost() -> None:
+    assert compare_events(Expected(dead={(0, 1)}), [], [], []).lost == 1
+
+
+def test_an_event_without_a_uuid_may_have_any() -> None:
+    wanted = Expected(events={(0, 0): ROW._replace(uuid=None)})
+
+    assert compare_events(wanted, [((0, 0), ROW)], [(0, 0)], []).none
+
+
+def test_windows_differ_where_they_are_wrong_missing_or_too_many() -> None:
+    right = {WINDOW: Measures(2)}
+
+    assert compare_windows(right, right).none
+    assert compare_windows(right, {WINDOW: Measures(3)}).wrong_windows == 1
+    assert compare_windows(right, {}).wrong_windows == 1
+    assert compare_windows({}, right).wrong_windows == 1
+
+
+def test_profiles_differ_where_they_are_wrong_missing_or_too_many() -> None:
+    right = {("p", "u"): PROFILE}
+
+    assert compare_profiles(right, right).none
+    assert compare_profiles(
+        right, {("p", "u"): UserProfile(1, 5, 3, (1, 5, 2), 1, {}, frozenset())}
+    ).wrong_profiles
+    assert compare_profiles(right, {}).wrong_profiles == 1
+    assert compare_profiles({}, right).wrong_profiles == 1
+
+
+def test_a_published_profile_is_read() -> None:
+    days = base64.b64encode(bytes([0b101])).decode()
+    value = {
+        "first_seen": 1, "last_seen": 9, "events": 3, "session": [2, 9, 2],
+        "sessions": 2, "active_day": 100, "active_days": days,
+    }  # fmt: skip
+
+    found = profile_of(value)
+
+    assert found == UserProfile(1, 9, 3, (2, 9, 2), 2, {}, frozenset({100, 98}))

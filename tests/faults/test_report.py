@@ -1,0 +1,71 @@
+"""The matrix's table and file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.faults.case import Row
+from tests.faults.cases import CASES
+from tests.faults.report import header, line, write
+
+GOOD = Row("worker-kill", 100_123, 0, 0, 0, 0, 3.25)
+
+
+def test_a_row_stands_below_its_columns() -> None:
+    assert header() == (
+        "case                     published   lost double wrong windows wrong profiles recovery s"
+    )
+    assert line(GOOD) == (
+        "worker-kill                100,123      0      0             0              0        3.2"
+    )
+
+
+def test_what_is_not_known_is_no_zero() -> None:
+    broken_off = Row("worker-kill", 0, None, None, None, None, None)
+
+    assert line(broken_off).split() == ["worker-kill", "0", "?", "?", "?", "?", "?"]
+    assert not broken_off.good
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(GOOD._replace(lost=1), id="lost"),
+        pytest.param(GOOD._replace(double=1), id="double"),
+        pytest.param(GOOD._replace(wrong_windows=1), id="window"),
+        pytest.param(GOOD._replace(wrong_profiles=1), id="profile"),
+    ],
+)
+def test_any_difference_is_bad(bad: Row) -> None:
+    assert GOOD.good
+    assert not bad.good
+
+
+def test_a_case_that_never_recovered_is_bad() -> None:
+    assert not GOOD._replace(recovery_s=None).good
+
+
+def test_the_file_is_a_list_of_objects(tmp_path: Path) -> None:
+    write([GOOD], tmp_path / "build" / "faults.json")
+
+    assert json.loads((tmp_path / "build" / "faults.json").read_text()) == [
+        {
+            "case": "worker-kill",
+            "published": 100_123,
+            "lost": 0,
+            "double": 0,
+            "wrong_windows": 0,
+            "wrong_profiles": 0,
+            "recovery_s": 3.25,
+        }
+    ]
+
+
+def test_cases_have_names_of_their_own() -> None:
+    names = [case.name for case in CASES]
+
+    assert len(set(names)) == len(names)
+    assert all("," not in name for name in names)

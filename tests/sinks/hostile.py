@@ -1,0 +1,25 @@
+"""Texts that something on the way to the engine and back might read as more than text."""
+
+HOSTILE: list[str] = [
+    "it's",
+    '"double"',
+    "`back`",
+    "back\\slash",
+    "\\'",
+    "\\N",
+    "\\",
+    "{x:String}",
+    "{",
+    "%s %(x)s {x}",
+    "'; DROP TABLE events; --",
+    "/* no comment */",
+    "x&query=SELECT 2&param_x=y",
+    "a+b c%20d",
+    "nul\0byte",
+    "\x01\x08\x0b\x0c\x1a\x1b\x7f",
+    "tab\tnew\nline\r\r\n",
+    "سلام 😀 e\u0301 \u2028 \ufeff",
+    " leading and trailing ",
+    "NULL",
+    "",
+]

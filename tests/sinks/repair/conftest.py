@@ -1,0 +1,51 @@
+"""A store with the tables of this release, and a broker's topics."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pytest
+
+from loopin_sinks.migrate import migrate
+from loopin_sinks.settings import SinkSettings
+from loopin_sinks.store import Store, StoreSettings
+from loopin_streams.kafka.topic_admin import TopicAdmin
+from tests.groups import wait_for_coordinator
+from tests.sinks.repair.installation import PARTITIONS, Installation
+from tests.transactions import Transactions
+
+
+class Broker(Protocol):
+    @property
+    def bootstrap(self) -> str: ...
+
+
+@pytest.fixture
+async def tables(store: Store, embedded_settings: StoreSettings) -> Store:
+    """Each form of the store in turn, with its tables."""
+    await migrate(store, embedded_settings)
+    return store
+
+
+@pytest.fixture
+async def embedded_tables(embedded: Store, embedded_settings: StoreSettings) -> Store:
+    """The embedded store with its tables."""
+    await migrate(embedded, embedded_settings)
+    return embedded
+
+
+@pytest.fixture
+async def installation(kafka: Broker, topic_prefix: str, embedded_tables: Store) -> Installation:
+    """Topics of one installation, empty, and the embedded store."""
+    settings = SinkSettings.model_validate(
+        {
+            "kafka_bootstrap": kafka.bootstrap,
+            "topic_prefix": topic_prefix,
+            "partitions": PARTITIONS,
+            "repair_interval_s": 0.02,
+            "session_timeout_s": 6,
+        }
+    )
+    TopicAdmin(settings).apply()
+    wait_for_coordinator(kafka.bootstrap, f"{topic_prefix}clickhouse")
+    return Installation(settings, embedded_tables, Transactions(kafka.bootstrap, f"{topic_prefix}worker"))

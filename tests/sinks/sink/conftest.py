@@ -1,0 +1,46 @@
+"""One installation's topic and store for the tests of the sink."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pytest
+from confluent_kafka import Producer
+
+from loopin_sinks.migrate import migrate
+from loopin_sinks.settings import SinkSettings
+from loopin_sinks.store import Store, StoreSettings
+from loopin_streams.kafka.topic_admin import TopicAdmin
+from tests.sinks.enriched import Enriched
+
+
+class Broker(Protocol):
+    @property
+    def bootstrap(self) -> str: ...
+
+
+@pytest.fixture
+async def enriched(
+    kafka: Broker, topic_prefix: str, embedded: Store, embedded_settings: StoreSettings
+) -> Enriched:
+    settings = SinkSettings.model_validate(
+        {
+            "kafka_bootstrap": kafka.bootstrap,
+            "topic_prefix": topic_prefix,
+            "partitions": 2,
+            "session_timeout_s": 6,
+            "insert_interval_s": 0.05,
+        }
+    )
+    admin = TopicAdmin(settings)
+    admin.apply()
+    await migrate(embedded, embedded_settings)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{topic_prefix}writer"})
+    producer.init_transactions(20)
+    topic_id = admin.describe()["events.enriched"].id
+    return Enriched(settings, embedded_settings, embedded, topic_id, producer)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopin_sinks.writer.RETRY_S", (0.02,))

@@ -1,0 +1,345 @@
+"""The sink of windows on a real broker and the real engine: the newest revision of each window is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from loopin_sinks.metric_sink import MetricSink
+from loopin_sinks.migrate import migrate
+from loopin_sinks.settings import SinkSettings
+from loopin_sinks.store import Store, StoreSettings
+from loopin_streams.kafka.topic_admin import TopicAdmin
+from tests.sinks.asking import until
+from tests.sinks.faulty_store import FaultyStore
+
+DAY_MS = 86_400_000
+TODAY_MS = int(time.time()) * 1000 // DAY_MS * DAY_MS
+
+
+class Broker(Protocol):
+    @property
+    def bootstrap(self) -> str: ...
+
+
+Row = tuple[str, int, int, bool]
+"""Value of the dimension, start, count, closed."""
+
+
+@dataclass
+class Metrics:
+    """The topic metrics of one installation, and the store behind it."""
+
+    settings: SinkSettings
+    store_settings: StoreSettings
+    store: Store
+    producer: Producer
+    revision: int = 0
+    newest: dict[tuple[str, int], Row] = field(default_factory=dict)
+
+    def publish(
+        self,
+        value: str = "IN",
+        count: int = 1,
+        *,
+        start: int = TODAY_MS,
+        closed: bool = False,
+        revision: int | None = None,
+        partition: int = 0,
+    ) -> None:
+        """One window in a transaction of its own, as the merge does it."""
+        self.revision = self.revision + 1 if revision is None else revision
+        window = {
+            **{
+                "project": "demo",
+                "metric": "events",
+                "dimension": "country",
+                "value": value,
+                "grain": "hour",
+            },
+            **{"start": start, "count": count, "closed": closed, "revision": self.revision},
+        }
+        self.send(json.dumps(window).encode(), partition)
+        self.newest[value, start] = value, start, count, closed
+
+    def send(self, body: bytes | None, partition: int = 0, *, commit: bool = True) -> None:
+        self.producer.begin_transaction()
+        self.producer.produce(self.settings.topic("metrics"), body, partition=partition)
+        self.producer.flush(20)
+        if commit:
+            self.producer.commit_transaction(20)
+        else:
+            self.producer.abort_transaction(20)
+
+    def sink(self, store: Store | None = None, **changes: Any) -> MetricSink:
+        settings = self.settings.model_copy(update=changes)
+        return MetricSink(settings, store or self.store, self.store_settings.retention)
+
+    async def stored(self) -> list[Row]:
+        """The newest row of each window."""
+        rows = await self.store.query(
+            "SELECT dimension_value AS v, start, count, closed FROM metric_windows FINAL ORDER BY v, start"
+        )
+        since = datetime(1970, 1, 1, tzinfo=UTC)
+        return [
+            (row["v"], int((row["start"] - since).total_seconds()) * 1000, row["count"], row["closed"])
+            for row in rows
+        ]
+
+    async def wait_stored(self) -> None:
+        """Until the newest revision of each window published is stored."""
+        expected = sorted(self.newest.values())
+        deadline = time.monotonic() + 60
+        while await self.stored() != expected:
+            assert time.monotonic() < deadline, f"{await self.stored()} is stored, not {expected}"
+            await asyncio.sleep(0.02)
+
+    def committed(self) -> list[int]:
+        """The group's committed offsets by partition, -1001 for none."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.settings.kafka_bootstrap,
+                "group.id": f"{self.settings.topic_prefix}clickhouse-metrics",
+            }
+        )
+        topic = self.settings.topic("metrics")
+        found = consumer.committed([TopicPartition(topic, partition) for partition in range(2)], 20)
+        consumer.close()
+        return [at.offset for at in found]
+
+
+@pytest.fixture
+async def metrics(
+    kafka: Broker,
+    topic_prefix: str,
+    embedded: Store,
+    embedded_settings: StoreSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Metrics:
+    monkeypatch.setattr("loopin_sinks.metric_sink.RETRY_S", 0.05)
+    settings = SinkSettings.model_validate(
+        {
+            "kafka_bootstrap": kafka.bootstrap,
+            "topic_prefix": topic_prefix,
+            "partitions": 2,
+            "session_timeout_s": 6,
+            "metric_interval_s": 0.05,
+        }
+    )
+    TopicAdmin(settings).apply()
+    await migrate(embedded, embedded_settings)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{topic_prefix}writer"})
+    producer.init_transactions(20)
+    return Metrics(settings, embedded_settings, embedded, producer)
+
+
+@asynccontextmanager
+async def running(sink: MetricSink) -> AsyncIterator[asyncio.Task[None]]:
+    """The sink at work; stopped at the end as its role stops it."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(sink.run(stop))
+    try:
+        yield task
+    finally:
+        stop.set()
+        async with asyncio.timeout(15):
+            await asyncio.gather(task, return_exceptions=task.cancelled())
+
+
+async def caught_up(sink: MetricSink, ends: dict[int, int]) -> None:
+    """Until the sink has stored all below these offsets."""
+    deadline = time.monotonic() + 60
+    while not (found := await sink.positions()).items() >= ends.items():
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.02)
+
+
+async def test_the_newest_revision_of_each_window_is_stored(metrics: Metrics) -> None:
+    async with running(metrics.sink()) as task:
+        for count in (1, 2, 3):
+            metrics.publish("IN", count)
+            metrics.publish("DE", 10 * count, partition=1)
+            await metrics.wait_stored()
+        metrics.publish("IN", 4, closed=True)
+        await metrics.wait_stored()
+        assert not task.done()
+    assert await metrics.stored() == [("DE", TODAY_MS, 30, False), ("IN", TODAY_MS, 4, True)]
+
+
+async def test_windows_of_several_months_are_stored_together(metrics: Metrics) -> None:
+    for months in range(4):
+        metrics.publish(start=TODAY_MS - 31 * months * DAY_MS)
+    async with running(metrics.sink()):
+        await metrics.wait_stored()
+
+
+async def test_an_older_revision_never_replaces_a_newer_one(metrics: Metrics) -> None:
+    metrics.publish(count=9, revision=9)
+    newest = dict(metrics.newest)
+    metrics.publish(count=5, revision=5)
+    sink = metrics.sink()
+    async with running(sink):
+        await caught_up(sink, {0: 4})
+        metrics.publish(count=7, revision=7)
+        await caught_up(sink, {0: 6})
+    metrics.newest = newest
+    await metrics.wait_stored()
+
+
+async def test_a_sink_goes_on_where_the_one_before_it_has_stored(metrics: Metrics) -> None:
+    metrics.publish("IN", 1)
+    async with running(metrics.sink()):
+        await metrics.wait_stored()
+    # Behind each record there is its transaction's mark.
+    assert metrics.committed() == [1, -1001]
+    metrics.publish("IN", 2)
+    metrics.publish("DE", 3, partition=1)
+    again = metrics.sink()
+    async with running(again):
+        await metrics.wait_stored()
+        assert again.read_records == 2
+
+
+async def test_what_was_read_is_stored_before_a_sink_stops(metrics: Metrics) -> None:
+    metrics.publish("IN", 1)
+    sink = metrics.sink(metric_interval_s=60)
+    async with running(sink):
+        await until(lambda: sink.read_records == 1, "it is read")
+        assert await metrics.stored() == []
+    await metrics.wait_stored()
+    assert metrics.committed() == [1, -1001]
+
+
+async def test_a_sink_that_is_killed_after_its_insert_loses_nothing_and_counts_nothing_twice(
+    metrics: Metrics,
+) -> None:
+    metrics.publish("IN", 5)
+    inserted = asyncio.Event()
+
+    class Killed(FaultyStore):
+        async def insert(self, table: str, rows: Any, *, token: str) -> None:
+            await super().insert(table, rows, token=token)
+            inserted.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(metrics.sink(Killed(metrics.store)).run(asyncio.Event()))
+    await inserted.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert metrics.committed() == [-1001, -1001]
+    metrics.publish("DE", 6)
+    async with running(metrics.sink()):
+        await metrics.wait_stored()
+    assert metrics.committed()[0] == 3
+
+
+async def test_while_the_store_is_away_windows_wait_and_none_is_lost(metrics: Metrics) -> None:
+    store = FaultyStore(metrics.store, failing=True)
+    sink = metrics.sink(store)
+    async with running(sink):
+        metrics.publish("IN", 1)
+        await until(lambda: sink.failing == "ClickHouse does not answer.", "it says so")
+        metrics.publish("IN", 2)
+        metrics.publish("DE", 3, partition=1)
+        await until(lambda: sink.read_records == 3, "it goes on reading")
+        assert metrics.committed() == [-1001, -1001]
+        assert sink.stored_rows == 0
+        store.failing = False
+        await metrics.wait_stored()
+        await until(lambda: sink.failing is None, "it says no more")
+        assert sink.stored_rows == 2, "of each window the newest"
+    assert metrics.committed() == [3, 1]
+
+
+async def test_a_sink_that_is_stopped_while_the_store_is_away_leaves_it_to_the_next(metrics: Metrics) -> None:
+    store = FaultyStore(metrics.store, failing=True)
+    sink = metrics.sink(store)
+    metrics.publish("IN", 1)
+    async with running(sink):
+        await until(lambda: sink.failing, "it fails")
+    assert metrics.committed() == [-1001, -1001]
+    async with running(metrics.sink()):
+        await metrics.wait_stored()
+
+
+async def test_no_more_waits_than_a_limit(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopin_sinks.metric_sink.MAX_WAITING", 3)
+    store = FaultyStore(metrics.store, failing=True)
+    sink = metrics.sink(store)
+    async with running(sink):
+        for number in range(3):
+            metrics.publish(f"c{number}")
+            await until(lambda read=number + 1: sink.read_records == read, "it is read")  # type: ignore[misc]
+        for number in range(3, 6):
+            metrics.publish(f"c{number}")
+        for _ in range(3):
+            sink.failing = None
+            await until(lambda: sink.failing, "it tries again")
+        assert sink.read_records == 3
+        store.failing = False
+        await metrics.wait_stored()
+
+
+async def test_inserts_are_no_more_frequent_than_the_interval(metrics: Metrics) -> None:
+    at: list[float] = []
+
+    class Watched(FaultyStore):
+        async def insert(self, table: str, rows: Any, *, token: str) -> None:
+            at.append(asyncio.get_running_loop().time())
+            await super().insert(table, rows, token=token)
+
+    sink = metrics.sink(Watched(metrics.store), metric_interval_s=0.5)
+    async with running(sink):
+        for count in range(1, 8):
+            metrics.publish("IN", count)
+            metrics.publish("DE", count)
+            await until(lambda read=2 * count: sink.read_records == read, "it is read")  # type: ignore[misc]
+        await metrics.wait_stored()
+        gaps = [after - before for before, after in zip(at, at[1:], strict=False)]
+    assert all(gap >= 0.5 for gap in gaps)
+
+
+async def test_what_was_aborted_is_not_stored_and_what_cannot_be_read_is_left_out(metrics: Metrics) -> None:
+    metrics.send(b'{"project":"demo"', commit=False)
+    for body in (None, b"", b"{}", b"\xff", b"[" * 100_000):
+        metrics.send(body)
+    metrics.publish("IN", 1)
+    sink = metrics.sink()
+    async with running(sink):
+        await metrics.wait_stored()
+        assert (sink.unreadable, sink.stored_rows) == (5, 1)
+
+
+async def test_two_sinks_share_the_work_and_one_takes_over(metrics: Metrics) -> None:
+    first, second = metrics.sink(), metrics.sink()
+    both: Callable[[], Any] = lambda: first._assigned and second._assigned  # noqa: E731 (polled)
+    async with running(first):
+        metrics.publish("IN", 1)
+        await metrics.wait_stored()
+        async with running(second):
+            await until(both, "each has a partition")
+            metrics.publish("IN", 2)
+            metrics.publish("DE", 2, partition=1)
+            await metrics.wait_stored()
+        metrics.publish("IN", 3)
+        metrics.publish("DE", 3, partition=1)
+        await metrics.wait_stored()
+        assert (await first.positions()).keys() == {0, 1}
+
+
+async def test_positions_pass_the_marks_of_transactions(metrics: Metrics) -> None:
+    sink = metrics.sink()
+    metrics.publish("IN", 1)
+    metrics.send(b"{}", partition=1, commit=False)
+    async with running(sink):
+        await caught_up(sink, {0: 2, 1: 2})
+    assert await metrics.stored() == [("IN", TODAY_MS, 1, False)]

@@ -1,0 +1,209 @@
+"""Markers and offsets as plain clients have written them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from loopin_deploy.ports import free_port
+from loopin_streams.kafka import progress
+from loopin_streams.kafka.progress import (
+    committed_offsets,
+    job_counts,
+    least_watermark,
+    log_ends,
+    newest_marker,
+)
+from loopin_streams.kafka.reader import Reader
+from tests.groups import wait_for_coordinator
+from tests.streams.installation import Installation
+from tests.transactions import Out, Transactions
+
+Written = tuple[bytes, bytes | None]
+"""Key and value."""
+
+
+@pytest.fixture
+def topic(installation: Installation) -> str:
+    return installation.settings.topic("enrich.state")
+
+
+@pytest.fixture
+async def reader(installation: Installation, topic: str) -> AsyncIterator[Reader]:
+    async with Reader(installation.settings.kafka_bootstrap, [(topic, 0), (topic, 1)]) as reader:
+        yield reader
+
+
+@pytest.fixture
+def writer(installation: Installation) -> Transactions:
+    settings = installation.settings
+    return Transactions(settings.kafka_bootstrap, f"{settings.topic_prefix}writer")
+
+
+@pytest.fixture
+def admin(installation: Installation) -> AdminClient:
+    return AdminClient({"bootstrap.servers": installation.settings.kafka_bootstrap})
+
+
+def marker(position: int, **fields: object) -> Written:
+    return b"m", json.dumps({"topic_id": "t", "position": position, **fields}).encode()
+
+
+def write(
+    writer: Transactions,
+    topic: str,
+    written: Iterable[Written],
+    *,
+    partition: int = 0,
+    commit: bool | None = True,
+) -> None:
+    """One transaction; ``commit`` None leaves it open."""
+    writer.begin(Out(topic, partition, key, value) for key, value in written)
+    if commit is not None:
+        writer.commit() if commit else writer.abort()
+
+
+async def position(reader: Reader, topic: str, partition: int = 0) -> int | None:
+    found = await newest_marker(reader, topic, partition)
+    return None if found is None else found.position
+
+
+# The newest marker.
+
+
+async def test_a_partition_without_records_has_no_marker(reader: Reader, topic: str) -> None:
+    assert await position(reader, topic) is None
+
+
+async def test_other_records_are_no_markers(reader: Reader, topic: str, writer: Transactions) -> None:
+    write(writer, topic, [(b"w:shop:minute:0", b"{}"), (b"mm", b"{}")])
+    assert await position(reader, topic) is None
+
+
+async def test_the_last_committed_marker_counts(reader: Reader, topic: str, writer: Transactions) -> None:
+    write(writer, topic, [marker(3), (b"w:x", b"{}"), marker(5), (b"w:x", None)])
+    assert await position(reader, topic) == 5
+    write(writer, topic, [marker(7)], partition=1)
+    assert (await position(reader, topic), await position(reader, topic, 1)) == (5, 7)
+    write(writer, topic, [marker(8)], commit=False)
+    assert await position(reader, topic) == 5
+    write(writer, topic, [marker(9)], commit=None)
+    assert await position(reader, topic) == 5
+    writer.commit()
+    assert await position(reader, topic) == 9
+
+
+@pytest.mark.parametrize("commit", [True, False], ids=["committed", "aborted"])
+@pytest.mark.parametrize("records", [300, 6_000])
+async def test_a_marker_is_found_before_a_long_tail(
+    reader: Reader, topic: str, writer: Transactions, records: int, commit: bool
+) -> None:
+    write(writer, topic, [marker(4)])
+    tail = [(b"w:%d" % at, b"x" * 100) for at in range(records)]
+    write(writer, topic, tail if commit else [*tail, marker(6)], commit=commit)
+    assert await position(reader, topic) == 4
+
+
+async def test_a_long_log_without_a_marker_has_none(reader: Reader, topic: str, writer: Transactions) -> None:
+    write(writer, topic, [(b"w:%d" % at, b"x") for at in range(6_000)])
+    assert await position(reader, topic) is None
+
+
+async def test_a_marker_that_was_removed_is_none(reader: Reader, topic: str, writer: Transactions) -> None:
+    write(writer, topic, [marker(4)])
+    write(writer, topic, [(b"m", None)])
+    assert await position(reader, topic) is None
+    write(writer, topic, [marker(1)])
+    assert await position(reader, topic) == 1
+
+
+# Over all partitions.
+
+
+async def test_the_least_watermark_is_known_once_every_partition_has_one(
+    reader: Reader, topic: str, writer: Transactions
+) -> None:
+    assert await least_watermark(reader, topic, 2) is None
+    write(writer, topic, [marker(1, watermark=70)])
+    assert await least_watermark(reader, topic, 2) is None
+    write(writer, topic, [marker(1)], partition=1)
+    assert await least_watermark(reader, topic, 2) is None
+    write(writer, topic, [marker(2, watermark=80)], partition=1)
+    assert await least_watermark(reader, topic, 2) == 70
+    write(writer, topic, [marker(2, watermark=90)])
+    assert await least_watermark(reader, topic, 2) == 80
+    # One that is not committed changes nothing.
+    write(writer, topic, [marker(3, watermark=100)], partition=1, commit=False)
+    assert await least_watermark(reader, topic, 2) == 80
+    assert await least_watermark(reader, topic, 1) == 90
+
+
+async def test_a_watermark_of_zero_is_one(reader: Reader, topic: str, writer: Transactions) -> None:
+    for partition in range(2):
+        write(writer, topic, [marker(1, watermark=0)], partition=partition)
+    assert await least_watermark(reader, topic, 2) == 0
+
+
+async def test_counts_are_those_of_the_newest_markers(
+    installation: Installation, topic: str, writer: Transactions
+) -> None:
+    bootstrap = installation.settings.kafka_bootstrap
+    assert (await job_counts(bootstrap, topic, 2)).read == 0
+    write(writer, topic, [marker(1, counts={"read": 1}), marker(2, counts={"read": 5, "late": {"day": 2}})])
+    write(
+        writer,
+        topic,
+        [marker(9, counts={"read": 7, "passed": 6, "late": {"day": 1, "hour": 1}})],
+        partition=1,
+    )
+    counts = await job_counts(bootstrap, topic, 2)
+    assert (counts.read, counts.passed, counts.late) == (12, 6, {"day": 3, "hour": 1})
+
+
+# Offsets.
+
+
+def test_offsets_of_a_group_are_those_of_the_topic_asked_for(
+    installation: Installation, admin: AdminClient
+) -> None:
+    settings = installation.settings
+    group, raw, other = f"{settings.topic_prefix}g", settings.topic("events.raw"), settings.topic("alerts")
+    for name in (group, f"{group}2"):
+        wait_for_coordinator(settings.kafka_bootstrap, name)
+    assert committed_offsets(admin, group, raw) == {}
+    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": group})
+    try:
+        consumer.commit(offsets=[TopicPartition(raw, 1, 41), TopicPartition(other, 0, 7)], asynchronous=False)
+        assert committed_offsets(admin, group, raw) == {1: 41}
+        consumer.commit(offsets=[TopicPartition(raw, 0, 0), TopicPartition(raw, 1, 42)], asynchronous=False)
+        assert committed_offsets(admin, group, raw) == {0: 0, 1: 42}
+    finally:
+        consumer.close()
+    assert committed_offsets(admin, f"{group}2", raw) == {}
+
+
+async def test_a_log_ends_after_its_last_record_whatever_becomes_of_it(
+    reader: Reader, topic: str, writer: Transactions, admin: AdminClient
+) -> None:
+    assert log_ends(admin, topic, 2) == {0: 0, 1: 0}
+    write(writer, topic, [marker(1), marker(2)], partition=1)
+    # Two records and the note that ends their transaction.
+    assert log_ends(admin, topic, 2) == {0: 0, 1: 3}
+    write(writer, topic, [marker(3)], partition=1, commit=None)
+    assert log_ends(admin, topic, 2) == {0: 0, 1: 4}
+    assert (await reader.log(topic, 1)).end == 3
+    writer.abort()
+    assert log_ends(admin, topic, 2) == {0: 0, 1: 5}
+
+
+def test_a_broker_that_is_away_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "TIMEOUT_S", 0.3)
+    nowhere = AdminClient({"bootstrap.servers": f"127.0.0.1:{free_port()}", "log_level": 0})
+    with pytest.raises((KafkaException, TimeoutError)):
+        committed_offsets(nowhere, "group", "topic")
+    with pytest.raises((KafkaException, TimeoutError)):
+        log_ends(nowhere, "topic", 2)

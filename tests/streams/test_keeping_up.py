@@ -1,0 +1,114 @@
+"""A worker's readiness while it is behind, while it stands still, and once it has caught up."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.streams.conftest import Run, Scenario
+from tests.streams.exactly_once import event
+from tests.streams.installation import Installation, Worker, wait_until
+from tests.streams.scraped import Scraped, address, get
+
+BATCH = 50
+"""Records that a transaction of these workers takes; with fewer, they wait for more."""
+
+LINGER_S = 8.0
+"""How long they do. The windows of the first batch wait as long before the merge takes them."""
+
+NEVER_S = 3600.0
+
+LOOKS_S = 4.0
+"""A watch looks once a second, on a busy machine a little less often."""
+
+
+def worker_with(installation: Installation, *, max_lag_s: float, stall_s: float) -> Worker:
+    limits = {"max_lag_s": max_lag_s, "stall_s": stall_s}
+    installation.settings = installation.settings.model_copy(update=limits)
+    return installation.start(max_events=BATCH, linger_s=LINGER_S)
+
+
+def publish_half_a_batch(installation: Installation) -> None:
+    """Of one user, hence into one partition."""
+    installation.publish([("u0", event("u0")) for _ in range(BATCH // 2)])
+
+
+def oldest(installation: Installation) -> tuple[int, float]:
+    """Where the first record is, and when the broker appended it (epoch seconds)."""
+    (found,) = [part[0] for part in installation.read("events.raw") if part]
+    return int(found.partition()), float(found.timestamp()[1]) / 1000
+
+
+def wait_unready(url: str, sentence: str) -> None:
+    def said() -> bool:
+        status, text = get(f"{url}/readyz")
+        return status == 503 and sentence in text
+
+    wait_until(said, f"it is not ready, because: {sentence}")
+
+
+def wait_ready(url: str) -> None:
+    wait_until(lambda: get(f"{url}/readyz")[0] == 200, f"{url} is ready")
+
+
+def unready_after_downtime_until_it_has_caught_up(installation: Installation) -> None:
+    publish_half_a_batch(installation)
+    _, appended = oldest(installation)
+    url = address(worker_with(installation, max_lag_s=0.3, stall_s=NEVER_S))
+
+    wait_unready(url, "s behind (limit 0.3 s): 25 records wait in")
+
+    assert get(f"{url}/readyz?exclude=lag")[0] == 200, "it is at work"
+    before = time.time()
+    metrics = Scraped.of(get(f"{url}/metrics")[1])
+    assert metrics.total("loopin_consumer_lag_events", consumer="enrich") == BATCH // 2
+    seconds = metrics.total("loopin_consumer_lag_seconds", consumer="enrich")
+    assert seconds is not None
+    assert before - appended - LOOKS_S <= seconds <= time.time() - appended
+    publish_half_a_batch(installation)
+    wait_ready(url)
+    metrics = Scraped.of(get(f"{url}/metrics")[1])
+    assert metrics.total("loopin_consumer_lag_events", consumer="enrich") == 0
+    assert metrics.total("loopin_consumer_lag_seconds", consumer="enrich") == 0
+
+
+def unready_while_one_partition_stands_still(installation: Installation) -> None:
+    url = address(worker_with(installation, max_lag_s=NEVER_S, stall_s=0.5))
+    wait_ready(url)
+    publish_half_a_batch(installation)
+    partition, _ = oldest(installation)
+
+    topic = installation.settings.topic("events.raw")
+    wait_unready(url, f"enrich stands still: records wait in partition {partition} of {topic}")
+
+    metrics = Scraped.of(get(f"{url}/metrics")[1])
+    assert metrics.total("loopin_consumer_stalled_partitions", consumer="enrich") == 1
+    publish_half_a_batch(installation)
+    wait_ready(url)
+
+
+def ready_without_partitions(installation: Installation) -> None:
+    urls = [address(installation.start()) for _ in range(3)]
+    open_in = "loopin_partitions_open"
+
+    def shares() -> list[float]:
+        return sorted(
+            Scraped.of(get(f"{url}/metrics")[1]).total(open_in, consumer="enrich") or 0 for url in urls
+        )
+
+    wait_until(lambda: shares() == [0, 1, 1], "one of three workers has none of two partitions")
+    for url in urls:
+        wait_ready(url)
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "unready after downtime until it has caught up": unready_after_downtime_until_it_has_caught_up,
+    "unready while one partition stands still": unready_while_one_partition_stands_still,
+    "ready without partitions": ready_without_partitions,
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_a_worker(side_by_side: Run, scenario: Scenario) -> None:
+    side_by_side(scenario)

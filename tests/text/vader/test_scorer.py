@@ -1,0 +1,100 @@
+"""The scorer gives the library's four values for any text."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vaderSentiment.vaderSentiment import BOOSTER_DICT, NEGATE
+
+from loopin_text.vader import Scores, Vader
+from loopin_text.vader.memo import ENTRIES
+from loopin_text.vader.words import NAMED
+
+from .library import LIBRARY, differences, library_scores
+from .mutations import BLANKS, CONTRACTIONS, EMOJI, IDIOMS, PHRASES, PUNCTUATION, UNICODE, mutations
+from .snippets import rated_snippets
+
+VADER = Vader()
+RULED = sorted({*NAMED, *NEGATE, *BOOSTER_DICT, *IDIOMS, *PHRASES})
+SOME_SENTIMENT = ["good", "BAD", "great", "sux", "lol", "smart", "terrible", ":)", ":D", "hope", "x(", "o:)"]
+PARTS = [*RULED, *map(str.upper, RULED), *SOME_SENTIMENT, "the", "Film", "OK", "!!", "?", "😂", "💘", "🔛"]
+MARKS = [*PUNCTUATION, *CONTRACTIONS, *UNICODE, *BLANKS, *EMOJI[::50]]
+
+
+def assert_same(text: str) -> None:
+    assert list(differences(VADER, [text])) == []
+
+
+def test_every_rated_text_scores_as_the_library_does() -> None:
+    texts = rated_snippets()
+    assert len(texts) == 23_703
+    assert list(differences(VADER, texts)) == []
+
+
+def test_mutations_score_as_the_library_does() -> None:
+    """A sample: ``python -m tests.text.vader.differences`` takes 100,000."""
+    texts = list(mutations(rated_snippets(), 10_000, seed=14))
+    assert len(set(texts)) > 9_000
+    assert list(differences(VADER, texts)) == []
+
+
+@pytest.mark.parametrize("form", ["{}", "{} word", "not {}", "VERY {} word", "no {}"])
+def test_every_word_of_the_lexicon_scores_as_in_the_library(form: str) -> None:
+    words = [*LIBRARY.lexicon, *map(str.upper, LIBRARY.lexicon)]
+    assert list(differences(VADER, map(form.format, words))) == []
+
+
+def test_every_emoji_scores_as_in_the_library() -> None:
+    assert list(differences(VADER, [f"so{emoji}good {emoji}{emoji}" for emoji in LIBRARY.emojis])) == []
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map(" ".join))
+@settings(max_examples=600, deadline=None)
+def test_any_words_of_the_rules_score_as_in_the_library(text: str) -> None:
+    assert_same(text)
+
+
+@given(
+    st.lists(
+        st.one_of(st.sampled_from(PARTS), st.sampled_from(MARKS), st.sampled_from(BLANKS)), max_size=24
+    ).map("".join)
+)
+@settings(max_examples=400, deadline=None)
+def test_any_run_of_words_marks_and_blanks_scores_as_in_the_library(text: str) -> None:
+    assert_same(text)
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_any_characters_score_as_in_the_library(text: str) -> None:
+    assert_same(text)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n\t\u2003", "\x1c"])
+def test_a_text_without_words_has_no_shares(blank: str) -> None:
+    assert VADER.scores(blank) == library_scores(blank) == Scores(0.0, 0.0, 0.0, 0.0)
+
+
+def test_a_but_changes_the_first_of_equal_valences_as_in_the_library() -> None:
+    for text in (
+        "good good but good",
+        "good but good good bad bad",
+        "but good good",
+        "bad good but",
+        "BUT good",
+    ):
+        assert_same(text)
+
+
+def test_no_texts_make_the_tables_grow_without_bound() -> None:
+    vader = Vader()
+    contexts = itertools.product(vader._windows._word.values(), repeat=3)
+    letters = windows = 0
+    for number, context in enumerate(itertools.islice(contexts, ENTRIES + 1_000)):
+        vader.compound(f"{' '.join(context)} good token{number}")
+        letters, windows = max(letters, len(vader._letter)), max(windows, len(vader._windows._valence))
+    assert ENTRIES - 10 < letters <= ENTRIES
+    assert ENTRIES - 10 < windows <= ENTRIES
