@@ -152,7 +152,7 @@ def test_a_process_says_a_wrong_setting_in_one_sentence(tmp_path: Path) -> None:
         (OSError(errno.ENOSPC, "No space left on device"), "The disk is full: free some space"),
         (OSError(errno.EADDRINUSE, "in use"), "set LOOPIN_HEALTH_PORT to another one."),
         (PermissionError(errno.EACCES, "Permission denied", "/x[/y]"), "/x[/y]: Permission denied: put"),
-        (TimeoutError(), "TimeoutError: put that right and run the command again."),
+        (TimeoutError(), "Kafka did not answer in time: check LOOPIN_KAFKA_BOOTSTRAP and the broker's log."),
     ],
 )
 def test_what_nobody_foresaw_of_broker_and_machine_is_a_sentence_too(
