@@ -18,7 +18,7 @@ from loopin_streams.rebuild.truth import Extent, Place, Share, Span, StoredEvent
 from loopin_streams.windows.grains import GRAINS, HOUR_MS
 from loopin_streams.windows.series import OTHER
 
-SPAN_EVENTS: Final = 1_000_000
+SPAN_EVENTS: Final = 500_000
 """Events sorted at once, unless one hour holds more."""
 
 _OF_SHARE: Final = (
@@ -156,19 +156,22 @@ class StoredTruth:
         )
         return {(str(project), grain, int(at)) for project, grain, at in rows}
 
-    async def settled(self) -> list[WindowId]:
+    async def settled(self, *, since: int) -> set[WindowId]:
         """Windows that were repaired, which outranks the stream; or that have the series ``$other``.
 
-        Which values went there depends on the order of arrival in a partition.
+        Which values went there depends on the order of arrival in a partition. Only those that begin at
+        ``since`` (epoch ms) or later.
         """
         rows = await self._rows(
             "SELECT DISTINCT toString(project), toString(grain), toUnixTimestamp(start) "
             f"FROM {METRIC_WINDOWS} "
-            "WHERE revision >= {repairs:UInt64} OR dimension_value = {other:String}",
+            "WHERE start >= toDateTime({since:Int64}, 'UTC') "
+            "AND (revision >= {repairs:UInt64} OR dimension_value = {other:String})",
+            since=max(0, since) // 1000,
             repairs=REPAIR_REVISION,
             other=OTHER,
         )
-        return [(str(project), grain, int(start) * 1000) for project, grain, start in rows]
+        return {(str(project), grain, int(start) * 1000) for project, grain, start in rows}
 
     async def ask_for_repairs(self, windows: Iterable[WindowId]) -> None:
         """Have these windows recomputed from the events, once no stream will change them any more."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         for case in CASES:
             print(f"{case.name:<24}{case.help}")
         return 0
+    # So that all that was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = [name for name in asked.cases.split(",") if name]
     if unknown := set(names) - {case.name for case in CASES}:
         parser.error(f"no such case: {', '.join(sorted(unknown))}; --list shows them all")

@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from loopin_deploy.lifeline import LIFELINE_FD
+from loopin_deploy.lifeline import LIFELINE_FD, Guard
 
 RESTART_S = 0.2
 STOP_S = 30.0
@@ -50,7 +50,8 @@ class Process:
         argv: program and arguments.
         environment: all of its variables.
         log: where its output goes; a restarted one appends.
-        ready_url: answers 2xx once it is ready; None where nobody asks.
+        ready_url: answers 2xx once it is ready.
+        guarded: for a program that does not end by itself when the harness is killed.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class Process:
         argv: Sequence[str],
         environment: Mapping[str, str],
         log: Path,
-        ready_url: str | None = None,
+        ready_url: str,
+        *,
+        guarded: bool = False,
     ) -> None:
         self.name = name
         self.log = log
@@ -69,6 +72,8 @@ class Process:
         self._environment = dict(environment)
         self._stopping = False
         self._held = False
+        self._guarded = guarded
+        self._guard: Guard | None = None
         self._lifeline = os.pipe()
         self._process = self._spawn()
         self._keeper = threading.Thread(target=self._keep, name=name, daemon=True)
@@ -81,8 +86,6 @@ class Process:
 
     def ready(self) -> bool:
         """Whether it says that it is at work."""
-        if self.ready_url is None:
-            return self._process.poll() is None
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(self.ready_url, timeout=2):
@@ -155,7 +158,7 @@ class Process:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self._argv,
                 env={**self._environment, LIFELINE_FD: str(self._lifeline[0])},
                 pass_fds=(self._lifeline[0],),
@@ -164,10 +167,15 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if self._guarded:
+            self._guard = Guard(process.pid)
+        return process
 
     def _keep(self) -> None:
         while True:
             code = self._process.wait()
+            if self._guard is not None:
+                self._guard.release()
             self.deaths.append(code)
             if self._stopping or code == REFUSED:
                 return

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 TIMEOUT_S = 5.0
 READ_S = 60.0
+POLL_S = 0.05
 QUIET_LOG = {"log_level": 0}
 
 
@@ -32,31 +33,30 @@ class Follower:
                 **QUIET_LOG,
             }
         )
-        self._partitions = [TopicPartition(topic, partition, 0) for partition in range(partitions)]
-        self._consumer.assign(self._partitions)
+        self._not_ended = set(range(partitions))
+        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
 
-    def new(self, seconds: float = 0.1) -> Iterator[Message]:
-        """Committed records since the last call, as many as arrive within about ``seconds``."""
-        deadline = time.monotonic() + seconds
-        while True:
-            messages = self._consumer.consume(10_000, max(0.0, deadline - time.monotonic()))
-            yield from (message for message in messages if message.error() is None)
-            if time.monotonic() >= deadline:
-                return
+    def new(self) -> Iterator[Message]:
+        """Committed records since the last call; the first one goes to the end of each partition.
 
-    def all(self) -> Iterator[Message]:
-        """Every committed record from the current position to the end of each partition."""
-        left = len(self._partitions)
+        Later calls may miss what the broker has just got.
+
+        Raises:
+            TimeoutError: the first one did not come to an end.
+        """
         deadline = time.monotonic() + READ_S
-        while left:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{self.topic} has no readable end")
-            for message in self._consumer.consume(10_000, 0.2):
+        while True:
+            found = self._consumer.consume(10_000, POLL_S)
+            for message in found:
                 error = message.error()
                 if error is None:
                     yield message
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    left -= 1
+                    self._not_ended.discard(message.partition())
+            if not found and not self._not_ended:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.topic} has no readable end")
 
     def close(self) -> None:
         self._consumer.close()
@@ -66,21 +66,23 @@ def read_topic(bootstrap: str, topic: str, partitions: int) -> list[Message]:
     """Every committed record of a topic, each partition in the order of offsets."""
     follower = Follower(bootstrap, topic, partitions)
     try:
-        found = list(follower.all())
+        found = list(follower.new())
     finally:
         follower.close()
     return sorted(found, key=lambda message: (message.partition() or 0, message.offset() or 0))
 
 
 class _Ends:
-    """Offsets after the last record of each partition of a topic."""
+    """Offsets after the last record of each partition of a topic, and how many records that are."""
 
     def __init__(self, bootstrap: str, topic: str, partitions: int) -> None:
+        self.records = 0
         self._follower = Follower(bootstrap, topic, partitions)
         self._found = [0] * partitions
 
     def now(self) -> list[int]:
         for message in self._follower.new():
+            self.records += 1
             self._found[message.partition()] = message.offset() + 1
         return list(self._found)
 
@@ -131,6 +133,11 @@ class Progress:
     def enriched_ends(self) -> list[int]:
         """Offsets after the last record of each partition of ``events.enriched``."""
         return self._enriched.now()
+
+    @property
+    def enriched(self) -> int:
+        """How many events are enriched, as of the last look at the ends."""
+        return self._enriched.records
 
     def metrics_ends(self) -> list[int]:
         """Offsets after the last record of each partition of ``metrics``."""

@@ -65,7 +65,9 @@ class Scene:
     def recovered(self) -> None:
         """Call at the end of a fault: returns when all that the broker has by now is stored."""
         began = time.monotonic()
-        self._wait_stored(self._ends(), RECOVERY_S)
+        self._wait_absorbed(self._ends(), RECOVERY_S)
+        enriched = self._progress.enriched_ends()
+        self.wait(lambda: reached(self._progress.stored(), enriched), "the sink has caught up", RECOVERY_S)
         self.recovery_s = max(self.recovery_s or 0.0, time.monotonic() - began)
 
     def wait_quiet(self) -> None:
@@ -73,8 +75,9 @@ class Scene:
 
         Windows that do not come to be right are left to the comparison.
         """
-        self._wait_stored(self._ends(), self.left_s)
+        self._wait_absorbed(self._ends(), self.left_s)
         wanted = self.expected = expected(read_raw(self.system), self.publisher.poison)
+        self.wait(lambda: self._all_stored(len(wanted.events)), "all is stored", self.left_s)
         found: dict[WindowKey, Measures] = {}
         deadline = time.monotonic() + min(WINDOWS_S, self.left_s)
         while time.monotonic() < deadline:
@@ -97,10 +100,12 @@ class Scene:
         self._progress.close()
         self._metrics.close()
 
-    def _wait_stored(self, ends: list[int], seconds: float) -> None:
+    def _wait_absorbed(self, ends: list[int], seconds: float) -> None:
         self.wait(lambda: reached(self._progress.absorbed(), ends), "the workers have caught up", seconds)
+
+    def _all_stored(self, events: int) -> bool:
         enriched = self._progress.enriched_ends()
-        self.wait(lambda: reached(self._progress.stored(), enriched), "the sink has caught up", seconds)
+        return self._progress.enriched >= events and reached(self._progress.stored(), enriched)
 
     def _windows(self, found: dict[WindowKey, Measures]) -> dict[WindowKey, Measures]:
         """The windows by now; an embedded store cannot be asked, so those on the topic stand for its own."""

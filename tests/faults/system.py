@@ -351,6 +351,7 @@ class System:
             self.environment(),
             self.folder / "clickhouse.log",
             f"{self.clickhouse_url}/ping",
+            guarded=True,
         )
 
 

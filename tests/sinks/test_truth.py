@@ -98,7 +98,7 @@ async def test_an_empty_store_knows_nothing(migrated: Store) -> None:
     assert await truth.latest(0) is None
     assert await truth.before(0, 10) is None
     assert await truth.spans(Share(0, 2)) == []
-    assert await truth.settled() == []
+    assert await truth.settled(since=0) == set()
 
 
 async def test_what_it_says_of_partitions_and_projects(migrated: Store) -> None:
@@ -228,13 +228,11 @@ async def test_settled_windows_are_the_repaired_and_the_crowded(migrated: Store)
     ]
     await migrated.insert(METRIC_WINDOWS, windows_to_arrow(rows, lambda _: 3650, START), token="t")
     truth = StoredTruth(migrated)
-    assert sorted(await truth.settled()) == [
-        ("demo", "minute", START + MINUTE),
-        ("demo", "minute", START + 2 * MINUTE),
-    ]
-    await truth.ask_for_repairs(await truth.settled())
-    asked = [tuple(request.window) for request in await pending_repairs(migrated)]
-    assert asked == sorted(await truth.settled())
+    settled = await truth.settled(since=START)
+    assert settled == {("demo", "minute", START + MINUTE), ("demo", "minute", START + 2 * MINUTE)}
+    assert await truth.settled(since=START + 2 * MINUTE) == {("demo", "minute", START + 2 * MINUTE)}
+    await truth.ask_for_repairs(settled)
+    assert {tuple(request.window) for request in await pending_repairs(migrated)} == settled
 
 
 def _partition_of(event: EnrichedEvent, partitions: int) -> int:

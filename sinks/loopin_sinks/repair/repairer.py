@@ -21,6 +21,7 @@ from loopin_sinks.repair.requests import Request, note_outcome, pending_repairs
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreError
 from loopin_sinks.store.errors import STORE_UNREACHABLE
+from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
 from loopin_streams.kafka.progress import committed_offsets, least_watermark, log_ends
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.windows.grains import BY_NAME, DAY, DAY_MS
@@ -33,6 +34,12 @@ CATCH_UP_S = 60.0
 
 MAX_WINDOWS = 5_000
 """Windows of one query, whose text ClickHouse bounds."""
+
+TRIED_AGAIN = (
+    *(StoreError, BrokerUnreachable, BrokerRefused),
+    *(KafkaException, KafkaError, OSError, TimeoutError, ValueError),
+)
+"""What fails a round and not the role: the store, the broker, or a marker that cannot be read."""
 
 REPAIRED = "repaired"
 UNCOVERED = "uncovered"
@@ -72,7 +79,7 @@ class Repairer:
             try:
                 await self.repair_once(stop)
                 self.failing = None
-            except (StoreError, KafkaException, KafkaError, OSError, TimeoutError, ValueError) as error:
+            except TRIED_AGAIN as error:
                 self.failing = str(error)
                 log.warning("repair_failed", reason=str(error))
 
@@ -81,7 +88,8 @@ class Repairer:
 
         Raises:
             StoreError: the store does not answer, or refused a repair; what was repaired stays.
-            KafkaException, KafkaError, TimeoutError: the broker does not answer.
+            BrokerUnreachable, BrokerRefused, KafkaException, KafkaError, TimeoutError: the broker does not
+                answer as it should.
             ValueError: a marker cannot be read.
         """
         pending = await pending_repairs(self._store) if self._leads() else []
@@ -153,7 +161,7 @@ class Repairer:
         topic = self._settings.topic(ENRICHED.name)
         async with Reader(self._settings.kafka_bootstrap, [(topic, number) for number in ends]) as reader:
             for _ in range(int(CATCH_UP_S / POLL_S)):
-                done = await asyncio.to_thread(committed_offsets, self._admin, self._group, topic)
+                done = await committed_offsets(self._settings.kafka_bootstrap, self._group, topic)
                 if all([await _passed(reader, topic, at, done.get(at, 0), end) for at, end in ends.items()]):
                     return True
                 if await _stopped(stop, POLL_S):

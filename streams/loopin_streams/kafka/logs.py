@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, sleep
 from typing import NamedTuple, TypeVar
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
 from loopin_streams.kafka.progress import committed_offsets
@@ -24,12 +23,12 @@ TIMEOUT_S = 15.0
 
 _POLL_S = 0.1
 
+EARLIEST, LATEST = -2, -1
+"""What Kafka's ListOffsets takes for a time to mean the first offset, and the one after the last record."""
+
 PASSING = (
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_COORDINATOR,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.UNKNOWN_LEADER_EPOCH,
 )
@@ -45,28 +44,27 @@ class Dated(NamedTuple):
 
 
 class Logs:
-    """Questions about committed records, asked in a thread of its own, one at a time.
+    """Questions about committed records; those to librdkafka are asked in a thread of its own, one at a time.
 
     They are independent of the consumer that is watched, so they are answered also when that one hangs.
-    Every method raises :class:`BrokerUnreachable` when no answer comes within about 5 s, and
+    Every method raises :class:`BrokerUnreachable` when no answer comes within about 15 s, and
     :class:`BrokerRefused` for another answer.
     """
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
-        self._admin: AdminClient | None = None
         self._consumer: Consumer | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lag")
 
     async def ends(self, partitions: Iterable[At]) -> dict[At, int]:
         """For each partition the offset after its last committed record, transaction markers included."""
         wanted = list(partitions)
-        return await self._ask(lambda: self._offsets(wanted, OffsetSpec.latest()))
+        return await self._ask(lambda: self._offsets(wanted, LATEST))
 
     async def starts(self, partitions: Iterable[At]) -> dict[At, int]:
         """For each partition its first offset that is kept."""
         wanted = list(partitions)
-        return await self._ask(lambda: self._offsets(wanted, OffsetSpec.earliest()))
+        return await self._ask(lambda: self._offsets(wanted, EARLIEST))
 
     async def next_records(self, positions: Mapping[At, int]) -> dict[At, Dated | None]:
         """For each partition its first record from the position on; None where there is none."""
@@ -74,7 +72,7 @@ class Logs:
 
     async def committed(self, group: str, topic: str) -> dict[int, int]:
         """What a consumer group has committed, by partition."""
-        return await self._ask(lambda: committed_offsets(self._admin_client(), group, topic))
+        return await committed_offsets(self._bootstrap, group, topic)
 
     async def partitions(self, topic: str) -> int:
         """How many partitions a topic has."""
@@ -101,18 +99,22 @@ class Logs:
             f"No Kafka broker answers at {self._bootstrap}: start it, or check LOOPIN_KAFKA_BOOTSTRAP."
         )
 
-    def _offsets(self, wanted: list[At], spec: OffsetSpec) -> dict[At, int]:
+    def _offsets(self, wanted: list[At], where: int) -> dict[At, int]:
+        """ListOffsets by its two special times.
+
+        Not by the admin client's method: it waits for 3 s, again and again, until it knows the leaders.
+        """
         if not wanted:
             return {}
-        asked = self._admin_client().list_offsets(
-            {TopicPartition(*at): spec for at in wanted},
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=TIMEOUT_S,
-        )
-        return {(at.topic, at.partition): int(one.result(TIMEOUT_S).offset) for at, one in asked.items()}
+        asked = [TopicPartition(*at, where) for at in wanted]
+        found = self._own_consumer().offsets_for_times(asked, timeout=TIMEOUT_S)
+        for at in found:
+            if at.error is not None:
+                raise KafkaException(at.error)
+        return {(at.topic, at.partition): at.offset for at in found}
 
     def _count(self, topic: str) -> int:
-        found = self._admin_client().list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        found = self._own_consumer().list_topics(topic, timeout=TIMEOUT_S).topics[topic]
         if found.error is not None:
             raise KafkaException(found.error)
         return len(found.partitions)
@@ -120,7 +122,7 @@ class Logs:
     def _next_records(self, positions: Mapping[At, int]) -> dict[At, Dated | None]:
         if not positions:
             return {}
-        consumer = self._consumer = self._consumer or self._new_consumer()
+        consumer = self._own_consumer()
         found: dict[At, Dated | None] = {}
         deadline = monotonic() + TIMEOUT_S
         consumer.assign([TopicPartition(*at, offset) for at, offset in positions.items()])
@@ -140,9 +142,9 @@ class Logs:
             consumer.unassign()
         return found
 
-    def _admin_client(self) -> AdminClient:
-        self._admin = self._admin or AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0})
-        return self._admin
+    def _own_consumer(self) -> Consumer:
+        self._consumer = self._consumer or self._new_consumer()
+        return self._consumer
 
     def _new_consumer(self) -> Consumer:
         return Consumer(
@@ -180,7 +182,7 @@ class Logs:
     def _forget(self) -> None:
         if self._consumer is not None:
             self._consumer.close()
-        self._admin = self._consumer = None
+        self._consumer = None
 
 
 def _dated(message: Message) -> Dated | None:

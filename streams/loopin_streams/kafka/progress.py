@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
+import asyncio
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError, NoError, for_code
+from aiokafka.protocol.commit import OffsetFetchRequest
+from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from loopin_schemas.codec import decode
+from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
 from loopin_streams.kafka.marker import MARKER_KEY, Counts, Marker
 from loopin_streams.kafka.reader import Reader
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 15.0
+RETRY_S = 0.05
 
 _TAIL = 256
 """Records read first: every transaction ends with a marker, so one of the last few is one."""
@@ -52,22 +59,59 @@ async def job_counts(bootstrap: str, state_topic: str, partitions: int) -> Count
     return total
 
 
-def committed_offsets(admin: AdminClient, group: str, topic: str) -> dict[int, int]:
-    """Offsets that a consumer group has committed, by partition; blocks for up to 5 s.
+async def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int]:
+    """Offsets that a consumer group has committed, by partition; waits for up to 15 s.
 
     Raises:
-        KafkaException: the broker refuses.
-        TimeoutError: it does not answer.
+        BrokerUnreachable: no broker answers, or none keeps the group yet.
+        BrokerRefused: another answer.
     """
-    asked = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT_S
-    )
-    found = asked[group].result(TIMEOUT_S).topic_partitions
-    return {at.partition: at.offset for at in found if at.topic == topic and at.offset >= 0}
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            found = await _group_offsets(bootstrap, group)
+    except (TimeoutError, KafkaConnectionError) as error:
+        raise BrokerUnreachable(
+            f"No Kafka broker answers at {bootstrap}: start it, or check LOOPIN_KAFKA_BOOTSTRAP."
+        ) from error
+    except KafkaError as error:
+        raise BrokerRefused(f"The Kafka broker refused: {error}.") from error
+    return {
+        partition: offset
+        for name, partitions in found
+        if name == topic
+        for partition, offset, *_ in partitions
+        if offset >= 0
+    }
+
+
+async def _group_offsets(bootstrap: str, group: str) -> list[tuple[str, list[tuple[int, int, str, int]]]]:
+    """All offsets of a group: by topic its partitions, each with offset, metadata and an error code.
+
+    While the broker that keeps the group starts or moves, confluent-kafka's method ends the process
+    (librdkafka issue 5040), and aiokafka's says that the group has no offsets.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        while True:
+            try:
+                node = await admin.find_coordinator(group)
+                answer = await admin._send_request(OffsetFetchRequest(group, None), node)
+                refused = for_code(answer.error_code)
+                if refused is NoError:
+                    found: list[tuple[str, list[tuple[int, int, str, int]]]] = answer.topics
+                    return found
+                raise refused
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(RETRY_S)
+    finally:
+        await admin.close()
 
 
 def log_ends(admin: AdminClient, topic: str, partitions: int) -> dict[int, int]:
-    """The offset after the last record of each partition, of open transactions too; blocks for up to 5 s.
+    """The offset after the last record of each partition, of open transactions too; blocks for up to 15 s.
 
     Raises:
         KafkaException: the broker refuses, or does not answer.

@@ -47,12 +47,16 @@ HASHES: Final = 5_000
 
 
 class Plan(NamedTuple):
-    """What is known of a partition before anything is changed; ``counts`` are those of its old marker."""
+    """What is known of a partition before anything is changed.
+
+    ``counts`` are those of its old marker, ``windows`` those that its old state held.
+    """
 
     partition: int
     position: Position
     letters: Letters
     counts: Counts | None
+    windows: frozenset[WindowId]
 
 
 class Rebuilt(NamedTuple):
@@ -168,9 +172,7 @@ class EnrichRebuild:
 
     async def _count_operations(self, plan: Plan, absorber: EnrichAbsorber, reader: Reader) -> None:
         """Records received and refused, by append time: the log knows them, and before it the store does."""
-        if self.watermark is None:
-            return
-        start = _minute(self.watermark - REACH_MS)
+        start = 0 if self.watermark is None else _minute(self.watermark - REACH_MS)
         since = plan.position.since
         known_from = max(start, since) if since is not None else None
         share = Share(plan.partition, self.partitions)

@@ -14,11 +14,11 @@ from loopin_streams.kafka.outbox import Probe, no_probe
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.merge.job import MergeJob
 from loopin_streams.rebuild.align import Aligned, align, look
-from loopin_streams.rebuild.enrich import EnrichRebuild, Plan, Rebuilt
+from loopin_streams.rebuild.enrich import REACH_MS, EnrichRebuild, Plan, Rebuilt
 from loopin_streams.rebuild.idle import check_no_workers, fence
 from loopin_streams.rebuild.letters import read_letters_of
 from loopin_streams.rebuild.merge import left_behind, reset_merge, unmerged_windows
-from loopin_streams.rebuild.old_state import erase_marker, readable_marker
+from loopin_streams.rebuild.old_state import erase_marker, kept_windows, readable_marker
 from loopin_streams.rebuild.position import Position, find_position
 from loopin_streams.rebuild.refused import RebuildRefused
 from loopin_streams.rebuild.truth import Truth, WindowId
@@ -118,9 +118,9 @@ class Rebuild:
         for plan in preview.plans:
             done, crowded = await enrich.run(plan)
             rebuilt.append(done)
-            doubtful.update(crowded)
+            doubtful |= left_behind(plan.windows, preview.watermark) | set(crowded)
         # A repaired window outranks what the stream says of it, and now it is open again.
-        settled = set(await self.truth.settled())
+        settled = await self.truth.settled(since=(preview.watermark or 0) - REACH_MS)
         doubtful |= settled - left_behind(settled, preview.watermark)
         await self.truth.ask_for_repairs(doubtful)
         await self._reset_merge(preview.merge_counts)
@@ -164,6 +164,7 @@ class Rebuild:
         topics = [(topic, partition) for topic in (raw, state, settings.topic(DLQ.name))]
         async with Reader(settings.kafka_bootstrap, topics) as reader:
             marker = await readable_marker(reader, state, partition)
+            windows = await kept_windows(reader, state, partition)
             letters = await read_letters_of(reader, settings, partition, topic_id)
             position = await find_position(
                 reader,
@@ -172,7 +173,8 @@ class Rebuild:
                 marker=marker,
                 letters_end=letters.end,
             )
-        return Plan(partition, position, letters, _counts_of(marker, topic_id, position))
+        counts = _counts_of(marker, topic_id, position)
+        return Plan(partition, position, letters, counts, frozenset(windows.values()))
 
     async def _ends(self) -> dict[int, int]:
         """Ends of the enriched events' logs, which only a worker moves."""

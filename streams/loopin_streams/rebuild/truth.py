@@ -105,8 +105,11 @@ class Truth(Protocol):
         """The windows of the events that were appended from ``start`` to before ``end``."""
         ...
 
-    async def settled(self) -> list[WindowId]:
-        """Stored windows whose numbers the stream's next ones may not replace, or not wholly."""
+    async def settled(self, *, since: int) -> set[WindowId]:
+        """Stored windows whose numbers the stream's next ones may not replace, or not wholly.
+
+        Only those that begin at ``since`` (epoch ms) or later.
+        """
         ...
 
     async def ask_for_repairs(self, windows: Iterable[WindowId]) -> None:

@@ -10,7 +10,6 @@ from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
-from tests.groups import wait_for_coordinator
 from tests.sinks.repair.installation import PARTITIONS, Installation
 from tests.transactions import Transactions
 
@@ -47,5 +46,4 @@ async def installation(kafka: Broker, topic_prefix: str, embedded_tables: Store)
         }
     )
     TopicAdmin(settings).apply()
-    wait_for_coordinator(kafka.bootstrap, f"{topic_prefix}clickhouse")
     return Installation(settings, embedded_tables, Transactions(kafka.bootstrap, f"{topic_prefix}worker"))

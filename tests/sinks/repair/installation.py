@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, TopicPartition
 
 from loopin_sinks.repair.repairer import Repairer
 from loopin_sinks.repair.requests import pending_repairs, request_repairs
@@ -71,19 +70,24 @@ class Installation:
 
     def stored(self, partition: int, offset: int) -> None:
         """What a sink says once it has stored all below ``offset``."""
-        admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap})
-        group = f"{self.settings.topic_prefix}clickhouse"
-        at = ConsumerGroupTopicPartitions(group, [TopicPartition(self.enriched, partition, offset)])
-        admin.alter_consumer_group_offsets([at])[group].result(20)
+        consumer = self._consumer(f"{self.settings.topic_prefix}clickhouse")
+        try:
+            at = TopicPartition(self.enriched, partition, offset)
+            consumer.commit(offsets=[at], asynchronous=False)
+        finally:
+            consumer.close()
 
     def end(self, partition: int) -> int:
         """Where the partition of events ends, open transactions included."""
-        consumer = Consumer({"bootstrap.servers": self.settings.kafka_bootstrap, "group.id": "unused"})
+        consumer = self._consumer("unused")
         try:
             _, end = consumer.get_watermark_offsets(TopicPartition(self.enriched, partition), timeout=20)
             return int(end)
         finally:
             consumer.close()
+
+    def _consumer(self, group: str) -> Consumer:
+        return Consumer({"bootstrap.servers": self.settings.kafka_bootstrap, "group.id": group})
 
     def repairer(self, store: Store | None = None, *, leads: bool = True, kept: int = KEPT_DAYS) -> Repairer:
         return Repairer(self.settings, store or self.store, lambda _: kept, leads=lambda: leads)

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
-from confluent_kafka.admin import AdminClient
 
 from loopin_deploy.ports import free_port
 from loopin_sinks.repair import repairer as repairing
@@ -128,10 +127,10 @@ async def test_one_round_waits_until_the_sinks_have_come_so_far(
 ) -> None:
     asked = 0
 
-    def counted(admin: AdminClient, group: str, topic: str) -> dict[int, int]:
+    async def counted(bootstrap: str, group: str, topic: str) -> dict[int, int]:
         nonlocal asked
         asked += 1
-        return committed_offsets(admin, group, topic)
+        return await committed_offsets(bootstrap, group, topic)
 
     monkeypatch.setattr(repairing, "CATCH_UP_S", 60.0)
     monkeypatch.setattr(repairing, "committed_offsets", counted)
@@ -160,11 +159,10 @@ async def test_a_round_that_waits_for_the_sinks_ends_when_told_to_stop(
     installation.commit(0, GONE, events=1)
     installation.commit(1, GONE)
     looked = asyncio.Event()
-    loop = asyncio.get_running_loop()
 
-    def seen(admin: AdminClient, group: str, topic: str) -> dict[int, int]:
-        loop.call_soon_threadsafe(looked.set)
-        return committed_offsets(admin, group, topic)
+    async def seen(bootstrap: str, group: str, topic: str) -> dict[int, int]:
+        looked.set()
+        return await committed_offsets(bootstrap, group, topic)
 
     monkeypatch.setattr(repairing, "committed_offsets", seen)
     async with running(installation.repairer()):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
+from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.ports import free_port
 from loopin_streams.kafka import progress
+from loopin_streams.kafka.errors import BrokerUnreachable
 from loopin_streams.kafka.progress import (
     committed_offsets,
     job_counts,
@@ -19,7 +22,6 @@ from loopin_streams.kafka.progress import (
     newest_marker,
 )
 from loopin_streams.kafka.reader import Reader
-from tests.groups import wait_for_coordinator
 from tests.streams.installation import Installation
 from tests.transactions import Out, Transactions
 
@@ -167,23 +169,39 @@ async def test_counts_are_those_of_the_newest_markers(
 # Offsets.
 
 
-def test_offsets_of_a_group_are_those_of_the_topic_asked_for(
-    installation: Installation, admin: AdminClient
-) -> None:
+async def test_offsets_of_a_group_are_those_of_the_topic_asked_for(installation: Installation) -> None:
     settings = installation.settings
     group, raw, other = f"{settings.topic_prefix}g", settings.topic("events.raw"), settings.topic("alerts")
-    for name in (group, f"{group}2"):
-        wait_for_coordinator(settings.kafka_bootstrap, name)
-    assert committed_offsets(admin, group, raw) == {}
+    assert await committed_offsets(settings.kafka_bootstrap, group, raw) == {}
     consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": group})
     try:
         consumer.commit(offsets=[TopicPartition(raw, 1, 41), TopicPartition(other, 0, 7)], asynchronous=False)
-        assert committed_offsets(admin, group, raw) == {1: 41}
+        assert await committed_offsets(settings.kafka_bootstrap, group, raw) == {1: 41}
         consumer.commit(offsets=[TopicPartition(raw, 0, 0), TopicPartition(raw, 1, 42)], asynchronous=False)
-        assert committed_offsets(admin, group, raw) == {0: 0, 1: 42}
+        assert await committed_offsets(settings.kafka_bootstrap, group, raw) == {0: 0, 1: 42}
     finally:
         consumer.close()
-    assert committed_offsets(admin, f"{group}2", raw) == {}
+    assert await committed_offsets(settings.kafka_bootstrap, f"{group}2", raw) == {}
+
+
+@pytest.mark.kafka
+async def test_a_broker_that_has_just_started_knows_the_offsets_at_once(tmp_path: Path) -> None:
+    # It has not loaded them then, and says so in a way that some clients take for an answer, or end of.
+    broker = LocalKafka(tmp_path / "kafka", port=0)
+    broker.start()
+    try:
+        assert await committed_offsets(broker.bootstrap, "group", "topic") == {}
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+        admin.create_topics([NewTopic("topic", 2, 1)])["topic"].result(20)
+        consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "group", "log_level": 0})
+        consumer.commit(offsets=[TopicPartition("topic", 1, 41)], asynchronous=False)
+        consumer.close()
+        for _ in range(2):
+            broker.stop()
+            broker.start()
+            assert await committed_offsets(broker.bootstrap, "group", "topic") == {1: 41}
+    finally:
+        broker.stop()
 
 
 async def test_a_log_ends_after_its_last_record_whatever_becomes_of_it(
@@ -200,10 +218,11 @@ async def test_a_log_ends_after_its_last_record_whatever_becomes_of_it(
     assert log_ends(admin, topic, 2) == {0: 0, 1: 5}
 
 
-def test_a_broker_that_is_away_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broker_that_is_away_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "TIMEOUT_S", 0.3)
-    nowhere = AdminClient({"bootstrap.servers": f"127.0.0.1:{free_port()}", "log_level": 0})
-    with pytest.raises((KafkaException, TimeoutError)):
-        committed_offsets(nowhere, "group", "topic")
+    bootstrap = f"127.0.0.1:{free_port()}"
+    with pytest.raises(BrokerUnreachable, match="check LOOPIN_KAFKA_BOOTSTRAP"):
+        await committed_offsets(bootstrap, "group", "topic")
+    nowhere = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     with pytest.raises((KafkaException, TimeoutError)):
         log_ends(nowhere, "topic", 2)
