@@ -210,14 +210,17 @@ def check_event_time(timestamp_ms: int, received_ms: int) -> None:
 def _check_text(value: object, field: str, code: str) -> str:
     if not isinstance(value, str):
         raise _wrong_type(field, "text")
+    # The cheap questions, which almost every text answers; isprintable also says no to allowed characters,
+    # such as a no-break space.
+    if 0 < len(value) <= MAX_TEXT and value.isprintable() and not value.isspace():
+        return value
     if not value or value.isspace():
         raise InvalidEvent(f"{code}_empty", field, f"The {field} is empty; send 1 to {MAX_TEXT} characters.")
     if len(value) > MAX_TEXT:
         raise InvalidEvent(
             f"{code}_too_long", field, f"The {field} has {len(value)} characters; send at most {MAX_TEXT}."
         )
-    # isprintable is the cheap question; it also says no to allowed characters, such as a no-break space.
-    if not value.isprintable() and (found := _UNSAFE.search(value)):
+    if found := _UNSAFE.search(value):
         if found[0] == "\0":
             raise InvalidEvent("null_byte", field, f"The {field} holds a NUL character; remove it.")
         raise InvalidEvent(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,6 +42,13 @@ EVENTS_SCHEMA = pa.schema(
 )
 """The columns that an insert fills, in the table's order; the engine computes the others."""
 
+
+class _Same(NamedTuple):
+    """A column's value, where all rows have the same."""
+
+    value: object
+
+
 EARLIEST_MS = -2_208_988_800_000
 """1900-01-01T00:00Z, the earliest time that DateTime64 holds."""
 
@@ -70,8 +78,8 @@ def to_arrow(
         raise ValueError(f"{count} events came with {len(offsets)} offsets")
     projects = [e.project for e in events]
     days = {project: retention(project) for project in set(projects)}
-    columns: tuple[Sequence[object], ...] = (
-        projects,
+    columns: tuple[Sequence[object] | _Same, ...] = (
+        projects if len(days) > 1 or not projects else _Same(projects[0]),
         [e.uuid for e in events],
         [e.event for e in events],
         [e.distinct_id for e in events],
@@ -90,14 +98,20 @@ def to_arrow(
         [e.raw_partition for e in events],
         [e.raw_offset for e in events],
         [e.origin or "" for e in events],
-        [topic_id] * count,
-        [partition] * count,
+        _Same(topic_id),
+        _Same(partition),
         offsets,
-        [stored_at_ms] * count,
-        [days[project] for project in projects],
+        _Same(stored_at_ms),
+        _Same(days[projects[0]]) if len(days) == 1 else [days[project] for project in projects],
     )
-    arrays = [pa.array(values, type=field.type) for values, field in zip(columns, EVENTS_SCHEMA, strict=True)]
+    arrays = [_array(values, field.type, count) for values, field in zip(columns, EVENTS_SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=EVENTS_SCHEMA)
+
+
+def _array(values: Sequence[object] | _Same, kind: pa.DataType, count: int) -> pa.Array:
+    if isinstance(values, _Same):
+        return pa.repeat(pa.scalar(values.value, kind), count)
+    return pa.array(values, type=kind)
 
 
 def by_month(table: pa.Table, time_column: str = "timestamp") -> list[tuple[str, pa.Table]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from loopin_streams.kafka.runner import Runner
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicInfo
 from loopin_streams.kafka.waiting import wait_for_topics
+from loopin_streams.memory import settle_memory
 from loopin_streams.merge.job import MergeJob
 from loopin_streams.metrics import worker_registry
 from loopin_streams.readiness import LAG
@@ -58,7 +58,7 @@ async def run_worker(
         end_process(error)
     # Reads the lexicon, so that the first batch need not.
     await asyncio.to_thread(score, "warm")
-    _settle_memory()
+    settle_memory()
     partitions = found[RAW.name].partitions
     enrich = EnrichJob(settings.enrich_options(partitions))
     jobs: tuple[Job, ...] = (enrich, MergeJob(partitions, settings.invalid_ratio_limits()))
@@ -112,17 +112,6 @@ async def _until_told(apps: Sequence[LaneApp], stop: asyncio.Event) -> None:
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
-
-
-def _settle_memory() -> None:
-    """Keep the collector off what stays.
-
-    Faust collects everything each time it waits for empty streams, and state is bytes, which hold no cycles:
-    so all that the imports made is frozen, and a batch's objects are looked at once, not seven times.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def check_partitions(settings: KafkaSettings, found: Mapping[str, TopicInfo]) -> None:

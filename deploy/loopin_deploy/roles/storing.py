@@ -19,6 +19,7 @@ from loopin_sinks.sink import Sink
 from loopin_sinks.store import Store, StoreSettings
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
+from loopin_streams.memory import settle_memory
 from loopin_streams.metrics import LagCollector, register_process
 from loopin_streams.readiness import LAG, Checks
 
@@ -51,6 +52,7 @@ class Storing:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Store until ``stop`` is set."""
+        settle_memory()
         await run_together(stop, self.sink.run, self.metric_sink.run, self.repairer.run, self.watch.run)
 
 

@@ -133,7 +133,8 @@ class EnrichAbsorber:
                     _increase(output.counts.dropped, outcome.reason)
                     if hasattr(draft, "moved_to"):
                         output.route(topics.RAW.name, draft.moved_to, draft.key, draft.body)
-            _increase(received, (project, minute))
+            at = project, minute
+            received[at] = received.get(at, 0) + 1
         count_operations(self.context.windows, received, rejected)
 
     def _bury(self, draft: Draft, outcome: Dlq, project: str, output: Output) -> None:

@@ -41,7 +41,7 @@ class Origin:
 
 
 class Draft:
-    """One record as it is worked on; steps fill it in from top to bottom.
+    """One record as it is worked on; steps fill it in from top to bottom. ``received_at`` is its append time.
 
     ``event`` and ``uuid`` come from decode, ``properties`` from validate, ``enriched`` from clock_skew,
     ``key`` from partition (and, of a misplaced record, ``moved_to`` and ``body``), ``uuid_hash`` from
@@ -50,11 +50,12 @@ class Draft:
 
     __slots__ = (
         *("body", "enriched", "event", "key", "moved_to", "outcome"),
-        *("properties", "record", "step", "uuid", "uuid_hash"),
+        *("properties", "received_at", "record", "step", "uuid", "uuid_hash"),
     )
 
     def __init__(self, record: Record) -> None:
         self.record = record
+        self.received_at = record.timestamp
         self.event: Event
         self.properties: dict[str, Any]
         self.uuid: str
@@ -65,11 +66,6 @@ class Draft:
         self.body: bytes
         self.outcome: Drop | Dlq | None = None
         self.step = ""
-
-    @property
-    def received_at(self) -> int:
-        """The broker's append time."""
-        return self.record.timestamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any, NamedTuple, TypeVar
@@ -17,6 +18,9 @@ from loopin_streams.kafka.meter import Meter, Meters
 from loopin_streams.kafka.outbox import Outbox
 
 T = TypeVar("T")
+
+_ABSORBING = ThreadPoolExecutor(1, thread_name_prefix="absorb")
+"""One thread for all partitions, in turn: several only fight for the interpreter's lock (10 % slower)."""
 
 FRESH_MS = 5_000
 """A broker that has been silent for longer may have got records since."""
@@ -204,7 +208,7 @@ class OpenPartition:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Run in a thread, so that one slow batch holds up neither heartbeats nor revocations."""
-        running = asyncio.ensure_future(asyncio.to_thread(work))
+        running = asyncio.get_running_loop().run_in_executor(_ABSORBING, work)
         self._running = running
         return await asyncio.shield(running)
 

@@ -22,9 +22,9 @@ def correct_clock(draft: Draft, context: Context) -> Outcome:
     """
     event, received = draft.event, draft.received_at
     try:
-        original = _parsed(event.timestamp, "timestamp")
-        sent = _parsed(event.sent_at, "sent_at")
-        queued = _parsed(event.queued_at, "queued_at")
+        original = None if event.timestamp is None else parse_timestamp(event.timestamp, "timestamp")
+        sent = None if event.sent_at is None else parse_timestamp(event.sent_at, "sent_at")
+        queued = None if event.queued_at is None else parse_timestamp(event.queued_at, "queued_at")
         timestamp = event_time(original, sent, received)
     except InvalidEvent as error:
         return Dlq(error.code, error.field, error.reason)
@@ -57,10 +57,6 @@ def event_time(original: int | None, sent: int | None, received: int) -> int:
     timestamp = _corrected(original, sent, received)
     check_event_time(timestamp, received)
     return received if timestamp - received > MAX_FUTURE_MS else timestamp
-
-
-def _parsed(value: str | int | float | None, field: str) -> int | None:
-    return None if value is None else parse_timestamp(value, field)
 
 
 def _corrected(original: int | None, sent: int | None, received: int) -> int:
