@@ -10,14 +10,16 @@ from typing import Any, TypeVar
 
 from tests.bench.broker import Broker
 from tests.bench.figures import Figure, line
-from tests.bench.messages import Messages, write_messages
+from tests.bench.messages import SPAN_MS, Messages, write_messages
 
 PARTITIONS = 4
 T = TypeVar("T")
 
-BEFORE_MS = 6 * 3_600_000
-"""How long ago the first event was: brokers refuse times to come, and the events that close the windows lie
-hours after the others."""
+BEFORE_MS = SPAN_MS + 2 * 60_000
+"""How long ago the first event was: all have happened, and none is late for its windows."""
+
+FRESH_MS = 40 * 60_000
+"""Older messages would come too late for the windows of a minute, and be recomputed instead of counted."""
 
 Report = Callable[[str], None]
 """Told each step in one line."""
@@ -44,7 +46,16 @@ class Bench:
     tell: Report
     figures: list[Figure] = field(default_factory=list)
     _known: dict[Any, Any] = field(default_factory=dict)
-    start_ms: int = field(default_factory=lambda: _minute(int(time() * 1000) - BEFORE_MS))
+    start_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Date the messages that are made from now on anew, if they have become old."""
+        now = int(time() * 1000)
+        if now - self.start_ms > FRESH_MS:
+            self.start_ms = _minute(now - BEFORE_MS)
 
     def scaled(self, events: int) -> int:
         """A job's number of events in this command."""
@@ -57,7 +68,7 @@ class Bench:
 
     def messages(self, events: int) -> Path:
         """The file with so many messages, made once."""
-        path = self.broker.folder / f"messages-{events}.txt"
+        path = self.broker.folder / f"messages-{events}-{self.start_ms}.txt"
         if not path.exists():
             self.tell(f"making {events:,} messages")
             write_messages(Messages(events, self.start_ms), path)

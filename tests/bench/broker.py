@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from loopin_deploy.kafka import LocalKafka
 from tests.bench.measure import ProcessTree
@@ -64,6 +65,17 @@ class Tail:
         self._consumer.close()
 
 
+def _take_times_to_come(bootstrap: str) -> None:
+    """The events that close the windows lie hours ahead, and some systems date what they write by them."""
+    admin = admin_of(bootstrap)
+    for broker in admin.list_topics(timeout=ADMIN_S).brokers:
+        entry = ConfigEntry(
+            "log.message.timestamp.after.max.ms", str(2**62), incremental_operation=AlterConfigOpType.SET
+        )
+        resource = ConfigResource(ConfigResource.Type.BROKER, str(broker), incremental_configs=[entry])
+        admin.incremental_alter_configs([resource])[resource].result(ADMIN_S)
+
+
 @contextmanager
 def running_broker() -> Iterator[Broker]:
     """A broker in a folder of its own, which goes with it."""
@@ -71,6 +83,7 @@ def running_broker() -> Iterator[Broker]:
     kafka = LocalKafka(folder / "kafka", port=0)
     try:
         status = kafka.start()
+        _take_times_to_come(kafka.bootstrap)
         assert status.pid is not None
         with ProcessTree(status.pid) as tree:
             yield Broker(kafka.bootstrap, folder, tree)

@@ -83,6 +83,8 @@ def run_closed(job: ClosedJob, bench: Bench) -> None:
         filled: dict[int, str] = {}
         for system in bench.systems[turn:] + bench.systems[:turn]:
             size = job.size(bench, system)
+            if not filled:
+                bench.refresh()
             if size not in filled:
                 filled[size] = _publish(job, bench, size)
             figure = _measured(job, bench, system, run, filled[size])

@@ -35,12 +35,16 @@ WHERE grain = 'minute' AND dimension IN ('event', 'country') AND start_ms <= {la
 GROUP BY dimension, dimension_value, start_ms
 """
 
+LATE = "SELECT count() FROM events WHERE distinct_id != 'closer' AND late != ''"
+"""Events that no stream counted, because their windows had gone."""
+
 
 def main(folder: str, last_ms: str) -> None:
     client = clickhouse_connect.get_client(interface="chdb", path=folder)
     peers = "bench_windows" in _column(client, "SHOW TABLES")
     windows = client.query(PEERS if peers else OURS, {"last": int(last_ms)}).result_rows
-    found: dict[str, Any] = {"rows": client.query(ROWS).result_rows, "windows": windows}
+    late = [] if peers else client.query(LATE).result_rows
+    found: dict[str, Any] = {"rows": client.query(ROWS).result_rows, "windows": windows, "late": late}
     sys.stdout.write(msgspec.json.encode(found).decode())
 
 

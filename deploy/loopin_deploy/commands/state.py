@@ -103,11 +103,11 @@ async def _rebuild(
         with err.status("Seeing what there is ..."):
             preview = await work.prepare(caught_up, accept_loss=accept_loss)
         _announce(preview)
+        _say_reach(preview.since)
         _ask(yes)
         with _progress(preview.events) as progress:
             rebuilt = await work.run(preview, progress)
         out.print(_table(rebuilt))
-        _say_reach(preview.since)
 
 
 async def _rebuild_merge(work: Rebuild, yes: bool) -> None:
@@ -197,8 +197,9 @@ def _say_reach(since: Mapping[str, int]) -> None:
     shown = sorted(since.items(), key=lambda item: item[1])[:PROJECTS_SHOWN]
     reach = ", ".join(f"{printable(project)} {to_iso(oldest)[:10]}" for project, oldest in shown)
     more = f" and {len(since) - len(shown)} more projects" if len(since) > len(shown) else ""
-    out.print(
-        f"Events are kept for a limited time, so profiles reach back to: {reach}{more}.",
+    err.print(
+        "Events are kept for a limited time: profiles will reach back no further than the oldest one, "
+        f"{reach}{more}, and users without a stored event will have none.",
         highlight=False,
         markup=False,
         soft_wrap=True,

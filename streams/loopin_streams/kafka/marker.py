@@ -11,7 +11,11 @@ from loopin_streams.kafka.errors import RefusedToOpen
 MARKER_KEY = b"m"
 
 STATE_VERSION = 1
-"""Format of the state that this release writes; it reads all up to it."""
+"""Format of the state that this release writes; it reads all up to it.
+
+Every record of the state says its version, but for the first one's, which say none: so each struct's default
+stays 1, and whoever writes one passes this.
+"""
 
 
 class Counts(msgspec.Struct, kw_only=True, omit_defaults=True):

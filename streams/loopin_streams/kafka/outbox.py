@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -25,7 +26,10 @@ MAX_BATCH_BYTES = 900_000
 _FENCING = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState, OutOfOrderSequenceNumber)
 
 Probe = Callable[[str], None]
-"""Called with the name of each point that is passed; tests stop the process there."""
+"""Called with the name of each point that is passed; tests stop the process there.
+
+``sent:TOPIC`` is passed when the broker has acknowledged a batch.
+"""
 
 
 def no_probe(point: str) -> None:
@@ -61,7 +65,7 @@ class Outbox:
             max_request_size=MAX_BATCH_BYTES * 2,
             linger_ms=0,
         )
-        self._probe = probe
+        self.probe = probe
 
     async def start(self) -> None:
         """Connect and fence the former owner; returns once its open transaction is gone."""
@@ -95,11 +99,11 @@ class Outbox:
         ]
         try:
             await self._producer.begin_transaction()
-            self._probe("begun")
+            self.probe("begun")
             await self._send(encoded)
-            self._probe("before_commit")
+            self.probe("before_commit")
             await self._producer.commit_transaction()
-            self._probe("after_commit")
+            self.probe("after_commit")
         except _FENCING as error:
             raise Fenced(f"another worker has taken over: {error}") from error
 
@@ -115,13 +119,18 @@ class Outbox:
         waiting: list[asyncio.Future[object]] = []
         try:
             for topic, partition, batch in encoded:
-                waiting.append(await self._producer.send_batch(batch, topic, partition=partition))
-                self._probe(f"sent:{topic}")
+                sent = await self._producer.send_batch(batch, topic, partition=partition)
+                sent.add_done_callback(partial(self._acknowledged, topic))
+                waiting.append(sent)
         except IllegalOperation:
             # What was sent before has been refused meanwhile, which ended the transaction; it says why.
             await asyncio.gather(*waiting)
             raise
         await asyncio.gather(*waiting)
+
+    def _acknowledged(self, topic: str, sent: asyncio.Future[object]) -> None:
+        if not sent.cancelled() and sent.exception() is None:
+            self.probe(f"sent:{topic}")
 
     def _batches(self, records: list[Message]) -> Iterable[object]:
         batch = self._producer.create_batch()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from loopin_schemas.codec import encode
 from loopin_streams.kafka.batch import Batch
 from loopin_streams.kafka.job import Absorber, Message, Output
-from loopin_streams.kafka.marker import MARKER_KEY, Marker
+from loopin_streams.kafka.marker import MARKER_KEY, STATE_VERSION, Marker
 from loopin_streams.kafka.meter import Meter, Meters
 from loopin_streams.kafka.outbox import Outbox
 
@@ -190,6 +190,7 @@ class OpenPartition:
     async def _absorb(self, batches: list[Batch]) -> None:
         records = [record for batch in batches for record in batch.records]
         position = batches[-1].end
+        self._outbox.probe("consumed")
         self.clean = False
         begun = monotonic()
         output = await self._in_thread(lambda: self.absorber.absorb(records, position))
@@ -228,6 +229,7 @@ class OpenPartition:
             partitions=self.marker.partitions,
             stores=self.marker.stores,
             held=self.marker.held if output.held is None else output.held,
+            version=STATE_VERSION,
         )
         begun = monotonic()
         await self._outbox.commit(self._messages(output, marker))

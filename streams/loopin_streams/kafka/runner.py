@@ -78,6 +78,7 @@ class Runner:
         self._refused: dict[int, RefusedToOpen] = {}
         self._opening: dict[int, asyncio.Task[None]] = {}
         self._open: dict[int, OpenPartition] = {}
+        self._closing: dict[int, asyncio.Task[None]] = {}
         self._kept: dict[int, tuple[Marker, Absorber]] = {}
 
     # The lane's side.
@@ -190,10 +191,8 @@ class Runner:
         if not self._opening and not self._open:
             self._on_fatal(error)
 
-    async def _reopen(self, partition: int) -> None:
-        found = self._open.pop(partition)
-        await found.close()
-        found.absorber.close()
+    async def _reopen(self, partition: int, closing: asyncio.Task[None]) -> None:
+        await asyncio.shield(closing)
         await asyncio.sleep(RETRY_S[0])
         await self._open_guarded(partition)
 
@@ -239,7 +238,7 @@ class Runner:
                 await outbox.stop()
         self._open[partition] = found
         self._meter.restore(monotonic() - begun)
-        found.start(lambda error: self._failed(partition, error))
+        found.start(lambda error: self._failed(found, error))
         del self._opening[partition]
         log.info("partition_open", job=self.job.name, partition=partition, position=marker.position)
 
@@ -304,6 +303,7 @@ class Runner:
         for name in self.job.history:
             async for block in reader.blocks(self._settings.topic(name), partition):
                 await asyncio.to_thread(absorber.restore, name, block)
+                self._probe("restoring")
         await asyncio.to_thread(absorber.opened, marker, state)
 
     async def _close(self, partition: int) -> None:
@@ -311,6 +311,9 @@ class Runner:
         if opening is not None:
             opening.cancel()
             await asyncio.gather(opening, return_exceptions=True)
+        if partition in self._closing:
+            # To its end: the next to open the partition may be this process.
+            await asyncio.gather(self._closing[partition], return_exceptions=True)
         found = self._open.pop(partition, None)
         if found is not None:
             await found.close()
@@ -319,11 +322,23 @@ class Runner:
             else:
                 found.absorber.close()
 
-    def _failed(self, partition: int, error: BaseException) -> None:
+    async def _give_up(self, failed: OpenPartition) -> None:
+        try:
+            await failed.close()
+        finally:
+            failed.absorber.close()
+            del self._closing[failed.partition]
+
+    def _failed(self, failed: OpenPartition, error: BaseException) -> None:
         """Work on a partition has ended: what the broker caused concerns that partition only."""
+        partition = failed.partition
         if isinstance(error, BROKER_ERRORS):
             log.warning("partition_failed", job=self.job.name, partition=partition, reason=_said(error))
-            self._opening[partition] = asyncio.create_task(self._reopen(partition))
+            # Unless it was revoked before its task's end was told.
+            if self._open.get(partition) is failed:
+                del self._open[partition]
+                closing = self._closing[partition] = asyncio.create_task(self._give_up(failed))
+                self._opening[partition] = asyncio.create_task(self._reopen(partition, closing))
             return
         if isinstance(error, Fenced):
             log.error("fenced", job=self.job.name, partition=partition, reason=str(error))

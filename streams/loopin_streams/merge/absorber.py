@@ -136,7 +136,7 @@ class MergeAbsorber:
         for message in self.windows.changes():
             output.add(topics.MERGE_STATE.name, *message)
         raised = [(*about, start) for about, start in self._rule.raised.items()]
-        progress = Progress(dict(self._watermarks), self._revision, raised)
+        progress = Progress(dict(self._watermarks), self._revision, raised, STATE_VERSION)
         output.add(topics.MERGE_STATE.name, PROGRESS_KEY, encode(progress))
         output.watermark = watermark
 

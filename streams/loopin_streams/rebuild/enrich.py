@@ -21,7 +21,7 @@ from loopin_streams.enrich.seen import WINDOW_MS, uuid_hash
 from loopin_streams.enrich.steps.lateness import judge
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.job import Message
-from loopin_streams.kafka.marker import Counts, Marker
+from loopin_streams.kafka.marker import STATE_VERSION, Counts, Marker
 from loopin_streams.kafka.outbox import Outbox, Probe, no_probe
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.rebuild.letters import Letters
@@ -147,6 +147,7 @@ class EnrichRebuild:
             partitions=self.partitions,
             stores={name: self.topic_ids[name] for name in (EnrichJob.state_topic, *EnrichJob.history)},
             held=len(context.profiles),
+            version=STATE_VERSION,
         )
         await outbox.commit([(state, partition, last_messages(marker))])
         return marker

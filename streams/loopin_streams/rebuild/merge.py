@@ -16,7 +16,7 @@ from loopin_schemas.codec import decode, encode
 from loopin_schemas.topics import MERGE_STATE, METRICS, WINDOWS
 from loopin_schemas.window import MetricWindow, WindowPartials
 from loopin_streams.kafka.errors import RefusedToOpen
-from loopin_streams.kafka.marker import Counts, Marker
+from loopin_streams.kafka.marker import STATE_VERSION, Counts, Marker
 from loopin_streams.kafka.outbox import Probe, no_probe
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.settings import KafkaSettings
@@ -64,10 +64,11 @@ async def reset_merge(
             counts=counts,
             partitions=partitions,
             stores={MERGE_STATE.name: topic_ids[MERGE_STATE.name]},
+            version=STATE_VERSION,
         )
         before = await _progress(reader, state, partition)
         # Its watermarks are told anew, too.
-        progress = Progress(revision=before.revision, raised=before.raised)
+        progress = Progress(revision=before.revision, raised=before.raised, version=STATE_VERSION)
         async with own_outbox(settings, MergeJob.name, partition, probe) as outbox:
             await commit_all(outbox, state, partition, stale_keys(reader, state, partition, left_over))
             last = [(PROGRESS_KEY, encode(progress)), *last_messages(marker)]

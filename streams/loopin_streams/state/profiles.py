@@ -51,6 +51,7 @@ class Profiles:
         messages: list[Message] = []
         packed: list[tuple[bytes, bytes]] = []
         for key, profile in changed:
+            profile.version = STATE_VERSION
             messages.append((key, encode(profile)))
             packed.append((key, _packed(profile)))
         self._store.put(packed)

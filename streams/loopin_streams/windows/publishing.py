@@ -10,6 +10,7 @@ from loopin_schemas.codec import encode
 from loopin_schemas.topics import WINDOWS
 from loopin_schemas.window import Cell, Window, WindowPartials
 from loopin_streams.kafka.job import Output
+from loopin_streams.kafka.marker import STATE_VERSION
 from loopin_streams.windows.open_windows import OpenWindow, as_window
 from loopin_streams.windows.operations import OPERATIONS
 
@@ -44,6 +45,7 @@ def publish_windows(
                 watermark=watermark if last else None,
                 windows=record,
                 more=not last,
+                version=STATE_VERSION,
             )
             output.route(WINDOWS.name, target, b"%d" % partition, encode(partials))
 

@@ -52,6 +52,7 @@ def run_workers(bench: Bench) -> None:
 def _run(bench: Bench, job: str, cases: list[Case]) -> None:
     for run in range(1, bench.runs + 1):
         for case in cases:
+            bench.refresh()
             figure = Figure(job=job, system="loopin", run=run, case=case.name)
             with installation(bench, f"{job}-{case.partitions}", case.partitions) as place:
                 try:

@@ -41,7 +41,9 @@ def wrong(done: Done) -> str:
     else:
         unsettled = ""
     done.running.stop()
-    rows, windows = _stored(done)
+    rows, windows, late = _stored(done)
+    if late:
+        return f"{late} events were late: their windows were recomputed, not counted"
     different = {name for name in rows.keys() | expected.rows.keys() if not _same(rows, expected.rows, name)}
     if different:
         return f"rows differ for {sorted(different)} {unsettled}"
@@ -57,7 +59,7 @@ def wrong(done: Done) -> str:
     return ""
 
 
-def _stored(done: Done) -> tuple[dict[Any, Any], dict[Any, Any]]:
+def _stored(done: Done) -> tuple[dict[Any, Any], dict[Any, Any], int]:
     folder = Path(done.order.folder) / ("data/store" if done.system == "loopin" else "store")
     read = subprocess.run(
         [sys.executable, "-m", "tests.bench.stored", str(folder), str(done.order.last_ms)],
@@ -69,7 +71,7 @@ def _stored(done: Done) -> tuple[dict[Any, Any], dict[Any, Any]]:
     found = msgspec.json.decode(read.stdout)
     rows = {name: tuple(numbers) for name, *numbers in found["rows"]}
     windows = {(dimension, value, start): tuple(n) for dimension, value, start, *n in found["windows"]}
-    return rows, windows
+    return rows, windows, sum(count for (count,) in found["late"])
 
 
 def _same(found: dict[Any, Any], expected: dict[Any, Any], key: object) -> bool:

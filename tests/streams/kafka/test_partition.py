@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from loopin_schemas.codec import decode
+from loopin_streams.kafka import partition as partition_module
 from loopin_streams.kafka.batch import Batch, Record
 from loopin_streams.kafka.errors import Fenced
 from loopin_streams.kafka.job import Message, Output
 from loopin_streams.kafka.marker import Marker
-from loopin_streams.kafka.outbox import Outbox
+from loopin_streams.kafka.outbox import Outbox, Probe, no_probe
 from loopin_streams.kafka.partition import Limits, OpenPartition
 
 TOPIC_ID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
@@ -83,6 +84,7 @@ class FakeOutbox(Outbox):
     """Takes transactions while ``free`` is set."""
 
     error: Exception | None = None
+    probe: Probe = no_probe
     committed: list[Sent] = field(default_factory=list)
     free: asyncio.Event = field(default_factory=asyncio.Event)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
@@ -149,6 +151,14 @@ def written(sent: Sent) -> Marker:
 
 SOON = Limits(linger_s=0, idle_s=60)
 IDLE = Limits(linger_s=0, idle_s=0.001)
+
+
+async def test_a_marker_says_of_which_version_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partition_module, "STATE_VERSION", 2)
+    async with opened(SOON) as found:
+        found.target.submit(batch(10, 13))
+        await found.until(lambda: found.outbox.committed)
+    assert written(found.outbox.committed[0]).version == 2
 
 
 async def test_output_and_marker_go_out_together() -> None:

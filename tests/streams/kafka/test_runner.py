@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from loopin_streams.kafka.batch import Batch, Record
 from loopin_streams.kafka.errors import Fenced
@@ -75,6 +76,7 @@ class Stopped:
 KILLED = (
     Killed("fenced", 1),
     Killed("restored", 2),
+    Killed("consumed", 2),
     Killed("begun", 1),
     Killed("begun", 4),
     Killed("sent:events.enriched", 3),
@@ -324,6 +326,30 @@ async def test_state_that_comes_back_untouched_is_kept(hold: Hold) -> None:
     assert again.absorber is first
     assert (again.fetched, again.marker.position) == (5, 5)
     assert [tally.closed for tally in held.job.made] == [False]
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+async def test_a_partition_that_fails_just_as_it_is_given_up_opens_again(
+    hold: Hold, monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    held = hold()
+    found = await held.open()
+    failing = asyncio.Event()
+
+    async def commit(_: object) -> None:
+        failing.set()
+        # The end comes before the revocation, in the same turn of the loop, or after it.
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        raise KafkaConnectionError("the broker is away")
+
+    monkeypatch.setattr(found._outbox, "commit", commit)
+    found.submit(Batch(held.runner.topic, 0, 0, 5, ()))
+    await failing.wait()
+    await held.runner.revoke([0])
+    assert held.runner.opened == frozenset()
+    assert (await held.open()) is not found
+    await held.absorb(0, 5)
 
 
 async def test_state_that_another_worker_moved_on_is_restored_anew(hold: Hold) -> None:

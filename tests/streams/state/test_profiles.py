@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from loopin_schemas.codec import encode
 from loopin_schemas.profile import Profile, Session
 from loopin_streams.kafka.errors import RefusedToOpen
+from loopin_streams.state import profiles as profiles_module
 from loopin_streams.state.keyed_store import DiskStore, KeyedStore, MemoryStore
 from loopin_streams.state.profiles import Profiles
 
@@ -112,6 +113,16 @@ def test_a_record_that_cannot_be_read_is_refused_with_its_offset(value: bytes) -
     with pytest.raises(RefusedToOpen, match=r"offset 41 .*loopin state rebuild") as refusal:
         profiles.check()
     assert refusal.value.code == "state_unreadable"
+
+
+def test_a_profile_that_is_saved_says_of_which_version_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    profiles = Profiles(MemoryStore())
+    profiles.restore([Kept(b"a", encode(profile()))])
+    monkeypatch.setattr(profiles_module, "STATE_VERSION", 2)
+    [held] = profiles.load([b"a"])
+    assert held is not None
+    [(_, value)] = profiles.save([(b"a", held)])
+    assert json.loads(value or b"")["version"] == 2
 
 
 def test_a_newer_versions_record_is_refused() -> None:
