@@ -60,11 +60,17 @@ def _asked() -> argparse.Namespace:
         "--systems", type=_names(SYSTEMS), help=f"of {','.join(SYSTEMS)}; default all there are"
     )
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--scale", type=float, default=1.0, help="multiplies every number of events")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="multiplies every number of events; other than 1, no report"
+    )
     parser.add_argument("--figures", type=Path, default=BUILD / "bench.json")
     parser.add_argument("--report", type=Path, default=Path("docs/benchmarks.md"))
     parser.add_argument("--no-report", dest="report", action="store_const", const=None)
     asked = parser.parse_args()
+    if asked.scale != 1.0:
+        # Figures of other sizes must not take the place of those that the report is made of.
+        asked.report = None
+        asked.figures = asked.figures.with_stem(f"{asked.figures.stem}-scaled")
     missing = missing_peers()
     if asked.systems is None:
         asked.systems = tuple(system for system in SYSTEMS if system not in missing)
