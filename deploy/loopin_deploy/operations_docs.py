@@ -14,7 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from loopin_api.instruments import Instruments
 from loopin_schemas.json_schema import write_or_check
-from loopin_sinks.metrics import SINK_METRICS
+from loopin_sinks.metrics import FRESHNESS, NEWEST_EVENT, SINK_METRICS
 from loopin_streams.instruments import Instrument, Kind
 from loopin_streams.kafka.lag import LagLimits
 from loopin_streams.kafka.meter import RUNNER_METRICS
@@ -35,6 +35,11 @@ it every second, `--json` prints one object, `--url` (repeated, with `--key` for
 elsewhere, and `--from-broker` asks the broker alone how far each consumer is behind. If nothing runs, it says
 so and ends with 1.
 
+Rates are those since the look before, a second ago. So are the size and the time of a batch (a sink's is one
+insert) and what each step costs an event; where nothing was done since then, they stay as they were, at first
+those of all since the process's start. `step cost` is the processor time of an event that goes through all
+steps; the dearest three are named below the table, all of them in `--json`.
+
 | Consumer | Role | Reads | Writes |
 |---|---|---|---|
 | `enrich` | `stream` | `events.raw` | `events.enriched`, `events.dlq`, `profiles`, `windows` |
@@ -54,6 +59,10 @@ Freshness is the age of the oldest event that the broker has received and that i
 dead-lettered nor dropped: of what came before, everything is done. It grows only while there is such an
 event. The sink knows the enrichment by the offsets that its group commits once a second, so freshness may be
 a second too high.
+
+The age of the newest queryable event (`newest event` in `loopin status`) is
+`time() - max({NEWEST_EVENT.name})`. Unlike freshness, it grows while nobody sends
+anything, and is low while older events still wait: alert on `{FRESHNESS.name}`.
 
 ## Health and readiness
 

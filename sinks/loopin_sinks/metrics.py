@@ -41,6 +41,11 @@ FRESHNESS = Instrument(
     "All events received up to this many seconds ago are queryable, or were dead-lettered or dropped: "
     "the age of the oldest that is not, 0 when there is none. It may be a second too high.",
 )
+NEWEST_EVENT = Instrument(
+    "loopin_sink_newest_event_timestamp_seconds",
+    "gauge",
+    "When the newest event that this process has stored was received, Unix time; absent before the first.",
+)
 SEND_TO_QUERYABLE = Instrument(
     "loopin_send_to_queryable_seconds",
     "gauge",
@@ -48,7 +53,7 @@ SEND_TO_QUERYABLE = Instrument(
     ("quantile",),
 )
 
-SINK_METRICS = (READ, ROWS, UNREADABLE, *STORE_METRICS, FRESHNESS, SEND_TO_QUERYABLE)
+SINK_METRICS = (READ, ROWS, UNREADABLE, *STORE_METRICS, FRESHNESS, NEWEST_EVENT, SEND_TO_QUERYABLE)
 
 
 class SinkCollector:
@@ -84,6 +89,10 @@ class SinkCollector:
         if seconds is not None:
             freshness.add_metric([], seconds)
         yield freshness
+        newest = NEWEST_EVENT.gauge()
+        if sink.writer.newest_received_ms is not None:
+            newest.add_metric([], sink.writer.newest_received_ms / 1000)
+        yield newest
         latency = SEND_TO_QUERYABLE.gauge()
         found = sink.writer.latency.percentiles([100 * quantile for quantile in QUANTILES])
         for quantile, milliseconds in zip(QUANTILES, found, strict=False):  # none before the first event

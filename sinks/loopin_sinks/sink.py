@@ -94,11 +94,6 @@ class Sink(ConsumerRebalanceListener):
         self._consumer: AIOKafkaConsumer
 
     @property
-    def assigned(self) -> bool:
-        """Whether the sink holds any partition."""
-        return bool(self._pending)
-
-    @property
     def leads(self) -> bool:
         """Whether this is the one of all sinks that does what only one should: it holds partition 0."""
         return any(at.partition == 0 for at in self._pending)
@@ -114,14 +109,6 @@ class Sink(ConsumerRebalanceListener):
             return "no partitions are assigned yet"
         opening = sorted(at.partition for at in self._owned - self._pending.keys())
         return f"partitions are being opened: {', '.join(map(str, opening))}" if opening else None
-
-    async def lag(self) -> int:
-        """Records on the assigned partitions that are not stored yet."""
-        positions = {
-            TopicPartition(self._topic, number): at for number, at in (await self.positions()).items()
-        }
-        ends = await self._consumer.end_offsets(list(positions)) if positions else {}
-        return sum(max(0, end - positions[at]) for at, end in ends.items())
 
     async def positions(self) -> dict[int, int]:
         """For each assigned partition the offset of the first record that is not stored."""

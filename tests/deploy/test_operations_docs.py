@@ -37,7 +37,7 @@ def told_by_a_sink() -> CollectorRegistry:
     store: Any = None
     MeteredStore(store, registry)
     latency = SimpleNamespace(percentiles=lambda _: [1.0])
-    writer = SimpleNamespace(stored_rows=0, unreadable=0, latency=latency)
+    writer = SimpleNamespace(stored_rows=0, unreadable=0, newest_received_ms=None, latency=latency)
     sink: Any = SimpleNamespace(read_records=0, writer=writer)
     windows: Any = SimpleNamespace(read_records=0, stored_rows=0, unreadable=0)
     registry.register(SinkCollector(sink, windows, watch(), "enrich"))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from loopin_deploy.status.measures import Measure, Samples, StepCost, read_steps
+from loopin_sinks import metered_store
 from loopin_sinks import metrics as sink_metrics
 from loopin_streams import metrics as stream_metrics
+from loopin_streams.kafka import meter
 
 API: Final = "api"
 """What the API takes in is shown as a consumer of this name."""
@@ -31,6 +34,8 @@ class ConsumerStatus(msgspec.Struct, omit_defaults=True):
         lag_events, lag_s: records that wait, and the age of the oldest.
         watermark_delay_s: seconds that the watermark is behind the clock.
         held: entries of its state by kind.
+        batch_events, batch_s: records a transaction, and seconds from gathering them to the commit.
+        insert_rows, insert_s: rows an insert, and seconds that one takes, failed ones included.
     """
 
     consumer: str
@@ -44,10 +49,32 @@ class ConsumerStatus(msgspec.Struct, omit_defaults=True):
     lag_s: float | None = None
     watermark_delay_s: float | None = None
     held: dict[str, int] = {}
+    batch_events: Measure | None = None
+    batch_s: Measure | None = None
+    insert_rows: Measure | None = None
+    insert_s: Measure | None = None
+
+    def since(self, before: ConsumerStatus, seconds: float) -> None:
+        """Fill in what is told of the time since ``before``, so many seconds ago."""
+        self.rate = per_second(self.read, before.read, seconds)
+        for now, then in zip(self._measures(), before._measures(), strict=True):
+            if now is not None and then is not None:
+                now.since(then)
+
+    def _measures(self) -> tuple[Measure | None, ...]:
+        return self.batch_events, self.batch_s, self.insert_rows, self.insert_s
 
 
 class RoleStatus(msgspec.Struct):
-    """One process; ``answers`` is false for one that is gone, ``cpu`` in cores since the snapshot before."""
+    """One process.
+
+    Attributes:
+        answers: false for one that is gone.
+        freshness_s: age of the oldest received event that is neither queryable nor left out, 0 without one.
+        newest_event_at: when the newest event that it has stored was received, seconds since the epoch.
+        steps: what the enrichment's steps cost, in their order.
+        cpu_s, cpu: processor time since its start, and in cores since the snapshot before.
+    """
 
     role: str
     url: str
@@ -57,6 +84,8 @@ class RoleStatus(msgspec.Struct):
     version: str | None = None
     consumers: list[ConsumerStatus] = []
     freshness_s: float | None = None
+    newest_event_at: float | None = None
+    steps: dict[str, StepCost] = {}
     memory_bytes: int | None = None
     cpu_s: float | None = None
     cpu: float | None = None
@@ -67,9 +96,6 @@ class Snapshot(msgspec.Struct):
 
     at: float
     roles: list[RoleStatus]
-
-
-Samples = Mapping[str, list[Sample]]
 
 
 def read_exposition(text: str, status: RoleStatus) -> None:
@@ -85,6 +111,8 @@ def read_exposition(text: str, status: RoleStatus) -> None:
     for sample in samples.get(stream_metrics.ROLE.name, []):
         status.role, status.version = sample.labels["role"], sample.labels["version"]
     status.freshness_s = _one(samples, sink_metrics.FRESHNESS.name)
+    status.newest_event_at = _one(samples, sink_metrics.NEWEST_EVENT.name)
+    status.steps = read_steps(samples)
     status.cpu_s = _one(samples, "process_cpu_seconds_total")
     memory = _one(samples, "process_resident_memory_bytes")
     status.memory_bytes = None if memory is None else int(memory)
@@ -92,7 +120,10 @@ def read_exposition(text: str, status: RoleStatus) -> None:
 
 
 def compared(now: Snapshot, before: Snapshot) -> Snapshot:
-    """``now`` with rates since ``before``; what was not there before has none."""
+    """``now`` with rates, means and costs since ``before``.
+
+    What was not there before has no rate, and the means and costs of all that it has done.
+    """
     seconds = now.at - before.at
     earlier = {role.url: role for role in before.roles}
     for role in now.roles:
@@ -101,14 +132,19 @@ def compared(now: Snapshot, before: Snapshot) -> Snapshot:
             continue
         # One that does not answer any more does not say which it is.
         role.role = known.role if role.role == UNKNOWN else role.role
-        role.cpu = _per_second(role.cpu_s, known.cpu_s, seconds)
-        reads = {one.consumer: one.read for one in known.consumers}
+        role.cpu = per_second(role.cpu_s, known.cpu_s, seconds)
+        consumers = {one.consumer: one for one in known.consumers}
         for one in role.consumers:
-            one.rate = _per_second(one.read, reads.get(one.consumer), seconds)
+            if one.consumer in consumers:
+                one.since(consumers[one.consumer], seconds)
+        for name, step in role.steps.items():
+            if name in known.steps:
+                step.since(known.steps[name])
     return now
 
 
-def _per_second(now: float | None, before: float | None, seconds: float) -> float | None:
+def per_second(now: float | None, before: float | None, seconds: float) -> float | None:
+    """How fast a counter rose in so many seconds; None where it is not known."""
     # A process that was started again, or lost a partition, has counted less.
     return None if now is None or before is None or now < before else (now - before) / seconds
 
@@ -161,6 +197,8 @@ def _stream_consumer(samples: Samples, name: str) -> ConsumerStatus:
         lag_s=_one(samples, m.LAG_SECONDS.name, consumer=name),
         watermark_delay_s=_one(samples, m.WATERMARK_DELAY.name, consumer=name),
         held=_by(samples, m.HELD.name, "kind", consumer=name),
+        batch_events=Measure.read(samples, meter.BATCH_EVENTS.name, consumer=name),
+        batch_s=Measure.read(samples, meter.BATCH_SECONDS.name, consumer=name),
     )
 
 
@@ -173,4 +211,6 @@ def _sink_consumer(samples: Samples, name: str) -> ConsumerStatus:
         dead_lettered={"unreadable": unreadable} if unreadable else {},
         lag_events=_whole(samples, stream_metrics.LAG_EVENTS.name, consumer=name),
         lag_s=_one(samples, stream_metrics.LAG_SECONDS.name, consumer=name),
+        insert_rows=Measure.read(samples, metered_store.INSERT_ROWS.name, table=name),
+        insert_s=Measure.read(samples, metered_store.INSERT_SECONDS.name, table=name),
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderResult
@@ -13,21 +13,27 @@ from rich.table import Table
 from rich.text import Text
 
 from loopin_deploy.screen import printable
+from loopin_deploy.status.measures import Measure, StepCost
 from loopin_deploy.status.snapshot import ConsumerStatus, RoleStatus, Snapshot
 
 HELD: Final = {"profiles": "profiles", "seen": "seen uuids", "windows": "open windows", "series": "series"}
 """Kinds of state, and what they are called."""
 
 MOST_REASONS: Final = 5
+MOST_STEPS: Final = 3
 
 
 class Column(NamedTuple):
-    """One consumer of one role; ``first`` for the role's first, which also shows what the process says."""
+    """One consumer of one role; ``first`` for the role's first, which also shows what the process says.
+
+    ``at`` is the snapshot's time, seconds since the epoch.
+    """
 
     name: str
     role: RoleStatus
     consumer: ConsumerStatus
     first: bool
+    at: float
 
 
 Value = Callable[[Column], str]
@@ -41,6 +47,11 @@ def _of_consumer(show: Callable[[ConsumerStatus], str]) -> Value:
     return lambda column: show(column.consumer)
 
 
+def _newest_event(column: Column) -> str:
+    newest = column.role.newest_event_at
+    return ago(column.at - newest) if column.first and newest is not None else ""
+
+
 ROWS: Final[tuple[tuple[str, Value], ...]] = (
     ("state", _of_role(lambda role: "ready" if role.ready else "not ready" if role.answers else "no answer")),
     ("in", _of_consumer(lambda one: count(one.read))),
@@ -51,12 +62,18 @@ ROWS: Final[tuple[tuple[str, Value], ...]] = (
     ("late", _of_consumer(lambda one: count(sum(one.late.values())) if one.held else "")),
     ("lag, records", _of_consumer(lambda one: count(one.lag_events))),
     ("lag, time", _of_consumer(lambda one: duration(one.lag_s))),
+    ("freshness", _of_role(lambda role: duration(role.freshness_s))),
+    ("newest event", _newest_event),
     ("watermark delay", _of_consumer(lambda one: duration(one.watermark_delay_s))),
+    ("batch, records", _of_consumer(lambda one: mean_size(one.batch_events or one.insert_rows))),
+    ("batch, time", _of_consumer(lambda one: span(one.batch_s.mean if one.batch_s else None))),
+    ("insert, mean", _of_consumer(lambda one: span(one.insert_s.mean if one.insert_s else None))),
+    ("insert, p99", _of_consumer(lambda one: span(one.insert_s.p99 if one.insert_s else None))),
+    ("step cost", _of_role(lambda role: cost(total_cost(role.steps)))),
     *(
         (name, _of_consumer(lambda one, kind=kind: count(one.held.get(kind))))  # type: ignore[misc]
         for kind, name in HELD.items()
     ),
-    ("freshness", _of_role(lambda role: duration(role.freshness_s))),
     ("memory", _of_role(lambda role: memory(role.memory_bytes))),
     ("CPU", _of_role(lambda role: "" if role.cpu is None else f"{role.cpu:.0%}")),
 )
@@ -113,6 +130,44 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
+def span(seconds: float | None) -> str:
+    """As :func:`duration`, and milliseconds of what is below a second."""
+    if seconds is None or seconds >= 0.9995:
+        return duration(seconds)
+    return f"{1e3 * seconds:.1f} ms" if seconds < 0.00995 else f"{1e3 * seconds:.0f} ms"
+
+
+def ago(seconds: float) -> str:
+    """How long ago, in nine characters; what is ahead of this clock is now."""
+    if seconds < 999.5:
+        return f"{max(0.0, seconds):.0f} s ago"
+    hours = seconds / 3600
+    if hours < 9.95:
+        return f"{hours:.1f} h ago"
+    return f"{hours:.0f} h ago" if hours < 48 else f"{hours / 24:.0f} d ago"
+
+
+def mean_size(measure: Measure | None) -> str:
+    """A mean number of records; with one decimal of small ones."""
+    mean = None if measure is None else measure.mean
+    if mean is None:
+        return ""
+    return f"{mean:.1f}" if mean < 99.95 else count(round(mean))
+
+
+def cost(microseconds: float | None) -> str:
+    """Processor time of one event."""
+    if microseconds is None:
+        return ""
+    return f"{microseconds:.1f} us" if microseconds < 99.95 else f"{count(round(microseconds))} us"
+
+
+def total_cost(steps: Mapping[str, StepCost]) -> float | None:
+    """Microseconds of an event that goes through all steps; None before the first one."""
+    known = [step.us_per_event for step in steps.values() if step.us_per_event is not None]
+    return sum(known) if known else None
+
+
 def memory(size: int | None) -> str:
     """Megabytes of 2^20."""
     return "" if size is None else f"{size >> 20:,} MB"
@@ -142,7 +197,7 @@ def _names(snapshot: Snapshot) -> list[str]:
 def _columns(snapshot: Snapshot, names: Sequence[str]) -> Iterator[Column]:
     for name, role in zip(names, snapshot.roles, strict=True):
         for at, consumer in enumerate(role.consumers or [ConsumerStatus("")]):
-            yield Column(name, role, consumer, at == 0)
+            yield Column(name, role, consumer, at == 0, snapshot.at)
 
 
 def _fewer(columns: Sequence[Column], taken: int) -> int:
@@ -177,7 +232,7 @@ def _style(row: str, cell: str) -> str:
 
 
 def _remarks(snapshot: Snapshot, names: Sequence[str]) -> Iterator[Text]:
-    """Why roles are not ready, which of several is where, and why records were left out."""
+    """Why roles are not ready, which of several is where, why records were left out, and what steps cost."""
     for name, role in zip(names, snapshot.roles, strict=True):
         if role.reason is not None:
             style = "yellow" if role.ready else "red"
@@ -189,9 +244,20 @@ def _remarks(snapshot: Snapshot, names: Sequence[str]) -> Iterator[Text]:
     for name, role in zip(names, snapshot.roles, strict=True):
         for one in role.consumers:
             for what, by_reason in (("dropped", one.dropped), ("dead-lettered", one.dead_lettered)):
-                if by_reason:
-                    most = sorted(by_reason.items(), key=lambda item: -item[1])
-                    shown = ", ".join(f"{reason} {count(number)}" for reason, number in most[:MOST_REASONS])
-                    more = f" and {len(most) - MOST_REASONS} more" if len(most) > MOST_REASONS else ""
-                    whose = f"{name}, {one.consumer}"
-                    yield Text(f"{printable(whose)}, {what}: {printable(shown)}{more}", style="dim")
+                yield from _most(f"{name}, {one.consumer}, {what}", by_reason, count, MOST_REASONS)
+        costs = {step: one.us_per_event for step, one in role.steps.items() if one.us_per_event is not None}
+        yield from _most(f"{name}, steps", costs, cost, MOST_STEPS)
+
+
+Number = TypeVar("Number", int, float)
+
+
+def _most(
+    whose: str, numbers: Mapping[str, Number], show: Callable[[Number], str], most: int
+) -> Iterator[Text]:
+    """The highest of the numbers by name, in one line; nothing of none."""
+    if numbers:
+        ordered = sorted(numbers.items(), key=lambda item: -item[1])
+        shown = ", ".join(f"{name} {show(number)}" for name, number in ordered[:most])
+        more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+        yield Text(f"{printable(whose)}: {printable(shown)}{more}", style="dim")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 
 import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
+from loopin_deploy.status.measures import Measure
 from loopin_deploy.status.snapshot import ConsumerStatus, RoleStatus, Snapshot, compared, read_exposition
 
 WORKER = """\
@@ -102,6 +105,119 @@ def test_a_store_has_its_sinks_and_its_api() -> None:
         ConsumerStatus("metric_windows", read=20, passed=11),
         ConsumerStatus("api", read=7, passed=5),
     ]
+
+
+BOUNDS = (0.01, 0.1, 1.0)
+
+
+def inserts(seconds: Sequence[float], table: str = "events") -> Measure:
+    """What is read of a real histogram that has observed these, beside one of another table."""
+    registry = CollectorRegistry()
+    histogram = Histogram(
+        "loopin_insert_duration_seconds", "Help.", ["table"], buckets=BOUNDS, registry=registry
+    )
+    histogram.labels("other").observe(0.5)
+    for value in seconds:
+        histogram.labels(table).observe(value)
+    told = f'loopin_sink_records_read_total{{table="{table}"}} 1.0\n'
+    (one,) = read(generate_latest(registry).decode() + told).consumers
+    assert one.insert_s is not None
+    return one.insert_s
+
+
+def test_a_histogram_gives_its_mean_and_where_all_but_a_hundredth_lie() -> None:
+    measure = inserts([0.004] * 60 + [0.05] * 36 + [0.4] * 4)
+    assert (measure.number, measure.total) == pytest.approx((100, 0.24 + 1.8 + 1.6))
+    assert measure.buckets == [(0.01, 60), (0.1, 96), (1.0, 100)]
+    assert measure.mean == pytest.approx(0.0364)
+    # The 99th is the third of the four between 0.1 and 1.
+    assert measure.p99 == pytest.approx(0.1 + 0.9 * 3 / 4)
+
+
+def test_what_took_longer_than_the_last_bound_counts_as_the_bound() -> None:
+    assert inserts([5.0, 7.0]).p99 == 1.0
+    assert inserts([5.0, 7.0]).mean == 6.0
+
+
+def test_means_are_of_what_came_since_the_snapshot_before() -> None:
+    slow, fast = [0.4] * 10, [0.02] * 30
+    now = inserts(fast + slow)
+    now.since(inserts(fast))
+    assert now.mean == pytest.approx(0.4)
+    # Ten lie between 0.1 and 1.
+    assert now.p99 == pytest.approx(0.1 + 0.9 * 0.99)
+    assert (now.number, now.total) == pytest.approx((40, 4.6))
+
+    later = inserts(fast + slow)
+    later.since(now)
+    assert (later.mean, later.p99) == (now.mean, now.p99), "nothing came since, so it is what it was"
+
+    again = inserts([0.2])
+    again.since(later)
+    assert again.mean == pytest.approx(0.2), "a process that was started again has all of it anew"
+
+
+def test_a_histogram_without_observations_has_no_mean() -> None:
+    text = 'loopin_sink_records_read_total{table="events"} 1.0\n'
+    text += 'loopin_insert_duration_seconds_bucket{le="+Inf",table="events"} 0.0\n'
+    for part in ("count", "sum"):
+        text += f'loopin_insert_duration_seconds_{part}{{table="events"}} 0.0\n'
+    (one,) = read(text).consumers
+    assert one.insert_s == Measure(0, 0.0)
+    assert one.insert_rows is None
+
+
+def batches(consumer: str, number: int, records: float, seconds: float) -> str:
+    return "".join(
+        f'{name}_{part}{{consumer="{consumer}"}} {value}\n'
+        for name, total in (("loopin_batch_events", records), ("loopin_batch_duration_seconds", seconds))
+        for part, value in (("count", number), ("sum", total))
+    )
+
+
+def steps(**costs: tuple[float, int]) -> str:
+    return "".join(
+        f'loopin_step_cpu_seconds_total{{step="{step}"}} {spent}\n'
+        f'loopin_step_events_total{{step="{step}"}} {events}\n'
+        for step, (spent, events) in costs.items()
+    )
+
+
+def test_batches_and_steps_are_told_of_the_time_between_two_snapshots() -> None:
+    first = WORKER + batches("enrich", 10, 1000, 2.0) + batches("merge", 5, 20, 0.05)
+    first += steps(decode=(0.5, 1000), sentiment=(0.09, 900), idle=(0.0, 0))
+    second = WORKER + batches("enrich", 14, 3000, 2.2) + batches("merge", 5, 20, 0.05)
+    second += steps(decode=(0.52, 3000), sentiment=(0.19, 2900), idle=(0.0, 0))
+    before, role = Snapshot(10.0, [read(first)]), read(second)
+
+    def means(one: ConsumerStatus) -> tuple[float | None, ...]:
+        assert one.batch_events is not None
+        assert one.batch_s is not None
+        return one.batch_events.mean, one.batch_s.mean
+
+    def costs(role: RoleStatus) -> list[float | None]:
+        known = [step.us_per_event for step in role.steps.values()]
+        return [None if cost is None else round(cost, 6) for cost in known]
+
+    assert means(before.roles[0].consumers[0]) == pytest.approx((100, 0.2))
+    sums = {name: (step.cpu_s, step.events) for name, step in before.roles[0].steps.items()}
+    assert sums == {"decode": (0.5, 1000), "sentiment": (0.09, 900), "idle": (0.0, 0)}
+    assert costs(before.roles[0]) == [500, 100, None]
+    (now,) = compared(Snapshot(11.0, [role]), before).roles
+    assert means(now.consumers[0]) == pytest.approx((500, 0.05))
+    assert means(now.consumers[1]) == pytest.approx((4, 0.01)), "it has done nothing since"
+    assert list(now.steps) == ["decode", "sentiment", "idle"]
+    assert costs(now) == [10, 50, None]
+
+    (rest,) = compared(Snapshot(12.0, [read(second)]), Snapshot(11.0, [now])).roles
+    assert means(rest.consumers[0]) == means(now.consumers[0])
+    assert rest.steps == now.steps
+
+
+def test_a_store_tells_when_its_newest_event_was_received() -> None:
+    assert read(STORE).newest_event_at is None
+    text = STORE + "loopin_sink_newest_event_timestamp_seconds 1.7000000005e+09\n"
+    assert read(text).newest_event_at == 1_700_000_000.5
 
 
 def test_an_exposition_of_something_else_has_no_consumers() -> None:

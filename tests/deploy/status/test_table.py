@@ -7,8 +7,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from loopin_deploy.status.measures import Measure, StepCost
 from loopin_deploy.status.snapshot import ConsumerStatus, RoleStatus, Snapshot
-from loopin_deploy.status.table import StatusView, count, duration
+from loopin_deploy.status.table import StatusView, ago, cost, count, duration, span
+
+NOW = 1_700_000_000.0
 
 
 def worker(number: int = 0, **changes: object) -> RoleStatus:
@@ -24,12 +27,16 @@ def worker(number: int = 0, **changes: object) -> RoleStatus:
         lag_s=0.52,
         watermark_delay_s=60.4,
         held={"profiles": 20_000, "seen": 115_550, "windows": 48, "series": 840},
+        batch_events=Measure(7, 8_742.0, mean=1_248.9),
+        batch_s=Measure(7, 0.36, mean=0.0514),
     )
     merge = ConsumerStatus("merge", read=420, passed=420, lag_events=0, lag_s=0.0, held={"series": 210})
     status = RoleStatus(
         "stream", f"http://10.0.0.{number}:800{number}", answers=True, ready=True, consumers=[enrich, merge]
     )
     status.memory_bytes, status.cpu = 180 << 20, 0.44
+    us = {"decode": 11.22, "schema": 3.04, "sentiment": 41.5, "state": 8.98, "publish": 2.0, "idle": None}
+    status.steps = {step: StepCost(0.0, 0, microseconds) for step, microseconds in us.items()}
     for name, value in changes.items():
         setattr(status, name, value)
     return status
@@ -39,28 +46,36 @@ def store() -> RoleStatus:
     events = ConsumerStatus(
         "events", read=111_698, passed=105_681, rate=12_076.0, lag_events=5_575, lag_s=1.2
     )
+    events.insert_rows = Measure(9, 0.0, mean=6_038.4)
+    events.insert_s = Measure(9, 0.0, mean=0.0834, p99=1.2345)
     windows = ConsumerStatus("metric_windows", read=2_170, passed=1_219, lag_events=218, lag_s=4_000.0)
     api = ConsumerStatus("api", read=0, passed=0, rate=0.0)
     status = RoleStatus("store", "http://10.0.0.9:8000", answers=True, ready=True)
+    windows.insert_rows, windows.insert_s = (
+        Measure(2, 0.0, mean=48.25),
+        Measure(2, 0.0, mean=0.0041, p99=0.01),
+    )
     status.consumers, status.freshness_s = [events, windows, api], 1.3
+    status.newest_event_at = NOW - 7.6
     return status
 
 
 def shown(roles: list[RoleStatus], width: int) -> list[str]:
     out = StringIO()
-    Console(file=out, width=width, color_system=None).print(StatusView(Snapshot(1_700_000_000.0, roles)))
+    Console(file=out, width=width, color_system=None).print(StatusView(Snapshot(NOW, roles)))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def test_two_roles_fit_a_terminal_of_80_by_24() -> None:
-    lines = shown([worker(), store()], 80)
+@pytest.mark.parametrize("width", [80, 100])
+def test_two_roles_fit_a_terminal_of_80_by_30(width: int) -> None:
+    lines = shown([worker(), store()], width)
     assert lines[:4] == [
         "2023-11-14 22:13:20 UTC  all ready",
         "                     stream                   store",
         "                     enrich       merge      events   metric_windows         api",
         "─" * 80,
     ]
-    assert len(lines) <= 24
+    assert len(lines) <= 30
     table = {line[:15].strip(): line[15:].split() for line in lines[4:]}
     assert table["state"] == ["ready", "ready"]
     assert table["in"] == ["1,234.6M", "420", "111,698", "2,170", "0"]
@@ -71,10 +86,26 @@ def test_two_roles_fit_a_terminal_of_80_by_24() -> None:
     assert table["lag, time"] == ["0.5", "s", "0.0", "s", "1.2", "s", "1", "h", "07", "min"]
     assert table["seen uuids"] == ["115,550"]
     assert table["freshness"] == ["1.3", "s"]
+    assert table["newest event"] == ["8", "s", "ago"]
+    assert table["batch, records"] == ["1,249", "6,038", "48.2"]
+    assert table["batch, time"] == ["51", "ms"]
+    assert table["insert, mean"] == ["83", "ms", "4.1", "ms"]
+    assert table["insert, p99"] == ["1.2", "s", "10", "ms"]
+    # 11.22 + 3.04 + 41.5 + 8.98 + 2
+    assert table["step cost"] == ["66.7", "us"]
     assert table["memory"] == ["180", "MB"]
     assert table["CPU"] == ["44%"]
     assert "stream, enrich, dropped: duplicate 5" in lines
     assert "stream, enrich, dead-lettered: not_json 24, uuid_invalid 3" in lines
+    assert "stream, steps: sentiment 41.5 us, decode 11.2 us, state 9.0 us and 2 more" in lines
+
+
+def test_an_idle_role_is_no_wider() -> None:
+    idle = store()
+    idle.newest_event_at = NOW - 26 * 3600
+    lines = shown([worker(), idle], 80)
+    assert sum(line.startswith("state") for line in lines) == 1
+    assert next(line for line in lines if line.startswith("newest event")).split()[2:] == ["26", "h", "ago"]
 
 
 @pytest.mark.parametrize(("width", "tables"), [(80, 3), (140, 2)])
@@ -132,3 +163,42 @@ def test_counts(number: int | None, text: str) -> None:
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0.0004, "0.4 ms"),
+        (0.00996, "10 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.0 s"),
+        (4000, "1 h 07 min"),
+    ],
+)
+def test_short_durations(seconds: float | None, text: str) -> None:
+    assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-2.0, "0 s ago"),
+        (999.4, "999 s ago"),
+        (999.6, "0.3 h ago"),
+        (35_800, "9.9 h ago"),
+        (35_900, "10 h ago"),
+        (172_700, "48 h ago"),
+        (172_900, "2 d ago"),
+    ],
+)
+def test_how_long_ago_takes_nine_characters_at_most(seconds: float, text: str) -> None:
+    assert ago(seconds) == text
+    assert len(text) <= 9
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "text"), [(None, ""), (0.04, "0.0 us"), (99.96, "100 us"), (12_345.6, "12,346 us")]
+)
+def test_costs(microseconds: float | None, text: str) -> None:
+    assert cost(microseconds) == text

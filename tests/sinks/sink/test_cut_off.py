@@ -70,7 +70,7 @@ async def test_a_successor_of_a_cut_off_sink_lags_while_it_cannot_repeat(enriche
     successor = enriched.sink(away)
     async with running(successor):
         await until(lambda: successor.writer.failing, "the store fails")
-        assert await successor.lag() >= 40
+        assert await enriched.waiting(successor) >= 40
         away.failing = False
         await stored_all(enriched, successor)
     await enriched.assert_stored_once()

@@ -84,20 +84,16 @@ async def test_ready_while_all_it_was_assigned_is_open(enriched: Enriched) -> No
     assert await sink.positions() == {}
     async with at_work(sink):
         await until(lambda: sink.unready() is None, "the sink is ready")
-        assert sink.assigned
         assert set(await sink.positions()) == {0, 1}
 
 
 async def test_a_sink_that_got_no_partition_is_ready_to_step_in(enriched: Enriched) -> None:
     sinks = [enriched.sink() for _ in range(3)]
     async with at_work(*sinks):
-        await until(
-            lambda: (
-                all(sink.unready() is None for sink in sinks)
-                and sorted(sink.assigned for sink in sinks) == [False, True, True]
-            ),
-            "three sinks share two partitions",
-        )
+        # One that has not joined the group yet is not ready, nor are those that wait for it.
+        await until(lambda: all(sink.unready() is None for sink in sinks), "all three are ready")
+        held = [sorted(await sink.positions()) for sink in sinks]
+        assert sorted(held) == [[], [0], [1]]
 
 
 async def test_a_store_that_refuses_makes_it_unready_and_old(enriched: Enriched, logs: Logs) -> None:
@@ -144,6 +140,7 @@ async def test_the_numbers_are_those_of_the_events(enriched: Enriched, logs: Log
 
     assert value("loopin_freshness_seconds") is None, "nobody has looked yet"
     assert value("loopin_send_to_queryable_seconds", quantile="0.5") is None
+    assert value("loopin_sink_newest_event_timestamp_seconds") is None, "nothing is stored yet"
     async with at_work(sink):
         await stored_all(enriched, sink)
         await watch.look()
@@ -157,6 +154,28 @@ async def test_the_numbers_are_those_of_the_events(enriched: Enriched, logs: Log
     assert value("loopin_freshness_seconds") == 0
     # Each was sent 5 ms before it was received.
     assert 0.005 <= (value("loopin_send_to_queryable_seconds", quantile="0.5") or 0) < 60
+    (newest,) = await enriched.store.query(
+        "SELECT toUnixTimestamp64Milli(max(received_at)) AS ms FROM events"
+    )
+    assert value("loopin_sink_newest_event_timestamp_seconds") == newest["ms"] / 1000
+
+
+async def test_the_newest_event_stays_the_newest_when_older_ones_come(enriched: Enriched, logs: Logs) -> None:
+    registry = CollectorRegistry()
+    sink = enriched.sink()
+    windows = MetricSink(enriched.settings, enriched.store, enriched.store_settings.retention)
+    registry.register(SinkCollector(sink, windows, watch_of(sink, enriched, logs), "enrich"))
+    newest = int(time.time() * 1000) - 60_001
+    async with at_work(sink):
+        for received, expected in (
+            (newest - AN_HOUR_MS, newest - AN_HOUR_MS),
+            (newest, newest),
+            (newest - 2 * AN_HOUR_MS, newest),
+        ):
+            publish_received(enriched, 3, received)
+            await stored_all(enriched, sink)
+            told = registry.get_sample_value("loopin_sink_newest_event_timestamp_seconds")
+            assert told == expected / 1000
 
 
 def test_when_an_event_was_received_is_read_from_the_record() -> None:

@@ -19,11 +19,11 @@ async def test_every_record_is_one_row_and_the_lag_falls_to_zero(enriched: Enric
     sink = enriched.sink()
     async with running(sink):
         await stored_all(enriched, sink)
-        assert await sink.lag() == 0
-        assert sink.assigned
+        assert await enriched.waiting(sink) == 0
+        assert set(await sink.positions()) == {0, 1}
         enriched.publish(10)
         await until(lambda: sink.writer.stored_rows == 331, "the later rows")
-        assert await sink.lag() == 0
+        assert await enriched.waiting(sink) == 0
         assert sink.writer.newest_received_ms is not None
         assert 5 <= (sink.writer.latency.percentile(50) or 0) < 60_000
     await enriched.assert_stored_once()
@@ -36,10 +36,10 @@ async def test_the_lag_counts_what_is_not_stored(enriched: Enriched) -> None:
     async with running(sink):
         await until(lambda: sink.writer.failing, "the store fails")
         # Each partition holds 15 records and the transaction's marker.
-        assert await sink.lag() >= 30
+        assert await enriched.waiting(sink) >= 30
         store.failing = False
         await stored_all(enriched, sink)
-        assert await sink.lag() == 0
+        assert await enriched.waiting(sink) == 0
 
 
 async def test_an_insert_holds_one_month_and_few_rows(enriched: Enriched) -> None:
@@ -73,8 +73,8 @@ async def test_a_restart_reads_nothing_twice(enriched: Enriched) -> None:
 async def test_a_sink_waits_for_its_first_events(enriched: Enriched) -> None:
     sink = enriched.sink()
     async with running(sink):
-        await until(lambda: sink.assigned, "it has partitions")
-        assert (await sink.lag(), sink.writer.stored_rows, sink.writer.failing) == (0, 0, None)
+        await until(lambda: sink.unready() is None, "it has partitions")
+        assert (await enriched.waiting(sink), sink.writer.stored_rows, sink.writer.failing) == (0, 0, None)
         assert sink.writer.newest_received_ms is None
         enriched.publish(5)
         await stored_all(enriched, sink)
@@ -83,7 +83,7 @@ async def test_a_sink_waits_for_its_first_events(enriched: Enriched) -> None:
 async def test_what_was_read_before_the_stop_is_stored(enriched: Enriched) -> None:
     sink = enriched.sink(insert_interval_s=60.0)
     async with running(sink):
-        await until(lambda: sink.assigned, "it has partitions")
+        await until(lambda: sink.unready() is None, "it has partitions")
         enriched.publish(30)
         await until(lambda: sink._waiting() == 30, "the rows wait")
         assert sink.writer.stored_rows == 0

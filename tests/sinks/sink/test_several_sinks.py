@@ -13,10 +13,10 @@ async def test_two_sinks_on_one_store_share_the_partitions(enriched: Enriched) -
     first, second = enriched.sink(), enriched.sink()
     async with running(first):
         enriched.publish(100)
-        await until(lambda: first.assigned, "the first has partitions")
+        await until(lambda: first.unready() is None, "the first has partitions")
         async with running(second):
             deadline = time.monotonic() + DEADLINE_S
-            while not (second.assigned and first.assigned and second.writer.stored_rows):
+            while not (first.unready() is None is second.unready() and second.writer.stored_rows):
                 assert time.monotonic() < deadline, "the second sink gets no rows"
                 enriched.publish(20)
                 await asyncio.sleep(0.05)
