@@ -6,12 +6,17 @@ import errno
 import socket
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port nobody listens on now; another process may still take it before the caller does."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(host: str = "127.0.0.1", *, besides: int = 0) -> int:
+    """A port nobody listens on now; another process may still take it before the caller does.
+
+    ``besides`` is a port that the caller has chosen already: the system may well offer it again.
+    """
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0))
+            port: int = probe.getsockname()[1]
+        if port != besides:
+            return port
 
 
 def port_taken(host: str, port: int) -> bool:

@@ -194,9 +194,11 @@ class Sink(ConsumerRebalanceListener):
     async def _poll(self) -> None:
         async with self._working:
             for at in self._owned - self._pending.keys():
-                start = await self._opened(at)
+                start, repeated = await self._opened(at)
                 self._consumer.seek(at, start)
-                self._pending[at] = _Pending(start)
+                pending = self._pending[at] = _Pending(start)
+                # The committed offset still stands where the former owner's insert began.
+                pending.noted = repeated
                 log.info("sink_partition_open", partition=at.partition, position=start)
         room = max(1, self._settings.batch_size - self._waiting())
         known = dict(self._pending)
@@ -218,8 +220,11 @@ class Sink(ConsumerRebalanceListener):
                     self._pending[at].take(records)
                     self.read_records += len(records)
 
-    async def _opened(self, at: TopicPartition) -> int:
-        """Where to read on, once all that a former owner may have stored in part is stored whole."""
+    async def _opened(self, at: TopicPartition) -> tuple[int, bool]:
+        """Where to read on, once all that a former owner may have stored in part is stored whole.
+
+        And whether there was such a thing.
+        """
         # The public `committed` leaves the metadata out.
         committed = (await self._consumer._coordinator.fetch_committed_offsets([at])).get(at)
         found = committed if committed is not None and committed.offset >= 0 else None
@@ -231,7 +236,7 @@ class Sink(ConsumerRebalanceListener):
             # Without a note, the offset is somebody else's word or none: the store knows what it holds.
             end = noted.end if noted is not None else await self.writer.stored_up_to(at.partition)
             if end is None or end <= start:
-                return start
+                return start, False
             log.info("sink_repeats", partition=at.partition, start=start, end=end)
             # Committing in this generation shuts the former owner out before anything is inserted.
             if not await self._commit({at: OffsetAndMetadata(start, Progress(self._topic_id, end).text())}):
@@ -242,13 +247,13 @@ class Sink(ConsumerRebalanceListener):
                 # then carries the same token, and the engine takes one of the two.
                 records = [record async for block in blocks for record in block]
                 await self.writer.store(at.partition, start, end, records, doubtful=True)
-                return end
+                return end, True
             async for block in blocks:
                 if block:
                     await self.writer.store(
                         at.partition, block[0].offset, block[-1].offset + 1, block, doubtful=True
                     )
-        return end
+        return end, True
 
     def _check(self, at: TopicPartition, noted: Progress | None, start: int, kept: Log) -> None:
         """Refuse an offset that does not fit the topic."""

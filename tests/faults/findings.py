@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from tests.faults.compare import profile_of
-from tests.faults.oracle import MILLION, Measures, Place, RawRecord, StoredEvent, UserProfile, WindowKey
+from tests.faults.oracle import (
+    MILLION,
+    Measures,
+    Place,
+    RawRecord,
+    StoredEvent,
+    UserProfile,
+    WindowKey,
+    canonical,
+)
 from tests.faults.progress import as_object, read_topic
 from tests.faults.stored import Rows
 from tests.faults.system import PARTITIONS, System
 
-METRICS = ("events", "active_users", "revenue", "sentiment")
-"""What is compared; the stream's metrics about itself are not."""
-
 EVENTS_SQL = (
     "SELECT _raw_partition, _raw_offset, project, toString(uuid) AS uuid, event, distinct_id, "
-    "toUnixTimestamp64Milli(timestamp) AS time FROM events"
+    "toUnixTimestamp64Milli(timestamp) AS time, toUnixTimestamp64Milli(received_at) AS received, session_id, "
+    "properties, sentiment, sentiment_label FROM events"
 )
 WINDOWS_SQL = (
     "SELECT project, metric, dimension, dimension_value, grain, "
     "toUnixTimestamp64Milli(toDateTime64(start, 3)) AS start, argMax(count, revision) AS count, "
     "argMax(tuple(sum), revision).1 AS sum, argMax(tuple(min), revision).1 AS min, "
-    "argMax(tuple(max), revision).1 AS max FROM metric_windows "
-    f"WHERE metric IN {METRICS} "
+    "argMax(tuple(max), revision).1 AS max, argMax(closed, revision) AS closed FROM metric_windows "
     "GROUP BY project, metric, dimension, dimension_value, grain, start"
 )
 
@@ -35,7 +42,7 @@ class Findings(NamedTuple):
     stored: list[tuple[Place, StoredEvent]]
     enriched: list[Place]
     dead: list[Place]
-    profiles: dict[tuple[str, str], UserProfile]
+    profiles: dict[tuple[str, str], tuple[UserProfile, ...]]
     windows: dict[WindowKey, Measures]
 
 
@@ -67,7 +74,18 @@ def stored_events(rows: Rows) -> list[tuple[Place, StoredEvent]]:
     return [
         (
             _place(row),
-            StoredEvent(row["project"], row["uuid"], row["event"], row["distinct_id"], row["time"]),
+            StoredEvent(
+                project=row["project"],
+                uuid=row["uuid"],
+                event=row["event"],
+                distinct_id=row["distinct_id"],
+                timestamp_ms=row["time"],
+                received_ms=row["received"],
+                session_id=row["session_id"],
+                properties=canonical(json.loads(row["properties"])),
+                sentiment=_millionths(row["sentiment"]),
+                label=row["sentiment_label"],
+            ),
         )
         for row in rows.rows(EVENTS_SQL)
     ]
@@ -83,15 +101,19 @@ def stored_windows(rows: Rows) -> dict[WindowKey, Measures]:
             row["dimension_value"],
             row["grain"],
             row["start"],
-        ): Measures(row["count"], *(_millionths(row[name]) for name in ("sum", "min", "max")))
+        ): Measures(
+            count=row["count"],
+            sum=_millionths(row["sum"]),
+            min=_millionths(row["min"]),
+            max=_millionths(row["max"]),
+            closed=bool(row["closed"]),
+        )
         for row in rows.rows(WINDOWS_SQL)
     }
 
 
-def window_of(window: dict[str, Any]) -> tuple[WindowKey, Measures] | None:
-    """A window as it is published; None for a metric that is not compared."""
-    if window["metric"] not in METRICS:
-        return None
+def window_of(window: dict[str, Any]) -> tuple[WindowKey, Measures]:
+    """A window as it is published."""
     key = WindowKey(
         window["project"],
         window["metric"],
@@ -100,13 +122,23 @@ def window_of(window: dict[str, Any]) -> tuple[WindowKey, Measures] | None:
         window["grain"],
         window["start"],
     )
-    return key, Measures(window["count"], window.get("sum"), window.get("min"), window.get("max"))
+    return key, Measures(
+        window["count"],
+        window.get("sum"),
+        window.get("min"),
+        window.get("max"),
+        window.get("closed", False),
+    )
 
 
-def newest_profiles(messages: list[Any]) -> dict[tuple[str, str], UserProfile]:
-    """The newest profile of each user."""
-    newest = {message.key().decode(): message for message in messages}
-    return {_user(key): profile_of(as_object(message)) for key, message in newest.items() if message.value()}
+def newest_profiles(messages: list[Any]) -> dict[tuple[str, str], tuple[UserProfile, ...]]:
+    """The newest profile of each user, in every partition that holds one which is not deleted."""
+    newest = {(message.partition(), message.key().decode()): message for message in messages}
+    found: dict[tuple[str, str], tuple[UserProfile, ...]] = {}
+    for (_, key), message in newest.items():
+        if message.value():
+            found[_user(key)] = (*found.get(_user(key), ()), profile_of(as_object(message)))
+    return found
 
 
 def _user(key: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from tests.faults.poison import poison_body
+from tests.faults.poison import Refused, poison
 from tests.faults.vocabulary import COUNTRIES, EVENTS, ODD_COUNTRIES, WEIGHTS
 
 MINUTE_MS = 60_000
@@ -33,11 +33,11 @@ Event = dict[str, Any]
 
 
 class Record(NamedTuple):
-    """One record for ``events.raw``; ``poison`` says that it is broken on purpose."""
+    """One record for ``events.raw``; ``poison`` says, of one that is broken on purpose, why it is refused."""
 
     key: bytes
     body: bytes
-    poison: bool = False
+    poison: Refused | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,8 @@ def _events(rng: random.Random, shape: Shape) -> Iterator[Event]:
         }
         if rng.random() > 0.01:
             event["uuid"] = str(UUID(int=rng.getrandbits(128), version=4))
+        if rng.random() < 0.3:
+            event["session_id"] = f"session-{rng.randrange(1000)}"
         # Without a time, the broker's counts: only near the end is that the time which is meant.
         if at < 0.9 * shape.events or rng.random() > 0.2:
             event["timestamp"] = _written(rng, time_ms)
@@ -181,7 +183,11 @@ def _skew_clocks(rng: random.Random, events: list[Event], shape: Shape) -> None:
 def _broken_partition(records: Sequence[Record], partition: int, partitions: int) -> list[Record]:
     """All of a partition's events under a field that nobody knows, as after a client's faulty release."""
     return [
-        Record(record.key, record.body.replace(b'"event":', b'"evnt":', 1), True)
+        Record(
+            record.key,
+            record.body.replace(b'"event":', b'"evnt":', 1),
+            Refused(record.key.decode().partition(":")[0], "missing_field"),
+        )
         if partition_of(record.key, partitions) == partition
         else record
         for record in records
@@ -207,7 +213,7 @@ def _with_poison(rng: random.Random, records: Sequence[Record]) -> list[Record]:
     for record in records:
         out.append(record)
         if rng.random() < share:
-            out.append(Record(record.key, poison_body(made), True))
+            out.append(Record(record.key, *poison(made)))
             made += 1
     return out
 
@@ -226,7 +232,8 @@ def _with_huge(records: Sequence[Record], count: int) -> list[Record]:
                 "distinct_id": f"user-{at}",
                 "properties": {"number": at, "filling": filling},
             }
-            out.append(Record(_key(event), json.dumps(event).encode(), True))
+            # So long a body is not read as far as to find whose it is.
+            out.append(Record(_key(event), json.dumps(event).encode(), Refused("", "too_large")))
     return out
 
 

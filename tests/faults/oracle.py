@@ -7,7 +7,8 @@ users, and VADER straight from its own package.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -15,6 +16,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+from tests.faults.poison import Refused
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -32,6 +35,13 @@ AMOUNT_LIMIT = 10**12 * MILLION
 COUNTRY_LENGTH = 100
 SIGNS = {"ticket_purchased": 1, "payment_refunded": -1}
 SYSTEM_EVENTS = frozenset({"api_request", "system_metric", "error_logged"})
+PRIVATE = {"message_sent": {"text"}}
+"""Properties that are scored, but never stored."""
+
+LATENESS_MS = MINUTE_MS
+LABEL_FROM = 50_000
+"""Compound (millionths) from which a text is positive; as far below zero it is negative (VADER's README)."""
+
 TEXTS = ("text", "message", "review", "comment", "feedback", "title", "description")
 
 
@@ -49,13 +59,21 @@ Place = tuple[int, int]
 
 
 class StoredEvent(NamedTuple):
-    """What a row of an event must say; ``uuid`` is None where the client sent none."""
+    """What a row of an event must say; ``uuid`` is None where the client sent none.
+
+    ``properties`` are JSON with sorted names, ``sentiment`` is in millionths.
+    """
 
     project: str
     uuid: str | None
     event: str
     distinct_id: str
     timestamp_ms: int
+    received_ms: int
+    session_id: str
+    properties: str
+    sentiment: int | None
+    label: str
 
 
 @dataclass
@@ -83,12 +101,13 @@ class WindowKey(NamedTuple):
 
 
 class Measures(NamedTuple):
-    """A window's numbers, sums in millionths."""
+    """A window's numbers, sums in millionths; ``closed`` says that every partition is known to be past it."""
 
     count: int  # type: ignore[assignment]  # the field is meant, not the method of tuples
     sum: int | None = None
     min: int | None = None
     max: int | None = None
+    closed: bool = False
 
 
 @dataclass
@@ -110,37 +129,114 @@ class _Good(NamedTuple):
     properties: dict[str, Any]
 
 
-def expected(raw: Iterable[RawRecord], poison: Collection[bytes], currency: str = "INR") -> Expected:
+def expected(
+    raw: Iterable[RawRecord], poison: Mapping[bytes, Refused], *, partitions: int = 1, currency: str = "INR"
+) -> Expected:
     """What the log ``raw`` (each partition in the order of offsets) must lead to.
 
-    ``poison`` holds the bodies that were broken on purpose, ``currency`` is the installation's.
+    ``poison`` says why each body that was broken on purpose is refused, ``currency`` is the installation's.
     """
     out = Expected()
-    good = list(_counting(raw, poison, out))
+    operations: Counter[WindowKey] = Counter()
+    good = list(_counting(raw, poison, out, operations))
     out.events = {event.place: event.row for event in good}
     out.profiles = _profiles(good)
-    out.windows = _windows(good, currency)
+    windows = {key: Measures(count) for key, count in operations.items()} | _windows(good, currency)
+    out.windows = _closed(windows, _watermark(good, partitions))
     return out
 
 
-def _counting(raw: Iterable[RawRecord], poison: Collection[bytes], out: Expected) -> Iterator[_Good]:
-    """The first event of each uuid, among those that are good; the others are noted in ``out``."""
+def _counting(
+    raw: Iterable[RawRecord],
+    poison: Mapping[bytes, Refused],
+    out: Expected,
+    operations: Counter[WindowKey],
+) -> Iterator[_Good]:
+    """The first event of each uuid, among those that are good; the others are noted in ``out``.
+
+    Every record is counted in ``operations``, by the windows of its append time.
+    """
     known: set[tuple[str, str]] = set()
     for record in raw:
         place = record.partition, record.offset
-        event = None if record.body in poison else json.loads(record.body)
-        time_ms = _event_time(event, record.appended_ms) if event is not None else None
-        if event is None or time_ms is None:
+        refused = poison.get(record.body)
+        event = json.loads(record.body) if refused is None else {}
+        time_ms = _event_time(event, record.appended_ms) if refused is None else None
+        if time_ms is None:
+            refused = refused or Refused(event["project"], "timestamp_out_of_range")
+            operations.update(_operations(record, refused.project, refused.reason))
             out.dead.add(place)
             continue
+        operations.update(_operations(record, event["project"], None))
         uuid = event.get("uuid")
         if uuid is not None and (event["project"], uuid) in known:
             out.repeated += 1
             continue
         if uuid is not None:
             known.add((event["project"], uuid))
-        row = StoredEvent(event["project"], uuid, event["event"], event["distinct_id"], time_ms)
-        yield _Good(place, row, event.get("properties", {}))
+        yield _Good(place, _row(event, time_ms, record.appended_ms), event.get("properties", {}))
+
+
+def _row(event: dict[str, Any], time_ms: int, appended_ms: int) -> StoredEvent:
+    properties = event.get("properties", {})
+    private = PRIVATE.get(event["event"], set())
+    compound = _compound(properties)
+    return StoredEvent(
+        project=event["project"],
+        uuid=event.get("uuid"),
+        event=event["event"],
+        distinct_id=event["distinct_id"],
+        timestamp_ms=time_ms,
+        received_ms=appended_ms,
+        session_id=event.get("session_id", ""),
+        properties=canonical({name: value for name, value in properties.items() if name not in private}),
+        sentiment=compound,
+        label=_label(compound),
+    )
+
+
+def canonical(properties: dict[str, Any]) -> str:
+    """JSON in which equal properties are equal texts."""
+    return json.dumps(properties, sort_keys=True)
+
+
+def _label(compound: int | None) -> str:
+    if compound is None:
+        return ""
+    if abs(compound) < LABEL_FROM:
+        return "neutral"
+    return "positive" if compound > 0 else "negative"
+
+
+def _operations(record: RawRecord, project: str, reason: str | None) -> Iterator[WindowKey]:
+    """The windows of the stream's metrics about itself that a record counts in."""
+    yield from _at(record.appended_ms, project, "records_received", "", "")
+    if reason is not None:
+        yield from _at(record.appended_ms, project, "records_rejected", "", "")
+        yield from _at(record.appended_ms, project, "records_rejected", "reason", reason)
+
+
+def _watermark(good: Iterable[_Good], partitions: int) -> int | None:
+    """The least watermark that the events alone give; None where a partition has none.
+
+    The system's own may be further on, because at the log's end it follows the clock.
+    """
+    newest: dict[int, int] = {}
+    for event in good:
+        partition = event.place[0]
+        at = min(event.row.timestamp_ms, event.row.received_ms)
+        newest[partition] = max(newest.get(partition, at), at)
+    return min(newest.values()) - LATENESS_MS if len(newest) == partitions else None
+
+
+def _closed(windows: dict[WindowKey, Measures], watermark: int | None) -> dict[WindowKey, Measures]:
+    """The windows, with those closed that end at or before the watermark."""
+    if watermark is None:
+        return windows
+    return {
+        key: measures._replace(closed=key.start + GRAINS[key.grain] <= watermark)
+        for key, measures in windows.items()
+    }
 
 
 def _event_time(event: dict[str, Any], appended_ms: int) -> int | None:
@@ -278,9 +374,12 @@ def _keys(event: _Good, metric: str) -> Iterator[WindowKey]:
 
 
 def _series(event: _Good, metric: str, dimension: str, value: str) -> Iterator[WindowKey]:
-    time_ms = event.row.timestamp_ms
+    return _at(event.row.timestamp_ms, event.row.project, metric, dimension, value)
+
+
+def _at(time_ms: int, project: str, metric: str, dimension: str, value: str) -> Iterator[WindowKey]:
     for grain, length in GRAINS.items():
-        yield WindowKey(event.row.project, metric, dimension, value, grain, time_ms - time_ms % length)
+        yield WindowKey(project, metric, dimension, value, grain, time_ms - time_ms % length)
 
 
 def _compound(properties: dict[str, Any]) -> int | None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 
-def poison_body(number: int) -> bytes:
+class Refused(NamedTuple):
+    """Why a record must be refused: the stable code, and the project that it names (empty for none)."""
+
+    project: str
+    reason: str
+
+
+def poison(number: int) -> tuple[bytes, Refused]:
     """A broken body; the kinds take turns, and ``number`` makes each one differ from the others."""
-    return _KINDS[number % len(_KINDS)](number)
+    project, reason, body = _KINDS[number % len(_KINDS)]
+    return body(number), Refused(project, reason)
 
 
 def _with(number: int, **changes: Any) -> bytes:
@@ -22,20 +31,25 @@ def _without(number: int, field: str) -> bytes:
     return json.dumps(event).encode()
 
 
-_KINDS = (
-    lambda number: b"event=event_viewed&n=%d" % number,
-    lambda number: _with(number)[:-1],
-    lambda number: _with(number, event="view#").replace(b"#", b"\xff\xfe"),
-    lambda number: _without(number, "distinct_id"),
-    lambda number: _with(number, distinct_id="undefined"),
-    lambda number: _with(number, distinct_id=["user-1"]),
-    lambda number: _with(number, event="  "),
-    lambda number: _with(number, project="no such project!"),
-    lambda number: _with(number, properties=[number]),
-    lambda number: _with(number, properties={"n": number, "amount": float("nan")}),
-    lambda number: _with(number, properties={"n": number, "note": "a\0b"}),
-    lambda number: _with(number, properties={"n": number, "note": "x" * 40_000}),
-    lambda number: _with(number, timestamp="1900-01-01T00:00:00Z"),
-    lambda number: _with(number, timestamp="half past nine"),
-    lambda number: _with(number, uuid="00000000-0000-0000-0000-000000000000"),
+_KINDS: tuple[tuple[str, str, Callable[[int], bytes]], ...] = (
+    ("", "not_json", lambda number: b"event=event_viewed&n=%d" % number),
+    ("", "not_json", lambda number: _with(number)[:-1]),
+    ("shop", "not_utf8", lambda number: _with(number, event="view#").replace(b"#", b"\xff\xfe")),
+    ("shop", "missing_field", lambda number: _without(number, "distinct_id")),
+    ("shop", "distinct_id_forbidden", lambda number: _with(number, distinct_id="undefined")),
+    ("shop", "wrong_type", lambda number: _with(number, distinct_id=["user-1"])),
+    ("shop", "event_name_empty", lambda number: _with(number, event="  ")),
+    ("", "project_invalid", lambda number: _with(number, project="no such project!")),
+    ("shop", "properties_not_object", lambda number: _with(number, properties=[number])),
+    ("", "not_json", lambda number: _with(number, properties={"n": number, "amount": float("nan")})),
+    ("shop", "null_byte", lambda number: _with(number, properties={"n": number, "note": "a\0b"})),
+    (
+        "shop",
+        "properties_too_large",
+        lambda number: _with(number, properties={"n": number, "note": "x" * 40_000}),
+    ),
+    ("shop", "timestamp_out_of_range", lambda number: _with(number, timestamp="1900-01-01T00:00:00Z")),
+    ("shop", "timestamp_invalid", lambda number: _with(number, timestamp="half past nine")),
+    ("shop", "uuid_invalid", lambda number: _with(number, uuid="00000000-0000-0000-0000-000000000000")),
 )
+"""Project, reason and body; what is no JSON object names no project."""

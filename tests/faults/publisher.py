@@ -19,14 +19,14 @@ class Publisher:
     """Publishes in a thread of its own; nothing flows before :meth:`release`.
 
     ``placed`` holds, for each record, the (partition, offset) that the broker has acknowledged, ``poison``
-    the bodies that are broken on purpose.
+    why each body that is broken on purpose is refused.
     """
 
     def __init__(
         self, bootstrap: str, topic: str, records: Sequence[Record], *, events_per_s: float = EVENTS_PER_S
     ) -> None:
         self.records = records
-        self.poison = frozenset(record.body for record in records if record.poison)
+        self.poison = {record.body: record.poison for record in records if record.poison}
         self.placed: list[tuple[int, int] | None] = [None] * len(records)
         self._topic = topic
         self._events_per_s = events_per_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.faults.case import Row
 
@@ -22,10 +23,22 @@ def line(row: Row) -> str:
     return _line(tuple(_shown(value) for value in row))
 
 
-def write(rows: Sequence[Row], path: Path) -> None:
-    """Write a list of objects, one for each case."""
+def write(rows: Sequence[Row], path: Path, order: Sequence[str]) -> None:
+    """Write a list of objects, one for each case in ``order`` that has a row, now or in the file before.
+
+    The rows of cases that exist no more are left out.
+    """
+    results = {row["case"]: row for row in _written(path)} | {row.case: row._asdict() for row in rows}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([row._asdict() for row in rows], indent=2) + "\n")
+    written = path.with_suffix(".new")
+    written.write_text(json.dumps([results[name] for name in order if name in results], indent=2) + "\n")
+    # All at once: whoever ends the matrix here keeps the rows of before.
+    written.rename(path)
+
+
+def _written(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    return found
 
 
 def _shown(value: str | float | None) -> str:

@@ -27,13 +27,15 @@ class Scene:
     Every wait raises ``NotInTime`` at the case's deadline, and ``Refused`` when a process has given up.
     """
 
-    def __init__(self, system: System, publisher: Publisher, rng: random.Random, deadline: float) -> None:
+    def __init__(self, system: System, publisher: Publisher, case: str, seed: int, deadline: float) -> None:
         self.system = system
         self.publisher = publisher
-        self.rng = rng
+        self.seed = seed
+        self.rng = random.Random(f"{seed}:{case}")
         self.recovery_s: float | None = None
         self.expected: Expected | None = None
         self.notes: list[str] = []
+        self.failed = False
         self._deadline = deadline
         self._progress = Progress(system.bootstrap, system.topic(""), PARTITIONS)
         self._metrics = Follower(system.bootstrap, system.topic("metrics"), PARTITIONS)
@@ -53,6 +55,15 @@ class Scene:
         """Add a note to what is shown of the case if something is wrong."""
         self.notes.append(what)
 
+    def fail(self, what: str) -> None:
+        """Note that the system has not behaved as the case demands, though its numbers may be right."""
+        self.failed = True
+        self.say(what)
+
+    def absorbed(self) -> list[int]:
+        """Offsets of ``events.raw`` up to which the workers have committed."""
+        return self._progress.absorbed()
+
     def wait_fired(self) -> None:
         """Return when a process has met the signal that was armed."""
         self.wait(lambda: not self.system.armed, "the armed point is passed", RECOVERY_S)
@@ -65,7 +76,7 @@ class Scene:
     def recovered(self) -> None:
         """Call at the end of a fault: returns when all that the broker has by now is stored."""
         began = time.monotonic()
-        self._wait_absorbed(self._ends(), RECOVERY_S)
+        self._wait_absorbed(self.ends(), RECOVERY_S)
         enriched = self._progress.enriched_ends()
         self.wait(lambda: reached(self._progress.stored(), enriched), "the sink has caught up", RECOVERY_S)
         self.recovery_s = max(self.recovery_s or 0.0, time.monotonic() - began)
@@ -75,8 +86,8 @@ class Scene:
 
         Windows that do not come to be right are left to the comparison.
         """
-        self._wait_absorbed(self._ends(), self.left_s)
-        wanted = self.expected = expected(read_raw(self.system), self.publisher.poison)
+        self._wait_absorbed(self.ends(), self.left_s)
+        wanted = self.expected = expected(read_raw(self.system), self.publisher.poison, partitions=PARTITIONS)
         self.wait(lambda: self._all_stored(len(wanted.events)), "all is stored", self.left_s)
         found: dict[WindowKey, Measures] = {}
         deadline = time.monotonic() + min(WINDOWS_S, self.left_s)
@@ -111,11 +122,11 @@ class Scene:
         """The windows by now; an embedded store cannot be asked, so those on the topic stand for its own."""
         if self.system.layout.store == "server":
             return stored_windows(self.system.rows())
-        return found | dict(filter(None, (window_of(as_object(message)) for message in self._metrics.new())))
+        return found | dict(window_of(as_object(message)) for message in self._metrics.new())
 
     def _metrics_stored(self) -> bool:
         return reached(self._progress.metrics_stored(), self._progress.metrics_ends())
 
-    def _ends(self) -> list[int]:
+    def ends(self) -> list[int]:
         """Where the raw log ends now, by partition."""
         return list(self.system.ends(["events.raw"]).values())

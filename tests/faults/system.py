@@ -74,12 +74,13 @@ class System:
         self.folder = folder
         self.layout = layout
         self.data = folder / "data"
-        self._kafka_port = free_port()
-        self.broker = LocalKafka(folder / "kafka", port=self._kafka_port, controller_port=free_port())
+        self._ports: set[int] = set()
+        self._kafka_port = self._free_port()
+        self.broker = LocalKafka(folder / "kafka", port=self._kafka_port, controller_port=self._free_port())
         self.workers: list[Process] = []
         self.sinks: list[Process] = []
         self.clickhouse: Process | None = None
-        self._clickhouse_port = free_port()
+        self._clickhouse_port = self._free_port()
         self._armed = folder / "armed"
         self._temporary = folder / "tmp"
         self._started = 0
@@ -320,7 +321,7 @@ class System:
             return found
 
     def _role(self, role: str, name: str, port_setting: str) -> Process:
-        port = free_port()
+        port = self._free_port()
         return Process(
             name,
             [sys.executable, "-m", "tests.faults.probed", role],
@@ -328,6 +329,13 @@ class System:
             self.folder / f"{name}.log",
             f"http://127.0.0.1:{port}/readyz",
         )
+
+    def _free_port(self) -> int:
+        """A port that nothing here has been given: what is free now may be one that is not yet in use."""
+        while (port := free_port()) in self._ports:
+            pass
+        self._ports.add(port)
+        return port
 
     def _start_kafka(self) -> None:
         self.broker.start()

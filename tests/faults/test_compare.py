@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 
+import pytest
+
 from tests.faults.compare import compare_events, compare_profiles, compare_windows, profile_of
 from tests.faults.oracle import Expected, Measures, Place, StoredEvent, UserProfile, WindowKey
 
-ROW = StoredEvent("p", "a", "click", "u", 5)
+ROW = StoredEvent("p", "a", "click", "u", 5, 6, "s", '{"n": 1}', 440_400, "positive")
 WINDOW = WindowKey("p", "events", "", "", "minute", 0)
 PROFILE = UserProfile(1, 5, 2, (1, 5, 2), 1, {}, frozenset({0}))
 
@@ -37,8 +39,19 @@ def test_a_row_of_a_repeated_event_is_double() -> None:
     assert judged(((0, 0), ROW), ((0, 9), ROW)) == (0, 1)
 
 
-def test_a_row_with_a_wrong_time_is_both() -> None:
-    assert judged(((0, 0), ROW._replace(timestamp_ms=6))) == (1, 1)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(ROW._replace(timestamp_ms=6), id="time"),
+        pytest.param(ROW._replace(received_ms=7), id="arrival"),
+        pytest.param(ROW._replace(session_id=""), id="session"),
+        pytest.param(ROW._replace(properties="{}"), id="properties"),
+        pytest.param(ROW._replace(sentiment=None), id="sentiment"),
+        pytest.param(ROW._replace(label="neutral"), id="label"),
+    ],
+)
+def test_a_row_with_a_wrong_field_is_both(wrong: StoredEvent) -> None:
+    assert judged(((0, 0), wrong)) == (1, 1)
 
 
 def test_an_event_enriched_twice_is_double_though_stored_once() -> None:
@@ -69,14 +82,26 @@ def test_windows_differ_where_they_are_wrong_missing_or_too_many() -> None:
 
 
 def test_profiles_differ_where_they_are_wrong_missing_or_too_many() -> None:
-    right = {("p", "u"): PROFILE}
+    user = ("p", "u")
+    right = {user: PROFILE}
+    wrong = UserProfile(1, 5, 3, (1, 5, 2), 1, {}, frozenset())
 
-    assert compare_profiles(right, right).none
-    assert compare_profiles(
-        right, {("p", "u"): UserProfile(1, 5, 3, (1, 5, 2), 1, {}, frozenset())}
-    ).wrong_profiles
+    assert compare_profiles(right, {user: (PROFILE,)}).none
+    assert compare_profiles(right, {user: (wrong,)}).wrong_profiles == 1
     assert compare_profiles(right, {}).wrong_profiles == 1
-    assert compare_profiles({}, right).wrong_profiles == 1
+    assert compare_profiles({}, {user: (PROFILE,)}).wrong_profiles == 1
+
+
+def test_a_user_with_profiles_in_two_partitions_is_wrong() -> None:
+    assert compare_profiles({("p", "u"): PROFILE}, {("p", "u"): (PROFILE, PROFILE)}).wrong_profiles == 1
+
+
+def test_a_window_that_must_be_closed_is_wrong_while_it_is_open() -> None:
+    closed = {WINDOW: Measures(2, closed=True)}
+
+    assert compare_windows(closed, closed).none
+    assert compare_windows(closed, {WINDOW: Measures(2)}).wrong_windows == 1
+    assert compare_windows({WINDOW: Measures(2)}, closed).none
 
 
 def test_a_published_profile_is_read() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.faults.oracle import (
     WindowKey,
     expected,
 )
+from tests.faults.poison import Refused
 
 NOON = 20_000 * DAY_MS + 12 * HOUR_MS
 """Noon of some day, UTC."""
@@ -31,10 +33,10 @@ def body(name: str = "click", at: int | str | None = NOON, *, user: str = "u", *
     return json.dumps({field: value for field, value in event.items() if value is not None}).encode()
 
 
-def of(*bodies: bytes, appended: int = NOON, poison: frozenset[bytes] = frozenset()) -> Expected:
+def of(*bodies: bytes, appended: int = NOON, poison: Mapping[bytes, Refused] | None = None) -> Expected:
     """What a log of one partition must lead to; it came in at one moment."""
     log = [RawRecord(0, offset, appended, value) for offset, value in enumerate(bodies)]
-    return expected(log, poison)
+    return expected(log, poison or {})
 
 
 def profile(*bodies: bytes) -> UserProfile:
@@ -63,7 +65,7 @@ def test_only_the_first_event_of_a_uuid_counts() -> None:
 def test_poison_is_dead_and_its_uuid_stays_free() -> None:
     broken = body(uuid="a").replace(b"event", b"evnt", 1)
 
-    found = of(broken, body(uuid="a"), poison=frozenset({broken}))
+    found = of(broken, body(uuid="a"), poison={broken: Refused("p", "missing_field")})
 
     assert (found.dead, list(found.events)) == ({(0, 0)}, [(0, 1)])
 
@@ -192,3 +194,47 @@ def test_sentiment_is_vaders_compound_of_the_texts() -> None:
 
     assert window(found, "sentiment") == Measures(1, 440_400, 440_400, 440_400)
     assert WindowKey("p", "sentiment", "event", "event_reviewed", "day", NOON - 12 * HOUR_MS) in found.windows
+
+
+def test_the_stream_counts_its_records_by_the_time_of_their_arrival() -> None:
+    broken = b"no event"
+
+    found = of(
+        body(uuid="a", at=NOON - DAY_MS), body(uuid="a"), body(at=0), broken,
+        appended=NOON + 1, poison={broken: Refused("", "not_json")},
+    )  # fmt: skip
+
+    assert found.windows[WindowKey("p", "records_received", "", "", "minute", NOON)] == Measures(3)
+    assert window(found, "records_rejected", "reason", "timestamp_out_of_range") == Measures(1)
+    assert found.windows[WindowKey("", "records_received", "", "", "minute", NOON)] == Measures(1)
+    assert found.windows[WindowKey("", "records_rejected", "reason", "not_json", "minute", NOON)].count == 1
+
+
+def test_a_row_says_what_was_sent_and_how_it_feels() -> None:
+    sent = body("event_reviewed", uuid="a", text="good", rating=4)
+
+    found = of(sent.replace(b'"project"', b'"session_id": "s", "project"'), appended=NOON + 7).events[0, 0]
+
+    assert (found.session_id, found.received_ms) == ("s", NOON + 7)
+    assert found.properties == '{"rating": 4, "text": "good"}'
+    assert (found.sentiment, found.label) == (440_400, "positive")
+
+
+def test_private_words_are_scored_and_not_stored() -> None:
+    found = of(body("message_sent", text="bad", topic="t")).events[0, 0]
+
+    assert (found.properties, found.label) == ('{"topic": "t"}', "negative")
+
+
+def test_windows_that_every_partition_has_passed_must_be_closed() -> None:
+    log = [
+        RawRecord(0, 0, NOON, body(at=NOON)),
+        RawRecord(0, 1, NOON, body(at=NOON - 5 * MINUTE_MS)),
+        RawRecord(1, 0, NOON, body(at=NOON - 2 * MINUTE_MS)),
+    ]
+
+    windows = expected(log, {}, partitions=2).windows
+
+    minutes = {key.start: m.closed for key, m in windows.items() if key[1:5] == ("events", "", "", "minute")}
+    assert minutes == {NOON - 5 * MINUTE_MS: True, NOON - 2 * MINUTE_MS: False, NOON: False}
+    assert not any(measures.closed for measures in expected(log, {}, partitions=3).windows.values())

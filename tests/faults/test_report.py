@@ -49,7 +49,7 @@ def test_a_case_that_never_recovered_is_bad() -> None:
 
 
 def test_the_file_is_a_list_of_objects(tmp_path: Path) -> None:
-    write([GOOD], tmp_path / "build" / "faults.json")
+    write([GOOD], tmp_path / "build" / "faults.json", ["worker-kill"])
 
     assert json.loads((tmp_path / "build" / "faults.json").read_text()) == [
         {
@@ -62,6 +62,16 @@ def test_the_file_is_a_list_of_objects(tmp_path: Path) -> None:
             "recovery_s": 3.25,
         }
     ]
+
+
+def test_a_later_run_replaces_its_own_rows_only(tmp_path: Path) -> None:
+    path, order = tmp_path / "faults.json", ["first", "worker-kill", "last"]
+    write([GOOD, GOOD._replace(case="first"), GOOD._replace(case="gone")], path, [*order, "gone"])
+
+    write([GOOD._replace(published=9), GOOD._replace(case="last")], path, order)
+
+    rows = [(row["case"], row["published"]) for row in json.loads(path.read_text())]
+    assert rows == [("first", 100_123), ("worker-kill", 9), ("last", 100_123)]
 
 
 def test_cases_have_names_of_their_own() -> None:

@@ -232,7 +232,8 @@ class LocalKafka:
         for setting, port in (("port", self._wanted_port), ("controller_port", self._wanted_controller_port)):
             if port and port_taken("127.0.0.1", port):
                 raise _port_taken(setting, port)
-        self._ports = (self._wanted_port or free_port(), self._wanted_controller_port or free_port())
+        port = self._wanted_port or free_port(besides=self._wanted_controller_port)
+        self._ports = (port, self._wanted_controller_port or free_port(besides=port))
 
     def _await_ready(self, pid: int, timeout: float) -> None:
         deadline = time.monotonic() + timeout

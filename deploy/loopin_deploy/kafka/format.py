@@ -27,7 +27,8 @@ def format_storage(java: str, jars: Path, data_dir: Path, log_dir: str) -> None:
         return
     shutil.rmtree(data_dir / _UNFINISHED, ignore_errors=True)
     properties = data_dir / "format.properties"
-    properties.write_text(server_properties(free_port(), free_port(), _UNFINISHED))
+    port = free_port()
+    properties.write_text(server_properties(port, free_port(besides=port), _UNFINISHED))
     command = java_command(java, jars, data_dir, "kafka.tools.StorageTool", "format", "--standalone")
     command += ["-t", cluster_id(), "-c", properties.name]
     done = subprocess.run(command, cwd=data_dir, capture_output=True, text=True, timeout=FORMAT_TIMEOUT_S)
@@ -36,11 +37,17 @@ def format_storage(java: str, jars: Path, data_dir: Path, log_dir: str) -> None:
         raise DeployError(
             "kafka_format_failed",
             str(data_dir),
-            f"Kafka could not format {data_dir} ({lines[-1][:300]}): check its space and rights.",
+            f"Kafka could not format {data_dir} ({_cause(lines)}): check its space and rights.",
             lines[-20:],
         )
     properties.unlink()
     (data_dir / _UNFINISHED).rename(data_dir / log_dir)
+
+
+def _cause(lines: list[str]) -> str:
+    """The last line, or of a Java stack trace the line that names the exception."""
+    named = [line for line in lines if "Exception" in line and not line.startswith("\t")]
+    return (named or lines)[-1].strip()[:300]
 
 
 def cluster_id() -> str:

@@ -121,7 +121,7 @@ def test_a_port_taken_after_its_choice_is_replaced(
         taken = server.getsockname()[1]
         free = [broker_port() for _ in range(3)]
         chosen = iter([taken, *free])
-        monkeypatch.setattr("loopin_deploy.kafka.broker.free_port", lambda: next(chosen))
+        monkeypatch.setattr("loopin_deploy.kafka.broker.free_port", lambda **_: next(chosen))
 
         assert broker.start().port == free[1]
 

@@ -9,13 +9,13 @@ from tests.faults.case import Case
 from tests.faults.scene import Scene
 from tests.faults.system import Layout
 
-CONSUMED = ("begun",)
+CONSUMED = ("consumed", "begun")
 COMMITTING = ("before_commit", "after_commit")
 PUBLISHED = (
     *("sent:events.enriched", "sent:profiles", "sent:seen", "sent:events.dlq", "sent:windows"),
     *("sent:enrich.state", "sent:merge.state", "sent:metrics"),
 )
-RESTORING = ("fenced", "restored")
+RESTORING = ("fenced", "restoring", "restored")
 RANDOM_KILLS = 5
 
 
@@ -43,7 +43,9 @@ def _committing(scene: Scene) -> None:
 def _restoring(scene: Scene) -> None:
     """A successor dies at each point of its opening, and its own successor has to open in turn."""
     for point in RESTORING:
-        scene.flow(0.3)
+        scene.flow(0.9 / len(RESTORING))
+        # So that there is something to restore.
+        scene.recovered()
         scene.system.arm(point, 2)
         scene.system.workers[0].kill()
         scene.wait_fired()

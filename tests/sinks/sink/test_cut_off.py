@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
+from loopin_streams.kafka.progress import committed_offsets
 from tests.sinks.asking import DEADLINE_S, until
 from tests.sinks.enriched import Enriched, kill, running, stored_all
 from tests.sinks.faulty_store import FaultyStore, stand_still_at
@@ -73,4 +75,16 @@ async def test_a_successor_of_a_cut_off_sink_lags_while_it_cannot_repeat(enriche
         assert await enriched.waiting(successor) >= 40
         away.failing = False
         await stored_all(enriched, successor)
+        # Others see it by the group's offsets, although nothing new comes.
+        settings = enriched.settings
+        group, topic = f"{settings.topic_prefix}clickhouse", settings.topic("events.enriched")
+        rows = await enriched.store.query(
+            "SELECT _partition AS partition, max(_offset) + 1 AS end FROM events GROUP BY partition"
+        )
+        wanted = {int(row["partition"]): int(row["end"]) for row in rows}
+        found: dict[int, int] = {}
+        deadline = time.monotonic() + DEADLINE_S
+        while found != wanted:
+            assert time.monotonic() < deadline, (found, wanted)
+            found = await committed_offsets(settings.kafka_bootstrap, group, topic)
     await enriched.assert_stored_once()
