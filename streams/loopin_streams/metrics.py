@@ -183,7 +183,7 @@ def worker_registry(
 def register_process(registry: CollectorRegistry, role: str) -> None:
     """Add what every role tells: its name and version, and memory, processor time and files in use."""
     # A time series for each counter's start of life doubles the exposition, and nobody reads them.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types
     ProcessCollector(registry=registry)
     registry.register(_RoleCollector(role))
 

@@ -71,7 +71,7 @@ ROWS: Final[tuple[tuple[str, Value], ...]] = (
     ("insert, p99", _of_consumer(lambda one: span(one.insert_s.p99 if one.insert_s else None))),
     ("step cost", _of_role(lambda role: cost(total_cost(role.steps)))),
     *(
-        (name, _of_consumer(lambda one, kind=kind: count(one.held.get(kind))))  # type: ignore[misc]
+        (name, _of_consumer(lambda one, kind=kind: count(one.held.get(kind))))  # type: ignore[misc]  # not inferred
         for kind, name in HELD.items()
     ),
     ("memory", _of_role(lambda role: memory(role.memory_bytes))),

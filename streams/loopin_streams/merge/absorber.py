@@ -9,12 +9,13 @@ import msgspec
 import structlog
 
 from loopin_schemas import topics
-from loopin_schemas.codec import decode, encode
+from loopin_schemas.codec import decode, decoder, encode
 from loopin_schemas.window import WindowPartials
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import STATE_VERSION, Marker
+from loopin_streams.kafka.state_record import read_state
 from loopin_streams.merge.invalid_ratio import InvalidRatio
 from loopin_streams.merge.merged_windows import MergedWindow, MergedWindows
 
@@ -33,6 +34,9 @@ class Progress(msgspec.Struct, omit_defaults=True):
     revision: int = 0
     raised: list[tuple[str, str, int]] = []
     version: int = 1
+
+
+_decode_progress = decoder(Progress).decode
 
 
 class MergeAbsorber:
@@ -176,18 +180,5 @@ def read_progress(written: bytes | None) -> Progress:
     """
     if written is None:
         return Progress()
-    try:
-        progress = decode(written, Progress)
-    except (ValueError, RecursionError) as error:
-        raise RefusedToOpen(
-            "state_unreadable",
-            f"The progress on the topic merge.state cannot be read ({error}): stop the workers and run "
-            "`loopin state rebuild merge`.",
-        ) from error
-    if progress.version > STATE_VERSION:
-        raise RefusedToOpen(
-            "state_version",
-            "The topic merge.state was written by a newer version of this program: run that version, or stop "
-            "the workers and run `loopin state rebuild merge`.",
-        )
-    return progress
+    what = "The progress on the topic merge.state"
+    return read_state(written, _decode_progress, what=what, topic="merge.state", job="merge")

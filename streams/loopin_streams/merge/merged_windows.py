@@ -9,9 +9,9 @@ import msgspec
 from loopin_schemas.codec import decoder, encode
 from loopin_schemas.window import Grain as GrainName
 from loopin_schemas.window import MetricWindow, Window
-from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Message
 from loopin_streams.kafka.marker import STATE_VERSION
+from loopin_streams.kafka.state_record import read_state
 from loopin_streams.windows.grains import BY_NAME, Grain
 from loopin_streams.windows.series import Series
 
@@ -188,18 +188,5 @@ def _stored(window: MergedWindow) -> _Stored:
 
 
 def _readable(key: bytes, value: bytes) -> _Stored:
-    try:
-        stored = _decode(value)
-    except (ValueError, RecursionError) as error:
-        raise RefusedToOpen(
-            "state_unreadable",
-            f"The window {key[:120]!r} on the topic merge.state cannot be read ({error}): stop the workers "
-            "and run `loopin state rebuild merge`.",
-        ) from error
-    if stored.version > STATE_VERSION:
-        raise RefusedToOpen(
-            "state_version",
-            "The topic merge.state was written by a newer version of this program: run that version, or stop "
-            "the workers and run `loopin state rebuild merge`.",
-        )
-    return stored
+    what = f"The window {key[:120]!r} on the topic merge.state"
+    return read_state(value, _decode, what=what, topic="merge.state", job="merge")

@@ -12,6 +12,7 @@ from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Message
 from loopin_streams.kafka.marker import STATE_VERSION
+from loopin_streams.kafka.state_record import read_state
 from loopin_streams.state.keyed_store import KeyedStore
 
 _Packed = tuple[
@@ -107,18 +108,5 @@ def _unpacked(held: bytes) -> Profile:
 
 
 def _readable(record: Record) -> Profile:
-    try:
-        profile = _decode(record.value or b"")
-    except (ValueError, RecursionError) as error:
-        raise RefusedToOpen(
-            "state_unreadable",
-            f"The profile at offset {record.offset} of the topic profiles cannot be read ({error}): stop the "
-            "workers and run `loopin state rebuild`.",
-        ) from error
-    if profile.version > STATE_VERSION:
-        raise RefusedToOpen(
-            "state_version",
-            "The topic profiles was written by a newer version of this program: run that version, or stop "
-            "the workers and run `loopin state rebuild`.",
-        )
-    return profile
+    what = f"The profile at offset {record.offset} of the topic profiles"
+    return read_state(record.value or b"", _decode, what=what, topic="profiles", job="enrich")

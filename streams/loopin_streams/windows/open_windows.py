@@ -10,9 +10,9 @@ import msgspec
 from loopin_schemas.codec import decoder, encode
 from loopin_schemas.window import Cell, Window
 from loopin_schemas.window import Grain as GrainName
-from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Message
 from loopin_streams.kafka.marker import STATE_VERSION
+from loopin_streams.kafka.state_record import read_state
 from loopin_streams.windows.grains import BY_NAME, DAY, GRAINS, Grain
 from loopin_streams.windows.series import OTHER, Series, SeriesOfDay
 
@@ -234,18 +234,5 @@ def as_window(window: OpenWindow, cells: list[Cell]) -> Window:
 
 
 def _readable(key: bytes, value: bytes) -> _Stored:
-    try:
-        stored = _decode(value)
-    except (ValueError, RecursionError) as error:
-        raise RefusedToOpen(
-            "state_unreadable",
-            f"The window {key[:120]!r} on the state topic cannot be read ({error}): stop the workers and run "
-            "`loopin state rebuild`.",
-        ) from error
-    if stored.version > STATE_VERSION:
-        raise RefusedToOpen(
-            "state_version",
-            "The open windows were written by a newer version of this program: run that version, or stop "
-            "the workers and run `loopin state rebuild`.",
-        )
-    return stored
+    what = f"The window {key[:120]!r} on the topic enrich.state"
+    return read_state(value, _decode, what=what, topic="enrich.state", job="enrich")
