@@ -55,8 +55,9 @@ generated: $(VENV)/.dev
 	$(BIN)/python -m loopin_deploy.settings_docs --write
 	$(BIN)/python -m loopin_deploy.operations_docs --write
 
-# The lock files name versions and hashes only; which index they come from is the installer's setting.
-LOCK := uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-header
+# The lock files name versions and hashes only; which index they come from is the installer's setting. They keep
+# extras: pip before 23.3, which Debian 12 has, otherwise looks for a newer version and finds it has no hash.
+LOCK := uv pip compile -q --no-strip-extras --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-header
 lock:
 	$(LOCK) pyproject.toml requirements/build.in --all-extras -o requirements/runtime.txt
 	$(LOCK) pyproject.toml requirements/build.in --all-extras --group dev -o requirements/dev.txt

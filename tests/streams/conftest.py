@@ -88,6 +88,9 @@ def _on_its_own(scenario: Scenario, install: Install) -> None:
     installation = install()
     try:
         scenario(installation)
+    except BaseException as error:
+        error.add_note(installation.said())
+        raise
     finally:
         installation.close()
 

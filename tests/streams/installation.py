@@ -101,9 +101,15 @@ class Worker:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return "State:\tT" in status
 
-    def opened(self) -> int:
-        """How many partitions it has opened so far."""
-        return self.said().count("partition_open")
+    def opened(self, job: str = "enrich") -> int:
+        """How many partitions of a job it has opened so far; it only grows, so wait for at least a number."""
+        lines = (line for line in self.said().splitlines() if "partition_open" in line)
+        return sum(f"job={job} " in line for line in lines)
+
+    def refused(self, job: str) -> set[int]:
+        """Partitions of a job that it has refused so far."""
+        lines = (line for line in self.said().splitlines() if "partition_refused" in line)
+        return {int(line.rpartition("partition=")[2].split()[0]) for line in lines if f"job={job} " in line}
 
 
 @dataclass
@@ -185,6 +191,10 @@ class Installation:
         worker = Worker(self.nursery, self.nursery.ask({"start": order}), log)
         self.workers.append(worker)
         return worker
+
+    def said(self) -> str:
+        """The end of each worker's log, for who wonders why a test failed."""
+        return "\n".join(f"{worker.log.name}:\n{worker.said()[-3000:]}" for worker in self.workers)
 
     def close(self) -> None:
         for worker in self.workers:

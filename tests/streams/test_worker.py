@@ -91,7 +91,7 @@ def test_topics_of_the_raw_logs_partitions_must_have_as_many() -> None:
 def sigterm_while_a_batch_is_gathered_leaves_it_to_the_next_worker(installation: Installation) -> None:
     installation.publish(mixed_events(EVENTS))
     worker = installation.start(linger_s=60, max_events=100_000)
-    wait_until(lambda: worker.opened() == 2, "both partitions are open")
+    wait_until(lambda: worker.opened() >= 2, "both partitions are open")
     assert worker.terminate() == 0
     assert installation.absorbed() == 0
     installation.start()
@@ -187,7 +187,7 @@ class Refused:
 def records_removed_under_a_running_worker_are_not_passed_over(installation: Installation) -> None:
     absorb_some(installation)
     worker = installation.start()
-    wait_until(lambda: worker.opened() == 2, "both partitions are open")
+    wait_until(lambda: worker.opened() >= 2, "both partitions are open")
     worker.send(signal.SIGSTOP)
     wait_until(lambda: worker.stopped, "the worker stands still")
     log_starts_after_marker(installation)
@@ -200,7 +200,7 @@ def records_removed_under_a_running_worker_are_not_passed_over(installation: Ins
 def a_topic_recreated_under_a_running_worker_is_refused(installation: Installation) -> None:
     absorb_some(installation)
     worker = installation.start()
-    wait_until(lambda: worker.opened() == 2, "both partitions are open")
+    wait_until(lambda: worker.opened() >= 2, "both partitions are open")
     recreated(installation)
     installation.publish(mixed_events(3 * EVENTS))
     assert worker.wait() in (70, 78)

@@ -85,13 +85,20 @@ class RecreatedWhileItRuns:
     def __call__(self, installation: Installation) -> None:
         absorb(installation, 1)
         worker = installation.start()
-        wait_until(lambda: worker.opened() == 4, "all partitions are open")
+        wait_until(lambda: worker.opened("enrich") + worker.opened("merge") >= 4, "all partitions are open")
         worker.send(signal.SIGSTOP)
         wait_until(lambda: worker.stopped, "the worker stands still")
         damage.recreate(installation, self.topic)
         installation.publish(varied(EVENTS, 2))
         worker.send(signal.SIGCONT)
-        wait_until(lambda: worker.ended or all(markers(installation)), "it has gone on, or ended")
+
+        def told() -> bool:
+            """It has ended, or each partition went on or was refused: a rebalance opens some of them anew."""
+            refused = worker.refused(self.job)
+            state = markers(installation, f"{self.job}.state")
+            return worker.ended or all(marker or at in refused for at, marker in enumerate(state))
+
+        wait_until(told, "it has gone on, or ended")
         if not worker.ended:
             worker.terminate()
         assert installation.start().wait() == 78
