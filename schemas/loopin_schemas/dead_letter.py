@@ -19,8 +19,8 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     ``reason`` is a stable code, ``field`` the dotted path at fault, ``step`` the pipeline step that
     refused the record, ``message`` one sentence for a person. ``topic``, ``topic_id``, ``partition`` and
     ``offset`` are the record's origin. ``body`` holds the first 256 KB of the original bytes, ``size``
-    (bytes) and ``sha256`` describe all of them; ``key`` holds the key's first 1 KB. Times are epoch
-    milliseconds UTC.
+    (bytes) and ``sha256`` describe all of them; ``key`` holds the key's first 1 KB. ``scrubbed`` says that
+    text which is never stored was taken out of the body. Times are epoch milliseconds UTC.
     """
 
     reason: str
@@ -38,6 +38,7 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     field: str | None = None
     key: bytes | None = None
     project: str | None = None
+    scrubbed: bool = False
 
     @property
     def truncated(self) -> bool:

@@ -50,14 +50,15 @@ class Topic:
     def config(self) -> dict[str, str]:
         """Topic configuration for the broker.
 
-        Compacted and short-lived topics roll segments every 15 min or 64 MB, or they would never shrink.
+        Compacted topics and those of a bounded size roll segments every 15 min or 64 MB, or they would not
+        shrink.
         """
         config = {"cleanup.policy": "compact" if self.compacted else "delete"}
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)
         if self.retention_bytes is not None:
             config["retention.bytes"] = str(self.retention_bytes)
-        if self.compacted or (self.retention_ms or 0) < DAY:
+        if self.compacted or self.retention_bytes is not None:
             config |= {"segment.ms": "900000", "segment.bytes": str(64 << 20)}
         if self.compacted:
             config["min.cleanable.dirty.ratio"] = "0.1"
@@ -91,8 +92,9 @@ ENRICH_STATE = Topic(
     "the enrich job's marker (what it has absorbed, its counts and watermark) and its open windows",
 )  # fmt: skip
 WINDOWS = Topic(
-    "windows", "raw partition", WindowPartials, "raw", DAY,
+    "windows", "raw partition", WindowPartials, "raw", 7 * DAY,
     "each raw partition's share of the open windows, once a second, with its watermark; for the merge",
+    retention_bytes=1 << 30,
 )  # fmt: skip
 MERGE_STATE = Topic(
     "merge.state", "m, p, or w:project:grain:start", None, "raw", None,
@@ -107,8 +109,9 @@ ALERTS = Topic(
     "what somebody should look at, for notifiers",
 )  # fmt: skip
 SEEN = Topic(
-    "seen", "(none)", None, "raw", 6 * HOUR,
-    "hashes of the uuids of each committed batch, to drop clients' duplicates",
+    "seen", "(none)", None, "raw", 8 * DAY,
+    "hashes of the uuids of each committed batch, to drop clients' duplicates; kept for longer than the raw "
+    "events, because a backlog of those is judged by their own time",
     retention_bytes=64 << 20,
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field
 
 from loopin_streams.enrich.job import EnrichOptions
+from loopin_streams.enrich.seen import HOUR_MS, LIMIT, MAX_LIMIT, WINDOW_MS
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
 from loopin_text.sentiment import TEXT_PROPERTIES
@@ -31,6 +32,18 @@ class StreamSettings(KafkaSettings):
         "memory", description="where a worker keeps profiles: in memory, or in RocksDB below data_dir"
     )
     state_cache_mb: int = Field(64, ge=1, description="memory for profiles on disk, MB a partition")
+    seen_hours: float = Field(
+        WINDOW_MS / HOUR_MS,
+        gt=0,
+        le=168,
+        description="hours for which an event that a client sends again is dropped",
+    )
+    seen_limit: int = Field(
+        LIMIT,
+        ge=1000,
+        le=MAX_LIMIT,
+        description="most uuids remembered for that in a partition, 8 bytes each",
+    )
     data_dir: Path = Field(Path("data"), description="folder of everything kept on this machine")
     invalid_ratio: Share = Field(
         0.05, description="share of a minute's records, refused for one reason, that raises an alert"
@@ -39,6 +52,11 @@ class StreamSettings(KafkaSettings):
         default_factory=dict,
         description='that share where it differs, as JSON: {"shop": 0.2, "shop/uuid_invalid": 1}',
     )
+
+    @property
+    def seen_ms(self) -> int:
+        """``seen_hours`` in milliseconds."""
+        return round(self.seen_hours * HOUR_MS)
 
     def enrich_options(self, partitions: int) -> EnrichOptions:
         """What the enrichment is told; ``partitions`` is how many ``events.raw`` has."""
@@ -50,6 +68,8 @@ class StreamSettings(KafkaSettings):
             currency=self.currency,
             spill_folder=self.data_dir / "state" if self.state_store == "disk" else None,
             cache_mb=self.state_cache_mb,
+            seen_ms=self.seen_ms,
+            seen_limit=self.seen_limit,
         )
 
     def invalid_ratio_limits(self) -> InvalidRatioLimits:

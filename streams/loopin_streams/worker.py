@@ -63,12 +63,15 @@ async def run_worker(
     enrich = EnrichJob(settings.enrich_options(partitions))
     jobs: tuple[Job, ...] = (enrich, MergeJob(partitions, settings.invalid_ratio_limits()))
     meters = Meters()
+
     runners = [
         Runner(
             settings,
             job,
             found[job.input].id,
             on_fatal=end_process,
+            # Events are enriched also while nobody can add up their windows; readiness tells of it.
+            on_refused=end_process if job is enrich else lambda _: None,
             partitions=partitions,
             store_ids={name: found[name].id for name in (job.state_topic, *job.history)},
             limits=limits,

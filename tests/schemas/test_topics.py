@@ -89,8 +89,14 @@ def test_no_other_topic_is_compacted() -> None:
     assert compacted == ["profiles", "enrich.state", "merge.state"]
 
 
-def test_shares_of_windows_are_kept_a_day_and_sums_a_week() -> None:
-    assert WINDOWS.config() == {"cleanup.policy": "delete", "retention.ms": str(DAY)}
+def test_shares_of_windows_are_kept_as_long_as_raw_events_within_a_bound() -> None:
+    assert WINDOWS.config() == {
+        "cleanup.policy": "delete",
+        "retention.ms": RAW.config()["retention.ms"],
+        "retention.bytes": str(1 << 30),
+        "segment.ms": "900000",
+        "segment.bytes": "67108864",
+    }
     assert METRICS.config() == {"cleanup.policy": "delete", "retention.ms": str(7 * DAY)}
 
 
@@ -99,7 +105,8 @@ def test_seen_keeps_the_duplicate_window_in_small_segments() -> None:
     assert SEEN.config() == {
         "retention.bytes": str(64 << 20),
         "cleanup.policy": "delete",
-        "retention.ms": str(6 * HOUR),
+        # Beyond the raw events' own: a backlog of those is judged by their append times.
+        "retention.ms": str(8 * 24 * HOUR),
         "segment.ms": "900000",
         "segment.bytes": "67108864",
     }

@@ -223,9 +223,10 @@ def longest_missed(event: Happened) -> str | None:
     return next((grain for grain in ("day", "hour", "minute") if gone(grain, event.at, now)), None)
 
 
-def moved_on(watermark: int | None, events: Iterable[Happened]) -> int | None:
-    """The watermark after a batch of events that passed."""
+def moved_on(watermark: int | None, events: Iterable[Happened], appended: Iterable[int] = ()) -> int | None:
+    """The watermark after a batch of events that passed, or of records appended then of which none did."""
     seen = [min(event.at, event.received) - ALLOWED_LATENESS for event in events]
+    seen += [at - ALLOWED_LATENESS for at in appended]
     known = [watermark] if watermark is not None else []
     return max(known + seen, default=None)
 

@@ -76,6 +76,10 @@ class EnrichAbsorber:
             for draft in passed:
                 if draft.enriched.late is not None:
                     _increase(output.counts.late, draft.enriched.late)
+        elif drafts:
+            # No event tells the time. A partition of nothing but refused records must not hold back the
+            # windows and alerts of all others, which wait for the least watermark.
+            self.context.windows.advance(max(draft.received_at for draft in drafts) - LATENESS_MS)
         counted = thread_time()
         self._finish(output, position)
         self.context.costs.add(

@@ -13,7 +13,7 @@ from loopin_schemas import topics
 from loopin_streams.enrich.absorber import EnrichAbsorber
 from loopin_streams.enrich.costs import StepCosts
 from loopin_streams.enrich.draft import Context, Origin
-from loopin_streams.enrich.seen import Seen
+from loopin_streams.enrich.seen import LIMIT, WINDOW_MS, Seen
 from loopin_streams.state.keyed_store import DiskStore, KeyedStore, MemoryStore
 from loopin_streams.state.profiles import Profiles
 from loopin_streams.windows.open_windows import OpenWindows
@@ -26,6 +26,7 @@ class EnrichOptions:
 
     ``partitions`` is how many ``events.raw`` has, ``currency`` the projects' own (ISO 4217). With
     ``spill_folder`` profiles are kept there, with ``cache_mb`` of them in memory, instead of all in memory.
+    A client's duplicates are known for ``seen_ms``, at most ``seen_limit`` uuids a partition.
     """
 
     topic_prefix: str
@@ -35,6 +36,8 @@ class EnrichOptions:
     currency: str = "INR"
     spill_folder: Path | None = None
     cache_mb: int = 64
+    seen_ms: int = WINDOW_MS
+    seen_limit: int = LIMIT
 
 
 class EnrichJob:
@@ -58,7 +61,7 @@ class EnrichJob:
             origin=Origin(options.topic_prefix + self.input, topic_id, partition),
             text_properties=options.text_properties,
             sentiment=options.sentiment,
-            seen=Seen(),
+            seen=Seen(options.seen_ms, options.seen_limit),
             profiles=Profiles(self._store(partition)),
             windows=OpenWindows(),
             partitions=options.partitions,

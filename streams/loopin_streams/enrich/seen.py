@@ -19,13 +19,18 @@ from loopin_streams.kafka.errors import RefusedToOpen
 
 Hashes = npt.NDArray[np.uint64]
 
-WINDOW_MS = 6 * 3_600_000
-"""How long a uuid is remembered, by the broker's append time."""
+HOUR_MS = 3_600_000
+
+WINDOW_MS = 6 * HOUR_MS
+"""How long a uuid is remembered, by the broker's append time, unless the settings say otherwise."""
 
 LIMIT = 2_000_000
-"""Most uuids remembered in one partition (16 MB)."""
+"""Most uuids remembered in one partition (16 MB), unless the settings say otherwise."""
 
-_SPAN_MS = 3_600_000
+MAX_LIMIT = 8_000_000
+"""The topic ``seen`` keeps no more (64 MB a partition)."""
+
+_SPAN_MS = HOUR_MS
 """Runs are merged within this span, and expire as one."""
 
 

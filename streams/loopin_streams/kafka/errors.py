@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from aiokafka import errors
+
 EXIT_REFUSED = 78
 """Exit code of a role that refused: starting it again will not help before someone acts."""
 
@@ -10,14 +12,29 @@ class RefusedToOpen(Exception):
     """A partition whose marker and log do not fit; the text is one sentence that says what to do.
 
     Attributes:
-        code: stable reason: ``topic_recreated``, ``log_starts_after_marker``, ``marker_beyond_log``,
-            ``marker_missing``, ``marker_unreadable``, ``partitions_changed``, ``state_incomplete``,
-            ``state_recreated``, ``state_unreadable``, ``state_version``.
+        code: stable reason: ``broker_refused``, ``topic_recreated``, ``log_starts_after_marker``,
+            ``marker_beyond_log``, ``marker_missing``, ``marker_unreadable``, ``partitions_changed``,
+            ``state_incomplete``, ``state_recreated``, ``state_unreadable``, ``state_version``.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+PERMANENT = (
+    *(errors.TopicAuthorizationFailedError, errors.GroupAuthorizationFailedError),
+    *(errors.ClusterAuthorizationFailedError, errors.TransactionalIdAuthorizationFailed),
+    *(errors.AuthenticationFailedError, errors.AuthenticationMethodNotSupported),
+    *(errors.SaslAuthenticationFailed, errors.UnsupportedSaslMechanismError),
+    *(errors.UnsupportedVersionError, errors.IncompatibleBrokerVersion, errors.InvalidTransactionTimeout),
+    *(errors.MessageSizeTooLargeError, errors.RecordListTooLargeError, errors.InvalidTopicError),
+    *(errors.PolicyViolationError, errors.InvalidTimestampError),
+)
+"""What the broker refuses however often it is asked.
+
+aiokafka's ``retriable`` does not tell: it is False for some errors that pass.
+"""
 
 
 class Fenced(Exception):

@@ -28,6 +28,12 @@ from loopin_streams.kafka.settings import KafkaSettings
 MAX_RECORDS = 5000
 """Records of one fetch; aiokafka serves one partition at a time and would return tens of thousands."""
 
+MAX_POLL_INTERVAL_S = 10 * 365 * 86_400.0
+"""How long the group waits for a fetch: for ever, because whoever has nothing open fetches nothing.
+
+At Faust's 1000 s a spare worker would leave the group, and aiokafka would never let it join again.
+"""
+
 IDLE_S = 0.1
 """Longest wait for records, so that a partition that has just opened is not kept waiting."""
 
@@ -154,6 +160,7 @@ class LaneApp(faust.App):
             autodiscover=False,
             agent_supervisor=CrashingSupervisor,
             broker_commit_interval=1.0,
+            broker_max_poll_interval=MAX_POLL_INTERVAL_S,
             broker_max_poll_records=MAX_RECORDS,
             broker_session_timeout=settings.session_timeout_s,
             broker_heartbeat_interval=settings.session_timeout_s / 4,

@@ -105,7 +105,9 @@ class Outbox:
             await self._producer.commit_transaction()
             self.probe("after_commit")
         except _FENCING as error:
-            raise Fenced(f"another worker has taken over: {error}") from error
+            raise Fenced(
+                f"another worker has taken over, or the broker gave up the transaction ({error})"
+            ) from error
 
     async def abort(self) -> None:
         """Give up an open transaction, where the broker can still be told."""
@@ -139,8 +141,8 @@ class Outbox:
                 batch.close()
                 yield batch
                 batch = self._producer.create_batch()
-                if batch.append(key=key, value=value, timestamp=None) is None:
-                    raise ValueError(f"a record of {len(value or b'')} bytes fits no batch")
+                # The first record is always taken; the broker refuses one that is too large.
+                batch.append(key=key, value=value, timestamp=None)
         if batch.record_count():
             batch.close()
             yield batch

@@ -76,7 +76,7 @@ class OpenPartition:
         self.partition = partition
         self.absorber = absorber
         self.marker = marker
-        self.fetched = self.delivered = marker.position
+        self.fetched = self.delivered = self._opened_at = marker.position
         self.waiting_events = self._waiting_bytes = 0
         self._closed = False
         self._end_seen: _EndSeen | None = None
@@ -95,6 +95,11 @@ class OpenPartition:
     def durable(self) -> int:
         """Offset up to which (exclusive) the input is committed."""
         return self.marker.position
+
+    @property
+    def advanced(self) -> bool:
+        """Whether input was committed since it was opened."""
+        return self.durable > self._opened_at
 
     @property
     def full(self) -> bool:

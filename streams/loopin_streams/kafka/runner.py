@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 from msgspec.structs import replace
 
 from loopin_schemas.codec import decode
-from loopin_streams.kafka.errors import Fenced, RefusedToOpen
+from loopin_streams.kafka.errors import PERMANENT, Fenced, RefusedToOpen
 from loopin_streams.kafka.job import Absorber, Job
 from loopin_streams.kafka.marker import MARKER_KEY, Counts, Marker, check_marker
 from loopin_streams.kafka.meter import Meter, Meters
@@ -34,7 +34,7 @@ BROKER_ERRORS = (KafkaError, OSError, TimeoutError)
 """What goes away by itself; being fenced is not among them."""
 
 RETRY_S = (0.5, 1.0, 2.0, 5.0)
-"""Waits before a partition is opened again; the last one repeats."""
+"""Waits before a partition is opened again; the last one repeats, until something was committed."""
 
 Fatal = Callable[[BaseException], None]
 """Called once with the error that must end the process."""
@@ -54,6 +54,7 @@ class Runner:
         topic_id: str,
         *,
         on_fatal: Fatal,
+        on_refused: Callable[[RefusedToOpen], None] | None = None,
         partitions: int | None = None,
         store_ids: Mapping[str, str] | None = None,
         limits: Limits | None = None,
@@ -62,6 +63,8 @@ class Runner:
     ) -> None:
         """``partitions`` is how many the input topic has; by default what the settings say.
 
+        ``on_refused`` is told the last refusal when no partition is left to work on, which is fatal by
+        default.
         ``store_ids`` gives Kafka's ids of the job's state topic and history topics, by name without prefix.
         """
         self.job = job
@@ -71,6 +74,7 @@ class Runner:
         self._partitions = partitions or settings.partitions
         self._store_ids = dict(store_ids or {})
         self._on_fatal = on_fatal
+        self._on_refused = on_refused or on_fatal
         self._limits = limits or Limits()
         self._probe = probe
         self._meter = meter or Meters().of(job.name)
@@ -80,6 +84,7 @@ class Runner:
         self._open: dict[int, OpenPartition] = {}
         self._closing: dict[int, asyncio.Task[None]] = {}
         self._kept: dict[int, tuple[Marker, Absorber]] = {}
+        self._failures: dict[int, int] = {}
 
     # The lane's side.
 
@@ -168,11 +173,13 @@ class Runner:
 
     async def _open_guarded(self, partition: int) -> None:
         """Open a partition, again and again while the broker fails."""
-        for attempt in count():
+        for attempt in count(self._failures.get(partition, 0)):
+            if not self._may_open(partition):
+                return
             try:
                 await self._open_partition(partition)
-            except RefusedToOpen as error:
-                self._refuse(partition, error)
+            except (RefusedToOpen, *PERMANENT) as error:
+                self._refuse(partition, self._refusal(partition, error))
             except BROKER_ERRORS as error:
                 log.warning("open_failed", job=self.job.name, partition=partition, reason=_said(error))
                 await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
@@ -189,11 +196,32 @@ class Runner:
         self._refused[partition] = error
         del self._opening[partition]
         if not self._opening and not self._open:
-            self._on_fatal(error)
+            self._on_refused(error)
 
-    async def _reopen(self, partition: int, closing: asyncio.Task[None]) -> None:
+    def _refusal(self, partition: int, error: BaseException) -> RefusedToOpen:
+        """What the broker refuses for good counts as a refusal of ours: somebody has to act."""
+        if isinstance(error, RefusedToOpen):
+            return error
+        return RefusedToOpen(
+            "broker_refused",
+            f"The broker refuses partition {partition} of job {self.job.name} ({_said(error)}): mend its "
+            "permissions or limits, then restart the worker.",
+        )
+
+    def _may_open(self, partition: int) -> bool:
+        """Whether the task that asks is to open the partition still.
+
+        Not so once it is revoked: aiokafka sometimes swallows the cancellation while it stops a consumer.
+        """
+        return self._opening.get(partition) is asyncio.current_task()
+
+    async def _reopen(self, partition: int, closing: asyncio.Task[None], error: BaseException) -> None:
         await asyncio.shield(closing)
-        await asyncio.sleep(RETRY_S[0])
+        if isinstance(error, (RefusedToOpen, *PERMANENT)):
+            if self._may_open(partition):
+                self._refuse(partition, self._refusal(partition, error))
+            return
+        await asyncio.sleep(RETRY_S[min(self._failures[partition], len(RETRY_S)) - 1])
         await self._open_guarded(partition)
 
     async def _open_partition(self, partition: int) -> None:
@@ -214,11 +242,10 @@ class Runner:
                 marker, state = await self._read_state(reader, partition)
                 absorber = self._kept_absorber(partition, marker)
                 if absorber is None:
-                    absorber = self.job.open(partition, self._topic_id)
+                    absorber = await asyncio.to_thread(self.job.open, partition, self._topic_id)
                     await self._restore(reader, partition, absorber, marker, state)
             self._probe("restored")
-            if self._opening.get(partition) is not asyncio.current_task():
-                # Revoked meanwhile: aiokafka sometimes swallows the cancellation while it stops a consumer.
+            if not self._may_open(partition):
                 return
             found = OpenPartition(
                 partition,
@@ -234,7 +261,7 @@ class Runner:
         finally:
             if not opened:
                 if absorber is not None:
-                    absorber.close()
+                    await asyncio.to_thread(absorber.close)
                 await outbox.stop()
         self._open[partition] = found
         self._meter.restore(monotonic() - begun)
@@ -320,25 +347,26 @@ class Runner:
             if found.clean:
                 self._kept[partition] = (found.marker, found.absorber)
             else:
-                found.absorber.close()
+                await asyncio.to_thread(found.absorber.close)
 
     async def _give_up(self, failed: OpenPartition) -> None:
         try:
             await failed.close()
         finally:
-            failed.absorber.close()
+            await asyncio.to_thread(failed.absorber.close)
             del self._closing[failed.partition]
 
     def _failed(self, failed: OpenPartition, error: BaseException) -> None:
-        """Work on a partition has ended: what the broker caused concerns that partition only."""
+        """Work on a partition has ended: the broker's errors and refusals concern that partition only."""
         partition = failed.partition
-        if isinstance(error, BROKER_ERRORS):
+        if isinstance(error, (*BROKER_ERRORS, RefusedToOpen)):
             log.warning("partition_failed", job=self.job.name, partition=partition, reason=_said(error))
             # Unless it was revoked before its task's end was told.
             if self._open.get(partition) is failed:
                 del self._open[partition]
+                self._failures[partition] = 1 + (0 if failed.advanced else self._failures.get(partition, 0))
                 closing = self._closing[partition] = asyncio.create_task(self._give_up(failed))
-                self._opening[partition] = asyncio.create_task(self._reopen(partition, closing))
+                self._opening[partition] = asyncio.create_task(self._reopen(partition, closing, error))
             return
         if isinstance(error, Fenced):
             log.error("fenced", job=self.job.name, partition=partition, reason=str(error))

@@ -17,7 +17,7 @@ from loopin_streams.enrich.counting import count_events
 from loopin_streams.enrich.dead_letters import project_of
 from loopin_streams.enrich.draft import Draft
 from loopin_streams.enrich.job import EnrichJob
-from loopin_streams.enrich.seen import WINDOW_MS, uuid_hash
+from loopin_streams.enrich.seen import uuid_hash
 from loopin_streams.enrich.steps.lateness import judge
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.job import Message
@@ -199,7 +199,7 @@ class EnrichRebuild:
         """Records for ``seen``: the uuids of the hours before the watermark, and those since."""
         seen = absorber.context.seen
         messages: list[Message] = []
-        since = 0 if self.watermark is None else self.watermark - WINDOW_MS
+        since = 0 if self.watermark is None else self.watermark - self.settings.seen_ms
         share = Share(plan.partition, self.partitions)
         async with aclosing(self.truth.identities(share, since=since)) as blocks:
             async for block in blocks:

@@ -525,6 +525,19 @@ def test_one_client_whose_clock_runs_ahead_closes_nothing() -> None:
     assert ledger.counts.late == {}
 
 
+def test_a_partition_of_nothing_but_refused_or_repeated_records_does_not_hold_the_watermark() -> None:
+    ledger = Ledger()
+    absorber = ledger.open()
+    ledger.absorb(absorber, [RawRecord(b"broken", 0, RECEIVED_MS)])
+    assert ledger.marker.watermark == RECEIVED_MS - MINUTE
+    ledger.absorb(absorber, [click(1, at=RECEIVED_MS), RawRecord(b"broken", 2, RECEIVED_MS + HOUR)])
+    assert ledger.marker.watermark == RECEIVED_MS - MINUTE, "a good event tells the time"
+    again = RawRecord(click(1, at=RECEIVED_MS).value, 3, RECEIVED_MS + 2 * HOUR)
+    ledger.absorb(absorber, [again, RawRecord(b"", 4, RECEIVED_MS + 2 * HOUR - 1)])
+    assert ledger.counts.dropped == {"duplicate": 1}
+    assert ledger.marker.watermark == RECEIVED_MS + 2 * HOUR - MINUTE
+
+
 def test_windows_that_are_gone_leave_memory_and_state_but_not_before_they_are_published() -> None:
     ledger = Ledger()
     absorber = ledger.open()

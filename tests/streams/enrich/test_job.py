@@ -134,6 +134,7 @@ def test_a_dead_letter_says_where_it_was_and_why() -> None:
         "body": record.value,
         "key": b"k",
         "project": "demo",
+        "scrubbed": False,
     }
 
 
@@ -145,6 +146,31 @@ def test_a_dead_letters_body_is_cut_but_its_size_and_hash_are_the_wholes() -> No
     assert letter.sha256 == sha256(whole).hexdigest()
     [wire] = values(output, "events.dlq")
     assert base64.b64decode(json.loads(wire)["body"]) == whole[:MAX_BODY_BYTES]
+
+
+def test_private_text_is_not_kept_in_a_dead_letter_either() -> None:
+    secret = {"text": "meet me at nine", "to": "u2"}
+    for fields, reason in (
+        ({"distinct_id": "null"}, "distinct_id_forbidden"),
+        ({"distinct_id": 5}, "wrong_type"),
+        ({"uuid": "no uuid"}, "uuid_invalid"),
+    ):
+        value = body(event="message_sent", properties=secret, **fields)
+        [letter] = letters(absorb(value))
+        assert letter.reason == reason
+        assert b"nine" not in letter.body
+        assert json.loads(letter.body) == json.loads(value) | {"properties": {"to": "u2"}}
+        assert (letter.size, letter.sha256) == (len(value), sha256(value).hexdigest())
+        assert letter.scrubbed
+        assert letter.truncated, "a replay looks for the whole record on the log"
+    for other in (
+        body(event="feedback_submitted", properties=secret, distinct_id="null"),
+        body(event="message_sent", properties={"to": "u2"}, distinct_id="null"),
+        body(event="message_sent", properties="none"),
+        b"no event",
+    ):
+        [letter] = letters(absorb(other))
+        assert (letter.body, letter.scrubbed, letter.truncated) == (other, False, False)
 
 
 def test_what_the_history_holds_is_a_duplicate() -> None:

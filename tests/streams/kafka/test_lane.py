@@ -11,8 +11,9 @@ from faust.types import TP
 
 from loopin_streams.enrich.steps.partition import partition_of
 from loopin_streams.kafka.batch import Batch
-from loopin_streams.kafka.lane import LaneSchema, _batches, _note_ends
+from loopin_streams.kafka.lane import LaneApp, LaneSchema, _batches, _note_ends
 from loopin_streams.kafka.partition import OpenPartition
+from loopin_streams.kafka.settings import KafkaSettings
 from tests.streams.conftest import Run, Scenario
 from tests.streams.exactly_once import assert_exactly_once, event, mixed_events
 from tests.streams.installation import Installation
@@ -37,6 +38,12 @@ def delivered(target: Any, start: int, position: int | None, records: Any) -> li
     """The batches handed to Faust after a fetch from ``start`` that left the consumer at ``position``."""
     found = dict(_batches(FakeConsumer(position), {AT: (target, start)}, {AT: records} if records else {}))
     return [message.value[1] for messages in found.values() for message in messages]
+
+
+def test_a_spare_worker_that_fetches_nothing_stays_in_the_group() -> None:
+    # aiokafka leaves a group after so long without a fetch, and does not join again.
+    runner: Any = SimpleNamespace(job=SimpleNamespace(name="enrich"))
+    assert LaneApp(KafkaSettings(), runner).conf.broker_max_poll_interval > 365 * 86_400
 
 
 def test_the_schema_hands_key_and_value_over_untouched() -> None:

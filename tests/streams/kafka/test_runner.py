@@ -7,15 +7,15 @@ import gc
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
 from loopin_streams.kafka.batch import Batch, Record
-from loopin_streams.kafka.errors import Fenced
+from loopin_streams.kafka.errors import Fenced, RefusedToOpen
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.kafka.partition import Limits, OpenPartition
@@ -350,6 +350,72 @@ async def test_a_partition_that_fails_just_as_it_is_given_up_opens_again(
     assert held.runner.opened == frozenset()
     assert (await held.open()) is not found
     await held.absorb(0, 5)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        # The runner has no event for it.
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def failing_commit(held: Held, monkeypatch: pytest.MonkeyPatch, error: Exception) -> OpenPartition:
+    """Partition 0, whose next commit fails."""
+    found = await held.open()
+
+    async def commit(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(found._outbox, "commit", commit)
+    found.submit(Batch(held.runner.topic, 0, 0, 5, ()))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TopicAuthorizationFailedError("not yours"), "broker_refused"),
+        (MessageSizeTooLargeError("too large"), "broker_refused"),
+        (RefusedToOpen("state_version", "written by a newer version"), "state_version"),
+    ],
+)
+async def test_what_no_retry_mends_leaves_the_partition_closed_and_says_so(
+    hold: Hold, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    held = hold()
+    await failing_commit(held, monkeypatch, error)
+    await until(lambda: held.failures)
+    [refusal] = held.failures
+    assert isinstance(refusal, RefusedToOpen)
+    assert refusal.code == code
+    assert held.runner.opened == frozenset()
+    assert held.runner.unready() == f"Partition 0 is refused: {refusal}"
+    # Whoever gets it once more, after the mend, tries again.
+    held.failures.clear()
+    await held.runner.revoke([0])
+    monkeypatch.undo()
+    await held.open()
+    await held.absorb(0, 5)
+
+
+async def test_waits_grow_while_nothing_is_committed(hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = hold()
+    monkeypatch.setattr("loopin_streams.kafka.runner.RETRY_S", waits := (0.011, 0.022, 0.033))
+    slept: list[float] = []
+
+    async def sleep(seconds: float, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        if seconds in waits:
+            slept.append(seconds)
+        await pause(seconds)
+
+    for _ in range(3):
+        found = await failing_commit(held, monkeypatch, KafkaConnectionError("away"))
+        monkeypatch.setattr("loopin_streams.kafka.runner.asyncio.sleep", sleep)
+        await until(lambda: held.runner.partition(0) not in (found, None))  # noqa: B023
+    assert slept == [0.011, 0.022, 0.033]
+    monkeypatch.undo()
+    await held.absorb(0, 5)
+    assert held.failures == []
 
 
 async def test_state_that_another_worker_moved_on_is_restored_anew(hold: Hold) -> None:

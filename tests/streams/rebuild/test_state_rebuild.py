@@ -40,13 +40,26 @@ def absorb(installation: Installation, seed: int, before: list[RawRecord] | None
     assert worker.terminate() == 0
 
 
-def refused(worker: Worker, code: str) -> None:
-    """The worker has ended with exit code 78, one sentence that says what to do, and this code."""
-    assert worker.wait() == 78, worker.said()
-    [end] = [line for line in worker.said().splitlines() if "worker_ends" in line]
+def refused(worker: Worker, code: str, job: str = "enrich") -> None:
+    """A worker has refused a job's partitions with this code and one sentence that says what to do."""
+    end = refusal(worker, job)
     assert f"code={code}" in end
     assert "run `loopin state rebuild" in end
     assert "Traceback" not in worker.said()
+
+
+def refusal(worker: Worker, job: str) -> str:
+    """What a worker says that refuses a job's partitions.
+
+    Those of the merge it leaves closed, and enriches on; without the enrichment it ends with exit code 78.
+    """
+    if job == "enrich":
+        assert worker.wait() == 78, worker.said()
+        [end] = [line for line in worker.said().splitlines() if "worker_ends" in line]
+        return end
+    wait_until(lambda: worker.refused(job) == {0, 1}, "it has refused both partitions of the merge")
+    assert worker.terminate() == 0
+    return next(line for line in worker.said().splitlines() if "partition_refused" in line)
 
 
 def outputs(installation: Installation) -> list[int]:
@@ -69,7 +82,7 @@ class Recreated:
     def __call__(self, installation: Installation) -> None:
         absorb(installation, 1)
         damage.recreate(installation, self.topic)
-        refused(installation.start(), self.code)
+        refused(installation.start(), self.code, self.job)
         rebuild(installation, self.job)
         assert differences(installation).none
         absorb(installation, 2)
@@ -101,7 +114,7 @@ class RecreatedWhileItRuns:
         wait_until(told, "it has gone on, or ended")
         if not worker.ended:
             worker.terminate()
-        assert installation.start().wait() == 78
+        refusal(installation.start(), self.job)
         rebuild(installation, self.job)
         absorb(installation, 3)
 
@@ -206,7 +219,7 @@ def a_record_of_each_kind(installation: Installation) -> None:
     for name, spoilt in SPOILT.items():
         undo = spoil(installation, spoilt)
         worker = installation.start()
-        refused(worker, spoilt.code)
+        refused(worker, spoilt.code, "merge" if name.startswith(("merge", "newer merge")) else "enrich")
         undo()
         assert outputs(installation) == before, name
     absorb(installation, 2)
@@ -234,7 +247,7 @@ def partials_of_a_newer_version(installation: Installation) -> None:
     for partition in range(2):
         value = b'{"partition":0,"position":1,"version":2}'
         damage.write(installation, "windows", partition, b"0", value)
-    refused(installation.start(), "state_version")
+    refused(installation.start(), "state_version", "merge")
     rebuild(installation, "merge")
     absorb(installation, 2)
 
@@ -314,7 +327,6 @@ class Killed:
 
     point: str
     passing: int
-    ends: bool = True
 
     def __call__(self, installation: Installation) -> None:
         absorb(installation, 1)
@@ -323,10 +335,9 @@ class Killed:
         assert None in old, "nobody takes the old ones for true"
         worker = installation.start()
         wait_until(lambda: "code=marker_missing" in worker.said(), "it refuses")
-        if self.ends:
-            assert worker.wait() == 78
-        else:
-            worker.terminate()
+        if not worker.ended:
+            worker.send(signal.SIGTERM)
+        assert worker.wait() in (0, 78)
         rebuild(installation)
         absorb(installation, 2)
 
@@ -408,7 +419,7 @@ SCENARIOS: dict[str, Scenario] = {
     "markers beyond the log": the_markers_lie_beyond_the_log,
     "records lost": records_lost_before_they_were_absorbed,
     "partitions added": partitions_added,
-    "killed when begun": Killed("before_commit", 2, ends=False),
+    "killed when begun": Killed("before_commit", 2),
     "killed between partitions": Killed("sent:profiles", 2),
     "killed before the last marker": Killed("sent:merge.state", 4),
     "a worker that wakes afterwards": a_worker_that_wakes_afterwards,
