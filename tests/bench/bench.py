@@ -33,9 +33,10 @@ class Bench:
         broker: runs throughout.
         systems: which to run, in order.
         runs: how often.
-        scale: of every number of events; 1 is what the report is made with.
+        scale: of every number of events; the targets are for 1.
         logs: folder for what systems print.
         tell: shows progress.
+        loop_s: the machine's speed, see ``machine.loop_s``.
     """
 
     broker: Broker
@@ -45,6 +46,7 @@ class Bench:
     logs: Path
     tell: Report
     figures: list[Figure] = field(default_factory=list)
+    loop_s: float | None = None
     _known: dict[Any, Any] = field(default_factory=dict)
     start_ms: int = 0
 
@@ -63,6 +65,7 @@ class Bench:
 
     def add(self, figure: Figure) -> None:
         """Keep a figure, and show it."""
+        figure.loop_s = self.loop_s
         self.figures.append(figure)
         self.tell(line(figure))
 

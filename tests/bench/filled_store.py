@@ -1,4 +1,4 @@
-"""A store filled with events, and how long it takes to answer.
+"""A store filled with events and their windows, and how long it takes to answer.
 
 Run as ``python -m tests.bench.filled_store FOLDER EVENTS``.
 """
@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
+from math import isclose
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
 
 from loopin_api.queries.overview import overview
-from loopin_api.timespan import last_days
+from loopin_api.timespan import Timespan, last_days
 from loopin_sinks.migrate import migrate
 from loopin_sinks.store import Store, StoreSettings, open_store
+from tests.bench.dashboard import DASHBOARD, FILL_WINDOWS
 from tests.bench.messages import PROJECT
 from tests.bench.subject import end_with_the_bench, say
 
 DAYS = 30
+DAY_S = 86_400
 REPEATS = 30
 STEP = 100_000
 """Rows of one insert: larger ones need more memory than the store allows itself."""
@@ -60,30 +65,57 @@ async def main(folder: Path, events: int) -> None:
     store = open_store(settings)
     await migrate(store, settings)
     now = datetime.now(UTC)
-    for begin in range(0, events, STEP):
-        await store.command(
-            FILL,
-            {
-                "project": PROJECT,
-                "end": int(now.timestamp()),
-                "seconds": DAYS * 86_400,
-                "begin": begin,
-                "count": min(STEP, events - begin),
-            },
-        )
+    await _fill(store, events, int(now.timestamp()))
     say("filled")
+    wrong = await _wrong(store, events, now)
     more: dict[str, float] = {}
     for days in ASKED_DAYS:
-        times = [await _asked(store, days, now) for _ in range(REPEATS)]
-        more |= {f"overview_{days}d_p{q}_ms": float(np.percentile(times, q)) for q in (50, 95)}
-    say("done", more=more)
+        ask = partial(overview, store, PROJECT, last_days(days, now, UTC), "EUR")
+        more |= await _timed(f"overview_{days}d", ask)
+    for name, query in DASHBOARD.items():
+        # A query that finds nothing would be fast.
+        wrong = wrong or ("" if await query(store, PROJECT, now) else f"{name} finds nothing")
+        more |= await _timed(name, partial(query, store, PROJECT, now))
+    say("done", more=more, wrong=wrong)
     await store.close()
 
 
-async def _asked(store: Store, days: int, now: datetime) -> float:
-    began = monotonic()
-    await overview(store, PROJECT, last_days(days, now, UTC), "EUR")
-    return (monotonic() - began) * 1000
+async def _fill(store: Store, events: int, end_s: int) -> None:
+    known = {"project": PROJECT, "end": end_s, "seconds": DAYS * DAY_S}
+    for begin in range(0, events, STEP):
+        await store.command(FILL, {**known, "begin": begin, "count": min(STEP, events - begin)})
+    # A day at a time, for the same reason.
+    for day in range(DAYS + 1):
+        start = (end_s // DAY_S - day) * DAY_S
+        await store.command(FILL_WINDOWS, {"project": PROJECT, "start": start, "end": start + DAY_S})
+
+
+async def _wrong(store: Store, events: int, now: datetime) -> str:
+    """How the overview of all days differs from the rule of the fill; "" where it does not."""
+    span = last_days(DAYS, now, UTC)
+    found = await overview(store, PROJECT, span, "EUR")
+    count, revenue = expected(events, int(now.timestamp()), span)
+    if found.tracked_events == count and isclose(found.revenue["EUR"], revenue):
+        return ""
+    return f"the overview says {found.tracked_events} events, {found.revenue}; not {count}, {revenue} EUR"
+
+
+def expected(events: int, end_s: int, span: Timespan) -> tuple[int, float]:
+    """By the rule of ``FILL``: how many events a span that ends with them has, and its revenue."""
+    number = np.arange(events)
+    kept = number[end_s - number * 7919 % (DAYS * DAY_S) >= span.start.timestamp()]
+    amount, kind = kept % 400 / 4, kept % 100
+    return len(kept), float(amount[(kind >= 90) & (kind < 98)].sum() - amount[kind >= 98].sum())
+
+
+async def _timed(name: str, ask: Callable[[], Awaitable[object]]) -> dict[str, float]:
+    """Quantiles of the times (ms) that a query takes, asked again and again."""
+    times = []
+    for _ in range(REPEATS):
+        began = monotonic()
+        await ask()
+        times.append((monotonic() - began) * 1000)
+    return {f"{name}_p{q}_ms": float(np.percentile(times, q)) for q in (50, 95)}
 
 
 if __name__ == "__main__":

@@ -11,12 +11,10 @@ from loopin_schemas.event import Event
 
 NAMES = frozenset({"payment_succeeded", "ticket_purchased", "payment_refunded"})
 WINDOW_MS = 10_000
-LATENESS_MS = 10_000
-"""Twice the disorder within one partition, for systems with a watermark for each partition."""
-
 BACKLOG_LATENESS_MS = 7_200_000
-"""For systems that have one watermark over partitions: a backlog is read one partition ahead of another, so
-a shorter grace would drop what is behind. Closing events lie further ahead than this."""
+"""How long windows wait for late events, the same for every system that closes them. Some have one watermark
+over partitions, and a backlog is read one partition ahead of another: a shorter grace would drop what is
+behind. Closing events lie further ahead than this."""
 
 decode_event = decoder(Event).decode
 """The decoder that every system is given."""

@@ -23,8 +23,9 @@ WAYS = {
         "hours and days, and serve the API"
     ),
     "quix": (
-        "at least once, its default; a checkpoint each second. Windows after `group_by` (a repartition "
-        "topic), state in RocksDB with changelog topics; rows by a `BatchingSink`"
+        "at least once, with a checkpoint every 5 s, both its defaults. Windows after `group_by` (a "
+        "repartition topic), state in RocksDB with changelog topics; rows by a `BatchingSink`, which writes "
+        "at checkpoints"
     ),
     "faust": (
         "at least once. Agents, `group_by` and tables in memory with changelog topics; rows from `take`. "

@@ -62,7 +62,7 @@ class Progress:
     def __init__(self, expected: int) -> None:
         self._expected = expected
         self.worked_off = 0
-        self._begun = False
+        self._begun = self._done = False
 
     @property
     def complete(self) -> bool:
@@ -78,7 +78,9 @@ class Progress:
     def add(self, count: int = 1, **found: Any) -> None:
         """So many more are worked off; ``found`` goes along with ``done``."""
         self.worked_off += count
-        if self.worked_off == self._expected:
+        # What is delivered again counts again, so a batch may step over the number.
+        if self.complete and not self._done:
+            self._done = True
             say("done", **found)
 
 

@@ -12,12 +12,13 @@ from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import Marker
 from tests.bench import oracle
 from tests.bench.messages import Messages, closing_messages, read_messages, write_messages
-from tests.bench.purchases import Row
+from tests.bench.purchases import BACKLOG_LATENESS_MS, Row
 from tests.bench.subject import Order, Progress
 from tests.bench.systems.loopin import Sums, Windows
 
 START_MS = 1_790_000_040_000
 PARTITIONS = 3
+CLOSING_MS = 2 * BACKLOG_LATENESS_MS
 ORDER = Order(
     bootstrap="", prefix="", topic="", out="out", events=1, kept=0, partitions=PARTITIONS, folder=""
 )
@@ -62,7 +63,7 @@ def test_windows_and_their_sums_are_the_oracles(tmp_path: Path, restored: bool) 
     inputs: list[list[Sent]] = [[] for _ in range(PARTITIONS)]
     for key, body in read_messages(path):
         inputs[sum(key) % PARTITIONS].append(Sent(0, key, body))
-    for key, body, partition in closing_messages(START_MS, PARTITIONS, 3_600_000):
+    for key, body, partition in closing_messages(START_MS, PARTITIONS, CLOSING_MS):
         inputs[partition].append(Sent(0, key, body))
 
     shares: list[Sent] = []
@@ -75,7 +76,7 @@ def test_windows_and_their_sums_are_the_oracles(tmp_path: Path, restored: bool) 
             output = job.absorb(records[begin : begin + 500], 0)
             log.commit(output)
             shares += [Sent(0, key, value) for to in output.routed.values() for key, value in to]
-        last_window = START_MS + 3_600_000
+        last_window = START_MS + CLOSING_MS
         assert all(int(key.split(b":")[1]) >= last_window for key in log.state), "closed windows are removed"
 
     found: oracle.PurchaseWindows = {}

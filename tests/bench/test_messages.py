@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopin_schemas.errors import InvalidEvent
@@ -35,6 +35,7 @@ def test_a_file_is_read_back_as_it_was_made(tmp_path: Path) -> None:
     assert list(read_messages(tmp_path / "messages")) == list(lines(wanted))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2000), st.integers(1, 100), st.booleans())
 def test_times_lie_in_the_span_and_uuids_are_unique(events: int, users: int, zipf: bool) -> None:
     found = [json.loads(body) for _, body in lines(Messages(events, START_MS, users=users, zipf=zipf))]

@@ -1,16 +1,17 @@
-"""Figures are kept and merged, and the report says what they say."""
+"""Figures are kept and merged, and the report says what they say and what they were to say."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.bench.__main__ import JOBS
+from tests.bench.__main__ import JOBS, REPORT, asked_for
 from tests.bench.figures import Figure, load, merged, save
-from tests.bench.jobs.open_loop import percentiles
+from tests.bench.jobs.open_loop import behind, not_held, percentiles, read
 from tests.bench.report import report
 
 
@@ -41,11 +42,22 @@ def test_figures_are_plain_json_and_read_back(tmp_path: Path) -> None:
     assert load(tmp_path / "none") == []
 
 
-def test_a_job_that_ran_anew_replaces_its_earlier_figures_of_that_system() -> None:
+def test_a_case_that_ran_anew_replaces_the_earlier_figures_of_its_system() -> None:
     earlier = [figure("loopin", 1, 1.0), figure("quix", 1, 2.0), figure("loopin", 1, 3.0, job="J1")]
-    new = [figure("loopin", 1, 4.0)]
+    new = [figure("loopin", run, 4.0) for run in (1, 2)]
 
-    assert merged(earlier, new) == [earlier[1], earlier[2], new[0]]
+    assert merged(earlier, new, 2) == [*new, earlier[1], earlier[2]]
+
+
+def test_an_interrupted_case_replaces_nothing_but_fills_a_gap() -> None:
+    earlier = [figure("loopin", run, 1.0) for run in (1, 2, 3)]
+    new = [figure("loopin", 1, 4.0), figure("quix", 1, 5.0)]
+
+    assert merged(earlier, new, 3) == [*earlier, new[1]]
+
+
+def rows(text: str, *names: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith(tuple(f"| {name}" for name in names))]
 
 
 def test_the_report_gives_medians_with_their_spread_and_names_what_is_wrong() -> None:
@@ -60,13 +72,91 @@ def test_the_report_gives_medians_with_their_spread_and_names_what_is_wrong() ->
     text = report(figures, "Machine: a test.")
 
     assert "Machine: a test." in text
-    assert "2026-01-02" in text
-    ours, theirs = [line for line in text.splitlines() if line.startswith(("| this project", "| Quix"))]
+    assert "3 runs on 2026-01-02." in text
+    assert "| Date |" not in text
+    ours, theirs = rows(text, "this project", "Quix")
     assert ours.split(" | ")[1:5] == ["1,000", "200,000 (100,000-300,000)", "1.0x", "5.0 (3.3-10.0)"]
-    assert ours.endswith("102 (101-103) | equal |")
+    assert ours.endswith("102 (101-103) | - | equal |")
     assert "| 4.0x |" in theirs
+    assert "| >= 2x: met |" in theirs
     assert "**WRONG** in 1 of 2: of 9 windows 1 missing" in theirs
     assert "thing 1.2" in text
+
+
+def test_rows_of_different_days_are_dated() -> None:
+    old, new = figure("quix", 1, 50_000.0), figure("loopin", 1, 100_000.0)
+    new.date = "2026-03-04"
+
+    ours, theirs = rows(report([old, new], ""), "this project", "Quix")
+
+    assert "| 2026-03-04 |" in ours
+    assert "| 2026-01-02 |" in theirs
+
+
+def test_the_machines_speed_is_given() -> None:
+    figures = [figure("loopin", run, 1.0) for run in (1, 2)]
+    figures[0].loop_s, figures[1].loop_s = 0.5, 1.5
+
+    assert "a pure Python loop take 1.00 (0.50-1.50) s." in report(figures, "")
+
+
+TARGETS: dict[str, tuple[list[Figure], str]] = {
+    "a rate": ([figure("loopin", 1, 40_000.0, job="J2")], ">= 50,000 events/s: **missed by 20 %**"),
+    "a multiple": (
+        [figure("loopin", 1, 249.0), figure("faust", 1, 10.0)],
+        ">= 25x: **missed by less than 1 %**",
+    ),
+    "a latency": (
+        [Figure(job="open", system="loopin", run=1, case="5,000 events/s", more={"p99_ms": 2000.0})],
+        "p99 <= 2 s: met",
+    ),
+    "a rate that was not held": (
+        [Figure(job="open", system="loopin", run=1, case="5,000 events/s", not_held="far")],
+        "p99 <= 2 s: missed",
+    ),
+    "the slowest query": (
+        [
+            Figure(
+                job="queries",
+                system="loopin",
+                run=1,
+                case="10,000,000 events",
+                more={"overview_1d_p95_ms": 30.0, "user_events_p95_ms": 450.0, "export_p95_ms": 5000.0},
+            )
+        ],
+        "every p95 but the export's <= 300 ms: **missed by 50 %**",
+    ),
+    "growth": (
+        [
+            Figure(job="users", system="loopin", run=1, case="10,000 known users", cpu_us_per_event=20.0),
+            Figure(
+                job="users",
+                system="loopin",
+                run=1,
+                case="1,000,000 known users",
+                cpu_us_per_event=21.0,
+                rss_mb=5000.0,
+                more={"stream_rss_mb": 630.0},
+            ),
+        ],
+        "a worker <= 600 MB: **missed by 5 %**; all <= 4 GB: **missed by 25 %**; "
+        "CPU <= 1.1x of 10,000 users': met",
+    ),
+}
+
+
+@pytest.mark.parametrize(("figures", "said"), TARGETS.values(), ids=TARGETS)
+def test_targets_stand_beside_the_figures(figures: Sequence[Figure], said: str) -> None:
+    assert f"| {said} |" in report(figures, "")
+
+
+def test_a_scaled_command_reports_only_where_it_is_told_to() -> None:
+    assert asked_for([]).report == REPORT
+    assert asked_for(["--no-report"]).report is None
+    assert asked_for(["--scale", "0.3"]).report is None
+    scaled = asked_for(["--scale", "0.3", "--report", "here.md"])
+    assert scaled.report == Path("here.md")
+    assert scaled.figures.name == "bench-x0.3.json"
 
 
 def test_every_job_has_its_section_and_each_case_a_row() -> None:
@@ -94,7 +184,7 @@ def test_percentiles_leave_the_warm_up_out_and_weigh_every_event_alike(tmp_path:
     measured = np.column_stack((np.arange(100, 1101), np.arange(0, 1001)))
     np.concatenate((warm_up, measured)).astype(np.int64).tofile(path)
 
-    found = percentiles(path, 100)
+    found = percentiles(read(path), 100)
 
     assert found == {
         "p50_ms": 500.0,
@@ -104,3 +194,13 @@ def test_percentiles_leave_the_warm_up_out_and_weigh_every_event_alike(tmp_path:
         "max_ms": 1000.0,
         "measured": 1001.0,
     }
+
+
+def test_a_rate_is_held_unless_seconds_of_events_wait_at_the_end() -> None:
+    latencies = np.array([(0, 10), (10, 10), (20, 10), (30, 11)])
+
+    assert behind(latencies, 6, 30) == 3
+    assert behind(latencies, 4, 41) == 0
+    assert not_held(3000, 0, 1000) == ""
+    assert not_held(7000, 0, 1000) == "7,000 events (7.0 s) behind at the end, all stored later"
+    assert not_held(20, 5, 1000).endswith("5 not stored a minute later")

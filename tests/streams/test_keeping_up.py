@@ -1,4 +1,9 @@
-"""A worker's readiness while it is behind, while it stands still, and once it has caught up."""
+"""A worker's readiness while it is behind, while it stands still, and once it has caught up.
+
+A worker that gathers a whole batch before it takes anything is held up by half a batch for as long as the
+test wants, and goes on with the other half. Its merge never gets a whole batch, so a worker that takes what
+comes must follow for all to be caught up.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +17,15 @@ from tests.streams.installation import Installation, Worker, wait_until
 from tests.streams.scraped import Scraped, address, get
 
 BATCH = 50
-"""Records that a transaction of these workers takes; with fewer, they wait for more."""
-
-LINGER_S = 8.0
-"""How long they do. The windows of the first batch wait as long before the merge takes them."""
+"""Records that a transaction of the gathering workers takes."""
 
 NEVER_S = 3600.0
 
-LOOKS_S = 4.0
-"""A watch looks once a second, on a busy machine a little less often."""
 
-
-def worker_with(installation: Installation, *, max_lag_s: float, stall_s: float) -> Worker:
+def gathering(installation: Installation, *, max_lag_s: float, stall_s: float) -> Worker:
     limits = {"max_lag_s": max_lag_s, "stall_s": stall_s}
     installation.settings = installation.settings.model_copy(update=limits)
-    return installation.start(max_events=BATCH, linger_s=LINGER_S)
+    return installation.start(max_events=BATCH, linger_s=NEVER_S)
 
 
 def publish_half_a_batch(installation: Installation) -> None:
@@ -52,29 +51,57 @@ def wait_ready(url: str) -> None:
     wait_until(lambda: get(f"{url}/readyz")[0] == 200, f"{url} is ready")
 
 
+def wait_caught_up(url: str) -> Scraped:
+    """What the worker says once its enrichment is no reason any more to be unready."""
+
+    def keeps_up() -> bool:
+        status, text = get(f"{url}/readyz")
+        return status != 0 and "enrich" not in text
+
+    wait_until(keeps_up, "the enrichment keeps up")
+    return Scraped.of(get(f"{url}/metrics")[1])
+
+
+def ready_in_the_hands_of_a_successor(installation: Installation, worker: Worker) -> None:
+    assert worker.terminate() == 0
+    wait_ready(address(installation.start()))
+
+
 def unready_after_downtime_until_it_has_caught_up(installation: Installation) -> None:
     publish_half_a_batch(installation)
     _, appended = oldest(installation)
-    url = address(worker_with(installation, max_lag_s=0.3, stall_s=NEVER_S))
+    worker = gathering(installation, max_lag_s=0.3, stall_s=NEVER_S)
+    url = address(worker)
 
     wait_unready(url, "s behind (limit 0.3 s): 25 records wait in")
 
     assert get(f"{url}/readyz?exclude=lag")[0] == 200, "it is at work"
-    before = time.time()
     metrics = Scraped.of(get(f"{url}/metrics")[1])
     assert metrics.total("loopin_consumer_lag_events", consumer="enrich") == BATCH // 2
-    seconds = metrics.total("loopin_consumer_lag_seconds", consumer="enrich")
-    assert seconds is not None
-    assert before - appended - LOOKS_S <= seconds <= time.time() - appended
+    lag_reaches_the_age_of_the_oldest(url, appended)
     publish_half_a_batch(installation)
-    wait_ready(url)
-    metrics = Scraped.of(get(f"{url}/metrics")[1])
+    metrics = wait_caught_up(url)
     assert metrics.total("loopin_consumer_lag_events", consumer="enrich") == 0
     assert metrics.total("loopin_consumer_lag_seconds", consumer="enrich") == 0
+    ready_in_the_hands_of_a_successor(installation, worker)
+
+
+def lag_reaches_the_age_of_the_oldest(url: str, appended: float) -> None:
+    """The age is as of a look: sooner or later one is past this moment, and none is ahead of the clock."""
+    now = time.time()
+
+    def reached() -> bool:
+        metrics = Scraped.of(get(f"{url}/metrics")[1])
+        seconds = metrics.total("loopin_consumer_lag_seconds", consumer="enrich") or 0.0
+        assert seconds <= time.time() - appended
+        return seconds >= now - appended
+
+    wait_until(reached, "the lag is the age of the oldest record")
 
 
 def unready_while_one_partition_stands_still(installation: Installation) -> None:
-    url = address(worker_with(installation, max_lag_s=NEVER_S, stall_s=0.5))
+    worker = gathering(installation, max_lag_s=NEVER_S, stall_s=0.5)
+    url = address(worker)
     wait_ready(url)
     publish_half_a_batch(installation)
     partition, _ = oldest(installation)
@@ -85,7 +112,9 @@ def unready_while_one_partition_stands_still(installation: Installation) -> None
     metrics = Scraped.of(get(f"{url}/metrics")[1])
     assert metrics.total("loopin_consumer_stalled_partitions", consumer="enrich") == 1
     publish_half_a_batch(installation)
-    wait_ready(url)
+    metrics = wait_caught_up(url)
+    assert metrics.total("loopin_consumer_stalled_partitions", consumer="enrich") == 0
+    ready_in_the_hands_of_a_successor(installation, worker)
 
 
 def ready_without_partitions(installation: Installation) -> None:

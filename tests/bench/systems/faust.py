@@ -46,7 +46,6 @@ def _application(order: Order, name: str) -> faust.App:
         topic_replication_factor=1,
         autodiscover=False,
         web_enabled=False,
-        broker_commit_interval=1.0,
     )
 
 

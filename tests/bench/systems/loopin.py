@@ -20,7 +20,7 @@ from loopin_streams.kafka.lane import LaneApp, lane_app
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.kafka.runner import Runner
 from loopin_streams.kafka.settings import KafkaSettings
-from tests.bench.purchases import LATENESS_MS, WINDOW_MS, Cell, Row, decode_event, purchase_of
+from tests.bench.purchases import BACKLOG_LATENESS_MS, WINDOW_MS, Cell, Row, decode_event, purchase_of
 from tests.bench.subject import Order, Progress, run, say
 from tests.bench.topics import ADMIN_S, admin_of, create_topics
 
@@ -131,8 +131,8 @@ class Windows(_Stateless):
                 cell = self._open[key] = Cell()
             cell.add(purchase)
             changed.add(key)
-            if purchase.timestamp - LATENESS_MS > self._watermark:
-                self._watermark = purchase.timestamp - LATENESS_MS
+            if purchase.timestamp - BACKLOG_LATENESS_MS > self._watermark:
+                self._watermark = purchase.timestamp - BACKLOG_LATENESS_MS
         output = Output(watermark=self._watermark)
         output.counts.read = len(records)
         for key in self._closed():
