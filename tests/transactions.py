@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import IsolationLevel, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 Open = dict[tuple[str, int], int]
 """The last offset that a transaction has written, by topic and partition."""

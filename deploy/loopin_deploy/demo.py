@@ -22,6 +22,7 @@ from loopin_schemas.topics import ENRICH_STATE
 from loopin_streams.kafka.marker import Counts
 from loopin_streams.kafka.progress import job_counts
 from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.kafka.topic_admin import TopicAdmin
 
 SHOP = "shop"
 COMMUNITY = "demo"
@@ -87,6 +88,7 @@ class Demo:
         on_stored: Callable[[int, int], None],
     ) -> None:
         self._settings = KafkaSettings(kafka_bootstrap=stack.state.bootstrap)
+        self._partitions: int
         self._progress_file = progress_folder / "ecom.json"
         self._on_replayed = on_replayed
         self._on_stored = on_stored
@@ -102,8 +104,12 @@ class Demo:
         Raises:
             DeployError: ``demo_stalled`` when nothing moves for a minute.
             ReplayError: the shop's file is missing.
+            BrokerUnreachable: no broker answers.
         """
         await self._caught_up()
+        # The workers may have been started with another number than this process's settings say.
+        topics = await asyncio.to_thread(TopicAdmin(self._settings).describe)
+        self._partitions = topics[ENRICH_STATE.name].partitions
         before = await self._state()
         started = time.monotonic()
         published = await asyncio.to_thread(self._publish)
@@ -168,7 +174,7 @@ class Demo:
 
     async def _state(self) -> _State:
         counts = await job_counts(
-            self._settings.kafka_bootstrap, self._settings.topic(ENRICH_STATE.name), self._settings.partitions
+            self._settings.kafka_bootstrap, self._settings.topic(ENRICH_STATE.name), self._partitions
         )
         stored = await asyncio.to_thread(
             lambda: sum(int(client.overview()["tracked_events"]) for client in self._clients.values())

@@ -106,7 +106,7 @@ async def _until_stored(settings: SinkSettings, topic_id: str, partitions: int, 
         if now != before:
             before, moved = now, monotonic()
         if monotonic() - moved > STALLED_S:
-            why = sink.writer.failing if sink is not None else None
+            why = sink.unready() if sink is not None else None
             raise RebuildRefused(
                 "sink_behind",
                 f"The sink has not stored all of {settings.topic(ENRICHED.name)} and does not go on"

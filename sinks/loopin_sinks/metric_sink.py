@@ -1,7 +1,8 @@
 """From ``metrics`` to the table ``metric_windows``.
 
 Rows are absolute and carry a revision, so a row that is stored twice counts once: the sink stores first and
-commits its offsets afterwards.
+commits its offsets afterwards, with the id of the topic that they are of. In another topic of the same name
+they say nothing: that one is read from its start.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from uuid import uuid4
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, IllegalStateError, UnknownMemberIdError
+from aiokafka.structs import OffsetAndMetadata
 
 from loopin_schemas.codec import decode
 from loopin_schemas.topics import METRICS
 from loopin_schemas.window import MetricWindow
+from loopin_sinks.progress import Progress
 from loopin_sinks.rows import by_month
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreError
@@ -41,15 +44,20 @@ class MetricSink(ConsumerRebalanceListener):
     ``failing`` holds one sentence while the store refuses inserts.
     """
 
-    def __init__(self, settings: SinkSettings, store: Store, retention: Callable[[str], int]) -> None:
+    def __init__(
+        self, settings: SinkSettings, store: Store, retention: Callable[[str], int], topic_id: str
+    ) -> None:
+        """``topic_id`` is Kafka's id of ``metrics``."""
         self.failing: str | None = None
         self.read_records = 0
         self.stored_rows = 0
         self.unreadable = 0
         self._assigned: frozenset[TopicPartition] = frozenset()
+        self._unchecked: frozenset[TopicPartition] = frozenset()
         self._settings = settings
         self._store = store
         self._retention = retention
+        self._topic_id = topic_id
         self._waiting: dict[Cell, MetricWindow] = {}
         self._read_up_to: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer
@@ -62,6 +70,7 @@ class MetricSink(ConsumerRebalanceListener):
             self._consumer.subscribe([self._settings.topic(METRICS.name)], listener=self)
             flushed = monotonic()
             while not stop.is_set():
+                await self._check_assigned()
                 if len(self._waiting) < MAX_WAITING:
                     self._take(await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=5000))
                 due = monotonic() - flushed >= self._settings.metric_interval_s
@@ -89,13 +98,14 @@ class MetricSink(ConsumerRebalanceListener):
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Forget what is not stored: its next owner reads it again."""
-        self._assigned = frozenset()
+        self._assigned = self._unchecked = frozenset()
         self._waiting.clear()
         self._read_up_to.clear()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Reading goes on from the committed offsets."""
-        self._assigned = frozenset(assigned)
+        """Reading goes on from the committed offsets, once it is known that they are of this topic."""
+        self._assigned = self._unchecked = frozenset(assigned)
+        self._consumer.pause(*assigned)
 
     def _new_consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
@@ -110,6 +120,21 @@ class MetricSink(ConsumerRebalanceListener):
             # A store that is away for long must not cost the sink its partitions.
             max_poll_interval_ms=3_600_000,
         )
+
+    async def _check_assigned(self) -> None:
+        fresh, self._unchecked = self._unchecked, frozenset()
+        if not fresh:
+            return
+        # The public `committed` leaves the metadata out.
+        committed = await self._consumer._coordinator.fetch_committed_offsets(list(fresh))
+        notes = {at: Progress.of(found.metadata) for at, found in committed.items()}
+        others = [at for at, note in notes.items() if note is not None and note.topic_id != self._topic_id]
+        # Partitions that have been given up meanwhile are looked at anew when they come back.
+        with suppress(IllegalStateError):
+            if others:
+                log.warning("metrics_created_again", partitions=sorted(at.partition for at in others))
+                await self._consumer.seek_to_beginning(*others)
+            self._consumer.resume(*fresh)
 
     def _take(self, found: dict[TopicPartition, list[Record]]) -> None:
         for at, records in found.items():
@@ -148,9 +173,10 @@ class MetricSink(ConsumerRebalanceListener):
         self._waiting = {}
         self._read_up_to = {at: end for at, end in self._read_up_to.items() if offsets.get(at) != end}
         if offsets:
+            note = Progress(self._topic_id).text()
             # Who has lost the partitions commits nothing; what it stored is stored again, with no effect.
             with suppress(CommitFailedError, IllegalGenerationError, UnknownMemberIdError, IllegalStateError):
-                await self._consumer.commit(offsets)
+                await self._consumer.commit({at: OffsetAndMetadata(end, note) for at, end in offsets.items()})
         return True
 
     async def _insert(self, windows: Sequence[MetricWindow]) -> None:

@@ -10,6 +10,8 @@ from prometheus_client.core import Metric
 from loopin_schemas.codec import decoder
 from loopin_sinks.metered_store import STORE_METRICS
 from loopin_sinks.metric_sink import MetricSink
+from loopin_sinks.repair.repairer import Repairer
+from loopin_sinks.repair.requests import MAX_PENDING
 from loopin_sinks.sink import Sink
 from loopin_sinks.window_rows import METRIC_WINDOWS
 from loopin_sinks.writer import TABLE
@@ -52,8 +54,27 @@ SEND_TO_QUERYABLE = Instrument(
     "From the client's sending to the end of the insert, quantiles of the latest 100,000 events.",
     ("quantile",),
 )
+REPAIRED = Instrument(
+    "loopin_repaired_windows",
+    "counter",
+    "Windows recomputed from the stored events by this process, because late events belong to them.",
+)
+REPAIRS_PENDING = Instrument(
+    "loopin_repairs_pending",
+    "gauge",
+    f"Windows that waited to be recomputed at the last look, at most {MAX_PENDING:,}; absent in a process "
+    "that leaves repairs to another.",
+)
+REPAIRS_FAILING = Instrument(
+    "loopin_repairs_failing",
+    "gauge",
+    "1 while windows cannot be recomputed, the log says why; else 0.",
+)
 
-SINK_METRICS = (READ, ROWS, UNREADABLE, *STORE_METRICS, FRESHNESS, NEWEST_EVENT, SEND_TO_QUERYABLE)
+SINK_METRICS = (
+    *(READ, ROWS, UNREADABLE, *STORE_METRICS, FRESHNESS, NEWEST_EVENT, SEND_TO_QUERYABLE),
+    *(REPAIRED, REPAIRS_PENDING, REPAIRS_FAILING),
+)
 
 
 class SinkCollector:
@@ -62,13 +83,17 @@ class SinkCollector:
     Args:
         sink: of events.
         metric_sink: of windows.
+        repairer: of windows that late events belong to.
         watch: of ``sink``, as the consumer ``events``, and of the enrichment before it.
         upstream: the name of the enrichment as a consumer.
     """
 
-    def __init__(self, sink: Sink, metric_sink: MetricSink, watch: LagWatch, upstream: str) -> None:
+    def __init__(
+        self, sink: Sink, metric_sink: MetricSink, repairer: Repairer, watch: LagWatch, upstream: str
+    ) -> None:
         self._sink = sink
         self._metric_sink = metric_sink
+        self._repairer = repairer
         self._watch = watch
         self._upstream = upstream
 
@@ -98,6 +123,19 @@ class SinkCollector:
         for quantile, milliseconds in zip(QUANTILES, found, strict=False):  # none before the first event
             latency.add_metric([str(quantile)], milliseconds / 1000)
         yield latency
+        yield from self._of_repairs()
+
+    def _of_repairs(self) -> Iterator[Metric]:
+        repaired = REPAIRED.counter()
+        repaired.add_metric([], self._repairer.repaired)
+        yield repaired
+        pending = REPAIRS_PENDING.gauge()
+        if self._repairer.pending is not None:
+            pending.add_metric([], self._repairer.pending)
+        yield pending
+        failing = REPAIRS_FAILING.gauge()
+        failing.add_metric([], float(self._repairer.failing is not None))
+        yield failing
 
 
 def freshness_s(watch: LagWatch, upstream: str) -> float | None:

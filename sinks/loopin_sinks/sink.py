@@ -26,39 +26,23 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from loopin_schemas.topics import DLQ, ENRICHED
+from loopin_sinks.pending import Pending
 from loopin_sinks.progress import Progress
+from loopin_sinks.refusals import outside, recreated, removed_unread
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
 from loopin_sinks.writer import Interrupted, RangeWriter
-from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
-from loopin_streams.kafka.reader import Log, Reader
+from loopin_streams.kafka.reader import Reader
 
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.1
 
+MAX_WAITING_BYTES = 64 << 20
+"""Values that wait for an insert, of all partitions: ``batch_size`` of the largest events would be 3 GB."""
+
 _LOST_GENERATION = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
-
-
-class _Pending:
-    """Records of one partition that are read but not stored: ``start`` <= offset < ``end``.
-
-    ``noted`` says whether the committed offset carries the end of a range, ``doubtful`` whether some of
-    the records may be stored already.
-    """
-
-    def __init__(self, start: int) -> None:
-        self.start = self.end = start
-        self.records: list[Record] = []
-        self.noted = self.doubtful = False
-
-    def take(self, records: Sequence[Record]) -> None:
-        self.records += records
-        self.end = records[-1].offset + 1
-
-    def clear(self) -> None:
-        self.start, self.records, self.doubtful = self.end, [], False
 
 
 class Sink(ConsumerRebalanceListener):
@@ -77,7 +61,8 @@ class Sink(ConsumerRebalanceListener):
         self._topic_id = topic_id
         self._joined = False
         self._owned: frozenset[TopicPartition] = frozenset()
-        self._pending: dict[TopicPartition, _Pending] = {}
+        self._pending: dict[TopicPartition, Pending] = {}
+        self._refused: dict[TopicPartition, RefusedToOpen] = {}
         self._working = asyncio.Lock()
         self._interrupted = asyncio.Event()
         self.writer = RangeWriter(
@@ -96,7 +81,7 @@ class Sink(ConsumerRebalanceListener):
     @property
     def leads(self) -> bool:
         """Whether this is the one of all sinks that does what only one should: it holds partition 0."""
-        return any(at.partition == 0 for at in self._pending)
+        return any(at.partition == 0 for at in self._owned - self._opening)
 
     def unready(self) -> str | None:
         """Why it is not at work, in one sentence; None when all it was assigned is open and stored.
@@ -107,8 +92,15 @@ class Sink(ConsumerRebalanceListener):
             return self.writer.failing
         if not self._joined:
             return "no partitions are assigned yet"
-        opening = sorted(at.partition for at in self._owned - self._pending.keys())
-        return f"partitions are being opened: {', '.join(map(str, opening))}" if opening else None
+        if self._opening:
+            opening = sorted(at.partition for at in self._opening)
+            return f"partitions are being opened: {', '.join(map(str, opening))}"
+        refused = sorted((at.partition, str(why)) for at, why in self._refused.items())
+        return " ".join(f"Partition {number} is refused: {why}" for number, why in refused) or None
+
+    @property
+    def _opening(self) -> frozenset[TopicPartition]:
+        return self._owned - self._pending.keys() - self._refused.keys()
 
     async def positions(self) -> dict[int, int]:
         """For each assigned partition the offset of the first record that is not stored."""
@@ -130,8 +122,11 @@ class Sink(ConsumerRebalanceListener):
     async def run(self, stop: asyncio.Event) -> None:
         """Store events until ``stop`` is set; what was read by then is stored first.
 
+        A partition whose offset does not fit the topic is left alone while there are others to work on.
+
         Raises:
-            RefusedToOpen: the topic is another one than the offsets were committed for, or has lost records.
+            RefusedToOpen: the topic is another one than the offsets were committed for, or has lost records,
+                in every partition that this sink was assigned.
             KafkaError: the broker refuses for good.
         """
         await self.writer.warm()
@@ -145,12 +140,13 @@ class Sink(ConsumerRebalanceListener):
                 with suppress(Interrupted):
                     await self._poll()
                     due = monotonic() - flushed >= self._settings.insert_interval_s
-                    if due or self._waiting() >= self._settings.batch_size:
+                    if due or self._full():
                         await self._flush()
                         flushed = monotonic()
             with suppress(Interrupted):
                 await self._flush()
-                await self._note_stored()
+                # What has just been stored is noted as stored, so that lag reads 0.
+                await self._flush()
         finally:
             watch.cancel()
             await self._consumer.stop()
@@ -179,6 +175,7 @@ class Sink(ConsumerRebalanceListener):
             # would be read from a position that the new assignment does not keep.
             self._joined, self._owned = False, frozenset()
             self._pending.clear()
+            self._refused.clear()
         if not self._stopping:
             self._interrupted.clear()
 
@@ -192,14 +189,7 @@ class Sink(ConsumerRebalanceListener):
         self._interrupted.set()
 
     async def _poll(self) -> None:
-        async with self._working:
-            for at in self._owned - self._pending.keys():
-                start, repeated = await self._opened(at)
-                self._consumer.seek(at, start)
-                pending = self._pending[at] = _Pending(start)
-                # The committed offset still stands where the former owner's insert began.
-                pending.noted = repeated
-                log.info("sink_partition_open", partition=at.partition, position=start)
+        await self._open_assigned()
         room = max(1, self._settings.batch_size - self._waiting())
         known = dict(self._pending)
         try:
@@ -208,17 +198,43 @@ class Sink(ConsumerRebalanceListener):
             # A partition that has just been assigned; the next poll opens it and seeks.
             return
         except OffsetOutOfRangeError as error:
-            raise RefusedToOpen(
-                "log_starts_after_marker",
-                f"Records of {self._topic} were removed before the sink stored them: to go on without them, "
-                f"delete the consumer group {self._group}.",
-            ) from error
+            # What was read before the others were removed is stored all the same.
+            await self._flush()
+            async with self._working:
+                # The error's argument holds the offsets asked for, by partition.
+                for at in self._owned & error.args[0].keys():
+                    self._refuse(at, removed_unread(self._topic, self._group))
+            return
         async with self._working:
             for at, records in found.items():
                 # A partition that came in between is opened at the next poll, from its own start.
                 if self._pending.get(at) is known.get(at) and at in known:
                     self._pending[at].take(records)
                     self.read_records += len(records)
+
+    async def _open_assigned(self) -> None:
+        async with self._working:
+            for at in self._opening:
+                try:
+                    start, repeated = await self._opened(at)
+                except RefusedToOpen as error:
+                    self._refuse(at, error)
+                    continue
+                self._consumer.seek(at, start)
+                pending = self._pending[at] = Pending(start)
+                # The committed offset still stands where the former owner's insert began.
+                pending.noted = repeated
+                log.info("sink_partition_open", partition=at.partition, position=start)
+            if self._refused and not self._pending:
+                raise next(iter(self._refused.values()))
+
+    def _refuse(self, at: TopicPartition, error: RefusedToOpen) -> None:
+        log.error("partition_refused", partition=at.partition, code=error.code, reason=str(error))
+        self._pending.pop(at, None)
+        self._refused[at] = error
+        # Without a position the consumer would look for one, before it fetches anything of the others.
+        self._consumer.seek(at, 0)
+        self._consumer.pause(at)
 
     async def _opened(self, at: TopicPartition) -> tuple[int, bool]:
         """Where to read on, once all that a former owner may have stored in part is stored whole.
@@ -232,7 +248,10 @@ class Sink(ConsumerRebalanceListener):
             kept = await reader.log(at.topic, at.partition)
             start = found.offset if found is not None else kept.start
             noted = Progress.of(found.metadata) if found is not None else None
-            self._check(at, noted, start, kept)
+            if noted is not None and noted.topic_id != self._topic_id:
+                raise recreated(self._topic, self._group)
+            if not kept.start <= start <= kept.end:
+                raise outside(at, start, kept, self._group)
             # Without a note, the offset is somebody else's word or none: the store knows what it holds.
             end = noted.end if noted is not None else await self.writer.stored_up_to(at.partition)
             if end is None or end <= start:
@@ -255,36 +274,18 @@ class Sink(ConsumerRebalanceListener):
                     )
         return end, True
 
-    def _check(self, at: TopicPartition, noted: Progress | None, start: int, kept: Log) -> None:
-        """Refuse an offset that does not fit the topic."""
-        if noted is not None and noted.topic_id != self._topic_id:
-            raise RefusedToOpen(
-                "topic_recreated",
-                f"The topic {self._topic} was deleted and created again since the sink last stored it: "
-                f"delete the consumer group {self._group} to store the new one from its start.",
-            )
-        if not kept.start <= start <= kept.end:
-            raise RefusedToOpen(
-                "log_starts_after_marker" if start < kept.start else "marker_beyond_log",
-                f"The sink has come to offset {start} of partition {at.partition} of {self._topic}, which "
-                f"holds {kept.start} to {kept.end}: records were lost; to go on without them, delete the "
-                f"consumer group {self._group}.",
-            )
-
     def _waiting(self) -> int:
         return sum(len(pending.records) for pending in self._pending.values())
+
+    def _full(self) -> bool:
+        waiting_bytes = sum(pending.size for pending in self._pending.values())
+        return self._waiting() >= self._settings.batch_size or waiting_bytes >= MAX_WAITING_BYTES
 
     async def _flush(self) -> None:
         async with self._working:
             full = {at: pending for at, pending in self._pending.items() if pending.records}
-            if not full:
-                await self._note_stored()
-                return
-            notes = {
-                at: OffsetAndMetadata(pending.start, Progress(self._topic_id, pending.end).text())
-                for at, pending in full.items()
-            }
-            if not await self._commit(notes):
+            notes = await self._notes()
+            if not notes or not await self._commit(notes):
                 return
             for at, pending in full.items():
                 doubtful, pending.noted, pending.doubtful = pending.doubtful, True, True
@@ -293,13 +294,20 @@ class Sink(ConsumerRebalanceListener):
                 )
                 pending.clear()
 
-    async def _note_stored(self) -> None:
-        """Commit offsets without a range once nothing waits, so that lag reads 0."""
-        done = {at: pending for at, pending in self._pending.items() if pending.noted and not pending.records}
-        note = Progress(self._topic_id).text()
-        if done and await self._commit({at: OffsetAndMetadata(p.start, note) for at, p in done.items()}):
-            for pending in done.values():
-                pending.noted = False
+    async def _notes(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        """What to commit now: the ranges to be inserted, and how far all is stored where nothing waits."""
+        notes = {}
+        for at, pending in self._pending.items():
+            end = pending.end if pending.records else None
+            if end is None:
+                # Beyond the last record, because its transaction's marker follows: once all is old and
+                # deleted, the log starts behind that marker.
+                stored = int(await self._consumer.position(at))
+                if stored == pending.start and not pending.noted:
+                    continue
+                pending.start, pending.end, pending.noted = stored, stored, False
+            notes[at] = OffsetAndMetadata(pending.start, Progress(self._topic_id, end).text())
+        return notes
 
     async def _commit(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> bool:
         """Whether the broker still takes this sink for the owner; if not, all is read anew."""

@@ -130,21 +130,23 @@ class RangeWriter:
 
         Waits for the store as :meth:`store` does.
         """
+        sql = (
+            f"SELECT max(_offset) + 1 FROM {TABLE} "
+            "WHERE _topic_id = {topic:UUID} AND _partition = {partition:UInt32} HAVING count() > 0"
+        )
         attempt = 0
         while True:
             try:
-                rows = await self._store.query(
-                    f"SELECT max(_offset) + 1 AS up_to FROM {TABLE} "
-                    "WHERE _topic_id = {topic:UUID} AND _partition = {partition:UInt32} HAVING count() > 0",
-                    {"topic": self._topic_id, "partition": partition},
-                )
+                # It reads the whole table: a stream, because a query's time is bounded for people who wait.
+                async with self._store.stream(sql, {"topic": self._topic_id, "partition": partition}) as rows:
+                    found = [row async for block in rows for row in block]
             except StoreError as error:
                 self.failing = str(error)
                 await self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
                 attempt += 1
             else:
                 self.failing = None
-                return int(rows[0]["up_to"]) if rows else 0
+                return int(found[0][0]) if found else 0
 
     async def _wait(self, seconds: float) -> None:
         try:

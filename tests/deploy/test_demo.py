@@ -16,6 +16,10 @@ from loopin_deploy.stack import Stack, StackState
 from loopin_deploy.supervisor import Supervisor
 from loopin_producers.replay import Summary
 from loopin_streams.kafka.marker import Counts
+from loopin_streams.kafka.topic_admin import TopicAdmin, TopicInfo
+
+PARTITIONS = 16
+"""Other than the settings' default."""
 
 ROWS = [
     {"event": "view", "distinct_id": "a", "sentiment_label": ""},
@@ -55,7 +59,8 @@ class System:
             self.lags.pop(0)
         return {"components": {"stream": {"lag": stream}, "sink": {"lag": sink}}}
 
-    async def counts(self, *_: object) -> Counts:
+    async def counts(self, bootstrap: str, state_topic: str, partitions: int) -> Counts:
+        assert (state_topic, partitions) == ("loopin.enrich.state", PARTITIONS)
         return self.states[0][0]
 
     def overview(self) -> dict[str, int]:
@@ -81,6 +86,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def run(system: System, published: int) -> Result:
         monkeypatch.setattr(demo, "job_counts", system.counts)
+        monkeypatch.setattr(TopicAdmin, "describe", lambda _: {"enrich.state": TopicInfo("t", PARTITIONS)})
         monkeypatch.setattr(ApiClient, "overview", lambda _: system.overview())
         monkeypatch.setattr(ApiClient, "health", lambda _: system.health())
         one = Demo(

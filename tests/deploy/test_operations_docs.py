@@ -40,7 +40,8 @@ def told_by_a_sink() -> CollectorRegistry:
     writer = SimpleNamespace(stored_rows=0, unreadable=0, newest_received_ms=None, latency=latency)
     sink: Any = SimpleNamespace(read_records=0, writer=writer)
     windows: Any = SimpleNamespace(read_records=0, stored_rows=0, unreadable=0)
-    registry.register(SinkCollector(sink, windows, watch(), "enrich"))
+    repairer: Any = SimpleNamespace(repaired=0, pending=None, failing=None)
+    registry.register(SinkCollector(sink, windows, repairer, watch(), "enrich"))
     return registry
 
 

@@ -18,7 +18,7 @@ def test_once_accounts_for_every_event_and_leaves_nothing_behind(tmp_path: Path)
         [sys.executable, "-m", "loopin_deploy", "demo", "--once"],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
 

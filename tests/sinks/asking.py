@@ -48,13 +48,38 @@ async def answers_are_its_own(store: Store) -> None:
     assert answers == [[{"mine": i}] for i in range(9)]
 
 
+def endless(marker: str) -> str:
+    """A query with this text in it, whose rows come until it is ended, for a minute at most."""
+    return (
+        f"SELECT 'secret' AS {marker}, sleepEachRow(0.01) FROM numbers(1000000) "
+        f"SETTINGS max_block_size = 1, max_execution_time = {DEADLINE_S:.0f}"
+    )
+
+
+async def end_queries(store: Store, marker: str) -> None:
+    """End the queries with this text in them: a cancelled one runs on in the engine."""
+    await store.command(f"KILL QUERY WHERE position(query, '{marker}') > 0 ASYNC")
+    await until_ended(store, marker)
+
+
 async def until_running(store: Store, marker: str, number: int = 1) -> None:
-    """Return once so many queries with this text in them are running in the engine."""
+    """Return once at least so many queries with this text in them are running in the engine."""
+    deadline = time.monotonic() + DEADLINE_S
+    while await _running(store, marker) < number:
+        assert time.monotonic() < deadline, f"there are never {number} queries with {marker}"
+
+
+async def until_ended(store: Store, marker: str) -> None:
+    """Return once no query with this text in it is running in the engine."""
+    deadline = time.monotonic() + DEADLINE_S
+    while await _running(store, marker):
+        assert time.monotonic() < deadline, f"a query with {marker} never ends"
+
+
+async def _running(store: Store, marker: str) -> int:
     sql = (
         "SELECT count() FROM system.processes "
         "WHERE position(query, {marker:String}) > 0 AND position(query, 'system.processes') = 0"
     )
-    deadline = time.monotonic() + DEADLINE_S
     # A stream, because the embedded store's readers may all be busy with what is asked for.
-    while (await exported(store, sql, {"marker": marker}))[0][0] != number:
-        assert time.monotonic() < deadline, f"there are never {number} queries with {marker}"
+    return int(str((await exported(store, sql, {"marker": marker}))[0][0]))

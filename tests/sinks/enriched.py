@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
@@ -137,6 +138,14 @@ async def stored_all(enriched: Enriched, *sinks: Sink) -> None:
     while await count() < enriched.published or any([await enriched.waiting(sink) for sink in sinks]):
         assert time.monotonic() < deadline, f"{await count()} of {enriched.published} rows are stored"
         await asyncio.sleep(0.02)
+
+
+def delete_records(enriched: Enriched, *partitions: int) -> None:
+    """Delete all records, as Kafka does when they are older than the topic's retention."""
+    admin = AdminClient({"bootstrap.servers": enriched.settings.kafka_bootstrap})
+    topic = enriched.settings.topic("events.enriched")
+    for future in admin.delete_records([TopicPartition(topic, p, -1) for p in partitions]).values():
+        future.result(10)
 
 
 async def kill(sink: Sink, store: FaultyStore, insert: int) -> None:

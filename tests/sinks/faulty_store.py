@@ -62,6 +62,7 @@ class FaultyStore:
     def stream(
         self, sql: str, parameters: Mapping[str, object] | None = None
     ) -> AbstractAsyncContextManager[RowStream]:
+        self._check()
         return self.store.stream(sql, parameters)
 
     async def command(self, sql: str, parameters: Mapping[str, object] | None = None) -> None:

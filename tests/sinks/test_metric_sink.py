@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import aiokafka
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
@@ -42,6 +43,7 @@ class Metrics:
     settings: SinkSettings
     store_settings: StoreSettings
     store: Store
+    topic_id: str
     producer: Producer
     revision: int = 0
     newest: dict[tuple[str, int], Row] = field(default_factory=dict)
@@ -82,7 +84,7 @@ class Metrics:
 
     def sink(self, store: Store | None = None, **changes: Any) -> MetricSink:
         settings = self.settings.model_copy(update=changes)
-        return MetricSink(settings, store or self.store, self.store_settings.retention)
+        return MetricSink(settings, store or self.store, self.store_settings.retention, self.topic_id)
 
     async def stored(self) -> list[Row]:
         """The newest row of each window."""
@@ -116,6 +118,19 @@ class Metrics:
         consumer.close()
         return [at.offset for at in found]
 
+    async def commit(self, offset: int, note: str) -> None:
+        """What a sink has left of partition 0; not by confluent-kafka, which adds a byte to the note."""
+        at = aiokafka.TopicPartition(self.settings.topic("metrics"), 0)
+        consumer = aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=self.settings.kafka_bootstrap,
+            group_id=f"{self.settings.topic_prefix}clickhouse-metrics",
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        consumer.assign([at])
+        await consumer.commit({at: (offset, note)})
+        await consumer.stop()
+
 
 @pytest.fixture
 async def metrics(
@@ -135,11 +150,12 @@ async def metrics(
             "metric_interval_s": 0.05,
         }
     )
-    TopicAdmin(settings).apply()
+    admin = TopicAdmin(settings)
+    admin.apply()
     await migrate(embedded, embedded_settings)
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{topic_prefix}writer"})
     producer.init_transactions(20)
-    return Metrics(settings, embedded_settings, embedded, producer)
+    return Metrics(settings, embedded_settings, embedded, admin.describe()["metrics"].id, producer)
 
 
 @asynccontextmanager
@@ -207,6 +223,33 @@ async def test_a_sink_goes_on_where_the_one_before_it_has_stored(metrics: Metric
     async with running(again):
         await metrics.wait_stored()
         assert again.read_records == 2
+
+
+async def test_a_topic_that_was_created_again_is_read_from_its_start(metrics: Metrics) -> None:
+    for number in range(3):
+        metrics.publish(f"c{number}", partition=0)
+    # The earlier topic of that name had one window.
+    await metrics.commit(1, '{"topic_id":"11111111-1111-4111-8111-111111111111"}')
+    sink = metrics.sink()
+    async with running(sink):
+        await caught_up(sink, {0: 6})
+    await metrics.wait_stored()
+    assert sink.read_records == 3
+    metrics.publish("IN", 1)
+    again = metrics.sink()
+    async with running(again):
+        await caught_up(again, {0: 8})
+    assert again.read_records == 1, "the new topic's own offset counts"
+
+
+async def test_an_offset_without_a_note_counts(metrics: Metrics) -> None:
+    for number in range(2):
+        metrics.publish(f"c{number}", partition=0)
+    await metrics.commit(2, "")
+    sink = metrics.sink()
+    async with running(sink):
+        await caught_up(sink, {0: 4})
+    assert sink.read_records == 1
 
 
 async def test_what_was_read_is_stored_before_a_sink_stops(metrics: Metrics) -> None:

@@ -14,7 +14,7 @@ import pytest
 from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
 from loopin_sinks.store.embedded import READERS
 from loopin_sinks.store.interface import STREAMS
-from tests.sinks.asking import ROWS_THEN_FAILURE, answers_are_its_own, until_running
+from tests.sinks.asking import ROWS_THEN_FAILURE, answers_are_its_own, end_queries, endless, until_running
 
 
 def test_a_bare_connection_hands_a_failed_querys_rows_to_the_next(tmp_path: Path) -> None:
@@ -26,14 +26,14 @@ def test_a_bare_connection_hands_a_failed_querys_rows_to_the_next(tmp_path: Path
 
 
 async def test_more_cancelled_queries_than_readers_leave_nothing_behind(embedded: Store) -> None:
-    slow = "SELECT 'secret' AS s, sleepEachRow(0.01) FROM numbers(30) SETTINGS max_block_size = 1"
-    tasks = [asyncio.create_task(embedded.query(slow)) for _ in range(READERS * 2)]
+    tasks = [asyncio.create_task(embedded.query(endless("cancelled"))) for _ in range(READERS * 2)]
     # The others wait for a reader.
-    await until_running(embedded, "sleepEachRow(0.01)", READERS)
+    await until_running(embedded, "cancelled", READERS)
     for task in tasks:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+    await end_queries(embedded, "cancelled")
     await answers_are_its_own(embedded)
 
 

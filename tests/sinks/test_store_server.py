@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from loopin_sinks.store import MAX_RESULT_ROWS, Store, StoreError, StoreSettings, open_store
 from loopin_sinks.store.interface import STREAM_TIMEOUT_S
 from tests.clickhouse import ClickHouseServer
-from tests.sinks.asking import until_running
+from tests.sinks.asking import end_queries, endless, until_running
 
 
 async def refused(settings: StoreSettings) -> StoreError:
@@ -99,9 +99,11 @@ async def test_something_else_at_the_address_is_unreachable() -> None:
 async def test_a_cancelled_query_leaves_the_pool_usable(server: Store) -> None:
     # More often than the pool has connections.
     for number in range(25):
-        slow = asyncio.create_task(server.query(f"SELECT sleep(0.9) AS slept_{number}_times"))
-        await until_running(server, f"slept_{number}_times")
+        marker = f"slow_{number}_th"
+        slow = asyncio.create_task(server.query(endless(marker)))
+        await until_running(server, marker)
         slow.cancel()
         with pytest.raises(asyncio.CancelledError):
             await slow
+        await end_queries(server, marker)
     assert await server.query("SELECT 1 AS one") == [{"one": 1}]

@@ -6,15 +6,15 @@ import asyncio
 import json
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from loopin_sinks.migrate import migrate
-from loopin_sinks.store import Store, StoreSettings, open_store
+from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
 from loopin_sinks.writer import RangeWriter
 from tests.clickhouse import (
     PASSWORD,
@@ -29,6 +29,7 @@ from tests.clickhouse import (
     Slow,
 )
 from tests.sinks.asking import until
+from tests.sinks.faulty_store import FaultyStore
 
 TOPIC_ID = "0b5a1c70-6d3b-4b6e-9a51-3f1f0a2b7c11"
 EVENTS = 400
@@ -145,6 +146,24 @@ async def test_an_answer_to_what_is_held_that_is_cut_off_is_asked_for_again(
     assert sink.stored_rows == 100
     assert not clickhouse.faults.left()
     await assert_stored_once(migrated, entries(0, EVENTS + 100))
+
+
+async def test_where_the_store_is_up_to_may_take_longer_than_people_wait_for_a_query(
+    migrated: Store,
+) -> None:
+    class Large(FaultyStore):
+        async def query(
+            self, sql: str, parameters: Mapping[str, object] | None = None
+        ) -> list[dict[str, Any]]:
+            raise StoreError("query_timeout", "The query took longer than LOOPIN_QUERY_TIMEOUT_S.")
+
+    sink = writer(Large(migrated))
+    async with asyncio.timeout(20):
+        assert await sink.stored_up_to(1) == 0
+    await write(writer(migrated), entries(7))
+    async with asyncio.timeout(20):
+        assert await sink.stored_up_to(1) == 7 + EVENTS
+        assert await sink.stored_up_to(0) == 0
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -29,7 +29,7 @@ async def run_sink(stop: asyncio.Event) -> None:
         return
     store = open_store(store_settings)
     try:
-        parts = storing("sink", settings, store_settings, store, topics[ENRICHED.name].id)
+        parts = storing("sink", settings, store_settings, store, topics)
         async with health_server(
             settings.health_host, settings.health_port, parts.registry, parts.checks
         ) as port:

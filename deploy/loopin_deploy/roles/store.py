@@ -37,7 +37,7 @@ async def run_store(stop: asyncio.Event) -> None:
     try:
         for name in await migrate(store, store_settings):
             log.info("migrated", migration=name)
-        parts = storing("store", sink_settings, store_settings, store, topics[ENRICHED.name].id)
+        parts = storing("store", sink_settings, store_settings, store, topics)
         await _serve_and_store(parts, sink_settings, stop)
     finally:
         await store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
@@ -19,6 +20,7 @@ from loopin_sinks.sink import Sink
 from loopin_sinks.store import Store, StoreSettings
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
+from loopin_streams.kafka.topic_admin import TopicInfo
 from loopin_streams.memory import settle_memory
 from loopin_streams.metrics import LagCollector, register_process
 from loopin_streams.readiness import LAG, Checks
@@ -57,14 +59,25 @@ class Storing:
 
 
 def storing(
-    role: str, settings: SinkSettings, store_settings: StoreSettings, store: Store, topic_id: str
+    role: str,
+    settings: SinkSettings,
+    store_settings: StoreSettings,
+    store: Store,
+    topics: Mapping[str, TopicInfo],
 ) -> Storing:
-    """The sinks of the role ``role``; ``topic_id`` is Kafka's id of ``events.enriched``."""
+    """The sinks of the role ``role``; ``topics`` is what the broker says of those they read, by name."""
+    enriched = topics[ENRICHED.name]
     registry = CollectorRegistry()
     metered = MeteredStore(store, registry)
-    sink = Sink(settings, metered, store_settings, topic_id)
-    metric_sink = MetricSink(settings, metered, store_settings.retention)
-    repairer = Repairer(settings, metered, store_settings.retention, leads=lambda: sink.leads)
+    sink = Sink(settings, metered, store_settings, enriched.id)
+    metric_sink = MetricSink(settings, metered, store_settings.retention, topics[METRICS.name].id)
+    repairer = Repairer(
+        settings,
+        metered,
+        store_settings.retention,
+        partitions=enriched.partitions,
+        leads=lambda: sink.leads,
+    )
     logs = Logs(settings.kafka_bootstrap)
     watch = LagWatch(
         logs,
@@ -75,7 +88,7 @@ def storing(
         ],
         LagLimits.of(settings),
     )
-    registry.register(SinkCollector(sink, metric_sink, watch, ENRICH.consumer))
+    registry.register(SinkCollector(sink, metric_sink, repairer, watch, ENRICH.consumer))
     registry.register(LagCollector(watch, OWN))
     register_process(registry, role)
     return Storing(metered, sink, metric_sink, repairer, watch, registry)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime
 from itertools import groupby
-from time import time
+from time import monotonic, time
+from typing import NamedTuple
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -41,8 +42,23 @@ TRIED_AGAIN = (
 )
 """What fails a round and not the role: the store, the broker, or a marker that cannot be read."""
 
+LONGEST_REST_S = 600.0
+"""Longest that a repair which failed is left alone."""
+
 REPAIRED = "repaired"
 UNCOVERED = "uncovered"
+
+
+Group = tuple[str, Grain, str]
+"""A project, a grain and a month (``202601``): windows that one query replaces, or does not."""
+
+
+class _Rest(NamedTuple):
+    """Why a group is left alone, for how long, and until when (seconds of the monotonic clock)."""
+
+    reason: str
+    seconds: float
+    until: float
 
 
 class Repairer:
@@ -50,9 +66,12 @@ class Repairer:
 
     A window is repaired when the watermark of every raw partition has left it behind, so that no stream
     corrects it afterwards, and when the sinks have stored all that had been enriched by then, so that the
-    events are complete. What comes later still makes a new request.
+    events are complete. What comes later still makes a new request. What the store cannot recompute is tried
+    again, after a rest that doubles each time.
 
-    ``repaired`` counts windows, ``failing`` holds one sentence while repairs fail.
+    ``repaired`` counts windows, ``pending`` says how many were asked for at the last look (at most
+    ``MAX_PENDING``; None in a process that does not repair), ``failing`` holds one sentence while repairs
+    fail.
     """
 
     def __init__(
@@ -61,15 +80,22 @@ class Repairer:
         store: Store,
         retention: Callable[[str], int],
         *,
+        partitions: int,
         leads: Callable[[], bool],
     ) -> None:
-        """``leads`` says whether this process is the one of several that repairs."""
+        """``partitions`` is what the broker says of ``events.enriched``, and so of ``enrich.state``.
+
+        ``leads`` says whether this process is the one of several that repairs.
+        """
         self.repaired = 0
+        self.pending: int | None = None
         self.failing: str | None = None
         self._settings = settings
         self._store = store
         self._retention = retention
+        self._partitions = partitions
         self._leads = leads
+        self._rests: dict[Group, _Rest] = {}
         self._group = f"{settings.topic_prefix}clickhouse"
         self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
 
@@ -78,7 +104,7 @@ class Repairer:
         while not await _stopped(stop, self._settings.repair_interval_s):
             try:
                 await self.repair_once(stop)
-                self.failing = None
+                self.failing = next((rest.reason for rest in self._rests.values()), None)
             except TRIED_AGAIN as error:
                 self.failing = str(error)
                 log.warning("repair_failed", reason=str(error))
@@ -92,31 +118,50 @@ class Repairer:
                 answer as it should.
             ValueError: a marker cannot be read.
         """
-        pending = await pending_repairs(self._store) if self._leads() else []
-        if not pending:
+        due = self._due(await pending_repairs(self._store) if self._leads() else None)
+        if not due:
             return 0
-        ends = await self._complete_up_to(pending)
+        ends = await self._complete_up_to(due)
         if ends is None or not await self._stored(ends[1], stop):
             return 0
-        ready = [r for r in pending if BY_NAME[r.window.grain].gone(r.window.start, ends[0])]
+        ready = [r for r in due if BY_NAME[r.window.grain].gone(r.window.start, ends[0])]
         await self._repair_all(ready)
         return len(ready)
 
+    def _due(self, pending: list[Request] | None) -> list[Request]:
+        """Those whose group does not rest."""
+        self.pending = len(pending) if pending is not None else None
+        groups = dict(_by_month(pending or ()))
+        # Somebody else may have repaired the others.
+        self._rests = {group: rest for group, rest in self._rests.items() if group in groups}
+        resting = {group for group, rest in self._rests.items() if rest.until > monotonic()}
+        return [request for group, requests in groups.items() if group not in resting for request in requests]
+
     async def _repair_all(self, ready: Iterable[Request]) -> None:
         refused: StoreError | None = None
-        for (project, grain, month), requests in _by_month(ready):
+        for group, requests in _by_month(ready):
             try:
-                await self._repair(project, grain, requests)
+                await self._repair(group, requests)
             except StoreError as error:
                 if error.code == STORE_UNREACHABLE:
                     raise
                 # A project with too many events for the store's memory must not hold up the others.
                 refused = error
-                log.error("repair_refused", project=project, grain=grain, month=month, reason=str(error))
+                self._let_rest(group, str(error))
+            else:
+                self._rests.pop(group, None)
         if refused is not None:
             raise refused
 
-    async def _repair(self, project: str, grain: Grain, requests: list[Request]) -> None:
+    def _let_rest(self, group: Group, reason: str) -> None:
+        before = self._rests[group].seconds if group in self._rests else self._settings.repair_interval_s
+        seconds = min(2 * before, LONGEST_REST_S)
+        self._rests[group] = _Rest(reason, seconds, monotonic() + seconds)
+        project, grain, month = group
+        log.error("repair_refused", project=project, grain=grain, month=month, reason=reason, rests_s=seconds)
+
+    async def _repair(self, group: Group, requests: list[Request]) -> None:
+        project, grain, _ = group
         days = self._retention(project)
         now_ms = int(time() * 1000)
         # A day that is partly removed already would be counted short.
@@ -145,16 +190,16 @@ class Repairer:
         """The least watermark, and what had been enriched when it was read; None if it would help nobody."""
         settings = self._settings
         state, enriched = settings.topic(ENRICH_STATE.name), settings.topic(ENRICHED.name)
-        numbers = range(settings.partitions)
+        numbers = range(self._partitions)
         async with Reader(settings.kafka_bootstrap, [(state, number) for number in numbers]) as reader:
-            watermark = await least_watermark(reader, state, settings.partitions)
+            watermark = await least_watermark(reader, state, self._partitions)
         if watermark is None:
             return None
         if not any(BY_NAME[r.window.grain].gone(r.window.start, watermark) for r in pending):
             return None
         # Not only what is committed: a transaction ends in each topic in its own time, so its marker may be
         # seen when its events are not.
-        return watermark, await asyncio.to_thread(log_ends, self._admin, enriched, settings.partitions)
+        return watermark, await asyncio.to_thread(log_ends, self._admin, enriched, self._partitions)
 
     async def _stored(self, ends: dict[int, int], stop: asyncio.Event) -> bool:
         """Whether the sinks have stored all below ``ends``, after at most ``CATCH_UP_S``."""
@@ -184,10 +229,8 @@ async def _passed(reader: Reader, topic: str, partition: int, done: int, end: in
     return True
 
 
-def _by_month(requests: Iterable[Request]) -> Iterable[tuple[tuple[str, Grain, str], list[Request]]]:
-    """Requests by project, grain and month: what one query replaces, it replaces whole."""
-
-    def month(request: Request) -> tuple[str, Grain, str]:
+def _by_month(requests: Iterable[Request]) -> Iterable[tuple[Group, list[Request]]]:
+    def month(request: Request) -> Group:
         start = datetime.fromtimestamp(request.window.start / 1000, UTC)
         return request.window.project, request.window.grain, f"{start:%Y%m}"
 

@@ -57,10 +57,17 @@ async def note_outcome(store: Store, requests: Sequence[Request], outcome: str) 
 
 
 async def pending_repairs(store: Store) -> list[Request]:
-    """Requests that nobody has dealt with, oldest windows first; at most ``MAX_PENDING``."""
+    """Requests that nobody has dealt with, at most ``MAX_PENDING``.
+
+    They are the oldest windows of each project, grain and month, as many of the one as of the other: what
+    cannot be recomputed must not keep the others from being looked at.
+    """
     rows = await store.query(
+        "SELECT project, grain, start, newest FROM ("
         f"SELECT project, grain, start, max(version) AS newest FROM {WINDOW_REPAIRS} "
-        "GROUP BY grain, project, start HAVING newest % 2 = 0 ORDER BY start LIMIT {most:UInt32}",
+        "GROUP BY grain, project, start HAVING newest % 2 = 0) "
+        "ORDER BY row_number() OVER (PARTITION BY project, grain, toYYYYMM(start) ORDER BY start), start "
+        "LIMIT {most:UInt32}",
         {"most": MAX_PENDING},
     )
     return [

@@ -259,7 +259,7 @@ def test_ctrl_c_stops_it_and_leaves_a_named_broker_alone(
     running = start(tmp_path / "data", **broker)
     try:
         os.kill(running.process.pid, signal.SIGINT)
-        _, errors = running.process.communicate(timeout=30)
+        _, errors = running.process.communicate(timeout=120)
 
         assert running.process.returncode == 0
         assert running.alive() == []

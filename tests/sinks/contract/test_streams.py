@@ -10,7 +10,7 @@ import pytest
 
 from loopin_sinks.store import Store, StoreError
 from loopin_sinks.store.interface import STREAM_BLOCK_ROWS, STREAMS
-from tests.sinks.asking import answers_are_its_own, exported, until_running
+from tests.sinks.asking import answers_are_its_own, end_queries, exported, until_running
 
 WIDE = "SELECT number, repeat('x', 200) AS text FROM numbers(1000000)"
 """Over 200 MB: nobody holds it whole."""
@@ -71,14 +71,18 @@ async def test_a_stream_left_early_leaves_nothing_behind(store: Store) -> None:
 
 
 async def test_a_stream_cancelled_while_it_opens_leaves_nothing_behind(store: Store) -> None:
-    sql = "SELECT sleepEachRow(0.01) FROM numbers(50) SETTINGS max_block_size = 1"
+    # Without a row before it is ended, it is never open.
+    sql = (
+        "SELECT sum(sleepEachRow(0.01)) AS opening FROM numbers(1000000) "
+        "SETTINGS max_block_size = 1, max_execution_time = 60"
+    )
     for _ in range(STREAMS + 1):
         reader = asyncio.create_task(exported(store, sql))
-        await until_running(store, "sleepEachRow(0.01)")
+        await until_running(store, "opening")
         reader.cancel()
+        await end_queries(store, "opening")
         with pytest.raises(asyncio.CancelledError):
             await reader
-        await until_running(store, "sleepEachRow(0.01)", 0)
     await answers_are_its_own(store)
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from loopin_sinks.store import Store, StoreError
-from tests.sinks.asking import answers_are_its_own, until_running
+from tests.sinks.asking import answers_are_its_own, end_queries, endless, until_running
 
 BIG = "SELECT number, repeat('x', 200) AS text FROM numbers(1000000)"
 
@@ -27,21 +27,22 @@ async def test_queries_and_inserts_run_while_streams_are_open(store: Store) -> N
 
 
 async def test_a_slow_query_holds_up_neither_the_loop_nor_others(store: Store) -> None:
-    slow = asyncio.create_task(store.query("SELECT sleep(1) AS slept"))
-    await until_running(store, "sleep(1)")
+    slow = asyncio.create_task(store.query(endless("slow")))
+    await until_running(store, "slow")
     assert await store.query("SELECT 1 AS one") == [{"one": 1}]
-    assert not slow.done()
-    assert await slow == [{"slept": 0}]
+    await until_running(store, "slow")
+    slow.cancel()
+    await end_queries(store, "slow")
 
 
 async def test_cancelled_queries_rows_reach_nobody(store: Store) -> None:
-    slow = "SELECT 'secret' AS s, sleepEachRow(0.01) FROM numbers(50) SETTINGS max_block_size = 1"
-    tasks = [asyncio.create_task(store.query(slow)) for _ in range(3)]
-    await until_running(store, "sleepEachRow(0.01)", 3)
+    tasks = [asyncio.create_task(store.query(endless("cancelled"))) for _ in range(3)]
+    await until_running(store, "cancelled", 3)
     for task in tasks:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+    await end_queries(store, "cancelled")
     await answers_are_its_own(store)
 
 
@@ -51,10 +52,12 @@ async def test_ping_and_version(store: Store) -> None:
 
 
 async def test_close_waits_for_what_runs(store: Store) -> None:
-    slow = asyncio.create_task(store.query("SELECT sleep(0.5) AS slept"))
-    await until_running(store, "sleep(0.5)")
+    # Long enough to be seen while it runs.
+    rows = "SELECT sleepEachRow(0.5) AS slept FROM numbers(8) SETTINGS max_block_size = 1"
+    slow = asyncio.create_task(store.query(rows))
+    await until_running(store, "sleepEachRow(0.5)")
     await store.close()
-    assert await slow == [{"slept": 0}]
+    assert await slow == [{"slept": 0}] * 8
 
 
 async def test_close_ends_streams_that_nobody_reads_on(store: Store) -> None:

@@ -21,7 +21,7 @@ from tests.sinks.repair.stored import KEPT_DAYS, enriched, newest_rows, store_ev
 from tests.transactions import Out, Transactions
 
 PARTITIONS = 2
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 
 
 async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:
@@ -90,7 +90,13 @@ class Installation:
         return Consumer({"bootstrap.servers": self.settings.kafka_bootstrap, "group.id": group})
 
     def repairer(self, store: Store | None = None, *, leads: bool = True, kept: int = KEPT_DAYS) -> Repairer:
-        return Repairer(self.settings, store or self.store, lambda _: kept, leads=lambda: leads)
+        return Repairer(
+            self.settings,
+            store or self.store,
+            lambda _: kept,
+            partitions=PARTITIONS,
+            leads=lambda: leads,
+        )
 
     async def late(self, *events: Happened, grain: str = "hour") -> None:
         """Store events, and ask for their windows of one grain."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -18,7 +18,7 @@ from loopin_sinks.window_rows import WindowRef
 from loopin_streams.kafka.progress import committed_offsets
 from loopin_streams.kafka.reader import Reader
 from tests.sinks.repair.hooked_store import Hook, HookedStore
-from tests.sinks.repair.installation import Installation, until
+from tests.sinks.repair.installation import PARTITIONS, Installation, until
 from tests.sinks.repair.plain import (
     DAY_MS,
     HOUR_MS,
@@ -90,6 +90,20 @@ async def test_a_window_is_repaired_once_every_partitions_watermark_has_left_it(
     installation.commit(1, gone)
     assert await once(installation) == 1
     await installation.assert_repaired(CLICK, grain=grain)
+
+
+async def test_partitions_that_the_sinks_settings_do_not_count_are_waited_for(
+    installation: Installation,
+) -> None:
+    installation.settings = installation.settings.model_copy(update={"partitions": 1})
+    await installation.late(CLICK)
+    installation.commit(0, GONE)
+    assert await once(installation) == 0, "the watermark of partition 1 is not known"
+    installation.commit(1, GONE, events=1)
+    assert await once(installation) == 0, "an event of partition 1 is not stored"
+    installation.stored(1, 1)
+    assert await once(installation) == 1
+    await installation.assert_repaired(CLICK)
 
 
 async def test_windows_that_are_not_gone_yet_wait_for_their_time(installation: Installation) -> None:
@@ -194,14 +208,16 @@ async def test_only_the_leader_repairs(installation: Installation) -> None:
     await installation.late(CLICK)
     installation.commit_all(GONE)
     store = HookedStore(installation.store)
-    assert await installation.repairer(store, leads=False).repair_once(asyncio.Event()) == 0
+    other = installation.repairer(store, leads=False)
+    assert await other.repair_once(asyncio.Event()) == 0
     assert store.calls == []
+    assert other.pending is None
     assert await once(installation) == 1
 
 
 async def test_without_requests_nobody_asks_the_broker(installation: Installation) -> None:
     nowhere = installation.settings.model_copy(update={"kafka_bootstrap": f"127.0.0.1:{free_port()}"})
-    idle = Repairer(nowhere, installation.store, lambda _: 90, leads=lambda: True)
+    idle = Repairer(nowhere, installation.store, lambda _: 90, partitions=PARTITIONS, leads=lambda: True)
     assert await idle.repair_once(asyncio.Event()) == 0
 
 
@@ -343,6 +359,59 @@ async def test_a_project_that_the_store_cannot_recompute_does_not_hold_up_others
     assert await newest_rows(installation.store) == windows_of([CLICK], ["hour"])
 
 
+async def test_what_cannot_be_recomputed_is_tried_more_and_more_rarely(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, tried, well = 0.0, [], False
+    monkeypatch.setattr(repairing, "monotonic", lambda: now)
+    installation.settings = installation.settings.model_copy(update={"repair_interval_s": 5.0})
+    await installation.late(CLICK)
+    installation.commit_all(GONE)
+
+    async def fail(what: str, _: Mapping[str, object]) -> None:
+        if what == "command" and not well:
+            tried.append(now)
+            raise StoreError("query_failed", "The query needs more memory than the store may use.")
+
+    repairer = installation.repairer(HookedStore(installation.store, fail))
+    for second in range(0, 2000, 10):
+        now = float(second)
+        with suppress(StoreError):
+            await repairer.repair_once(asyncio.Event())
+    assert tried == [0, 10, 30, 70, 150, 310, 630, 1230, 1830]
+    now, well = 2430.0, True
+    assert await repairer.repair_once(asyncio.Event()) == 1
+    await installation.assert_repaired(CLICK)
+    # It is as good as any other from now on.
+    well = False
+    await installation.late(SALE)
+    for second in (2440, 2450):
+        now = float(second)
+        with suppress(StoreError):
+            await repairer.repair_once(asyncio.Event())
+    assert tried[-2:] == [2440, 2450]
+
+
+async def test_what_cannot_be_recomputed_is_told_while_it_rests(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repairing, "monotonic", lambda: 0.0)
+    await installation.late(CLICK._replace(project="huge"))
+    installation.commit_all(GONE)
+
+    async def fail(what: str, parameters: Mapping[str, object]) -> None:
+        if what == "command" and parameters["project"] == "huge":
+            raise StoreError("query_failed", "The query needs more memory than the store may use.")
+
+    repairer = installation.repairer(HookedStore(installation.store, fail))
+    async with running(repairer):
+        await until(lambda: _is(repairer.failing is not None), "it fails")
+        await installation.late(CLICK)
+        await until(lambda: _is(repairer.repaired == 1), "others are repaired")
+        await until(lambda: _is(repairer.pending == 1), "it has looked again")
+        assert "more memory" in (repairer.failing or "")
+
+
 async def test_a_broker_that_fails_is_tried_again(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,7 +437,7 @@ async def test_a_broker_that_fails_is_tried_again(
 async def test_without_a_broker_the_role_goes_on(installation: Installation) -> None:
     await installation.late(CLICK)
     nowhere = installation.settings.model_copy(update={"kafka_bootstrap": f"127.0.0.1:{free_port()}"})
-    repairer = Repairer(nowhere, installation.store, lambda _: 90, leads=lambda: True)
+    repairer = Repairer(nowhere, installation.store, lambda _: 90, partitions=PARTITIONS, leads=lambda: True)
     async with running(repairer):
         await until(lambda: _is(repairer.failing is not None), "it fails")
 

@@ -19,7 +19,7 @@ from loopin_sinks.repair.requests import (
 )
 from loopin_sinks.store import Store
 from loopin_sinks.window_rows import WindowRef
-from tests.sinks.repair.plain import DAY_MS, MINUTE_MS, Happened, quiet_day
+from tests.sinks.repair.plain import DAY_MS, HOUR_MS, MINUTE_MS, Happened, quiet_day
 from tests.sinks.repair.stored import enriched
 
 DAY = quiet_day()
@@ -108,6 +108,23 @@ async def test_the_oldest_windows_come_first_and_no_more_than_fit(
     await request_repairs(tables, [WindowRef("shop", "minute", start) for start in starts])
     assert [window.start for window in await windows_pending(tables)] == sorted(starts)[:3]
     assert MAX_PENDING >= 10_000
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        NOON._replace(project="shop-2"),
+        NOON._replace(grain="day"),
+        NOON._replace(start=DAY + 40 * DAY_MS),
+    ],
+)
+async def test_requests_of_one_project_grain_and_month_leave_room_for_the_others(
+    tables: Store, monkeypatch: pytest.MonkeyPatch, other: WindowRef
+) -> None:
+    monkeypatch.setattr(requests, "MAX_PENDING", 3)
+    many = [NOON._replace(start=DAY + at * HOUR_MS) for at in range(5)]
+    await request_repairs(tables, [*many, other])
+    assert set(await windows_pending(tables)) == {*many[:2], other}
 
 
 async def test_a_request_that_comes_while_its_window_is_repaired_stays(

@@ -15,7 +15,10 @@ from prometheus_client import CollectorRegistry
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metric_sink import MetricSink
 from loopin_sinks.metrics import EVENTS, SinkCollector, freshness_s, received_ms
+from loopin_sinks.repair.repairer import Repairer
+from loopin_sinks.repair.requests import request_repairs
 from loopin_sinks.sink import Sink
+from loopin_sinks.window_rows import WindowRef
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
 from tests.sinks.asking import until
@@ -23,6 +26,7 @@ from tests.sinks.enriched import Enriched, running, stored_all
 from tests.sinks.faulty_store import FaultyStore
 
 AN_HOUR_MS = 3_600_000
+TOPIC_ID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
 
 
 @pytest.fixture
@@ -44,6 +48,11 @@ def watch_of(sink: Sink, enriched: Enriched, logs: Logs) -> LagWatch:
         [Consumption(EVENTS, topic, sink.positions, received_ms), Consumption("enrich", topic, nothing)],
         LagLimits(max_lag_s=300, stall_s=0.2),
     )
+
+
+def repairer_of(enriched: Enriched) -> Repairer:
+    retention = enriched.store_settings.retention
+    return Repairer(enriched.settings, enriched.store, retention, partitions=2, leads=lambda: True)
 
 
 def publish_received(enriched: Enriched, number: int, at_ms: int) -> None:
@@ -132,8 +141,8 @@ async def test_the_numbers_are_those_of_the_events(enriched: Enriched, logs: Log
     store = MeteredStore(enriched.store, registry)
     sink = enriched.sink(store)
     watch = watch_of(sink, enriched, logs)
-    windows = MetricSink(enriched.settings, store, enriched.store_settings.retention)
-    registry.register(SinkCollector(sink, windows, watch, "enrich"))
+    windows = MetricSink(enriched.settings, store, enriched.store_settings.retention, TOPIC_ID)
+    registry.register(SinkCollector(sink, windows, repairer_of(enriched), watch, "enrich"))
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -163,8 +172,9 @@ async def test_the_numbers_are_those_of_the_events(enriched: Enriched, logs: Log
 async def test_the_newest_event_stays_the_newest_when_older_ones_come(enriched: Enriched, logs: Logs) -> None:
     registry = CollectorRegistry()
     sink = enriched.sink()
-    windows = MetricSink(enriched.settings, enriched.store, enriched.store_settings.retention)
-    registry.register(SinkCollector(sink, windows, watch_of(sink, enriched, logs), "enrich"))
+    windows = MetricSink(enriched.settings, enriched.store, enriched.store_settings.retention, TOPIC_ID)
+    watch = watch_of(sink, enriched, logs)
+    registry.register(SinkCollector(sink, windows, repairer_of(enriched), watch, "enrich"))
     newest = int(time.time() * 1000) - 60_001
     async with at_work(sink):
         for received, expected in (
@@ -176,6 +186,25 @@ async def test_the_newest_event_stays_the_newest_when_older_ones_come(enriched: 
             await stored_all(enriched, sink)
             told = registry.get_sample_value("loopin_sink_newest_event_timestamp_seconds")
             assert told == expected / 1000
+
+
+async def test_repairs_are_told(enriched: Enriched, logs: Logs) -> None:
+    registry = CollectorRegistry()
+    sink, repairer = enriched.sink(), repairer_of(enriched)
+    windows = MetricSink(enriched.settings, enriched.store, enriched.store_settings.retention, TOPIC_ID)
+    registry.register(SinkCollector(sink, windows, repairer, watch_of(sink, enriched, logs), "enrich"))
+
+    def told() -> list[float | None]:
+        names = ("loopin_repaired_windows_total", "loopin_repairs_pending", "loopin_repairs_failing")
+        return [registry.get_sample_value(name) for name in names]
+
+    assert told() == [0, None, 0], "nobody has looked yet"
+    await request_repairs(enriched.store, [WindowRef("demo", "hour", 0), WindowRef("demo", "day", 0)])
+    # No worker has told a watermark.
+    assert await repairer.repair_once(asyncio.Event()) == 0
+    assert told() == [0, 2, 0]
+    repairer.repaired, repairer.failing = 7, "ClickHouse does not answer."
+    assert told() == [7, 2, 1]
 
 
 def test_when_an_event_was_received_is_read_from_the_record() -> None:

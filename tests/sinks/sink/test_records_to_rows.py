@@ -55,6 +55,20 @@ async def test_an_insert_holds_one_month_and_few_rows(enriched: Enriched) -> Non
     await enriched.assert_stored_once()
 
 
+async def test_an_insert_is_bounded_by_bytes_too(enriched: Enriched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopin_sinks.sink.MAX_WAITING_BYTES", 10_000)
+    store = FaultyStore(enriched.store)
+    sink = enriched.sink(store, insert_interval_s=60.0)
+    async with running(sink):
+        enriched.publish(30)
+        await until(lambda: sink.read_records == 30, "all is read")
+        # Less than the limit waits for the interval.
+        assert store.inserts == []
+        enriched.publish(30)
+        await until(lambda: sink.writer.stored_rows == 60, "more is stored at once", 30)
+    await enriched.assert_stored_once()
+
+
 async def test_a_restart_reads_nothing_twice(enriched: Enriched) -> None:
     enriched.publish(40)
     first = enriched.sink()

@@ -52,7 +52,7 @@ def process(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]
         yield running
     finally:
         running.terminate()
-        running.communicate(timeout=30)
+        running.communicate(timeout=120)
 
 
 @dataclass(frozen=True)
