@@ -11,9 +11,10 @@ from typing import NamedTuple
 from tests.faults.compare import Differences, all_of, compare_events, compare_profiles, compare_windows
 from tests.faults.findings import Findings, read_findings
 from tests.faults.load import Shape, make_records
-from tests.faults.oracle import Expected, RawRecord, expected
+from tests.faults.oracle import expected
 from tests.faults.processes import NotInTime, Refused
 from tests.faults.publisher import Publisher
+from tests.faults.raw_log import compare_raw
 from tests.faults.scene import Scene
 from tests.faults.system import PARTITIONS, Layout, running_system
 
@@ -52,6 +53,7 @@ class Case:
         damage: does it, while events flow; it may call ``recovered`` at the end of each fault.
         shape: changes the ordinary shape of what is published.
         layout: which processes run.
+        may_end: exit codes with which a worker or sink may end by itself, to be started again.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Case:
     damage: Callable[[Scene], None]
     shape: Callable[[Shape], Shape] = lambda shape: shape
     layout: Layout = field(default_factory=Layout)
+    may_end: frozenset[int] = frozenset()
 
 
 def run_case(case: Case, events: int, seed: int, folder: Path) -> tuple[Row, list[str]]:
@@ -71,8 +74,10 @@ def run_case(case: Case, events: int, seed: int, folder: Path) -> tuple[Row, lis
         scene = Scene(system, publisher, case.name, seed, deadline)
         _play(case, scene)
         system.stop_roles()
+        for ended in system.unplanned(case.may_end):
+            scene.fail(ended)
         findings = read_findings(system)
-    found = _compare(publisher, findings, scene.expected)
+    found = _compare(publisher, findings, scene)
     return Row(
         case.name,
         publisher.acknowledged,
@@ -92,6 +97,7 @@ def _play(case: Case, scene: Scene) -> None:
         if scene.recovery_s is None:
             scene.recovered()
         scene.wait_quiet()
+        scene.wait(scene.system.at_work, "every process is at work again", scene.left_s)
     except (NotInTime, Refused) as error:
         scene.recovery_s = None
         scene.say(str(error))
@@ -102,22 +108,13 @@ def _play(case: Case, scene: Scene) -> None:
         scene.publisher.close()
 
 
-def _compare(publisher: Publisher, findings: Findings, known: Expected | None) -> Differences:
-    wanted = known or expected(findings.raw, publisher.poison, partitions=PARTITIONS)
+def _compare(publisher: Publisher, findings: Findings, scene: Scene) -> Differences:
+    wanted = scene.expected or expected(findings.raw, publisher.poison, partitions=PARTITIONS)
     return all_of(
-        _compare_raw(publisher, findings.raw),
+        compare_raw(
+            publisher.records, publisher.placed, findings.raw, added=scene.added, partitions=PARTITIONS
+        ),
         compare_events(wanted, findings.stored, findings.enriched, findings.dead),
         compare_profiles(wanted.profiles, findings.profiles),
         compare_windows(wanted.windows, findings.windows),
     )
-
-
-def _compare_raw(publisher: Publisher, raw: list[RawRecord]) -> Differences:
-    """Every acknowledged record must be on the log, where the broker said."""
-    out = Differences()
-    held = {(record.partition, record.offset): record.body for record in raw}
-    for record, place in zip(publisher.records, publisher.placed, strict=True):
-        if place is not None and held.get(place) != record.body:
-            out.lost += 1
-            out.notes.append(f"the broker lost the record at {place}")
-    return out

@@ -34,6 +34,12 @@ WINDOWS_SQL = (
     "GROUP BY project, metric, dimension, dimension_value, grain, start"
 )
 
+REPAIRS_SQL = (
+    "SELECT project, grain, start FROM window_repairs "
+    "GROUP BY project, grain, start HAVING max(version) % 2 = 0"
+)
+"""A request has an even version, its outcome the odd one after it."""
+
 
 class Findings(NamedTuple):
     """Everything that the comparison looks at."""
@@ -110,6 +116,16 @@ def stored_windows(rows: Rows) -> dict[WindowKey, Measures]:
         )
         for row in rows.rows(WINDOWS_SQL)
     }
+
+
+def read_alerts(system: System) -> list[dict[str, Any]]:
+    """All alerts in the order in which they were raised."""
+    return [as_object(message) for message in read_topic(system.bootstrap, system.topic("alerts"), 1)]
+
+
+def pending_repairs(rows: Rows) -> int:
+    """Windows of late events that wait for being recomputed."""
+    return len(rows.rows(REPAIRS_SQL))
 
 
 def window_of(window: dict[str, Any]) -> tuple[WindowKey, Measures]:

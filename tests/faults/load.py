@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from tests.faults.poison import Refused, poison
+from tests.faults.poison import ALARMING, Refused, alarming, poison
 from tests.faults.vocabulary import COUNTRIES, EVENTS, ODD_COUNTRIES, WEIGHTS
 
 MINUTE_MS = 60_000
@@ -25,6 +25,7 @@ DAY_MS = 24 * HOUR_MS
 OUT_OF_ORDER = 0.05
 REPEATED = 0.01
 POISON = 0.001
+ALARMING_KEY = ALARMING.encode()
 LEAST_POISON = 60
 """However few the events, so many records are broken: each kind four times."""
 
@@ -33,11 +34,16 @@ Event = dict[str, Any]
 
 
 class Record(NamedTuple):
-    """One record for ``events.raw``; ``poison`` says, of one that is broken on purpose, why it is refused."""
+    """One record for ``events.raw``.
+
+    ``poison`` says, of one that is broken on purpose, why it is refused; ``partition``, of one that a foreign
+    partitioner has placed, where it goes.
+    """
 
     key: bytes
     body: bytes
     poison: Refused | None = None
+    partition: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class Shape:
         huge: records of 1 MB, spread evenly.
         deliveries: how often each client batch arrives.
         poison_partition: (partition, of how many): all of its records are broken, and can be mended.
+        misplaced: (share, of how many partitions): good records that go to another one than their user's.
+        alarming: records of a project that sends nothing good, at nine tenths of the log.
     """
 
     events: int
@@ -69,6 +77,8 @@ class Shape:
     huge: int = 0
     deliveries: int = 1
     poison_partition: tuple[int, int] | None = None
+    misplaced: tuple[float, int] | None = None
+    alarming: int = 0
 
 
 def make_records(shape: Shape) -> list[Record]:
@@ -86,6 +96,11 @@ def make_records(shape: Shape) -> list[Record]:
     records = _with_poison(rng, records)
     if shape.huge:
         records = _with_huge(records, shape.huge)
+    if shape.misplaced is not None:
+        records = [_misplaced(rng, record, *shape.misplaced) for record in records]
+    if shape.alarming:
+        at = 9 * len(records) // 10
+        records[at:at] = [Record(ALARMING_KEY, *alarming(number)) for number in range(shape.alarming)]
     if shape.deliveries > 1:
         records = [record for batch in _batches(records) for _ in range(shape.deliveries) for record in batch]
     return records
@@ -235,6 +250,13 @@ def _with_huge(records: Sequence[Record], count: int) -> list[Record]:
             # So long a body is not read as far as to find whose it is.
             out.append(Record(_key(event), json.dumps(event).encode(), Refused("", "too_large")))
     return out
+
+
+def _misplaced(rng: random.Random, record: Record, share: float, partitions: int) -> Record:
+    if record.poison or rng.random() >= share:
+        return record
+    right = partition_of(record.key, partitions)
+    return record._replace(partition=(right + rng.randrange(1, partitions)) % partitions)
 
 
 def _batches(records: Sequence[Record], size: int = 500) -> Iterator[Sequence[Record]]:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
+from tests.faults.load import partition_of
 from tests.faults.poison import Refused
 
 MINUTE_MS = 60_000
@@ -138,17 +139,19 @@ def expected(
     """
     out = Expected()
     operations: Counter[WindowKey] = Counter()
-    good = list(_counting(raw, poison, out, operations))
+    log = list(raw)
+    good = list(_counting(log, poison, partitions, out, operations))
     out.events = {event.place: event.row for event in good}
     out.profiles = _profiles(good)
     windows = {key: Measures(count) for key, count in operations.items()} | _windows(good, currency)
-    out.windows = _closed(windows, _watermark(good, partitions))
+    out.windows = _closed(windows, _watermark(log, good, partitions))
     return out
 
 
 def _counting(
     raw: Iterable[RawRecord],
     poison: Mapping[bytes, Refused],
+    partitions: int,
     out: Expected,
     operations: Counter[WindowKey],
 ) -> Iterator[_Good]:
@@ -161,13 +164,16 @@ def _counting(
         place = record.partition, record.offset
         refused = poison.get(record.body)
         event = json.loads(record.body) if refused is None else {}
-        time_ms = _event_time(event, record.appended_ms) if refused is None else None
+        time_ms = event_time(event, record.appended_ms) if refused is None else None
         if time_ms is None:
             refused = refused or Refused(event["project"], "timestamp_out_of_range")
             operations.update(_operations(record, refused.project, refused.reason))
             out.dead.add(place)
             continue
         operations.update(_operations(record, event["project"], None))
+        if misplaced(record.partition, event, partitions):
+            # It is on the log once more, in its user's partition.
+            continue
         uuid = event.get("uuid")
         if uuid is not None and (event["project"], uuid) in known:
             out.repeated += 1
@@ -175,6 +181,13 @@ def _counting(
         if uuid is not None:
             known.add((event["project"], uuid))
         yield _Good(place, _row(event, time_ms, record.appended_ms), event.get("properties", {}))
+
+
+def misplaced(partition: int, event: dict[str, Any], partitions: int) -> bool:
+    """Whether an event is in another partition than its user's, of those that there are."""
+    return partition < partitions and partition != partition_of(
+        f"{event['project']}:{event['distinct_id']}".encode(), partitions
+    )
 
 
 def _row(event: dict[str, Any], time_ms: int, appended_ms: int) -> StoredEvent:
@@ -216,17 +229,23 @@ def _operations(record: RawRecord, project: str, reason: str | None) -> Iterator
         yield from _at(record.appended_ms, project, "records_rejected", "reason", reason)
 
 
-def _watermark(good: Iterable[_Good], partitions: int) -> int | None:
-    """The least watermark that the events alone give; None where a partition has none.
+def _watermark(raw: Iterable[RawRecord], good: Iterable[_Good], partitions: int) -> int | None:
+    """The least watermark that the records alone give; None where a partition has none.
 
-    The system's own may be further on, because at the log's end it follows the clock.
+    Where no event of a partition counts, the arrival of the others tells the time. The system's own watermark
+    may be further on, because at the log's end it follows the clock.
     """
-    newest: dict[int, int] = {}
-    for event in good:
-        partition = event.place[0]
-        at = min(event.row.timestamp_ms, event.row.received_ms)
-        newest[partition] = max(newest.get(partition, at), at)
+    events = _newest((e.place[0], min(e.row.timestamp_ms, e.row.received_ms)) for e in good)
+    newest = _newest((record.partition, record.appended_ms) for record in raw) | events
     return min(newest.values()) - LATENESS_MS if len(newest) == partitions else None
+
+
+def _newest(times: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """The greatest time of each partition."""
+    out: dict[int, int] = {}
+    for partition, at in times:
+        out[partition] = max(out.get(partition, at), at)
+    return out
 
 
 def _closed(windows: dict[WindowKey, Measures], watermark: int | None) -> dict[WindowKey, Measures]:
@@ -239,7 +258,7 @@ def _closed(windows: dict[WindowKey, Measures], watermark: int | None) -> dict[W
     }
 
 
-def _event_time(event: dict[str, Any], appended_ms: int) -> int | None:
+def event_time(event: dict[str, Any], appended_ms: int) -> int | None:
     """Corrected event time; None for one that is five years away."""
     if event.get("timestamp") is None:
         return appended_ms

@@ -6,6 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+ALARMING = "gym"
+"""The project whose records are all refused."""
+
 
 class Refused(NamedTuple):
     """Why a record must be refused: the stable code, and the project that it names (empty for none)."""
@@ -18,6 +21,12 @@ def poison(number: int) -> tuple[bytes, Refused]:
     """A broken body; the kinds take turns, and ``number`` makes each one differ from the others."""
     project, reason, body = _KINDS[number % len(_KINDS)]
     return body(number), Refused(project, reason)
+
+
+def alarming(number: int) -> tuple[bytes, Refused]:
+    """A broken body of a project that sends no others."""
+    body = json.loads(_without(number, "distinct_id")) | {"project": ALARMING}
+    return json.dumps(body).encode(), Refused(ALARMING, "missing_field")
 
 
 def _with(number: int, **changes: Any) -> bytes:

@@ -10,13 +10,18 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from loopin_deploy.lifeline import LIFELINE_FD, Guard
 
 RESTART_S = 0.2
 STOP_S = 30.0
+FENCED = 70
+"""Exit code of a worker that finds its work taken over by another, to be started again."""
+
 REFUSED = 78
 """Exit code of a role that must not be started again."""
 
@@ -52,6 +57,8 @@ class Process:
         log: where its output goes; a restarted one appends.
         ready_url: answers 2xx once it is ready.
         guarded: for a program that does not end by itself when the harness is killed.
+
+    ``deaths`` are the exit codes so far, negative for a signal's number.
     """
 
     def __init__(
@@ -67,6 +74,7 @@ class Process:
         self.name = name
         self.log = log
         self.deaths: list[int] = []
+        self._planned: Counter[int] = Counter()
         self.ready_url = ready_url
         self._argv = list(argv)
         self._environment = dict(environment)
@@ -100,20 +108,28 @@ class Process:
         """Return once it is ready."""
         wait_until(self.ready, f"{self.name} is ready; its log: {self.log}", seconds)
 
+    @property
+    def unplanned(self) -> Counter[int]:
+        """Exit codes that no signal sent from here explains, and how often each came."""
+        return Counter(self.deaths) - self._planned
+
     def kill(self) -> None:
-        """SIGKILL; a successor is started."""
-        self.signal(signal.SIGKILL)
+        """SIGKILL, and return when a process has died of it; a successor is started."""
+        while self._ended_by(signal.SIGKILL) != -signal.SIGKILL:
+            # It had ended by itself a moment before: its successor is to be met.
+            pass
+        self._planned[-signal.SIGKILL] += 1
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process that runs now; none runs for a moment after a death."""
-        if self._process.poll() is None:
-            os.kill(self._process.pid, number)
+        """Send a signal to the process that runs, or is about to: none does for a moment after a death."""
+        self._wait_running()
+        self._send(number)
 
     def hold(self) -> None:
         """Kill it, and start no successor before :meth:`resume`."""
+        self._wait_running()
         self._held = True
-        self.kill()
-        wait_until(lambda: self._process.poll() is not None, f"{self.name} has ended", STOP_S)
+        self._planned[self._ended_by(signal.SIGKILL)] += 1
 
     def resume(self) -> None:
         """Let a successor start."""
@@ -121,23 +137,19 @@ class Process:
 
     def restart(self) -> None:
         """Tell it to stop, as a rolling update does; a successor is started."""
-        number = len(self.deaths)
-        self.signal(signal.SIGTERM)
-        wait_until(lambda: len(self.deaths) > number, f"{self.name} has stopped", STOP_S)
-
-    def wait_death(self, seconds: float = 60) -> None:
-        """Return when the process that runs now has died."""
-        number = len(self.deaths)
-        wait_until(lambda: len(self.deaths) > number, f"{self.name} has died", seconds, 0.01)
+        self._planned[0] += 1
+        self._ended_by(signal.SIGTERM)
 
     def stop(self) -> None:
-        """Tell it to stop, for good; SIGKILL after half a minute."""
+        """Tell it to stop, for good; SIGKILL after half a minute, which is no planned death."""
         self._stopping, self._held = True, False
-        self.signal(signal.SIGCONT)
-        self.signal(signal.SIGTERM)
+        if self._process.poll() is None:
+            self._planned[0] += 1
+            self._send(signal.SIGCONT)
+            self._send(signal.SIGTERM)
         self._keeper.join(STOP_S)
         if self._keeper.is_alive():
-            self.kill()
+            self._send(signal.SIGKILL)
             self._keeper.join()
         for end in self._lifeline:
             os.close(end)
@@ -155,6 +167,21 @@ class Process:
         """Its last two lines of output that tell of an error."""
         lines = [line for line in self.said().splitlines() if '"level": "error"' in line]
         return [f"{self.name}: {line[:400]}" for line in lines[-2:]]
+
+    def _wait_running(self) -> None:
+        wait_until(lambda: self._process.poll() is None, f"{self.name} runs", STOP_S, 0.01)
+
+    def _ended_by(self, number: int) -> int:
+        """Send a signal to the process that runs, or is about to, and wait for its end; the exit code."""
+        self._wait_running()
+        process = self._process
+        self._send(number)
+        wait_until(lambda: process.poll() is not None, f"{self.name} has ended", STOP_S, 0.01)
+        return process.returncode
+
+    def _send(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:

@@ -14,22 +14,26 @@ from tests.faults.load import Record
 EVENTS_PER_S = 5_000
 """Pace of publishing, so that events flow while the damage is done."""
 
+PARTITION_UA = -1
+"""The client chooses (``RD_KAFKA_PARTITION_UA`` in librdkafka's rdkafka.h)."""
+
+PAUSE_S = 0.012
+"""About the pause between two handfuls of records."""
+
 
 class Publisher:
     """Publishes in a thread of its own; nothing flows before :meth:`release`.
 
     ``placed`` holds, for each record, the (partition, offset) that the broker has acknowledged, ``poison``
-    why each body that is broken on purpose is refused.
+    why each body that is broken on purpose is refused. ``events_per_s`` may be set at any time.
     """
 
-    def __init__(
-        self, bootstrap: str, topic: str, records: Sequence[Record], *, events_per_s: float = EVENTS_PER_S
-    ) -> None:
+    def __init__(self, bootstrap: str, topic: str, records: Sequence[Record]) -> None:
         self.records = records
+        self.events_per_s: float = EVENTS_PER_S
         self.poison = {record.body: record.poison for record in records if record.poison}
         self.placed: list[tuple[int, int] | None] = [None] * len(records)
         self._topic = topic
-        self._events_per_s = events_per_s
         self._released = 0
         self._acknowledged = 0
         self._failure: BaseException | None = None
@@ -112,15 +116,17 @@ class Publisher:
                 due = time.monotonic()
                 continue
             # A few at a time: a pause after each single one would be too short to keep.
-            for number in range(sent, min(self._released, sent + 60)):
+            pace = self.events_per_s
+            for number in range(sent, min(self._released, sent + max(1, round(pace * PAUSE_S)))):
                 self._send(number)
-                due += 1 / self._events_per_s
+                due += 1 / pace
                 sent = number + 1
             while (left := due - time.monotonic()) > 0:
                 self._producer.poll(left)
 
     def _send(self, number: int) -> None:
         record = self.records[number]
+        partition = PARTITION_UA if record.partition is None else record.partition
 
         def acknowledged(error: KafkaError | None, message: Message) -> None:
             self._note(number, error, message)
@@ -128,7 +134,7 @@ class Publisher:
         while not self._closing:
             try:
                 self._producer.produce(
-                    self._topic, key=record.key, value=record.body, on_delivery=acknowledged
+                    self._topic, record.body, record.key, partition, on_delivery=acknowledged
                 )
             except BufferError:
                 self._producer.poll(0.1)

@@ -26,7 +26,7 @@ def line(row: Row) -> str:
 def write(rows: Sequence[Row], path: Path, order: Sequence[str]) -> None:
     """Write a list of objects, one for each case in ``order`` that has a row, now or in the file before.
 
-    The rows of cases that exist no more are left out.
+    The rows of cases that exist no more are left out, and fields that a row has no more.
     """
     results = {row["case"]: row for row in _written(path)} | {row.case: row._asdict() for row in rows}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def write(rows: Sequence[Row], path: Path, order: Sequence[str]) -> None:
 
 def _written(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    return found
+    return [{name: row[name] for name in Row._fields} for row in found]
 
 
 def _shown(value: str | float | None) -> str:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 from tests.faults.compare import compare_windows
-from tests.faults.findings import read_raw, stored_windows, window_of
-from tests.faults.oracle import Expected, Measures, WindowKey, expected
+from tests.faults.findings import pending_repairs, read_raw, stored_windows, window_of
+from tests.faults.oracle import Expected, Measures, Place, WindowKey, expected
 from tests.faults.processes import wait_until
 from tests.faults.progress import Follower, Progress, as_object, reached
-from tests.faults.publisher import Publisher
+from tests.faults.publisher import EVENTS_PER_S, Publisher
 from tests.faults.system import PARTITIONS, System
 
 RECOVERY_S = 180.0
@@ -20,9 +20,15 @@ RECOVERY_S = 180.0
 WINDOWS_S = 120.0
 """Longest time until the windows of a quiet log are right; a repair of late ones takes its turn within it."""
 
+SETTLED_S = 2.0
+"""How long they must stay right, which is more than one round of repairs."""
+
 
 class Scene:
     """The running system and the flow of events.
+
+    ``added`` are the places on the raw log of records that a case has made the product publish there, and has
+    looked at.
 
     Every wait raises ``NotInTime`` at the case's deadline, and ``Refused`` when a process has given up.
     """
@@ -34,6 +40,7 @@ class Scene:
         self.rng = random.Random(f"{seed}:{case}")
         self.recovery_s: float | None = None
         self.expected: Expected | None = None
+        self.added: set[Place] = set()
         self.notes: list[str] = []
         self.failed = False
         self._deadline = deadline
@@ -51,6 +58,12 @@ class Scene:
         self.publisher.release(share)
         self.publisher.wait_acknowledged(min(target, self.publisher.released), self.left_s)
 
+    def flow_steadily(self, share: float, seconds: float) -> None:
+        """Let another share flow over so many seconds, or more where that is too fast; returns at once."""
+        records = share * len(self.publisher.records)
+        self.publisher.events_per_s = min(EVENTS_PER_S, records / seconds)
+        self.publisher.release(share)
+
     def say(self, what: str) -> None:
         """Add a note to what is shown of the case if something is wrong."""
         self.notes.append(what)
@@ -64,39 +77,64 @@ class Scene:
         """Offsets of ``events.raw`` up to which the workers have committed."""
         return self._progress.absorbed()
 
+    def enriched(self) -> int:
+        """How many events are on ``events.enriched``."""
+        self._progress.enriched_ends()
+        return self._progress.enriched
+
     def wait_fired(self) -> None:
         """Return when a process has met the signal that was armed."""
         self.wait(lambda: not self.system.armed, "the armed point is passed", RECOVERY_S)
 
+    def wait_moved_on(self) -> None:
+        """Return when the workers have committed more than they have by now: something must be left."""
+        before = sum(self.absorbed())
+        self.wait(lambda: sum(self.absorbed()) > before, "a worker commits", RECOVERY_S)
+
     def publish_all(self) -> None:
-        """Let the rest flow, and return when the broker has it."""
+        """Let the rest flow as fast as ever, and return when the broker has it."""
+        self.publisher.events_per_s = EVENTS_PER_S
         self.publisher.release_all()
         self.publisher.wait(self.left_s)
+
+    def wait_absorbed(self) -> None:
+        """Return when the workers have committed all that the broker has by now."""
+        self._wait_absorbed(self.ends(), RECOVERY_S)
 
     def recovered(self) -> None:
         """Call at the end of a fault: returns when all that the broker has by now is stored."""
         began = time.monotonic()
-        self._wait_absorbed(self.ends(), RECOVERY_S)
+        self.wait_absorbed()
         enriched = self._progress.enriched_ends()
         self.wait(lambda: reached(self._progress.stored(), enriched), "the sink has caught up", RECOVERY_S)
         self.recovery_s = max(self.recovery_s or 0.0, time.monotonic() - began)
 
-    def wait_quiet(self) -> None:
-        """Return when everything published is worked off and stored, and the windows are right.
+    def wait_quiet(self) -> bool:
+        """Return when everything published is worked off and stored, and the windows are and stay right.
 
-        Windows that do not come to be right are left to the comparison.
+        Whether they are: at the end, those that do not come to be right are left to the comparison.
         """
+        self.expected = None
         self._wait_absorbed(self.ends(), self.left_s)
         wanted = self.expected = expected(read_raw(self.system), self.publisher.poison, partitions=PARTITIONS)
         self.wait(lambda: self._all_stored(len(wanted.events)), "all is stored", self.left_s)
         found: dict[WindowKey, Measures] = {}
+        right_since: float | None = None
         deadline = time.monotonic() + min(WINDOWS_S, self.left_s)
-        while time.monotonic() < deadline:
+        while (now := time.monotonic()) < deadline:
             self.system.check()
             found = self._windows(found)
-            if compare_windows(wanted.windows, found).none and self._metrics_stored():
-                return
+            right = compare_windows(wanted.windows, found).none and self._metrics_stored()
+            if not (right and self._repaired()):
+                right_since = None
+            elif right_since is None:
+                right_since = now
+            elif now - right_since >= SETTLED_S:
+                return True
             time.sleep(0.5)
+        if not self._repaired():
+            self.fail("windows of late events still wait for their repair")
+        return False
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
         """Return once the condition holds."""
@@ -123,6 +161,10 @@ class Scene:
         if self.system.layout.store == "server":
             return stored_windows(self.system.rows())
         return found | dict(window_of(as_object(message)) for message in self._metrics.new())
+
+    def _repaired(self) -> bool:
+        """Whether no window waits for its repair; unknown of an embedded store, which cannot be asked."""
+        return self.system.layout.store == "embedded" or not pending_repairs(self.system.rows())
 
     def _metrics_stored(self) -> bool:
         return reached(self._progress.metrics_stored(), self._progress.metrics_ends())

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,9 @@ SECRET = "a secret of the fault matrix, 32 bytes"
 CLICKHOUSE_USER, CLICKHOUSE_PASSWORD = "loopin", "faults"
 SESSION_TIMEOUT_S = 4
 """Short, so that many deaths fit into a case; what is stored may not depend on it."""
+
+REPAIR_INTERVAL_S = 1
+"""Short, so that whoever waits for quiet sees a repair that changes what was right."""
 
 COMMAND_S = 120.0
 BROKER_S = 30.0
@@ -59,12 +63,14 @@ class Layout:
         sinks: sinks; an embedded store allows one.
         store: ``server``: the role ``sink`` on a ClickHouse server; ``embedded``: the role ``store``.
         disk_mb: size of a disk of its own for the embedded store; None where it shares the machine's.
+        settings: variables of every process besides the matrix's own.
     """
 
     workers: int = 1
     sinks: int = 1
     store: Literal["embedded", "server"] = "server"
     disk_mb: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class System:
@@ -84,6 +90,8 @@ class System:
         self._armed = folder / "armed"
         self._temporary = folder / "tmp"
         self._started = 0
+        self._roles: list[Process] = []
+        self._kills_armed = 0
 
     # Addresses.
 
@@ -187,8 +195,10 @@ class System:
             "LOOPIN_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
             "LOOPIN_DATA_DIR": str(self.data),
             "LOOPIN_JWT_SECRET": SECRET,
+            "LOOPIN_REPAIR_INTERVAL_S": str(REPAIR_INTERVAL_S),
             ARMED: str(self._armed),
             **(server if self.layout.store == "server" else {}),
+            **self.layout.settings,
             **more,
         }
 
@@ -199,6 +209,7 @@ class System:
         written = self._armed.with_suffix(".new")
         written.write_text(f"{point} {passing} {signal_name}")
         written.rename(self._armed)
+        self._kills_armed += signal_name == "SIGKILL"
 
     @property
     def armed(self) -> bool:
@@ -248,7 +259,7 @@ class System:
 
     def compact_soon(self, topics: Sequence[str]) -> None:
         """Make the broker compact whatever is followed by a later record."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
         entries = [
             ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in SOON
         ]
@@ -272,6 +283,28 @@ class System:
         """Raise ``Refused`` if a process has given up for good."""
         for process in self.processes:
             process.check()
+
+    def unplanned(self, may_end: Container[int]) -> list[str]:
+        """Ends of processes that nobody has planned, but for these exit codes; also those of former ones."""
+        server = (self.clickhouse,) if self.clickhouse else ()
+        fired = self._kills_armed - self.armed
+        out: list[str] = []
+        for process in (*self._roles, *server):
+            codes = process.unplanned
+            # Nobody knows beforehand which process meets an armed signal.
+            met = min(fired, codes[-signal.SIGKILL])
+            fired -= met
+            codes[-signal.SIGKILL] -= met
+            out += [
+                f"{process.name} ended with exit code {code} unbidden, {times} times"
+                for code, times in codes.items()
+                if times and code not in may_end
+            ]
+        return out
+
+    def at_work(self) -> bool:
+        """Whether every process says that it is."""
+        return all(process.ready() for process in self.processes)
 
     @property
     def processes(self) -> tuple[Process, ...]:
@@ -322,13 +355,15 @@ class System:
 
     def _role(self, role: str, name: str, port_setting: str) -> Process:
         port = self._free_port()
-        return Process(
+        process = Process(
             name,
             [sys.executable, "-m", "tests.faults.probed", role],
             self.environment(**{port_setting: str(port)}),
             self.folder / f"{name}.log",
             f"http://127.0.0.1:{port}/readyz",
         )
+        self._roles.append(process)
+        return process
 
     def _free_port(self) -> int:
         """A port that nothing here has been given: what is free now may be one that is not yet in use."""

@@ -1,4 +1,4 @@
-"""The matrix's short form: three cases of 10,000 events each."""
+"""The matrix's short form: three cases of 10,000 events each, 30,000 in all."""
 
 from __future__ import annotations
 

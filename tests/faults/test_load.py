@@ -112,6 +112,24 @@ def test_a_broken_partition_holds_nothing_good() -> None:
     assert sum(b'"evnt":' in record.body for record in records) > 500
 
 
+def test_misplaced_records_are_good_and_in_a_foreign_partition() -> None:
+    records = make_records(replace(SHAPE, misplaced=(0.02, 4)))
+
+    misplaced = [record for record in records if record.partition is not None]
+    assert 60 < len(misplaced) < 150
+    assert not any(record.poison or record.partition == partition_of(record.key, 4) for record in misplaced)
+
+
+def test_alarming_records_follow_one_another_and_their_project_sends_no_others() -> None:
+    records = make_records(replace(SHAPE, alarming=60))
+
+    at = [number for number, record in enumerate(records) if b'"gym"' in record.body]
+    assert at == list(range(at[0], at[0] + 60))
+    assert 0.85 < at[0] / len(records) < 0.95
+    assert len({records[number].body for number in at}) == 60
+    assert all(records[number].poison for number in at)
+
+
 def test_poison_is_of_every_kind_and_never_the_same() -> None:
     poison = [record.body for record in make_records(SHAPE) if record.poison]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.load import partition_of
 from tests.faults.oracle import (
     DAY_MS,
     HOUR_MS,
@@ -37,6 +38,12 @@ def of(*bodies: bytes, appended: int = NOON, poison: Mapping[bytes, Refused] | N
     """What a log of one partition must lead to; it came in at one moment."""
     log = [RawRecord(0, offset, appended, value) for offset, value in enumerate(bodies)]
     return expected(log, poison or {})
+
+
+def user_in(partition: int) -> str:
+    """A user of one of two partitions."""
+    users = (f"u{number}" for number in range(100))
+    return next(user for user in users if partition_of(f"p:{user}".encode(), 2) == partition)
 
 
 def profile(*bodies: bytes) -> UserProfile:
@@ -228,9 +235,9 @@ def test_private_words_are_scored_and_not_stored() -> None:
 
 def test_windows_that_every_partition_has_passed_must_be_closed() -> None:
     log = [
-        RawRecord(0, 0, NOON, body(at=NOON)),
-        RawRecord(0, 1, NOON, body(at=NOON - 5 * MINUTE_MS)),
-        RawRecord(1, 0, NOON, body(at=NOON - 2 * MINUTE_MS)),
+        RawRecord(0, 0, NOON, body(at=NOON, user=user_in(0))),
+        RawRecord(0, 1, NOON, body(at=NOON - 5 * MINUTE_MS, user=user_in(0))),
+        RawRecord(1, 0, NOON, body(at=NOON - 2 * MINUTE_MS, user=user_in(1))),
     ]
 
     windows = expected(log, {}, partitions=2).windows
@@ -238,3 +245,21 @@ def test_windows_that_every_partition_has_passed_must_be_closed() -> None:
     minutes = {key.start: m.closed for key, m in windows.items() if key[1:5] == ("events", "", "", "minute")}
     assert minutes == {NOON - 5 * MINUTE_MS: True, NOON - 2 * MINUTE_MS: False, NOON: False}
     assert not any(measures.closed for measures in expected(log, {}, partitions=3).windows.values())
+
+
+def test_a_partition_of_nothing_but_refused_records_holds_no_window_open() -> None:
+    poison = {b"broken": Refused("p", "not_json"), b"late": Refused("p", "not_json")}
+    log = [
+        RawRecord(0, 0, NOON, body(at=NOON, user=user_in(0))),
+        RawRecord(0, 1, NOON, body(at=NOON - 5 * MINUTE_MS, user=user_in(0))),
+        RawRecord(1, 0, NOON - 3 * MINUTE_MS, b"broken"),
+        RawRecord(1, 1, NOON - 4 * MINUTE_MS, b"late"),
+    ]
+
+    def closed(log: list[RawRecord]) -> dict[int, bool]:
+        windows = expected(log, poison, partitions=2).windows
+        return {k.start: m.closed for k, m in windows.items() if k[1:5] == ("events", "", "", "minute")}
+
+    assert closed(log) == {NOON - 5 * MINUTE_MS: True, NOON: False}
+    mixed = [*log, RawRecord(1, 2, NOON, body(at=NOON - 6 * MINUTE_MS, user=user_in(1)))]
+    assert not any(closed(mixed).values()), "an event that counts tells the time"

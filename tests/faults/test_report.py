@@ -74,6 +74,15 @@ def test_a_later_run_replaces_its_own_rows_only(tmp_path: Path) -> None:
     assert rows == [("first", 100_123), ("worker-kill", 9), ("last", 100_123)]
 
 
+def test_rows_of_before_lose_what_a_row_has_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "faults.json"
+    path.write_text(json.dumps([GOOD._replace(case="first")._asdict() | {"seed": 4}]))
+
+    write([GOOD], path, ["first", "worker-kill"])
+
+    assert all(tuple(row) == Row._fields for row in json.loads(path.read_text()))
+
+
 def test_cases_have_names_of_their_own() -> None:
     names = [case.name for case in CASES]
 

@@ -14,7 +14,8 @@ class RefusedToOpen(Exception):
     Attributes:
         code: stable reason: ``broker_refused``, ``topic_recreated``, ``log_starts_after_marker``,
             ``marker_beyond_log``, ``marker_missing``, ``marker_unreadable``, ``partitions_changed``,
-            ``state_incomplete``, ``state_recreated``, ``state_unreadable``, ``state_version``.
+            ``state_incomplete``, ``state_recreated``, ``state_unreadable``, ``state_version``,
+            ``transaction_left_open``.
     """
 
     def __init__(self, code: str, sentence: str) -> None:

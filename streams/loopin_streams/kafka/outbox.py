@@ -23,6 +23,9 @@ from loopin_streams.kafka.settings import KafkaSettings
 MAX_BATCH_BYTES = 900_000
 """Below the broker's default limit of 1 MB a batch, before compression."""
 
+NOTHING: list[Message] = [(b"-", b"")]
+"""A record that is aborted."""
+
 _FENCING = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState, OutOfOrderSequenceNumber)
 
 Probe = Callable[[str], None]
@@ -108,6 +111,19 @@ class Outbox:
             raise Fenced(
                 f"another worker has taken over, or the broker gave up the transaction ({error})"
             ) from error
+
+    async def abort_in(self, places: Iterable[tuple[str, int]]) -> None:
+        """Abort what this id has open in the (topic, partition)s, also what the coordinator has forgotten.
+
+        Raises:
+            KafkaError: the broker refused or did not answer.
+        """
+        await self._producer.begin_transaction()
+        # A partition hears of the end only if the transaction has written there.
+        await self._send(
+            [(topic, partition, batch) for topic, partition in places for batch in self._batches(NOTHING)]
+        )
+        await self._producer.abort_transaction()
 
     async def abort(self) -> None:
         """Give up an open transaction, where the broker can still be told."""

@@ -245,9 +245,10 @@ class OpenPartition:
     def _messages(self, output: Output, marker: Marker) -> list[tuple[str, int, list[Message]]]:
         prefix = self._topic_prefix
         return [
+            # First, so that where anything is left open the marker is (see settling).
+            (self._state_topic, self.partition, [(MARKER_KEY, encode(marker))]),
             *((prefix + name, self.partition, batch) for name, batch in output.messages.items()),
             *((prefix + name, partition, batch) for (name, partition), batch in output.routed.items()),
-            (self._state_topic, self.partition, [(MARKER_KEY, encode(marker))]),
         ]
 
 

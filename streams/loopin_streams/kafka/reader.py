@@ -20,17 +20,20 @@ class Log:
 
 
 class Reader:
-    """An ungrouped ``read_committed`` consumer of some partitions, for restoring state and for inspection.
+    """An ungrouped consumer of some partitions, for restoring state and for inspection.
 
-    Use as an async context manager; one read at a time. The partitions are assigned once, because
-    aiokafka 0.14 never ends a consumer that is stopped just after its assignment changed.
+    It reads committed records only, unless told otherwise. Use as an async context manager; one read at a
+    time. The partitions are assigned once, because aiokafka 0.14 never ends a consumer that is stopped just
+    after its assignment changed.
     """
 
-    def __init__(self, bootstrap: str, partitions: Sequence[tuple[str, int]]) -> None:
+    def __init__(
+        self, bootstrap: str, partitions: Sequence[tuple[str, int]], *, committed: bool = True
+    ) -> None:
         self._partitions = [TopicPartition(topic, partition) for topic, partition in partitions]
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
-            isolation_level="read_committed",
+            isolation_level="read_committed" if committed else "read_uncommitted",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
@@ -56,6 +59,11 @@ class Reader:
         start = await self._consumer.beginning_offsets([at])
         end = await self._consumer.end_offsets([at])
         return Log(start[at], end[at])
+
+    async def ends(self) -> dict[tuple[str, int], int]:
+        """The end of each partition, as :meth:`log` says it."""
+        found = await self._consumer.end_offsets(self._partitions)
+        return {(at.topic, at.partition): int(end) for at, end in found.items()}
 
     async def offset_at(self, topic: str, partition: int, at_ms: int) -> int | None:
         """The first offset whose record is of that time (epoch ms) or later; None where there is none."""

@@ -27,6 +27,7 @@ from loopin_streams.kafka.partition import Limits, OpenPartition
 from loopin_streams.kafka.progress import newest_marker
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.kafka.settling import settle
 
 log = structlog.get_logger(__name__)
 
@@ -238,6 +239,13 @@ class Runner:
             self._probe("fenced")
             names = {*self._restored_topics, *self.job.outputs}
             topics = [(self._settings.topic(name), partition) for name in sorted(names)]
+            await settle(
+                self._settings.kafka_bootstrap,
+                outbox,
+                topics,
+                state=(self._settings.topic(self.job.state_topic), partition),
+                rebuild=f"loopin state rebuild {self.job.name}",
+            )
             async with Reader(self._settings.kafka_bootstrap, topics) as reader:
                 marker, state = await self._read_state(reader, partition)
                 absorber = self._kept_absorber(partition, marker)

@@ -10,17 +10,25 @@ from tests.clickhouse import AnyFault, Error, Reset, Slow
 from tests.faults.case import Case
 from tests.faults.memory import watched_memory
 from tests.faults.scene import Scene
+from tests.faults.sink_counts import sink_counts
+from tests.faults.system import Layout
 
 DOWN_S = 30.0
 """Stands for five minutes: the waits between attempts, at most 5 s, have come to their longest by then."""
 
-GROWTH_MB = 400
+SLOW = Slow(factor=10, seconds=1.0)
+"""The factor alone would leave most inserts faster than the events come."""
+
+BATCH = 1_000
+SMALL_BATCHES = Layout(settings={"LOOPIN_BATCH_SIZE": str(BATCH)})
+"""So that the events of the short form are many times what a sink may hold."""
+
+GROWTH_MB = 150
 """Most that a sink may grow while its rows wait.
 
-Its settings let 50,000 events wait for an insert, and 50,000 windows; as bytes, decoded and as Arrow an event
-takes about 3 KB and a window 1 KB: 200 MB. The client fetches up to 50 MB ahead, and holds one such answer
-more while it parses it: 100 MB. The rest is for what the allocator keeps. So a sink without any bound is
-seen only where more than some 130,000 events wait, as in the long form; in the short one the note tells.
+It may hold 1,000 events (3 MB as bytes, decoded and as Arrow) and, by its own bound, 50,000 windows of 1 KB.
+The client fetches up to 16 MB of events and 4 MB of windows ahead, compressed, and holds one such answer more
+while it parses it. The rest is for what the allocator keeps.
 """
 
 RESETS: tuple[AnyFault, ...] = (
@@ -35,15 +43,22 @@ RESETS: tuple[AnyFault, ...] = (
 
 @contextmanager
 def _bounded_sink(scene: Scene) -> Iterator[None]:
-    """The sink's memory must have a bound within the block, whatever waits."""
+    """The sink must stop consuming within the block, though events wait for it, and not grow."""
     (sink,) = scene.system.sinks
     with watched_memory(sink.pid) as memory:
         yield
-    grown = f"the sink grew by {memory.grown_mb:.0f} MB"
-    if memory.grown_mb > GROWTH_MB:
-        scene.fail(f"{grown}, which is more than {GROWTH_MB}")
+        counts = sink_counts(sink)
+        left = scene.enriched() - counts.read
+    held = f"the sink held {counts.waiting} events and left {left} on the topic"
+    seen = f"{held}; it grew by {memory.grown_mb:.0f} MB"
+    if counts.waiting > BATCH:
+        scene.fail(f"{seen}: a batch of {BATCH} is all that it may hold")
+    elif left <= BATCH:
+        scene.fail(f"{seen}: nothing had to wait")
+    elif memory.grown_mb > GROWTH_MB:
+        scene.fail(f"{seen}, which is more than {GROWTH_MB} MB")
     else:
-        scene.say(grown)
+        scene.say(seen)
 
 
 def _down(scene: Scene) -> None:
@@ -61,9 +76,10 @@ def _down(scene: Scene) -> None:
 def _slow(scene: Scene) -> None:
     scene.flow(0.2)
     with _bounded_sink(scene):
-        scene.system.clickhouse_fault(Slow(factor=10))
+        scene.system.clickhouse_fault(SLOW)
         scene.flow(0.5)
         scene.publisher.wait(scene.left_s)
+        scene.wait_absorbed()
     scene.system.clickhouse_well()
     scene.recovered()
 
@@ -77,7 +93,17 @@ def _reset(scene: Scene) -> None:
 
 
 CLICKHOUSE: tuple[Case, ...] = (
-    Case("clickhouse-down", f"ClickHouse is killed and comes back after {DOWN_S:.0f} s", _down),
-    Case("clickhouse-slow", "ClickHouse takes ten times as long", _slow),
+    Case(
+        "clickhouse-down",
+        f"ClickHouse is killed and comes back after {DOWN_S:.0f} s",
+        _down,
+        layout=SMALL_BATCHES,
+    ),
+    Case(
+        "clickhouse-slow",
+        f"ClickHouse takes ten times as long, and {SLOW.seconds:.0f} s more",
+        _slow,
+        layout=SMALL_BATCHES,
+    ),
     Case("clickhouse-reset", "inserts are cut off before and after they are stored, or refused", _reset),
 )

@@ -17,6 +17,9 @@ EMBEDDED = Layout(store="embedded")
 INSERTING = ("insert", "inserting", "inserting", "inserting", "inserted")
 """Once the range is noted, while the engine inserts it, and before that is noted."""
 
+FLOWING_S = 12.0
+"""How long the share of events flows that one kill falls into."""
+
 DISK_MB = 400
 FULL_S = 10.0
 """How long the disk stays full."""
@@ -25,7 +28,8 @@ FULL_S = 10.0
 def _mid_insert(scene: Scene) -> None:
     for point in INSERTING:
         scene.system.arm(point, 3)
-        scene.flow(0.9 / len(INSERTING))
+        # So long that inserts follow one another until one is met.
+        scene.flow_steadily(0.9 / len(INSERTING), FLOWING_S)
         scene.wait_fired()
     scene.recovered()
 

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tests.faults.case import Case
-from tests.faults.scene import Scene
-from tests.faults.system import Layout
+from tests.faults.findings import read_alerts
+from tests.faults.load import Shape
+from tests.faults.poison import ALARMING
+from tests.faults.scene import RECOVERY_S, Scene
+from tests.faults.system import PARTITIONS, Layout
 
 CONSUMED = ("consumed", "begun")
 COMMITTING = ("before_commit", "after_commit")
 PUBLISHED = (
     *("sent:events.enriched", "sent:profiles", "sent:seen", "sent:events.dlq", "sent:windows"),
-    *("sent:enrich.state", "sent:merge.state", "sent:metrics"),
+    *("sent:enrich.state", "sent:merge.state", "sent:metrics", "sent:events.raw"),
 )
+ALARMING_RECORDS = 60
+"""Twenty of them within a minute raise the one alert."""
+
 RESTORING = ("fenced", "restoring", "restored")
 RANDOM_KILLS = 5
+FLOWING_S = 10.0
+"""How long the share of events flows that one of the random kills falls into."""
 
 
-def kill_at(scene: Scene, points: Sequence[str], passing: int) -> None:
-    """Kill a worker at each point in turn, while a share of the events flows for each."""
+def kill_at(scene: Scene, points: Sequence[str], passing: int, share: float = 0.9) -> None:
+    """Kill a worker at each point in turn, while its part of a share of the events flows for each."""
     for point in points:
         scene.system.arm(point, passing)
-        scene.flow(0.9 / len(points))
+        scene.flow(share / len(points))
         scene.wait_fired()
     scene.recovered()
 
@@ -33,7 +42,17 @@ def _consumed(scene: Scene) -> None:
 
 
 def _published(scene: Scene) -> None:
-    kill_at(scene, PUBLISHED, 2)
+    kill_at(scene, PUBLISHED, 2, 0.8)
+    # What raises it comes now; it is raised once.
+    kill_at(scene, ("sent:alerts",), 1, 0.15)
+    scene.wait(lambda: ALARMING in _alerted(scene), "the alert is raised", RECOVERY_S)
+    if _alerted(scene).count(ALARMING) > 1:
+        scene.fail("the alert was raised more than once")
+
+
+def _alerted(scene: Scene) -> list[str]:
+    """The projects of the alerts."""
+    return [alert["project"] for alert in read_alerts(scene.system)]
 
 
 def _committing(scene: Scene) -> None:
@@ -53,17 +72,31 @@ def _restoring(scene: Scene) -> None:
 
 
 def _at_random(scene: Scene) -> None:
-    for _ in range(RANDOM_KILLS):
-        scene.flow(0.9 / RANDOM_KILLS)
+    (worker,) = scene.system.workers
+    for number in range(RANDOM_KILLS):
+        if number:
+            # The successor has restored its state, and works off what came in meanwhile.
+            scene.wait_moved_on()
+        scene.flow_steadily(0.9 / RANDOM_KILLS, FLOWING_S)
+        scene.wait_moved_on()
         # The moment within a batch is what is random here: a pause, not a condition.
-        time.sleep(scene.rng.uniform(0, 2))
-        scene.system.workers[0].kill()
+        time.sleep(scene.rng.uniform(0, 1))
+        worker.kill()
     scene.recovered()
+
+
+def _moved_and_alarming(shape: Shape) -> Shape:
+    return replace(shape, misplaced=(0.02, PARTITIONS), alarming=ALARMING_RECORDS)
 
 
 WORKER_KILLS: tuple[Case, ...] = (
     Case("worker-kill-consume", "kill -9 of a worker once it has consumed a batch", _consumed),
-    Case("worker-kill-publish", "kill -9 of a worker after the publish to each topic", _published),
+    Case(
+        "worker-kill-publish",
+        "kill -9 of a worker after the publish to each topic, some records in a wrong partition",
+        _published,
+        shape=_moved_and_alarming,
+    ),
     Case("worker-kill-commit", "kill -9 of a worker before and after the commit", _committing),
     Case("worker-kill-restore", "kill -9 of a worker while it restores its state", _restoring),
     Case(

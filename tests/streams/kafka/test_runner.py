@@ -25,6 +25,7 @@ from loopin_streams.kafka.topic_admin import TopicAdmin
 from tests.streams.conftest import Run, Scenario
 from tests.streams.exactly_once import assert_exactly_once, event, mixed_events
 from tests.streams.installation import Installation, wait_until
+from tests.streams.kafka.crashed import leave_open
 
 EVENTS = 2000
 
@@ -396,6 +397,19 @@ async def test_what_no_retry_mends_leaves_the_partition_closed_and_says_so(
     monkeypatch.undo()
     await held.open()
     await held.absorb(0, 5)
+
+
+async def test_what_a_crashed_broker_left_open_is_aborted_at_the_opening(
+    hold: Hold, trusting: None, installation: Installation
+) -> None:
+    held = hold()
+    settings = installation.settings
+    own = [(settings.topic(name), 0) for name in ("enrich.state", "seen", "events.enriched")]
+    await leave_open(settings.kafka_bootstrap, f"{settings.topic_prefix}tally-0", own)
+    await held.open()
+    await held.absorb(0, 5)
+    assert installation.read("events.enriched")[0] == []
+    assert b"left open" not in {message.value() for message in installation.read("enrich.state")[0]}
 
 
 async def test_waits_grow_while_nothing_is_committed(hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
