@@ -8,14 +8,18 @@ from time import monotonic, sleep
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from loopin_streams.enrich.job import EnrichJob
+from loopin_schemas.topics import DLQ, ENRICH_STATE, ENRICHED, MERGE_STATE, METRICS, PROFILES, SEEN
 from loopin_streams.kafka.outbox import Outbox, transactional_id
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.settling import settle
-from loopin_streams.merge.job import MergeJob
 from loopin_streams.rebuild.refused import RebuildRefused
 
-JOBS = (EnrichJob, MergeJob)
+JOBS = {
+    "enrich": (ENRICH_STATE, SEEN, PROFILES, ENRICHED, DLQ),
+    "merge": (MERGE_STATE, METRICS),
+}
+"""By job, the topics of which it alone writes its own partition in transactions."""
+
 TIMEOUT_S = 10.0
 RETRY_S = 0.2
 STARTING = (
@@ -35,7 +39,7 @@ async def check_no_workers(settings: KafkaSettings) -> None:
         RebuildRefused: ``workers_run``.
     """
     # Each worker is in the groups of all jobs.
-    running = max([await asyncio.to_thread(members, settings, settings.topic(job.name)) for job in JOBS])
+    running = max([await asyncio.to_thread(members, settings, settings.topic(job)) for job in JOBS])
     if running:
         raise RebuildRefused(
             "workers_run",
@@ -48,11 +52,10 @@ async def fence(settings: KafkaSettings, partitions: int) -> None:
     """Shut out workers that think they still own a partition, and abort what they have left open."""
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(job: type[EnrichJob | MergeJob], partition: int) -> None:
-        names = (job.state_topic, *job.history, *job.outputs)
-        own = [(settings.topic(name), partition) for name in names]
+    async def one(job: str, partition: int) -> None:
+        own = [(settings.topic(topic.name), partition) for topic in JOBS[job]]
         async with places:
-            outbox = Outbox(settings.kafka_bootstrap, transactional_id(settings, job.name, partition))
+            outbox = Outbox(settings.kafka_bootstrap, transactional_id(settings, job, partition))
             try:
                 await outbox.start()
                 await settle(
