@@ -103,6 +103,7 @@ _ALERTS = """\
 | Events come late into the store | `max(loopin_freshness_seconds) > 60` |
 | Many records are refused | `max(loopin_dead_letter_ratio) > 0.05` |
 | The store refuses inserts | `sum(rate(loopin_insert_failures_total[5m])) > 0` |
+| Late windows cannot be recomputed | `max(loopin_repairs_failing) > 0` |
 """
 
 
