@@ -49,7 +49,7 @@ class Watched:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - other processes bring the condition about
             await asyncio.sleep(0.01)
 

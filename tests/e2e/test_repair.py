@@ -182,7 +182,7 @@ async def test_in_the_end_every_window_is_what_a_plain_count_gives(
         publish(environment, late[1::2])
 
         truth = windows_of([*fresh, *late])
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline and (await pending_repairs(store) or await windows(store) != truth):
             assert all(role.poll() is None for role in roles)
             await asyncio.sleep(0.1)

@@ -79,7 +79,7 @@ def _kill_and_await_successor(stack: Stack, name: str) -> None:
     """Kill in the middle of the replay, which goes on once the supervisor has started the successor."""
     killed = stack.supervisor.pids[name]
     os.kill(killed, signal.SIGKILL)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while stack.supervisor.pids.get(name, killed) == killed:
         assert time.monotonic() < deadline, f"{name} was not started again"
         time.sleep(0.02)

@@ -39,7 +39,7 @@ def read_all(kafka: Broker, raw_topic: str) -> ReadAll:
         consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "unused"})
         consumer.assign([TopicPartition(raw_topic, partition, 0) for partition in range(PARTITIONS)])
         records: list[Message] = []
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 180
         while len(records) < expected and time.monotonic() < deadline:
             records += consumer.consume(10_000, 0.2)
         records += consumer.consume(10_000, 0.3)

@@ -203,7 +203,7 @@ def test_fatal_error_replaces_the_producer(client: Loopin, read_all: ReadAll) ->
     channel = client._open_channel()
     spent = channel._producer
     channel._fatal.set()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while channel._producer is spent:
         assert time.monotonic() < deadline, "the spent producer is still in use"
         time.sleep(0.02)

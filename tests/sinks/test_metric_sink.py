@@ -100,7 +100,7 @@ class Metrics:
     async def wait_stored(self) -> None:
         """Until the newest revision of each window published is stored."""
         expected = sorted(self.newest.values())
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while await self.stored() != expected:
             assert time.monotonic() < deadline, f"{await self.stored()} is stored, not {expected}"
             await asyncio.sleep(0.02)
@@ -173,7 +173,7 @@ async def running(sink: MetricSink) -> AsyncIterator[asyncio.Task[None]]:
 
 async def caught_up(sink: MetricSink, ends: dict[int, int]) -> None:
     """Until the sink has stored all below these offsets."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not (found := await sink.positions()).items() >= ends.items():
         assert time.monotonic() < deadline, found
         await asyncio.sleep(0.02)

@@ -38,7 +38,7 @@ async def test_more_cancelled_queries_than_readers_leave_nothing_behind(embedded
 
 
 async def test_a_stream_never_closed_is_closed_when_forgotten(embedded: Store) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in range(STREAMS + 1):
             context = embedded.stream("SELECT 'secret' AS s FROM numbers(10000000)")
             await anext(aiter(await context.__aenter__()))

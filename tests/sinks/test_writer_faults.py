@@ -158,10 +158,10 @@ async def test_where_the_store_is_up_to_may_take_longer_than_people_wait_for_a_q
             raise StoreError("query_timeout", "The query took longer than LOOPIN_QUERY_TIMEOUT_S.")
 
     sink = writer(Large(migrated))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await sink.stored_up_to(1) == 0
     await write(writer(migrated), entries(7))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert await sink.stored_up_to(1) == 7 + EVENTS
         assert await sink.stored_up_to(0) == 0
 

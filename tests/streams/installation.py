@@ -167,7 +167,7 @@ class Installation:
         )
         for user, body in bodies:
             producer.produce(self.settings.topic("events.raw"), key=f"demo:{user}", value=body)
-        assert producer.flush(20) == 0
+        assert producer.flush(60) == 0
 
     # Workers.
 

