@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 PACKAGES := schemas producers streams sinks api deploy
 ARGS ?=
-# Tests wait for brokers more than they compute: three at a time fill two cores.
+# Tests wait for brokers more than they compute: three at a time fill two cores. By file, because the scenarios of
+# a file run side by side: spread over several processes, each of those would run them all.
 WORKERS ?= 3
 export LOOPIN_DATA_DIR ?= $(CURDIR)/.data
 
@@ -24,7 +25,7 @@ down: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report $(if $(ARGS),--fail-under=0)
 

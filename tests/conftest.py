@@ -7,11 +7,16 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from loopin_deploy.kafka import LocalKafka
 
 # Asked for before any test imports them: they hold assertions that several folders share.
 pytest.register_assert_rewrite("tests.streams.exactly_once", "tests.streams.installation")
+
+# How fast a machine is says nothing of the code: speed belongs to the benches.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # Parallel runs set it for their own reports; it would fix the width of our terminal output at import.
 os.environ.pop("COLUMNS", None)

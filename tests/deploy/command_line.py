@@ -43,5 +43,5 @@ def clean_environment(**variables: str) -> dict[str, str]:
 def run_process(*arguments: str | Path, env: Mapping[str, str]) -> Ran:
     """Run ``loopin ARG...`` as a process of its own to its end."""
     command = [sys.executable, "-m", "loopin_deploy", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, env=clean_environment(**env))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, env=clean_environment(**env))
     return Ran(done.returncode, done.stdout, done.stderr)

@@ -25,7 +25,7 @@ from tests.deploy.command_line import clean_environment, run_process
 pytestmark = pytest.mark.e2e
 
 SECRET = "a secret of the tests, thirty-two bytes"
-DEADLINE_S = 180.0
+DEADLINE_S = 300.0
 
 
 class Role(NamedTuple):

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.e2e
 SHOP = "shop"
 GOOD, BROKEN, REPEATED = 500, 9, 20
 USERS = 50
-DEADLINE_S = 180.0
+DEADLINE_S = 300.0
 STALL_S = 5.0
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from loopin_sinks.store import Store
 
-DEADLINE_S = 180.0
+DEADLINE_S = 300.0
 """Longest that a test waits for anything, seconds."""
 
 ROWS_THEN_FAILURE = (

@@ -79,7 +79,7 @@ def side_by_side(request: pytest.FixtureRequest, install: Install) -> Iterator[R
         and item.module is request.module
         and "scenario" in getattr(item, "callspec", NO_PARAMETERS).params
     ]
-    with ThreadPoolExecutor(6) as threads:
+    with ThreadPoolExecutor(4) as threads:
         running = {scenario: threads.submit(_on_its_own, scenario, install) for scenario in wanted}
         yield lambda scenario: running[scenario].result()
 

@@ -24,7 +24,7 @@ from loopin_streams.settings import StreamSettings
 from tests.streams import plain_state
 from tests.streams.plain_state import Numbers, Series, Shares
 
-DEADLINE_S = 180.0
+DEADLINE_S = 300.0
 """Long enough for a busy machine: who waits for a condition that never comes waits once."""
 
 

@@ -21,7 +21,7 @@ from tests.sinks.repair.stored import KEPT_DAYS, enriched, newest_rows, store_ev
 from tests.transactions import Out, Transactions
 
 PARTITIONS = 2
-DEADLINE_S = 180.0
+DEADLINE_S = 300.0
 
 
 async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:

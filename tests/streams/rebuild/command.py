@@ -45,7 +45,7 @@ def killed_rebuild(installation: Installation, point: str, passing: int) -> None
         env=clean_environment(**environment(installation)),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=400,
         check=False,
     )
     assert ran.returncode == -signal.SIGKILL, ran.stderr
