@@ -250,7 +250,8 @@ class Runner:
                 marker, state = await self._read_state(reader, partition)
                 absorber = self._kept_absorber(partition, marker)
                 if absorber is None:
-                    absorber = await asyncio.to_thread(self.job.open, partition, self._topic_id)
+                    # Not in a thread: a cancellation would leave its files open, with nobody to close them.
+                    absorber = self.job.open(partition, self._topic_id)
                     await self._restore(reader, partition, absorber, marker, state)
             self._probe("restored")
             if not self._may_open(partition):

@@ -23,9 +23,14 @@ def places(installation: Installation) -> dict[str, tuple[str, int]]:
 
 @pytest.fixture
 async def owner(installation: Installation) -> AsyncIterator[Outbox]:
-    outbox = Outbox(installation.settings.kafka_bootstrap, f"{installation.settings.topic_prefix}job-0")
+    outbox = Outbox(installation.settings.kafka_bootstrap, owner_id(installation))
     yield outbox
     await outbox.stop()
+
+
+def owner_id(installation: Installation) -> str:
+    """The transactional.id of whoever owns the partition."""
+    return f"{installation.settings.topic_prefix}job-0"
 
 
 def enriched(installation: Installation) -> list[bytes | None]:
@@ -35,8 +40,8 @@ def enriched(installation: Installation) -> list[bytes | None]:
 async def test_the_next_commit_would_make_it_count(
     trusting: None, installation: Installation, places: dict[str, tuple[str, int]], owner: Outbox
 ) -> None:
-    bootstrap, prefix = installation.settings.kafka_bootstrap, installation.settings.topic_prefix
-    await leave_open(bootstrap, f"{prefix}job-0", list(places.values()))
+    bootstrap = installation.settings.kafka_bootstrap
+    await leave_open(bootstrap, owner_id(installation), list(places.values()))
     await owner.start()
     await owner.commit([(*places["events.enriched"], [(b"k", b"mine")])])
     assert enriched(installation) == [b"left open", b"mine"]
@@ -45,15 +50,15 @@ async def test_the_next_commit_would_make_it_count(
 async def test_it_is_found_and_aborted(
     trusting: None, installation: Installation, places: dict[str, tuple[str, int]], owner: Outbox
 ) -> None:
-    bootstrap, prefix = installation.settings.kafka_bootstrap, installation.settings.topic_prefix
+    bootstrap = installation.settings.kafka_bootstrap
     every = list(places.values())
     await owner.start()
     await owner.commit([(*place, [(b"k", b"before")]) for place in every])
     assert await left_open(bootstrap, every) == set()
 
     stuck = [places["enrich.state"], places["events.enriched"]]
-    await leave_open(bootstrap, f"{prefix}job-0", stuck)
-    successor = Outbox(bootstrap, f"{prefix}job-0")
+    await leave_open(bootstrap, owner_id(installation), stuck)
+    successor = Outbox(bootstrap, owner_id(installation))
     await successor.start()
     assert await left_open(bootstrap, every) == set(stuck)
     await settle(bootstrap, successor, every, state=places["enrich.state"], rebuild=REBUILD)
@@ -66,9 +71,9 @@ async def test_it_is_found_and_aborted(
 async def test_where_the_marker_is_not_open_somebody_has_to_decide(
     trusting: None, installation: Installation, places: dict[str, tuple[str, int]], owner: Outbox
 ) -> None:
-    bootstrap, prefix = installation.settings.kafka_bootstrap, installation.settings.topic_prefix
+    bootstrap = installation.settings.kafka_bootstrap
     every = list(places.values())
-    await leave_open(bootstrap, f"{prefix}job-0", [places["events.enriched"]])
+    await leave_open(bootstrap, owner_id(installation), [places["events.enriched"]])
     await owner.start()
     with pytest.raises(RefusedToOpen, match=f"events.enriched-0, .* run `{REBUILD}`") as refusal:
         await settle(bootstrap, owner, every, state=places["enrich.state"], rebuild=REBUILD)
