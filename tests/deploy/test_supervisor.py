@@ -55,7 +55,10 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 async def test_output_reaches_the_callback_and_the_log_file(tmp_path: Path) -> None:
@@ -155,7 +158,8 @@ time.sleep(600)
 
     assert watched.notices == ["stubborn did not stop within 0.3 s and was killed."]
     assert gone(pid)
-    assert gone(int(watched.lines[0][1]))
+    # The kernel ends a killed process when it next runs; only the supervisor's own child is waited for.
+    await until(lambda: gone(int(watched.lines[0][1])))
 
 
 async def test_the_next_child_waits_until_the_one_before_is_ready(tmp_path: Path) -> None:
