@@ -56,7 +56,7 @@ class MetricWindow(msgspec.Struct, kw_only=True, omit_defaults=True):
     ``count`` is how many events or users; ``sum``, ``min``, ``max`` are of the measured values, in whole
     millionths. A greater ``revision`` (epoch ms) replaces a smaller one. ``closed`` says that every
     partition's watermark has passed the window's end; late events may still correct it. ``basis`` says
-    whom users are: live windows count distinct_ids.
+    whom users are: live windows count distinct_ids. ``version`` is that of this format.
     """
 
     project: str
@@ -72,3 +72,4 @@ class MetricWindow(msgspec.Struct, kw_only=True, omit_defaults=True):
     closed: bool = False
     revision: int
     basis: Literal["distinct_ids", "persons"] = "distinct_ids"
+    version: int = 1

@@ -13,10 +13,10 @@ from aiokafka.errors import KafkaError
 
 from loopin_schemas.topics import ENRICHED
 from loopin_sinks.progress import Progress
+from loopin_sinks.refusals import recreated
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
 from loopin_sinks.store import Store, StoreSettings
-from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.rebuild.idle import members
 from loopin_streams.rebuild.refused import RebuildRefused
@@ -101,6 +101,8 @@ async def _until_stored(settings: SinkSettings, topic_id: str, partitions: int, 
                 raise
             await asyncio.sleep(POLL_S)
             continue
+        for refusal in sink.refusals.values() if sink is not None else ():
+            raise refusal
         if not now.waiting:
             return
         if now != before:
@@ -130,10 +132,6 @@ async def _committed(settings: SinkSettings, topic: str, topic_id: str) -> dict[
             continue
         note = Progress.of(noted.metadata)
         if note is not None and note.topic_id != topic_id:
-            raise RefusedToOpen(
-                "topic_recreated",
-                f"The topic {topic} was deleted and created again since the sink last stored it: delete the "
-                f"consumer group {group} to store the new one from its start, and run this again.",
-            )
+            raise recreated(topic)
         found[at.partition] = noted.offset
     return found

@@ -2,7 +2,8 @@
 
 Rows are absolute and carry a revision, so a row that is stored twice counts once: the sink stores first and
 commits its offsets afterwards, with the id of the topic that they are of. In another topic of the same name
-they say nothing: that one is read from its start.
+they say nothing: that one is read from its start. A window of a newer release is not passed over: its
+partition waits for that release.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, IllegalStateError, UnknownMemberIdError
 from aiokafka.structs import OffsetAndMetadata
 
-from loopin_schemas.codec import decode
+from loopin_schemas.codec import decode, version_of
 from loopin_schemas.topics import METRICS
 from loopin_schemas.window import MetricWindow
 from loopin_sinks.progress import Progress
@@ -27,6 +28,7 @@ from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreError
 from loopin_sinks.window_rows import METRIC_WINDOWS, windows_to_arrow
 from loopin_streams.kafka.batch import Record
+from loopin_streams.kafka.errors import RefusedToOpen
 
 log = structlog.get_logger(__name__)
 
@@ -35,13 +37,17 @@ RETRY_S = 2.0
 MAX_WAITING = 50_000
 """Windows that wait for an insert; then nothing more is read."""
 
+WINDOW_VERSION = 1
+"""Newest format of a window that this release reads."""
+
 Cell = tuple[str, str, str, str, str, int]
 
 
 class MetricSink(ConsumerRebalanceListener):
     """Stores the newest version of each window, at most once in ``metric_interval_s``.
 
-    ``failing`` holds one sentence while the store refuses inserts.
+    ``failing`` holds one sentence while the store refuses inserts, ``unreadable`` counts records that are no
+    window of any release, and were left out.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class MetricSink(ConsumerRebalanceListener):
         self._store = store
         self._retention = retention
         self._topic_id = topic_id
+        self._refused: dict[TopicPartition, RefusedToOpen] = {}
         self._waiting: dict[Cell, MetricWindow] = {}
         self._read_up_to: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer
@@ -99,6 +106,7 @@ class MetricSink(ConsumerRebalanceListener):
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Forget what is not stored: its next owner reads it again."""
         self._assigned = self._unchecked = frozenset()
+        self._refused.clear()
         self._waiting.clear()
         self._read_up_to.clear()
 
@@ -139,11 +147,29 @@ class MetricSink(ConsumerRebalanceListener):
     def _take(self, found: dict[TopicPartition, list[Record]]) -> None:
         for at, records in found.items():
             for record in records:
+                if version_of(record.value or b"") > WINDOW_VERSION:
+                    self._refuse(at, record)
+                    break
                 window = self._readable(record)
                 if window is not None:
                     self._wait(window)
-            self._read_up_to[at] = records[-1].offset + 1
-            self.read_records += len(records)
+                self._read_up_to[at] = record.offset + 1
+                self.read_records += 1
+
+    def refused(self) -> str | None:
+        """Which partitions wait for a newer release, until somebody acts; None when it works on all."""
+        return " ".join(str(why) for _, why in sorted(self._refused.items())) or None
+
+    def _refuse(self, at: TopicPartition, record: Record) -> None:
+        """Read the partition no further than to this record."""
+        error = self._refused[at] = RefusedToOpen(
+            "state_version",
+            f"Partition {at.partition} of {at.topic} is refused: it was written by a newer version of this "
+            "program, run that version here too.",
+        )
+        log.error("partition_refused", partition=at.partition, code=error.code, reason=str(error))
+        self._consumer.seek(at, record.offset)
+        self._consumer.pause(at)
 
     def _wait(self, window: MetricWindow) -> None:
         cell = (window.project, window.metric, window.dimension, window.value, window.grain, window.start)

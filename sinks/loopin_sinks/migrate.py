@@ -12,6 +12,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0001_events",
     "0002_events_origin",
     "0003_metric_windows",
+    "0004_events_deduplication_window",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 

@@ -11,11 +11,13 @@ class Pending:
     """Records of one partition that are read but not stored: ``start`` <= offset < ``end``.
 
     ``noted`` says whether the committed offset carries the end of a range, ``doubtful`` whether some of
-    the records may be stored already. ``size`` is the bytes of their values.
+    the records may be stored already, as it is with all before ``doubtful_to``. ``size`` is the bytes of
+    their values.
     """
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, doubtful_to: int = 0) -> None:
         self.start = self.end = start
+        self.doubtful_to = doubtful_to
         self.records: list[Record] = []
         self.size = 0
         self.noted = self.doubtful = False

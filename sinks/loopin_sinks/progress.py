@@ -11,11 +11,14 @@ class Progress(msgspec.Struct, omit_defaults=True):
     """Metadata of a committed offset.
 
     The rows before the offset are stored. Those from the offset up to ``end`` (exclusive) may be stored in
-    part: whoever takes the partition over asks the store which are, and inserts the others.
+    part: whoever takes the partition over asks the store which are, and inserts the others, as one range.
+    So it does afterwards, range by range, with those up to ``doubtful_to`` (exclusive), which sinks have
+    stored whose notes are gone.
     """
 
     topic_id: str
     end: int | None = None
+    doubtful_to: int | None = None
 
     def text(self) -> str:
         """As Kafka keeps it."""

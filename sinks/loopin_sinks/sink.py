@@ -3,15 +3,18 @@
 The identity of a row is the record it came from: topic id, partition, offset. Before an insert the sink
 commits its offset with the end of the range as metadata, so the broker turns away a sink of an older
 generation there; then it inserts. A successor finds the range, asks the store which of its offsets are
-there, and inserts the others: an insert that was cut off anywhere neither loses nor doubles a row.
+there, and inserts the others: an insert that was cut off anywhere neither loses nor doubles a row. A sink
+that was stopped between the two commits once more before it inserts.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
+from types import MappingProxyType
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -27,8 +30,9 @@ from aiokafka.structs import OffsetAndMetadata
 
 from loopin_schemas.topics import DLQ, ENRICHED
 from loopin_sinks.pending import Pending
+from loopin_sinks.place import committed, place_of
 from loopin_sinks.progress import Progress
-from loopin_sinks.refusals import outside, recreated, removed_unread
+from loopin_sinks.refusals import removed_unread
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
 from loopin_sinks.writer import Interrupted, RangeWriter
@@ -41,6 +45,9 @@ POLL_S = 0.1
 
 MAX_WAITING_BYTES = 64 << 20
 """Values that wait for an insert, of all partitions: ``batch_size`` of the largest events would be 3 GB."""
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""A clock that goes on while this process, or its machine, stands still."""
 
 _LOST_GENERATION = (CommitFailedError, IllegalGenerationError, UnknownMemberIdError)
 
@@ -63,6 +70,8 @@ class Sink(ConsumerRebalanceListener):
         self._owned: frozenset[TopicPartition] = frozenset()
         self._pending: dict[TopicPartition, Pending] = {}
         self._refused: dict[TopicPartition, RefusedToOpen] = {}
+        # The newest note of each partition, and when it was committed, seconds.
+        self._noted: dict[TopicPartition, tuple[OffsetAndMetadata, float]] = {}
         self._working = asyncio.Lock()
         self._interrupted = asyncio.Event()
         self.writer = RangeWriter(
@@ -72,6 +81,7 @@ class Sink(ConsumerRebalanceListener):
             dlq=settings.topic(DLQ.name),
             bootstrap=settings.kafka_bootstrap,
             retention=store_settings.retention,
+            confirm=self._confirm,
             interrupted=self._interrupted,
         )
         self.read_records = 0
@@ -88,15 +98,26 @@ class Sink(ConsumerRebalanceListener):
 
         A sink that got no partition, because there are more sinks than partitions, is ready to step in.
         """
-        if self.writer.failing:
-            return self.writer.failing
+        return self.writer.failing or self.opening() or self.refused()
+
+    def opening(self) -> str | None:
+        """What it waits for before it is at work, in one sentence; None when no partition is on its way."""
         if not self._joined:
             return "no partitions are assigned yet"
         if self._opening:
             opening = sorted(at.partition for at in self._opening)
             return f"partitions are being opened: {', '.join(map(str, opening))}"
+        return None
+
+    def refused(self) -> str | None:
+        """Which partitions it leaves alone and why, until somebody acts; None when it works on all."""
         refused = sorted((at.partition, str(why)) for at, why in self._refused.items())
         return " ".join(f"Partition {number} is refused: {why}" for number, why in refused) or None
+
+    @property
+    def refusals(self) -> Mapping[TopicPartition, RefusedToOpen]:
+        """By partition what :meth:`refused` tells."""
+        return MappingProxyType(self._refused)
 
     @property
     def _opening(self) -> frozenset[TopicPartition]:
@@ -122,11 +143,10 @@ class Sink(ConsumerRebalanceListener):
     async def run(self, stop: asyncio.Event) -> None:
         """Store events until ``stop`` is set; what was read by then is stored first.
 
-        A partition whose offset does not fit the topic is left alone while there are others to work on.
+        A partition whose offset does not fit the topic is left alone, and readiness tells of it: whatever
+        else runs in this process goes on.
 
         Raises:
-            RefusedToOpen: the topic is another one than the offsets were committed for, or has lost records,
-                in every partition that this sink was assigned.
             KafkaError: the broker refuses for good.
         """
         await self.writer.warm()
@@ -201,9 +221,10 @@ class Sink(ConsumerRebalanceListener):
             # What was read before the others were removed is stored all the same.
             await self._flush()
             async with self._working:
-                # The error's argument holds the offsets asked for, by partition.
-                for at in self._owned & error.args[0].keys():
-                    self._refuse(at, removed_unread(self._topic, self._group))
+                # The error's argument holds the offsets asked for, by partition. One that has just been
+                # assigned was asked for at the committed offset: its opening says more.
+                for at in known.keys() & self._pending.keys() & error.args[0].keys():
+                    self._refuse(at, removed_unread(self._topic))
             return
         async with self._working:
             for at, records in found.items():
@@ -216,17 +237,13 @@ class Sink(ConsumerRebalanceListener):
         async with self._working:
             for at in self._opening:
                 try:
-                    start, repeated = await self._opened(at)
+                    pending = await self._opened(at)
                 except RefusedToOpen as error:
                     self._refuse(at, error)
                     continue
-                self._consumer.seek(at, start)
-                pending = self._pending[at] = Pending(start)
-                # The committed offset still stands where the former owner's insert began.
-                pending.noted = repeated
-                log.info("sink_partition_open", partition=at.partition, position=start)
-            if self._refused and not self._pending:
-                raise next(iter(self._refused.values()))
+                self._consumer.seek(at, pending.start)
+                self._pending[at] = pending
+                log.info("sink_partition_open", partition=at.partition, position=pending.start)
 
     def _refuse(self, at: TopicPartition, error: RefusedToOpen) -> None:
         log.error("partition_refused", partition=at.partition, code=error.code, reason=str(error))
@@ -236,43 +253,33 @@ class Sink(ConsumerRebalanceListener):
         self._consumer.seek(at, 0)
         self._consumer.pause(at)
 
-    async def _opened(self, at: TopicPartition) -> tuple[int, bool]:
-        """Where to read on, once all that a former owner may have stored in part is stored whole.
-
-        And whether there was such a thing.
-        """
-        # The public `committed` leaves the metadata out.
-        committed = (await self._consumer._coordinator.fetch_committed_offsets([at])).get(at)
-        found = committed if committed is not None and committed.offset >= 0 else None
+    async def _opened(self, at: TopicPartition) -> Pending:
+        """Where to read on, once the range that a former owner may have stored in part is stored whole."""
+        found = await committed(self._consumer, at)
         async with Reader(self._settings.kafka_bootstrap, [(at.topic, at.partition)]) as reader:
             kept = await reader.log(at.topic, at.partition)
-            start = found.offset if found is not None else kept.start
-            noted = Progress.of(found.metadata) if found is not None else None
-            if noted is not None and noted.topic_id != self._topic_id:
-                raise recreated(self._topic, self._group)
-            if not kept.start <= start <= kept.end:
-                raise outside(at, start, kept, self._group)
-            # Without a note, the offset is somebody else's word or none: the store knows what it holds.
-            end = noted.end if noted is not None else await self.writer.stored_up_to(at.partition)
-            if end is None or end <= start:
-                return start, False
-            log.info("sink_repeats", partition=at.partition, start=start, end=end)
-            # Committing in this generation shuts the former owner out before anything is inserted.
-            if not await self._commit({at: OffsetAndMetadata(start, Progress(self._topic_id, end).text())}):
-                raise Interrupted
-            blocks = reader.blocks(at.topic, at.partition, start=start, end=end)
-            if noted is not None:
+            start, end, doubtful_to = await place_of(
+                at, found, kept, self._topic_id, self.writer.stored_up_to
+            )
+            if end > start:
+                log.info("sink_repeats", partition=at.partition, start=start, end=end)
+                # Committing in this generation shuts the former owner out before anything is inserted.
+                if not await self._commit({at: self._note(start, end, doubtful_to)}):
+                    raise Interrupted
                 # As one, exactly as it was noted: an insert of the former owner that still runs somewhere
                 # then carries the same token, and the engine takes one of the two.
+                blocks = reader.blocks(at.topic, at.partition, start=start, end=end)
                 records = [record async for block in blocks for record in block]
                 await self.writer.store(at.partition, start, end, records, doubtful=True)
-                return end, True
-            async for block in blocks:
-                if block:
-                    await self.writer.store(
-                        at.partition, block[0].offset, block[-1].offset + 1, block, doubtful=True
-                    )
-        return end, True
+        pending = Pending(end, doubtful_to)
+        # The committed offset still stands where the former owner's insert began.
+        pending.noted = end > start
+        return pending
+
+    def _note(self, start: int, end: int | None, doubtful_to: int) -> OffsetAndMetadata:
+        """``end`` is None where nothing is about to be inserted."""
+        still_doubtful = doubtful_to if doubtful_to > (end or start) else None
+        return OffsetAndMetadata(start, Progress(self._topic_id, end, still_doubtful).text())
 
     def _waiting(self) -> int:
         return sum(len(pending.records) for pending in self._pending.values())
@@ -288,7 +295,8 @@ class Sink(ConsumerRebalanceListener):
             if not notes or not await self._commit(notes):
                 return
             for at, pending in full.items():
-                doubtful, pending.noted, pending.doubtful = pending.doubtful, True, True
+                doubtful = pending.doubtful or pending.start < pending.doubtful_to
+                pending.noted = pending.doubtful = True
                 await self.writer.store(
                     at.partition, pending.start, pending.end, pending.records, doubtful=doubtful
                 )
@@ -306,15 +314,36 @@ class Sink(ConsumerRebalanceListener):
                 if stored == pending.start and not pending.noted:
                     continue
                 pending.start, pending.end, pending.noted = stored, stored, False
-            notes[at] = OffsetAndMetadata(pending.start, Progress(self._topic_id, end).text())
+            notes[at] = self._note(pending.start, end, pending.doubtful_to)
         return notes
 
     async def _commit(self, offsets: dict[TopicPartition, OffsetAndMetadata]) -> bool:
         """Whether the broker still takes this sink for the owner; if not, all is read anew."""
+        now = time.clock_gettime(_CLOCK)
         try:
+            # From one that has been told that it is no member any longer, the broker would take the offsets
+            # of a group that has none.
+            if not self._consumer._coordinator.member_id:
+                raise UnknownMemberIdError(self._group)
             await self._consumer.commit(offsets)
         except _LOST_GENERATION as error:
             log.warning("sink_lost_partitions", reason=str(error))
             self._pending.clear()
             return False
+        self._noted |= {at: (note, now) for at, note in offsets.items()}
         return True
+
+    async def _confirm(self, partition: int) -> None:
+        """See that what is about to be inserted is this sink's still.
+
+        A note says so for as long as the group cannot have given the partition to another: one that is older
+        than half of the session is committed again.
+
+        Raises:
+            Interrupted: it is another sink's now.
+        """
+        at = TopicPartition(self._topic, partition)
+        note, since = self._noted[at]
+        fresh = time.clock_gettime(_CLOCK) - since <= self._settings.session_timeout_s / 2
+        if not fresh and not await self._commit({at: note}):
+            raise Interrupted

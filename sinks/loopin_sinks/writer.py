@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import blake2b
 from itertools import count
 from time import time
 
@@ -51,6 +52,8 @@ class RangeWriter:
         dlq: full name of ``events.dlq``.
         bootstrap: where dead letters are published.
         retention: days that a project's events are kept.
+        confirm: awaited before each insert, with the partition; raises Interrupted where another sink may own
+            it by now.
         interrupted: set when a range is to be given up; the committed note tells the successor of it.
     """
 
@@ -63,6 +66,7 @@ class RangeWriter:
         dlq: str,
         bootstrap: str,
         retention: Callable[[str], int],
+        confirm: Callable[[int], Awaitable[None]],
         interrupted: asyncio.Event,
     ) -> None:
         self.latency = Latency()
@@ -76,6 +80,7 @@ class RangeWriter:
         self._dlq = dlq
         self._bootstrap = bootstrap
         self._retention = retention
+        self._confirm = confirm
         self._interrupted = interrupted
 
     async def store(
@@ -84,7 +89,7 @@ class RangeWriter:
         """Insert a range; if it is doubtful, or after a failure, only what the store does not hold.
 
         Raises:
-            Interrupted: told to give up.
+            Interrupted: told to give up, or not the owner any longer.
         """
         rows, unreadable = await asyncio.to_thread(_read, records)
         if unreadable:
@@ -130,23 +135,17 @@ class RangeWriter:
 
         Waits for the store as :meth:`store` does.
         """
-        sql = (
-            f"SELECT max(_offset) + 1 FROM {TABLE} "
-            "WHERE _topic_id = {topic:UUID} AND _partition = {partition:UInt32} HAVING count() > 0"
-        )
         attempt = 0
         while True:
             try:
-                # It reads the whole table: a stream, because a query's time is bounded for people who wait.
-                async with self._store.stream(sql, {"topic": self._topic_id, "partition": partition}) as rows:
-                    found = [row async for block in rows for row in block]
+                found = await stored_up_to(self._store, self._topic_id, partition)
             except StoreError as error:
                 self.failing = str(error)
                 await self._wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
                 attempt += 1
             else:
                 self.failing = None
-                return int(found[0][0]) if found else 0
+                return found
 
     async def _wait(self, seconds: float) -> None:
         try:
@@ -168,17 +167,17 @@ class RangeWriter:
     async def _insert(self, partition: int, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        for month, part in await asyncio.to_thread(self._tables, partition, rows):
-            # The token names exactly these rows: a range repeated in part has another first or last offset
-            # or another count.
-            held = part["_offset"]
-            token = f"{self._topic_id}:{partition}:{held[0]}-{held[-1]}:{len(part)}:{month}"
+        for token, part in await asyncio.to_thread(self._tables, partition, rows):
+            await self._confirm(partition)
             await self._store.insert(TABLE, part, token=token)
 
     def _tables(self, partition: int, rows: Sequence[Row]) -> list[tuple[str, pa.Table]]:
+        """What to insert, one table a month, each after the token that it is inserted under."""
         offsets, events = [offset for offset, _ in rows], [event for _, event in rows]
         now = int(time() * 1000)
-        return by_month(to_arrow(events, partition, offsets, self._topic_id, self._retention, now))
+        tables = by_month(to_arrow(events, partition, offsets, self._topic_id, self._retention, now))
+        where = f"{self._topic_id}:{partition}"
+        return [(f"{where}:{month}:{_named(part)}", part) for month, part in tables]
 
     async def _dead_letter(self, partition: int, records: Sequence[tuple[Record, str]]) -> None:
         """Publish what cannot be read; once more if the range is repeated."""
@@ -222,6 +221,33 @@ class RangeWriter:
         self.stored_rows += len(events)
         newest = max(event.received_at for event in events)
         self.newest_received_ms = max(newest, self.newest_received_ms or 0)
+
+
+async def stored_up_to(store: Store, topic_id: str, partition: int) -> int:
+    """The offset after the last one of a partition that the store holds; 0 where it holds none.
+
+    Raises:
+        StoreError: the store does not say.
+    """
+    sql = (
+        f"SELECT max(_offset) + 1 FROM {TABLE} "
+        "WHERE _topic_id = {topic:UUID} AND _partition = {partition:UInt32} HAVING count() > 0"
+    )
+    # It reads the whole table: a stream, because a query's time is bounded for people who wait.
+    async with store.stream(sql, {"topic": topic_id, "partition": partition}) as rows:
+        found = [row async for block in rows for row in block]
+    return int(str(found[0][0])) if found else 0
+
+
+def _named(part: pa.Table) -> str:
+    """A name for exactly these rows.
+
+    A range that is repeated in part has others, and so has a log that lost its end and grew again.
+    """
+    offsets, digest = part["_offset"], blake2b(digest_size=8)
+    for uuids in part["uuid"].chunks:
+        digest.update("".join(uuids.to_pylist()).encode())
+    return f"{offsets[0]}-{offsets[-1]}:{len(part)}:{digest.hexdigest()}"
 
 
 def _read(records: Sequence[Record]) -> tuple[list[Row], list[tuple[Record, str]]]:

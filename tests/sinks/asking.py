@@ -34,6 +34,10 @@ async def until(condition: Callable[[], object], what: str, seconds: float = DEA
         await asyncio.sleep(0.01)
 
 
+async def still_owner(_: int) -> None:
+    """A partition that is never given to another sink."""
+
+
 async def exported(
     store: Store, sql: str, parameters: Mapping[str, object] | None = None
 ) -> list[tuple[object, ...]]:

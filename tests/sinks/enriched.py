@@ -11,9 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import aiokafka
+from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from loopin_sinks.progress import Progress
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
 from loopin_sinks.store import Store, StoreSettings
@@ -74,6 +77,37 @@ class Enriched:
         finally:
             logs.close()
         return sum(max(0, end - positions[partition]) for (_, partition), end in ends.items())
+
+    @property
+    def group(self) -> str:
+        return f"{self.settings.topic_prefix}clickhouse"
+
+    def forget_group(self) -> None:
+        """As Kafka does with a group that nobody has been in for long."""
+        admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap})
+        admin.delete_consumer_groups([self.group])[self.group].result(10)
+
+    async def commit(self, partition: int, offset: int, note: str) -> None:
+        """What a sink has left of a partition; not by confluent-kafka, which adds a byte to the note."""
+        at = aiokafka.TopicPartition(self.settings.topic("events.enriched"), partition)
+        consumer = aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=self.settings.kafka_bootstrap, group_id=self.group, enable_auto_commit=False
+        )
+        await consumer.start()
+        consumer.assign([at])
+        await consumer.commit({at: (offset, note)})
+        await consumer.stop()
+
+    async def notes(self) -> dict[int, tuple[int, Progress]]:
+        """The committed offsets and their notes, by partition."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)
+        await admin.start()
+        try:
+            found = await admin.list_consumer_group_offsets(self.group)
+        finally:
+            await admin.close()
+        notes = {at.partition: (kept.offset, Progress.of(kept.metadata)) for at, kept in found.items()}
+        return {partition: (offset, note) for partition, (offset, note) in notes.items() if note is not None}
 
     def records(self) -> set[tuple[int, int, str]]:
         """(partition, offset, uuid) of every committed record, by a plain consumer."""
@@ -140,11 +174,11 @@ async def stored_all(enriched: Enriched, *sinks: Sink) -> None:
         await asyncio.sleep(0.02)
 
 
-def delete_records(enriched: Enriched, *partitions: int) -> None:
-    """Delete all records, as Kafka does when they are older than the topic's retention."""
+def delete_records(enriched: Enriched, *partitions: int, up_to: int = -1) -> None:
+    """Delete records, all by default, as Kafka does when they are older than the topic's retention."""
     admin = AdminClient({"bootstrap.servers": enriched.settings.kafka_bootstrap})
     topic = enriched.settings.topic("events.enriched")
-    for future in admin.delete_records([TopicPartition(topic, p, -1) for p in partitions]).values():
+    for future in admin.delete_records([TopicPartition(topic, p, up_to) for p in partitions]).values():
         future.result(10)
 
 

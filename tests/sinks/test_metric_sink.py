@@ -386,3 +386,26 @@ async def test_positions_pass_the_marks_of_transactions(metrics: Metrics) -> Non
     async with running(sink):
         await caught_up(sink, {0: 2, 1: 2})
     assert await metrics.stored() == [("IN", TODAY_MS, 1, False)]
+
+
+async def test_a_window_of_a_newer_release_is_not_passed_over(metrics: Metrics) -> None:
+    metrics.publish("IN", 1)
+    metrics.send(b'{"version": 2, "project": ["of", "another", "shape"]}')
+    metrics.publish("IN", 2, partition=0)
+    del metrics.newest["IN", TODAY_MS]
+    metrics.publish("IN", 1, revision=1)
+    metrics.publish("DE", 3, partition=1)
+    sink = metrics.sink()
+    async with running(sink):
+        await metrics.wait_stored()
+        said = sink.refused() or ""
+        assert said.startswith(f"Partition 0 of {metrics.settings.topic('metrics')} is refused: ")
+        assert "run that version here too" in said
+        # The other goes on, and nobody takes what waits for done.
+        metrics.publish("DE", 4, partition=1)
+        await metrics.wait_stored()
+        assert (await sink.positions())[0] == 2
+        assert sink.unreadable == 0
+        await sink.on_partitions_revoked([])
+        assert sink.refused() is None
+    assert metrics.committed()[0] <= 2

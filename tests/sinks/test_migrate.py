@@ -16,6 +16,7 @@ SHIPPED = {
     "0001_events": "ffb2d87a5943b1e8f34b11c5fbab63e56e630ba9f92896993187f198694e1ec0",
     "0002_events_origin": "b8ff0242b5e8b6a1217d05447d77724035e3f07430fd273fdee7ec665eec2f41",
     "0003_metric_windows": "aa9e84a0b73ba222e4056616e8e8d2ee44d2fa58708dd5b30061dc1bb988eaf8",
+    "0004_events_deduplication_window": "fdac5ac8734773ad9291231947b67329f02826a0dbc5816540842bdc82ff3ec9",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 
@@ -120,7 +121,8 @@ async def test_the_events_table_is_laid_out_as_measured(embedded: Store, setting
         "partition_key": "toYYYYMM(timestamp)",
     }
     assert "TTL toDateTime(timestamp) + toIntervalDay(_retention_days)" in create
-    assert "non_replicated_deduplication_window = 1000" in create
+    assert "SETTINGS non_replicated_deduplication_window = 100000," in create
+    assert "replicated_deduplication_window_seconds = 604800" in create
     assert "`user` UInt64 MATERIALIZED cityHash64(distinct_id)" in create
 
 

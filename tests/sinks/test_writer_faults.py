@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import pytest
 
 from loopin_sinks.migrate import migrate
 from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
-from loopin_sinks.writer import RangeWriter
+from loopin_sinks.writer import Interrupted, RangeWriter
 from tests.clickhouse import (
     PASSWORD,
     USER,
@@ -28,8 +28,8 @@ from tests.clickhouse import (
     Reset,
     Slow,
 )
-from tests.sinks.asking import until
-from tests.sinks.faulty_store import FaultyStore
+from tests.sinks.asking import still_owner, until
+from tests.sinks.faulty_store import FaultyStore, Inserted
 
 TOPIC_ID = "0b5a1c70-6d3b-4b6e-9a51-3f1f0a2b7c11"
 EVENTS = 400
@@ -66,7 +66,7 @@ def _event(offset: int) -> bytes:
     return json.dumps(event).encode()
 
 
-def writer(store: Store) -> RangeWriter:
+def writer(store: Store, confirm: Callable[[int], Awaitable[None]] = still_owner) -> RangeWriter:
     return RangeWriter(
         store,
         topic="events.enriched",
@@ -74,6 +74,7 @@ def writer(store: Store) -> RangeWriter:
         dlq="events.dlq",
         bootstrap="nobody:9092",
         retention=lambda project: 365,
+        confirm=confirm,
         interrupted=asyncio.Event(),
     )
 
@@ -134,6 +135,41 @@ async def test_every_row_is_stored_once_and_counted_once(
     clickhouse.faults.clear()
     assert (sink.stored_rows, sink.failing) == (EVENTS, None)
     await assert_stored_once(migrated, entries(0))
+
+
+async def test_no_attempt_at_an_insert_is_made_before_the_partition_is_known_to_be_its_own(
+    migrated: Store,
+) -> None:
+    asked: list[int] = []
+    store = FaultyStore(migrated)
+
+    async def confirm(partition: int) -> None:
+        assert partition == 1
+        asked.append(len(store.inserts))
+        if len(asked) > 5:
+            raise Interrupted
+
+    def fail(_: Inserted) -> None:
+        raise StoreError("store_unreachable", "ClickHouse does not answer.")
+
+    store.before = fail
+    with pytest.raises(Interrupted):
+        await write(writer(store, confirm), entries(0))
+    assert asked == [0, 1, 2, 3, 4, 5], "once before each attempt"
+    assert len(store.inserts) == 5
+    asked.clear()
+    store = FaultyStore(migrated)
+    await write(writer(store, confirm), entries(0))
+    assert asked == list(range(len(store.inserts))), "and before each month's"
+    assert len(asked) in (3, 4)
+
+
+async def test_records_that_took_the_places_of_lost_ones_are_not_taken_for_those(migrated: Store) -> None:
+    await write(writer(migrated), entries(0))
+    # Of the same times, because offsets and numbers alone tell those of different months apart.
+    other = [entry._replace(value=_event(entry.offset + 60 * EVENTS)) for entry in entries(0)]
+    await write(writer(migrated), other)
+    assert await migrated.query("SELECT count() AS c FROM events") == [{"c": 2 * EVENTS}]
 
 
 async def test_an_answer_to_what_is_held_that_is_cut_off_is_asked_for_again(

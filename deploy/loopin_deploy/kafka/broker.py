@@ -24,7 +24,7 @@ from loopin_deploy.lifeline import Guard, started_at
 from loopin_deploy.ports import free_port, port_taken
 
 DEFAULT_PORT = 9092
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 180.0
 _POLL_S = 0.05
 _LOG_DIR = "data"
 

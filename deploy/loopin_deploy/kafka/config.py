@@ -52,6 +52,9 @@ def server_properties(port: int, controller_port: int, log_dir: str) -> str:
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 1000,
+        # 180 days, far longer than any topic keeps its records: by default a group that nobody is in forgets
+        # after 7 days where it was, and a sink that comes back then cannot tell what it has missed.
+        "offsets.retention.minutes": 180 * 24 * 60,
         # A broker that was killed is let in again once its old session has ended: after 9 s by default.
         "broker.session.timeout.ms": 4000,
         "broker.heartbeat.interval.ms": 1000,

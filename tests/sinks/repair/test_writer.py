@@ -14,6 +14,7 @@ from loopin_sinks.repair.requests import pending_repairs
 from loopin_sinks.store import Store, StoreError
 from loopin_sinks.window_rows import WindowRef
 from loopin_sinks.writer import RangeWriter
+from tests.sinks.asking import still_owner
 from tests.sinks.repair.hooked_store import Hook, HookedStore
 from tests.sinks.repair.plain import DAY_MS, HOUR_MS, Happened, quiet_day
 from tests.sinks.repair.stored import KEPT_DAYS, TOPIC_ID, enriched
@@ -56,6 +57,7 @@ def writer(store: Store) -> RangeWriter:
         dlq="events.dlq",
         bootstrap="127.0.0.1:1",
         retention=lambda _: KEPT_DAYS,
+        confirm=still_owner,
         interrupted=asyncio.Event(),
     )
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from threading import Event
 
+import pyarrow as pa
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
+from loopin_sinks.writer import Row
 from loopin_streams.kafka.progress import committed_offsets
 from tests.sinks.asking import DEADLINE_S, until
 from tests.sinks.enriched import Enriched, kill, running, stored_all
-from tests.sinks.faulty_store import FaultyStore, stand_still_at
+from tests.sinks.faulty_store import FaultyStore, Inserted, stand_still_at
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -60,6 +66,74 @@ async def test_a_sink_that_is_late_with_an_insert_that_its_successor_repeated_ad
             async with asyncio.timeout(DEADLINE_S):
                 await landed.wait()
     assert len(store.inserts[0].offsets) > 5_000
+    await enriched.assert_stored_once()
+
+
+async def test_a_sink_that_wakes_up_before_its_insert_long_after_a_successor_repeated_it_adds_nothing(
+    enriched: Enriched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enriched.publish(40)
+    store, asleep, awake = FaultyStore(enriched.store), Event(), Event()
+    zombie = enriched.sink(store, session_timeout_s=1.0, insert_interval_s=2.0)
+    tables = zombie.writer._tables
+
+    def sleep(partition: int, rows: Sequence[Row]) -> list[tuple[str, pa.Table]]:
+        # Its note is committed by then, its insert not begun.
+        if len(rows) > 1:
+            asleep.set()
+            awake.wait(DEADLINE_S)
+        return tables(partition, rows)
+
+    monkeypatch.setattr(zombie.writer, "_tables", sleep)
+    async with running(zombie):
+        await until(asleep.is_set, "it has fallen asleep")
+        successor = enriched.sink(session_timeout_s=1.0)
+        async with running(successor):
+            await stored_all(enriched)
+            # The engine has seen so many inserts since that it does not know the token any longer.
+            await enriched.store.command(
+                "ALTER TABLE events MODIFY SETTING non_replicated_deduplication_window = 1"
+            )
+            for _ in range(3):
+                enriched.publish(10)
+                await stored_all(enriched)
+            awake.set()
+            async with zombie._working:
+                # What it held up is over.
+                enriched.publish(10)
+            await stored_all(enriched)
+    assert all(min(call.offsets) >= 20 for call in store.inserts)
+    await enriched.assert_stored_once()
+
+
+async def test_a_note_is_committed_again_before_an_insert_only_where_it_has_become_old(
+    enriched: Enriched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("loopin_sinks.sink.time.clock_gettime", lambda clock: now)
+    enriched.publish(40, days_apart=4.0)
+    committed_at: dict[int, float] = {}
+    ages: list[float] = []
+    store = FaultyStore(enriched.store)
+    sink = enriched.sink(store)
+
+    def pass_time(call: Inserted) -> None:
+        nonlocal now
+        ages.append(now - committed_at[call.partition])
+        now += 2.0
+
+    store.before = pass_time
+    commit = sink._commit
+
+    async def watched(offsets: dict[TopicPartition, OffsetAndMetadata]) -> bool:
+        committed_at.update({at.partition: now for at in offsets})
+        return await commit(offsets)
+
+    monkeypatch.setattr(sink, "_commit", watched)
+    async with running(sink):
+        await until(lambda: sink.writer.stored_rows == 40, "all is stored")
+    assert len(ages) >= 6, "three months at least in each of two partitions"
+    assert set(ages) == {0.0, 2.0}, "of a session of 6 s half is 3 s"
     await enriched.assert_stored_once()
 
 

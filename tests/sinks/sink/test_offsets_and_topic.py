@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 
@@ -10,10 +9,19 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from loopin_sinks.progress import Progress
 from loopin_sinks.sink import Sink
-from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.progress import committed_offsets
-from tests.sinks.enriched import Enriched, delete_records, running, stored_all
+from tests.sinks.asking import until
+from tests.sinks.enriched import Enriched, delete_records, kill, running, stored_all
+from tests.sinks.faulty_store import FaultyStore, stand_still_at
+
+
+async def refused(sink: Sink) -> dict[int, str]:
+    """Why it leaves both partitions alone."""
+    async with running(sink):
+        await until(lambda: len(sink.refusals) == 2, "it refuses both partitions")
+        return {at.partition: why.code for at, why in sink.refusals.items()}
 
 
 async def test_another_topic_of_the_same_name_is_refused(enriched: Enriched) -> None:
@@ -22,10 +30,7 @@ async def test_another_topic_of_the_same_name_is_refused(enriched: Enriched) -> 
     async with running(first):
         await stored_all(enriched, first)
     other = Sink(enriched.settings, enriched.store, enriched.store_settings, str(uuid.uuid4()))
-    with pytest.raises(RefusedToOpen, match="delete the consumer group") as refusal:
-        async with asyncio.timeout(15):
-            await other.run(asyncio.Event())
-    assert refusal.value.code == "topic_recreated"
+    assert await refused(other) == {0: "topic_recreated", 1: "topic_recreated"}
 
 
 async def test_a_consumer_group_set_back_doubles_nothing(enriched: Enriched) -> None:
@@ -52,9 +57,7 @@ async def test_a_deleted_consumer_group_doubles_nothing(enriched: Enriched) -> N
     first = enriched.sink()
     async with running(first):
         await stored_all(enriched, first)
-    admin = AdminClient({"bootstrap.servers": enriched.settings.kafka_bootstrap})
-    group = f"{enriched.settings.topic_prefix}clickhouse"
-    admin.delete_consumer_groups([group])[group].result(10)
+    enriched.forget_group()
     enriched.publish(10)
     second = enriched.sink()
     async with running(second):
@@ -101,7 +104,83 @@ async def test_records_lost_before_they_were_stored_are_not_passed_over(enriched
         await stored_all(enriched, first)
     enriched.publish(30)
     delete_records(enriched, 0, 1)
-    with pytest.raises(RefusedToOpen, match="delete the consumer group") as refusal:
-        async with asyncio.timeout(15):
-            await enriched.sink().run(asyncio.Event())
-    assert refusal.value.code == "log_starts_after_marker"
+    assert await refused(enriched.sink()) == {0: "log_starts_after_marker", 1: "log_starts_after_marker"}
+
+
+async def test_records_lost_while_the_group_was_forgotten_are_not_passed_over(enriched: Enriched) -> None:
+    enriched.publish(20)
+    first = enriched.sink()
+    async with running(first):
+        await stored_all(enriched, first)
+    enriched.publish(30)
+    delete_records(enriched, 0, 1)
+    enriched.forget_group()
+    enriched.publish(10)
+    assert await refused(enriched.sink()) == {0: "log_starts_after_marker", 1: "log_starts_after_marker"}
+    assert await enriched.store.query("SELECT count() AS c FROM events") == [{"c": 20}]
+
+
+async def test_a_range_beyond_the_end_of_the_log_is_not_passed_over(enriched: Enriched) -> None:
+    enriched.publish(20)
+    # As if the broker had lost the records that another sink was about to insert.
+    await enriched.commit(0, 0, Progress(enriched.topic_id, 50).text())
+    sink = enriched.sink()
+    async with running(sink):
+        await until(lambda: sink.writer.stored_rows == 10 and sink.refusals, "partition 1 is stored")
+        [(at, why)] = sink.refusals.items()
+        assert (at.partition, why.code) == (0, "marker_beyond_log")
+
+
+async def test_rows_beyond_the_end_of_the_log_are_not_taken_for_later_records(enriched: Enriched) -> None:
+    enriched.publish(20)
+    first = enriched.sink()
+    async with running(first):
+        await stored_all(enriched, first)
+    enriched.forget_group()
+    await enriched.store.command(
+        "ALTER TABLE events UPDATE _offset = 50 WHERE _offset = 9 SETTINGS mutations_sync = 2"
+    )
+    assert await refused(enriched.sink()) == {0: "marker_beyond_log", 1: "marker_beyond_log"}
+
+
+async def test_a_forgotten_groups_backlog_is_seen_to_piece_by_piece(enriched: Enriched) -> None:
+    for _ in range(4):
+        enriched.publish(100, days_apart=0.5)
+    first = enriched.sink()
+    async with running(first):
+        await stored_all(enriched, first)
+    enriched.forget_group()
+    # As if an insert before the last had been cut off.
+    await enriched.store.command(
+        "ALTER TABLE events DELETE WHERE _offset % 3 = 0 SETTINGS mutations_sync = 2"
+    )
+    # Cut off in the middle, several times: whoever comes next completes one small range and goes on.
+    for insert in range(1, 4):
+        store = FaultyStore(enriched.store)
+        stand_still_at(store, insert, "after" if insert == 2 else "before")
+        cut = enriched.sink(store, batch_size=30)
+        await kill(cut, store, insert)
+        assert max(len(call.offsets) for call in store.inserts) <= 30
+        assert cut.read_records < 400
+        for start, note in (await enriched.notes()).values():
+            assert note.end is None or note.end - start <= 60
+            assert note.doubtful_to is not None
+    last = enriched.sink(batch_size=30)
+    async with running(last):
+        await stored_all(enriched, last)
+    await enriched.assert_stored_once()
+    assert {note.doubtful_to for _, note in (await enriched.notes()).values()} == {None}
+
+
+async def test_a_stop_is_prompt_while_a_forgotten_groups_backlog_is_seen_to(enriched: Enriched) -> None:
+    for _ in range(4):
+        enriched.publish(100)
+    first = enriched.sink()
+    async with running(first):
+        await stored_all(enriched, first)
+    enriched.forget_group()
+    sink = enriched.sink(batch_size=20, insert_interval_s=60.0)
+    async with running(sink) as stop:
+        await until(lambda: sink.read_records, "it has begun")
+        stop.set()
+    assert sink.read_records < 200

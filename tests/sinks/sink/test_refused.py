@@ -8,6 +8,7 @@ import time
 import pytest
 from aiokafka import TopicPartition
 
+from loopin_sinks.catch_up import catch_up
 from loopin_sinks.sink import Sink
 from loopin_streams.kafka.errors import RefusedToOpen
 from tests.sinks.asking import DEADLINE_S, until
@@ -46,7 +47,8 @@ async def test_a_refused_partition_does_not_hold_up_the_others(enriched: Enriche
         await wait_stored(enriched, {0: 10, 1: 30})
         said = sink.unready() or ""
         assert said.startswith("Partition 0 is refused: ")
-        assert "delete the consumer group" in said
+        assert (sink.opening(), sink.refused()) == (None, said)
+        assert "run `loopin sink accept-loss`" in said
         assert sink.leads, "somebody must do what only one does"
         # Another assignment is another chance.
         await sink.on_partitions_revoked([])
@@ -55,12 +57,15 @@ async def test_a_refused_partition_does_not_hold_up_the_others(enriched: Enriche
         await until(lambda: sink.unready() is None, "nothing it was assigned is refused")
 
 
-async def test_a_sink_that_is_refused_all_it_was_assigned_ends(enriched: Enriched) -> None:
+async def test_a_sink_that_is_refused_all_it_was_assigned_stays_and_says_so(enriched: Enriched) -> None:
     sink = await with_lost_records(enriched, 0, 1)
-    with pytest.raises(RefusedToOpen, match="delete the consumer group") as refusal:
-        async with asyncio.timeout(15):
-            await sink.run(asyncio.Event())
-    assert refusal.value.code == "log_starts_after_marker"
+    # It ends without an error, too.
+    async with running(sink):
+        await until(lambda: len(sink.refusals) == 2, "both are refused")
+        assert (sink.unready() or "").count("accept-loss") == 2
+        enriched.publish(10)
+        assert await stored(enriched) == {0: 10, 1: 10}
+        assert await enriched.waiting(sink) > 0, "lag tells of it, too"
 
 
 async def test_records_that_are_lost_while_it_runs_stop_their_partition_only(enriched: Enriched) -> None:
@@ -76,3 +81,12 @@ async def test_records_that_are_lost_while_it_runs_stop_their_partition_only(enr
         enriched.publish(10)
         await until(lambda: sink.read_records == 25, "the other goes on")
     assert await stored(enriched) == {0: 10, 1: 15}
+
+
+async def test_who_waits_until_all_is_stored_is_told_that_it_will_not_be(enriched: Enriched) -> None:
+    await with_lost_records(enriched, 0)
+    enriched.publish(10)
+    with pytest.raises(RefusedToOpen, match="records were lost") as refusal:
+        async with asyncio.timeout(DEADLINE_S):
+            await catch_up(enriched.settings, enriched.store, enriched.store_settings, enriched.topic_id, 2)
+    assert refusal.value.code == "log_starts_after_marker"
