@@ -12,6 +12,10 @@ from pathlib import Path
 _PROBE_TIMEOUT_S = 2.0
 
 
+def _nothing() -> None:
+    """Of a child that has nothing to say."""
+
+
 @dataclass(frozen=True)
 class Child:
     """One process to keep running.
@@ -22,7 +26,11 @@ class Child:
         env: variables added to the supervisor's own environment.
         ready: when the next child may start: an HTTP address that answers 2xx, or a function, called in a
             thread, that answers true; None means at once.
-        ready_timeout_s: how long it may take, restarts included.
+        ready_timeout_s: how long it may take, restarts included, while ``opening`` says nothing.
+        opening: called in a thread while the child is not ready: what it is busy with that may take however
+            long, in one sentence, or None.
+        remark: called in a thread once the child is ready: what a person should know of it all the same, in
+            one sentence, or None.
         cwd: folder to run in; None is the supervisor's own.
         started: told the process number at each start.
         guarded: for programs that do not call ``lifeline.exit_with_parent``: a small process of its own ends
@@ -33,7 +41,9 @@ class Child:
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] | str | None = None
-    ready_timeout_s: float = 60.0
+    ready_timeout_s: float = 180.0
+    opening: Callable[[], str | None] = _nothing
+    remark: Callable[[], str | None] = _nothing
     cwd: Path | None = None
     started: Callable[[int], None] | None = None
     guarded: bool = False

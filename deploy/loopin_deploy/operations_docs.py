@@ -38,7 +38,8 @@ so and ends with 1.
 Rates are those since the look before, a second ago. So are the size and the time of a batch (a sink's is one
 insert) and what each step costs an event; where nothing was done since then, they stay as they were, at first
 those of all since the process's start. `step cost` is the processor time of an event that goes through all
-steps; the dearest three are named below the table, all of them in `--json`.
+steps; the dearest three are named below the table, all of them in `--json`. `late windows` are those that
+wait to be recomputed from the stored events; where that fails, the first line says so, though all are ready.
 
 | Consumer | Role | Reads | Writes |
 |---|---|---|---|
@@ -71,6 +72,8 @@ Every role answers `/healthz` (200 while the process runs), `/readyz` and `/metr
 with the scope `read`). `/readyz` answers 503 with one sentence that says why
 
 - while partitions are not assigned yet, or are being opened (their state is being read back);
+- while a partition is refused: it is left alone until somebody does what the sentence says, and the others
+  are worked on;
 - while the store refuses inserts (`sink`, `store`) or does not answer (`api`, `store`);
 - while a consumer is further behind than `LOOPIN_MAX_LAG_S` (default {LagLimits().max_lag_s:g} s), as it may
   be after downtime until it has caught up;
@@ -79,9 +82,45 @@ with the scope `read`). `/readyz` answers 503 with one sentence that says why
 - while the lag has not been known for as long, because the broker does not answer.
 
 A process without partitions, because there are more processes than partitions, is ready to step in.
-`/readyz?exclude=lag` leaves out the last three: it tells when a role that has just been started is at work,
-however long its backlog. `/api/analytics/health` shows the same for all roles, to anybody who reaches the
-API.
+`/readyz?exclude=lag` leaves out the last three. With `&exclude=refused` it leaves out what is refused too,
+and tells when a role that has just been started is at work, however long its backlog: that is what
+`loopin up` waits for. What is refused it says and goes on; for partitions that are being opened it waits as
+long as it takes, and says so after 5 s; for all else a role has 60 s. `loopin doctor` shows what each role
+lacks, and `/api/analytics/health` the state of all roles, to anybody who reaches the API.
+
+## Records that were lost before they were stored
+
+A sink refuses a partition whose log has lost records that it has not stored: it was down for longer than the
+topic keeps them, or the broker lost the end of the log. `loopin sink accept-loss` says for each such
+partition where the sink was and what the log holds, asks, and lets it go on with the first record that is
+left; no stored row is removed, and other partitions are not touched. No sink may run meanwhile; on one
+machine: `loopin down`, `loopin kafka start`, `loopin sink accept-loss`, `loopin kafka stop`, `loopin up`.
+
+## Replicas and power loss
+
+A record counts as written once all replicas in sync have it (`acks=all` everywhere). How many that are at
+least is `min.insync.replicas`: topics of three replicas or more are made with 2, and `loopin topics apply`
+sets it on those that exist. So with `LOOPIN_REPLICATION=3` one broker may be lost without losing a record,
+and one may be away while the others go on; while two are away, nothing is written and clients wait. With one
+replica a lost disk is lost records. With two, writing goes on while one is away, so what was written
+meanwhile is lost with the other. A topic keeps the replicas that it was made with: `loopin topics apply`
+names those that have fewer than `LOOPIN_REPLICATION`, and whoever runs the brokers gives them more
+(`kafka-reassign-partitions`).
+
+Two topics are the broker's own and not in our table: `__transaction_state` and `__consumer_offsets`. They
+need the same, or transactions and the sinks' notes are lost with one broker. They are made at the first use,
+so set on the brokers before that: `transaction.state.log.replication.factor=3`,
+`transaction.state.log.min.isr=2`, `offsets.topic.replication.factor=3`, `min.insync.replicas=2`; and leave
+`unclean.leader.election.enable` false.
+
+Set `offsets.retention.minutes` far above every topic's retention as well (the broker that `loopin` installs
+has 180 days): by default Kafka forgets after 7 days without a sink where that sink was.
+
+Kafka acknowledges a record when it is in the replicas' memory, and the kernel writes it to disk later: a
+broker that is killed loses nothing, a machine that loses its power may lose the last seconds. With three
+replicas that takes a power loss of at least two machines at once, so give each broker a power supply of its
+own. On one machine, `loopin up` included, only an uninterruptible supply helps. Where the end of a log is
+lost, workers and sinks refuse the partition rather than count other records at the same offsets as known.
 
 ## Metrics
 

@@ -8,10 +8,12 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from loopin_deploy import readyz
 from loopin_deploy.child import Child
 from loopin_deploy.data_folder import DataFolder
 from loopin_deploy.errors import DeployError
@@ -36,6 +38,11 @@ class StackState(msgspec.Struct, frozen=True):
     bootstrap: str
     api_url: str
     worker_url: str
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where each role answers, by name."""
+        return {"stream": self.worker_url, "store": self.api_url}
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,8 @@ async def running_stack(
         environment["LOOPIN_PROJECT_RETENTION_DAYS"] = msgspec.json.encode(plan.retention_days).decode()
     children = [
         *([kafka_child] if kafka_child else []),
-        # A backlog of hours must not keep the system from starting: at work is enough.
-        _role("store", environment, f"{state.api_url}/readyz?exclude=lag"),
-        _role("stream", environment, f"{state.worker_url}/readyz?exclude=lag"),
+        _role("store", environment, state.api_url),
+        _role("stream", environment, state.worker_url),
     ]
     if kafka_child is None:
         await asyncio.to_thread(TopicAdmin(_settings(bootstrap)).apply)
@@ -164,9 +170,17 @@ def _settings(bootstrap: str) -> KafkaSettings:
     return KafkaSettings(kafka_bootstrap=bootstrap)
 
 
-def _role(name: str, environment: dict[str, str], ready: str) -> Child:
-    argv = [sys.executable, "-m", "loopin_deploy", "run", name]
-    return Child(name, argv, env=environment, ready=ready)
+def _role(name: str, environment: dict[str, str], url: str) -> Child:
+    return Child(
+        name,
+        [sys.executable, "-m", "loopin_deploy", "run", name],
+        env=environment,
+        # A backlog of hours, or a partition that waits for somebody to act, must not keep the system from
+        # starting: at work is enough.
+        ready=readyz.at_work(url),
+        opening=partial(readyz.opening, url),
+        remark=partial(readyz.refused, url),
+    )
 
 
 def _port(setting: str, wanted: int, option: str) -> int:

@@ -21,6 +21,8 @@ from loopin_deploy.restarts import Deaths, RestartPolicy
 __all__ = ["Child", "Supervisor", "cancelled_by_sigterm"]
 
 _READY_POLL_S = 0.05
+_PATIENCE_S = 5.0
+"""How long a start takes before a person is told what it waits for."""
 _LAST_OUTPUT_S = 1.0
 
 
@@ -46,7 +48,7 @@ class Supervisor:
         children: in the order of their start.
         log_dir: existing folder; each child's output is appended to ``<name>.log`` there.
         on_line: told each line of output as (child's name, line).
-        on_notice: told in one sentence of each death and restart.
+        on_notice: told in one sentence of each death and restart, and of what a start waits for.
         grace_s: how long a child may take to stop.
         policy: when to restart and when to give up.
         clock: seconds that only grow; dates deaths.
@@ -145,19 +147,34 @@ class Supervisor:
         return bool(done)
 
     async def _until_ready(self, running: _Running) -> None:
-        child = running.child
         probe = asyncio.create_task(_poll_ready(running))
         try:
-            if not await self._watch(probe, child.ready_timeout_s):
+            await self._until_answered(running, probe)
+        finally:
+            probe.cancel()
+            await asyncio.wait({probe})
+        remark = await asyncio.to_thread(running.child.remark)
+        if remark is not None:
+            self._on_notice(f"{running.child.name}: {remark}")
+
+    async def _until_answered(self, running: _Running, probe: asyncio.Task[None]) -> None:
+        """Wait for the probe, without limit as long as the child says that it is busy opening what it has."""
+        child, now = running.child, asyncio.get_running_loop().time
+        limit, told = now() + child.ready_timeout_s, None
+        while not await self._watch(probe, min(_PATIENCE_S, max(0.0, limit - now()))):
+            opening = await asyncio.to_thread(child.opening)
+            if opening is not None:
+                limit = now() + child.ready_timeout_s
+                if opening != told:
+                    self._on_notice(f"Waiting for {child.name}: {opening}")
+                told = opening
+            elif now() >= limit:
                 raise DeployError(
                     "child_not_ready",
                     child.name,
                     f"{child.name} was not ready within {child.ready_timeout_s:.0f} s: see its log.",
                     running.log.last_lines,
                 )
-        finally:
-            probe.cancel()
-            await asyncio.wait({probe})
 
     async def _keep(self, running: _Running) -> None:
         deaths = Deaths(self._policy)

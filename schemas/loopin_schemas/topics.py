@@ -47,11 +47,12 @@ class Topic:
         """Whether only the newest record of each key is kept."""
         return self.retention_ms is None
 
-    def config(self) -> dict[str, str]:
-        """Topic configuration for the broker.
+    def config(self, replicas: int = 1) -> dict[str, str]:
+        """Topic configuration for the broker, of a topic with so many replicas.
 
         Compacted topics and those of a bounded size roll segments every 15 min or 64 MB, or they would not
-        shrink.
+        shrink. From three replicas on two must have a record before it counts as written, or a lone one
+        could acknowledge it and be lost; with two, that would stop all writing while one is away.
         """
         config = {"cleanup.policy": "compact" if self.compacted else "delete"}
         if self.retention_ms is not None:
@@ -62,6 +63,8 @@ class Topic:
             config |= {"segment.ms": "900000", "segment.bytes": str(64 << 20)}
         if self.compacted:
             config["min.cleanable.dirty.ratio"] = "0.1"
+        if replicas >= 3:
+            config["min.insync.replicas"] = "2"
         if self.append_time:
             config["message.timestamp.type"] = "LogAppendTime"
         return config

@@ -11,6 +11,12 @@ Unready = Callable[[], str | None]
 Checks = Mapping[str, Unready]
 """What a role's readiness consists of, by name."""
 
+PARTITIONS: Final = "partitions"
+"""The check that all partitions are open; their state may take long to read back."""
+
+REFUSED: Final = "refused"
+"""The check that no partition is left alone; that takes a person, so who waits for a start leaves it out."""
+
 LAG: Final = "lag"
 """The check that a role keeps up; a backlog takes its time, so who waits for a start leaves it out."""
 

@@ -27,7 +27,7 @@ from loopin_streams.kafka.waiting import wait_for_topics
 from loopin_streams.memory import settle_memory
 from loopin_streams.merge.job import MergeJob
 from loopin_streams.metrics import worker_registry
-from loopin_streams.readiness import LAG
+from loopin_streams.readiness import LAG, PARTITIONS, REFUSED
 from loopin_streams.settings import StreamSettings
 from loopin_text.sentiment import score
 
@@ -87,11 +87,14 @@ async def run_worker(
         LagLimits.of(settings),
     )
 
-    def unready() -> str | None:
-        return next((reason for runner in runners if (reason := runner.unready())), None)
+    def opening() -> str | None:
+        return next((reason for runner in runners if (reason := runner.opening())), None)
+
+    def refused() -> str | None:
+        return next((reason for runner in runners if (reason := runner.refused())), None)
 
     registry = worker_registry(runners, enrich.costs.sums, watch, meters)
-    checks = {"partitions": unready, LAG: watch.unready}
+    checks = {PARTITIONS: opening, REFUSED: refused, LAG: watch.unready}
     async with health_server(settings.health_host, settings.health_port, registry, checks) as port:
         log.info("worker_started", jobs=[job.name for job in jobs], health_port=port)
         for app in apps:

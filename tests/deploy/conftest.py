@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from loopin_deploy.ports import free_port
 pytest.register_assert_rewrite("tests.deploy.command_line")
 
 from tests.deploy.command_line import Loopin, Ran, clean_environment  # noqa: E402 (rewriting comes first)
+from tests.deploy.role_server import Role, serving  # noqa: E402
 
 
 @pytest.fixture
@@ -48,6 +50,15 @@ def broker(kafka: LocalKafka, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("LOOPIN_TOPIC_PREFIX", topic_prefix)
     monkeypatch.setenv("LOOPIN_PARTITIONS", "2")
     return kafka.bootstrap
+
+
+@pytest.fixture
+def role(monkeypatch: pytest.MonkeyPatch) -> Iterator[Role]:
+    """A role that answers as the test tells it."""
+    # A proxy that nobody listens at must not come between.
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    with serving() as role:
+        yield role
 
 
 @pytest.fixture

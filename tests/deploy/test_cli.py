@@ -18,7 +18,17 @@ from tests.deploy.command_line import Loopin, run_process
 COMMANDS = [
     *("demo", "up", "down", "replay", "doctor", "run", "status", "migrate", "version"),
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
-    *("state", "state rebuild", "kafka", "kafka start", "kafka stop", "kafka status", "kafka logs"),
+    *(
+        "state",
+        "state rebuild",
+        "sink",
+        "sink accept-loss",
+        "kafka",
+        "kafka start",
+        "kafka stop",
+        "kafka status",
+        "kafka logs",
+    ),
 ]
 
 

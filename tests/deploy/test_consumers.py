@@ -37,7 +37,7 @@ def produce(settings: KafkaSettings, topic: str, bodies: list[bytes], at_ms: int
     producer = Producer({"bootstrap.servers": settings.kafka_bootstrap})
     for number, body in enumerate(bodies):
         producer.produce(settings.topic(topic), body, partition=number % 2, timestamp=at_ms)
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
 
 
 def commit(settings: KafkaSettings, group: str, topic: str, offsets: dict[int, int]) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,11 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from loopin_deploy import supervisor
 from loopin_deploy.child import Child
 from loopin_deploy.data_folder import DataFolder, open_data_folder
 from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import BrokerStatus, LocalKafka
 from loopin_deploy.stack import STATE_FILE, Plan, Ports, StackState, read_state, running_stack
+from loopin_deploy.supervisor import Supervisor
 from loopin_schemas.errors import InvalidEvent
 from loopin_streams.kafka.topic_admin import TopicAdmin
 
@@ -77,8 +81,60 @@ async def test_a_named_broker_is_used_and_given_its_topics_first(
     assert applied == ["broker:9092"]
     assert [child.name for child in Recorder.children] == ["store", "stream"]
     assert [child.ready for child in Recorder.children] == [
-        f"{state.api_url}/readyz?exclude=lag",
-        f"{state.worker_url}/readyz?exclude=lag",
+        f"{state.api_url}/readyz?exclude=lag&exclude=refused",
+        f"{state.worker_url}/readyz?exclude=lag&exclude=refused",
+    ]
+
+
+ROLE = f"""#!{sys.executable}
+import asyncio, os, sys, time
+from prometheus_client import CollectorRegistry
+from loopin_streams.health import health_server
+
+begun = time.monotonic()
+REFUSAL = "Partition 1 is refused: the log has lost records."
+
+def opening():
+    return "partitions are being opened: 0, 1" if time.monotonic() < begun + OPENING_S else None
+
+async def main():
+    stream = sys.argv[-1] == "stream"
+    port = os.environ["LOOPIN_HEALTH_PORT" if stream else "LOOPIN_API_PORT"]
+    checks = {{"partitions": lambda: None, "refused": lambda: None, "lag": lambda: "It is behind."}}
+    if stream:
+        checks |= {{"partitions": opening, "refused": lambda: REFUSAL if opening() is None else None}}
+    async with health_server("127.0.0.1", int(port), CollectorRegistry(), checks):
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+"""In the place of ``python -m loopin_deploy run ROLE``: a worker that opens partitions, and refuses one."""
+
+
+def _role(folder: Path, opening_s: float) -> str:
+    program = folder / "role"
+    program.write_text(ROLE.replace("OPENING_S", str(opening_s)))
+    program.chmod(0o755)
+    return str(program)
+
+
+async def test_opening_is_waited_for_and_what_is_refused_is_said_and_passed_over(
+    folder: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOPIN_KAFKA_BOOTSTRAP", "broker:9092")
+    monkeypatch.setattr("loopin_deploy.stack.Supervisor", Supervisor)
+    monkeypatch.setattr(supervisor, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(sys, "executable", _role(tmp_path, opening_s=2.0))
+    notices: list[str] = []
+    begun = time.monotonic()
+
+    async with running_stack(Plan(folder, FREE), on_line=print, on_notice=notices.append) as stack:
+        assert time.monotonic() - begun > 2.0, "it counts as started once what it does not refuse is open"
+        assert stack.supervisor.pids.keys() == {"store", "stream"}
+
+    assert notices == [
+        "Waiting for stream: partitions are being opened: 0, 1",
+        "stream: Partition 1 is refused: the log has lost records.",
     ]
 
 

@@ -200,6 +200,45 @@ async def test_a_child_that_is_never_ready_stops_the_start(tmp_path: Path) -> No
     assert gone(pids[0])
 
 
+async def test_a_child_may_be_opening_what_it_has_for_longer_than_its_limit(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def opening() -> str:
+        asked.append(1)
+        return f"{4 - len(asked) // 2} partitions are being opened."
+
+    child = python("big", SLEEP, ready=lambda: len(asked) == 5, ready_timeout_s=0.3, opening=opening)
+    watched = Watched(tmp_path, child)
+
+    async with watched.supervisor:
+        assert len(asked) == 5
+
+    said = [f"Waiting for big: {left} partitions are being opened." for left in (4, 3, 2)]
+    assert watched.notices == said, "each once"
+
+
+async def test_a_child_that_is_opening_nothing_any_more_has_its_limit_from_there(tmp_path: Path) -> None:
+    answers = iter(["It opens."] * 2)
+    child = python(
+        "stuck", SLEEP, ready=lambda: False, ready_timeout_s=0.2, opening=lambda: next(answers, None)
+    )
+    watched = Watched(tmp_path, child)
+
+    with pytest.raises(DeployError, match="stuck was not ready"):
+        async with watched.supervisor:
+            pytest.fail("entered")
+
+    assert watched.notices == ["Waiting for stuck: It opens."]
+    assert list(answers) == []
+
+
+async def test_what_a_child_that_is_ready_leaves_alone_is_said(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, python("a", SLEEP, remark=lambda: "Partition 1 is refused: no."))
+
+    async with watched.supervisor:
+        assert watched.notices == ["a: Partition 1 is refused: no."]
+
+
 async def test_a_program_that_is_missing_is_named(tmp_path: Path) -> None:
     watched = Watched(tmp_path, Child("a", [str(tmp_path / "missing")]))
 
@@ -224,7 +263,7 @@ async def test_stopping_does_not_wait_for_a_pause_between_restarts(tmp_path: Pat
         sleep=pause,
     )
 
-    async with asyncio.timeout(10), supervisor:
+    async with asyncio.timeout(60), supervisor:
         await until(lambda: bool(notices))
 
 
@@ -260,7 +299,7 @@ asyncio.run(main())
         processes = [psutil.Process(pid) for pid in pids.values()]
         supervisor.kill()
 
-    _, alive = psutil.wait_procs(processes, timeout=10)
+    _, alive = psutil.wait_procs(processes, timeout=120)
 
     assert not alive
 

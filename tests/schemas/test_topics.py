@@ -112,5 +112,12 @@ def test_seen_keeps_the_duplicate_window_in_small_segments() -> None:
     }
 
 
+@pytest.mark.parametrize(("replicas", "least"), [(1, None), (2, None), (3, "2"), (5, "2")])
+def test_from_three_replicas_on_two_must_have_a_record(replicas: int, least: str | None) -> None:
+    for topic in TOPICS:
+        assert topic.config(replicas).get("min.insync.replicas") == least
+        assert topic.config(replicas).items() >= topic.config().items()
+
+
 def test_a_users_key() -> None:
     assert event_key("demo", "u\u00e91") == "demo:u\u00e91".encode()

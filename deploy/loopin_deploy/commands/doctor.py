@@ -12,8 +12,10 @@ from typing import NamedTuple
 import typer
 from rich.text import Text
 
+from loopin_deploy import readyz
 from loopin_deploy.api_client import ApiClient
 from loopin_deploy.commands.options import Data, kafka_settings
+from loopin_deploy.commands.topics import refused_advice
 from loopin_deploy.consumers import watch_from_broker
 from loopin_deploy.data_folder import MIN_FREE_BYTES, holder
 from loopin_deploy.errors import DeployError
@@ -21,12 +23,13 @@ from loopin_deploy.kafka import DEFAULT_PORT, default_cache, find_java, find_mav
 from loopin_deploy.kafka.jars import jars_folder
 from loopin_deploy.ports import port_taken
 from loopin_deploy.screen import out, verbatim
-from loopin_deploy.stack import HOST, read_state
+from loopin_deploy.stack import HOST, StackState, read_state
 from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
 from loopin_streams.kafka.lag import Lag
 from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
+from loopin_streams.readiness import LAG
 
 
 class Finding(NamedTuple):
@@ -109,7 +112,10 @@ def _topics(data: Path) -> Finding:
     except (BrokerUnreachable, BrokerRefused):
         return Finding(False, "unknown", "Start the broker first.")
     if differences:
-        return Finding(False, f"{len(differences)} differ from the table", "Run `loopin topics apply`.")
+        advice = refused_advice(differences)
+        if not all(change.refused for change in differences):
+            advice.insert(0, "Run `loopin topics apply`.")
+        return Finding(False, f"{len(differences)} differ from the table", " ".join(advice))
     return Finding(True, "as the table says")
 
 
@@ -127,8 +133,26 @@ def _store(data: Path) -> Finding:
         return Finding(False, "no answer", f"{error} See {data / 'logs' / 'store.log'}.")
     unwell = [name for name, component in components.items() if not component["ok"]]
     if unwell:
-        return Finding(False, f"unwell: {', '.join(unwell)}", f"See {data / 'logs'}.")
+        reasons = [reason for name in unwell if (reason := components[name].get("reason"))]
+        return Finding(False, f"unwell: {', '.join(unwell)}", " ".join([*reasons, f"See {data / 'logs'}."]))
     return Finding(True, f"answers at {state.api_url}, ClickHouse {components['store']['version']}")
+
+
+def _roles(data: Path) -> Finding:
+    state = read_state(data)
+    if state is None:
+        return Finding(True, "none on this data folder; `loopin status --url` asks those elsewhere")
+    unready = _unready(state)
+    if unready:
+        said = " ".join(f"{role}: {reason}" for role, reason in unready.items())
+        return Finding(False, f"not ready: {', '.join(unready)}", said)
+    return Finding(True, "ready")
+
+
+def _unready(state: StackState) -> dict[str, str]:
+    """What each role says that is not at work on all that it should be; how far it is behind is left out."""
+    reasons = {role: readyz.heard(url, LAG) for role, url in state.urls.items()}
+    return {role: reason for role, reason in reasons.items() if reason is not None}
 
 
 def _lag(data: Path) -> Finding:
@@ -140,7 +164,17 @@ def _lag(data: Path) -> Finding:
         return Finding(False, "unknown", "Start the broker first, and run `loopin topics apply`.")
     found = ", ".join(f"{name} {lag.events:,} records ({lag.seconds:,.0f} s)" for name, lag in lags.items())
     well = all(lag.seconds <= settings.max_lag_s for lag in lags.values())
-    return Finding(well, found, "" if well else "Check that its role runs, or start more of it.")
+    return Finding(well, found, "" if well else _behind(data))
+
+
+def _behind(data: Path) -> str:
+    """What to do about a consumer that is behind: more of a role helps no partition that it refuses."""
+    state = read_state(data)
+    if state is None:
+        return "Check that its role runs and is ready (`loopin status --url`), or start more of it."
+    if _unready(state):
+        return "Do first what the roles say above."
+    return "Its role is at work: wait until it has caught up, or start more of it."
 
 
 async def _lags(settings: KafkaSettings) -> dict[str, Lag]:
@@ -161,5 +195,6 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("broker", _broker),
     ("topics", _topics),
     ("store and API", _store),
+    ("roles", _roles),
     ("lag", _lag),
 )

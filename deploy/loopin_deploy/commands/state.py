@@ -85,7 +85,7 @@ async def _rebuild(
 ) -> None:
     settings = StreamSettings(kafka_bootstrap=kafka_settings(data).kafka_bootstrap, data_dir=data)
     topics = await asyncio.to_thread(_topics, settings)
-    async with _opened(store_settings) as store:
+    async with opened_store(store_settings) as store:
         work = Rebuild(
             settings,
             StoredTruth(store),
@@ -119,7 +119,8 @@ async def _rebuild_merge(work: Rebuild, yes: bool) -> None:
 
 
 @asynccontextmanager
-async def _opened(settings: StoreSettings) -> AsyncIterator[Store]:
+async def opened_store(settings: StoreSettings) -> AsyncIterator[Store]:
+    """The store with its tables up to date, while the context lasts."""
     store = open_store(settings)
     try:
         await migrate(store, settings)

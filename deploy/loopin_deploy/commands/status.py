@@ -115,7 +115,7 @@ def _own(data: Path) -> list[Address]:
     """Where the roles of the system on the data folder listen."""
     state = read_state(data)
     if state is not None:
-        return [Address(state.worker_url, "stream"), Address(state.api_url, "store")]
+        return [Address(url, role) for role, url in state.urls.items()]
     pid = holder(data)
     if pid is not None:
         raise DeployError(

@@ -140,7 +140,7 @@ async def _started(plan: Plan, verbose: bool) -> AsyncIterator[Stack]:
             err.print(f"{name:7} {printable(line)}", highlight=False, markup=False, soft_wrap=True)
 
     def show_notice(notice: str) -> None:
-        err.print(notice, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        err.print(printable(notice), style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     started = time.monotonic()
     async with AsyncExitStack() as cleanup:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Final
 
 import typer
 from rich.table import Column, Table
@@ -11,6 +12,14 @@ from loopin_deploy.commands.options import Data, kafka_settings
 from loopin_deploy.screen import err, out
 from loopin_schemas.topics import TOPICS, Topic
 from loopin_streams.kafka.topic_admin import Difference, TopicAdmin
+
+_REFUSED: Final = {
+    "partitions": "Partition counts decide where a user's events are and stay as they are: set "
+    "LOOPIN_PARTITIONS to the broker's count. If topics were given more partitions since, stop the workers, "
+    "give all of them the same number with the broker's own tools, and run `loopin state rebuild`.",
+    "replication": "Replicas are placed by whoever runs the brokers: give these topics more with Kafka's own "
+    "tool (kafka-reassign-partitions) and run `loopin topics apply` again, or lower LOOPIN_REPLICATION.",
+}
 
 app = typer.Typer(help="Kafka topics of this installation.", no_args_is_help=True)
 
@@ -39,7 +48,7 @@ def list_topics(data: Data) -> None:
 def apply_topics(
     data: Data, dry_run: Annotated[bool, typer.Option(help="Only show the difference.")] = False
 ) -> None:
-    """Create what is missing and set what differs; a keyed topic's partition count is never changed."""
+    """Create what is missing and set what differs; partition counts and replicas are never changed."""
     admin = TopicAdmin(kafka_settings(data))
     differences = admin.differences() if dry_run else admin.apply()
     for change in differences:
@@ -47,12 +56,16 @@ def apply_topics(
         out.print(text, highlight=False, markup=False, soft_wrap=True)
     if not differences:
         out.print("All topics are as the table says.")
+    for advice in refused_advice(differences):
+        err.print(advice, highlight=False, markup=False, soft_wrap=True)
     if any(change.refused for change in differences):
-        err.print(
-            "Partition counts decide where a user's events are and stay as they are: "
-            "set LOOPIN_PARTITIONS to the broker's count."
-        )
         raise typer.Exit(1)
+
+
+def refused_advice(differences: Iterable[Difference]) -> list[str]:
+    """What to do about the differences that ``apply`` leaves alone, a sentence for each kind."""
+    kinds = {change.kind for change in differences}
+    return [advice for kind, advice in _REFUSED.items() if kind in kinds]
 
 
 def _verb(change: Difference, dry_run: bool) -> str:

@@ -21,7 +21,6 @@ async def run_sink(stop: asyncio.Event) -> None:
 
     Raises:
         StoreError: the store cannot be used.
-        RefusedToOpen: the topic was created anew since the last run.
     """
     settings, store_settings = SinkSettings(), StoreSettings()
     topics = await wait_for_topics(settings, [ENRICHED.name, METRICS.name], stop)

@@ -27,7 +27,6 @@ async def run_store(stop: asyncio.Event) -> None:
         ConfigurationError: no secrets are configured, or the port is taken.
         StoreError: the store cannot be used.
         MigrationError: the store is not of this release.
-        RefusedToOpen: the topic was created anew since the last run.
     """
     store_settings, sink_settings = StoreSettings(), SinkSettings()
     topics = await wait_for_topics(sink_settings, [ENRICHED.name, METRICS.name], stop)
@@ -50,7 +49,7 @@ async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio
             api,
             parts.store,
             client,
-            probes=lag_probes(parts.watch, parts.failing),
+            probes=lag_probes(parts.watch, lambda: parts.failing() or parts.refused()),
             checks=parts.checks,
             freshness=parts.freshness_s,
         )

@@ -23,7 +23,7 @@ from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.topic_admin import TopicInfo
 from loopin_streams.memory import settle_memory
 from loopin_streams.metrics import LagCollector, register_process
-from loopin_streams.readiness import LAG, Checks
+from loopin_streams.readiness import LAG, PARTITIONS, REFUSED, Checks
 
 OWN = (EVENTS.consumer, METRIC_WINDOWS.consumer)
 
@@ -42,11 +42,20 @@ class Storing:
     @property
     def checks(self) -> Checks:
         """What the role's readiness consists of."""
-        return {"partitions": self.sink.unready, "store": self.failing, LAG: lambda: self.watch.unready(OWN)}
+        return {
+            "store": self.failing,
+            PARTITIONS: self.sink.opening,
+            REFUSED: self.refused,
+            LAG: lambda: self.watch.unready(OWN),
+        }
 
     def failing(self) -> str | None:
         """One sentence while the store refuses inserts."""
         return self.sink.writer.failing or self.metric_sink.failing
+
+    def refused(self) -> str | None:
+        """Which partitions are left alone and why, until somebody acts; None when all are stored."""
+        return " ".join(filter(None, (self.sink.refused(), self.metric_sink.refused()))) or None
 
     def freshness_s(self) -> float | None:
         """Age of the oldest received event that is neither queryable nor left out; None while unknown."""

@@ -72,6 +72,8 @@ class RoleStatus(msgspec.Struct):
         answers: false for one that is gone.
         freshness_s: age of the oldest received event that is neither queryable nor left out, 0 without one.
         newest_event_at: when the newest event that it has stored was received, seconds since the epoch.
+        repairs_pending: windows that wait to be recomputed because of late events.
+        repairs_failing: whether they cannot be.
         steps: what the enrichment's steps cost, in their order.
         cpu_s, cpu: processor time since its start, and in cores since the snapshot before.
     """
@@ -85,6 +87,8 @@ class RoleStatus(msgspec.Struct):
     consumers: list[ConsumerStatus] = []
     freshness_s: float | None = None
     newest_event_at: float | None = None
+    repairs_pending: int | None = None
+    repairs_failing: bool = False
     steps: dict[str, StepCost] = {}
     memory_bytes: int | None = None
     cpu_s: float | None = None
@@ -112,6 +116,8 @@ def read_exposition(text: str, status: RoleStatus) -> None:
         status.role, status.version = sample.labels["role"], sample.labels["version"]
     status.freshness_s = _one(samples, sink_metrics.FRESHNESS.name)
     status.newest_event_at = _one(samples, sink_metrics.NEWEST_EVENT.name)
+    status.repairs_pending = _whole(samples, sink_metrics.REPAIRS_PENDING.name)
+    status.repairs_failing = bool(_one(samples, sink_metrics.REPAIRS_FAILING.name))
     status.steps = read_steps(samples)
     status.cpu_s = _one(samples, "process_cpu_seconds_total")
     memory = _one(samples, "process_resident_memory_bytes")
@@ -204,11 +210,15 @@ def _stream_consumer(samples: Samples, name: str) -> ConsumerStatus:
 
 def _sink_consumer(samples: Samples, name: str) -> ConsumerStatus:
     unreadable = _whole(samples, f"{sink_metrics.UNREADABLE.name}_total", table=name)
+    left_out = {"unreadable": unreadable} if unreadable else {}
+    # Only events have dead letters; of a window the next version says all.
+    letters = name == sink_metrics.EVENTS
     return ConsumerStatus(
         name,
         read=_whole(samples, f"{sink_metrics.READ.name}_total", table=name),
         passed=_whole(samples, f"{sink_metrics.ROWS.name}_total", table=name),
-        dead_lettered={"unreadable": unreadable} if unreadable else {},
+        dropped={} if letters else left_out,
+        dead_lettered=left_out if letters else {},
         lag_events=_whole(samples, stream_metrics.LAG_EVENTS.name, consumer=name),
         lag_s=_one(samples, stream_metrics.LAG_SECONDS.name, consumer=name),
         insert_rows=Measure.read(samples, metered_store.INSERT_ROWS.name, table=name),

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import time
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from loopin_deploy.consumers import GROUPS
+from loopin_deploy.readyz import UNANSWERED, address, fetch, why
 from loopin_deploy.status.snapshot import UNKNOWN, ConsumerStatus, RoleStatus, Snapshot, read_exposition
 from loopin_streams.kafka.lag import LagWatch
-
-TIMEOUT_S: Final = 3.0
 
 
 class Address(NamedTuple):
@@ -28,24 +24,24 @@ class Address(NamedTuple):
 def snapshot_of(addresses: Sequence[Address], key: str) -> Snapshot:
     """Ask every role, all at once; ``key`` opens the API's metrics."""
     with ThreadPoolExecutor(max_workers=16) as threads:
-        roles = list(threads.map(lambda address: role_status(address, key), addresses))
+        roles = list(threads.map(lambda asked: role_status(asked, key), addresses))
     return Snapshot(time(), roles)
 
 
-def role_status(address: Address, key: str = "") -> RoleStatus:
+def role_status(asked: Address, key: str = "") -> RoleStatus:
     """Ask one role; of one that does not answer it says so."""
-    url, role = address
+    url, role = asked
     try:
-        code, body = _get(f"{url}/readyz", key)
-        status = RoleStatus(role, url, answers=True, ready=code == 200, reason=_reason(code, body))
-        code, body = _get(f"{url}/metrics", key)
+        code, body = fetch(address(url), key)
+        status = RoleStatus(role, url, answers=True, ready=code == 200, reason=why(code, body))
+        code, body = fetch(f"{url}/metrics", key)
         if code == 200:
             read_exposition(body, status)
         elif code in (401, 403):
             # Only the API asks for a key.
             status.role = "api"
             status.reason = status.reason or "Its metrics need a key with the scope read: give --key."
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except UNANSWERED as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
         said = getattr(cause, "strerror", None) or cause
         return RoleStatus(role, url, answers=False, ready=False, reason=f"{url} does not answer ({said}).")
@@ -70,26 +66,3 @@ async def snapshot_from_broker(watch: LagWatch) -> Snapshot:
                 status.consumers.append(ConsumerStatus(consumer, lag_events=lag.events, lag_s=lag.seconds))
         roles.append(status)
     return Snapshot(time(), roles)
-
-
-def _get(url: str, key: str) -> tuple[int, str]:
-    # A proxy of the environment cannot reach this machine's loopback address.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
-    try:
-        with opener.open(request, timeout=TIMEOUT_S) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode(errors="replace")
-
-
-def _reason(code: int, body: str) -> str | None:
-    """Why a role is not ready; None when it is."""
-    if code == 200:
-        return None
-    try:
-        said = json.loads(body)
-        return str(said.get("reason") or said["error"])
-    except (ValueError, KeyError, AttributeError):
-        return f"It answers {code}."

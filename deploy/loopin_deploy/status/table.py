@@ -64,6 +64,7 @@ ROWS: Final[tuple[tuple[str, Value], ...]] = (
     ("lag, time", _of_consumer(lambda one: duration(one.lag_s))),
     ("freshness", _of_role(lambda role: duration(role.freshness_s))),
     ("newest event", _newest_event),
+    ("late windows", _of_role(lambda role: repairs(role))),
     ("watermark delay", _of_consumer(lambda one: duration(one.watermark_delay_s))),
     ("batch, records", _of_consumer(lambda one: mean_size(one.batch_events or one.insert_rows))),
     ("batch, time", _of_consumer(lambda one: span(one.batch_s.mean if one.batch_s else None))),
@@ -102,6 +103,13 @@ class StatusView:
                 # A role that did not fit is named and shown again.
                 columns[0] = columns[0]._replace(first=True)
         yield Group(*_remarks(self._snapshot, names))
+
+
+def repairs(role: RoleStatus) -> str:
+    """How many windows wait to be recomputed because of late events; nothing of none."""
+    if role.repairs_failing:
+        return "failing"
+    return count(role.repairs_pending) if role.repairs_pending else ""
 
 
 def count(number: int | None) -> str:
@@ -181,7 +189,12 @@ def total(one: ConsumerStatus, by_reason: dict[str, int]) -> str:
 def _title(snapshot: Snapshot) -> Text:
     at = datetime.fromtimestamp(snapshot.at, UTC)
     unready = sum(not role.ready for role in snapshot.roles)
-    said = (f"{unready} of {len(snapshot.roles)} not ready", "red") if unready else ("all ready", "green")
+    if unready:
+        said = (f"{unready} of {len(snapshot.roles)} not ready", "red")
+    elif any(role.repairs_failing for role in snapshot.roles):
+        said = ("all ready, but late windows cannot be recomputed", "yellow")
+    else:
+        said = ("all ready", "green")
     return Text.assemble((f"{at:%Y-%m-%d %H:%M:%S} UTC  ", "dim"), said)
 
 
@@ -228,6 +241,8 @@ def _table(columns: Sequence[Column]) -> Table:
 def _style(row: str, cell: str) -> str:
     if row == "state":
         return "green" if cell == "ready" else "red"
+    if row == "late windows":
+        return "red" if cell == "failing" else ""
     return "yellow" if row == "dead-lettered" and cell not in ("", "0") else ""
 
 
@@ -237,6 +252,10 @@ def _remarks(snapshot: Snapshot, names: Sequence[str]) -> Iterator[Text]:
         if role.reason is not None:
             style = "yellow" if role.ready else "red"
             yield Text.assemble((f"{printable(name)}: ", style), printable(role.reason))
+        if role.repairs_failing:
+            waiting = f" ({count(role.repairs_pending)} wait)" if role.repairs_pending else ""
+            said = f"late windows cannot be recomputed{waiting}: its log says why."
+            yield Text.assemble((f"{printable(name)}: ", "yellow"), said)
     numbered = [name for name, role in zip(names, snapshot.roles, strict=True) if name != role.role]
     if numbered:
         where = (f"{name} {role.url}" for name, role in zip(names, snapshot.roles, strict=True))

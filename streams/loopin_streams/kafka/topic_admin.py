@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from time import monotonic, sleep
@@ -27,8 +27,9 @@ UNREACHABLE = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._
 class Difference:
     """How one topic on the broker differs from the table.
 
-    ``kind`` is ``missing``, ``config`` or ``partitions``; the last is never applied, because the partition
-    count of a keyed topic decides where a user's events are.
+    ``kind`` is ``missing``, ``config``, ``partitions`` or ``replication``. The last two are never applied:
+    the partition count of a keyed topic decides where a user's events are, and replicas are placed by
+    whoever runs the brokers.
     """
 
     topic: str
@@ -38,15 +39,16 @@ class Difference:
     @property
     def refused(self) -> bool:
         """Whether ``apply`` leaves it alone."""
-        return self.kind == "partitions"
+        return self.kind in ("partitions", "replication")
 
 
 @dataclass(frozen=True, slots=True)
 class TopicInfo:
-    """Kafka's id of a topic, as UUID text, and its partition count."""
+    """Kafka's id of a topic, as UUID text, its partition count, and the replicas that each partition has."""
 
     id: str
     partitions: int
+    replicas: int = 1
 
 
 class TopicAdmin:
@@ -77,14 +79,20 @@ class TopicAdmin:
         # A topic may be deleted between two requests.
         described = {full: self._result(future, ignore=GONE) for full, future in found.items()}
         return {
-            names[full]: TopicInfo(_uuid_text(str(topic.topic_id)), len(topic.partitions))
+            names[full]: TopicInfo(
+                _uuid_text(str(topic.topic_id)),
+                len(topic.partitions),
+                min((len(partition.replicas) for partition in topic.partitions), default=0),
+            )
             for full, topic in described.items()
             if topic is not None
         }
 
     def differences(self) -> list[Difference]:
         """Where the broker differs from the table, in the table's order."""
-        found = self.describe()
+        return self._compared(self.describe())
+
+    def _compared(self, found: Mapping[str, TopicInfo]) -> list[Difference]:
         out = []
         for topic in self._topics:
             info = found.get(topic.name)
@@ -94,19 +102,29 @@ class TopicAdmin:
             if info.partitions != self._partitions(topic):
                 wanted = self._partitions(topic)
                 out.append(Difference(topic.name, "partitions", f"{info.partitions}, table says {wanted}"))
+            if info.replicas < self._settings.replication:
+                out.append(
+                    Difference(
+                        topic.name,
+                        "replication",
+                        f"{info.replicas} replicas, LOOPIN_REPLICATION says {self._settings.replication}",
+                    )
+                )
+            wanted_config = topic.config(info.replicas)
             out += [
-                Difference(topic.name, "config", f"{name}={value}, table says {topic.config()[name]}")
-                for name, value in self._config(topic).items()
-                if value != topic.config()[name]
+                Difference(topic.name, "config", f"{name}={value}, table says {wanted_config[name]}")
+                for name, value in self._config(topic, wanted_config).items()
+                if value != wanted_config[name]
             ]
         return out
 
     def apply(self) -> list[Difference]:
         """Create what is missing and set what differs, and see it done; returns the differences found before.
 
-        Partition counts are left alone (``Difference.refused``).
+        Partition counts and replicas are left alone (``Difference.refused``).
         """
-        found = self.differences()
+        there = self.describe()
+        found = self._compared(there)
         by_name = {topic.name: topic for topic in self._topics}
         missing = [by_name[change.topic] for change in found if change.kind == "missing"]
         if missing:
@@ -114,7 +132,7 @@ class TopicAdmin:
             for future in futures.values():
                 self._result(future, ignore=KafkaError.TOPIC_ALREADY_EXISTS)
         for name in {change.topic for change in found if change.kind == "config"}:
-            self._set_config(by_name[name])
+            self._set_config(by_name[name], there[name].replicas)
         if any(not change.refused for change in found):
             self._await_applied()
         return found
@@ -137,7 +155,7 @@ class TopicAdmin:
             self._settings.topic(topic.name),
             num_partitions=self._partitions(topic),
             replication_factor=self._settings.replication,
-            config=topic.config(),
+            config=topic.config(self._settings.replication),
         )
 
     def _metadata(self) -> set[str]:
@@ -146,15 +164,15 @@ class TopicAdmin:
         except KafkaException as error:
             raise self._unreachable() from error
 
-    def _config(self, topic: Topic) -> dict[str, str]:
+    def _config(self, topic: Topic, wanted: Iterable[str]) -> dict[str, str]:
         resource = ConfigResource(ConfigResource.Type.TOPIC, self._settings.topic(topic.name))
         entries = self._result(self._admin.describe_configs([resource])[resource], ignore=GONE) or {}
-        return {name: entries[name].value for name in topic.config() if name in entries}
+        return {name: entries[name].value for name in wanted if name in entries}
 
-    def _set_config(self, topic: Topic) -> None:
+    def _set_config(self, topic: Topic, replicas: int) -> None:
         entries = [
             ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-            for name, value in topic.config().items()
+            for name, value in topic.config(replicas).items()
         ]
         resource = ConfigResource(
             ConfigResource.Type.TOPIC, self._settings.topic(topic.name), incremental_configs=entries

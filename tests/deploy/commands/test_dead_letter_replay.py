@@ -48,7 +48,7 @@ class Queue:
             known = {"topic_id": TOPIC_ID, "offset": offset, "project": "shop"}
             one: DeadLetter = letter(value, **(known | fields))
             producer.produce(f"{self._prefix}{DLQ.name}", encode(one), partition=1)
-        assert producer.flush(10) == 0
+        assert producer.flush(60) == 0
 
     def replay(self, *arguments: str | Path) -> Ran:
         return self._loopin("dlq", "replay", *arguments)
@@ -56,6 +56,10 @@ class Queue:
     def events(self) -> list[dict[str, Any]]:
         """What is on ``events.raw``."""
         return self._read("events.raw", (0, 1))
+
+    def enriched(self) -> list[dict[str, Any]]:
+        """What is on ``events.enriched``."""
+        return self._read("events.enriched", (0, 1))
 
     def notes(self) -> list[dict[str, Any]]:
         return self._read("dlq.replayed", (0,))
@@ -332,20 +336,24 @@ class TestEdit:
         assert queue.events() == []
 
 
-def test_letters_of_a_sink_need_a_fix(queue: Queue, tmp_path: Path) -> None:
-    queue.put(body(0, distinct_id="u1", _raw_partition=0, _raw_offset=9, received_at=FIRST_MS), step="sink")
+def test_letters_of_a_sink_go_back_to_the_sinks(queue: Queue, tmp_path: Path) -> None:
+    queue.put(body(0, distinct_id="u1", timestamp=FIRST_MS, _raw_partition=0, _raw_offset="9"), step="sink")
     path = tmp_path / "mend.py"
-    path.write_text("def fix(event, letter):\n    return {k: v for k, v in event.items() if k[0] != '_'}\n")
+    path.write_text(
+        "def fix(event, letter):\n"
+        "    known = {'uuid': '01a2b3c4-0000-7000-8000-00000000000a', 'received_at': event['timestamp']}\n"
+        "    return event | known | {'_raw_offset': 9}\n"
+    )
 
     ran = queue.replay()
 
     assert ran.code == 1
-    assert ran.err.startswith(
-        "1:0: This is a record of events.enriched: give a --fix that makes an event of it"
-    )
-    assert counts(ran)["not replayable: enriched_event"] == 1
+    assert ran.err.startswith("1:0: A sink could not read this record of events.enriched, nor can this")
+    assert counts(ran)["still invalid: enriched_event"] == 1
     assert queue.replay("--fix", path).code == 0
-    assert len(queue.events()) == 1
+    assert counts(queue.replay("--fix", path)) == {"replayed": 0, "skipped: replayed before": 1}
+    assert [event["_raw_offset"] for event in queue.enriched()] == [9]
+    assert queue.events() == []
 
 
 def test_a_clients_duplicate_is_counted_apart(queue: Queue, mend: Path) -> None:

@@ -55,7 +55,7 @@ def publish(broker: str, topic: str, letters: Sequence[DeadLetter], *, transacti
         producer.produce(topic, encode(one), partition=1)
     if transaction:
         producer.commit_transaction(10)
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
 
 
 def test_an_empty_queue_is_shown_as_such(loopin: Loopin, dlq: str) -> None:
@@ -167,7 +167,7 @@ def test_a_record_that_is_no_dead_letter_is_left_out(loopin: Loopin, broker: str
     producer = Producer({"bootstrap.servers": broker, "linger.ms": 0})
     for body in (b"not ours", b"{}", None):
         producer.produce(dlq, body, partition=1)
-    producer.flush(10)
+    producer.flush(60)
     publish(broker, dlq, [letter()])
 
     listed = loopin("dlq", "list")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -9,12 +11,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from loopin_deploy import readyz
 from loopin_deploy.api_client import ApiClient
 from loopin_deploy.commands import doctor
 from loopin_deploy.data_folder import open_data_folder
 from loopin_deploy.errors import DeployError
 from loopin_deploy.stack import STATE_FILE, StackState
+from loopin_schemas.topics import TOPICS
+from loopin_streams.kafka.lag import Lag
+from loopin_streams.kafka.settings import KafkaSettings
 from tests.deploy.command_line import Loopin, Ran
+from tests.deploy.role_server import Role
 
 COMPONENTS = {
     **{"api": {"ok": True}, "store": {"ok": True, "version": "26.9.[/x]"}},
@@ -64,6 +71,10 @@ def test_with_nothing_running_each_line_says_what_to_do(loopin: Loopin, nobody: 
     assert found["broker"][2].startswith(f"No Kafka broker answers at {nobody}")
     assert found["topics"] == ("no", "unknown", "Start the broker first.")
     assert found["store and API"][:2] == ("no", "not running on this data folder")
+    assert found["roles"] == (
+        *("ok", "none on this data folder; `loopin status --url` asks those elsewhere"),
+        "",
+    )
     assert found["lag"][:2] == ("no", "unknown")
     assert list(found) == [name for name, _ in doctor.CHECKS]
     assert all(advice for mark, _, advice in found.values() if mark == "no")
@@ -81,6 +92,7 @@ def test_with_everything_there_all_is_well(
     loopin: Loopin, broker: str, state: StackState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ApiClient, "health", lambda _: {"components": COMPONENTS})
+    monkeypatch.setattr(readyz, "fetch", lambda _: (200, "{}"))
     loopin("topics", "apply")
 
     ran = loopin("doctor")
@@ -90,6 +102,7 @@ def test_with_everything_there_all_is_well(
     assert {mark for mark, _, _ in found.values()} == {"ok"}
     assert found["topics"][1] == "as the table says"
     assert found["store and API"][1] == f"answers at {state.api_url}, ClickHouse 26.9.[/x]"
+    assert found["roles"][1] == "ready"
     consumers = ("enrich", "merge", "events", "metric_windows")
     assert found["lag"][1] == ", ".join(f"{name} 0 records (0 s)" for name in consumers)
     assert found["ports"][1] == "in use by the running system"
@@ -105,13 +118,76 @@ def test_a_system_that_was_killed_is_told(loopin: Loopin, nobody: str, state: St
 def test_a_component_that_is_not_well_is_named(
     loopin: Loopin, nobody: str, state: StackState, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    unwell: dict[str, Any] = COMPONENTS | {"sink": {"ok": False}, "store": {"ok": False}}
+    sink = {"ok": False, "reason": "Partition 1 is refused: act."}
+    unwell: dict[str, Any] = COMPONENTS | {"sink": sink, "store": {"ok": False}}
     monkeypatch.setattr(ApiClient, "health", lambda _: {"components": unwell})
 
     mark, found, advice = table(loopin("doctor"))["store and API"]
 
     assert (mark, found) == ("no", "unwell: store, sink")
-    assert advice == f"See {tmp_path / 'data' / 'logs'}."
+    assert advice == f"Partition 1 is refused: act. See {tmp_path / 'data' / 'logs'}."
+
+
+REFUSAL = "Partition 1 is refused: its log has lost records; run `loopin [sink]`."
+
+
+def test_a_role_that_refuses_a_partition_says_why_and_more_of_it_is_not_advised(
+    loopin: Loopin, broker: str, role: Role, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loopin("topics", "apply")
+    monkeypatch.setattr(doctor, "_lags", _behind)
+    role.answers["/readyz?exclude=lag"] = (503, json.dumps({"reason": REFUSAL}).encode())
+    with open_data_folder(tmp_path / "data") as folder:
+        state = StackState(os.getpid(), broker, "http://127.0.0.1:1", role.url)
+        (folder.path / STATE_FILE).write_bytes(msgspec.json.encode(state))
+        found = table(loopin("doctor"))
+
+    assert found["roles"] == (
+        "no",
+        "not ready: stream, store",
+        f"stream: {REFUSAL} store: http://127.0.0.1:1 does not answer (Connection refused).",
+    )
+    assert found["lag"] == ("no", "enrich 7 records (900 s)", "Do first what the roles say above.")
+
+
+def test_who_is_behind_and_refuses_nothing_needs_time_or_help(
+    loopin: Loopin, broker: str, state: StackState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loopin("topics", "apply")
+    monkeypatch.setattr(doctor, "_lags", _behind)
+    monkeypatch.setattr(readyz, "fetch", lambda _: (200, "{}"))
+
+    assert table(loopin("doctor"))["lag"][2].endswith("wait until it has caught up, or start more of it.")
+
+
+def test_who_is_behind_elsewhere_is_to_be_looked_at(
+    loopin: Loopin, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loopin("topics", "apply")
+    monkeypatch.setattr(doctor, "_lags", _behind)
+
+    assert "is ready (`loopin status --url`)" in table(loopin("doctor"))["lag"][2]
+
+
+async def _behind(_: KafkaSettings) -> dict[str, Lag]:
+    return {"enrich": Lag(events=7, seconds=900.0)}
+
+
+def test_another_partition_count_is_not_left_to_topics_apply_which_refuses_it(
+    loopin: Loopin, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loopin("topics", "apply")
+    monkeypatch.setenv("LOOPIN_PARTITIONS", "3")
+
+    mark, found, advice = table(loopin("doctor"))["topics"]
+
+    assert (mark, found) == (
+        "no",
+        f"{sum(topic.partitions == 'raw' for topic in TOPICS)} differ from the table",
+    )
+    assert "loopin topics apply" not in advice
+    assert "set LOOPIN_PARTITIONS to the broker's count" in advice
+    assert "`loopin state rebuild`" in advice
 
 
 def test_missing_java_and_maven_are_told(

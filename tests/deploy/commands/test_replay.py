@@ -36,7 +36,7 @@ def published(broker: str, topic: str) -> list[dict[str, Any]]:
     consumer = Consumer({"bootstrap.servers": broker, "group.id": "unused", "auto.offset.reset": "earliest"})
     places = [TopicPartition(topic, partition, 0) for partition in range(2)]
     consumer.assign(places)
-    wanted = sum(consumer.get_watermark_offsets(place, timeout=5)[1] for place in places)
+    wanted = sum(consumer.get_watermark_offsets(place, timeout=60)[1] for place in places)
     found: list[dict[str, Any]] = []
     while len(found) < wanted:
         found += [json.loads(message.value()) for message in consumer.consume(100, 0.5)]

@@ -16,6 +16,7 @@ from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.kafka.state import BrokerState, write_state
 from loopin_deploy.lifeline import started_at
+from tests.streams.installation import wait_until
 
 pytestmark = pytest.mark.kafka
 
@@ -61,7 +62,7 @@ def test_topics_outlive_a_restart_on_other_ports(broker: LocalKafka, end: str) -
     assert first.pid
     client = admin(broker.bootstrap)
     client.create_topics([NewTopic("kept", 3, 1)])["kept"].result()
-    cluster = client.list_topics(timeout=5).cluster_id
+    cluster = client.list_topics(timeout=60).cluster_id
     if end == "stop":
         assert broker.stop()
     else:
@@ -72,7 +73,7 @@ def test_topics_outlive_a_restart_on_other_ports(broker: LocalKafka, end: str) -
     second = broker.start()
 
     assert second.port != first.port
-    metadata = admin(broker.bootstrap).list_topics(timeout=5)
+    metadata = admin(broker.bootstrap).list_topics(timeout=60)
     assert metadata.cluster_id == cluster
     assert len(metadata.topics["kept"].partitions) == 3
 
@@ -98,9 +99,9 @@ def test_it_listens_on_loopback_only(kafka: LocalKafka) -> None:
 def test_topics_are_not_created_by_use(kafka: LocalKafka, topic_prefix: str) -> None:
     client = admin(kafka.bootstrap)
 
-    client.list_topics(f"{topic_prefix}unknown", timeout=5)
+    client.list_topics(f"{topic_prefix}unknown", timeout=60)
 
-    assert f"{topic_prefix}unknown" not in client.list_topics(timeout=5).topics
+    assert f"{topic_prefix}unknown" not in client.list_topics(timeout=60).topics
 
 
 @pytest.mark.parametrize("setting", ["port", "controller_port"])
@@ -157,7 +158,8 @@ def test_a_detached_broker_is_found_from_another_process(tmp_path: Path) -> None
         status = broker.status()
         assert (status.running, status.ready, status.pid) == (True, True, pid)
         assert broker.bootstrap == status.bootstrap
-        assert any("Kafka Server started" in line for line in broker.logs(500))
+        # It answers a moment before it says so.
+        wait_until(lambda: any("Kafka Server started" in line for line in broker.logs(500)), "it says so")
         assert len(broker.logs(3)) == 3
     finally:
         assert broker.stop()

@@ -107,6 +107,20 @@ def test_a_store_has_its_sinks_and_its_api() -> None:
     ]
 
 
+def test_an_unreadable_window_is_left_out_for_it_has_no_dead_letters() -> None:
+    told = 'loopin_sink_unreadable_total{table="metric_windows"}'
+    events, windows, _ = read(STORE.replace(f"{told} 0.0", f"{told} 2.0")).consumers
+    assert (windows.dropped, windows.dead_lettered) == ({"unreadable": 2}, {})
+    assert (events.dropped, events.dead_lettered) == ({}, {"unreadable": 1})
+
+
+@pytest.mark.parametrize(("failing", "told"), [("0.0", False), ("1.0", True)])
+def test_a_store_tells_of_its_repairs(failing: str, told: bool) -> None:
+    status = read(STORE + f"loopin_repairs_pending 12.0\nloopin_repairs_failing {failing}\n")
+    assert (status.repairs_pending, status.repairs_failing) == (12, told)
+    assert (read(STORE).repairs_pending, read(STORE).repairs_failing) == (None, False)
+
+
 BOUNDS = (0.01, 0.1, 1.0)
 
 

@@ -3,56 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from loopin_deploy.ports import free_port
 from loopin_deploy.status.sources import Address, role_status, snapshot_of
+from tests.deploy.role_server import Role
 
 EXPOSITION = (
     b'loopin_role_info{role="stream",version="1"} 1.0\nloopin_partitions_open{consumer="enrich"} 1.0\n'
 )
-
-
-class Role:
-    """A role that answers as it is told, by path."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, bytes]] = {}
-        self.keys: list[str | None] = []
-        role = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                role.keys.append(self.headers.get("Authorization"))
-                status, body = role.answers.get(self.path, (404, b""))
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Keep test output clean."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-
-@pytest.fixture
-def role(monkeypatch: pytest.MonkeyPatch) -> Iterator[Role]:
-    # A proxy that nobody listens at must not come between.
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
-    role = Role()
-    thread = threading.Thread(target=role.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield role
-    role.server.shutdown()
-    role.server.server_close()
-    thread.join()
 
 
 def test_a_ready_role_tells_its_metrics(role: Role) -> None:

@@ -138,6 +138,34 @@ def test_why_a_role_is_not_ready_stands_below_the_table() -> None:
     assert states.endswith("no answer")
 
 
+def test_late_windows_that_wait_are_counted() -> None:
+    repairing = store()
+    repairing.repairs_pending = 1_200
+    lines = shown([worker(), repairing], 100)
+    assert lines[0].endswith("all ready")
+    assert next(line for line in lines if line.startswith("late windows")).split()[2:] == ["1,200"]
+    repairing.repairs_pending = 0
+    assert not any("late windows" in line for line in shown([worker(), repairing], 100))
+
+
+def test_repairs_that_fail_are_said_even_where_all_is_ready() -> None:
+    repairing = store()
+    repairing.repairs_pending, repairing.repairs_failing = 12, True
+    lines = shown([worker(), repairing], 100)
+    assert lines[0].endswith("all ready, but late windows cannot be recomputed")
+    assert next(line for line in lines if line.startswith("late windows")).split()[2:] == ["failing"]
+    assert "store: late windows cannot be recomputed (12 wait): its log says why." in lines
+    assert shown([worker(ready=False), repairing], 100)[0].endswith("1 of 2 not ready")
+
+
+@pytest.mark.parametrize(("reasons", "more"), [(5, ""), (7, " and 2 more")])
+def test_of_many_reasons_the_most_are_named_and_the_others_counted(reasons: int, more: str) -> None:
+    role = worker()
+    role.consumers[0].dropped = {f"r{number}": 10 - number for number in range(reasons)}
+    lines = shown([role], 120)
+    assert f"stream, enrich, dropped: r0 10, r1 9, r2 8, r3 7, r4 6{more}" in lines
+
+
 def test_rows_that_nobody_fills_are_left_out() -> None:
     consumers = [ConsumerStatus("enrich", lag_events=3, lag_s=1.0)]
     lines = shown([RoleStatus("stream", "", answers=True, ready=True, consumers=consumers)], 80)
