@@ -64,6 +64,7 @@ def broker() -> Broker:
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ApiSettings:
+    monkeypatch.setattr("loopin_api.health.PROBE_TIMEOUT_S", 30.0)
     for name in ("LOOPIN_ENABLED", "ANALYTICS_ENABLED", "LOOPIN_AI_ENABLED", "AI_SERVICES_ENABLED"):
         monkeypatch.delenv(name, raising=False)
     keys = [
@@ -73,7 +74,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ApiSettings:
     path = tmp_path / "keys.json"
     path.write_text(json.dumps(keys))
     return ApiSettings.model_validate(
-        {"jwt_secret": SECRET, "keys_file": path, "publish_timeout_s": 0.2, "project_timezone": "UTC"}
+        {"jwt_secret": SECRET, "keys_file": path, "publish_timeout_s": 30, "project_timezone": "UTC"}
     )
 
 

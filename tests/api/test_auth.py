@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker
 
 SECRET = "a secret of at least thirty-two bytes"
-CLAIMS = {"sub": "user-1", "project": "shop", "scopes": ["read"], "exp": int(time.time()) + 600}
+CLAIMS = {"sub": "user-1", "project": "shop", "scopes": ["read"], "exp": int(time.time()) + 86_400}
 KEY = "lk_" + "aB3_" * 10 + "xyz"
 GATE = Authenticator(
     SECRET, [Key(name="desk", project="shop", scopes=frozenset({"read"}), sha256=hash_key(KEY))]
@@ -111,7 +111,7 @@ def test_without_a_bearer_token_nobody_is_known(header: str | None) -> None:
         token({**CLAIMS, "project": "sh op"}),
         token({**CLAIMS, "project": ["shop"]}),
         token({**CLAIMS, "aud": "another service"}),
-        token({**CLAIMS, "nbf": int(time.time()) + 600}),
+        token({**CLAIMS, "nbf": int(time.time()) + 86_400}),
     ],
 )
 def test_tokens_that_are_not_ours_are_refused(bad: str) -> None:

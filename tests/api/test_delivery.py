@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, TopicPartition
 from fastapi import FastAPI
 
 from loopin_api.app import create_app
@@ -25,15 +25,16 @@ from loopin_streams.kafka.topic_admin import TopicAdmin
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer
 
+PARTITIONS = 2
+
 EVENT = Event(project="shop", event="click", distinct_id="user-1")
 
 
 async def test_tracked_events_of_all_projects_are_on_the_topic_once_answered(
     kafka: LocalKafka, topic_prefix: str, settings: ApiSettings, store: Store, bearer: Bearer
 ) -> None:
-    where = KafkaSettings(kafka_bootstrap=kafka.bootstrap, topic_prefix=topic_prefix, partitions=2)
+    where = KafkaSettings(kafka_bootstrap=kafka.bootstrap, topic_prefix=topic_prefix, partitions=PARTITIONS)
     await asyncio.to_thread(TopicAdmin(where).apply)
-    settings.publish_timeout_s = 30
     answered = set()
     with Loopin(kafka.bootstrap, "api", topic_prefix=topic_prefix, disabled=False) as publisher:
         app = create_app(settings, store, publisher)
@@ -82,9 +83,9 @@ async def _track(app: FastAPI, headers: dict[str, str]) -> httpx.Response:
 
 
 def _published(bootstrap: str, topic: str, count: int) -> list[Event]:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": topic, "auto.offset.reset": "earliest"})
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"})
     try:
-        consumer.subscribe([topic])
-        return [decode(record.value(), Event) for record in consumer.consume(count, 30)]
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
+        return [decode(record.value(), Event) for record in consumer.consume(count, 120)]
     finally:
         consumer.close()

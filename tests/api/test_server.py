@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,10 @@ def store(untouched_store: Store) -> Store:
 
 
 async def test_it_serves_on_a_free_port_and_stops(app: FastAPI) -> None:
-    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient() as client:
+    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient(timeout=60) as client:
         assert (await client.get(f"{url}/healthz")).status_code == 200
     with pytest.raises(httpx.ConnectError):
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             await client.get(f"{url}/healthz")
 
 
@@ -42,7 +43,7 @@ async def test_open_requests_may_end(app: FastAPI) -> None:
         await finish.wait()
         return "done"
 
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         async with serving(app, "127.0.0.1", 0) as url:
             request = asyncio.create_task(client.get(f"{url}/slow"))
             await begun.wait()
@@ -55,12 +56,14 @@ async def test_serve_ends_when_it_is_cancelled(app: FastAPI) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     task = asyncio.create_task(serve(app, "127.0.0.1", port))
-    async with httpx.AsyncClient() as client:
-        for _ in range(200):
+    async with httpx.AsyncClient(timeout=60) as client:
+        deadline = time.monotonic() + 60
+        while True:
             try:
                 response = await client.get(f"http://127.0.0.1:{port}/healthz")
                 break
             except httpx.ConnectError:
+                assert time.monotonic() < deadline, "nobody listens"
                 await asyncio.sleep(0.01)
     assert response.status_code == 200
     task.cancel()
@@ -87,7 +90,7 @@ async def test_an_address_that_cannot_be_used_is_named(app: FastAPI, host: str) 
 async def test_a_megabyte_is_refused_while_it_is_still_being_sent(
     app: FastAPI, bearer: Bearer, refused: Callable[..., Any]
 ) -> None:
-    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient() as client:
+    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient(timeout=60) as client:
         headers = {"Content-Type": "application/json", **bearer("ingest")}
         target = f"{url}/api/analytics/events/track"
         response = await client.post(target, content=b"x" * 1_000_000, headers=headers)

@@ -38,7 +38,7 @@ from tests.sinks.repair.plain import (
 from tests.sinks.repair.stored import all_rows, newest_rows
 from tests.sinks.repair.stream import OPERATIONAL, raw
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("collected")]
 
 PARTITIONS = 2
 KEPT: dict[str, int] = {"minute": HOUR_MS, "hour": 6 * HOUR_MS, "day": 2 * DAY_MS}
@@ -101,7 +101,7 @@ def publish(environment: dict[str, str], events: Sequence[Happened]) -> None:
     topic = f"{environment['LOOPIN_TOPIC_PREFIX']}events.raw"
     for key, body in map(raw, events):
         producer.produce(topic, body, key)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
 
 def some_of(seed: int, moment: int, number: int) -> list[Happened]:

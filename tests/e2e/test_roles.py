@@ -167,7 +167,7 @@ def _exported(api: str) -> dict[str, Any]:
     """The one stored event, once it is there."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
-        status, text = ask(f"{api}/api/analytics/export/events?format=ndjson&days=1", None, "read")
+        status, text = ask(f"{api}/api/analytics/export/events?format=ndjson&days=2", None, "read")
         assert status == 200, text
         if rows := [json.loads(line) for line in text.splitlines()]:
             (row,) = rows

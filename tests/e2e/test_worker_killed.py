@@ -87,7 +87,7 @@ def _kill_and_await_successor(stack: Stack, name: str) -> None:
 
 async def _stored(api: ApiClient, expected: int) -> None:
     found = -1
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(600):
         while found != expected:
             await asyncio.sleep(0.3)
             # A store that was just killed does not answer for a moment.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from loopin_deploy.errors import DeployError
 from tests.faults.compare import Differences, all_of, compare_events, compare_profiles, compare_windows
 from tests.faults.findings import Findings, read_findings
 from tests.faults.load import Shape, make_records
@@ -19,7 +21,7 @@ from tests.faults.scene import Scene
 from tests.faults.system import PARTITIONS, Layout, running_system
 
 CASE_S = 540.0
-"""Longest time of a case but for its comparison; what is not there by then counts as lost."""
+"""Longest time of a case but for its start and its comparison; what is not there by then counts as lost."""
 
 
 class Row(NamedTuple):
@@ -66,10 +68,14 @@ class Case:
 
 def run_case(case: Case, events: int, seed: int, folder: Path) -> tuple[Row, list[str]]:
     """Run a case in ``folder``; its row, and what differs in words."""
-    deadline = time.monotonic() + CASE_S
     shape = case.shape(Shape(events=events, seed=seed, until_ms=int(time.time() * 1000)))
     records = make_records(shape)
-    with running_system(folder, case.layout) as system:
+    with ExitStack() as running:
+        try:
+            system = running.enter_context(running_system(folder, case.layout))
+        except (NotInTime, Refused, DeployError) as error:
+            return Row(case.name, 0, None, None, None, None, None), [f"It did not start: {error}"]
+        deadline = time.monotonic() + CASE_S
         publisher = Publisher(system.bootstrap, system.topic("events.raw"), records)
         scene = Scene(system, publisher, case.name, seed, deadline)
         _play(case, scene)

@@ -18,6 +18,9 @@ from pathlib import Path
 from loopin_deploy.lifeline import LIFELINE_FD, Guard
 
 RESTART_S = 0.2
+START_S = 300.0
+"""Longest wait for a process to be ready for the first time."""
+
 STOP_S = 30.0
 FENCED = 70
 """Exit code of a worker that finds its work taken over by another, to be started again."""
@@ -104,9 +107,19 @@ class Process:
         except (OSError, http.client.HTTPException):
             return False
 
-    def wait_ready(self, seconds: float = 60) -> None:
-        """Return once it is ready."""
-        wait_until(self.ready, f"{self.name} is ready; its log: {self.log}", seconds)
+    def wait_ready(self, seconds: float = START_S) -> None:
+        """Return once it is ready.
+
+        Raises:
+            NotInTime: it is not within ``seconds``.
+            Refused: it has given up for good.
+        """
+
+        def ready() -> bool:
+            self.check()
+            return self.ready()
+
+        wait_until(ready, f"{self.name} is ready; its log: {self.log}", seconds)
 
     @property
     def unplanned(self) -> Counter[int]:

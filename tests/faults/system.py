@@ -25,7 +25,7 @@ from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.ports import free_port
 from tests.clickhouse import AnyFault
 from tests.faults.probed import ARMED
-from tests.faults.processes import Process
+from tests.faults.processes import START_S, Process
 from tests.faults.stored import EmbeddedRows, Rows, ServerRows
 
 PREFIX = "loopin."
@@ -38,7 +38,7 @@ SESSION_TIMEOUT_S = 4
 REPAIR_INTERVAL_S = 1
 """Short, so that whoever waits for quiet sees a repair that changes what was right."""
 
-COMMAND_S = 120.0
+COMMAND_S = 300.0
 BROKER_S = 30.0
 """Longest wait for an answer of the broker."""
 
@@ -241,7 +241,7 @@ class System:
 
     def start_broker(self) -> None:
         """Start the broker again on its old address and folder."""
-        self.broker.start()
+        self.broker.start(START_S)
 
     # Topics.
 
@@ -373,7 +373,7 @@ class System:
         return port
 
     def _start_kafka(self) -> None:
-        self.broker.start()
+        self.broker.start(START_S)
         self.command("topics", "apply")
 
     def _start_store(self) -> None:

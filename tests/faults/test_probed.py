@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,7 +44,7 @@ def test_a_signal_meets_an_insert_that_is_under_way(armed: Path, met: list[int])
     armed.write_text("inserting 1 SIGUSR1")
 
     insert = OpenInsert(Probe(armed), 0.001)
-    wait_until(lambda: met, "the signal has come", 5)
+    wait_until(lambda: met, "the signal has come", 60)
     insert.returned()
 
     assert not armed.exists()
@@ -55,11 +54,14 @@ def test_an_insert_that_has_returned_leaves_the_signal_to_the_next(armed: Path, 
     armed.write_text("inserting 2 SIGUSR1")
     probe = Probe(armed)
 
-    for _ in range(2):
-        OpenInsert(probe, 0.05).returned()
-    # Not a wait for a condition: the moment at which the signal would have come.
-    time.sleep(0.1)
+    # So much later that each insert returns before, however busy the machine is.
+    OpenInsert(probe, 600).returned()
+    insert = OpenInsert(probe, 600)
+    insert.returned()
+    wait_until(lambda: not insert._timer.is_alive(), "its timer has been stopped", 60)
+    # Nor does it come where the timer went off just before.
+    insert._meet()
     assert (met, armed.read_text()) == ([], "inserting 1 SIGUSR1")
 
     OpenInsert(probe, 0.001)
-    wait_until(lambda: met, "the signal has come", 5)
+    wait_until(lambda: met, "the signal has come", 60)

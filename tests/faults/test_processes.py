@@ -28,7 +28,7 @@ def running(folder: Path, program: str) -> Iterator[Process]:
 
 
 def wait_up(process: Process, times: int) -> None:
-    wait_until(lambda: process.said().count("up") == times, "it is up", 20)
+    wait_until(lambda: process.said().count("up") == times, "it is up", 60)
 
 
 def test_each_kill_meets_a_process(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_each_kill_meets_a_process(tmp_path: Path) -> None:
         # The second one comes when the first one's successor does not run yet.
         process.kill()
         process.kill()
-        wait_until(lambda: len(process.deaths) == 2, "both are known", 5)
+        wait_until(lambda: len(process.deaths) == 2, "both are known", 60)
 
     assert process.deaths[:2] == [KILLED] * 2
     assert not process.unplanned[KILLED]
@@ -67,7 +67,7 @@ def test_a_restart_is_an_end_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize("code", [0, 1, 70])
 def test_an_end_by_itself_is_not_planned(tmp_path: Path, code: int) -> None:
     with running(tmp_path, f"raise SystemExit({code})") as process:
-        wait_until(lambda: process.deaths, "it has ended", 20)
+        wait_until(lambda: process.deaths, "it has ended", 60)
 
     assert process.unplanned[code] >= 1
 

@@ -294,9 +294,12 @@ def test_kafka_log_lines_reach_the_programs_logging(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.INFO, "loopin_producers.kafka"):
         client = Loopin(f"127.0.0.1:{port}", "shop")
         client.capture("click", "user-1")
-        client.flush(1)
+        deadline = time.monotonic() + 60
+        while not (said := [r for r in caplog.records if str(port) in r.getMessage()]):
+            assert time.monotonic() < deadline, caplog.text
+            client.flush(0.1)
         client.shutdown(0)
-    assert any(str(port) in record.getMessage() for record in caplog.records)
+    assert said
 
 
 def test_capture_from_a_delivery_callback_and_many_threads(

@@ -196,12 +196,12 @@ async def test_a_client_that_leaves_frees_its_export(
     app: FastAPI, store: Store, put: Put, enrich: Enrich, bearer: Bearer
 ) -> None:
     await put([enrich("click", f"user-{number}", NOW - HOUR, {"note": "x" * 2000}) for number in range(9000)])
-    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient(timeout=30) as client:
+    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient(timeout=120) as client:
         for _ in range(6):  # more than the store has slots for
             async with client.stream("GET", url + PATH, headers=bearer("read")) as response:
                 async for _ in response.aiter_bytes():
                     break
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             whole = await client.get(url + PATH, headers=bearer("read"))
     assert whole.text.count("\r\n") == 9001
 
@@ -221,7 +221,7 @@ async def test_head_does_not_read_the_export_to_its_end(
     app: FastAPI, put: Put, enrich: Enrich, bearer: Bearer
 ) -> None:
     await put([enrich("click", f"user-{number}", NOW - HOUR, {"note": "x" * 2000}) for number in range(9000)])
-    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient(timeout=30) as client:
+    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient(timeout=120) as client:
         for _ in range(6):  # more than the store has slots for
             response = await client.head(url + PATH, headers=bearer("read"))
             assert (response.status_code, response.content) == (200, b"")
@@ -246,6 +246,6 @@ async def test_an_export_that_fails_half_way_breaks_the_connection(
         return opening()
 
     monkeypatch.setattr(store, "stream", stream)
-    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient() as client:
+    async with serving(app, "127.0.0.1", 0) as url, httpx.AsyncClient(timeout=60) as client:
         with pytest.raises(httpx.RemoteProtocolError):
             await client.get(url + PATH, headers=bearer("read"))

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from fastapi import FastAPI
 
+from loopin_api.settings import ApiSettings
 from loopin_sinks.store import Store
 
 if TYPE_CHECKING:
@@ -218,9 +219,17 @@ async def test_ids_are_text_or_exact_numbers(
 
 @pytest.mark.parametrize("answer", ["refuse", "silence", "full"])
 async def test_without_an_acknowledgement_the_client_is_told_to_send_it_again(
-    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, broker: Broker, answer: str
+    client: httpx.AsyncClient,
+    settings: ApiSettings,
+    bearer: Bearer,
+    refused: Refused,
+    broker: Broker,
+    answer: str,
 ) -> None:
     broker.answer = answer
+    patience = settings.publish_timeout_s
+    if answer == "silence":
+        settings.publish_timeout_s = 0.2
     response = await client.post(PATH, json=BODY, headers=bearer("ingest"))
     body = refused(response, 503, "NOT_ACKNOWLEDGED")
     assert int(response.headers["Retry-After"]) > 0
@@ -229,7 +238,7 @@ async def test_without_an_acknowledgement_the_client_is_told_to_send_it_again(
     if broker.records:
         assert identity == broker.events[0].uuid
 
-    broker.answer = "acknowledge"
+    broker.answer, settings.publish_timeout_s = "acknowledge", patience
     again = await client.post(PATH, json={**BODY, "uuid": identity}, headers=bearer("ingest"))
     assert again.json()["data"]["uuid"] == identity
 

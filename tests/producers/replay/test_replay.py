@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -178,18 +179,15 @@ def test_canonical_ndjson_needs_no_mapping(client: Loopin, read_all: ReadAll, tm
     )
 
 
-def test_speed_follows_the_rows_times(client: Loopin, tmp_path: Path) -> None:
+def test_speed_follows_the_rows_times(
+    client: Loopin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     slept: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        time.sleep(seconds)
-
+    # A clock that only the waits move: all else takes no time.
+    monkeypatch.setattr("loopin_producers.replay.replay.time", SimpleNamespace(monotonic=lambda: sum(slept)))
     path = write_rows(tmp_path / "a.csv", 4)
-    started = time.monotonic()
-    Replay(client, path, MAPPING, speed=10, sleep=sleep).run()
-    assert time.monotonic() - started >= 0.3
-    assert 0.25 < sum(slept) <= 0.3
+    Replay(client, path, MAPPING, speed=10, sleep=slept.append).run()
+    assert slept == pytest.approx([0.1, 0.1, 0.1])
 
 
 def test_progress_is_reported(client: Loopin, tmp_path: Path) -> None:
