@@ -36,6 +36,28 @@ def decode(body: bytes, of: type[T]) -> T:
     return decoder(of).decode(body)
 
 
+class _Versioned(msgspec.Struct):
+    version: int = 1
+
+
+class _VersionedArray(msgspec.Struct, array_like=True):
+    version: int
+
+
+def version_of(body: bytes) -> int:
+    """The format's version that a record names, even one whose other fields cannot be read.
+
+    The field ``version`` of an object, the first item of an array; 1 where neither is there.
+    """
+    forms: tuple[type[_Versioned | _VersionedArray], ...] = (_Versioned, _VersionedArray)
+    for form in forms:
+        try:
+            return decode(body, form).version
+        except (ValueError, RecursionError):
+            continue
+    return 1
+
+
 def decode_object(body: bytes | msgspec.Raw) -> dict[str, Any]:
     """Decode a JSON object to a dict, e.g. an event's ``properties``."""
     return decoder(dict[str, Any]).decode(body)

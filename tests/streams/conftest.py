@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,10 +33,18 @@ def nursery() -> Iterator[Nursery]:
 
 
 @pytest.fixture(scope="module")
-def install(kafka: Broker, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install]:
+def session_timeout_s() -> float:
+    """Short, so that a dead worker's work moves on soon, and a rebuild may begin."""
+    return 1
+
+
+@pytest.fixture(scope="module")
+def install(
+    kafka: Broker, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory, session_timeout_s: float
+) -> Iterator[Install]:
     """``install()`` makes the topics of a new installation; its workers end with the module.
 
-    Two partitions, and a session timeout of one second, so that a dead worker's work moves on soon.
+    Each has two partitions.
     """
     made: list[Installation] = []
 
@@ -47,7 +54,7 @@ def install(kafka: Broker, nursery: Nursery, tmp_path_factory: pytest.TempPathFa
                 "kafka_bootstrap": kafka.bootstrap,
                 "topic_prefix": f"t{uuid.uuid4().hex[:12]}.",
                 "partitions": 2,
-                "session_timeout_s": 1,
+                "session_timeout_s": session_timeout_s,
                 "health_port": 0,
             }
         )
@@ -93,17 +100,6 @@ def _on_its_own(scenario: Scenario, install: Install) -> None:
         raise
     finally:
         installation.close()
-
-
-@pytest.fixture
-def collected() -> Iterator[None]:
-    """Lets go at once of what fenced producers leave behind.
-
-    aiokafka leaves their futures' errors unread, which asyncio logs when they are collected; in the middle of
-    a later import that crashes Python 3.11's parser (CPython issue 106905).
-    """
-    yield
-    gc.collect()
 
 
 @pytest.fixture

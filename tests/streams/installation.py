@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from loopin_streams.settings import StreamSettings
 from tests.streams import plain_state
@@ -35,6 +44,33 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = DEAD
         if time.monotonic() > deadline:
             pytest.fail(f"after {seconds:.0f} s still not: {what}")
         time.sleep(0.02)
+
+
+def wait_decided(bootstrap: str, topic: str, partitions: int) -> None:
+    """Return once all that is on the topic by now is committed or aborted.
+
+    A client's commit returns before the notes that end the transaction are in the logs; until they are, a
+    reader of committed records stops short of it.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    every = [TopicPartition(topic, partition) for partition in range(partitions)]
+
+    def ends(isolation: IsolationLevel) -> list[int]:
+        asked = admin.list_offsets(dict.fromkeys(every, OffsetSpec.latest()), isolation_level=isolation)
+        return [int(asked[at].result(60).offset) for at in every]
+
+    there: list[int] = []
+
+    def decided() -> bool:
+        try:
+            there[:] = there or ends(IsolationLevel.READ_UNCOMMITTED)
+            readable = ends(IsolationLevel.READ_COMMITTED)
+        except KafkaException:
+            # The partitions of a new topic have no leaders for a moment.
+            return False
+        return all(end >= before for end, before in zip(readable, there, strict=True))
+
+    wait_until(decided, f"the transactions on {topic} have ended")
 
 
 class Nursery:
@@ -205,9 +241,14 @@ class Installation:
 
     # What a plain reader finds.
 
-    def read(self, topic: str) -> list[list[Message]]:
-        """Every committed record of a topic, by partition."""
+    def read(self, topic: str, *, decided: bool = False) -> list[list[Message]]:
+        """Every committed record of a topic, by partition.
+
+        With ``decided`` none is missed that was sent before: see :func:`wait_decided`.
+        """
         full = self.settings.topic(topic)
+        if decided:
+            wait_decided(self.settings.kafka_bootstrap, full, self.settings.partitions)
         consumer = Consumer(
             {
                 "bootstrap.servers": self.settings.kafka_bootstrap,

@@ -225,7 +225,9 @@ def longest_missed(event: Happened) -> str | None:
 
 def moved_on(watermark: int | None, events: Iterable[Happened], appended: Iterable[int] = ()) -> int | None:
     """The watermark after a batch of events that passed, or of records appended then of which none did."""
-    seen = [min(event.at, event.received) - ALLOWED_LATENESS for event in events]
+    # What arrives more than an hour after its minute is late for it, wherever the watermark is.
+    hour = 3_600_000
+    seen = [max(min(event.at, event.received), event.received - hour) - ALLOWED_LATENESS for event in events]
     seen += [at - ALLOWED_LATENESS for at in appended]
     known = [watermark] if watermark is not None else []
     return max(known + seen, default=None)

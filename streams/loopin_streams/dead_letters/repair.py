@@ -10,8 +10,9 @@ import msgspec
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.dead_letter import MAX_BODY_BYTES, DeadLetter, Replayed
 from loopin_schemas.errors import InvalidEvent
+from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.timestamps import parse_timestamp
-from loopin_schemas.topics import event_key
+from loopin_schemas.topics import ENRICHED, RAW, event_key
 from loopin_schemas.validation import (
     check_event_time,
     check_origin,
@@ -35,7 +36,6 @@ Raises InvalidEvent where there is no event to be had, and FixFailed where the r
 SINK_STEP = "sink"
 """The step of letters that are records of ``events.enriched``, which a sink could not read."""
 
-_ENRICHED_FIELDS = frozenset({"_raw_partition", "_raw_offset"})
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -59,11 +59,16 @@ class Left(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """Key and body of the record for ``events.raw``, and what ``dlq.replayed`` keeps of it."""
+    """The record that replays a letter, and what ``dlq.replayed`` keeps of it.
+
+    ``partition`` is None where the key decides on it.
+    """
 
     key: bytes
     body: bytes
     replayed: Replayed
+    topic: str = RAW.name
+    partition: int | None = None
 
 
 def as_it_is(letter: DeadLetter) -> Repaired:
@@ -108,13 +113,8 @@ def prepare(
     that of the place of its chain's first record. ``force`` lets pass what the pipeline would refuse again,
     if it is no larger than a dead letter may be.
     """
-    if letter.step == SINK_STEP and not _ENRICHED_FIELDS.isdisjoint(event):
-        return Left(
-            "unreplayable",
-            "enriched_event",
-            "This is a record of events.enriched: give a --fix that makes an event of it, without the fields "
-            "that begin with an underscore.",
-        )
+    if letter.step == SINK_STEP:
+        return _back_to_the_sinks(letter, event, first_seen=first_seen, now_ms=now_ms, fix=fix)
     origin = first_origin(letter)
     stamped = {**event, "_origin": origin}
     if _value(stamped, "uuid") is None:
@@ -122,7 +122,7 @@ def prepare(
     try:
         fault = None
         try:
-            stamped = _resolve_times(stamped, first_seen, sent_now=letter.step != SINK_STEP)
+            stamped = _resolve_times(stamped, first_seen)
         except InvalidEvent as error:
             fault = error
         body = encode(stamped)
@@ -142,6 +142,37 @@ def prepare(
         fix=fix,
     )
     return Ready(event_key(_text(named.project), _text(named.distinct_id)), body, replayed)
+
+
+def _back_to_the_sinks(
+    letter: DeadLetter, event: Repaired, *, first_seen: int, now_ms: int, fix: str
+) -> Ready | Left:
+    """The stream has counted the event, only its row is missing: the record goes to where it was."""
+    try:
+        body = encode(event)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        return Left("failed", "fix_failed", f"The repaired record cannot be written as JSON ({error}).")
+    try:
+        enriched = decode(body, EnrichedEvent)
+    except _UNREADABLE as error:
+        return Left(
+            "invalid",
+            "enriched_event",
+            f"A sink could not read this record of events.enriched, nor can this release ({error}): use the "
+            "release that wrote it, or give a --fix that returns an enriched event with all of its fields.",
+        )
+    replayed = Replayed(
+        place=letter.place,
+        origin=letter.place,
+        project=enriched.project,
+        # Of no concern to events.raw, where the same uuid may have been repaired before.
+        uuid="",
+        first_seen=first_seen,
+        replayed_at=now_ms,
+        fix=fix,
+    )
+    key = event_key(enriched.project, enriched.distinct_id)
+    return Ready(key, body, replayed, ENRICHED.name, letter.partition)
 
 
 class _Named(msgspec.Struct):
@@ -173,13 +204,10 @@ def _old_uuid(letter: DeadLetter, origin: str) -> str:
     return str(held)
 
 
-def _resolve_times(event: dict[str, Any], first_seen: int, *, sent_now: bool) -> dict[str, Any]:
-    """The event with its time as of its first arrival, so that a second one cannot change it.
-
-    ``sent_now`` says that ``sent_at`` was meant for the broker's clock to be compared with.
-    """
+def _resolve_times(event: dict[str, Any], first_seen: int) -> dict[str, Any]:
+    """The event with its time as of its first arrival, so that a second one cannot change it."""
     original, sent = _time(event, "timestamp"), _time(event, "sent_at")
-    timestamp = event_time(original, sent if sent_now else None, first_seen)
+    timestamp = event_time(original, sent, first_seen)
     resolved = {name: value for name, value in event.items() if name != "sent_at"}
     if timestamp != original:
         resolved["timestamp"] = timestamp

@@ -1,4 +1,4 @@
-"""Dead letters back to ``events.raw``, each of them once.
+"""Dead letters back to ``events.raw``, and those of a sink to ``events.enriched``, each of them once.
 
 One transactional producer republishes the events and notes on ``dlq.replayed``, in the same transactions,
 which letters they came from. Starting it fences an earlier run and settles what that left open; what is noted
@@ -248,15 +248,18 @@ class _Batch:
     repeated: int = 0
 
     def messages(self, settings: KafkaSettings, partitions: int) -> list[tuple[str, int, list[Message]]]:
-        """The events, in the partitions of ``events.raw`` that their keys ask for, and the notes."""
-        events: dict[int, list[Message]] = {}
+        """The records where they belong, ``partitions`` being how many the raw log has, and the notes."""
+        events: dict[tuple[str, int], list[Message]] = {}
         notes: list[Message] = []
         for _, ready in self.replayed:
-            events.setdefault(partition_of(ready.key, partitions), []).append((ready.key, ready.body))
+            partition = ready.partition
+            if partition is None:
+                partition = partition_of(ready.key, partitions)
+            place = settings.topic(ready.topic), partition
+            events.setdefault(place, []).append((ready.key, ready.body))
             notes.append((ready.replayed.place.encode(), encode(ready.replayed)))
-        raw = settings.topic(RAW.name)
         return [
-            *((raw, partition, records) for partition, records in sorted(events.items())),
+            *((*place, records) for place, records in sorted(events.items())),
             (settings.topic(REPLAYED.name), 0, notes),
         ]
 

@@ -10,7 +10,7 @@ from loopin_schemas.profile import Profile
 from loopin_streams.kafka.job import Message
 from loopin_streams.state.profile_updates import absorb_money, absorb_time, new_profile
 from loopin_streams.state.profiles import Profiles
-from loopin_streams.windows.grains import LATENESS_MS, code_gone
+from loopin_streams.windows.grains import LATENESS_MS, MINUTE, code_gone
 from loopin_streams.windows.open_windows import OpenWindows
 from loopin_streams.windows.tally import Group, Money, Tally, count_user
 
@@ -35,7 +35,9 @@ def count_events(
     """Advance profiles, windows and watermark by one batch, in order; the profiles to publish.
 
     The events are judged by the watermark before them, which then becomes the greatest min(event time,
-    append time) less the allowed lateness: so one clock that runs ahead closes nothing.
+    append time) less the allowed lateness: so one clock that runs ahead closes nothing. A clock far behind,
+    or an import of old events, holds nothing open either: what arrives an hour after its minute is late by
+    its arrival, so the watermark follows the append time at that distance.
     """
     tally = Tally(windows, currency)
     newest = 0
@@ -57,8 +59,9 @@ def count_events(
         _absorb(profile, of_user, windows.watermark)
         changed.append((key, profile))
     tally.settle()
-    if newest:
-        windows.advance(newest - LATENESS_MS)
+    if events:
+        arrived = events[-1].enriched.received_at
+        windows.advance(max(newest, arrived - MINUTE.keep_ms) - LATENESS_MS)
     return profiles.save(changed)
 
 

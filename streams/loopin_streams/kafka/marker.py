@@ -44,6 +44,7 @@ class Counts(msgspec.Struct, kw_only=True, omit_defaults=True):
 class Marker(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What one partition's last committed transaction has absorbed.
 
+    ``commits`` numbers the transactions, those without input too: equal markers mean equal state.
     ``topic_id`` is Kafka's id of the input topic, ``position`` the next input offset to read,
     ``watermark`` epoch ms or None while unknown, ``partitions`` the input topic's count of them, ``version``
     that of the state's format. ``stores`` gives Kafka's ids of the topics that keep the state, by name, and
@@ -55,6 +56,7 @@ class Marker(msgspec.Struct, kw_only=True, omit_defaults=True):
     position: int
     watermark: int | None = None
     counts: Counts = msgspec.field(default_factory=Counts)
+    commits: int = 0
     partitions: int | None = None
     stores: dict[str, str] = {}
     held: int | None = None

@@ -30,6 +30,7 @@ FRESH_MS = 5_000
 class Limits:
     """How much one transaction gathers, whichever comes first, and how much may wait unread.
 
+    ``max_bytes_in_all`` bounds what waits in all partitions of a job together, but for one fetch of each.
     After ``idle_s`` without input the job is asked what it has to say.
     """
 
@@ -39,6 +40,7 @@ class Limits:
     max_bytes: int = 8 << 20
     max_waiting_events: int = 20_000
     max_waiting_bytes: int = 32 << 20
+    max_bytes_in_all: int = 128 << 20
 
 
 class _EndSeen(NamedTuple):
@@ -77,7 +79,7 @@ class OpenPartition:
         self.absorber = absorber
         self.marker = marker
         self.fetched = self.delivered = self._opened_at = marker.position
-        self.waiting_events = self._waiting_bytes = 0
+        self.waiting_events = self.waiting_bytes = 0
         self._closed = False
         self._end_seen: _EndSeen | None = None
         self.clean = True
@@ -106,7 +108,7 @@ class OpenPartition:
         """Whether enough waits already, so that nothing more should be fetched."""
         return (
             self.waiting_events >= self._limits.max_waiting_events
-            or self._waiting_bytes >= self._limits.max_waiting_bytes
+            or self.waiting_bytes >= self._limits.max_waiting_bytes
         )
 
     def start(self, on_failure: Callable[[BaseException], None]) -> None:
@@ -126,7 +128,7 @@ class OpenPartition:
             return
         self._waiting.extend(batch.split(self._limits.max_events, self._limits.max_bytes))
         self.waiting_events += len(batch.records)
-        self._waiting_bytes += batch.size
+        self.waiting_bytes += batch.size
         self.delivered = batch.end
         self._arrived.set()
 
@@ -202,7 +204,7 @@ class OpenPartition:
         await self._commit(output, position)
         self._meter.batch(len(records), monotonic() - begun)
         self.waiting_events -= len(records)
-        self._waiting_bytes -= sum(batch.size for batch in batches)
+        self.waiting_bytes -= sum(batch.size for batch in batches)
 
     async def _idle(self) -> None:
         self.clean = False
@@ -231,6 +233,7 @@ class OpenPartition:
             position=position,
             watermark=self.marker.watermark if output.watermark is None else output.watermark,
             counts=self.marker.counts.plus(output.counts),
+            commits=self.marker.commits + 1,
             partitions=self.marker.partitions,
             stores=self.marker.stores,
             held=self.marker.held if output.held is None else output.held,

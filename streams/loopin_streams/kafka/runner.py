@@ -27,7 +27,7 @@ from loopin_streams.kafka.partition import Limits, OpenPartition
 from loopin_streams.kafka.progress import newest_marker
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.settings import KafkaSettings
-from loopin_streams.kafka.settling import settle
+from loopin_streams.kafka.settling import Transactions, settle
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +92,11 @@ class Runner:
     def ready(self, partition: int) -> bool:
         """Whether the partition is open and has room for another batch."""
         found = self._open.get(partition)
-        return found is not None and not found.full
+        if found is None or found.full:
+            return False
+        # However much waits in all, whoever has nothing is served: a hot partition starves none.
+        waiting = sum(each.waiting_bytes for each in tuple(self._open.values()))
+        return not found.waiting_bytes or waiting < self._limits.max_bytes_in_all
 
     def partition(self, partition: int) -> OpenPartition | None:
         """The partition while it is open; its ``fetched`` says where the next fetch starts."""
@@ -112,6 +116,9 @@ class Runner:
         """
         self._assigned = True
         wanted = list(partitions)
+        if max(wanted, default=0) >= self._partitions:
+            self._on_fatal(self._grown(max(wanted)))
+            return
         self._let_go(self._kept.keys() - wanted)
         for partition in wanted:
             if partition not in self._opening and partition not in self._open:
@@ -144,13 +151,20 @@ class Runner:
 
         A worker that got no partition, because there are more workers than partitions, is ready to step in.
         """
+        return self.opening() or self.refused()
+
+    def opening(self) -> str | None:
+        """What it waits for before it is at work, in one sentence; None when no partition is on its way."""
         if not self._assigned:
             return "no partitions are assigned yet"
         if self._opening:
             return f"partitions are being opened: {', '.join(map(str, sorted(self._opening)))}"
-        if self._refused:
-            return " ".join(f"Partition {at} is refused: {why}" for at, why in sorted(self._refused.items()))
         return None
+
+    def refused(self) -> str | None:
+        """Which partitions it leaves alone and why, until somebody acts; None when it works on all."""
+        refused = sorted(self._refused.items())
+        return " ".join(f"Partition {at} is refused: {why}" for at, why in refused) or None
 
     @property
     def partitions(self) -> Mapping[int, OpenPartition]:
@@ -199,6 +213,15 @@ class Runner:
         if not self._opening and not self._open:
             self._on_refused(error)
 
+    def _grown(self, partition: int) -> RefusedToOpen:
+        """Partitions were added while it works: from now on users are in other ones than their past."""
+        return RefusedToOpen(
+            "partitions_changed",
+            f"The input topic of job {self.job.name} had {self._partitions} partitions and now has partition "
+            f"{partition}, so users are in other ones now: stop the workers and run `loopin state rebuild "
+            f"{self.job.name}`.",
+        )
+
     def _refusal(self, partition: int, error: BaseException) -> RefusedToOpen:
         """What the broker refuses for good counts as a refusal of ours: somebody has to act."""
         if isinstance(error, RefusedToOpen):
@@ -242,8 +265,7 @@ class Runner:
             await settle(
                 self._settings.kafka_bootstrap,
                 outbox,
-                topics,
-                state=(self._settings.topic(self.job.state_topic), partition),
+                Transactions.of(self._settings, self.job.state_topic, names, partition, self._partitions),
                 rebuild=f"loopin state rebuild {self.job.name}",
             )
             async with Reader(self._settings.kafka_bootstrap, topics) as reader:

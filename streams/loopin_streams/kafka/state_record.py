@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from loopin_schemas.codec import version_of
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.marker import STATE_VERSION
 
@@ -34,14 +35,21 @@ def read_state(value: bytes, decode: Callable[[bytes], T], *, what: str, topic: 
     try:
         found = decode(value)
     except (ValueError, RecursionError) as error:
+        # A newer version may have changed what the other fields are.
+        if version_of(value) > STATE_VERSION:
+            raise _newer(topic, job) from error
         raise RefusedToOpen(
             "state_unreadable",
             f"{what} cannot be read ({error}): stop the workers and run `loopin state rebuild {job}`.",
         ) from error
     if found.version > STATE_VERSION:
-        raise RefusedToOpen(
-            "state_version",
-            f"The topic {topic} was written by a newer version of this program: run that version, or stop "
-            f"the workers and run `loopin state rebuild {job}`.",
-        )
+        raise _newer(topic, job)
     return found
+
+
+def _newer(topic: str, job: str) -> RefusedToOpen:
+    return RefusedToOpen(
+        "state_version",
+        f"The topic {topic} was written by a newer version of this program: run that version, or stop the "
+        f"workers and run `loopin state rebuild {job}`.",
+    )

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from loopin_schemas import topics
-from loopin_schemas.codec import decode, decoder, encode
+from loopin_schemas.codec import decode, decoder, encode, version_of
 from loopin_schemas.window import WindowPartials
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
@@ -158,18 +158,19 @@ class MergeAbsorber:
 
 
 def _readable(record: Record) -> WindowPartials | None:
-    try:
-        partials = decode(record.value or b"", WindowPartials)
-    except (ValueError, RecursionError) as error:
-        log.error("partials_unreadable", offset=record.offset, reason=str(error)[:200])
-        return None
-    if partials.version > STATE_VERSION:
+    body = record.value or b""
+    # First: a newer version may have changed what the other fields are.
+    if version_of(body) > STATE_VERSION:
         raise RefusedToOpen(
             "state_version",
             "The topic windows was written by a newer version of this program: run that version here too, or "
             "stop the workers and run `loopin state rebuild merge`.",
         )
-    return partials
+    try:
+        return decode(body, WindowPartials)
+    except (ValueError, RecursionError) as error:
+        log.error("partials_unreadable", offset=record.offset, reason=str(error)[:200])
+        return None
 
 
 def read_progress(written: bytes | None) -> Progress:

@@ -24,6 +24,7 @@ from loopin_streams.kafka.job import Message
 from loopin_streams.kafka.marker import STATE_VERSION, Counts, Marker
 from loopin_streams.kafka.outbox import Outbox, Probe, no_probe
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.rebuild.last_hashes import LastHashes
 from loopin_streams.rebuild.letters import Letters
 from loopin_streams.rebuild.old_state import (
     BEGUN_KEY,
@@ -170,6 +171,8 @@ class EnrichRebuild:
         for event in events:
             judge(event.enriched, self.watermark)
         count_events(events, context.profiles, context.windows, context.currency)
+        # These events have moved it on to this partition's own; windows stay open by that of all.
+        context.windows.watermark = self.watermark
 
     async def _count_operations(self, plan: Plan, absorber: EnrichAbsorber, reader: Reader) -> None:
         """Records received and refused, by append time: the log knows them, and before it the store does."""
@@ -196,9 +199,9 @@ class EnrichRebuild:
                 received[about] = received.get(about, 0) + 1
 
     async def _seen(self, plan: Plan, absorber: EnrichAbsorber) -> list[Message]:
-        """Records for ``seen``: the uuids of the hours before the watermark, and those since."""
+        """Records for ``seen``: the last uuids of the hours before the watermark and since."""
         seen = absorber.context.seen
-        messages: list[Message] = []
+        found = LastHashes(self.settings.seen_limit)
         since = 0 if self.watermark is None else self.watermark - self.settings.seen_ms
         share = Share(plan.partition, self.partitions)
         async with aclosing(self.truth.identities(share, since=since)) as blocks:
@@ -206,8 +209,8 @@ class EnrichRebuild:
                 rows = iter(block)
                 while part := list(islice(rows, HASHES)):
                     hashes = [uuid_hash(project, uuid) for _, project, uuid in part]
-                    messages.append((None, seen.add(hashes, part[-1][0])))
-        return messages
+                    found.add(seen.add(hashes, part[-1][0]))
+        return [(None, value) for value in found.records]
 
     async def _counts(self, plan: Plan) -> Counts:
         """What is known where no marker tells: drops are not."""

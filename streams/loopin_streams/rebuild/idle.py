@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from time import monotonic, sleep
 
 from confluent_kafka import KafkaError, KafkaException
@@ -11,14 +12,14 @@ from confluent_kafka.admin import AdminClient
 from loopin_schemas.topics import DLQ, ENRICH_STATE, ENRICHED, MERGE_STATE, METRICS, PROFILES, SEEN
 from loopin_streams.kafka.outbox import Outbox, transactional_id
 from loopin_streams.kafka.settings import KafkaSettings
-from loopin_streams.kafka.settling import settle
+from loopin_streams.kafka.settling import Transactions, settle
 from loopin_streams.rebuild.refused import RebuildRefused
 
 JOBS = {
     "enrich": (ENRICH_STATE, SEEN, PROFILES, ENRICHED, DLQ),
     "merge": (MERGE_STATE, METRICS),
 }
-"""By job, the topics of which it alone writes its own partition in transactions."""
+"""By job, the topics of which it alone writes its own partition in transactions; first that of its state."""
 
 TIMEOUT_S = 10.0
 RETRY_S = 0.2
@@ -48,19 +49,25 @@ async def check_no_workers(settings: KafkaSettings) -> None:
         )
 
 
-async def fence(settings: KafkaSettings, partitions: int) -> None:
-    """Shut out workers that think they still own a partition, and abort what they have left open."""
-    places = asyncio.Semaphore(AT_ONCE)
+async def fence(settings: KafkaSettings, partitions: int, *, made_anew: Collection[str]) -> None:
+    """Shut out workers that think they still own a partition, and end what they have left open.
+
+    ``made_anew`` are the jobs that the rebuild is of.
+
+    Raises:
+        RefusedToOpen: ``transaction_left_open``: another job needs a rebuild as well.
+    """
+    at_once = asyncio.Semaphore(AT_ONCE)
 
     async def one(job: str, partition: int) -> None:
-        own = [(settings.topic(topic.name), partition) for topic in JOBS[job]]
-        async with places:
+        state, *others = (topic.name for topic in JOBS[job])
+        places = Transactions.of(settings, state, others, partition, partitions)
+        rebuild = None if job in made_anew else f"loopin state rebuild {job}"
+        async with at_once:
             outbox = Outbox(settings.kafka_bootstrap, transactional_id(settings, job, partition))
             try:
                 await outbox.start()
-                await settle(
-                    settings.kafka_bootstrap, outbox, own, state=None, rebuild="loopin state rebuild"
-                )
+                await settle(settings.kafka_bootstrap, outbox, places, rebuild=rebuild)
             finally:
                 await outbox.stop()
 

@@ -70,7 +70,7 @@ class Rebuild:
         Raises:
             RebuildRefused: ``workers_run`` or ``records_lost``.
         """
-        await self._shut_out()
+        await self._shut_out(EnrichJob.name, MergeJob.name)
         await caught_up()
         newest, extents = await self.truth.newest(), await self.truth.extents()
         plans = [await self._plan(number) for number in range(self.partitions)]
@@ -131,8 +131,9 @@ class Rebuild:
 
         Raises:
             RebuildRefused: ``workers_run`` or ``enrich_unfit``.
+            RefusedToOpen: ``transaction_left_open``: the enrichment has to be rebuilt, too.
         """
-        await self._shut_out()
+        await self._shut_out(MergeJob.name)
         aligned = await look(self.settings, self.partitions, self.topic_ids)
         return MergePreview(aligned, await self._unmerged(), await self._merge_counts())
 
@@ -154,9 +155,9 @@ class Rebuild:
             await align(self.settings, aligned, number, self.probe)
         await self._reset_merge(preview.merge_counts)
 
-    async def _shut_out(self) -> None:
+    async def _shut_out(self, *made_anew: str) -> None:
         await check_no_workers(self.settings)
-        await fence(self.settings, self.partitions)
+        await fence(self.settings, self.partitions, made_anew=made_anew)
 
     async def _plan(self, partition: int) -> Plan:
         settings, topic_id = self.settings, self.topic_ids[RAW.name]

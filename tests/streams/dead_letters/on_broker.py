@@ -27,7 +27,7 @@ def put(installation: Installation, letters: Sequence[DeadLetter], **options: An
     for one in letters:
         topic = installation.settings.topic("events.dlq")
         producer.produce(topic, encode(one), partition=one.partition, **options)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
 
 
 def replay_of(installation: Installation, **options: Any) -> Replay:
@@ -61,7 +61,7 @@ def raw_events(installation: Installation) -> list[dict[str, Any]]:
     """Every event on ``events.raw``, with its key and partition."""
     return [
         json.loads(record.value() or b"") | {"key": record.key(), "in": number}
-        for number, records in enumerate(installation.read("events.raw"))
+        for number, records in enumerate(installation.read("events.raw", decided=True))
         for record in records
     ]
 
@@ -69,7 +69,7 @@ def raw_events(installation: Installation) -> list[dict[str, Any]]:
 def notes(installation: Installation) -> dict[str, dict[str, Any]]:
     """The records of ``dlq.replayed`` by key; a key that is there twice fails."""
     settings = installation.settings.model_copy(update={"partitions": 1})
-    [records] = dataclasses.replace(installation, settings=settings).read("dlq.replayed")
+    [records] = dataclasses.replace(installation, settings=settings).read("dlq.replayed", decided=True)
     found = {(record.key() or b"").decode(): json.loads(record.value() or b"") for record in records}
     assert len(found) == len(records)
     return found

@@ -250,18 +250,18 @@ class TestSinkLetters:
     def dead(self) -> DeadLetter:
         return letter(json.dumps(self.ENRICHED).encode(), step="sink", topic="loopin.events.enriched")
 
-    def test_an_enriched_record_is_no_event(self) -> None:
+    def test_it_goes_back_to_where_the_sinks_read_it_as_it_was(self) -> None:
         found = of(self.dead())
-        assert isinstance(found, Left)
-        assert (found.kind, found.reason) == ("unreplayable", "enriched_event")
-        assert "give a --fix that makes an event of it" in found.message
-        assert isinstance(of(self.dead(), force=True), Left)
-
-    def test_its_corrected_time_is_not_corrected_again(self) -> None:
-        fixed = {name: value for name, value in self.ENRICHED.items() if not name.startswith("_")}
-        found = of(self.dead(), fixed)
         assert isinstance(found, Ready), found
-        stored = enriched(found.body, NOW_MS)
-        assert stored is not None
-        assert (stored.timestamp, stored.sent_at) == (FIRST_MS - 5 * HOUR, FIRST_MS - 3 * HOUR)
-        assert stored.uuid == UUID
+        assert (found.topic, found.partition) == ("events.enriched", self.dead().partition)
+        assert found.key == b"demo:u1"
+        assert json.loads(found.body) == self.ENRICHED
+        assert (found.replayed.place, found.replayed.uuid) == (self.dead().place, "")
+
+    @pytest.mark.parametrize("field", ["_raw_offset", "received_at", "distinct_id"])
+    def test_a_repair_must_leave_it_an_enriched_event(self, field: str) -> None:
+        fixed = {name: value for name, value in self.ENRICHED.items() if name != field}
+        found = of(self.dead(), fixed, force=True)
+        assert isinstance(found, Left)
+        assert (found.kind, found.reason) == ("invalid", "enriched_event")
+        assert "with all of its fields" in found.message

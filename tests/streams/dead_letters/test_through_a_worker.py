@@ -50,17 +50,17 @@ class Project:
 
     def enriched(self, number: int) -> list[dict[str, Any]]:
         """Its enriched events, once the worker has read all there is."""
-        raw = sum(map(len, self.installation.read("events.raw")))
+        raw = sum(map(len, self.installation.read("events.raw", decided=True)))
         self.installation.wait_absorbed(raw)
-        found = self._of("events.enriched", self.name)
+        found = self._of("events.enriched", self.name, decided=True)
         assert len(found) == number
         return found
 
     def replay(self, selection: Selection | None = None, **options: Any) -> Summary:
         return replayed(self.installation, selection=selection or Selection(project=self.name), **options)
 
-    def _of(self, topic: str, name: str | None) -> list[dict[str, Any]]:
-        records = [record for part in self.installation.read(topic) for record in part]
+    def _of(self, topic: str, name: str | None, *, decided: bool = False) -> list[dict[str, Any]]:
+        records = [record for part in self.installation.read(topic, decided=decided) for record in part]
         values = [json.loads(record.value() or b"{}") for record in records]
         return [value for value in values if value.get("project") == name]
 
@@ -126,7 +126,7 @@ def test_a_killed_replay_and_the_next_one_count_once(install: Install, point: st
     project.publish(*(project.event(distinct_id="null") for _ in range(30)))
     letters = project.letters(30)
     with start(installation, point, 2, "SIGKILL") as process:
-        assert process.wait(60) == -signal.SIGKILL
+        assert process.wait(300) == -signal.SIGKILL
     found = project.replay(repair=with_user)
     assert (found.already, found.replayed) == (committed, 30 - committed)
     assert {event["_origin"] for event in project.enriched(30)} == set(map(place, letters))

@@ -165,6 +165,26 @@ def test_what_comes_too_late_for_a_window_is_left_out_of_it_and_marked(
     assert ledger.marker.watermark == plain_state.moved_on(None, events)
 
 
+def test_a_client_whose_clock_is_far_behind_holds_no_window_open() -> None:
+    ledger = Ledger()
+    absorber = ledger.open()
+    arrivals = [RECEIVED_MS + minute * MINUTE for minute in range(0, 8 * 60, 10)]
+    log = [Happened("demo", "u1", "click", at - 30 * DAY, at, {}) for at in arrivals]
+    for run in batches(log, set(range(len(log)))):
+        ledger.absorb(absorber, run)
+    assert ledger.marker.watermark == arrivals[-1] - HOUR - MINUTE
+    # By its arrival, every event is late for every window.
+    assert ledger.counts.late == {"day": len(log)}
+    # What stays are the counts of records by their arrival, until those windows are gone.
+    kept = {
+        (grain, at - at % size)
+        for grain, (size, _) in plain_state.GRAINS.items()
+        for at in arrivals
+        if not plain_state.gone(grain, at, arrivals[-1] - HOUR - MINUTE)
+    }
+    assert absorber.holds()["windows"] == len(kept)
+
+
 @pytest.mark.parametrize("at", [set(), {2}, {1, 2, 3, 4}])
 def test_sum_least_and_greatest_of_one_batch_or_several(at: set[int]) -> None:
     amounts = [5, -7.25, "19.99", 0, 3]

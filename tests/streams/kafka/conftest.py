@@ -1,4 +1,4 @@
-"""A broker that forgets transactions."""
+"""A broker that forgets transactions, and workers that are not given up at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from tests.streams.conftest import Broker
+from tests.streams.installation import wait_until
+
+
+@pytest.fixture(scope="module")
+def session_timeout_s() -> float:
+    """Long enough that a machine which stalls for a moment does not shut out one of several workers."""
+    return 3
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +27,13 @@ def trusting(kafka: Broker) -> Iterator[None]:
         entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
         broker = ConfigResource(ConfigResource.Type.BROKER, "1", incremental_configs=[entry])
         for done in admin.incremental_alter_configs([broker]).values():
-            done.result(20)
+            done.result(60)
+        asked = ConfigResource(ConfigResource.Type.BROKER, "1")
+
+        def shown() -> bool:
+            return bool(admin.describe_configs([asked])[asked].result(60)[name].value == value)
+
+        wait_until(shown, f"{name} is {value}")
 
     verify("false")
     yield

@@ -14,13 +14,15 @@ def new_topic(bootstrap: str, prefix: str, partitions: int) -> str:
     """Make a topic whose records carry their producer's time, and wait until its partitions have leaders."""
     name = f"{prefix}{uuid.uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    admin.create_topics([NewTopic(name, partitions, 1)])[name].result(10)
+    # However old a test says that its records are, they stay.
+    topic = NewTopic(name, partitions, 1, config={"retention.ms": "-1"})
+    admin.create_topics([topic])[name].result(60)
     every = [TopicPartition(name, number) for number in range(partitions)]
 
     def led() -> bool:
         try:
             for found in admin.list_offsets(dict.fromkeys(every, OffsetSpec.latest())).values():
-                found.result(10)
+                found.result(60)
         except KafkaException:
             return False
         return True

@@ -16,6 +16,7 @@ from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
 from loopin_streams.kafka.logs import Dated, Logs
 from tests.streams.conftest import Broker
 from tests.streams.kafka.new_topic import new_topic
+from tests.transactions import Out, Transactions
 
 LONG_AGO_MS = 1_600_000_000_000
 
@@ -40,7 +41,7 @@ def produce(kafka: Broker, topic: str, partition: int, times_ms: list[int]) -> N
     producer = Producer({"bootstrap.servers": kafka.bootstrap})
     for number, at in enumerate(times_ms):
         producer.produce(topic, b"%d" % number, partition=partition, timestamp=at)
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
 
 
 async def test_the_next_record_from_a_position_on_with_its_time(
@@ -69,13 +70,10 @@ async def test_aborted_records_and_transaction_markers_are_no_records(
     kafka: Broker, logs: Logs, make_topic: MakeTopic
 ) -> None:
     topic = make_topic(1)
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": topic})
-    producer.init_transactions(20)
-    for commit in (False, True):
-        producer.begin_transaction()
-        producer.produce(topic, b"kept" if commit else b"aborted", partition=0)
-        assert producer.flush(10) == 0
-        (producer.commit_transaction if commit else producer.abort_transaction)(20)
+    writer = Transactions(kafka.bootstrap, topic)
+    writer.begin([Out(topic, 0, None, b"aborted")])
+    writer.abort()
+    writer.write([Out(topic, 0, None, b"kept")])
 
     found = await logs.next_records({(topic, 0): 0})
 
@@ -89,15 +87,12 @@ async def test_aborted_records_and_transaction_markers_are_no_records(
 
 async def test_an_open_transaction_is_not_there_yet(kafka: Broker, logs: Logs, make_topic: MakeTopic) -> None:
     topic = make_topic(1)
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": topic})
-    producer.init_transactions(20)
-    producer.begin_transaction()
-    producer.produce(topic, b"open", partition=0)
-    assert producer.flush(10) == 0
+    writer = Transactions(kafka.bootstrap, topic)
+    writer.begin([Out(topic, 0, None, b"open")])
 
     assert await logs.ends([(topic, 0)]) == {(topic, 0): 0}
     assert await logs.next_records({(topic, 0): 0}) == {(topic, 0): None}
-    producer.abort_transaction(20)
+    writer.abort()
 
 
 async def test_starts_are_where_retention_has_come_to(
@@ -107,7 +102,7 @@ async def test_starts_are_where_retention_has_come_to(
     produce(kafka, topic, 0, [LONG_AGO_MS] * 10)
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
     at = TopicPartition(topic, 0, 7)
-    admin.delete_records([at])[at].result(10)
+    admin.delete_records([at])[at].result(60)
 
     assert await logs.starts([(topic, 0), (topic, 1)]) == {(topic, 0): 7, (topic, 1): 0}
     first = (await logs.next_records({(topic, 0): 3}))[topic, 0]

@@ -12,6 +12,8 @@ from loopin_streams.kafka.job import Message
 from loopin_streams.kafka.outbox import MAX_BATCH_BYTES, Outbox
 from tests.streams.installation import Installation
 
+pytestmark = pytest.mark.usefixtures("collected")
+
 Connect = Callable[[], Outbox]
 
 
@@ -21,13 +23,14 @@ def topic(installation: Installation) -> str:
 
 
 @pytest.fixture
-def connect(collected: None, installation: Installation) -> Connect:
+def connect(installation: Installation) -> Connect:
     settings = installation.settings
     return lambda: Outbox(settings.kafka_bootstrap, f"{settings.topic_prefix}job-0")
 
 
 def values(installation: Installation, partition: int = 0) -> list[bytes | None]:
-    return [message.value() for message in installation.read("events.enriched")[partition]]
+    found = installation.read("events.enriched", decided=True)
+    return [message.value() for message in found[partition]]
 
 
 async def test_what_is_committed_can_be_read_in_order(

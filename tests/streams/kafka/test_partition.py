@@ -361,6 +361,12 @@ async def test_an_idle_job_that_fails_is_reported() -> None:
 # The log's end.
 
 
+@pytest.fixture
+def heard_of_lately(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer of the broker grows old while a test runs."""
+    monkeypatch.setattr(partition_module, "FRESH_MS", 600_000)
+
+
 async def caught_up(found: Opened) -> int | None:
     """What the job is told next."""
     found.echo.asked.clear()
@@ -368,6 +374,7 @@ async def caught_up(found: Opened) -> int | None:
     return found.echo.asked[0][1]
 
 
+@pytest.mark.usefixtures("heard_of_lately")
 async def test_the_end_is_sure_up_to_the_answer_before_the_last() -> None:
     async with opened(IDLE) as found:
         first, second, third = now_ms() - 900, now_ms() - 400, now_ms()
@@ -381,6 +388,7 @@ async def test_the_end_is_sure_up_to_the_answer_before_the_last() -> None:
         assert await caught_up(found) == second
 
 
+@pytest.mark.usefixtures("heard_of_lately")
 async def test_an_answer_that_was_read_hours_after_it_was_given_says_nothing_of_these_hours() -> None:
     async with opened(IDLE) as found:
         before = now_ms() - 2 * 3_600_000
@@ -397,6 +405,7 @@ async def test_a_broker_that_has_been_silent_may_have_got_more() -> None:
         assert await caught_up(found) is None
 
 
+@pytest.mark.usefixtures("heard_of_lately")
 async def test_while_records_wait_or_are_under_way_the_end_is_not_reached() -> None:
     async with opened(IDLE) as found:
         found.target.at_end(12, now_ms() - 500)

@@ -22,8 +22,10 @@ from loopin_streams.kafka.progress import (
     newest_marker,
 )
 from loopin_streams.kafka.reader import Reader
-from tests.streams.installation import Installation
+from tests.streams.installation import DEADLINE_S, Installation, wait_until
 from tests.transactions import Out, Transactions
+
+pytestmark = pytest.mark.usefixtures("collected")
 
 Written = tuple[bytes, bytes | None]
 """Key and value."""
@@ -188,17 +190,19 @@ async def test_offsets_of_a_group_are_those_of_the_topic_asked_for(installation:
 async def test_a_broker_that_has_just_started_knows_the_offsets_at_once(tmp_path: Path) -> None:
     # It has not loaded them then, and says so in a way that some clients take for an answer, or end of.
     broker = LocalKafka(tmp_path / "kafka", port=0)
-    broker.start()
+    broker.start(DEADLINE_S)
     try:
         assert await committed_offsets(broker.bootstrap, "group", "topic") == {}
         admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
-        admin.create_topics([NewTopic("topic", 2, 1)])["topic"].result(20)
+        admin.create_topics([NewTopic("topic", 2, 1)])["topic"].result(60)
+        # The controller answers before the broker shows the topic.
+        wait_until(lambda: "topic" in admin.list_topics(timeout=60).topics, "the topic is there")
         consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "group", "log_level": 0})
         consumer.commit(offsets=[TopicPartition("topic", 1, 41)], asynchronous=False)
         consumer.close()
         for _ in range(2):
             broker.stop()
-            broker.start()
+            broker.start(DEADLINE_S)
             assert await committed_offsets(broker.bootstrap, "group", "topic") == {1: 41}
     finally:
         broker.stop()

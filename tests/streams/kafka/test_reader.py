@@ -7,6 +7,9 @@ from confluent_kafka import Producer
 
 from loopin_streams.kafka.reader import Log, Reader
 from tests.streams.installation import Installation
+from tests.transactions import Out, Transactions
+
+pytestmark = pytest.mark.usefixtures("collected")
 
 
 @pytest.fixture
@@ -14,51 +17,40 @@ def topic(installation: Installation) -> str:
     return installation.settings.topic("events.enriched")
 
 
-def transactional(installation: Installation) -> Producer:
-    producer = Producer(
-        {
-            "bootstrap.servers": installation.settings.kafka_bootstrap,
-            "transactional.id": f"{installation.settings.topic_prefix}writer",
-        }
-    )
-    producer.init_transactions(20)
-    return producer
+@pytest.fixture
+def writer(installation: Installation) -> Transactions:
+    settings = installation.settings
+    return Transactions(settings.kafka_bootstrap, f"{settings.topic_prefix}writer")
 
 
-def write(producer: Producer, topic: str, *values: str, commit: bool | None = True) -> None:
-    """One transaction; ``commit`` None leaves it open."""
-    producer.begin_transaction()
-    for value in values:
-        producer.produce(topic, value, partition=0)
-    producer.flush(20)
-    if commit is not None:
-        producer.commit_transaction(20) if commit else producer.abort_transaction(20)
+def records(topic: str, *values: bytes) -> list[Out]:
+    return [Out(topic, 0, None, value) for value in values]
 
 
 async def test_committed_records_only_up_to_an_open_transaction(
-    installation: Installation, topic: str
+    installation: Installation, topic: str, writer: Transactions
 ) -> None:
-    producer = transactional(installation)
-    write(producer, topic, "1", "2")
-    write(producer, topic, "no", commit=False)
-    write(producer, topic, "3")
-    write(producer, topic, "not yet", commit=None)
+    writer.write(records(topic, b"1", b"2"))
+    writer.begin(records(topic, b"no"))
+    writer.abort()
+    writer.write(records(topic, b"3"))
+    writer.begin(records(topic, b"not yet"))
     async with Reader(installation.settings.kafka_bootstrap, [(topic, 0), (topic, 1)]) as reader:
         assert [record.value for record in await reader.read(topic, 0)] == [b"1", b"2", b"3"]
         # Two records and a marker, one and a marker, one and a marker.
         assert await reader.log(topic, 0) == Log(0, 7)
         assert await reader.read(topic, 1) == []
         assert await reader.log(topic, 1) == Log(0, 0)
-        producer.commit_transaction(20)
+        writer.commit()
         assert [record.value for record in await reader.read(topic, 0)][-1] == b"not yet"
 
 
 async def test_a_log_that_ends_with_aborted_records_is_read_to_its_end(
-    installation: Installation, topic: str
+    installation: Installation, topic: str, writer: Transactions
 ) -> None:
-    producer = transactional(installation)
-    write(producer, topic, "1")
-    write(producer, topic, *["no"] * 50, commit=False)
+    writer.write(records(topic, b"1"))
+    writer.begin(records(topic, *[b"no"] * 50))
+    writer.abort()
     async with Reader(installation.settings.kafka_bootstrap, [(topic, 0)]) as reader:
         assert [record.value for record in await reader.read(topic, 0)] == [b"1"]
 
@@ -67,7 +59,7 @@ async def test_a_range_is_read_from_start_up_to_end(installation: Installation, 
     producer = Producer({"bootstrap.servers": installation.settings.kafka_bootstrap})
     for number in range(100):
         producer.produce(topic, str(number), partition=0)
-    assert producer.flush(20) == 0
+    assert producer.flush(60) == 0
     async with Reader(installation.settings.kafka_bootstrap, [(topic, 0)]) as reader:
 
         async def offsets(start: int | None, end: int | None) -> list[int]:

@@ -24,6 +24,7 @@ from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.runner import Runner
 from loopin_streams.kafka.topic_admin import TopicAdmin
 from tests.streams.conftest import Run, Scenario
+from tests.streams.enrich.drafts import RawRecord
 from tests.streams.exactly_once import assert_exactly_once, event, mixed_events
 from tests.streams.installation import Installation, wait_until
 from tests.streams.kafka.crashed import leave_open
@@ -225,6 +226,7 @@ class Tally:
         self.marker: Marker | None = None
         self.state: dict[bytes, bytes] = {}
         self.closed = False
+        self.idling: bytes | None = None
 
     def restore(self, topic: str, records: Sequence[Record]) -> None:
         assert (topic, self.marker) == ("seen", None)
@@ -242,7 +244,12 @@ class Tally:
         return output
 
     def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
-        return None
+        if self.idling is None:
+            return None
+        output = Output()
+        output.add("enrich.state", b"idle", self.idling)
+        self.idling = None
+        return output
 
     def close(self) -> None:
         assert not self.closed
@@ -396,6 +403,7 @@ async def test_what_no_retry_mends_leaves_the_partition_closed_and_says_so(
     assert refusal.code == code
     assert held.runner.opened == frozenset()
     assert held.runner.unready() == f"Partition 0 is refused: {refusal}"
+    assert (held.runner.opening(), held.runner.refused()) == (None, held.runner.unready())
     # Whoever gets it once more, after the mend, tries again.
     held.failures.clear()
     await held.runner.revoke([0])
@@ -437,6 +445,42 @@ async def test_waits_grow_while_nothing_is_committed(hold: Hold, monkeypatch: py
     assert held.failures == []
 
 
+async def test_a_partition_that_was_added_while_it_works_ends_it(hold: Hold) -> None:
+    held = hold()
+    await held.open()
+    held.runner.assign([0, 1, 2])
+    [failure] = held.failures
+    assert isinstance(failure, RefusedToOpen)
+    assert failure.code == "partitions_changed"
+    assert "loopin state rebuild tally" in str(failure)
+    assert held.runner.opened == {0}
+
+
+async def test_whoever_has_nothing_waiting_is_served_however_much_waits_elsewhere(
+    hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold()
+    held.runner.assign([0, 1])
+    await until(lambda: held.runner.opened == {0, 1})
+    committing = asyncio.Event()
+
+    async def never(_: object) -> None:
+        committing.set()
+        await asyncio.Event().wait()
+
+    hot = held.runner.partitions[0]
+    monkeypatch.setattr(hot._outbox, "commit", never)
+    value = bytes(Limits().max_bytes_in_all // 16)
+    records = tuple(RawRecord(value, offset) for offset in range(3))
+    assert held.runner.ready(0)
+    hot.submit(Batch(held.runner.topic, 0, 0, 3, records))
+    assert not hot.full
+    assert held.runner.ready(0)
+    monkeypatch.setattr(held.runner, "_limits", Limits(max_bytes_in_all=len(value)))
+    assert [held.runner.ready(partition) for partition in (0, 1)] == [False, True]
+    await committing.wait()
+
+
 async def test_state_that_another_worker_moved_on_is_restored_anew(hold: Hold) -> None:
     held, other = hold(), hold()
     first = (await held.open()).absorber
@@ -449,6 +493,21 @@ async def test_state_that_another_worker_moved_on_is_restored_anew(hold: Hold) -
     assert again.absorber is not first
     assert again.fetched == 9
     assert [tally.closed for tally in held.job.made] == [True, False]
+
+
+async def test_state_that_another_worker_changed_without_input_is_restored_anew(hold: Hold) -> None:
+    held, other = hold(), hold()
+    first = (await held.open()).absorber
+    await held.absorb(0, 5)
+    await held.runner.revoke([0])
+    opened = await other.open()
+    before = opened.marker
+    other.job.made[-1].idling = b"published"
+    await until(lambda: opened.marker is not before)
+    await other.runner.revoke([0])
+    again = await held.open()
+    assert again.absorber is not first
+    assert held.job.made[-1].state == {b"at": b"5", b"idle": b"published"}
 
 
 async def test_a_new_state_is_restored_from_history_and_state_topic(hold: Hold) -> None:
@@ -571,7 +630,7 @@ async def test_a_worker_is_ready_once_all_it_was_assigned_is_open(hold: Hold) ->
     held.runner.assign([])
     assert held.runner.unready() is None, "with more workers than partitions, one waits to step in"
     held.runner.assign([0])
-    assert held.runner.unready() == "partitions are being opened: 0"
+    assert held.runner.unready() == held.runner.opening() == "partitions are being opened: 0"
     await held.open()
     assert held.runner.unready() is None
     await held.runner.revoke([0])

@@ -327,8 +327,9 @@ def test_what_cannot_be_read_is_counted_and_left_out() -> None:
     assert [one["count"] for one in merge.metrics] == [1]
 
 
-def test_a_newer_versions_shares_are_refused() -> None:
-    body = json.dumps(json.loads(partials(0, T)) | {"version": 2}).encode()
+@pytest.mark.parametrize("changed", [{}, {"windows": {"by": "week"}}, {"partition": "0-3"}])
+def test_a_newer_versions_shares_are_refused(changed: dict[str, object]) -> None:
+    body = json.dumps(json.loads(partials(0, T)) | {"version": 2} | changed).encode()
     with pytest.raises(RefusedToOpen, match="newer version") as refusal:
         Merge(1).absorb(body)
     assert refusal.value.code == "state_version"
@@ -343,6 +344,8 @@ def test_a_newer_versions_shares_are_refused() -> None:
         (b"w:demo:day:0", b"{}", "state_unreadable"),
         (b"w:demo:day:0", b'[1,"demo","week",0,false,[]]', "state_unreadable"),
         (b"w:demo:day:0", b'[2,"demo","day",0,false,[]]', "state_version"),
+        (b"w:demo:day:0", b'[2,"demo","week",[],{}]', "state_version"),
+        (b"p", b'{"version":2,"watermarks":[]}', "state_version"),
     ],
 )
 def test_a_state_that_cannot_be_read_is_refused(key: bytes, value: bytes, code: str) -> None:

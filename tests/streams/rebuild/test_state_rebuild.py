@@ -25,6 +25,7 @@ from tests.streams.rebuild.numbers import (
     varied,
     wait_numbers,
 )
+from tests.streams.scraped import address, get
 
 EVENTS = 400
 
@@ -58,6 +59,9 @@ def refusal(worker: Worker, job: str) -> str:
         [end] = [line for line in worker.said().splitlines() if "worker_ends" in line]
         return end
     wait_until(lambda: worker.refused(job) == {0, 1}, "it has refused both partitions of the merge")
+    readyz = f"{address(worker)}/readyz?exclude=lag"
+    wait_until(lambda: get(f"{readyz}&exclude=refused")[0] == 200, "it enriches all the same")
+    assert "Partition 0 is refused: " in get(readyz)[1]
     assert worker.terminate() == 0
     return next(line for line in worker.said().splitlines() if "partition_refused" in line)
 
