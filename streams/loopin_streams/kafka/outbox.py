@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     IllegalOperation,
     InvalidProducerEpoch,
@@ -124,6 +124,19 @@ class Outbox:
             [(topic, partition, batch) for topic, partition in places for batch in self._batches(NOTHING)]
         )
         await self._producer.abort_transaction()
+
+    async def commit_in(self, places: Iterable[tuple[str, int]]) -> None:
+        """Commit what this id has open in the (topic, partition)s, also what the coordinator has forgotten.
+
+        Raises:
+            KafkaError: the broker refused or did not answer.
+        """
+        await self._producer.begin_transaction()
+        for topic, partition in places:
+            # A partition hears of the end if it was announced; aiokafka announces those it sends to, and what
+            # is sent here would count.
+            self._producer._txn_manager.maybe_add_partition_to_txn(TopicPartition(topic, partition))
+        await self._producer.commit_transaction()
 
     async def abort(self) -> None:
         """Give up an open transaction, where the broker can still be told."""

@@ -203,7 +203,7 @@ async def settle(bootstrap: str, outbox: Outbox, places: Transactions, *, rebuil
         )
     log.warning("transaction_left_open", partitions=_named(found), fate=fate.value)
     if fate is Fate.COMMITTED:
-        await _commit_in(outbox, found)
+        await outbox.commit_in(found)
     else:
         await outbox.abort_in(found)
 
@@ -285,21 +285,6 @@ async def _last_number(settled: Reader, places: Transactions, place: Place) -> i
         if found is not None or start == span.start:
             return found
         tail *= 16
-
-
-async def _commit_in(outbox: Outbox, places: Iterable[Place]) -> None:
-    """Commit what ``outbox``'s id has open in the places, also what the coordinator has forgotten.
-
-    Raises:
-        KafkaError: the broker refused or did not answer.
-    """
-    producer = outbox._producer
-    await producer.begin_transaction()
-    for topic, partition in places:
-        # A partition hears of the end if it was announced; aiokafka announces those it sends to, and what is
-        # sent here would count.
-        producer._txn_manager.maybe_add_partition_to_txn(TopicPartition(topic, partition))
-    await producer.commit_transaction()
 
 
 class _Position(msgspec.Struct):

@@ -1,4 +1,10 @@
-"""One watermark for all enrichment partitions, where only the merge is rebuilt."""
+"""One watermark for all enrichment partitions, where only the merge is rebuilt.
+
+Windows that leave thereby are recomputed from the events. Those of ``records_received`` and
+``records_rejected`` cannot be: no event tells of a record that was refused or dropped. Where partitions are
+apart by more than an hour, their numbers in these windows stay as the merge published them last. So do those
+of windows that the merge had not published when all partitions left them, in a rebuild of both, too.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,25 @@
 from __future__ import annotations
 
 import gc
+import struct
 import tracemalloc
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loopin_streams.enrich.job import EnrichJob
+from loopin_streams.enrich.seen import uuid_hash
+from loopin_streams.rebuild.enrich import EnrichRebuild, Plan
 from loopin_streams.rebuild.last_hashes import LastHashes
+from loopin_streams.rebuild.letters import Letters
+from loopin_streams.rebuild.position import Position
+from loopin_streams.rebuild.truth import Share, Truth
+from loopin_streams.settings import StreamSettings
+
+START_MS = 1_800_000_000_000
 
 
 def record(hashes: int, at: int = 0) -> bytes:
@@ -37,3 +50,33 @@ def test_memory_does_not_grow_with_the_hours() -> None:
     finally:
         tracemalloc.stop()
     assert most < 3 * 10_000 * 8
+
+
+@dataclass
+class Stored:
+    """A store of events that were appended a second apart, oldest first."""
+
+    events: int
+
+    async def identities(
+        self, share: Share, *, since: int
+    ) -> AsyncGenerator[list[tuple[int, str, str]], None]:
+        for at in range(0, self.events, 4_000):
+            yield [(START_MS + each * 1000, "demo", f"u{each}") for each in range(at, at + 4_000)]
+
+
+async def test_a_rebuild_holds_no_more_uuids_than_are_remembered() -> None:
+    settings = StreamSettings(seen_limit=10_000)
+    absorber = EnrichJob(settings.enrich_options(1)).open(0, "topic")
+    work = EnrichRebuild(settings, cast("Truth", Stored(40_000)), 1, {}, START_MS, lambda _: None)
+    plan = Plan(0, Position(0, 0, None, None), Letters(), None, frozenset())
+    messages = await work._seen(plan, absorber)
+    hashes = [value for _, record in messages for value in unpacked(record)]
+    assert 10_000 <= len(hashes) < 10_000 + 4_000
+    assert set(hashes) == {uuid_hash("demo", f"u{at}") for at in range(40_000 - len(hashes), 40_000)}
+
+
+def unpacked(seen: bytes | None) -> tuple[int, ...]:
+    """The hashes of a record of ``seen``."""
+    record_of = seen or b""
+    return struct.unpack(f"<{len(record_of) // 8}Q", record_of)[1:]
