@@ -15,16 +15,14 @@ from time import monotonic
 
 import structlog
 from aiokafka.errors import KafkaError
-from msgspec.structs import replace
 
-from loopin_schemas.codec import decode
 from loopin_streams.kafka.errors import PERMANENT, Fenced, RefusedToOpen
 from loopin_streams.kafka.job import Absorber, Job
-from loopin_streams.kafka.marker import MARKER_KEY, Counts, Marker, check_marker
+from loopin_streams.kafka.marker import Counts, Marker
 from loopin_streams.kafka.meter import Meter, Meters
 from loopin_streams.kafka.outbox import Outbox, Probe, no_probe, transactional_id
 from loopin_streams.kafka.partition import Limits, OpenPartition
-from loopin_streams.kafka.progress import newest_marker
+from loopin_streams.kafka.past import Past
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.settling import Transactions, settle
@@ -73,7 +71,7 @@ class Runner:
         self._settings = settings
         self._topic_id = topic_id
         self._partitions = partitions or settings.partitions
-        self._store_ids = dict(store_ids or {})
+        self._past = Past(settings, job, topic_id, self._partitions, store_ids or {})
         self._on_fatal = on_fatal
         self._on_refused = on_refused or on_fatal
         self._limits = limits or Limits()
@@ -269,12 +267,13 @@ class Runner:
                 rebuild=f"loopin state rebuild {self.job.name}",
             )
             async with Reader(self._settings.kafka_bootstrap, topics) as reader:
-                marker, state = await self._read_state(reader, partition)
+                marker, state = await self._past.marker_and_state(reader, partition)
                 absorber = self._kept_absorber(partition, marker)
                 if absorber is None:
                     # Not in a thread: a cancellation would leave its files open, with nobody to close them.
                     absorber = self.job.open(partition, self._topic_id)
-                    await self._restore(reader, partition, absorber, marker, state)
+                    await self._past.restore(reader, partition, absorber, self._probe)
+                    await asyncio.to_thread(absorber.opened, marker, state)
             self._probe("restored")
             if not self._may_open(partition):
                 return
@@ -310,59 +309,6 @@ class Runner:
             return absorber
         absorber.close()
         return None
-
-    async def _read_state(self, reader: Reader, partition: int) -> tuple[Marker, dict[bytes, bytes]]:
-        """The marker, checked against the input log, and the newest value of every other key."""
-        state = await _newest_values(reader, self._settings.topic(self.job.state_topic), partition)
-        written = state.pop(MARKER_KEY, None)
-        marker = _decoded(written) if written is not None else None
-        input_log = await reader.log(self.topic, partition)
-        position = check_marker(
-            marker,
-            job=self.job.name,
-            partition=partition,
-            topic_id=self._topic_id,
-            start=input_log.start,
-            end=input_log.end,
-            partitions=self._partitions,
-            has_worked=marker is None and (bool(state) or await self._has_worked(reader, partition)),
-            stores=self._store_ids,
-        )
-        if marker is None:
-            await self._check_not_added(partition)
-            marker = Marker(topic_id=self._topic_id, position=position, partitions=self._partitions)
-        return replace(marker, stores={**self._store_ids, **marker.stores}), state
-
-    async def _check_not_added(self, partition: int) -> None:
-        """Refuse to begin a partition that was added to others: its users have their past in those."""
-        topic = self._settings.topic(self.job.state_topic)
-        async with Reader(self._settings.kafka_bootstrap, [(topic, 0)]) as reader:
-            try:
-                first = await newest_marker(reader, topic, 0)
-            except ValueError as error:
-                raise _unreadable(error) from error
-        if first is not None and first.partitions not in (None, self._partitions):
-            raise RefusedToOpen(
-                "partitions_changed",
-                f"The input topic of job {self.job.name} had {first.partitions} partitions and has "
-                f"{self._partitions}, so users are in other ones now, and partition {partition} cannot begin "
-                f"without their past: stop the workers and run `loopin state rebuild {self.job.name}`.",
-            )
-
-    async def _has_worked(self, reader: Reader, partition: int) -> bool:
-        for name in {*self.job.history, *self.job.outputs}:
-            if await reader.holds_any(self._settings.topic(name), partition):
-                return True
-        return False
-
-    async def _restore(
-        self, reader: Reader, partition: int, absorber: Absorber, marker: Marker, state: dict[bytes, bytes]
-    ) -> None:
-        for name in self.job.history:
-            async for block in reader.blocks(self._settings.topic(name), partition):
-                await asyncio.to_thread(absorber.restore, name, block)
-                self._probe("restoring")
-        await asyncio.to_thread(absorber.opened, marker, state)
 
     async def _close(self, partition: int) -> None:
         opening = self._opening.pop(partition, None)
@@ -406,32 +352,3 @@ class Runner:
 
 def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-async def _newest_values(reader: Reader, topic: str, partition: int) -> dict[bytes, bytes]:
-    """A compacted partition as it would be when fully compacted."""
-    found: dict[bytes, bytes] = {}
-    async for block in reader.blocks(topic, partition):
-        for record in block:
-            if record.key is None:
-                continue
-            if record.value is None:
-                found.pop(record.key, None)
-            else:
-                found[record.key] = record.value
-    return found
-
-
-def _decoded(marker: bytes) -> Marker:
-    try:
-        return decode(marker, Marker)
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(error) from error
-
-
-def _unreadable(error: Exception) -> RefusedToOpen:
-    return RefusedToOpen(
-        "marker_unreadable",
-        f"A marker on the state topic cannot be read ({error}): a newer version may have written it; run "
-        "that version, or stop the workers and run `loopin state rebuild`.",
-    )

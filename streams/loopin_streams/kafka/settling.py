@@ -22,37 +22,29 @@ from enum import Enum
 from time import monotonic
 from typing import Final
 
-import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from loopin_schemas.codec import decode
 from loopin_schemas.topics import (
     ALERTS,
-    DLQ,
     ENRICH_STATE,
     ENRICHED,
     MERGE_STATE,
-    METRICS,
     PROFILES,
     RAW,
     SEEN,
     WINDOWS,
 )
-from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
-from loopin_streams.kafka.marker import MARKER_KEY
 from loopin_streams.kafka.outbox import Outbox
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.kafka.record_numbers import Number, numbers_of
 from loopin_streams.kafka.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
 
 Place = tuple[str, int]
 """Full name of a topic, and a partition."""
-
-Number = Callable[[Record], int | None]
-"""How far a record's transaction has come, at least; None where the record does not say."""
 
 SETTLES_S = 2.0
 """How long the end of a transaction may take to reach all replicas; what is open for longer is stuck."""
@@ -61,9 +53,6 @@ POLL_S = 0.1
 
 TAIL: Final = 256
 """Offsets read back first for the last number: the last few hold one, unless others write there, too."""
-
-REVISION_KEY: Final = b"p"
-"""Key of the merge's progress on its state topic."""
 
 SHARED: Final = {ENRICH_STATE.name: (WINDOWS.name, RAW.name), MERGE_STATE.name: (ALERTS.name,)}
 """By state topic, those of which a job's transactions may write any partition.
@@ -119,7 +108,7 @@ class Transactions:
             (settings.topic(state), partition),
             tuple((settings.topic(name), partition) for name in names),
             tuple(shared),
-            {settings.topic(name): number for name, number in _numbers(settings, partition).items()},
+            {settings.topic(name): number for name, number in numbers_of(settings, partition).items()},
             tuple((settings.topic(name), partition) for name in TOGETHER if name in names),
         )
 
@@ -285,67 +274,6 @@ async def _last_number(settled: Reader, places: Transactions, place: Place) -> i
         if found is not None or start == span.start:
             return found
         tail *= 16
-
-
-class _Position(msgspec.Struct):
-    position: int
-
-
-class _Revision(msgspec.Struct):
-    revision: int = 0
-
-
-class _Event(msgspec.Struct):
-    raw_offset: int = msgspec.field(name="_raw_offset")
-
-
-class _Letter(msgspec.Struct):
-    topic: str
-    partition: int
-    offset: int
-
-
-def _numbers(settings: KafkaSettings, partition: int) -> dict[str, Number]:
-    """What the records tell, by topic without prefix."""
-    raw = settings.topic(RAW.name)
-
-    def position(record: Record) -> int | None:
-        if record.key != MARKER_KEY:
-            return None
-        return decode(record.value, _Position).position if record.value else 0
-
-    def progress(record: Record) -> int | None:
-        if record.key != REVISION_KEY:
-            return None
-        return decode(record.value, _Revision).revision if record.value else 0
-
-    def letter(record: Record) -> int | None:
-        about = decode(record.value or b"", _Letter)
-        # A sink buries records of other topics here.
-        return about.offset + 1 if (about.topic, about.partition) == (raw, partition) else None
-
-    def partials(record: Record) -> int | None:
-        mine = record.key == b"%d" % partition
-        return decode(record.value or b"", _Position).position if mine else None
-
-    return {
-        ENRICH_STATE.name: position,
-        ENRICHED.name: _if_readable(lambda record: decode(record.value or b"", _Event).raw_offset + 1),
-        DLQ.name: _if_readable(letter),
-        WINDOWS.name: _if_readable(partials),
-        MERGE_STATE.name: progress,
-        METRICS.name: _if_readable(lambda record: decode(record.value or b"", _Revision).revision),
-    }
-
-
-def _if_readable(number: Number) -> Number:
-    def said(record: Record) -> int | None:
-        try:
-            return number(record)
-        except (ValueError, RecursionError):
-            return None
-
-    return said
 
 
 def _named(places: Collection[Place]) -> str:

@@ -13,6 +13,7 @@ from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Message
 from loopin_streams.kafka.outbox import Outbox
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.kafka.record_numbers import REVISION_KEY
 from loopin_streams.kafka.settling import Transactions, left_open, settle
 from loopin_streams.merge.absorber import PROGRESS_KEY
 from loopin_streams.merge.job import MergeJob
@@ -303,4 +304,4 @@ async def test_sums_count_with_their_revision(
 
 
 def test_the_merge_keeps_its_revision_where_it_is_looked_for() -> None:
-    assert PROGRESS_KEY == settling.REVISION_KEY
+    assert PROGRESS_KEY == REVISION_KEY
