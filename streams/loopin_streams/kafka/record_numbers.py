@@ -38,14 +38,16 @@ class _Letter(msgspec.Struct):
     offset: int
 
 
+def marker_position(record: Record) -> int | None:
+    """The position of a marker; other records of a state topic say nothing."""
+    if record.key != MARKER_KEY:
+        return None
+    return decode(record.value, _Position).position if record.value else 0
+
+
 def numbers_of(settings: KafkaSettings, partition: int) -> dict[str, Number]:
     """What the records tell that work on an input partition writes, by topic without prefix."""
     raw = settings.topic(RAW.name)
-
-    def position(record: Record) -> int | None:
-        if record.key != MARKER_KEY:
-            return None
-        return decode(record.value, _Position).position if record.value else 0
 
     def progress(record: Record) -> int | None:
         if record.key != REVISION_KEY:
@@ -62,7 +64,7 @@ def numbers_of(settings: KafkaSettings, partition: int) -> dict[str, Number]:
         return decode(record.value or b"", _Position).position if mine else None
 
     return {
-        ENRICH_STATE.name: position,
+        ENRICH_STATE.name: marker_position,
         ENRICHED.name: _if_readable(lambda record: decode(record.value or b"", _Event).raw_offset + 1),
         DLQ.name: _if_readable(letter),
         WINDOWS.name: _if_readable(partials),

@@ -38,7 +38,7 @@ from loopin_schemas.topics import (
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.outbox import Outbox
 from loopin_streams.kafka.reader import Reader
-from loopin_streams.kafka.record_numbers import Number, numbers_of
+from loopin_streams.kafka.record_numbers import Number, marker_position, numbers_of
 from loopin_streams.kafka.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)
@@ -99,16 +99,18 @@ class Transactions:
     ) -> Transactions:
         """Those of a job with this state topic and these other topics of its own, without prefix."""
         names = sorted({state, *topics})
+        # Every job's marker says its position; the merge's, which also works without input, has more to say.
+        numbers = {state: marker_position, **numbers_of(settings, partition)}
         shared = [
             (settings.topic(name), number)
-            for name in SHARED[state]
+            for name in SHARED.get(state, ())
             for number in range(1 if name == ALERTS.name else partitions)
         ]
         return cls(
             (settings.topic(state), partition),
             tuple((settings.topic(name), partition) for name in names),
             tuple(shared),
-            {settings.topic(name): number for name, number in numbers_of(settings, partition).items()},
+            {settings.topic(name): number for name, number in numbers.items()},
             tuple((settings.topic(name), partition) for name in TOGETHER if name in names),
         )
 
