@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -51,44 +53,71 @@ async def accept_loss(settings: SinkSettings, store: Store, topic_id: str, parti
         StoreError: the store fails.
         KafkaException, KafkaError: the broker refuses or does not answer.
     """
-    group = settings.topic("clickhouse")
-    if await asyncio.to_thread(members, settings, group):
+    if await asyncio.to_thread(members, settings, settings.topic("clickhouse")):
         raise _sinks_run(settings)
+    try:
+        async with _examined(settings, store, topic_id, partitions) as (consumer, refused):
+            return [await _accept(consumer, store, one, topic_id) for one in refused]
+    except CommitFailedError as error:
+        # The broker takes offsets of a group without members only from outside of it.
+        raise _sinks_run(settings) from error
+
+
+async def refusals(settings: SinkSettings, store: Store, topic_id: str, partitions: int) -> dict[int, str]:
+    """Why the sinks refuse partitions, by number; nothing is changed. Arguments as of :func:`accept_loss`."""
+    async with _examined(settings, store, topic_id, partitions) as (_, refused):
+        return {one.at.partition: one.reason for one in refused}
+
+
+class _Refused(NamedTuple):
+    """A partition that the sinks refuse: what is noted of it, what its log holds, and why."""
+
+    at: TopicPartition
+    found: OffsetAndMetadata | None
+    kept: Log
+    reason: str
+
+
+@asynccontextmanager
+async def _examined(
+    settings: SinkSettings, store: Store, topic_id: str, partitions: int
+) -> AsyncGenerator[tuple[AIOKafkaConsumer, list[_Refused]], None]:
+    """A consumer of the sinks' group, and what the sinks would refuse."""
+
+    async def stored(partition: int) -> int:
+        return await stored_up_to(store, topic_id, partition)
+
     places = [TopicPartition(settings.topic(ENRICHED.name), number) for number in range(partitions)]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap, group_id=group, enable_auto_commit=False
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=settings.topic("clickhouse"),
+        enable_auto_commit=False,
     )
+    refused = []
     await consumer.start()
     try:
         consumer.assign(places)
         async with Reader(settings.kafka_bootstrap, places) as reader:
-            found = [await _accept(consumer, store, at, await reader.log(*at), topic_id) for at in places]
-    except CommitFailedError as error:
-        # The broker takes offsets of a group without members only from outside of it.
-        raise _sinks_run(settings) from error
+            for at in places:
+                found, kept = await committed(consumer, at), await reader.log(*at)
+                try:
+                    await place_of(at, found, kept, topic_id, stored)
+                except RefusedToOpen as error:
+                    refused.append(_Refused(at, found, kept, str(error)))
+        yield consumer, refused
     finally:
         await consumer.stop()
-    return [accepted for accepted in found if accepted is not None]
 
 
-async def _accept(
-    consumer: AIOKafkaConsumer, store: Store, at: TopicPartition, kept: Log, topic_id: str
-) -> Accepted | None:
-    async def stored(partition: int) -> int:
-        return await stored_up_to(store, topic_id, partition)
-
-    found = await committed(consumer, at)
-    try:
-        await place_of(at, found, kept, topic_id, stored)
-    except RefusedToOpen as error:
-        stored_to = await stored(at.partition)
-        if stored_to > kept.end:
-            await _set_aside(store, at, kept.end, topic_id)
-        start, doubtful_to = _resumed(found, kept, topic_id, stored_to)
-        note = Progress(topic_id, doubtful_to=doubtful_to if doubtful_to > start else None)
-        await consumer.commit({at: OffsetAndMetadata(start, note.text())})
-        return Accepted(at.partition, start, str(error))
-    return None
+async def _accept(consumer: AIOKafkaConsumer, store: Store, refused: _Refused, topic_id: str) -> Accepted:
+    at, found, kept, reason = refused
+    stored_to = await stored_up_to(store, topic_id, at.partition)
+    if stored_to > kept.end:
+        await _set_aside(store, at, kept.end, topic_id)
+    start, doubtful_to = _resumed(found, kept, topic_id, stored_to)
+    note = Progress(topic_id, doubtful_to=doubtful_to if doubtful_to > start else None)
+    await consumer.commit({at: OffsetAndMetadata(start, note.text())})
+    return Accepted(at.partition, start, reason)
 
 
 def _resumed(found: OffsetAndMetadata | None, kept: Log, topic_id: str, stored_to: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from loopin_deploy.ports import free_port
 pytest.register_assert_rewrite("tests.deploy.command_line")
 
 from tests.deploy.command_line import Loopin, Ran, clean_environment  # noqa: E402 (rewriting comes first)
-from tests.deploy.role_server import Role, serving  # noqa: E402
+from tests.deploy.role_server import Role, serving  # noqa: E402 (as above)
 
 
 @pytest.fixture

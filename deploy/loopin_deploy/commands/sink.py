@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from loopin_deploy.commands.options import Data, kafka_settings
 from loopin_deploy.commands.state import opened_store
@@ -18,13 +17,9 @@ from loopin_deploy.errors import DeployError
 from loopin_deploy.logs import configure_logs
 from loopin_deploy.screen import err, out, verbatim
 from loopin_schemas.topics import ENRICHED
-from loopin_sinks.accept_loss import SinksRun, accept_loss
-from loopin_sinks.place import committed, place_of
+from loopin_sinks.accept_loss import SinksRun, accept_loss, refusals
 from loopin_sinks.settings import SinkSettings
-from loopin_sinks.store import Store, StoreSettings
-from loopin_sinks.writer import stored_up_to
-from loopin_streams.kafka.errors import RefusedToOpen
-from loopin_streams.kafka.reader import Reader
+from loopin_sinks.store import StoreSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin, TopicInfo
 
 app = typer.Typer(help="What the sinks cannot decide by themselves.", no_args_is_help=True)
@@ -55,7 +50,7 @@ async def _accept(data: Path, store_settings: StoreSettings, yes: bool) -> None:
     settings = SinkSettings(kafka_bootstrap=kafka_settings(data).kafka_bootstrap)
     topic = await asyncio.to_thread(_enriched, settings)
     async with opened_store(store_settings) as store:
-        refused = await _refused(settings, store, topic)
+        refused = await refusals(settings, store, topic.id, topic.partitions)
         if not refused:
             out.print("The sinks refuse no partition: there is nothing to accept.")
             return
@@ -75,30 +70,3 @@ def _enriched(settings: SinkSettings) -> TopicInfo:
             "topic_missing", name, f"The topic {name} does not exist: run `loopin topics apply`."
         )
     return found
-
-
-async def _refused(settings: SinkSettings, store: Store, topic: TopicInfo) -> dict[int, str]:
-    """Why the sinks refuse partitions, by number; nothing is changed."""
-
-    async def stored(partition: int) -> int:
-        return await stored_up_to(store, topic.id, partition)
-
-    places = [TopicPartition(settings.topic(ENRICHED.name), number) for number in range(topic.partitions)]
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap,
-        group_id=settings.topic("clickhouse"),
-        enable_auto_commit=False,
-    )
-    reasons = {}
-    await consumer.start()
-    try:
-        consumer.assign(places)
-        async with Reader(settings.kafka_bootstrap, places) as reader:
-            for at in places:
-                try:
-                    await place_of(at, await committed(consumer, at), await reader.log(*at), topic.id, stored)
-                except RefusedToOpen as error:
-                    reasons[at.partition] = str(error)
-    finally:
-        await consumer.stop()
-    return reasons

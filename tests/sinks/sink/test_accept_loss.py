@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 import uuid
 from dataclasses import replace
 
@@ -9,7 +11,7 @@ import pytest
 
 from loopin_sinks.accept_loss import Accepted, SinksRun, accept_loss
 from loopin_sinks.progress import Progress
-from tests.sinks.asking import until
+from tests.sinks.asking import DEADLINE_S, until
 from tests.sinks.enriched import Enriched, delete_records, kill, running, stored_all
 from tests.sinks.faulty_store import FaultyStore, stand_still_at
 
@@ -23,7 +25,13 @@ async def stored(enriched: Enriched, number: int) -> None:
     enriched.publish(number)
     sink = enriched.sink()
     async with running(sink):
-        await until(lambda: not sink.refusals and sink.writer.stored_rows >= number, "all is stored")
+        await until(
+            lambda: not sink.refusals and sink.writer.stored_rows >= number, "the new ones are stored"
+        )
+        deadline = time.monotonic() + DEADLINE_S
+        while await enriched.waiting(sink):
+            assert time.monotonic() < deadline, "those before them are stored, too"
+            await asyncio.sleep(0.02)
 
 
 async def rows(enriched: Enriched) -> int:

@@ -97,23 +97,23 @@ async def test_a_quiet_partition_is_noted_up_to_its_end_although_another_is_busy
     await enriched.assert_stored_once()
 
 
-async def test_records_lost_before_they_were_stored_are_not_passed_over(enriched: Enriched) -> None:
+async def lose_records(enriched: Enriched) -> None:
+    """20 records are stored, and 30 after them deleted unread."""
     enriched.publish(20)
     first = enriched.sink()
     async with running(first):
         await stored_all(enriched, first)
     enriched.publish(30)
     delete_records(enriched, 0, 1)
+
+
+async def test_records_lost_before_they_were_stored_are_not_passed_over(enriched: Enriched) -> None:
+    await lose_records(enriched)
     assert await refused(enriched.sink()) == {0: "log_starts_after_marker", 1: "log_starts_after_marker"}
 
 
 async def test_records_lost_while_the_group_was_forgotten_are_not_passed_over(enriched: Enriched) -> None:
-    enriched.publish(20)
-    first = enriched.sink()
-    async with running(first):
-        await stored_all(enriched, first)
-    enriched.publish(30)
-    delete_records(enriched, 0, 1)
+    await lose_records(enriched)
     enriched.forget_group()
     enriched.publish(10)
     assert await refused(enriched.sink()) == {0: "log_starts_after_marker", 1: "log_starts_after_marker"}

@@ -166,8 +166,15 @@ async def test_what_is_open_everywhere_is_aborted(enrich: Crash) -> None:
     assert not await counts(enrich)
 
 
-@pytest.mark.parametrize("left", [(EVENTS, SEEN), (EVENTS,), (WINDOWS,), (SEEN, PROFILES, WINDOWS)])
-async def test_what_the_position_includes_is_committed(
+@pytest.mark.parametrize(
+    "left",
+    [
+        *((EVENTS, SEEN), (EVENTS,), (WINDOWS,), (SEEN, PROFILES, WINDOWS)),
+        # The position itself; the events can be read.
+        *((STATE,), (STATE, SEEN, PROFILES, WINDOWS)),
+    ],
+)
+async def test_what_has_been_committed_elsewhere_is_committed(
     enrich: Crash, left: tuple[tuple[str, int], ...]
 ) -> None:
     await enrich.committed({place: messages for place, messages in LAST.items() if place not in left})
@@ -185,17 +192,6 @@ async def test_what_the_position_does_not_include_is_aborted(
     await enrich.settle()
     assert await enrich.open_now() == set()
     assert not await counts(enrich)
-
-
-@pytest.mark.parametrize("left", [(STATE,), (STATE, SEEN, PROFILES, WINDOWS)])
-async def test_an_open_position_is_committed_if_its_events_can_be_read(
-    enrich: Crash, left: tuple[tuple[str, int], ...]
-) -> None:
-    await enrich.committed({place: messages for place, messages in LAST.items() if place not in left})
-    await enrich.left_open(some(*left))
-    await enrich.settle()
-    assert await enrich.open_now() == set()
-    assert await counts(enrich)
 
 
 async def test_an_open_position_is_committed_if_its_dead_letters_can_be_read(enrich: Crash) -> None:
