@@ -32,12 +32,17 @@ class Loopin(Protocol):
     def __call__(self, *arguments: str | Path) -> Ran: ...
 
 
+OURS = ("LOOPIN_", "ANALYTICS_", "AI_SERVICES_")
+
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name == "LOOPIN_CACHE" or not name.startswith(OURS)
+}
+"""Taken once: the test runner changes a variable at each test, and scenarios ask from threads meanwhile."""
+
+
 def clean_environment(**variables: str) -> dict[str, str]:
     """This process's environment without its own settings, and with these."""
-    ours = ("LOOPIN_", "ANALYTICS_", "AI_SERVICES_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    cache = {"LOOPIN_CACHE": os.environ["LOOPIN_CACHE"]} if "LOOPIN_CACHE" in os.environ else {}
-    return {**kept, **cache, **variables}
+    return ENVIRONMENT | variables
 
 
 def run_process(*arguments: str | Path, env: Mapping[str, str]) -> Ran:

@@ -15,14 +15,14 @@ from loopin_deploy.ports import free_port
 
 pytest.register_assert_rewrite("tests.deploy.command_line")
 
-from tests.deploy.command_line import Loopin, Ran, clean_environment  # noqa: E402 (rewriting comes first)
+from tests.deploy.command_line import OURS, Loopin, Ran  # noqa: E402 (rewriting comes first)
 from tests.deploy.role_server import Role, serving  # noqa: E402 (as above)
 
 
 @pytest.fixture
 def loopin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Loopin:
     """``loopin("topics", "list")``; the data folder is ``tmp_path/data``, the terminal 200 columns wide."""
-    for name in os.environ.keys() - clean_environment().keys():
+    for name in [name for name in os.environ if name.startswith(OURS) and name != "LOOPIN_CACHE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LOOPIN_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("COLUMNS", "200")

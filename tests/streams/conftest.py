@@ -19,6 +19,9 @@ class Broker(Protocol):
     @property
     def bootstrap(self) -> str: ...
 
+    def logs(self, lines: int = 100) -> list[str]:
+        """The end of what it logged."""
+
 
 Install = Callable[[], Installation]
 
@@ -34,8 +37,9 @@ def nursery() -> Iterator[Nursery]:
 
 @pytest.fixture(scope="module")
 def session_timeout_s() -> float:
-    """Short, so that a dead worker's work moves on soon, and a rebuild may begin."""
-    return 1
+    """Short, so that a dead worker's work moves on soon, and a rebuild may begin; longer than a busy machine
+    stalls."""
+    return 3
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,7 @@ Run = Callable[[Scenario], None]
 
 
 @pytest.fixture(scope="module")
-def side_by_side(request: pytest.FixtureRequest, install: Install) -> Iterator[Run]:
+def side_by_side(request: pytest.FixtureRequest, install: Install, kafka: Broker) -> Iterator[Run]:
     """Runs the module's tests that are parametrised by ``scenario`` at the same time.
 
     Each has an installation of its own and consists mostly of waiting for workers to start and for the
@@ -87,16 +91,19 @@ def side_by_side(request: pytest.FixtureRequest, install: Install) -> Iterator[R
         and "scenario" in getattr(item, "callspec", NO_PARAMETERS).params
     ]
     with ThreadPoolExecutor(4) as threads:
-        running = {scenario: threads.submit(_on_its_own, scenario, install) for scenario in wanted}
+        # Installed from this thread: settings look through the environment, in which the test runner changes
+        # a variable at each test.
+        running = {scenario: threads.submit(_on_its_own, scenario, install(), kafka) for scenario in wanted}
         yield lambda scenario: running[scenario].result()
 
 
-def _on_its_own(scenario: Scenario, install: Install) -> None:
-    installation = install()
+def _on_its_own(scenario: Scenario, installation: Installation, kafka: Broker) -> None:
     try:
         scenario(installation)
     except BaseException as error:
         error.add_note(installation.said())
+        complaints = [line for line in kafka.logs(100_000) if " WARN " in line or " ERROR " in line]
+        error.add_note("\n".join(["The broker's last complaints:", *complaints[-20:]]))
         raise
     finally:
         installation.close()

@@ -51,6 +51,9 @@ def server_properties(port: int, controller_port: int, log_dir: str) -> str:
         "share.coordinator.state.topic.num.partitions": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
+        # Written at once: few groups gain nothing by the batching that the coordinator adapts since 4.3, and
+        # a batch that stays open holds up every group.
+        "group.coordinator.append.linger.ms": 0,
         "group.min.session.timeout.ms": 1000,
         # 180 days, far longer than any topic keeps its records: by default a group that nobody is in forgets
         # after 7 days where it was, and a sink that comes back then cannot tell what it has missed.

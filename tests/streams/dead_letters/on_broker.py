@@ -46,7 +46,7 @@ def replayed(installation: Installation, **options: Any) -> Summary:
 def start(installation: Installation, point: str, passing: int, signal_name: str) -> subprocess.Popen[bytes]:
     """A process that replays all, ten a transaction, and gets a signal at a passing of a point."""
     order = {
-        "settings": KafkaSettings.model_validate(installation.settings.model_dump()).model_dump(),
+        "settings": installation.settings.model_dump(include=set(KafkaSettings.model_fields)),
         "point": point,
         "passing": passing,
         "signal": signal_name,

@@ -1,4 +1,4 @@
-"""A broker that forgets transactions, and workers that are not given up at once."""
+"""A broker that forgets transactions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,6 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from tests.streams.conftest import Broker
 from tests.streams.installation import wait_until
-
-
-@pytest.fixture(scope="module")
-def session_timeout_s() -> float:
-    """Long enough that a machine which stalls for a moment does not shut out one of several workers."""
-    return 3
 
 
 @pytest.fixture(scope="module")
