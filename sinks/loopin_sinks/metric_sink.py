@@ -3,7 +3,8 @@
 Rows are absolute and carry a revision, so a row that is stored twice counts once: the sink stores first and
 commits its offsets afterwards, with the id of the topic that they are of. In another topic of the same name
 they say nothing: that one is read from its start. A window of a newer release is not passed over: its
-partition waits for that release.
+partition waits for that release. Where the topic has removed records before they were stored, the windows
+that may have been in them are recomputed from the stored events.
 """
 
 from __future__ import annotations
@@ -16,13 +17,22 @@ from uuid import uuid4
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalGenerationError, IllegalStateError, UnknownMemberIdError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    UnknownMemberIdError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from loopin_schemas.codec import decode, version_of
 from loopin_schemas.topics import METRICS
 from loopin_schemas.window import MetricWindow
+from loopin_sinks.place import committed
 from loopin_sinks.progress import Progress
+from loopin_sinks.repair.requests import request_repairs_since
 from loopin_sinks.rows import by_month
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreError
@@ -36,6 +46,9 @@ POLL_S = 0.2
 RETRY_S = 2.0
 MAX_WAITING = 50_000
 """Windows that wait for an insert; then nothing more is read."""
+
+MERGE_LAG_MS = 86_400_000
+"""How long after an event was received the window that counts it is published, at the most."""
 
 WINDOW_VERSION = 1
 """Newest format of a window that this release reads."""
@@ -65,8 +78,11 @@ class MetricSink(ConsumerRebalanceListener):
         self._retention = retention
         self._topic_id = topic_id
         self._refused: dict[TopicPartition, RefusedToOpen] = {}
+        self._missed_since: int | None = None
         self._waiting: dict[Cell, MetricWindow] = {}
         self._read_up_to: dict[TopicPartition, int] = {}
+        self._read_ms: dict[TopicPartition, int] = {}
+        self._passed: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -79,13 +95,16 @@ class MetricSink(ConsumerRebalanceListener):
             while not stop.is_set():
                 await self._check_assigned()
                 if len(self._waiting) < MAX_WAITING:
-                    self._take(await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=5000))
+                    self._take(await self._fetched())
+                    await self._pass_marks()
                 due = monotonic() - flushed >= self._settings.metric_interval_s
-                if self._waiting and (due or len(self._waiting) >= MAX_WAITING):
+                waits = self._read_up_to or self._missed_since is not None
+                if waits and (due or len(self._waiting) >= MAX_WAITING):
                     stored = await self._flush()
                     flushed = monotonic()
                     if not stored:
                         await _either(stop, RETRY_S)
+            await self._pass_marks()
             await self._flush()
         finally:
             await self._consumer.stop()
@@ -109,6 +128,8 @@ class MetricSink(ConsumerRebalanceListener):
         self._refused.clear()
         self._waiting.clear()
         self._read_up_to.clear()
+        self._read_ms.clear()
+        self._passed.clear()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Reading goes on from the committed offsets, once it is known that they are of this topic."""
@@ -121,7 +142,8 @@ class MetricSink(ConsumerRebalanceListener):
             group_id=f"{self._settings.topic_prefix}clickhouse-metrics",
             isolation_level="read_committed",
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # Where the log does not hold a position, records were lost.
+            auto_offset_reset="none",
             fetch_max_wait_ms=200,
             session_timeout_ms=int(self._settings.session_timeout_s * 1000),
             heartbeat_interval_ms=int(self._settings.session_timeout_s * 250),
@@ -133,16 +155,47 @@ class MetricSink(ConsumerRebalanceListener):
         fresh, self._unchecked = self._unchecked, frozenset()
         if not fresh:
             return
-        # The public `committed` leaves the metadata out.
-        committed = await self._consumer._coordinator.fetch_committed_offsets(list(fresh))
-        notes = {at: Progress.of(found.metadata) for at, found in committed.items()}
-        others = [at for at, note in notes.items() if note is not None and note.topic_id != self._topic_id]
+        found = {at: await committed(self._consumer, at) for at in fresh}
         # Partitions that have been given up meanwhile are looked at anew when they come back.
         with suppress(IllegalStateError):
-            if others:
-                log.warning("metrics_created_again", partitions=sorted(at.partition for at in others))
-                await self._consumer.seek_to_beginning(*others)
+            starts = await self._consumer.beginning_offsets(list(fresh))
+            for at in fresh:
+                self._go_on(at, found[at], starts[at])
             self._consumer.resume(*fresh)
+
+    def _go_on(self, at: TopicPartition, found: OffsetAndMetadata | None, start: int) -> None:
+        """Read on from what is noted, or from the log's start where that says nothing of it."""
+        note = Progress.of(found.metadata) if found is not None else None
+        begins = found is None or (note is not None and note.topic_id != self._topic_id)
+        self._passed[at] = start if begins or found is None else max(start, found.offset)
+        self._consumer.seek(at, self._passed[at])
+        stored_ms = note.stored_ms if note is not None else None
+        if found is not None and (begins or found.offset < start):
+            self._miss(at, stored_ms or 0)
+        elif stored_ms is not None:
+            self._read_ms[at] = stored_ms
+
+    def _miss(self, at: TopicPartition, since_ms: int) -> None:
+        """Records received after ``since_ms`` (epoch ms) have gone before they were stored."""
+        since = max(0, since_ms - MERGE_LAG_MS)
+        log.warning("windows_missed", partition=at.partition, recomputed_since_ms=since)
+        self._missed_since = since if self._missed_since is None else min(since, self._missed_since)
+
+    async def _fetched(self) -> dict[TopicPartition, list[Record]]:
+        try:
+            found: dict[TopicPartition, list[Record]] = await self._consumer.getmany(
+                timeout_ms=int(POLL_S * 1000), max_records=5000
+            )
+        except NoOffsetForPartitionError:
+            # A partition that has just been assigned; the next round seeks.
+            return {}
+        except OffsetOutOfRangeError as error:
+            # Removed while they waited. The error's argument holds the offsets asked for, by partition.
+            for at in error.args[0].keys() & self._assigned:
+                self._miss(at, self._read_ms.get(at, 0))
+                await self._consumer.seek_to_beginning(at)
+            return {}
+        return found
 
     def _take(self, found: dict[TopicPartition, list[Record]]) -> None:
         for at, records in found.items():
@@ -154,7 +207,16 @@ class MetricSink(ConsumerRebalanceListener):
                 if window is not None:
                     self._wait(window)
                 self._read_up_to[at] = record.offset + 1
+                self._read_ms[at] = record.timestamp
                 self.read_records += 1
+
+    async def _pass_marks(self) -> None:
+        """Behind the last record there is its transaction's mark: without it, nothing is missing."""
+        for at in self._assigned & self._passed.keys():
+            with suppress(IllegalStateError):
+                position = await self._consumer.position(at)
+                if position > self._passed[at]:
+                    self._read_up_to[at] = self._passed[at] = position
 
     def refused(self) -> str | None:
         """Which partitions wait for a newer release, until somebody acts; None when it works on all."""
@@ -189,6 +251,10 @@ class MetricSink(ConsumerRebalanceListener):
         """Whether all that waits is stored now."""
         windows, offsets = list(self._waiting.values()), dict(self._read_up_to)
         try:
+            # Before the offsets, which say that nothing before them is missing.
+            if self._missed_since is not None:
+                await request_repairs_since(self._store, self._missed_since)
+                self._missed_since = None
             await self._insert(windows)
         except StoreError as error:
             self.failing = str(error)
@@ -199,10 +265,12 @@ class MetricSink(ConsumerRebalanceListener):
         self._waiting = {}
         self._read_up_to = {at: end for at, end in self._read_up_to.items() if offsets.get(at) != end}
         if offsets:
-            note = Progress(self._topic_id).text()
+            notes = {at: Progress(self._topic_id, stored_ms=self._read_ms.get(at)).text() for at in offsets}
             # Who has lost the partitions commits nothing; what it stored is stored again, with no effect.
             with suppress(CommitFailedError, IllegalGenerationError, UnknownMemberIdError, IllegalStateError):
-                await self._consumer.commit({at: OffsetAndMetadata(end, note) for at, end in offsets.items()})
+                await self._consumer.commit(
+                    {at: OffsetAndMetadata(end, notes[at]) for at, end in offsets.items()}
+                )
         return True
 
     async def _insert(self, windows: Sequence[MetricWindow]) -> None:

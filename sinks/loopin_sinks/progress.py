@@ -14,11 +14,14 @@ class Progress(msgspec.Struct, omit_defaults=True):
     part: whoever takes the partition over asks the store which are, and inserts the others, as one range.
     So it does afterwards, range by range, with those up to ``doubtful_to`` (exclusive), which sinks have
     stored whose notes are gone.
+
+    ``stored_ms`` (epoch ms) is when the broker got the last record before the offset, where a sink notes it.
     """
 
     topic_id: str
     end: int | None = None
     doubtful_to: int | None = None
+    stored_ms: int | None = None
 
     def text(self) -> str:
         """As Kafka keeps it."""

@@ -15,11 +15,12 @@ from loopin_sinks.window_rows import METRIC_WINDOWS, retention_of
 REPAIR_REVISION: Final = 1 << 62
 """Added to a repair's epoch ms: its rows outrank all of the stream's."""
 
-_START: Final[dict[Grain, str]] = {
+START: Final[dict[Grain, str]] = {
     "minute": "toStartOfMinute(timestamp)",
     "hour": "toStartOfHour(timestamp)",
     "day": "toStartOfDay(timestamp)",
 }
+"""In SQL, when the window that an event belongs to begins."""
 
 # FINAL: what a client sent again after hours lies there twice until the engine merges it.
 _EVENTS: Final = """
@@ -148,7 +149,7 @@ def _sql(grain: Grain) -> str:
     for name in ("total", "least", "greatest"):
         # Exact: a decimal with six places, divided by a million, keeps all of them.
         sql = sql.replace(f"<{name}>", f"CAST(any({name}) AS Nullable(Decimal(38, 6))) / 1000000")
-    return sql.replace("<events>", _EVENTS).replace("<start>", _START[grain])
+    return sql.replace("<events>", _EVENTS).replace("<start>", START[grain])
 
 
 def _date(milliseconds: int) -> str:

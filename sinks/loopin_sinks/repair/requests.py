@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from loopin_schemas.event import EnrichedEvent
+from loopin_sinks.repair.recompute import START
 from loopin_sinks.store import Store
 from loopin_sinks.window_rows import WINDOW_REPAIRS, WindowRef, repairs_to_arrow
 from loopin_streams.windows.grains import BY_NAME, GRAINS
@@ -44,10 +45,30 @@ async def request_repairs(store: Store, windows: Iterable[WindowRef]) -> None:
     if not wanted:
         return
     now_ms = int(time() * 1000)
-    # Beyond every version there is: by a clock that is behind, a request would seem to be dealt with already.
-    [row] = await store.query(f"SELECT max(version) AS newest FROM {WINDOW_REPAIRS}")
-    version = max(2 * now_ms, int(row["newest"]) // 2 * 2 + 2)
+    version = await _next_version(store, now_ms)
     await _insert(store, [Request(window, version) for window in wanted], "", now_ms)
+
+
+async def request_repairs_since(store: Store, received_ms: int) -> None:
+    """Ask for every window to be recomputed that an event received since then (epoch ms) belongs to.
+
+    Raises:
+        StoreError: nothing was asked for.
+    """
+    starts = ", ".join(f"('{grain}', toDateTime({start}, 'UTC'))" for grain, start in START.items())
+    await store.command(
+        f"INSERT INTO {WINDOW_REPAIRS} (project, grain, start, outcome, version, _stored_at) "
+        "SELECT DISTINCT project, of.1, of.2, '', {version:UInt64}, now64(3) "
+        f"FROM events ARRAY JOIN [{starts}] AS of "
+        "WHERE received_at >= fromUnixTimestamp64Milli({since:Int64})",
+        {"version": await _next_version(store, int(time() * 1000)), "since": received_ms},
+    )
+
+
+async def _next_version(store: Store, now_ms: int) -> int:
+    """Beyond every version there is: by a clock that is behind, a request would seem to be dealt with."""
+    [row] = await store.query(f"SELECT max(version) AS newest FROM {WINDOW_REPAIRS}")
+    return max(2 * now_ms, int(row["newest"]) // 2 * 2 + 2)
 
 
 async def note_outcome(store: Store, requests: Sequence[Request], outcome: str) -> None:

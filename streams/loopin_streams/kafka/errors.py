@@ -12,10 +12,10 @@ class RefusedToOpen(Exception):
     """A partition whose marker and log do not fit; the text is one sentence that says what to do.
 
     Attributes:
-        code: stable reason: ``broker_refused``, ``topic_recreated``, ``log_starts_after_marker``,
-            ``marker_beyond_log``, ``marker_missing``, ``marker_unreadable``, ``partitions_changed``,
-            ``state_incomplete``, ``state_recreated``, ``state_unreadable``, ``state_version``,
-            ``transaction_left_open``.
+        code: stable reason: ``broker_refused``, ``internal_error``, ``topic_recreated``,
+            ``log_starts_after_marker``, ``marker_beyond_log``, ``marker_missing``, ``marker_unreadable``,
+            ``partitions_changed``, ``state_incomplete``, ``state_recreated``, ``state_unreadable``,
+            ``state_version``, ``transaction_left_open``.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -36,6 +36,10 @@ PERMANENT = (
 
 aiokafka's ``retriable`` does not tell: it is False for some errors that pass.
 """
+
+
+class AbsorbFailed(Exception):
+    """A job failed on a batch for a reason of its own, which is its cause; nothing of the batch is kept."""
 
 
 class Fenced(Exception):

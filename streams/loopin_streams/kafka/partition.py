@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from loopin_schemas.codec import encode
 from loopin_streams.kafka.batch import Batch
+from loopin_streams.kafka.errors import AbsorbFailed, RefusedToOpen
 from loopin_streams.kafka.job import Absorber, Message, Output
 from loopin_streams.kafka.marker import MARKER_KEY, STATE_VERSION, Marker
 from loopin_streams.kafka.meter import Meter, Meters
@@ -218,7 +219,13 @@ class OpenPartition:
         """Run in a thread, so that one slow batch holds up neither heartbeats nor revocations."""
         running = asyncio.get_running_loop().run_in_executor(_ABSORBING, work)
         self._running = running
-        return await asyncio.shield(running)
+        try:
+            return await asyncio.shield(running)
+        except (RefusedToOpen, OSError, MemoryError):
+            # A decision, the disk, and what only a new process mends: no defect of the job.
+            raise
+        except Exception as error:
+            raise AbsorbFailed(f"{type(error).__name__}: {error}") from error
 
     def _caught_up_ms(self) -> int | None:
         """A moment up to which the broker has said that all there is has been absorbed."""

@@ -16,7 +16,7 @@ from time import monotonic
 import structlog
 from aiokafka.errors import KafkaError
 
-from loopin_streams.kafka.errors import PERMANENT, Fenced, RefusedToOpen
+from loopin_streams.kafka.errors import PERMANENT, AbsorbFailed, Fenced, RefusedToOpen
 from loopin_streams.kafka.job import Absorber, Job
 from loopin_streams.kafka.marker import Counts, Marker
 from loopin_streams.kafka.meter import Meter, Meters
@@ -34,6 +34,9 @@ BROKER_ERRORS = (KafkaError, OSError, TimeoutError)
 
 RETRY_S = (0.5, 1.0, 2.0, 5.0)
 """Waits before a partition is opened again; the last one repeats, until something was committed."""
+
+DEFECT_TRIES = 3
+"""Failures of a job in a row, without progress, after which it leaves the partition alone."""
 
 Fatal = Callable[[BaseException], None]
 """Called once with the error that must end the process."""
@@ -230,6 +233,15 @@ class Runner:
             "permissions or limits, then restart the worker.",
         )
 
+    def _defect(self, partition: int, error: AbsorbFailed) -> RefusedToOpen:
+        """One batch that a job cannot take must not stop the other partitions; nothing of it is lost."""
+        return RefusedToOpen(
+            "internal_error",
+            f"Job {self.job.name} fails on the same records of partition {partition} again and again "
+            f"({error}), which is a defect of this program: report what the worker's log says of it, and "
+            f"restart the worker with a release that mends it before the records leave {self.topic}.",
+        )
+
     def _may_open(self, partition: int) -> bool:
         """Whether the task that asks is to open the partition still.
 
@@ -239,6 +251,8 @@ class Runner:
 
     async def _reopen(self, partition: int, closing: asyncio.Task[None], error: BaseException) -> None:
         await asyncio.shield(closing)
+        if isinstance(error, AbsorbFailed) and self._failures[partition] >= DEFECT_TRIES:
+            error = self._defect(partition, error)
         if isinstance(error, (RefusedToOpen, *PERMANENT)):
             if self._may_open(partition):
                 self._refuse(partition, self._refusal(partition, error))
@@ -334,10 +348,16 @@ class Runner:
             del self._closing[failed.partition]
 
     def _failed(self, failed: OpenPartition, error: BaseException) -> None:
-        """Work on a partition has ended: the broker's errors and refusals concern that partition only."""
+        """Work on a partition has ended: the broker, a refusal or a job's defect concern that one only."""
         partition = failed.partition
-        if isinstance(error, (*BROKER_ERRORS, RefusedToOpen)):
-            log.warning("partition_failed", job=self.job.name, partition=partition, reason=_said(error))
+        if isinstance(error, (*BROKER_ERRORS, RefusedToOpen, AbsorbFailed)):
+            log.warning(
+                "partition_failed",
+                job=self.job.name,
+                partition=partition,
+                reason=_said(error),
+                exc_info=error if isinstance(error, AbsorbFailed) else None,
+            )
             # Unless it was revoked before its task's end was told.
             if self._open.get(partition) is failed:
                 del self._open[partition]

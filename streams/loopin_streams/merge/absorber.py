@@ -120,7 +120,8 @@ class MergeAbsorber:
     def _look(self, output: Output) -> None:
         """Alerts of what has changed."""
         now_ms = self._now_ms()
-        for window in self._touched.values():
+        # Minutes first: what is wrong in one says more than the same in its hour, which is silent then.
+        for window in sorted(self._touched.values(), key=lambda window: window.grain.number):
             for alert in self._rule.look(window, now_ms):
                 key = f"{alert.project}:{alert.rule}".encode()
                 output.route(topics.ALERTS.name, 0, key, encode(alert))

@@ -8,7 +8,7 @@ from typing import Final
 
 from loopin_schemas.alert import Alert
 from loopin_streams.merge.merged_windows import MergedWindow
-from loopin_streams.windows.grains import HOUR_MS, MINUTE
+from loopin_streams.windows.grains import HOUR, HOUR_MS, MINUTE
 from loopin_streams.windows.operations import REASON, RECEIVED, REJECTED
 
 RULE: Final = "invalid_ratio"
@@ -17,13 +17,17 @@ CRITICAL_FROM: Final = 0.5
 """Share of refused records from which the alert is critical."""
 
 
+LOOKED_AT: Final = (MINUTE, HOUR)
+
+
 @dataclass(frozen=True, slots=True)
 class InvalidRatioLimits:
-    """Shares (0-1) of a minute's records that may be refused for one reason.
+    """Shares (0-1) of a minute's or an hour's records that may be refused for one reason.
 
     ``by_project`` replaces ``share`` under ``"project"`` or, before that, ``"project/reason"``. Fewer than
-    ``at_least`` refused records never alert. After an alert the same project and reason are silent for
-    ``quiet_ms`` of the broker's time.
+    ``at_least`` refused records never alert; a project with few in a minute has them in an hour. After an
+    alert the same project and reason are silent for ``quiet_ms`` of the broker's time, from the start of the
+    window that it was about.
     """
 
     share: float = 0.05
@@ -48,7 +52,7 @@ class InvalidRatio:
 
     def look(self, window: MergedWindow, now_ms: int) -> list[Alert]:
         """New alerts of a window that changed."""
-        if window.grain is not MINUTE or (REJECTED, "", "") not in window.cells:
+        if window.grain not in LOOKED_AT or (REJECTED, "", "") not in window.cells:
             return []
         received = window.count((RECEIVED, "", ""))
         reasons = [
@@ -78,15 +82,18 @@ class InvalidRatio:
         quiet = before is not None and window.start - before < self._limits.quiet_ms
         if refused < self._limits.at_least or share <= limit or quiet:
             return None
+        # An hour and its first minute begin at the same moment.
+        about = "" if window.grain is MINUTE else f":{window.grain.name}"
+        within = "a minute" if window.grain is MINUTE else "an hour"
         whose = f"of project {project}" if project else "that name no project"
         option = f" --project {project}" if project else ""
         return Alert(
-            id=f"{RULE}:{project}:{reason}:{window.start}",
+            id=f"{RULE}:{project}:{reason}:{window.start}{about}",
             rule=RULE,
             project=project,
             severity="critical" if share >= CRITICAL_FROM else "warning",
             message=(
-                f"{share:.1%} of the records {whose} were refused as {reason} within a minute (limit "
+                f"{share:.1%} of the records {whose} were refused as {reason} within {within} (limit "
                 f"{limit:.1%}): see `loopin dlq list --reason {reason}{option}`."
             ),
             observed=share,

@@ -6,8 +6,7 @@ import asyncio
 import gc
 import signal
 import threading
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,19 +14,16 @@ from functools import partial
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
-from loopin_streams.kafka.batch import Batch, Record
+from loopin_streams.kafka.batch import Batch
 from loopin_streams.kafka.errors import Fenced, RefusedToOpen
-from loopin_streams.kafka.job import Output
-from loopin_streams.kafka.marker import Marker
 from loopin_streams.kafka.partition import Limits, OpenPartition
 from loopin_streams.kafka.reader import Reader
-from loopin_streams.kafka.runner import Runner
-from loopin_streams.kafka.topic_admin import TopicAdmin
 from tests.streams.conftest import Run, Scenario
 from tests.streams.enrich.drafts import RawRecord
 from tests.streams.exactly_once import assert_exactly_once, event, mixed_events
 from tests.streams.installation import Installation, wait_until
 from tests.streams.kafka.crashed import leave_open
+from tests.streams.kafka.tally import Held, Hold, until
 
 EVENTS = 2000
 
@@ -218,113 +214,6 @@ def test_it_holds_that(side_by_side: Run, scenario: Scenario) -> None:
     side_by_side(scenario)
 
 
-class Tally:
-    """An absorber that only counts; ``at_opening`` is how many records it was restored from."""
-
-    def __init__(self) -> None:
-        self.at_opening = 0
-        self.marker: Marker | None = None
-        self.state: dict[bytes, bytes] = {}
-        self.closed = False
-        self.idling: bytes | None = None
-
-    def restore(self, topic: str, records: Sequence[Record]) -> None:
-        assert (topic, self.marker) == ("seen", None)
-        self.at_opening += len(records)
-
-    def opened(self, marker: Marker, state: Mapping[bytes, bytes]) -> None:
-        self.marker, self.state = marker, dict(state)
-
-    def absorb(self, records: Sequence[Record], position: int) -> Output:
-        assert not self.closed
-        output = Output()
-        output.counts.read = len(records)
-        output.add("seen", None, b"\0" * 8 * len(records))
-        output.add("enrich.state", b"at", b"%d" % position)
-        return output
-
-    def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
-        if self.idling is None:
-            return None
-        output = Output()
-        output.add("enrich.state", b"idle", self.idling)
-        self.idling = None
-        return output
-
-    def close(self) -> None:
-        assert not self.closed
-        self.closed = True
-
-
-class TallyJob:
-    """A job whose state is how many records its history has."""
-
-    name = "tally"
-    input = "events.raw"
-    state_topic = "enrich.state"
-    history = ("seen",)
-    outputs = ("events.enriched",)
-
-    def __init__(self) -> None:
-        self.made: list[Tally] = []
-
-    def open(self, partition: int, topic_id: str) -> Tally:
-        self.made.append(Tally())
-        return self.made[-1]
-
-
-@dataclass
-class Held:
-    """A runner in this process that owns partition 0."""
-
-    runner: Runner
-    job: TallyJob
-    failures: list[BaseException]
-
-    async def open(self) -> OpenPartition:
-        self.runner.assign([0])
-        return await self.found()
-
-    async def found(self) -> OpenPartition:
-        async with asyncio.timeout(60):
-            while (target := self.runner.partition(0)) is None:
-                assert not self.failures
-                await asyncio.sleep(0.01)
-        return target
-
-    async def absorb(self, start: int, end: int) -> None:
-        """Commit a range without records."""
-        target = await self.found()
-        target.submit(Batch(self.runner.topic, 0, start, end, ()))
-        deadline = time.monotonic() + 60
-        while target.durable < end and not self.failures:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.01)
-
-
-Hold = Callable[[], Held]
-
-
-@pytest.fixture
-async def hold(collected: None, installation: Installation) -> AsyncIterator[Hold]:
-    installation.publish(mixed_events(100))
-    topic_id = TopicAdmin(installation.settings).describe()["events.raw"].id
-    made: list[Held] = []
-
-    def make() -> Held:
-        failures: list[BaseException] = []
-        job = TallyJob()
-        runner = Runner(
-            installation.settings, job, topic_id, on_fatal=failures.append, limits=Limits(linger_s=0)
-        )
-        made.append(Held(runner, job, failures))
-        return made[-1]
-
-    yield make
-    for held in made:
-        await held.runner.stop()
-
-
 async def test_state_that_comes_back_untouched_is_kept(hold: Hold) -> None:
     held = hold()
     first = (await held.open()).absorber
@@ -359,13 +248,6 @@ async def test_a_partition_that_fails_just_as_it_is_given_up_opens_again(
     assert held.runner.opened == frozenset()
     assert (await held.open()) is not found
     await held.absorb(0, 5)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        # The runner has no event for it.
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 async def failing_commit(held: Held, monkeypatch: pytest.MonkeyPatch, error: Exception) -> OpenPartition:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loopin_schemas.alert import Alert
-from loopin_schemas.window import Cell, Window
+from loopin_schemas.window import Cell, Grain, Window
 from loopin_streams.merge.invalid_ratio import InvalidRatio, InvalidRatioLimits
 from loopin_streams.merge.merged_windows import MergedWindow, MergedWindows
 
@@ -126,12 +126,30 @@ def test_an_alert_is_followed_by_an_hour_of_silence_about_the_same() -> None:
     assert alerts(HOUR + MINUTE) == 0
 
 
-def test_hours_and_days_do_not_alert_again() -> None:
-    windows = MergedWindows()
-    cells = [Cell("records_received", "", "", 100), Cell("records_rejected", "", "", 99)]
-    cells.append(Cell("records_rejected", "reason", "a", 99))
-    parts = [Window(project="demo", grain=grain, start=0, cells=cells) for grain in ("hour", "day")]
-    assert [alert for window in windows.take(0, parts) for alert in looked(window)] == []
+def few(grain: Grain, number: int, *, start: int = T) -> MergedWindow:
+    """A window all of whose records are refused."""
+    cells = [Cell("records_received", "", "", number), Cell("records_rejected", "", "", number)]
+    cells.append(Cell("records_rejected", "reason", "a", number))
+    [window] = MergedWindows().take(0, [Window(project="demo", grain=grain, start=start, cells=cells)])
+    return window
+
+
+def test_a_project_with_few_records_in_a_minute_is_told_within_the_hour() -> None:
+    of = rule()
+    assert looked(few("minute", 19), of) == looked(few("hour", 19), of) == []
+    [alert] = looked(few("hour", 20), of)
+    assert "of project demo were refused as a within an hour" in alert.message
+    assert looked(few("hour", 40), of) == looked(few("minute", 20, start=T + 59 * MINUTE), of) == []
+    [again] = looked(few("hour", 20, start=T + HOUR), of)
+    assert again.id != alert.id
+    [other] = looked(few("minute", 20), rule())
+    assert other.id != alert.id, "the hour's first minute is another window"
+
+
+def test_an_hour_is_silent_about_its_minutes_and_days_always() -> None:
+    of = rule()
+    assert len(looked(few("minute", 50, start=T + 5 * MINUTE), of)) == 1
+    assert looked(few("hour", 50), of) == looked(few("day", 5000, start=T - T % (24 * HOUR)), of) == []
 
 
 def test_a_share_that_arrived_before_all_records_is_judged_when_those_are_there() -> None:

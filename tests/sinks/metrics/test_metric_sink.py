@@ -3,180 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
-import aiokafka
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
 
-from loopin_sinks.metric_sink import MetricSink
-from loopin_sinks.migrate import migrate
-from loopin_sinks.settings import SinkSettings
-from loopin_sinks.store import Store, StoreSettings
-from loopin_streams.kafka.topic_admin import TopicAdmin
 from tests.sinks.asking import until
 from tests.sinks.faulty_store import FaultyStore
-
-DAY_MS = 86_400_000
-TODAY_MS = int(time.time()) * 1000 // DAY_MS * DAY_MS
-
-
-class Broker(Protocol):
-    @property
-    def bootstrap(self) -> str: ...
-
-
-Row = tuple[str, int, int, bool]
-"""Value of the dimension, start, count, closed."""
-
-
-@dataclass
-class Metrics:
-    """The topic metrics of one installation, and the store behind it."""
-
-    settings: SinkSettings
-    store_settings: StoreSettings
-    store: Store
-    topic_id: str
-    producer: Producer
-    revision: int = 0
-    newest: dict[tuple[str, int], Row] = field(default_factory=dict)
-
-    def publish(
-        self,
-        value: str = "IN",
-        count: int = 1,
-        *,
-        start: int = TODAY_MS,
-        closed: bool = False,
-        revision: int | None = None,
-        partition: int = 0,
-    ) -> None:
-        """One window in a transaction of its own, as the merge does it."""
-        self.revision = self.revision + 1 if revision is None else revision
-        window = {
-            **{
-                "project": "demo",
-                "metric": "events",
-                "dimension": "country",
-                "value": value,
-                "grain": "hour",
-            },
-            **{"start": start, "count": count, "closed": closed, "revision": self.revision},
-        }
-        self.send(json.dumps(window).encode(), partition)
-        self.newest[value, start] = value, start, count, closed
-
-    def send(self, body: bytes | None, partition: int = 0, *, commit: bool = True) -> None:
-        self.producer.begin_transaction()
-        self.producer.produce(self.settings.topic("metrics"), body, partition=partition)
-        self.producer.flush(20)
-        if commit:
-            self.producer.commit_transaction(20)
-        else:
-            self.producer.abort_transaction(20)
-
-    def sink(self, store: Store | None = None, **changes: Any) -> MetricSink:
-        settings = self.settings.model_copy(update=changes)
-        return MetricSink(settings, store or self.store, self.store_settings.retention, self.topic_id)
-
-    async def stored(self) -> list[Row]:
-        """The newest row of each window."""
-        rows = await self.store.query(
-            "SELECT dimension_value AS v, start, count, closed FROM metric_windows FINAL ORDER BY v, start"
-        )
-        since = datetime(1970, 1, 1, tzinfo=UTC)
-        return [
-            (row["v"], int((row["start"] - since).total_seconds()) * 1000, row["count"], row["closed"])
-            for row in rows
-        ]
-
-    async def wait_stored(self) -> None:
-        """Until the newest revision of each window published is stored."""
-        expected = sorted(self.newest.values())
-        deadline = time.monotonic() + 180
-        while await self.stored() != expected:
-            assert time.monotonic() < deadline, f"{await self.stored()} is stored, not {expected}"
-            await asyncio.sleep(0.02)
-
-    def committed(self) -> list[int]:
-        """The group's committed offsets by partition, -1001 for none."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.settings.kafka_bootstrap,
-                "group.id": f"{self.settings.topic_prefix}clickhouse-metrics",
-            }
-        )
-        topic = self.settings.topic("metrics")
-        found = consumer.committed([TopicPartition(topic, partition) for partition in range(2)], 20)
-        consumer.close()
-        return [at.offset for at in found]
-
-    async def commit(self, offset: int, note: str) -> None:
-        """What a sink has left of partition 0; not by confluent-kafka, which adds a byte to the note."""
-        at = aiokafka.TopicPartition(self.settings.topic("metrics"), 0)
-        consumer = aiokafka.AIOKafkaConsumer(
-            bootstrap_servers=self.settings.kafka_bootstrap,
-            group_id=f"{self.settings.topic_prefix}clickhouse-metrics",
-            enable_auto_commit=False,
-        )
-        await consumer.start()
-        consumer.assign([at])
-        await consumer.commit({at: (offset, note)})
-        await consumer.stop()
-
-
-@pytest.fixture
-async def metrics(
-    kafka: Broker,
-    topic_prefix: str,
-    embedded: Store,
-    embedded_settings: StoreSettings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Metrics:
-    monkeypatch.setattr("loopin_sinks.metric_sink.RETRY_S", 0.05)
-    settings = SinkSettings.model_validate(
-        {
-            "kafka_bootstrap": kafka.bootstrap,
-            "topic_prefix": topic_prefix,
-            "partitions": 2,
-            "session_timeout_s": 6,
-            "metric_interval_s": 0.05,
-        }
-    )
-    admin = TopicAdmin(settings)
-    admin.apply()
-    await migrate(embedded, embedded_settings)
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{topic_prefix}writer"})
-    producer.init_transactions(20)
-    return Metrics(settings, embedded_settings, embedded, admin.describe()["metrics"].id, producer)
-
-
-@asynccontextmanager
-async def running(sink: MetricSink) -> AsyncIterator[asyncio.Task[None]]:
-    """The sink at work; stopped at the end as its role stops it."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(sink.run(stop))
-    try:
-        yield task
-    finally:
-        stop.set()
-        async with asyncio.timeout(15):
-            await asyncio.gather(task, return_exceptions=task.cancelled())
-
-
-async def caught_up(sink: MetricSink, ends: dict[int, int]) -> None:
-    """Until the sink has stored all below these offsets."""
-    deadline = time.monotonic() + 180
-    while not (found := await sink.positions()).items() >= ends.items():
-        assert time.monotonic() < deadline, found
-        await asyncio.sleep(0.02)
+from tests.sinks.metrics.topic import DAY_MS, TODAY_MS, Metrics, caught_up, running
 
 
 async def test_the_newest_revision_of_each_window_is_stored(metrics: Metrics) -> None:
@@ -215,8 +49,8 @@ async def test_a_sink_goes_on_where_the_one_before_it_has_stored(metrics: Metric
     metrics.publish("IN", 1)
     async with running(metrics.sink()):
         await metrics.wait_stored()
-    # Behind each record there is its transaction's mark.
-    assert metrics.committed() == [1, -1001]
+    # Behind each record there is its transaction's mark, which may have come already.
+    assert metrics.committed() in ([1, -1001], [2, -1001])
     metrics.publish("IN", 2)
     metrics.publish("DE", 3, partition=1)
     again = metrics.sink()
@@ -259,7 +93,7 @@ async def test_what_was_read_is_stored_before_a_sink_stops(metrics: Metrics) -> 
         await until(lambda: sink.read_records == 1, "it is read")
         assert await metrics.stored() == []
     await metrics.wait_stored()
-    assert metrics.committed() == [1, -1001]
+    assert metrics.committed() in ([1, -1001], [2, -1001])
 
 
 async def test_a_sink_that_is_killed_after_its_insert_loses_nothing_and_counts_nothing_twice(
@@ -282,7 +116,7 @@ async def test_a_sink_that_is_killed_after_its_insert_loses_nothing_and_counts_n
     metrics.publish("DE", 6)
     async with running(metrics.sink()):
         await metrics.wait_stored()
-    assert metrics.committed()[0] == 3
+    assert metrics.committed()[0] in (3, 4)
 
 
 async def test_while_the_store_is_away_windows_wait_and_none_is_lost(metrics: Metrics) -> None:
@@ -300,7 +134,7 @@ async def test_while_the_store_is_away_windows_wait_and_none_is_lost(metrics: Me
         await metrics.wait_stored()
         await until(lambda: sink.failing is None, "it says no more")
         assert sink.stored_rows == 2, "of each window the newest"
-    assert metrics.committed() == [3, 1]
+    assert metrics.committed() in ([3, 1], [3, 2], [4, 1], [4, 2])
 
 
 async def test_a_sink_that_is_stopped_while_the_store_is_away_leaves_it_to_the_next(metrics: Metrics) -> None:
