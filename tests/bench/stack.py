@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from unittest.mock import patch
@@ -30,6 +30,8 @@ from loopin_deploy.supervisor import Supervisor, cancelled_by_sigterm
 from tests.bench.inserts import FOLDER_SETTING, Inserted
 from tests.bench.messages import PROJECT, closing_messages
 from tests.bench.subject import Order, end_with_the_bench, say
+
+_ROLE = stack._role
 
 POLL_S = 0.02
 QUIET_S = 6.0
@@ -146,10 +148,11 @@ def _cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _role(name: str, environment: dict[str, str], ready: str) -> Child:
+def _role(name: str, environment: dict[str, str], url: str) -> Child:
     """As ``running_stack`` makes it, but for the store's notes."""
-    module = ["tests.bench.recorded_store"] if name == "store" else ["loopin_deploy", "run", name]
-    return Child(name, [sys.executable, "-m", *module], env=environment, ready=ready)
+    child = _ROLE(name, environment, url)
+    noting = [sys.executable, "-m", "tests.bench.recorded_store"]
+    return replace(child, argv=noting) if name == "store" else child
 
 
 def _notice(sentence: str) -> None:

@@ -1,4 +1,4 @@
-"""J0 and J1 once, with few events, on this project: the harness, the jobs and their check."""
+"""J0, J1 and J2 once, with few events, on this project: the harness, the jobs and their check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.bench import oracle
 from tests.bench.bench import Bench
 from tests.bench.broker import Broker
 from tests.bench.closed import ClosedJob, run_closed
-from tests.bench.jobs import parse, windows
+from tests.bench.jobs import parse, whole, windows
 from tests.bench.measure import ProcessTree
 
 EVENTS = 2000
@@ -28,7 +28,7 @@ def bench(kafka: LocalKafka, tmp_path: Path) -> Iterator[Bench]:
         yield Bench(broker, ("loopin",), runs=1, scale=1.0, logs=tmp_path, tell=print)
 
 
-@pytest.mark.parametrize("job", [parse.JOB, windows.JOB], ids=["J0", "J1"])
+@pytest.mark.parametrize("job", [parse.JOB, windows.JOB, whole.JOB], ids=["J0", "J1", "J2"])
 def test_this_project_does_the_job_and_equals_the_oracle(bench: Bench, job: ClosedJob) -> None:
     run_closed(replace(job, events={"": EVENTS}), bench)
 
