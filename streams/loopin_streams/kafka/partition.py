@@ -39,7 +39,7 @@ class Limits:
     idle_s: float = 1.0
     max_events: int = 5000
     max_bytes: int = 8 << 20
-    max_waiting_events: int = 20_000
+    max_waiting_events: int = 10_000
     max_waiting_bytes: int = 32 << 20
     max_bytes_in_all: int = 128 << 20
 
