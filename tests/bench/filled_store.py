@@ -61,7 +61,8 @@ FROM (SELECT number + {begin:Int64} AS n FROM numbers({count:UInt64}))
 
 
 async def main(folder: Path, events: int) -> None:
-    settings = StoreSettings(data_dir=folder)
+    # How long a query takes is what is asked, also where a user would be told that it takes too long.
+    settings = StoreSettings(data_dir=folder, query_timeout_s=600)
     store = open_store(settings)
     await migrate(store, settings)
     now = datetime.now(UTC)
