@@ -29,6 +29,9 @@ app.command()(replay)
 WIDE = 120
 """Terminal columns from which on the list has room for the messages."""
 
+ROOMY = 100
+"""Terminal columns from which on it has room for a time in one line, and the sizes."""
+
 SLACK = 5_000
 """Letters read before those that are not listed are let go of."""
 
@@ -44,14 +47,15 @@ def list_letters(
     """List them, newest first."""
     selection = Selection(reason=reason, project=project, since=since_ms(since, int(time() * 1000)))
     number, newest, replays = asyncio.run(_newest(kafka_settings(data), selection, limit))
-    wide = out.width >= WIDE
+    wide, roomy = out.width >= WIDE, out.width >= ROOMY
     table = Table(
         Column("id", no_wrap=True),
-        "seen",
-        "reason",
-        "field",
-        "project",
-        "bytes",
+        # The day above the time leaves room for what the other commands are told.
+        Column("seen", max_width=None if roomy else 10),
+        Column("reason", overflow="fold"),
+        Column("field", overflow="fold"),
+        Column("project", overflow="fold"),
+        *([Column("bytes", justify="right")] if roomy else []),
         "replayed",
         *(["message"] if wide else []),
     )
@@ -59,11 +63,11 @@ def list_letters(
         letter = found.letter
         row = [
             str(found.id),
-            to_iso(letter.last_seen)[:19],
+            to_iso(letter.last_seen)[:19].replace("T", " "),
             letter.reason,
             letter.field or "-",
             letter.project or "-",
-            f"{letter.size:,}",
+            *([f"{letter.size:,}"] if roomy else []),
             _when(replays.get(letter.place), wide),
         ]
         table.add_row(*map(verbatim, [*row, *([letter.message] if wide else [])]))

@@ -93,7 +93,7 @@ def test_the_newest_come_first_and_filters_choose(loopin: Loopin, broker: str, d
     assert ids("--since", "1h") == []
     assert "4 dead letters" in loopin("dlq", "list", "--limit", "1").out
     assert loopin("dlq", "list", "--limit", "0").code == 2
-    assert "2023-11-14T22:18:20" in loopin("dlq", "list").out
+    assert "2023-11-14 22:18:20" in loopin("dlq", "list").out
 
 
 def test_nothing_in_a_record_steers_the_terminal(loopin: Loopin, broker: str, dlq: str) -> None:
@@ -125,6 +125,15 @@ def test_an_id_is_whole_on_a_narrow_terminal(
 
     assert all(f" 1:{offset} " in ran.out for offset in range(12))
     assert max(map(len, ran.out.splitlines())) <= 60
+
+
+def test_reasons_are_whole_on_a_usual_terminal(
+    loopin: Loopin, broker: str, dlq: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    publish(broker, dlq, [letter(project="default", field="distinct_id", reason="distinct_id_forbidden")])
+    [row] = [line for line in loopin("dlq", "list").out.splitlines() if "│ 1:0 " in line]
+    assert " distinct_id_forbidden │ distinct_id │ default │" in row
 
 
 def test_one_is_shown_whole(loopin: Loopin, broker: str, dlq: str) -> None:
