@@ -18,6 +18,7 @@ from loopin_streams.kafka.batch import Batch
 from loopin_streams.kafka.errors import Fenced, RefusedToOpen
 from loopin_streams.kafka.partition import Limits, OpenPartition
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.worker import EXIT_FAILED
 from tests.streams.conftest import Run, Scenario
 from tests.streams.enrich.drafts import RawRecord
 from tests.streams.exactly_once import assert_exactly_once, event, mixed_events
@@ -140,14 +141,15 @@ def workers_join_and_leave_while_events_flow(installation: Installation) -> None
         installation.wait_absorbed(1)
         second = installation.start()
         wait_until(lambda: second.opened() >= 1, "the second worker has a partition")
-        assert first.terminate() == 0
+        # On a machine that stalls for longer than the session it was fenced, and has ended by itself.
+        assert first.terminate() in (0, EXIT_FAILED)
         wait_until(lambda: second.opened() >= 2, "the second worker has both partitions")
         third = installation.start()
         wait_until(lambda: third.opened() >= 1, "the third worker has a partition")
         second.send(signal.SIGKILL)
         wait_until(lambda: third.opened() >= 2, "the third worker has both partitions")
     installation.wait_absorbed(published())
-    assert third.terminate() == 0
+    assert third.terminate() == 0, third.said()
     assert_exactly_once(installation.read_all())
 
 
