@@ -28,7 +28,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from loopin_schemas.codec import decode, version_of
-from loopin_schemas.topics import METRICS
+from loopin_schemas.topics import METRICS, RAW
 from loopin_schemas.window import MetricWindow
 from loopin_sinks.place import committed
 from loopin_sinks.progress import Progress
@@ -47,8 +47,9 @@ RETRY_S = 2.0
 MAX_WAITING = 50_000
 """Windows that wait for an insert; then nothing more is read."""
 
-MERGE_LAG_MS = 86_400_000
-"""How long after an event was received the window that counts it is published, at the most."""
+MERGE_LAG_MS = RAW.retention_ms or 0
+"""How long after an event was received a window that counts it may be published: a worker that was away works
+off what is left of the input."""
 
 WINDOW_VERSION = 1
 """Newest format of a window that this release reads."""
@@ -170,10 +171,12 @@ class MetricSink(ConsumerRebalanceListener):
         self._passed[at] = start if begins or found is None else max(start, found.offset)
         self._consumer.seek(at, self._passed[at])
         stored_ms = note.stored_ms if note is not None else None
+        if stored_ms is not None:
+            self._read_ms[at] = stored_ms
         if found is not None and (begins or found.offset < start):
             self._miss(at, stored_ms or 0)
-        elif stored_ms is not None:
-            self._read_ms[at] = stored_ms
+            # With the request made, whoever comes next has missed nothing.
+            self._read_up_to[at] = self._passed[at]
 
     def _miss(self, at: TopicPartition, since_ms: int) -> None:
         """Records received after ``since_ms`` (epoch ms) have gone before they were stored."""

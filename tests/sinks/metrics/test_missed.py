@@ -80,6 +80,26 @@ async def test_what_was_removed_while_no_sink_ran(metrics: Metrics) -> None:
         assert await asked_for(metrics.store) == ITS_WINDOWS
 
 
+async def test_it_is_asked_for_once(metrics: Metrics) -> None:
+    await store_two(metrics.store)
+    async with running(metrics.sink()):
+        metrics.publish("IN", 1)
+        await metrics.wait_stored()
+    metrics.publish("IN", 2)
+    remove(metrics, 0)
+    # Nothing is left to read, nor does anything come.
+    async with running(metrics.sink()):
+        await until(lambda: metrics.committed()[0] == 4, "it is noted")
+    assert await asked_for(metrics.store) == ITS_WINDOWS
+    [before] = await metrics.store.query("SELECT max(version) AS newest FROM window_repairs")
+    sink = metrics.sink()
+    async with running(sink):
+        await caught_up(sink, {0: 4})
+        metrics.publish("IN", 3)
+        await metrics.wait_stored()
+    assert [before] == await metrics.store.query("SELECT max(version) AS newest FROM window_repairs")
+
+
 async def test_nothing_is_asked_for_where_nothing_was_missed(metrics: Metrics) -> None:
     await store_two(metrics.store)
     for count in (1, 2):
