@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -93,7 +94,8 @@ class DiskStore:
         options.set_block_based_table_factory(blocks)
         self._folder = folder
         self._batch = WriteBatch
-        self._db: Rdict = Rdict(str(folder), options, access_type=AccessType.read_write())
+        with _disk():
+            self._db: Rdict = Rdict(str(folder), options, access_type=AccessType.read_write())
         unlogged = WriteOptions()
         # A crash loses nothing: the next opening restores from the topic.
         unlogged.disable_wal = True  # type: ignore[method-assign, assignment] # the stub says method
@@ -102,7 +104,8 @@ class DiskStore:
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         # Untyped: the library's get takes one key or many.
-        found: Any = self._db.get(list(keys))
+        with _disk():
+            found: Any = self._db.get(list(keys))
         return list(found)
 
     def put(self, items: Iterable[tuple[bytes, bytes]]) -> None:
@@ -112,12 +115,14 @@ class DiskStore:
         batch = self._batch(raw_mode=True)
         for key, value in values.items():
             batch.put(key, value)
-        self._db.write(batch)
+        with _disk():
+            self._db.write(batch)
 
     def delete(self, key: bytes) -> None:
-        if self._db.get(key) is not None:
+        if self.get([key]) != [None]:
             self._size -= 1
-            del self._db[key]
+            with _disk():
+                del self._db[key]
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         # Untyped: the library's keys and values are of any kind.
@@ -128,5 +133,20 @@ class DiskStore:
         return self._size
 
     def close(self) -> None:
-        self._db.close()
+        # It writes out what it holds, which a full disk refuses, and which nobody will read.
+        with suppress(OSError), _disk():
+            self._db.close()
+        # What could not be closed ends with the object, and lets the folder be opened again.
+        del self._db
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """The library raises a bare ``Exception`` for everything: a full or broken disk is an ``OSError``."""
+    try:
+        yield
+    except Exception as error:
+        if str(error).startswith("IO error"):
+            raise OSError(str(error)) from error
+        raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +65,39 @@ def test_closing_leaves_nothing_on_disk(tmp_path: Path) -> None:
     store.put((b"%d" % at, b"x" * 1000) for at in range(1000))
     store.close()
     assert list(tmp_path.iterdir()) == []
+
+
+FULL = """
+import os, resource, sys
+from pathlib import Path
+from loopin_streams.state.keyed_store import DiskStore
+folder = Path(sys.argv[1])
+store = DiskStore(folder, 1)
+# A file that may not grow stands for a disk that is full.
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+try:
+    while True:
+        store.put((os.urandom(16), os.urandom(1000)) for _ in range(1000))
+except OSError as error:
+    kept = error
+store.close()
+print("full:", kept, folder.exists())
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+again = DiskStore(folder, 1)
+again.put([(b"a", b"1")])
+print("again:", again.get([b"a"]))
+again.close()
+"""
+
+
+def test_a_full_disk_is_the_disks_error_and_the_store_opens_again_when_there_is_room(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FULL, str(tmp_path / "store")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    full, again = done.stdout.splitlines()
+    assert full.startswith("full: IO error: ")
+    assert full.endswith(" False")
+    assert again == "again: [b'1']"
 
 
 class SameAnswers(RuleBasedStateMachine):
