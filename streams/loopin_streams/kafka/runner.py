@@ -250,7 +250,12 @@ class Runner:
         return self._opening.get(partition) is asyncio.current_task()
 
     async def _reopen(self, partition: int, closing: asyncio.Task[None], error: BaseException) -> None:
-        await asyncio.shield(closing)
+        try:
+            await asyncio.shield(closing)
+        except Exception as failure:
+            # What cannot be let go of must not be opened beside itself.
+            self._on_fatal(failure)
+            return
         if isinstance(error, AbsorbFailed) and self._failures[partition] >= DEFECT_TRIES:
             error = self._defect(partition, error)
         if isinstance(error, (RefusedToOpen, *PERMANENT)):

@@ -16,8 +16,8 @@ RULE: Final = "invalid_ratio"
 CRITICAL_FROM: Final = 0.5
 """Share of refused records from which the alert is critical."""
 
-
 LOOKED_AT: Final = (MINUTE, HOUR)
+"""Grains of the windows that are judged; of a day, the alert would come when it no longer helps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
@@ -20,6 +20,7 @@ class Defective:
     """Makes a job fail on whatever it is given of partition 0, so many times."""
 
     failures: float
+    error: Exception = field(default_factory=lambda: ZeroDivisionError("a defect of the job"))
     tried: int = 0
 
     def break_(self, monkeypatch: pytest.MonkeyPatch, job: TallyJob) -> None:
@@ -35,7 +36,7 @@ class Defective:
     def _absorb(self, right: Callable[..., Output], records: Sequence[Record], position: int) -> Output:
         self.tried += 1
         if self.tried <= self.failures:
-            raise ZeroDivisionError("a defect of the job")
+            raise self.error
         return right(records, position)
 
 
@@ -80,6 +81,31 @@ async def test_a_job_that_failed_in_passing_goes_on_with_the_same_records(
     held.runner.assign([0])
     await offer(held, lambda: held.runner.durable(0) == 5)
     assert (held.runner.refused(), held.failures) == (None, [])
+
+
+async def test_a_full_disk_is_waited_for(hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, defective = hold(), Defective(7, OSError("IO error: No space left on device"))
+    defective.break_(monkeypatch, held.job)
+    held.runner.assign([0])
+    await offer(held, lambda: held.runner.durable(0) == 5)
+    assert (held.runner.refused(), held.failures, defective.tried) == (None, [], 8)
+
+
+async def test_a_state_that_cannot_be_let_go_of_ends_the_process(
+    hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, defective = hold(), Defective(1)
+    defective.break_(monkeypatch, held.job)
+    found = await held.open()
+
+    def close() -> None:
+        monkeypatch.undo()
+        raise RuntimeError("it stays")
+
+    monkeypatch.setattr(found.absorber, "close", close)
+    found.submit(Batch(held.runner.topic, 0, 0, 5, ()))
+    await until(lambda: held.failures)
+    assert [str(failure) for failure in held.failures] == ["it stays"]
 
 
 async def test_memory_that_is_used_up_ends_the_process(hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
