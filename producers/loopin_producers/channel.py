@@ -24,6 +24,10 @@ Done = Callable[[DeliveryFailed | None, int, int], None]
 
 _POLL_S = 0.1
 _PURGE_S = 2.0
+_LOOK_S = 0.02
+
+_FINAL = frozenset({"MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "_INVALID_ARG", "RECORD_LIST_TOO_LARGE"})
+"""What the broker, or librdkafka, says of a record that it will never take."""
 
 FIXED: Mapping[str, Any] = {
     # A user's events stay in order in one partition, whoever publishes them.
@@ -66,18 +70,36 @@ class Channel:
     Every accepted record is settled exactly once, delivered or failed. ``Done`` callbacks run in the
     background thread; one that raises is logged. Safe to share by threads, not by processes.
 
+    Args:
+        config: librdkafka's configuration.
+        only_failures: call ``done`` for records that failed only. A callback takes the interpreter from the
+            caller's threads for every record: half of what ``capture()`` costs at its 99th percentile.
+        on_down: called in the background thread when no broker can be reached.
+
     Raises:
         InvalidConfiguration: librdkafka refuses the options.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *,
+        only_failures: bool = False,
+        on_down: Callable[[], object] | None = None,
+    ) -> None:
         self._fatal = threading.Event()
         # The callback holds the flag, not the channel: a cycle would keep the connections open until a
         # garbage collection.
-        self._config = {**config, "error_cb": partial(_on_error, self._fatal)}
-        self._producer = self._make_producer()
+        self._config = {
+            **config,
+            "error_cb": partial(_on_error, self._fatal, on_down),
+            "delivery.report.only.error": only_failures,
+        }
+        self._producer: Producer | None = self._make_producer()
+        self._retired: Producer | None = None
         self._settled = threading.Condition()
-        self._accepted = self._delivered = self._failed = 0
+        self._accepted = self._failed = self._pending = 0
+        self._only_failures = only_failures
         self._closing = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="loopin-delivery", daemon=True)
@@ -93,10 +115,14 @@ class Channel:
     def counts(self) -> tuple[int, int, int]:
         """Records queued, delivered and failed so far."""
         with self._settled:
-            return self._queued(), self._delivered, self._failed
+            queued = self._queued()
+            return queued, self._accepted - self._failed - queued, self._failed
 
     def _queued(self) -> int:
-        return self._accepted - self._delivered - self._failed
+        if not self._only_failures:
+            return self._pending
+        # Nobody tells of a success; librdkafka knows how many it still has.
+        return sum(len(producer) for producer in (self._producer, self._retired) if producer is not None)
 
     def send(self, topic: str, key: bytes | None, value: bytes, done: Done) -> None:
         """Queue a record; returns at once.
@@ -107,10 +133,11 @@ class Channel:
             DeliveryFailed: the producer cannot take this record at all (e.g. it is too large).
         """
         with self._settled:
-            if self._closing:
+            producer = self._producer
+            if self._closing or producer is None:
                 raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
             self._accepted += 1
-            producer = self._producer
+            self._pending += 1
         try:
             producer.produce(topic, value=value, key=key, on_delivery=partial(self._settle, done))
         except BufferError:
@@ -125,14 +152,25 @@ class Channel:
     def _withdraw(self) -> None:
         with self._settled:
             self._accepted -= 1
+            self._pending -= 1
             self._settled.notify_all()
 
     def wait_below(self, limit: int, timeout: float) -> bool:
         """Wait until fewer than ``limit`` records are queued; False when ``timeout`` (s) passes first."""
-        if threading.current_thread() is self._thread:
-            return self._queued() < limit  # a callback that waited here would wait for itself
+        deadline = time.monotonic() + timeout
         with self._settled:
-            return self._settled.wait_for(lambda: self._queued() < limit, timeout)
+            while self._queued() >= limit:
+                left = deadline - time.monotonic()
+                # A callback that waited here would wait for itself.
+                if left <= 0 or threading.current_thread() is self._thread:
+                    return False
+                self._settled.wait(min(left, _LOOK_S) if self._only_failures else left)
+            return True
+
+    def purge(self, *, in_flight: bool) -> None:
+        """Fail what waits to be sent, and ``in_flight`` also what the broker may already have."""
+        if self._producer is not None:
+            self._producer.purge(in_queue=True, in_flight=in_flight, blocking=False)
 
     def close(self, timeout: float) -> int:
         """Deliver what is queued within ``timeout`` (s), fail the rest, stop. Returns how many failed."""
@@ -141,7 +179,7 @@ class Channel:
         self.wait_below(1, timeout)
         unsent = self.counts[0]
         if unsent:
-            self._producer.purge()
+            self.purge(in_flight=True)
             self.wait_below(1, _PURGE_S)
         self._stop.set()
         if threading.current_thread() is not self._thread:
@@ -155,22 +193,30 @@ class Channel:
         Its threads do not exist here, and librdkafka's destructor would wait for them, so it must never
         run: one reference is leaked on purpose.
         """
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))
+        for producer in (self._producer, self._retired):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(producer))
 
     def _serve(self) -> None:
         while not self._stop.is_set():
-            self._producer.poll(_POLL_S)
+            if self._producer is not None:
+                self._producer.poll(_POLL_S)
             if self._fatal.is_set():
                 self._replace_producer()
 
     def _replace_producer(self) -> None:
         """An idempotent producer is of no use after a fatal error; what it held is reported as failed."""
-        failed, self._producer = self._producer, self._make_producer()
+        failed = self._producer
+        if failed is None:
+            return
+        with self._settled:
+            self._retired, self._producer = failed, self._make_producer()
         self._fatal.clear()
         failed.purge()
         deadline = time.monotonic() + _PURGE_S
         while len(failed) and time.monotonic() < deadline:
             failed.poll(_POLL_S)
+        with self._settled:
+            self._retired = None
 
     def _settle(self, done: Done, error: KafkaError | None, message: Message) -> None:
         failure = None if error is None else _delivery_failed(error)
@@ -180,23 +226,25 @@ class Channel:
             logger.exception("A delivery callback raised; the event itself is not affected.")
         finally:
             with self._settled:
-                if failure is None:
-                    self._delivered += 1
-                else:
+                self._pending -= 1
+                if failure is not None:
                     self._failed += 1
                 self._settled.notify_all()
 
 
-def _on_error(fatal: threading.Event, error: KafkaError) -> None:
+def _on_error(fatal: threading.Event, on_down: Callable[[], object] | None, error: KafkaError) -> None:
     kafka_logger.warning("Kafka: %s", error.str())
     if error.fatal():
         fatal.set()
+    elif error.code() == KafkaError._ALL_BROKERS_DOWN and on_down is not None:
+        on_down()
 
 
 def _delivery_failed(error: KafkaError) -> DeliveryFailed:
+    final = error.name() in _FINAL
+    advice = "make it smaller" if final else "check the broker and the topic, then send it again"
     return DeliveryFailed(
-        f"Event not delivered: {error.str()}; check the broker and the topic, then send it again.",
-        kafka_error=error.name(),
+        f"Event not delivered: {error.str()}; {advice}.", kafka_error=error.name(), final=final
     )
 
 

@@ -9,64 +9,96 @@
 
 from __future__ import annotations
 
-import atexit
-import multiprocessing
 import os
+import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
-from multiprocessing.util import Finalize
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import UUID
-from weakref import WeakSet
 
+from loopin_producers import context, exits
 from loopin_producers.channel import Channel, Done, logger, producer_config
-from loopin_producers.errors import ClientClosed, DeliveryFailed, InvalidConfiguration, LoopinError
+from loopin_producers.connection import Connection, MakeTransport, Ways
+from loopin_producers.delivery import Hooks
+from loopin_producers.errors import DeliveryFailed, HookFailed, InvalidConfiguration, LoopinError
 from loopin_producers.event_builder import Timestamp, build_event
+from loopin_producers.http_transport import HttpTransport, check_target
+from loopin_producers.kafka_transport import KafkaTransport
+from loopin_producers.options import BeforeSend, Filters, OptOut
 from loopin_producers.properties import plain_text
+from loopin_producers.spool import Spool, SpooledRecord
+from loopin_producers.spool.folder import default_folder, folder_of
+from loopin_producers.spool.spool import DEFAULT_BYTES, SMALLEST_BYTES
+from loopin_producers.typed_event import TypedEvent
+from loopin_producers.uuid7 import uuid7
 from loopin_schemas import Event, InvalidEvent, Source, encode
+from loopin_schemas.sampling import sampled
 from loopin_schemas.topics import RAW, event_key
 from loopin_schemas.validation import check_project, check_size
 
-EXIT_TIMEOUT_S = 10.0
-"""How long the end of the process waits for clients that were not shut down."""
-
 _FALSE = frozenset({"0", "false", "no", "off"})
+_BY_KEY = "by-key"
+"""Stands for the project where the API tells it from the key."""
 
 
 class Stats(NamedTuple):
-    """Events of one client in this process: waiting, acknowledged, refused by the broker, never queued."""
+    """Events of one client in this process.
+
+    Not acknowledged yet, wherever they wait; acknowledged; refused for ever; dropped for want of room or
+    after the shutdown; and of those not acknowledged, how many wait on disk.
+    """
 
     queued: int
     delivered: int
     failed: int
     dropped: int
+    spooled: int = 0
 
 
 class Loopin:
-    """Publishes events to Kafka, from any thread and from forked children.
+    """Publishes events, from any thread and from forked children: to Kafka, or over HTTP to the API.
 
     Arguments left out come from the environment: ``LOOPIN_KAFKA_BOOTSTRAP`` (default 127.0.0.1:9092),
-    ``LOOPIN_PROJECT``, ``LOOPIN_TOPIC_PREFIX``, and ``LOOPIN_ENABLED`` or ``ANALYTICS_ENABLED`` (false
-    switches publishing off; events are still checked).
+    ``LOOPIN_PROJECT``, ``LOOPIN_TOPIC_PREFIX``, ``LOOPIN_URL``, ``LOOPIN_API_KEY``, ``LOOPIN_SPOOL_DIR``, and
+    ``LOOPIN_ENABLED`` or ``ANALYTICS_ENABLED`` (false switches publishing off; events are still checked).
 
     Args:
         bootstrap_servers: host:port of the brokers, comma separated.
-        project: the tenant that the events belong to.
+        project: the tenant that the events belong to; over HTTP the key tells.
+        url: address of the API, for HTTP instead of Kafka.
+        api_key: a write key, for HTTP.
         topic_prefix: put before the topic's name.
-        on_error: called with a ``LoopinError`` for each event that was dropped or not delivered.
-        on_delivery: called with an event's uuid, partition and offset once the broker has acknowledged it.
-        max_queue_size: events that may wait for the broker; one more is dropped.
+        before_send: a function, or several in turn, that gets each event as a dict and returns what to send
+            instead, None for nothing. One that raises drops the event: it may have been there to remove
+            something.
+        super_properties: properties of every event, unless the event or its context names them.
+        sample_rate: share of the users (0-1) whose events are sent; all events of a user or none.
+        opt_out: users who are not tracked: a collection of distinct_ids, or a test of one.
+        on_error: called with a ``LoopinError`` for each event that was dropped or refused.
+        on_delivery: called with an event's uuid, partition and offset once it is acknowledged (-1 and -1
+            over HTTP); costs ``capture()`` some time.
+        on_drop: called with how many events were dropped for want of room, and the reason's code.
+        max_queue_size: events in memory that may wait; more go to the spool, or without one are dropped.
+        flush_interval: how long (s) an event may wait for others to go with; 0.01 for Kafka, 0.5 for HTTP.
+        delivery_timeout: how long (s) an event is tried before it goes to the spool, or fails.
+        durable: write every event to the spool before ``capture()`` returns, so that kill -9 loses none.
+        spool: False keeps nothing on disk.
+        spool_dir: folder for events that wait; shared by the processes of a user.
+        spool_max_bytes: bound on it, for all processes together; what is older is kept.
         disabled: True publishes nothing.
+        debug: log what happens to every event.
         config: further librdkafka options, e.g. security.
 
-    Callbacks run in a background thread, ``QueueFull`` and ``ClientClosed`` in the caller's; one that
-    raises is logged.
+    Callbacks run in a background thread, or in the caller's for what is decided there; one that raises is
+    logged.
 
     Raises:
         InvalidEvent: no usable project.
-        InvalidConfiguration: options that librdkafka refuses or that would break the order of events.
+        InvalidConfiguration: options that cannot work, or would break the order of events.
     """
 
     def __init__(
@@ -74,40 +106,108 @@ class Loopin:
         bootstrap_servers: str | None = None,
         project: str | None = None,
         *,
+        url: str | None = None,
+        api_key: str | None = None,
         topic_prefix: str | None = None,
+        before_send: BeforeSend | Sequence[BeforeSend] | None = None,
+        super_properties: Mapping[str, Any] | None = None,
+        sample_rate: float = 1.0,
+        opt_out: OptOut | None = None,
         on_error: Callable[[LoopinError], object] | None = None,
         on_delivery: Callable[[str, int, int], object] | None = None,
+        on_drop: Callable[[int, str], object] | None = None,
         max_queue_size: int = 100_000,
+        flush_interval: float | None = None,
+        delivery_timeout: float = 30.0,
+        durable: bool = False,
+        spool: bool = True,
+        spool_dir: str | Path | None = None,
+        spool_max_bytes: int = DEFAULT_BYTES,
         disabled: bool | None = None,
+        debug: bool = False,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         self.disabled = _disabled_by_environment() if disabled is None else disabled
-        self.project = _project(project, self.disabled)
+        self._url = url or (None if bootstrap_servers else os.environ.get("LOOPIN_URL") or None)
+        self.project = _project(project, self.disabled, by_key=self._url is not None)
+        self.debug = debug
         prefix = os.environ.get("LOOPIN_TOPIC_PREFIX", "loopin.") if topic_prefix is None else topic_prefix
         self.topic = f"{prefix}{RAW.name}"
         if max_queue_size < 1:
             raise InvalidConfiguration("Raise max_queue_size to at least 1.")
+        if spool_max_bytes < SMALLEST_BYTES:
+            raise InvalidConfiguration(f"Raise spool_max_bytes to at least {SMALLEST_BYTES}.")
+        if durable and not spool:
+            raise InvalidConfiguration("Leave spool on: durable=True writes events there.")
         self.max_queue_size = max_queue_size
+        self._filters = Filters.of(before_send, super_properties, sample_rate, opt_out)
+        self._on_error, self._on_delivery, self._on_drop = on_error, on_delivery, on_drop
         servers = bootstrap_servers or os.environ.get("LOOPIN_KAFKA_BOOTSTRAP") or "127.0.0.1:9092"
-        self._config = producer_config(servers, max_queue_size, config or {})
-        self._on_error = on_error
-        self._on_delivery = on_delivery
-        self._closed = False
+        timing = {"linger.ms": 10 if flush_interval is None else round(flush_interval * 1000)}
+        if spool:
+            timing["message.timeout.ms"] = round(delivery_timeout * 1000)
+        self._config = producer_config(servers, max_queue_size, {**timing, **(config or {})})
+        key = api_key or os.environ.get("LOOPIN_API_KEY") or ""
+        if self._url and not self.disabled:
+            check_target(self._url, key)
+        open_spool = partial(self._open_spool, spool_dir, spool_max_bytes, self._url or servers, key)
+        if durable and not self.disabled and (opened := open_spool()) is not None:
+            opened.close()
+        elif durable and not self.disabled:
+            raise InvalidConfiguration("Give a spool_dir that can be written: durable=True needs it.")
+        self._ways = Ways(
+            transport=self._http(self._url, key, flush_interval or 0.5, delivery_timeout)
+            if self._url
+            else self._kafka(),
+            spool=open_spool if spool else _no_spool,
+            channel=None if self._url else lambda: Channel(self._config),
+            hooks=Hooks(self._delivered, self._give_up, self._dropped_some, self._recovered),
+            durable=durable,
+            max_waiting=max_queue_size,
+        )
         self._start_afresh()
-        _clients.add(self)
+        exits.register(self)
         if config:
             # A misspelt option has to surface here, not in the first capture().
             Channel(self._config).close(0)
 
     def _start_afresh(self) -> None:
         self._lock = threading.Lock()
-        self._channel: Channel | None = None
-        self._dropped = 0
+        self._connection = Connection(self._ways, lambda: exits.opened(self))
+        self._failed = self._dropped = 0
+        self._captured_ns = 0
+
+    def _kafka(self) -> MakeTransport:
+        report_all = self._on_delivery is not None or self.debug
+        return lambda down: KafkaTransport(self._config, self.topic, report_all=report_all, on_down=down)
+
+    def _http(self, url: str, key: str, flush_interval: float, timeout: float) -> MakeTransport:
+        def make(on_down: Callable[[], object]) -> HttpTransport:
+            return HttpTransport(
+                url,
+                key,
+                max_queue_size=self.max_queue_size,
+                flush_interval=flush_interval,
+                delivery_timeout=timeout,
+                on_down=on_down,
+            )
+
+        return make
+
+    def _open_spool(self, folder: str | Path | None, most: int, target: str, key: str) -> Spool | None:
+        root = Path(folder) if folder is not None else default_folder()
+        try:
+            return Spool(folder_of(root, f"{target} {self.topic} {key}"), most)
+        except OSError as error:
+            logger.warning(
+                "Nothing is kept on disk, %s cannot be used (%s): give another spool_dir.", root, error
+            )
+            return None
 
     def capture(
         self,
-        event: str,
-        distinct_id: str,
+        event: str | TypedEvent,
+        distinct_id: str | None = None,
         properties: Mapping[str, Any] | None = None,
         *,
         timestamp: Timestamp | None = None,
@@ -116,73 +216,96 @@ class Loopin:
         session_id: str | None = None,
         source: Source = "sdk",
         parent_uuid: str | UUID | None = None,
-    ) -> str:
+    ) -> str | None:
         """Queue an event and return its uuid; never waits for the broker and never raises because of it.
 
         Args:
-            event: name, 1 to 200 characters.
-            distinct_id: the user, 1 to 200 characters.
+            event: name, 1 to 200 characters, or one of ``loopin_producers.events``.
+            distinct_id: the user, 1 to 200 characters; the context's by default. Without one the event
+                stands for itself: a random id, and ``$process_person_profile`` false.
             properties: at most 32 KB as JSON, nested at most 20 deep; datetime, UUID, Decimal, Enum and
                 set values are converted.
             timestamp: when it happened; now by default.
             uuid: identity of the event, a version 7 UUID by default. Sent twice, it counts once.
             groups: group type to group key, kept as ``$groups``.
-            session_id: the session it belongs to.
+            session_id: the session it belongs to; the context's by default.
             source: where it was made.
             parent_uuid: the event that gave rise to this one.
+
+        Returns:
+            The uuid, or None where ``opt_out``, ``sample_rate`` or ``before_send`` left the event out.
 
         Raises:
             InvalidEvent: an argument of the wrong type or beyond its limit.
         """
-        built = self.build(
-            event,
-            distinct_id,
-            properties,
-            timestamp=timestamp,
-            uuid=uuid,
-            groups=groups,
-            session_id=session_id,
-            source=source,
-            parent_uuid=parent_uuid,
-        )
-        body, identity = encode(built), str(built.uuid)
-        check_size(body)
-        try:
-            self.publish_record(
-                event_key(built.project, built.distinct_id),
-                body,
-                lambda *outcome: self._report_delivery(identity, *outcome),
-            )
-        except LoopinError as error:
-            error.uuid = identity
-            self._count_dropped(error)
-        return identity
+        name = event
+        if isinstance(event, TypedEvent):
+            name, properties = event.event_name, {**event.properties(), **(properties or {})}
+        properties = self._with_context(properties)
+        if distinct_id is None and (distinct_id := context.context_distinct_id()) is None:
+            distinct_id = uuid7.text()
+            properties = {"$process_person_profile": False, **(properties or {})}
+        fields: dict[str, Any] = {
+            "event": name,
+            "distinct_id": distinct_id,
+            "properties": properties,
+            "timestamp": timestamp,
+            "uuid": uuid,
+            "groups": groups,
+            "session_id": context.context_session_id() if session_id is None else session_id,
+            "source": source,
+            "parent_uuid": parent_uuid,
+        }
+        built = self._filtered(fields)
+        return None if built is None else self._send(built)
 
     def identify(
+        self, distinct_id: str, properties: Mapping[str, Any] | None = None, **options: Any
+    ) -> str | None:
+        """Set a user's person properties: an ``$identify`` event with ``$set``.
+
+        ``anonymous_id`` names the id that the user had before; the two become one person. Other options are
+        those of ``capture``.
+        """
+        anonymous_id = options.pop("anonymous_id", None)
+        known = {} if anonymous_id is None else {"$anon_distinct_id": anonymous_id}
+        set_ = {} if properties is None else properties
+        return self.capture("$identify", distinct_id, {**known, "$set": set_}, **options)
+
+    def alias(self, previous_id: str, distinct_id: str, **options: Any) -> str | None:
+        """Say that both ids are one person, an ``$create_alias`` event. Options are those of ``capture``."""
+        return self.capture("$create_alias", distinct_id, {"alias": previous_id}, **options)
+
+    def set(self, distinct_id: str | None, properties: Mapping[str, Any], **options: Any) -> str | None:
+        """Set person properties; the newest by event time counts. Options are those of ``capture``."""
+        return self.capture("$set", distinct_id, {"$set": properties}, **options)
+
+    def set_once(self, distinct_id: str | None, properties: Mapping[str, Any], **options: Any) -> str | None:
+        """Set person properties that the person does not have. Options are those of ``capture``."""
+        return self.capture("$set", distinct_id, {"$set_once": properties}, **options)
+
+    def group_identify(
         self,
-        distinct_id: str,
+        group_type: str,
+        group_key: str,
         properties: Mapping[str, Any] | None = None,
         *,
-        timestamp: Timestamp | None = None,
-        uuid: str | UUID | None = None,
-        session_id: str | None = None,
-        source: Source = "sdk",
-    ) -> str:
-        """Set a user's profile properties: an ``$identify`` event with ``$set``. Otherwise as ``capture``."""
-        return self.capture(
-            "$identify",
-            distinct_id,
-            {"$set": {} if properties is None else properties},
-            timestamp=timestamp,
-            uuid=uuid,
-            session_id=session_id,
-            source=source,
-        )
+        distinct_id: str | None = None,
+        **options: Any,
+    ) -> str | None:
+        """Set properties of a group, such as a company. Options are those of ``capture``."""
+        group = {"$group_type": group_type, "$group_key": group_key, "$group_set": dict(properties or {})}
+        user = distinct_id or context.context_distinct_id() or f"${group_type}_{group_key}"
+        return self.capture("$groupidentify", user, group, **options)
+
+    def reset(self) -> None:
+        """Forget the current context's user, session and tags."""
+        context.reset_context()
 
     def build(
         self, event: str, distinct_id: str, properties: Mapping[str, Any] | None = None, **options: Any
     ) -> Event:
-        """The event that ``capture`` with the same arguments would publish.
+        """The event that ``capture`` with the same arguments would publish, options of the client aside.
 
         Raises:
             InvalidEvent: an argument of the wrong type or beyond its limit.
@@ -191,11 +314,66 @@ class Loopin:
             self.project, event, distinct_id, properties, now_ms=time.time_ns() // 1_000_000, **options
         )
 
+    def _with_context(self, properties: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        tags = context.context_tags()
+        if not tags and not self._filters.super_properties:
+            return properties
+        if properties is not None and not isinstance(properties, Mapping):
+            return properties  # for the check to refuse
+        return {**self._filters.super_properties, **tags, **(properties or {})}
+
+    def _filtered(self, fields: dict[str, Any]) -> Event | None:
+        """The event, unless an option leaves it out."""
+        filters = self._filters
+        built = self.build(**fields)
+        if filters.opt_out(built.distinct_id):
+            return None
+        if not sampled(self.project, built.distinct_id, filters.sample_rate):
+            return None
+        if not filters.before_send:
+            return built
+        fields.update(uuid=built.uuid, timestamp=built.timestamp, properties=dict(fields["properties"] or {}))
+        for function in filters.before_send:
+            try:
+                changed = function(fields)
+            except Exception as error:
+                logger.exception("A before_send raised; the event is dropped.")
+                reason = f"Event dropped: before_send raised {type(error).__name__}; correct it."
+                self._count_dropped(HookFailed(reason, uuid=built.uuid))
+                return None
+            if changed is None:
+                return None
+            fields = changed
+        return self.build(**fields)
+
+    def _send(self, built: Event) -> str:
+        body, identity = encode(built), str(built.uuid)
+        check_size(body)
+        if self.debug:
+            logger.info("captured %s of %s as %s", built.event, built.distinct_id, identity)
+        if self.disabled:
+            return identity
+        key = event_key(built.project, built.distinct_id)
+        try:
+            self._connection.deliver(SpooledRecord(identity, self._moment(), key, body))
+        except LoopinError as error:
+            error.uuid = identity
+            self._count_dropped(error)
+        return identity
+
+    def _moment(self) -> int:
+        """Now in epoch ns, later than the moment before: the order in which events go, whatever the clock."""
+        now = time.time_ns()
+        if now <= self._captured_ns:
+            now = self._captured_ns + 1
+        self._captured_ns = now
+        return now
+
     def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
         """Queue a record as it is, unchecked: for replays, which wait for room, and for demo data.
 
         ``done`` is called once with the failure or None, the partition and the offset, in a background
-        thread. A disabled client drops the record and does not call it.
+        thread. A disabled client drops the record and does not call it. The spool has no part in it.
 
         Raises:
             QueueFull: no room.
@@ -203,63 +381,50 @@ class Loopin:
             DeliveryFailed: the record cannot be sent at all.
         """
         if not self.disabled:
-            self._open_channel().send(self.topic, key, value, done)
+            self._connection.publish(self.topic, key, value, partial(self._published, done))
 
-    def _open_channel(self) -> Channel:
-        channel = self._channel
-        if channel is not None:
-            return channel
-        with self._lock:
-            if self._channel is None:
-                if self._closed:
-                    raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
-                self._channel = Channel(self._config)
-                _open_clients.add(self)
-                if multiprocessing.parent_process() is not None:
-                    # multiprocessing ends its children past atexit, and clears older finalizers there.
-                    Finalize(None, _shut_down_all, exitpriority=0)
-            return self._channel
+    def _published(self, done: Done, failure: DeliveryFailed | None, partition: int, offset: int) -> None:
+        if failure is not None:
+            with self._lock:
+                self._failed += 1
+        done(failure, partition, offset)
 
     def wait_for_room(self, limit: int, timeout: float) -> bool:
-        """Wait until fewer than ``limit`` events are queued; False when ``timeout`` (s) passes first."""
-        channel = self._channel
-        return channel is None or channel.wait_below(limit, timeout)
+        """Wait until fewer than ``limit`` published records are queued; False when ``timeout`` (s) passes."""
+        return self._connection.wait_for_room(limit, timeout)
 
     def flush(self, timeout: float = 10.0) -> int:
-        """Wait up to ``timeout`` (s) for the queued events; returns how many are still queued."""
-        channel = self._channel
-        if channel is None:
-            return 0
-        channel.wait_below(1, timeout)
-        return channel.counts[0]
+        """Wait up to ``timeout`` (s) for what is queued or spooled; returns how many events still are."""
+        return self._connection.flush(timeout)
 
     def shutdown(self, timeout: float = 10.0) -> int:
-        """Deliver what is queued within ``timeout`` (s) and stop; the rest is reported as failed.
+        """Deliver what is queued within ``timeout`` (s) and stop; the rest waits on disk for the next client.
 
-        Returns how many events were not delivered in time. Later captures are dropped. A second call
-        does nothing.
+        Returns how many events were not delivered in time. Without a spool they are reported as failed. Later
+        captures are dropped. A second call does nothing.
         """
-        with self._lock:
-            channel = None if self._closed else self._channel
-            self._closed = True
-            _open_clients.discard(self)
-        if channel is None:
-            return 0
-        unsent = channel.close(timeout)
+        exits.closed(self)
+        unsent = self._connection.close(timeout)
         if unsent:
-            logger.warning("%d events were not delivered before the client stopped.", unsent)
+            waiting = self._connection.spooled
+            where = f"{waiting} of them wait in the spool" if waiting else "they are lost"
+            logger.warning("%d events were not delivered before the client stopped; %s.", unsent, where)
         return unsent
 
     @property
+    def is_down(self) -> bool:
+        """Whether nobody could be reached, and nothing has been acknowledged since."""
+        return self._connection.is_down
+
+    @property
     def dropped(self) -> int:
-        """Events that were never queued: the queue was full or the client shut down."""
+        """Events dropped: there was no room, or the client had been shut down."""
         return self._dropped
 
     def stats(self) -> Stats:
         """Counts of this client in this process."""
-        channel = self._channel
-        queued, delivered, failed = (0, 0, 0) if channel is None else channel.counts
-        return Stats(queued, delivered, failed, self._dropped)
+        queued, delivered = self._connection.counts
+        return Stats(queued, delivered, self._failed, self._dropped, self._connection.spooled)
 
     def __enter__(self) -> Self:
         return self
@@ -269,19 +434,35 @@ class Loopin:
     ) -> None:
         self.shutdown()
 
-    def _report_delivery(
-        self, uuid: str, failure: DeliveryFailed | None, partition: int, offset: int
-    ) -> None:
-        if failure is not None:
-            failure.uuid = uuid
-            self._report(failure)
-        elif self._on_delivery is not None:
-            self._on_delivery(uuid, partition, offset)
+    def _delivered(self, record: SpooledRecord, partition: int, offset: int) -> None:
+        if self.debug:
+            logger.info("delivered %s to partition %d, offset %d", record.uuid, partition, offset)
+        if self._on_delivery is not None:
+            self._on_delivery(record.uuid, partition, offset)
+
+    def _give_up(self, record: SpooledRecord, error: LoopinError) -> None:
+        with self._lock:
+            self._failed += 1
+        error.uuid = record.uuid
+        self._report(error)
 
     def _count_dropped(self, error: LoopinError) -> None:
+        self._dropped_some(1, error)
+
+    def _dropped_some(self, count: int, error: LoopinError) -> None:
         with self._lock:
-            self._dropped += 1
+            self._dropped += count
         self._report(error)
+        if self._on_drop is not None:
+            try:
+                self._on_drop(count, error.code)
+            except Exception:
+                logger.exception("on_drop raised; the client goes on.")
+
+    def _recovered(self, dropped: int) -> None:
+        """Everything that was kept is delivered; what was not is told to the system itself."""
+        measured = {"metric_type": "events_dropped", "value": dropped, "component": "loopin_producers"}
+        self._send(self.build("system_metric", f"sdk:{socket.gethostname()}"[:200], measured))
 
     def _report(self, error: LoopinError) -> None:
         if self._on_error is None:
@@ -292,10 +473,14 @@ class Loopin:
         except Exception:
             logger.exception("on_error raised; the client goes on.")
 
-    def _abandon_after_fork(self) -> None:
-        if self._channel is not None:
-            self._channel.abandon()
+    def abandon_after_fork(self) -> None:
+        """Leave what was captured before a fork to the parent."""
+        self._connection.abandon()
         self._start_afresh()
+
+
+def _no_spool() -> None:
+    return None
 
 
 def _disabled_by_environment() -> bool:
@@ -303,30 +488,13 @@ def _disabled_by_environment() -> bool:
     return value.strip().lower() in _FALSE
 
 
-def _project(project: str | None, disabled: bool) -> str:
+def _project(project: str | None, disabled: bool, *, by_key: bool) -> str:
     name = project if project is not None else os.environ.get("LOOPIN_PROJECT")
     if name is None:
+        if by_key:
+            return _BY_KEY
         if disabled:
             return "disabled"
         raise InvalidEvent("project_missing", "project", "Name the project, or set LOOPIN_PROJECT.")
     check_project(name)
     return plain_text(name)
-
-
-_clients: WeakSet[Loopin] = WeakSet()
-_open_clients: set[Loopin] = set()
-
-
-def _shut_down_all() -> None:
-    for client in tuple(_open_clients):
-        client.shutdown(EXIT_TIMEOUT_S)
-
-
-def _abandon_all_after_fork() -> None:
-    for client in tuple(_clients):
-        client._abandon_after_fork()
-    _open_clients.clear()
-
-
-atexit.register(_shut_down_all)
-os.register_at_fork(after_in_child=_abandon_all_after_fork)

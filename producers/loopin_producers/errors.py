@@ -32,6 +32,24 @@ class QueueFull(LoopinError):
     code = "queue_full"
 
 
+class SpoolFull(LoopinError):
+    """The spool on disk has reached its bound, or the disk is full, so events were dropped."""
+
+    code = "spool_full"
+
+
+class SpoolUnreadable(LoopinError):
+    """Events in the spool are not what was written, so they are lost."""
+
+    code = "spool_unreadable"
+
+
+class HookFailed(LoopinError):
+    """A ``before_send`` of the caller raised, so the event was dropped rather than sent as it was."""
+
+    code = "before_send_failed"
+
+
 class ClientClosed(LoopinError):
     """An event was captured after ``shutdown()``, so it was dropped."""
 
@@ -39,13 +57,17 @@ class ClientClosed(LoopinError):
 
 
 class DeliveryFailed(LoopinError):
-    """The broker did not acknowledge an event.
+    """An event was not acknowledged.
 
-    ``kafka_error`` is the broker's or librdkafka's name of the cause, e.g. ``_MSG_TIMED_OUT``.
+    ``kafka_error`` is the broker's or librdkafka's name of the cause, e.g. ``_MSG_TIMED_OUT``; over HTTP it
+    is the status or the code of the answer. ``final`` says that trying again cannot help.
     """
 
     code = "delivery_failed"
 
-    def __init__(self, reason: str, *, kafka_error: str, uuid: str | None = None) -> None:
+    def __init__(
+        self, reason: str, *, kafka_error: str, uuid: str | None = None, final: bool = False
+    ) -> None:
         super().__init__(reason, uuid=uuid)
         self.kafka_error = kafka_error
+        self.final = final

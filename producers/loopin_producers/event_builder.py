@@ -13,7 +13,7 @@ from loopin_producers.properties import encode_properties, plain_text
 from loopin_producers.uuid7 import uuid7
 from loopin_schemas import Event, InvalidEvent, Source
 from loopin_schemas.timestamps import parse_timestamp
-from loopin_schemas.validation import check_event_time, check_fields
+from loopin_schemas.validation import check_encoded_properties, check_event_time, check_names
 
 T = TypeVar("T")
 
@@ -43,20 +43,23 @@ def build_event(
     Raises:
         InvalidEvent: an argument of the wrong type or beyond its limit.
     """
+    encoded = encode_properties(properties, groups)
+    at = now_ms if timestamp is None else to_ms(timestamp)
     built = Event(
         project=_text(project),
         event=_text(event),
         distinct_id=_text(distinct_id),
-        uuid=str(uuid7()) if uuid is None else _uuid(uuid),
-        timestamp=now_ms if timestamp is None else to_ms(timestamp),
+        uuid=uuid7.text() if uuid is None else _uuid(uuid),
+        timestamp=at,
         queued_at=now_ms,
-        session_id=_text(session_id),
-        properties=msgspec.Raw(encode_properties(properties, groups)),
-        source=_source(source),
+        session_id=None if session_id is None else _text(session_id),
+        properties=msgspec.Raw(encoded),
+        source="sdk" if source == "sdk" else _source(source),
         parent_uuid=None if parent_uuid is None else _uuid(parent_uuid),
     )
-    check_fields(built)
-    check_event_time(int(built.timestamp or 0), now_ms)
+    check_names(built)
+    check_encoded_properties(encoded)
+    check_event_time(at, now_ms)
     return built
 
 
@@ -87,6 +90,8 @@ def _of_datetime(moment: datetime, field: str) -> int:
 
 def _text(value: T) -> T | str:
     """Text as plain text; what is no text at all is left for the check to refuse."""
+    if type(value) is str:
+        return value
     return plain_text(value) if isinstance(value, str) else value
 
 

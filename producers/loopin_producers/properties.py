@@ -35,25 +35,46 @@ def encode_properties(properties: Mapping[str, Any] | None, groups: Mapping[str,
         )
     if groups is not None and not isinstance(groups, Mapping):
         raise InvalidEvent("wrong_type", "groups", "Give the groups as a mapping of group type to group key.")
+    if groups is None and type(properties) is dict and all(map(_is_plain, properties, properties.values())):
+        return _encode_text(properties)
     try:
         plain = {} if properties is None else _mapping(properties, "properties", 1)
         if groups is not None:
             plain["$groups"] = _mapping(groups, "properties.$groups", 2)
-        return encode(plain)
+        return _encode_text(plain)
     except InvalidEvent:
         raise
-    except UnicodeEncodeError:
-        raise InvalidEvent(
-            "not_utf8",
-            "properties",
-            "Remove the lone surrogates from the text: it cannot be written as UTF-8.",
-        ) from None
     except Exception as error:  # mappings, numbers and times may be of the caller's own classes
         raise InvalidEvent(
             "unreadable",
             "properties",
             f"Give the properties as plain values: reading them raised {type(error).__name__}.",
         ) from error
+
+
+def _is_plain(name: Any, value: Any) -> bool:
+    """Whether JSON takes both as they are: most properties, for which the long way costs three times more."""
+    if type(name) is not str:
+        return False
+    kind = type(value)
+    return (
+        kind is str
+        or (kind is float and -_GREATEST_INT <= value <= _GREATEST_INT)
+        or (kind is int and -_GREATEST_INT <= value <= _GREATEST_INT)
+        or value is None
+        or kind is bool
+    )
+
+
+def _encode_text(plain: Mapping[str, Any]) -> bytes:
+    try:
+        return encode(plain)
+    except UnicodeEncodeError:
+        raise InvalidEvent(
+            "not_utf8",
+            "properties",
+            "Remove the lone surrogates from the text: it cannot be written as UTF-8.",
+        ) from None
 
 
 def plain_text(text: str) -> str:

@@ -86,6 +86,12 @@ def validate(event: Event) -> dict[str, Any]:
 
 def check_fields(event: Event) -> dict[str, Any]:
     """``validate`` without the times, for a caller that parses those itself."""
+    check_names(event)
+    return check_properties(event.properties)
+
+
+def check_names(event: Event) -> None:
+    """``check_fields`` without the properties, for a caller that has just encoded them itself."""
     _known_project(event.project)
     _known_event_name(event.event)
     check_distinct_id(event.distinct_id)
@@ -97,7 +103,6 @@ def check_fields(event: Event) -> dict[str, Any]:
         check_uuid(event.parent_uuid, "parent_uuid")
     if event.origin is not None:
         check_origin(event.origin)
-    return check_properties(event.properties)
 
 
 def check_event_name(value: object) -> None:
@@ -167,23 +172,41 @@ def check_properties(raw: bytes | msgspec.Raw) -> dict[str, Any]:
     if raw is NO_PROPERTIES:
         return {}
     body = bytes(raw)
+    _check_properties_size(body)
+    try:
+        properties = _decode_object(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _properties_error(error, body) from None
+    _check_no_nul(body)
+    # Text may hold brackets too, so a greater count only calls for a look.
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _deeper_than(properties, MAX_DEPTH):
+        raise _too_deep("properties")
+    return properties
+
+
+def check_encoded_properties(body: bytes) -> None:
+    """``check_properties`` of what a caller has just encoded: an object, nested no deeper than allowed.
+
+    Raises:
+        InvalidEvent: ``properties_too_large`` or ``null_byte``.
+    """
+    _check_properties_size(body)
+    _check_no_nul(body)
+
+
+def _check_properties_size(body: bytes) -> None:
     if len(body) > MAX_PROPERTIES_BYTES:
         raise InvalidEvent(
             "properties_too_large",
             "properties",
             f"The properties take {len(body)} bytes; send at most {MAX_PROPERTIES_BYTES}.",
         )
-    try:
-        properties = _decode_object(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _properties_error(error, body) from None
+
+
+def _check_no_nul(body: bytes) -> None:
     # Finding one byte is cheaper than finding six, and most bodies hold no escape at all.
     if b"\\" in body and b"\\u0000" in body and _ESCAPED_NUL.search(body):
         raise InvalidEvent("null_byte", "properties", "The properties hold a NUL character; remove it.")
-    # Text may hold brackets too, so a greater count only calls for a look.
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _deeper_than(properties, MAX_DEPTH):
-        raise _too_deep("properties")
-    return properties
 
 
 def check_size(body: bytes) -> None:

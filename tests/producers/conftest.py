@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -16,6 +17,14 @@ PARTITIONS = 4
 class Broker(Protocol):
     @property
     def bootstrap(self) -> str: ...
+
+
+@pytest.fixture(autouse=True)
+def spool_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where clients that name no other folder keep events; also of processes that a test starts."""
+    folder = tmp_path / "spool"
+    monkeypatch.setenv("LOOPIN_SPOOL_DIR", str(folder))
+    return folder
 
 
 ReadAll = Callable[[int], list[Message]]

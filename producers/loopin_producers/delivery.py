@@ -1,0 +1,388 @@
+"""Between ``capture()`` and a transport: what cannot go at once waits on disk, and order holds.
+
+Usually a record goes straight to the transport (*direct*). When the transport has no room, fails a record, or
+nobody can be reached, and from the beginning where a process that has ended left records, the records go to
+the spool, and one thread delivers from there, oldest first, until there are none; then it is direct again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from loopin_producers.channel import logger
+from loopin_producers.errors import (
+    ClientClosed,
+    DeliveryFailed,
+    LoopinError,
+    QueueFull,
+    SpoolFull,
+    SpoolUnreadable,
+)
+from loopin_producers.spool import Chunk, Spool, SpooledRecord
+from loopin_producers.transport import Transport
+
+_ADOPT_EVERY_S: Final = 30.0
+"""How often a client looks for what processes that have ended left."""
+
+_LOOK_S: Final = 0.02
+_PAUSE_S: Final = 1.0
+_CHUNK: Final = 2_000
+"""Records sent from the spool before their acknowledgements are waited for."""
+
+_FULL: Final = "Events dropped, the spool is full: see to the broker, or raise spool_max_bytes."
+_UNREADABLE: Final = "Events in the spool cannot be read back: look at the disk; the others are delivered."
+
+_PIECE: Final = 8
+_YIELD_S: Final = 0.00005
+"""After so many records the spool's thread lets go of the interpreter, so that no caller waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the client wants to know; called in background threads, except ``dropped``.
+
+    ``failed`` is told of a record given up, ``dropped`` of how many records found no room or could not be
+    read back and why, ``recovered`` of how many were dropped before everything was delivered again.
+    """
+
+    delivered: Callable[[SpooledRecord, int, int], object]
+    failed: Callable[[SpooledRecord, LoopinError], object]
+    dropped: Callable[[int, LoopinError], object]
+    recovered: Callable[[int], object]
+
+
+class Delivery:
+    """Delivers records in order, by way of the spool where that is needed.
+
+    Args:
+        transport: the way to the system.
+        spool: None reports what cannot be sent, instead of keeping it.
+        hooks: what the client wants to know.
+        durable: write every record to the spool before :meth:`send` returns.
+        max_waiting: records in memory that may wait for the spool's thread.
+    """
+
+    def __init__(
+        self, transport: Transport, spool: Spool | None, hooks: Hooks, *, durable: bool, max_waiting: int
+    ) -> None:
+        self._transport = transport
+        self._spool = spool
+        self._hooks = hooks
+        self._durable = durable
+        self._max_waiting = max_waiting
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._closing = self._stopping = False
+        self._direct = True
+        self._down = False
+        self._draining = False
+        self._waiting: deque[SpooledRecord] = deque()
+        self._failed: deque[SpooledRecord] = deque()
+        self._lost = 0
+        self._thread: threading.Thread | None = None
+        if spool is not None:
+            if spool.adopt() or durable:
+                self._leave_direct()
+            self._thread = threading.Thread(target=self._run, args=(spool,), name="loopin-spool", daemon=True)
+            self._thread.start()
+
+    def send(self, record: SpooledRecord) -> None:
+        """Deliver the record in time; returns at once.
+
+        Raises:
+            ClientClosed: after :meth:`close`.
+            QueueFull: there is no spool, and no room.
+            DeliveryFailed: it can never be sent.
+        """
+        with self._lock:
+            if self._closing:
+                raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
+            if self._direct:
+                try:
+                    self._transport.send(record, self._settled)
+                    return
+                except QueueFull:
+                    if self._spool is None:
+                        raise
+                    self._leave_direct()
+            lost = self._keep(record)
+        self._wake.set()
+        if lost:
+            self._drop(lost)
+
+    def down(self) -> None:
+        """Nobody can be reached: what is in memory is better off on disk."""
+        if self._spool is not None:
+            with self._lock:
+                self._down = True
+                self._leave_direct()
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nobody could be reached, and nothing has been acknowledged since."""
+        return self._down
+
+    @property
+    def spooled(self) -> int:
+        """Records of this process that wait on disk."""
+        return 0 if self._spool is None else self._spool.waiting
+
+    @property
+    def undelivered(self) -> int:
+        """Records that are not acknowledged yet, wherever they wait."""
+        # What is being sent from the spool counts there.
+        queued = 0 if self._draining else self._transport.counts[0]
+        return queued + len(self._waiting) + len(self._failed) + self.spooled
+
+    @property
+    def acknowledged(self) -> int:
+        """Records acknowledged, those taken over from other processes included."""
+        return self._transport.counts[1]
+
+    def flush(self, timeout: float) -> int:
+        """Wait up to ``timeout`` (s) until everything is delivered; returns how many records are not."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            if not self._idle.is_set():
+                done = self._idle.wait(min(left, _LOOK_S))
+            else:
+                done = self._transport.wait_below(1, left) and self._idle.is_set()
+            if done and self.undelivered == 0:
+                return 0
+            if time.monotonic() >= deadline or threading.current_thread() is self._thread:
+                return self.undelivered
+
+    def close(self, timeout: float) -> int:
+        """Deliver within ``timeout`` (s), keep the rest in the spool, stop; returns how many were not."""
+        with self._lock:
+            self._closing = True
+        spool = self._spool
+        if spool is None:
+            return self._transport.close(timeout)
+        self.flush(timeout)
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None and threading.current_thread() is not self._thread:
+            self._thread.join()
+        self._transport.close(0)
+        self._spill(spool)
+        self._put_back(spool)
+        unsent = spool.waiting + len(self._failed)
+        if self._failed:
+            self._drop(len(self._failed))
+            self._failed.clear()
+        spool.close()
+        return unsent
+
+    def abandon(self) -> None:
+        """Drop what a forked child has inherited: it is still the parent's to deliver."""
+        self._transport.abandon()
+        if self._spool is not None:
+            self._spool.abandon()
+
+    def _leave_direct(self) -> None:
+        """Send new records by way of the spool; the caller holds the lock."""
+        self._direct = False
+        self._idle.clear()
+        self._wake.set()
+
+    def _keep(self, record: SpooledRecord) -> int:
+        """Keep a record for the spool's thread; returns how many found no room. The caller holds the lock."""
+        self._idle.clear()
+        if self._durable and self._spool is not None:
+            return self._spool.append([record])
+        if len(self._waiting) >= self._max_waiting:
+            return 1
+        self._waiting.append(record)
+        return 0
+
+    def _drop(self, count: int) -> None:
+        self._lost += count
+        self._hooks.dropped(count, SpoolFull(_FULL))
+
+    def _settled(
+        self, record: SpooledRecord, failure: DeliveryFailed | None, partition: int, offset: int
+    ) -> None:
+        """What became of a record that was sent directly."""
+        if failure is None:
+            self._hooks.delivered(record, partition, offset)
+        elif failure.final or self._spool is None:
+            self._hooks.failed(record, failure)
+        else:
+            self._failed.append(record)
+            with self._lock:
+                self._leave_direct()
+
+    def _run(self, spool: Spool) -> None:
+        while not self._stopping:
+            if not self._wake.wait(_ADOPT_EVERY_S) and spool.adopt():
+                with self._lock:
+                    self._leave_direct()
+            self._wake.clear()
+            while not self._stopping and not self._caught_up(spool):
+                try:
+                    self._step(spool)
+                except Exception:
+                    # A broken disk, most likely; what is in memory stays there.
+                    logger.exception("The spool failed; trying again.")
+                    time.sleep(_PAUSE_S)
+
+    def _caught_up(self, spool: Spool) -> bool:
+        """Whether nothing waits any more; if so, records go directly from now on."""
+        with self._lock:
+            if self._direct:
+                return True
+            if self._waiting or self._failed or self._transport.counts[0] or not spool.empty:
+                return False
+            self._direct = not self._durable
+            self._idle.set()
+            lost, self._lost = self._lost, 0
+        if not self._durable:
+            spool.tidy()
+        if lost:
+            self._hooks.recovered(lost)
+        return True
+
+    def _step(self, spool: Spool) -> None:
+        """Write what came, wait for what was sent directly, then send from the spool."""
+        self._spill(spool)
+        if self._transport.counts[0]:
+            if self._failed or self._down:
+                # The rest would fail too, later; and newer records must not overtake those that failed.
+                self._transport.purge(in_flight=False)
+            self._transport.wait_below(1, _LOOK_S)
+        elif self._failed and not self._put_back(spool):
+            self._send_failed(spool)
+        else:
+            self._drain(spool)
+
+    def _spill(self, spool: Spool) -> None:
+        """Write to the spool what was captured since."""
+        while batch := [self._waiting.popleft() for _ in range(min(_PIECE, len(self._waiting)))]:
+            if lost := spool.append(batch):
+                self._drop(lost)
+            time.sleep(_YIELD_S)
+
+    def _take_failed(self) -> list[SpooledRecord]:
+        """What failed, in the order in which it was captured."""
+        failed = sorted(self._failed, key=_age)
+        self._failed.clear()
+        return failed
+
+    def _put_back(self, spool: Spool) -> bool:
+        """Write to the spool what failed, before everything else; False when there is no room for it."""
+        failed = self._take_failed()
+        if not failed or spool.put_back(failed):
+            return True
+        self._failed.extend(failed)
+        return False
+
+    def _send_failed(self, spool: Spool) -> None:
+        """Send from memory what failed and has no room on disk."""
+        failed = self._take_failed()
+        self._failed.extend(failed)
+        self._draining = True
+        if self._deliver(spool, _pieces(failed)):
+            self._failed.clear()
+        self._draining = False
+
+    def _drain(self, spool: Spool) -> None:
+        """Send the oldest records of the spool until they are acknowledged."""
+        chunks: list[Chunk] = []
+        self._draining = True
+        if self._deliver(spool, self._read(spool, chunks)):
+            for chunk in chunks:
+                spool.done(chunk)
+        self._draining = False
+
+    def _read(self, spool: Spool, chunks: list[Chunk]) -> Iterator[Sequence[SpooledRecord]]:
+        """The records of the next chunks, which are noted in ``chunks``."""
+        count = 0
+        while count < _CHUNK and (chunk := spool.next_chunk(_PIECE)) is not None:
+            chunks.append(chunk)
+            count += len(chunk.records)
+            if chunk.unreadable:
+                self._hooks.dropped(chunk.unreadable, SpoolUnreadable(_UNREADABLE))
+            yield chunk.records
+
+    def _deliver(self, spool: Spool, batches: Iterable[Sequence[SpooledRecord]]) -> bool:
+        """Send until everything is acknowledged or given up; False when told to stop before."""
+        while True:
+            failed: list[SpooledRecord] = []
+            for batch in batches:
+                if not self._offer(spool, batch, failed):
+                    return False
+            if not self._settle_all(spool):
+                return False
+            self._down = bool(failed)
+            if not failed:
+                return True
+            self._wait(spool, _PAUSE_S)
+            batches = _pieces(sorted(failed, key=_age))
+
+    def _offer(self, spool: Spool, batch: Sequence[SpooledRecord], failed: list[SpooledRecord]) -> bool:
+        """Give records to the transport, and the interpreter to others; False when told to stop."""
+        settle = partial(self._settled_again, failed)
+        for record in batch:
+            while not self._stopping:
+                try:
+                    self._transport.send(record, settle)
+                    break
+                except QueueFull:
+                    self._wait(spool, _LOOK_S)
+                except DeliveryFailed as error:
+                    self._hooks.failed(record, error)
+                    break
+        self._wait(spool, _YIELD_S)
+        return not self._stopping
+
+    def _settle_all(self, spool: Spool) -> bool:
+        """Wait until the transport has nothing left; False when told to stop before."""
+        while not self._transport.wait_below(1, _LOOK_S):
+            self._spill(spool)
+            if self._stopping:
+                return False
+        return True
+
+    def _wait(self, spool: Spool, seconds: float) -> None:
+        """Let time pass, and write to the spool what is captured meanwhile."""
+        until = time.monotonic() + seconds
+        while not self._stopping:
+            self._spill(spool)
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, _LOOK_S))
+
+    def _settled_again(
+        self,
+        failed: list[SpooledRecord],
+        record: SpooledRecord,
+        failure: DeliveryFailed | None,
+        partition: int,
+        offset: int,
+    ) -> None:
+        """What became of a record that is kept until it is acknowledged."""
+        if failure is None:
+            self._hooks.delivered(record, partition, offset)
+        elif failure.final:
+            self._hooks.failed(record, failure)
+        else:
+            failed.append(record)
+
+
+def _age(record: SpooledRecord) -> int:
+    return record.captured_ns
+
+
+def _pieces(records: Sequence[SpooledRecord]) -> Iterator[Sequence[SpooledRecord]]:
+    return (records[start : start + _PIECE] for start in range(0, len(records), _PIECE))

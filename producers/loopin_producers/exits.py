@@ -1,0 +1,77 @@
+"""Clients at the end of a process, and in its forked children.
+
+Nobody has to call ``shutdown()``: whatever ends a process in an orderly way delivers what is queued first.
+Only kill -9 and a power cut do not; see ``durable``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import sys
+from multiprocessing.util import Finalize
+from typing import Final, Protocol
+from weakref import WeakSet
+
+EXIT_TIMEOUT_S: Final = 10.0
+"""How long the end of the process waits for clients that were not shut down."""
+
+DOWN_TIMEOUT_S: Final = 1.0
+"""How long it waits for those that could not reach anybody: their events are in the spool."""
+
+
+class Client(Protocol):
+    """What ends and forks do to a client."""
+
+    @property
+    def is_down(self) -> bool: ...
+    def shutdown(self, timeout: float) -> int: ...
+    def abandon_after_fork(self) -> None: ...
+
+
+_clients: WeakSet[Client] = WeakSet()
+_open_clients: set[Client] = set()
+
+
+def register(client: Client) -> None:
+    """From now on forked children get a client of their own."""
+    _clients.add(client)
+
+
+def opened(client: Client) -> None:
+    """The client has something to lose."""
+    _open_clients.add(client)
+    if multiprocessing.parent_process() is not None:
+        # multiprocessing ends its children past atexit, and clears older finalizers there.
+        Finalize(None, shut_down_all, exitpriority=0)
+    if "celery" in sys.modules:
+        # billiard, Celery's multiprocessing, ends its children past atexit as well.
+        from celery.signals import worker_process_shutdown
+
+        worker_process_shutdown.connect(_celery_worker_ends, dispatch_uid="loopin")
+
+
+def closed(client: Client) -> None:
+    """The client has nothing to lose any more."""
+    _open_clients.discard(client)
+
+
+def shut_down_all() -> None:
+    """Deliver what every client of this process has queued."""
+    for client in tuple(_open_clients):
+        client.shutdown(DOWN_TIMEOUT_S if client.is_down else EXIT_TIMEOUT_S)
+
+
+def _celery_worker_ends(**_: object) -> None:
+    shut_down_all()
+
+
+def _after_fork() -> None:
+    for client in tuple(_clients):
+        client.abandon_after_fork()
+    _open_clients.clear()
+
+
+atexit.register(shut_down_all)
+os.register_at_fork(after_in_child=_after_fork)
