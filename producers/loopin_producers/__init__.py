@@ -7,14 +7,55 @@ loopin.capture("ticket_purchased", "user-17", {"amount": 25.0, "currency": "EUR"
 """
 
 from loopin_producers.client import Loopin, Stats
-from loopin_producers.errors import ClientClosed, DeliveryFailed, InvalidConfiguration, LoopinError, QueueFull
+from loopin_producers.context import identify_context, new_context, set_context_session, tag
+from loopin_producers.default import (
+    alias,
+    capture,
+    configure,
+    default_client,
+    flush,
+    group_identify,
+    identify,
+    reset,
+    set,
+    set_once,
+    shutdown,
+)
+from loopin_producers.errors import (
+    ClientClosed,
+    DeliveryFailed,
+    HookFailed,
+    InvalidConfiguration,
+    LoopinError,
+    QueueFull,
+    SpoolFull,
+    SpoolUnreadable,
+)
 
 __all__ = [
     "ClientClosed",
     "DeliveryFailed",
+    "HookFailed",
     "InvalidConfiguration",
     "Loopin",
     "LoopinError",
     "QueueFull",
+    "SpoolFull",
+    "SpoolUnreadable",
     "Stats",
+    "alias",
+    "capture",
+    "configure",
+    "default_client",
+    "flush",
+    "group_identify",
+    "identify",
+    "identify_context",
+    "new_context",
+    "reset",
+    "set",
+    "set_context_session",
+    "set_once",
+    "shutdown",
+    "tag",
 ]

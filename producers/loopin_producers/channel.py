@@ -23,7 +23,7 @@ Done = Callable[[DeliveryFailed | None, int, int], None]
 """Called once per accepted record with the failure or None, the partition and the offset."""
 
 _POLL_S = 0.1
-_PURGE_S = 2.0
+_PURGE_S = 10.0
 _LOOK_S = 0.02
 
 _FINAL = frozenset({"MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "_INVALID_ARG", "RECORD_LIST_TOO_LARGE"})

@@ -23,13 +23,13 @@ from uuid import UUID
 from loopin_producers import context, exits
 from loopin_producers.channel import Channel, Done, logger, producer_config
 from loopin_producers.connection import Connection, MakeTransport, Ways
-from loopin_producers.delivery import Hooks
 from loopin_producers.errors import DeliveryFailed, HookFailed, InvalidConfiguration, LoopinError
 from loopin_producers.event_builder import Timestamp, build_event
 from loopin_producers.http_transport import HttpTransport, check_target
 from loopin_producers.kafka_transport import KafkaTransport
 from loopin_producers.options import BeforeSend, Filters, OptOut
 from loopin_producers.properties import plain_text
+from loopin_producers.resender import Hooks
 from loopin_producers.spool import Spool, SpooledRecord
 from loopin_producers.spool.folder import default_folder, folder_of
 from loopin_producers.spool.spool import DEFAULT_BYTES, SMALLEST_BYTES

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from loopin_producers.channel import Channel, Done
-from loopin_producers.delivery import Delivery, Hooks
+from loopin_producers.delivery import Delivery
 from loopin_producers.errors import ClientClosed, InvalidConfiguration
+from loopin_producers.resender import Hooks
 from loopin_producers.spool import Spool, SpooledRecord
 from loopin_producers.transport import Transport
 

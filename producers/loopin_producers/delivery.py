@@ -10,9 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from loopin_producers.channel import logger
@@ -24,6 +22,7 @@ from loopin_producers.errors import (
     SpoolFull,
     SpoolUnreadable,
 )
+from loopin_producers.resender import PIECE, YIELD_S, Hooks, Resender, pieces
 from loopin_producers.spool import Chunk, Spool, SpooledRecord
 from loopin_producers.transport import Transport
 
@@ -35,26 +34,9 @@ _PAUSE_S: Final = 1.0
 _CHUNK: Final = 2_000
 """Records sent from the spool before their acknowledgements are waited for."""
 
-_FULL: Final = "Events dropped, the spool is full: see to the broker, or raise spool_max_bytes."
+_SPOOL_FULL: Final = "Events dropped, the spool is full: see to the broker, or raise spool_max_bytes."
+_QUEUE_FULL: Final = "Events dropped, they come faster than the disk takes them: raise max_queue_size."
 _UNREADABLE: Final = "Events in the spool cannot be read back: look at the disk; the others are delivered."
-
-_PIECE: Final = 8
-_YIELD_S: Final = 0.00005
-"""After so many records the spool's thread lets go of the interpreter, so that no caller waits for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What the client wants to know; called in background threads, except ``dropped``.
-
-    ``failed`` is told of a record given up, ``dropped`` of how many records found no room or could not be
-    read back and why, ``recovered`` of how many were dropped before everything was delivered again.
-    """
-
-    delivered: Callable[[SpooledRecord, int, int], object]
-    failed: Callable[[SpooledRecord, LoopinError], object]
-    dropped: Callable[[int, LoopinError], object]
-    recovered: Callable[[int], object]
 
 
 class Delivery:
@@ -89,6 +71,9 @@ class Delivery:
         self._lost = 0
         self._thread: threading.Thread | None = None
         if spool is not None:
+            self._resender = Resender(
+                transport, hooks, stopping=lambda: self._stopping, meanwhile=lambda: self._spill(spool)
+            )
             if spool.adopt() or durable:
                 self._leave_direct()
             self._thread = threading.Thread(target=self._run, args=(spool,), name="loopin-spool", daemon=True)
@@ -113,10 +98,10 @@ class Delivery:
                     if self._spool is None:
                         raise
                     self._leave_direct()
-            lost = self._keep(record)
+            refused = self._keep(record)
         self._wake.set()
-        if lost:
-            self._drop(lost)
+        if refused is not None:
+            self._drop(1, refused)
 
     def down(self) -> None:
         """Nobody can be reached: what is in memory is better off on disk."""
@@ -178,7 +163,7 @@ class Delivery:
         self._put_back(spool)
         unsent = spool.waiting + len(self._failed)
         if self._failed:
-            self._drop(len(self._failed))
+            self._drop(len(self._failed), SpoolFull(_SPOOL_FULL))
             self._failed.clear()
         spool.close()
         return unsent
@@ -195,19 +180,19 @@ class Delivery:
         self._idle.clear()
         self._wake.set()
 
-    def _keep(self, record: SpooledRecord) -> int:
-        """Keep a record for the spool's thread; returns how many found no room. The caller holds the lock."""
+    def _keep(self, record: SpooledRecord) -> LoopinError | None:
+        """Keep a record for the spool's thread, or say why not. The caller holds the lock."""
         self._idle.clear()
         if self._durable and self._spool is not None:
-            return self._spool.append([record])
+            return SpoolFull(_SPOOL_FULL) if self._spool.append([record]) else None
         if len(self._waiting) >= self._max_waiting:
-            return 1
+            return QueueFull(_QUEUE_FULL)
         self._waiting.append(record)
-        return 0
+        return None
 
-    def _drop(self, count: int) -> None:
+    def _drop(self, count: int, why: LoopinError) -> None:
         self._lost += count
-        self._hooks.dropped(count, SpoolFull(_FULL))
+        self._hooks.dropped(count, why)
 
     def _settled(
         self, record: SpooledRecord, failure: DeliveryFailed | None, partition: int, offset: int
@@ -267,10 +252,12 @@ class Delivery:
 
     def _spill(self, spool: Spool) -> None:
         """Write to the spool what was captured since."""
-        while batch := [self._waiting.popleft() for _ in range(min(_PIECE, len(self._waiting)))]:
-            if lost := spool.append(batch):
-                self._drop(lost)
-            time.sleep(_YIELD_S)
+        while waiting := len(self._waiting):
+            # Whoever captures faster than this writes cannot have both: no loss comes first.
+            some = min(waiting, max(PIECE, waiting // 8))
+            if lost := spool.append([self._waiting.popleft() for _ in range(some)]):
+                self._drop(lost, SpoolFull(_SPOOL_FULL))
+            time.sleep(YIELD_S)
 
     def _take_failed(self) -> list[SpooledRecord]:
         """What failed, in the order in which it was captured."""
@@ -291,7 +278,7 @@ class Delivery:
         failed = self._take_failed()
         self._failed.extend(failed)
         self._draining = True
-        if self._deliver(spool, _pieces(failed)):
+        if self._resender.deliver(pieces(failed)):
             self._failed.clear()
         self._draining = False
 
@@ -299,7 +286,8 @@ class Delivery:
         """Send the oldest records of the spool until they are acknowledged."""
         chunks: list[Chunk] = []
         self._draining = True
-        if self._deliver(spool, self._read(spool, chunks)):
+        if self._resender.deliver(self._read(spool, chunks)):
+            self._down = False
             for chunk in chunks:
                 spool.done(chunk)
         self._draining = False
@@ -307,82 +295,13 @@ class Delivery:
     def _read(self, spool: Spool, chunks: list[Chunk]) -> Iterator[Sequence[SpooledRecord]]:
         """The records of the next chunks, which are noted in ``chunks``."""
         count = 0
-        while count < _CHUNK and (chunk := spool.next_chunk(_PIECE)) is not None:
+        while count < _CHUNK and (chunk := spool.next_chunk(PIECE)) is not None:
             chunks.append(chunk)
             count += len(chunk.records)
             if chunk.unreadable:
                 self._hooks.dropped(chunk.unreadable, SpoolUnreadable(_UNREADABLE))
             yield chunk.records
 
-    def _deliver(self, spool: Spool, batches: Iterable[Sequence[SpooledRecord]]) -> bool:
-        """Send until everything is acknowledged or given up; False when told to stop before."""
-        while True:
-            failed: list[SpooledRecord] = []
-            for batch in batches:
-                if not self._offer(spool, batch, failed):
-                    return False
-            if not self._settle_all(spool):
-                return False
-            self._down = bool(failed)
-            if not failed:
-                return True
-            self._wait(spool, _PAUSE_S)
-            batches = _pieces(sorted(failed, key=_age))
-
-    def _offer(self, spool: Spool, batch: Sequence[SpooledRecord], failed: list[SpooledRecord]) -> bool:
-        """Give records to the transport, and the interpreter to others; False when told to stop."""
-        settle = partial(self._settled_again, failed)
-        for record in batch:
-            while not self._stopping:
-                try:
-                    self._transport.send(record, settle)
-                    break
-                except QueueFull:
-                    self._wait(spool, _LOOK_S)
-                except DeliveryFailed as error:
-                    self._hooks.failed(record, error)
-                    break
-        self._wait(spool, _YIELD_S)
-        return not self._stopping
-
-    def _settle_all(self, spool: Spool) -> bool:
-        """Wait until the transport has nothing left; False when told to stop before."""
-        while not self._transport.wait_below(1, _LOOK_S):
-            self._spill(spool)
-            if self._stopping:
-                return False
-        return True
-
-    def _wait(self, spool: Spool, seconds: float) -> None:
-        """Let time pass, and write to the spool what is captured meanwhile."""
-        until = time.monotonic() + seconds
-        while not self._stopping:
-            self._spill(spool)
-            left = until - time.monotonic()
-            if left <= 0:
-                return
-            time.sleep(min(left, _LOOK_S))
-
-    def _settled_again(
-        self,
-        failed: list[SpooledRecord],
-        record: SpooledRecord,
-        failure: DeliveryFailed | None,
-        partition: int,
-        offset: int,
-    ) -> None:
-        """What became of a record that is kept until it is acknowledged."""
-        if failure is None:
-            self._hooks.delivered(record, partition, offset)
-        elif failure.final:
-            self._hooks.failed(record, failure)
-        else:
-            failed.append(record)
-
 
 def _age(record: SpooledRecord) -> int:
     return record.captured_ns
-
-
-def _pieces(records: Sequence[SpooledRecord]) -> Iterator[Sequence[SpooledRecord]]:
-    return (records[start : start + _PIECE] for start in range(0, len(records), _PIECE))

@@ -17,6 +17,7 @@ import pytest
 from aiokafka.partitioner import murmur2
 
 from loopin_producers import InvalidConfiguration, Loopin, LoopinError, Stats
+from loopin_producers.kafka_transport import KafkaTransport
 from loopin_producers.spool import SpooledRecord
 from loopin_schemas import InvalidEvent
 from loopin_schemas.validation import decode_event
@@ -201,7 +202,9 @@ def test_end_of_the_process_flushes(
 def test_fatal_error_replaces_the_producer(client: Loopin, read_all: ReadAll) -> None:
     client.capture("before", "user-1")
     client.flush(20)
-    channel = client._connection._delivery._transport._channel
+    transport = client._connection._open_delivery()._transport
+    assert isinstance(transport, KafkaTransport)
+    channel = transport._channel
     spent = channel._producer
     channel._fatal.set()
     deadline = time.monotonic() + 180
@@ -216,7 +219,7 @@ def test_fatal_error_replaces_the_producer(client: Loopin, read_all: ReadAll) ->
 def test_broker_down_never_raises_nor_waits_for_it() -> None:
     errors: list[LoopinError] = []
     client = Loopin(NOBODY, "shop", on_error=errors.append, spool=False)
-    uuids = [client.capture("click", "user-1") for _ in range(1000)]
+    uuids = [str(client.capture("click", "user-1")) for _ in range(1000)]
     # None was waited for: all are still on their way.
     assert client.stats() == Stats(1000, 0, 0, 0)
     assert client.flush(0.2) == 1000

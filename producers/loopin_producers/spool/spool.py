@@ -64,6 +64,7 @@ class Spool:
         self._adopted: deque[WriterFolder] = deque()
         self._active: Segment | None = None
         self._open: dict[Path, Segment] = {}
+        self._outstanding = 0
         self.waiting = 0
         """Records that this process wrote and the broker does not have."""
 
@@ -103,15 +104,21 @@ class Spool:
             return bool(self._adopted)
 
     def next_chunk(self, most: int) -> Chunk | None:
-        """The oldest records that were not read yet, at most so many; None when there are none."""
+        """The oldest records that were not read yet, at most so many; None when there are none.
+
+        What another process left comes to an end only once all of it is done.
+        """
         with self._lock:
             while True:
                 for segment in self._segments():
                     piece = segment.read(most)
                     if piece.records or piece.unreadable:
+                        self._outstanding += 1
                         return Chunk(piece.records, piece.unreadable, segment, piece.end)
                     if segment.all_consumed and segment is not self._active:
                         self._remove(segment)
+                if self._outstanding:
+                    return None
                 if not self._adopted:
                     self.waiting = 0
                     return None
@@ -121,6 +128,7 @@ class Spool:
         """The broker has the chunk, or it is given up."""
         with self._lock:
             chunk.segment.consumed(chunk.end)
+            self._outstanding -= 1
             if self._own is not None and chunk.segment.path.parent == self._own.path:
                 self.waiting = max(0, self.waiting - len(chunk.records) - chunk.unreadable)
             if chunk.segment.all_consumed and chunk.segment is not self._active:
@@ -163,6 +171,7 @@ class Spool:
         self._own = self._active = None
         self._adopted.clear()
         self._open.clear()
+        self._outstanding = 0
 
     def _segments(self) -> Iterator[Segment]:
         """What may hold records, in the order in which they are to be sent."""

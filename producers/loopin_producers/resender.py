@@ -1,0 +1,125 @@
+"""Sends records that are kept until they are acknowledged, as often as that takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from loopin_producers.errors import DeliveryFailed, LoopinError, QueueFull
+from loopin_producers.spool import SpooledRecord
+from loopin_producers.transport import Transport
+
+PIECE: Final = 8
+YIELD_S: Final = 0.00005
+"""After so many records a background thread lets go of the interpreter, so that no caller waits for it."""
+
+_LOOK_S: Final = 0.02
+_PAUSE_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the client wants to know; called in background threads, except ``dropped``.
+
+    ``failed`` is told of a record given up, ``dropped`` of how many records found no room or could not be
+    read back and why, ``recovered`` of how many were dropped before everything was delivered again.
+    """
+
+    delivered: Callable[[SpooledRecord, int, int], object]
+    failed: Callable[[SpooledRecord, LoopinError], object]
+    dropped: Callable[[int, LoopinError], object]
+    recovered: Callable[[int], object]
+
+
+class Resender:
+    """Sends again what fails, in the order in which it was captured.
+
+    Args:
+        transport: has nothing else to send meanwhile.
+        hooks: told what becomes of the records.
+        stopping: whether to give up, and leave the rest to others.
+        meanwhile: called several times a second.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        hooks: Hooks,
+        *,
+        stopping: Callable[[], bool],
+        meanwhile: Callable[[], object],
+    ) -> None:
+        self._transport = transport
+        self._hooks = hooks
+        self._stopping = stopping
+        self._meanwhile = meanwhile
+
+    def deliver(self, batches: Iterable[Sequence[SpooledRecord]]) -> bool:
+        """Send until every record is acknowledged or given up; False when told to stop before."""
+        while True:
+            failed: list[SpooledRecord] = []
+            for batch in batches:
+                if not self._offer(batch, failed):
+                    return False
+            if not self._settle():
+                return False
+            if not failed:
+                return True
+            self._wait(_PAUSE_S)
+            batches = pieces(sorted(failed, key=lambda record: record.captured_ns))
+
+    def _offer(self, batch: Sequence[SpooledRecord], failed: list[SpooledRecord]) -> bool:
+        """Give records to the transport, and the interpreter to others; False when told to stop."""
+        settle = partial(self._settled, failed)
+        for record in batch:
+            while not self._stopping():
+                try:
+                    self._transport.send(record, settle)
+                    break
+                except QueueFull:
+                    self._wait(_LOOK_S)
+                except DeliveryFailed as error:
+                    self._hooks.failed(record, error)
+                    break
+        self._wait(YIELD_S)
+        return not self._stopping()
+
+    def _settle(self) -> bool:
+        """Wait until the transport has nothing left; False when told to stop before."""
+        while not self._transport.wait_below(1, _LOOK_S):
+            self._meanwhile()
+            if self._stopping():
+                return False
+        return True
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopping():
+            self._meanwhile()
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, _LOOK_S))
+
+    def _settled(
+        self,
+        failed: list[SpooledRecord],
+        record: SpooledRecord,
+        failure: DeliveryFailed | None,
+        partition: int,
+        offset: int,
+    ) -> None:
+        if failure is None:
+            self._hooks.delivered(record, partition, offset)
+        elif failure.final:
+            self._hooks.failed(record, failure)
+        else:
+            failed.append(record)
+
+
+def pieces(records: Sequence[SpooledRecord]) -> Iterator[Sequence[SpooledRecord]]:
+    """The records by ``PIECE``."""
+    return (records[start : start + PIECE] for start in range(0, len(records), PIECE))

@@ -1,0 +1,292 @@
+"""Direct, by way of the spool, and back: nothing lost, and each user's events in order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from loopin_producers.delivery import Delivery
+from loopin_producers.errors import ClientClosed, LoopinError, QueueFull
+from loopin_producers.resender import Hooks
+from loopin_producers.spool import Spool, SpooledRecord
+
+from .scripted_transport import ScriptedTransport
+
+
+class Seen:
+    """What the hooks were told."""
+
+    def __init__(self) -> None:
+        self.delivered: list[int] = []
+        self.failed: list[int] = []
+        self.dropped: list[tuple[int, str]] = []
+        self.recovered: list[int] = []
+
+    def hooks(self) -> Hooks:
+        def delivered(record: SpooledRecord, _partition: int, _offset: int) -> None:
+            self.delivered.append(record.captured_ns)
+
+        def failed(record: SpooledRecord, _: LoopinError) -> None:
+            self.failed.append(record.captured_ns)
+
+        def dropped(count: int, why: LoopinError) -> None:
+            self.dropped.append((count, why.code))
+
+        return Hooks(delivered, failed, dropped, self.recovered.append)
+
+
+def record(number: int, size: int = 100) -> SpooledRecord:
+    return SpooledRecord(str(UUID(int=number)), number, b"shop:user", b"x" * size)
+
+
+def numbers(transport: ScriptedTransport) -> list[int]:
+    return [one.captured_ns for one in transport.arrived]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def transport() -> ScriptedTransport:
+    return ScriptedTransport()
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool")
+
+
+@pytest.fixture
+def delivery(transport: ScriptedTransport, spool: Spool, seen: Seen) -> Iterator[Delivery]:
+    made = Delivery(transport, spool, seen.hooks(), durable=False, max_waiting=100_000)
+    yield made
+    transport.auto = True
+    transport.acknowledge()
+    made.close(30)
+
+
+def send(delivery: Delivery, *captured: int) -> None:
+    for number in captured:
+        delivery.send(record(number))
+
+
+def test_direct_as_long_as_all_goes_well(
+    delivery: Delivery, transport: ScriptedTransport, spool: Spool, seen: Seen
+) -> None:
+    send(delivery, *range(100))
+    assert numbers(transport) == seen.delivered == list(range(100))
+    assert delivery.flush(0) == spool.waiting == 0
+
+
+def test_full_queue_goes_to_disk_and_follows_in_order(
+    delivery: Delivery, transport: ScriptedTransport, spool: Spool
+) -> None:
+    transport.auto, transport.room = False, 5
+    send(delivery, *range(300))
+    until(lambda: spool.waiting == 295)
+    assert delivery.undelivered == 300
+    transport.auto = True
+    transport.acknowledge()
+    assert delivery.flush(60) == 0
+    send(delivery, 300)
+    assert numbers(transport) == list(range(301))
+
+
+def test_newer_events_wait_behind_those_that_failed(
+    delivery: Delivery, transport: ScriptedTransport, spool: Spool
+) -> None:
+    transport.auto = False
+    send(delivery, *range(20))
+    transport.fail(7)
+    until(lambda: spool.waiting == 20)  # the rest is taken back: it would overtake
+    transport.auto = True
+    transport.acknowledge()
+    send(delivery, *range(20, 30))
+    assert delivery.flush(60) == 0
+    assert numbers(transport) == list(range(30))
+
+
+def test_what_arrived_although_it_failed_is_sent_again_under_its_uuid(
+    delivery: Delivery, transport: ScriptedTransport
+) -> None:
+    transport.auto = False
+    send(delivery, 1, 2)
+    transport.fail(2, arrived=True)
+    transport.auto = True
+    assert delivery.flush(60) == 0
+    assert numbers(transport) == [1, 2, 1, 2]
+
+
+def test_nobody_reachable_moves_memory_to_disk_at_once(
+    delivery: Delivery, transport: ScriptedTransport, spool: Spool
+) -> None:
+    transport.auto = False
+    send(delivery, *range(10))
+    delivery.down()
+    assert delivery.is_down
+    until(lambda: spool.waiting == 10)
+    transport.auto = True
+    transport.acknowledge()
+    assert delivery.flush(60) == 0
+    assert numbers(transport) == list(range(10))
+    assert not delivery.is_down
+
+
+def test_failure_while_sending_from_the_spool_is_tried_again(
+    delivery: Delivery, transport: ScriptedTransport, seen: Seen
+) -> None:
+    transport.auto = False
+    delivery.down()
+    send(delivery, *range(30))
+    until(lambda: transport.counts[0] == 30)
+    transport.acknowledge(10)
+    transport.fail(15)
+    transport.acknowledge()
+    transport.auto = True
+    assert delivery.flush(60) == 0
+    assert sorted(numbers(transport)) == list(range(30))
+    assert numbers(transport)[-15:] == list(range(10, 25))
+    assert sorted(seen.delivered) == list(range(30))
+
+
+def test_event_that_is_refused_for_ever_stops_nobody(
+    delivery: Delivery, transport: ScriptedTransport, seen: Seen
+) -> None:
+    transport.refused = {record(3).uuid, record(13).uuid}
+    send(delivery, *range(10))
+    delivery.down()
+    send(delivery, *range(10, 20))
+    assert delivery.flush(60) == 0
+    assert numbers(transport) == [number for number in range(20) if number not in (3, 13)]
+    assert seen.failed == [3, 13]
+
+
+def test_heir_delivers_first_what_the_dead_left(tmp_path: Path, seen: Seen) -> None:
+    nowhere = ScriptedTransport(auto=False)
+    dead = Delivery(nowhere, Spool(tmp_path / "spool"), seen.hooks(), durable=False, max_waiting=100)
+    send(dead, *range(10))
+    assert dead.close(0) == 10
+    with pytest.raises(ClientClosed):
+        send(dead, 10)
+    transport = ScriptedTransport()
+    heir = Delivery(transport, Spool(tmp_path / "spool"), seen.hooks(), durable=False, max_waiting=100)
+    send(heir, *range(10, 15))
+    assert heir.close(60) == 0
+    assert numbers(transport) == list(range(15))
+    assert list((tmp_path / "spool").glob("*/*")) == []
+
+
+def test_durable_writes_before_it_returns(tmp_path: Path, seen: Seen) -> None:
+    transport = ScriptedTransport(auto=False)
+    spool = Spool(tmp_path / "spool")
+    delivery = Delivery(transport, spool, seen.hooks(), durable=True, max_waiting=100)
+    for number in range(5):
+        delivery.send(record(number))
+        assert spool.waiting == number + 1
+    until(lambda: transport.counts[0] == 5)
+    transport.auto = True
+    transport.acknowledge()
+    assert delivery.flush(60) == 0
+    assert spool.waiting == 0
+    send(delivery, 5, 6)
+    assert delivery.close(60) == 0
+    assert numbers(transport) == list(range(7))
+
+
+def test_what_exceeds_the_bound_is_counted_and_told_when_all_is_well_again(
+    tmp_path: Path, transport: ScriptedTransport, seen: Seen
+) -> None:
+    spool = Spool(tmp_path / "spool", 1 << 20)
+    delivery = Delivery(transport, spool, seen.hooks(), durable=False, max_waiting=100_000)
+    transport.auto = False
+    delivery.down()
+    for number in range(150):
+        delivery.send(record(number, 10_000))
+    until(lambda: not delivery._waiting)
+    lost = sum(count for count, _ in seen.dropped)
+    assert 0 < lost < 150
+    assert {code for _, code in seen.dropped} == {"spool_full"}
+    assert spool.waiting == 150 - lost
+    transport.auto = True
+    transport.acknowledge()
+    assert delivery.flush(60) == 0
+    assert numbers(transport) == list(range(150 - lost))
+    until(lambda: seen.recovered == [lost])
+    delivery.close(10)
+
+
+def test_failed_events_without_room_on_disk_are_kept_in_memory_and_go_first(
+    tmp_path: Path, transport: ScriptedTransport, seen: Seen
+) -> None:
+    spool = Spool(tmp_path / "spool", 1 << 20)
+    transport.auto, transport.room = False, 60
+    delivery = Delivery(transport, spool, seen.hooks(), durable=False, max_waiting=100_000)
+    for number in range(120):
+        delivery.send(record(number, 16_000))
+    until(lambda: not delivery._waiting)
+    transport.fail(1)
+    until(lambda: len(delivery._failed) == 60 and transport.counts[0] > 0)
+    transport.auto = True
+    transport.acknowledge()
+    assert delivery.flush(60) == 0
+    lost = sum(count for count, _ in seen.dropped)
+    assert numbers(transport) == list(range(120 - lost))
+    delivery.close(10)
+
+
+def test_without_a_spool_the_caller_is_told(transport: ScriptedTransport, seen: Seen) -> None:
+    transport.auto, transport.room = False, 3
+    delivery = Delivery(transport, None, seen.hooks(), durable=False, max_waiting=100)
+    send(delivery, 1, 2, 3)
+    with pytest.raises(QueueFull):
+        send(delivery, 4)
+    transport.fail(1)
+    assert delivery.close(0) == 2
+    assert seen.failed == [1, 2, 3]
+
+
+def test_many_threads_while_the_system_comes_and_goes(
+    delivery: Delivery, transport: ScriptedTransport, seen: Seen
+) -> None:
+    """Each thread is a user: its events arrive once, in order."""
+    transport.room = 50
+
+    def user(first: int) -> None:
+        for number in range(first, first + 500):
+            delivery.send(record(number))
+            if number % 50 == 0:
+                time.sleep(0.001)
+
+    users = [threading.Thread(target=user, args=(thread * 10_000,)) for thread in range(4)]
+    for thread in users:
+        thread.start()
+    for turn in range(20):
+        transport.auto = turn % 2 == 0
+        if turn % 5 == 4:
+            transport.fail(3)
+        elif transport.auto:
+            transport.acknowledge()
+        time.sleep(0.005)
+    transport.auto = True
+    transport.acknowledge()
+    for thread in users:
+        thread.join()
+    assert delivery.flush(60) == 0
+    for first in range(0, 40_000, 10_000):
+        mine = [number for number in numbers(transport) if first <= number < first + 10_000]
+        assert mine == list(range(first, first + 500))
+    assert (seen.dropped, seen.failed) == ([], [])
