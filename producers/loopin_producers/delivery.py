@@ -17,7 +17,6 @@ from loopin_producers.channel import logger
 from loopin_producers.errors import (
     ClientClosed,
     DeliveryFailed,
-    LoopinError,
     QueueFull,
     SpoolFull,
     SpoolUnreadable,
@@ -35,7 +34,9 @@ _CHUNK: Final = 2_000
 """Records sent from the spool before their acknowledgements are waited for."""
 
 _SPOOL_FULL: Final = "Events dropped, the spool is full: see to the broker, or raise spool_max_bytes."
-_QUEUE_FULL: Final = "Events dropped, they come faster than the disk takes them: raise max_queue_size."
+_HELP: Final = 64
+"""Events that ``capture()`` writes to the spool itself when too many wait in memory."""
+
 _UNREADABLE: Final = "Events in the spool cannot be read back: look at the disk; the others are delivered."
 
 
@@ -59,6 +60,7 @@ class Delivery:
         self._durable = durable
         self._max_waiting = max_waiting
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
@@ -98,10 +100,10 @@ class Delivery:
                     if self._spool is None:
                         raise
                     self._leave_direct()
-            refused = self._keep(record)
+            lost = self._keep(record)
         self._wake.set()
-        if refused is not None:
-            self._drop(1, refused)
+        if lost:
+            self._drop(lost)
 
     def down(self) -> None:
         """Nobody can be reached: what is in memory is better off on disk."""
@@ -163,7 +165,7 @@ class Delivery:
         self._put_back(spool)
         unsent = spool.waiting + len(self._failed)
         if self._failed:
-            self._drop(len(self._failed), SpoolFull(_SPOOL_FULL))
+            self._drop(len(self._failed))
             self._failed.clear()
         spool.close()
         return unsent
@@ -180,19 +182,26 @@ class Delivery:
         self._idle.clear()
         self._wake.set()
 
-    def _keep(self, record: SpooledRecord) -> LoopinError | None:
-        """Keep a record for the spool's thread, or say why not. The caller holds the lock."""
+    def _keep(self, record: SpooledRecord) -> int:
+        """Keep a record for the spool's thread; returns how many found no room. The caller holds the lock."""
         self._idle.clear()
-        if self._durable and self._spool is not None:
-            return SpoolFull(_SPOOL_FULL) if self._spool.append([record]) else None
-        if len(self._waiting) >= self._max_waiting:
-            return QueueFull(_QUEUE_FULL)
+        spool = self._spool
+        if spool is None:
+            return 1
+        if self._durable:
+            return spool.append([record])
         self._waiting.append(record)
-        return None
+        # Events that come faster than the spool's thread writes are written here: no loss comes first.
+        return self._write(spool, _HELP) if len(self._waiting) > self._max_waiting else 0
 
-    def _drop(self, count: int, why: LoopinError) -> None:
+    def _write(self, spool: Spool, most: int) -> int:
+        """Write to the spool the oldest that wait in memory; returns how many of them found no room."""
+        with self._writing:
+            return spool.append([self._waiting.popleft() for _ in range(min(most, len(self._waiting)))])
+
+    def _drop(self, count: int) -> None:
         self._lost += count
-        self._hooks.dropped(count, why)
+        self._hooks.dropped(count, SpoolFull(_SPOOL_FULL))
 
     def _settled(
         self, record: SpooledRecord, failure: DeliveryFailed | None, partition: int, offset: int
@@ -253,10 +262,8 @@ class Delivery:
     def _spill(self, spool: Spool) -> None:
         """Write to the spool what was captured since."""
         while waiting := len(self._waiting):
-            # Whoever captures faster than this writes cannot have both: no loss comes first.
-            some = min(waiting, max(PIECE, waiting // 8))
-            if lost := spool.append([self._waiting.popleft() for _ in range(some)]):
-                self._drop(lost, SpoolFull(_SPOOL_FULL))
+            if lost := self._write(spool, max(PIECE, waiting // 8)):
+                self._drop(lost)
             time.sleep(YIELD_S)
 
     def _take_failed(self) -> list[SpooledRecord]:

@@ -1,0 +1,225 @@
+"""The client over HTTP: the same behaviour as over Kafka, whatever the API answers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from loopin_producers import InvalidConfiguration, Loopin, LoopinError, Stats
+from loopin_producers.http_answer import Outcome, read_answer
+from loopin_producers.http_transport import BATCH_EVENTS
+
+from .ingest_server import Events, IngestServer, Reply, ingest_server, receipts
+
+KEY = "a-write-key"
+
+
+@pytest.fixture
+def server() -> Iterator[IngestServer]:
+    with ingest_server() as running:
+        yield running
+
+
+@pytest.fixture
+def errors() -> list[LoopinError]:
+    return []
+
+
+@pytest.fixture
+def client(server: IngestServer, errors: list[LoopinError]) -> Iterator[Loopin]:
+    with Loopin(
+        url=server.url, api_key=KEY, on_error=errors.append, flush_interval=0.01, spool=False
+    ) as made:
+        yield made
+
+
+def clicks(events: Events) -> list[int]:
+    return [event["properties"]["n"] for event in events]
+
+
+def capture(client: Loopin, *numbers: int) -> list[str]:
+    return [str(client.capture("click", "user-1", {"n": number})) for number in numbers]
+
+
+def test_events_arrive_whole_and_in_order(client: Loopin, server: IngestServer) -> None:
+    uuids = capture(client, *range(1200))
+    assert client.flush(30) == 0
+    assert clicks(server.events) == list(range(1200))
+    assert [event["uuid"] for event in server.events] == uuids
+    path, headers, events = server.requests[0]
+    assert path == "/api/analytics/events/batch"
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert headers["content-type"] == "application/json"
+    assert set(events[0]) == {"event", "distinct_id", "uuid", "timestamp", "queued_at", "properties"}
+    assert max(len(events) for _, _, events in server.requests) <= BATCH_EVENTS
+    assert any(headers.get("content-encoding") == "gzip" for _, headers, _ in server.requests)
+    assert client.stats() == Stats(0, 1200, 0, 0)
+
+
+def test_what_is_dropped_is_reported_and_the_rest_counts(
+    client: Loopin, server: IngestServer, errors: list[LoopinError]
+) -> None:
+    server.answer = lambda events: receipts(
+        events, {events[0]["uuid"]: "drop", events[-1]["uuid"]: "warning"}
+    )
+    uuids = capture(client, *range(10))
+    assert client.flush(30) == 0
+    refused = [error.uuid for error in errors]
+    assert uuids[0] in refused
+    assert len(server.events) + len(refused) == 10
+    assert all("Because" in error.reason for error in errors)
+    assert client.stats().failed == len(refused)
+
+
+def test_only_what_is_to_be_retried_is_sent_again(client: Loopin, server: IngestServer) -> None:
+    first: list[str] = []
+
+    def answer(events: Events) -> Reply:
+        if not first:
+            first.extend(event["uuid"] for event in events)
+            return receipts(events, {first[0]: "retry"})._replace(headers={"Retry-After": "0"})
+        return receipts(events)
+
+    server.answer = answer
+    uuids = capture(client, *range(5))
+    assert client.flush(30) == 0
+    sent_again = [event["uuid"] for event in server.requests[1][2]]
+    assert sent_again[0] == first[0]
+    assert not set(sent_again) & set(first[1:])
+    assert sorted(event["uuid"] for event in server.events) == sorted(uuids)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+def test_refused_for_now_is_tried_again(client: Loopin, server: IngestServer, status: int) -> None:
+    refusals = [Reply(status, headers={"Retry-After": "0"}), Reply(status, b"<html>", {"Retry-After": "0"})]
+
+    def answer(events: Events) -> Reply:
+        return refusals.pop()._replace(body=None) if refusals else receipts(events)
+
+    server.answer = answer
+    capture(client, *range(3))
+    assert client.flush(60) == 0
+    assert clicks(server.events) == [0, 1, 2]
+    assert client.stats() == Stats(0, 3, 0, 0)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 415])
+def test_refused_for_ever_is_reported(
+    client: Loopin, server: IngestServer, errors: list[LoopinError], status: int
+) -> None:
+    said = b'{"success": false, "error": "The key is not known.", "error_code": "INVALID_TOKEN"}'
+    server.answer = lambda events: Reply(status, said)
+    uuids = capture(client, 1, 2, 3)
+    assert client.flush(30) == 0
+    assert sorted(str(error.uuid) for error in errors) == sorted(uuids)
+    assert all("The key is not known" in error.reason for error in errors)
+    assert client.stats() == Stats(0, 0, 3, 0)
+
+
+def test_batch_that_is_too_large_is_halved_until_it_fits(client: Loopin, server: IngestServer) -> None:
+    server.answer = lambda events: Reply(413, b"{}") if len(events) > 3 else receipts(events)
+    capture(client, *range(40))
+    assert client.flush(60) == 0
+    assert clicks(server.events) == list(range(40))
+
+
+def test_answer_that_never_came_sends_the_same_uuids_again(client: Loopin, server: IngestServer) -> None:
+    cuts = [Reply(cut=True)]
+    server.answer = lambda events: cuts.pop() if cuts else receipts(events)
+    uuids = capture(client, 1)
+    assert client.flush(60) == 0
+    assert [event["uuid"] for event in server.events] == uuids * 2
+
+
+def test_capture_waits_for_nobody_and_spooled_events_follow_in_order() -> None:
+    """The API is away, then it comes: what did not fit into memory was on disk, and order held."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    client = Loopin(url=f"http://127.0.0.1:{port}", api_key=KEY, flush_interval=0.01, max_queue_size=50)
+    capture(client, *range(500))
+    deadline = time.monotonic() + 60
+    while client.stats().spooled < 500:
+        assert time.monotonic() < deadline, client.stats()
+        time.sleep(0.01)
+    assert client.is_down
+    with ingest_server(port) as server:
+        assert client.flush(90) == 0
+        capture(client, 500)
+        assert client.shutdown(30) == 0
+        assert clicks(server.events) == list(range(501))
+    assert client.stats() == Stats(0, 501, 0, 0)
+
+
+def test_shutdown_leaves_the_rest_to_the_next_client(server: IngestServer) -> None:
+    server.answer = lambda events: Reply(503, headers={"Retry-After": "30"})
+    with_spool: Callable[[], Loopin] = lambda: Loopin(url=server.url, api_key=KEY, flush_interval=0.01)  # noqa: E731
+    client = with_spool()
+    capture(client, 1, 2, 3)
+    assert client.shutdown(0.2) == 3
+    server.answer = receipts
+    heir = with_spool()
+    capture(heir, 4)
+    assert heir.shutdown(60) == 0
+    assert clicks(server.events) == [1, 2, 3, 4]
+
+
+def test_other_keys_events_are_not_delivered_with_this_key(server: IngestServer) -> None:
+    server.answer = lambda events: Reply(503, headers={"Retry-After": "30"})
+    client = Loopin(url=server.url, api_key="other-key")
+    capture(client, 1)
+    client.shutdown(0)
+    server.answer = receipts
+    with Loopin(url=server.url, api_key=KEY) as another:
+        capture(another, 2)
+        assert another.flush(30) == 0
+    assert clicks(server.events) == [2]
+
+
+def test_full_queue_without_a_spool_drops_and_reports(
+    server: IngestServer, errors: list[LoopinError]
+) -> None:
+    held = threading.Event()
+
+    def answer(events: Events) -> Reply:
+        held.wait(30)
+        return receipts(events)
+
+    server.answer = answer
+    dropped: list[tuple[int, str]] = []
+    client = Loopin(
+        url=server.url,
+        api_key=KEY,
+        on_error=errors.append,
+        on_drop=lambda count, code: dropped.append((count, code)),
+        max_queue_size=5,
+        spool=False,
+    )
+    capture(client, *range(8))
+    assert [error.code for error in errors] == ["queue_full"] * 3
+    assert dropped == [(1, "queue_full")] * 3
+    held.set()
+    assert client.shutdown(30) == 0
+    assert client.stats() == Stats(0, 5, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [("analytics.example.com", KEY), ("ftp://x", KEY), ("http://x", ""), ("http://x", "two words")],
+)
+def test_unusable_addresses_and_keys_are_refused_at_once(url: str, key: str) -> None:
+    with pytest.raises(InvalidConfiguration):
+        Loopin(url=url, api_key=key)
+
+
+def test_answers_of_others_are_no_receipts() -> None:
+    for body in (b"", b"OK", b"[]", b'{"data": 5}', b'{"data": {"receipts": [{}]}}', b"\xff", b"[" * 100_000):
+        answer = read_answer(200, None, body)
+        assert answer.outcome is Outcome.LATER
+        assert answer.of("x") == (False, None)
+    assert read_answer(503, "7", b"").retry_after_s == 7
+    assert read_answer(503, "Wed, 21 Oct 2026 07:28:00 GMT", b"").retry_after_s is None
