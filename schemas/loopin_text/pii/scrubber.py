@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from loopin_text.pii.cards import is_card
@@ -16,14 +15,10 @@ Properties = TypeVar("Properties", bound=Mapping[str, Any])
 MAX_DEPTH: Final = 40
 """Deeper values stay as they are: validation refuses them (20 levels)."""
 
-CACHED_TEXTS: Final = 8192
-CACHED_LENGTH: Final = 200
-"""Texts whose outcome is remembered for each kind of name, and characters of the longest: at most 28 MB."""
-
-KNOWN_NAMES: Final = 8192
-"""Names of properties whose rule is at hand."""
-
-Scrub = Callable[[str], str]
+KNOWN_TEXTS: Final = 16_384
+KNOWN_NAMES: Final = 8_192
+KNOWN_LENGTH: Final = 200
+"""Texts known to be harmless, and names of properties, and characters of the longest: at most 32 MB."""
 
 _NOTHING: Final = frozenset((bool, type(None)))
 _NUMERIC: Final = frozenset((int, float))
@@ -47,11 +42,9 @@ class Scrubber:
         self._kinds = kinds
         self._except = except_properties
         self._texts = TextScrub(kinds, except_properties)
-        # The same few values come again and again. The caches keep their tables under a lock.
-        self._scrubs: dict[Rule, Scrub] = {
-            rule: lru_cache(CACHED_TEXTS)(partial(self._texts.named, rule)) for rule in (PLAIN, NO_NUMBER)
-        }
-        self._by_name: dict[str, Scrub] = {}
+        # The same few values come again and again.
+        self._harmless: dict[Rule, set[str]] = {PLAIN: set(), NO_NUMBER: set()}
+        self._by_name: dict[str, set[str]] = {}
 
     def properties(self, properties: Properties) -> Properties | dict[str, Any]:
         """The properties without these; the very same object where there was nothing."""
@@ -65,30 +58,38 @@ class Scrubber:
         changed: dict[str, Any] = {}
         by_name = self._by_name
         for name, value in values.items():
-            if type(value) is str and len(value) <= CACHED_LENGTH:
-                kept: Any = (by_name.get(name) or self._scrub_of(name))(value)
-            elif type(value) in _NOTHING or (type(value) in _NUMERIC and value < 100):
+            of = type(value)
+            if of is str:
+                harmless = by_name.get(name)
+                if harmless is not None and value in harmless:
+                    continue
+            elif of in _NOTHING or (of in _NUMERIC and value < 100):
                 continue
-            else:
-                kept = self._value(self._rule_of(name), value, depth)
-            if kept is not value and kept != value:
+            kept = self._value(self._rule_of(name), value, depth)
+            if kept is not value:
                 changed[name] = kept
         return {**values, **changed} if changed else values
 
-    def _scrub_of(self, name: str) -> Scrub:
-        """The scrub of short texts of this name."""
-        rule = self._rule_of(name)
-        scrub = _left if rule is EXEMPT else self._scrubs.get(rule) or partial(self._texts.named, rule)
-        if len(self._by_name) < KNOWN_NAMES and len(name) <= CACHED_LENGTH:
-            self._by_name[name] = scrub
-        return scrub
-
     def _rule_of(self, name: str) -> Rule:
-        return EXEMPT if name in self._except else rule_of(name)
+        rule = EXEMPT if name in self._except else rule_of(name)
+        harmless = self._harmless.get(rule)
+        if harmless is not None and len(self._by_name) < KNOWN_NAMES and len(name) <= KNOWN_LENGTH:
+            self._by_name[name] = harmless
+        return rule
 
     def _text(self, rule: Rule, text: str) -> str:
-        remembered = self._scrubs.get(rule) if len(text) <= CACHED_LENGTH else None
-        return self._texts.named(rule, text) if remembered is None else remembered(text)
+        harmless = self._harmless.get(rule)
+        if harmless is not None and text in harmless:
+            return text
+        scrubbed = self._texts.named(rule, text)
+        if scrubbed != text:
+            return scrubbed
+        if harmless is not None and len(text) <= KNOWN_LENGTH:
+            if len(harmless) >= KNOWN_TEXTS:
+                harmless.clear()
+            harmless.add(text)
+        # Byte for byte the same, so that nobody takes it for changed.
+        return text
 
     def _value(self, rule: Rule, value: Any, depth: int) -> Any:
         if rule is EXEMPT or depth > MAX_DEPTH:
@@ -116,10 +117,6 @@ class Scrubber:
         if value >= _FIRST_CARD and "card" in self._kinds - rule.skip and is_card(digits):
             return MARKS["card"]
         return value
-
-
-def _left(text: str) -> str:
-    return text
 
 
 def _same(one: Any, other: Any) -> bool:
