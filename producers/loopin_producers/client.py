@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ from loopin_producers.event_builder import Timestamp, build_event
 from loopin_producers.http_transport import HttpTransport, check_target
 from loopin_producers.kafka_transport import KafkaTransport
 from loopin_producers.options import BeforeSend, Filters, OptOut
+from loopin_producers.privacy import Privacy
 from loopin_producers.properties import plain_text
 from loopin_producers.resender import Hooks
 from loopin_producers.spool import Spool, SpooledRecord
@@ -39,6 +40,7 @@ from loopin_schemas import Event, InvalidEvent, Source, encode
 from loopin_schemas.sampling import sampled
 from loopin_schemas.topics import RAW, event_key
 from loopin_schemas.validation import check_project, check_size
+from loopin_text.pii import KINDS, Kind
 
 _FALSE = frozenset({"0", "false", "no", "off"})
 _BY_KEY = "by-key"
@@ -78,6 +80,9 @@ class Loopin:
         super_properties: properties of every event, unless the event or its context names them.
         sample_rate: share of the users (0-1) whose events are sent; all events of a user or none.
         opt_out: users who are not tracked: a collection of distinct_ids, or a test of one.
+        scrub: kinds of personal data that are replaced in properties, all by default: email, phone, card,
+            token; () for none.
+        scrub_except: names of properties, at any depth, that stay as they are, such as ``email``.
         on_error: called with a ``LoopinError`` for each event that was dropped or refused.
         on_delivery: called with an event's uuid, partition and offset once it is acknowledged (-1 and -1
             over HTTP); costs ``capture()`` some time.
@@ -113,6 +118,8 @@ class Loopin:
         super_properties: Mapping[str, Any] | None = None,
         sample_rate: float = 1.0,
         opt_out: OptOut | None = None,
+        scrub: Iterable[Kind] = KINDS,
+        scrub_except: Iterable[str] = (),
         on_error: Callable[[LoopinError], object] | None = None,
         on_delivery: Callable[[str, int, int], object] | None = None,
         on_drop: Callable[[int, str], object] | None = None,
@@ -140,6 +147,7 @@ class Loopin:
         if durable and not spool:
             raise InvalidConfiguration("Leave spool on: durable=True writes events there.")
         self.max_queue_size = max_queue_size
+        self._privacy = Privacy(scrub, scrub_except)
         self._filters = Filters.of(before_send, super_properties, sample_rate, opt_out)
         self._on_error, self._on_delivery, self._on_drop = on_error, on_delivery, on_drop
         servers = bootstrap_servers or os.environ.get("LOOPIN_KAFKA_BOOTSTRAP") or "127.0.0.1:9092"
@@ -310,8 +318,10 @@ class Loopin:
         Raises:
             InvalidEvent: an argument of the wrong type or beyond its limit.
         """
+        now_ms = time.time_ns() // 1_000_000
+        change = self._privacy.change(event)
         return build_event(
-            self.project, event, distinct_id, properties, now_ms=time.time_ns() // 1_000_000, **options
+            self.project, event, distinct_id, properties, now_ms=now_ms, change=change, **options
         )
 
     def _with_context(self, properties: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from loopin_producers.properties import encode_properties, plain_text
+from loopin_producers.properties import Change, encode_properties, plain_text
 from loopin_producers.uuid7 import uuid7
 from loopin_schemas import Event, InvalidEvent, Source
 from loopin_schemas.timestamps import parse_timestamp
@@ -37,13 +37,16 @@ def build_event(
     session_id: str | None = None,
     source: Source = "sdk",
     parent_uuid: str | UUID | None = None,
+    change: Change | None = None,
 ) -> Event:
     """The event to publish, sent at ``now_ms`` (epoch ms); its time is ``now_ms`` unless given.
+
+    ``change`` is applied to the properties once they are plain.
 
     Raises:
         InvalidEvent: an argument of the wrong type or beyond its limit.
     """
-    encoded = encode_properties(properties, groups)
+    encoded = encode_properties(properties, groups, change)
     at = now_ms if timestamp is None else to_ms(timestamp)
     built = Event(
         project=_text(project),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -19,7 +19,15 @@ _GREATEST_INT = int(sys.float_info.max)
 """Readers that hold numbers as doubles, the store's among them, know none beyond."""
 
 
-def encode_properties(properties: Mapping[str, Any] | None, groups: Mapping[str, Any] | None = None) -> bytes:
+Change = Callable[[dict[str, Any]], Mapping[str, Any]]
+"""What is done to properties once they are plain, before they are encoded."""
+
+
+def encode_properties(
+    properties: Mapping[str, Any] | None,
+    groups: Mapping[str, Any] | None = None,
+    change: Change | None = None,
+) -> bytes:
     """Encode properties as a JSON object, with the groups as ``$groups`` if there are any.
 
     Beside JSON's own types these are converted: datetime and date (ISO 8601, a datetime without a zone is
@@ -36,12 +44,12 @@ def encode_properties(properties: Mapping[str, Any] | None, groups: Mapping[str,
     if groups is not None and not isinstance(groups, Mapping):
         raise InvalidEvent("wrong_type", "groups", "Give the groups as a mapping of group type to group key.")
     if groups is None and type(properties) is dict and all(map(_is_plain, properties, properties.values())):
-        return _encode_text(properties)
+        return _encode_text(properties, change)
     try:
         plain = {} if properties is None else _mapping(properties, "properties", 1)
         if groups is not None:
             plain["$groups"] = _mapping(groups, "properties.$groups", 2)
-        return _encode_text(plain)
+        return _encode_text(plain, change)
     except InvalidEvent:
         raise
     except Exception as error:  # mappings, numbers and times may be of the caller's own classes
@@ -66,9 +74,9 @@ def _is_plain(name: Any, value: Any) -> bool:
     )
 
 
-def _encode_text(plain: Mapping[str, Any]) -> bytes:
+def _encode_text(plain: dict[str, Any], change: Change | None) -> bytes:
     try:
-        return encode(plain)
+        return encode(plain if change is None else change(plain))
     except UnicodeEncodeError:
         raise InvalidEvent(
             "not_utf8",

@@ -9,17 +9,22 @@ MILLION = 1_000_000
 
 
 class Session(msgspec.Struct, array_like=True, gc=False):
-    """A run of events without a pause of 30 minutes, at most 24 hours long; event time, epoch ms."""
+    """A run of events without a pause of 30 minutes, at most 24 hours long; event time, epoch ms.
+
+    It is known by the time of its event that arrived first, which lies ``after`` ms after its start.
+    """
 
     started: int
     last: int
     events: int
+    after: int = 0
 
 
 class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     """One user (project and distinct_id, in the record's key) on ``profiles``.
 
-    Times are event time, epoch ms. ``session`` is the one that ends last, ``sessions`` how many began.
+    Times are event time, epoch ms. ``session`` is the one that ends last, ``sessions`` how many began;
+    ``earlier`` are the other ones that late events may still belong to, that touched last at the end.
     ``revenue`` holds millionths by currency (``""``: none was named), purchases less refunds. Bit ``n`` of
     ``active_days`` (big-endian bytes, base64) says that the user was active ``n`` days before ``active_day``
     (days since 1970, UTC). ``counted`` names the open windows that have counted the user: minute of the
@@ -35,4 +40,5 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     sessions: int = 1
     revenue: dict[str, int] = {}
     counted: dict[int, int] = {}
+    earlier: tuple[Session, ...] = ()
     version: int = 1

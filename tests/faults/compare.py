@@ -92,7 +92,7 @@ def profile_of(value: Mapping[str, Any]) -> UserProfile:
     """A profile as it is published: JSON, with the active days as bits from ``active_day`` back."""
     bits = int.from_bytes(base64.b64decode(value["active_days"]), "big")
     days = {value["active_day"] - back for back in range(bits.bit_length()) if bits >> back & 1}
-    started, last, events = value["session"]
+    started, last, events, *_ = value["session"]
     return UserProfile(
         first_seen=value["first_seen"],
         last_seen=value["last_seen"],

@@ -80,7 +80,7 @@ def profile_in(record: dict[str, Any]) -> Profile:
     """What a record on ``profiles`` says."""
     days = int.from_bytes(base64.b64decode(record["active_days"]), "big")
     newest = record["active_day"]
-    started, last, events = record["session"]
+    started, last, events, *_ = record["session"]
     return Profile(
         first_seen=record["first_seen"],
         last_seen=record["last_seen"],

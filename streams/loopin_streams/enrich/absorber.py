@@ -27,10 +27,15 @@ PUBLISH_EVERY_S: Final = 1.0
 
 
 class EnrichAbsorber:
-    """Enriches the records of one partition, and keeps its profiles, windows and seen uuids."""
+    """Enriches the records of one partition, and keeps its profiles, windows and seen uuids.
 
-    def __init__(self, context: Context, clock: Callable[[], float]) -> None:
+    Without ``real_time`` changed windows are published when the watermark reaches another minute, as they
+    always are, and not every second.
+    """
+
+    def __init__(self, context: Context, clock: Callable[[], float], *, real_time: bool = True) -> None:
         self.context = context
+        self._real_time = real_time
         self._clock = clock
         self._published_at = clock()
         self._dropped_at: int | None = None
@@ -172,7 +177,8 @@ class EnrichAbsorber:
         output.held = len(self.context.profiles)
 
     def _due(self) -> bool:
-        return self._clock() - self._published_at >= PUBLISH_EVERY_S
+        """Whether changed windows are to be published before the watermark's minute is over."""
+        return self._real_time and self._clock() - self._published_at >= PUBLISH_EVERY_S
 
 
 def _increase(counts: dict[Key, int], key: Key, by: int = 1) -> None:

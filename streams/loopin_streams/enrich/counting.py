@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.profile import Profile
 from loopin_streams.kafka.job import Message
-from loopin_streams.state.profile_updates import absorb_money, absorb_time, new_profile
+from loopin_streams.state.profile_updates import absorb_money, absorb_time
 from loopin_streams.state.profiles import Profiles
 from loopin_streams.windows.grains import LATENESS_MS, MINUTE, code_gone
 from loopin_streams.windows.open_windows import OpenWindows
@@ -19,10 +19,12 @@ FEW_WINDOWS: Final = 8
 
 
 class Passed(Protocol):
-    """An event with its user's key and its decoded properties."""
+    """An event with its user's key and profile and its decoded properties."""
 
     @property
     def key(self) -> bytes: ...
+    @property
+    def profile(self) -> Profile: ...
     @property
     def enriched(self) -> EnrichedEvent: ...
     @property
@@ -34,6 +36,8 @@ def count_events(
 ) -> list[Message]:
     """Advance profiles, windows and watermark by one batch, in order; the profiles to publish.
 
+    The sessions in the profiles have been followed already.
+
     The events are judged by the watermark before them, which then becomes the greatest min(event time,
     append time) less the allowed lateness: so one clock that runs ahead closes nothing. A clock far behind,
     or an import of old events, holds nothing open either: what arrives an hour after its minute is late by
@@ -41,28 +45,24 @@ def count_events(
     """
     tally = Tally(windows, currency)
     newest = 0
-    users: dict[bytes, list[tuple[int, Group, Money | None]]] = {}
+    users: dict[bytes, tuple[Profile, list[tuple[int, Group, Money | None]]]] = {}
     for passed in events:
         event = passed.enriched
         at, received = event.timestamp, event.received_at
         of_user = users.get(passed.key)
         if of_user is None:
-            of_user = users[passed.key] = []
-        of_user.append((at, *tally.add(event, passed.properties)))
+            of_user = users[passed.key] = passed.profile, []
+        of_user[1].append((at, *tally.add(event, passed.properties)))
         earlier = at if at < received else received
         if earlier > newest:
             newest = earlier
-    held = profiles.load(list(users))
-    changed: list[tuple[bytes, Profile]] = []
-    for (key, of_user), known in zip(users.items(), held, strict=True):
-        profile = known if known is not None else new_profile(of_user[0][0])
-        _absorb(profile, of_user, windows.watermark)
-        changed.append((key, profile))
+    for profile, of_user_events in users.values():
+        _absorb(profile, of_user_events, windows.watermark)
     tally.settle()
     if events:
         arrived = events[-1].enriched.received_at
         windows.advance(max(newest, arrived - MINUTE.keep_ms) - LATENESS_MS)
-    return profiles.save(changed)
+    return profiles.save((key, profile) for key, (profile, _) in users.items())
 
 
 def _absorb(

@@ -13,10 +13,14 @@ from loopin_schemas import topics
 from loopin_streams.enrich.absorber import EnrichAbsorber
 from loopin_streams.enrich.costs import StepCosts
 from loopin_streams.enrich.draft import Context, Origin
+from loopin_streams.enrich.geo import Geo
+from loopin_streams.enrich.ip_address import Privacy
 from loopin_streams.enrich.seen import LIMIT, WINDOW_MS, Seen
 from loopin_streams.state.keyed_store import DiskStore, KeyedStore, MemoryStore
 from loopin_streams.state.profiles import Profiles
+from loopin_streams.state.sessions import TIMEOUT_MS
 from loopin_streams.windows.open_windows import OpenWindows
+from loopin_text.pii import KINDS, Kind, Scrubber
 from loopin_text.sentiment import TEXT_PROPERTIES
 
 
@@ -26,7 +30,9 @@ class EnrichOptions:
 
     ``partitions`` is how many ``events.raw`` has, ``currency`` the projects' own (ISO 4217). With
     ``spill_folder`` profiles are kept there, with ``cache_mb`` of them in memory, instead of all in memory.
-    A client's duplicates are known for ``seen_ms``, at most ``seen_limit`` uuids a partition.
+    A client's duplicates are known for ``seen_ms``, at most ``seen_limit`` uuids a partition. ``scrub`` are
+    the kinds of personal data to replace, but for the properties ``scrub_except``; ``geoip_db`` is a
+    MaxMind-format file, ``ip`` says what becomes of addresses, ``sampling_rate`` is a share of users (0-1).
     """
 
     topic_prefix: str
@@ -38,10 +44,22 @@ class EnrichOptions:
     cache_mb: int = 64
     seen_ms: int = WINDOW_MS
     seen_limit: int = LIMIT
+    scrub: frozenset[Kind] = KINDS
+    scrub_except: frozenset[str] = frozenset()
+    geoip_db: Path | None = None
+    ip: Privacy = "drop"
+    session_timeout_ms: int = TIMEOUT_MS
+    track_anonymous_users: bool = True
+    sampling_rate: float = 1.0
+    real_time: bool = True
 
 
 class EnrichJob:
-    """From ``events.raw`` to ``events.enriched``, ``events.dlq``, ``profiles`` and ``windows``."""
+    """From ``events.raw`` to ``events.enriched``, ``events.dlq``, ``profiles`` and ``windows``.
+
+    Raises:
+        GeoUnreadable: the options name a file that cannot be read.
+    """
 
     name = "enrich"
     input = topics.RAW.name
@@ -52,6 +70,9 @@ class EnrichJob:
     def __init__(self, options: EnrichOptions, clock: Callable[[], float] = monotonic) -> None:
         self.costs = StepCosts()
         self._options = options
+        # Shared by all partitions, with what they remember.
+        self._scrubber = Scrubber(options.scrub, options.scrub_except)
+        self._geo = None if options.geoip_db is None else Geo(options.geoip_db)
         self._clock = clock
 
     def open(self, partition: int, topic_id: str) -> EnrichAbsorber:
@@ -66,9 +87,15 @@ class EnrichJob:
             windows=OpenWindows(),
             partitions=options.partitions,
             currency=options.currency,
+            scrubber=self._scrubber,
+            geo=self._geo,
+            ip=options.ip,
+            session_timeout_ms=options.session_timeout_ms,
+            track_anonymous_users=options.track_anonymous_users,
+            sampling_rate=options.sampling_rate,
             costs=self.costs,
         )
-        return EnrichAbsorber(context, self._clock)
+        return EnrichAbsorber(context, self._clock, real_time=options.real_time)
 
     def _store(self, partition: int) -> KeyedStore:
         folder = self._options.spill_folder

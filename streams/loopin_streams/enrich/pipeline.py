@@ -10,16 +10,24 @@ import structlog
 
 from loopin_streams.enrich.costs import Cost
 from loopin_streams.enrich.draft import Context, Dlq, Draft, Outcome
+from loopin_streams.enrich.steps.anonymous import drop_anonymous
+from loopin_streams.enrich.steps.bot import flag_bot
 from loopin_streams.enrich.steps.catalogued import check_catalogue
 from loopin_streams.enrich.steps.clock_skew import correct_clock
 from loopin_streams.enrich.steps.decode import decode
 from loopin_streams.enrich.steps.duplicate import drop_duplicates
 from loopin_streams.enrich.steps.encode import encode_enriched
+from loopin_streams.enrich.steps.geo import locate
+from loopin_streams.enrich.steps.ip import keep_ip_private
 from loopin_streams.enrich.steps.lateness import mark_late
 from loopin_streams.enrich.steps.partition import move_misplaced
 from loopin_streams.enrich.steps.private_text import remove_private_text
 from loopin_streams.enrich.steps.repeated_names import settle_repeated_names
+from loopin_streams.enrich.steps.sampling import sample_users
+from loopin_streams.enrich.steps.scrub import scrub_properties
 from loopin_streams.enrich.steps.sentiment import score_sentiment
+from loopin_streams.enrich.steps.session import assign_sessions
+from loopin_streams.enrich.steps.user_agent import describe_user_agent
 from loopin_streams.enrich.steps.validate import validate
 
 log = structlog.get_logger(__name__)
@@ -43,10 +51,18 @@ STEPS: tuple[Step, ...] = (
     Step("clock_skew", each=correct_clock),
     Step("partition", batch=move_misplaced),
     Step("duplicate", batch=drop_duplicates),
+    Step("anonymous", batch=drop_anonymous),
+    Step("sampling", batch=sample_users),
     Step("lateness", each=mark_late),
+    Step("bot", each=flag_bot),
+    Step("scrub", each=scrub_properties),
+    Step("geo", batch=locate),
+    Step("ip", each=keep_ip_private),
+    Step("user_agent", each=describe_user_agent),
     Step("catalogue", each=check_catalogue),
     Step("sentiment", each=score_sentiment),
     Step("private_text", each=remove_private_text),
+    Step("session", batch=assign_sessions),
     Step("encode", each=encode_enriched),
 )
 

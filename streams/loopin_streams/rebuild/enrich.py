@@ -37,6 +37,7 @@ from loopin_streams.rebuild.old_state import (
 from loopin_streams.rebuild.position import Position
 from loopin_streams.rebuild.truth import Share, StoredEvent, Truth, WindowId
 from loopin_streams.settings import StreamSettings
+from loopin_streams.state.sessions import follow_sessions
 from loopin_streams.windows.grains import DAY, MINUTE_MS
 from loopin_streams.windows.operations import count_operations
 
@@ -170,6 +171,7 @@ class EnrichRebuild:
         context = absorber.context
         for event in events:
             judge(event.enriched, self.watermark)
+        follow_sessions(events, context.profiles, context.session_timeout_ms)
         count_events(events, context.profiles, context.windows, context.currency)
         # These events have moved it on to this partition's own; windows stay open by that of all.
         context.windows.watermark = self.watermark

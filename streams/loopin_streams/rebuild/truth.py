@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from loopin_schemas.event import EnrichedEvent
+from loopin_schemas.profile import Profile
 from loopin_schemas.window import Grain
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StoredEvent:
-    """An event with its user's key; ``properties`` are empty where nobody looks at them."""
+    """An event with its user's key; ``properties`` are empty where nobody looks at them.
+
+    Who counts it gives it its user's ``profile``.
+    """
 
     key: bytes
     enriched: EnrichedEvent
     properties: dict[str, Any]
+    profile: Profile = field(init=False, repr=False, compare=False)
 
 
 class Place(NamedTuple):

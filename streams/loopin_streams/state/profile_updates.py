@@ -1,4 +1,7 @@
-"""What events change in their user's profile: pure functions of the profile and the events."""
+"""What events change in their user's profile: pure functions of the profile and the events.
+
+Its sessions are followed in ``sessions``.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,6 @@ from typing import Final
 
 from loopin_schemas.profile import Profile, Session
 from loopin_streams.state.amounts import added
-
-IDLE_MS: Final = 30 * 60_000
-"""A longer pause ends a session."""
-
-LONGEST_MS: Final = 24 * 3_600_000
-"""No session is longer, so that a machine's steady events do not make one for ever."""
 
 DAY_MS: Final = 86_400_000
 
@@ -34,13 +31,12 @@ def new_profile(at: int) -> Profile:
 
 
 def absorb_time(profile: Profile, at: int) -> None:
-    """Count an event that happened at epoch ms ``at``; events come in the order of their arrival."""
+    """Count an event that happened at epoch ms ``at``, but for its session; in the order of arrival."""
     profile.events += 1
     if at > profile.last_seen:
         profile.last_seen = at
     elif at < profile.first_seen:
         profile.first_seen = at
-    _extend_session(profile, at)
     day = at // DAY_MS
     if day != profile.active_day:
         _mark_active(profile, day)
@@ -50,24 +46,6 @@ def absorb_money(profile: Profile, code: str, millionths: int) -> None:
     """Add a signed amount of a currency to the revenue."""
     # A new dict: the default of the struct is shared until it is first written.
     profile.revenue = {**profile.revenue, code: added(profile.revenue.get(code, 0), millionths)}
-
-
-def _extend_session(profile: Profile, at: int) -> None:
-    session = profile.session
-    started, last = session.started, session.last
-    if started - IDLE_MS <= at <= last + IDLE_MS:
-        if at < started:
-            started = at
-        elif at > last:
-            last = at
-        if last - started <= LONGEST_MS:
-            session.started, session.last = started, last
-            session.events += 1
-            return
-    if at > session.last:
-        profile.session = Session(at, at, 1)
-        profile.sessions += 1
-    # Else it belongs to a session before the current one.
 
 
 def _mark_active(profile: Profile, day: int) -> None:

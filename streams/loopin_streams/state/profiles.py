@@ -16,7 +16,7 @@ from loopin_streams.kafka.state_record import read_state
 from loopin_streams.state.keyed_store import KeyedStore
 
 _Packed = tuple[
-    int, int, int, Session, int, bytes, int, dict[str, int], dict[int, int], int
+    int, int, int, Session, int, bytes, int, dict[str, int], dict[int, int], tuple[Session, ...], int
 ]  # The fields of Profile, in order.
 
 _pack_small = msgspec.msgpack.Encoder().encode

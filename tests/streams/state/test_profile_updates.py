@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from loopin_schemas.codec import encode
 from loopin_schemas.profile import Profile
 from loopin_streams.state.profile_updates import absorb_money, absorb_time, new_profile
+from loopin_streams.state.sessions import follow
 from tests.streams import plain_state
 from tests.streams.plain_state import DAY, HOUR, MINUTE, Happened
 
@@ -23,6 +24,7 @@ SECOND = 1000
 def absorbed(times: Sequence[int], money: Sequence[tuple[str, int]] = ()) -> Profile:
     profile = new_profile(times[0])
     for at in times:
+        follow(profile, at)
         absorb_time(profile, at)
     for code, millionths in money:
         absorb_money(profile, code, millionths)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from loopin_schemas.catalogue import by_name
-from loopin_schemas.codec import encode
 from loopin_streams.enrich.draft import Context, Draft, Outcome
+from loopin_text.private import without_private_text
 
 
 def remove_private_text(draft: Draft, _: Context) -> Outcome:
-    """Take private properties out (``message_sent``'s text is never stored)."""
+    """Take private properties out (``message_sent``'s text is never stored); ``$text_length`` stays."""
     known = by_name(draft.event.event)
     if known is None or not known.private or draft.properties.keys().isdisjoint(known.private):
         return None
-    kept = {name: value for name, value in draft.properties.items() if name not in known.private}
-    draft.properties = kept
-    draft.enriched.properties = msgspec.Raw(encode(kept))
+    # The sentiment step has scored it.
+    draft.replace(without_private_text(draft.properties, known.private, score=False))
     return None

@@ -1,0 +1,123 @@
+"""Takes personal data and credentials out of properties and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+from loopin_text.pii.cards import is_card
+from loopin_text.pii.kinds import KINDS, MARKS, Kind
+from loopin_text.pii.names import EXEMPT, NO_NUMBER, PLAIN, Rule, rule_of
+from loopin_text.pii.texts import NUMBERS, TextScrub, is_by_name
+
+Properties = TypeVar("Properties", bound=Mapping[str, Any])
+
+MAX_DEPTH: Final = 40
+"""Deeper values stay as they are: validation refuses them (20 levels)."""
+
+KNOWN_TEXTS: Final = 16_384
+KNOWN_NAMES: Final = 8_192
+KNOWN_LENGTH: Final = 200
+"""Texts known to be harmless, and names of properties, and characters of the longest: at most 32 MB."""
+
+_NOTHING: Final = frozenset((bool, type(None)))
+_NUMERIC: Final = frozenset((int, float))
+_FIRST_CARD: Final = 10**12
+_END: Final = 10**19
+
+
+class Scrubber:
+    """Replaces emails, phone numbers, card numbers (Luhn) and tokens by ``[email]``, ``[phone]`` ...
+
+    Takes time in proportion to what it is given, whatever that is. Safe to share between threads.
+
+    Args:
+        kinds: what to look for.
+        except_properties: names of properties, at any depth, that stay as they are.
+    """
+
+    def __init__(
+        self, kinds: frozenset[Kind] = KINDS, except_properties: frozenset[str] = frozenset()
+    ) -> None:
+        self._kinds = kinds
+        self._except = except_properties
+        self._texts = TextScrub(kinds, except_properties)
+        # The same few values come again and again.
+        self._harmless: dict[Rule, set[str]] = {PLAIN: set(), NO_NUMBER: set()}
+        self._by_name: dict[str, set[str]] = {}
+
+    def properties(self, properties: Properties) -> Properties | dict[str, Any]:
+        """The properties without these; the very same object where there was nothing."""
+        return self._mapping(properties, 1) if self._kinds else properties
+
+    def text(self, text: str) -> str:
+        """The text without these."""
+        return self._text(PLAIN, text)
+
+    def _mapping(self, values: Properties, depth: int) -> Properties | dict[str, Any]:
+        changed: dict[str, Any] = {}
+        by_name = self._by_name
+        for name, value in values.items():
+            of = type(value)
+            if of is str:
+                harmless = by_name.get(name)
+                if harmless is not None and value in harmless:
+                    continue
+            elif of in _NOTHING or (of in _NUMERIC and value < 100):
+                continue
+            kept = self._value(self._rule_of(name), value, depth)
+            if kept is not value:
+                changed[name] = kept
+        return {**values, **changed} if changed else values
+
+    def _rule_of(self, name: str) -> Rule:
+        rule = EXEMPT if name in self._except else rule_of(name)
+        harmless = self._harmless.get(rule)
+        if harmless is not None and len(self._by_name) < KNOWN_NAMES and len(name) <= KNOWN_LENGTH:
+            self._by_name[name] = harmless
+        return rule
+
+    def _text(self, rule: Rule, text: str) -> str:
+        harmless = self._harmless.get(rule)
+        if harmless is not None and text in harmless:
+            return text
+        scrubbed = self._texts.named(rule, text)
+        if scrubbed != text:
+            return scrubbed
+        if harmless is not None and len(text) <= KNOWN_LENGTH:
+            if len(harmless) >= KNOWN_TEXTS:
+                harmless.clear()
+            harmless.add(text)
+        # Byte for byte the same, so that nobody takes it for changed.
+        return text
+
+    def _value(self, rule: Rule, value: Any, depth: int) -> Any:
+        if rule is EXEMPT or depth > MAX_DEPTH:
+            return value
+        if isinstance(value, str):
+            return self._text(rule, value)
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, int | float):
+            return self._number(rule, value)
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth + 1)
+        if isinstance(value, list | tuple):
+            kept = [self._value(rule, item, depth + 1) for item in value]
+            return value if all(map(_same, kept, value)) else kept
+        return value
+
+    def _number(self, rule: Rule, value: float) -> Any:
+        if not 100 <= value < _END or value != int(value):
+            return value
+        digits = str(int(value))
+        kind = rule.is_kind
+        if kind in NUMBERS and kind in self._kinds and is_by_name(kind, digits):
+            return MARKS[kind]
+        if value >= _FIRST_CARD and "card" in self._kinds - rule.skip and is_card(digits):
+            return MARKS["card"]
+        return value
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is other or bool(one == other)
