@@ -7,12 +7,15 @@ Only kill -9 and a power cut do not; see ``durable``.
 from __future__ import annotations
 
 import atexit
+import logging
 import multiprocessing
 import os
 import sys
 from multiprocessing.util import Finalize
 from typing import Final, Protocol
 from weakref import WeakSet
+
+logger = logging.getLogger("loopin_producers")
 
 EXIT_TIMEOUT_S: Final = 10.0
 """How long the end of the process waits for clients that were not shut down."""
@@ -69,7 +72,11 @@ def _celery_worker_ends(**_: object) -> None:
 
 def _after_fork() -> None:
     for client in tuple(_clients):
-        client.abandon_after_fork()
+        try:
+            client.abandon_after_fork()
+        except Exception:
+            # The others must not be left with locks of threads that are not here.
+            logger.exception("A client could not be made anew in a forked process.")
     _open_clients.clear()
 
 

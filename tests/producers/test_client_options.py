@@ -1,0 +1,382 @@
+"""The client's options: what leaves events out, what changes them, and who is told."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+import loopin_producers
+from loopin_producers import InvalidConfiguration, Loopin, LoopinError, new_context
+from loopin_producers.context import (
+    context_distinct_id,
+    context_tags,
+    identify_context,
+    set_context_session,
+    tag,
+)
+from loopin_producers.event_types import FILE, source
+from loopin_producers.events import Pageview, TicketPurchased, WebVitals
+from loopin_producers.spool import SpooledRecord
+from loopin_schemas.catalogue import CATALOGUE, by_name
+from loopin_schemas.sampling import sampled
+from loopin_schemas.validation import decode_event
+
+NOBODY = "127.0.0.1:1"
+Sent = list[dict[str, Any]]
+Make = Callable[..., tuple[Loopin, Sent]]
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Make:
+    """``make(**options)``: a client, and the events that it sends."""
+
+    def making(**options: Any) -> tuple[Loopin, Sent]:
+        client, sent = Loopin(NOBODY, "shop", **options), []
+
+        def keep(record: SpooledRecord) -> None:
+            assert record.key == f"shop:{json.loads(record.value)['distinct_id']}".encode()
+            decode_event(record.value)
+            sent.append(json.loads(record.value))
+
+        monkeypatch.setattr(client._connection, "deliver", keep)
+        return client, sent
+
+    return making
+
+
+def test_conventions_are_posthogs(make: Make) -> None:
+    client, sent = make()
+    client.identify("user-1", {"plan": "gold"}, anonymous_id="anon-1")
+    client.alias("old-1", "user-1")
+    client.set("user-1", {"city": "Pune"})
+    client.set_once("user-1", {"first_seen_at": "2026-01-01"})
+    client.group_identify("company", "acme", {"size": 7})
+    client.group_identify("company", "acme", distinct_id="user-1")
+    client.capture("click", "user-1", groups={"company": "acme"})
+    assert [(one["event"], one["distinct_id"], one["properties"]) for one in sent] == [
+        ("$identify", "user-1", {"$anon_distinct_id": "anon-1", "$set": {"plan": "gold"}}),
+        ("$create_alias", "user-1", {"alias": "old-1"}),
+        ("$set", "user-1", {"$set": {"city": "Pune"}}),
+        ("$set", "user-1", {"$set_once": {"first_seen_at": "2026-01-01"}}),
+        (
+            "$groupidentify",
+            "$company_acme",
+            {"$group_type": "company", "$group_key": "acme", "$group_set": {"size": 7}},
+        ),
+        (
+            "$groupidentify",
+            "user-1",
+            {"$group_type": "company", "$group_key": "acme", "$group_set": {}},
+        ),
+        ("click", "user-1", {"$groups": {"company": "acme"}}),
+    ]
+
+
+def test_context_names_the_user_the_session_and_tags(make: Make) -> None:
+    client, sent = make(super_properties={"app": "web", "plan": "free"})
+    with new_context():
+        identify_context("user-1")
+        set_context_session("session-1")
+        tag("plan", "gold")
+        tag("page", "home")
+        client.capture("click", properties={"page": "shop"})
+        with new_context():
+            identify_context("user-2")
+            tag("inner", 1)
+            client.capture("click")
+        with new_context(fresh=True):
+            client.capture("click", "user-3")
+        client.capture("click", "user-4", session_id="session-4")
+        client.reset()
+        client.capture("click", "user-5")
+    assert [(one["distinct_id"], one.get("session_id")) for one in sent] == [
+        ("user-1", "session-1"),
+        ("user-2", "session-1"),
+        ("user-3", None),
+        ("user-4", "session-4"),
+        ("user-5", None),
+    ]
+    assert [one["properties"] for one in sent] == [
+        {"app": "web", "plan": "gold", "page": "shop"},
+        {"app": "web", "plan": "gold", "page": "home", "inner": 1},
+        {"app": "web", "plan": "free"},
+        {"app": "web", "plan": "gold", "page": "home"},
+        {"app": "web", "plan": "free"},
+    ]
+    assert (context_distinct_id(), context_tags()) == (None, {})
+    tag("nobody", 1)  # outside a context: nothing, as with PostHog's
+    assert context_tags() == {}
+
+
+async def test_context_follows_tasks_and_what_they_set_is_seen_outside(make: Make) -> None:
+    import asyncio
+
+    client, sent = make()
+
+    async def handle(user: str) -> None:
+        with new_context():
+            identify_context(user)
+            await asyncio.sleep(0)
+            await asyncio.to_thread(tag, "thread", user)
+            client.capture("click")
+
+    await asyncio.gather(*(handle(f"user-{number}") for number in range(20)))
+    assert sorted(one["distinct_id"] for one in sent) == sorted(f"user-{number}" for number in range(20))
+    assert all(one["properties"] == {"thread": one["distinct_id"]} for one in sent)
+
+
+def test_nobody_in_particular_makes_no_person(make: Make) -> None:
+    client, sent = make()
+    client.capture("click", properties={"a": 1})
+    client.capture("click")
+    assert all(UUID(one["distinct_id"]).version == 7 for one in sent)
+    assert len({one["distinct_id"] for one in sent}) == 2
+    assert [one["properties"] for one in sent] == [
+        {"$process_person_profile": False, "a": 1},
+        {"$process_person_profile": False},
+    ]
+
+
+def test_before_send_changes_and_leaves_out_in_turn(make: Make) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def rename(event: dict[str, Any]) -> dict[str, Any] | None:
+        seen.append(dict(event))
+        if event["event"] == "secret":
+            return None
+        return {**event, "properties": {**event["properties"], "first": True}}
+
+    def second(event: dict[str, Any]) -> dict[str, Any]:
+        event["properties"]["second"] = event["properties"].pop("first")
+        return event
+
+    client, sent = make(before_send=[rename, second])
+    uuid = client.capture("click", "user-1", {"a": 1})
+    assert client.capture("secret", "user-1") is None
+    assert [(one["uuid"], one["properties"]) for one in sent] == [(uuid, {"a": 1, "second": True})]
+    assert seen[0]["uuid"] == uuid
+    assert seen[0]["timestamp"] == sent[0]["timestamp"]
+
+
+def test_before_send_that_raises_drops_the_event_and_says_so(make: Make) -> None:
+    errors: list[LoopinError] = []
+    dropped: list[tuple[int, str]] = []
+
+    def fail(_: dict[str, Any]) -> dict[str, Any]:
+        raise KeyError("email")
+
+    client, sent = make(before_send=fail, on_error=errors.append, on_drop=lambda *told: dropped.append(told))
+    assert client.capture("click", "user-1") is None
+    assert sent == []
+    assert [error.code for error in errors] == ["before_send_failed"]
+    assert dropped == [(1, "before_send_failed")]
+    assert client.stats().dropped == 1
+
+
+def test_opted_out_users_are_left_out(make: Make) -> None:
+    for opt_out in ({"user-1"}, ["user-1"], lambda user: user == "user-1"):
+        client, sent = make(opt_out=opt_out)
+        assert client.capture("click", "user-1") is None
+        assert client.capture("click", "user-2")
+        assert [one["distinct_id"] for one in sent] == ["user-2"]
+
+
+def test_sampling_keeps_whole_users_at_the_rate(make: Make) -> None:
+    client, sent = make(sample_rate=0.3)
+    for user in range(2000):
+        for _ in range(2):
+            client.capture("click", f"user-{user}")
+    kept = {one["distinct_id"] for one in sent}
+    assert len(sent) == 2 * len(kept)
+    # Within five standard deviations of a binomial's mean.
+    assert abs(len(kept) - 600) < 5 * (2000 * 0.3 * 0.7) ** 0.5
+    assert kept == {f"user-{user}" for user in range(2000) if sampled("shop", f"user-{user}", 0.3)}
+    assert {user for user in kept if sampled("shop", user, 0.1)} == {
+        f"user-{user}" for user in range(2000) if sampled("shop", f"user-{user}", 0.1)
+    }
+    assert not sampled("shop", "user-1", 0)
+
+
+def test_personal_data_and_private_words_stay_here(make: Make) -> None:
+    client, sent = make()
+    client.capture(
+        "click", "user-1", {"note": "write to ann@example.com", "nested": {"to": "ann@example.com"}}
+    )
+    client.capture("message_sent", "user-1", {"text": "I love this wonderful place", "room": 7})
+    assert sent[0]["properties"] == {"note": "write to [email]", "nested": {"to": "[email]"}}
+    assert sent[1]["properties"]["$text_length"] == 27
+    assert sent[1]["properties"]["$sentiment"] > 0.5
+    assert set(sent[1]["properties"]) == {"$text_length", "$sentiment", "room"}
+    client, sent = make(scrub=("card",), scrub_except=("reference",))
+    client.capture("click", "user-1", {"note": "ann@example.com", "n": "4111 1111 1111 1111"})
+    client.capture("click", "user-1", {"reference": "4111111111111111"})
+    assert sent[0]["properties"] == {"note": "ann@example.com", "n": "[card]"}
+    assert sent[1]["properties"] == {"reference": "4111111111111111"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sample_rate": 1.5},
+        {"sample_rate": -0.1},
+        {"before_send": [5]},
+        {"opt_out": "user-1"},
+        {"scrub": ("emails",)},
+        {"spool_max_bytes": 1000},
+        {"durable": True, "spool": False},
+        {"durable": True, "spool_dir": "/proc/nowhere"},
+    ],
+)
+def test_options_that_cannot_work_are_refused_at_once(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        Loopin(NOBODY, "shop", **options)
+    assert caught.value.reason.endswith(".")
+
+
+def test_disk_that_cannot_be_used_is_said_and_the_client_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    client = Loopin(NOBODY, "shop", spool_dir="/proc/nowhere", max_queue_size=1)
+    client.capture("click", "user-1")
+    client.capture("click", "user-1")
+    client.shutdown(0)
+    assert client.stats().dropped == 1
+    assert sum("Nothing is kept on disk" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_debug_tells_of_every_event(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    client, _ = make(debug=True)
+    with caplog.at_level(logging.INFO, "loopin_producers"):
+        uuid = client.capture("click", "user-1")
+    assert any(f"captured click of user-1 as {uuid}" in record.getMessage() for record in caplog.records)
+
+
+def test_default_client_comes_from_the_environment_or_from_configure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPIN_PROJECT", "from-env")
+    monkeypatch.setenv("LOOPIN_ENABLED", "false")
+    assert loopin_producers.flush() == 0
+    assert loopin_producers.shutdown() == 0
+    assert loopin_producers.capture("click", "user-1")
+    assert loopin_producers.default_client().project == "from-env"
+    before = loopin_producers.default_client()
+    loopin_producers.configure(project="other", disabled=True)
+    client = loopin_producers.default_client()
+    assert (client.project, client is before) == ("other", False)
+    assert loopin_producers.identify("user-1")
+    assert loopin_producers.alias("a", "user-1")
+    assert loopin_producers.set("user-1", {"a": 1})
+    assert loopin_producers.set_once("user-1", {"a": 1})
+    assert loopin_producers.group_identify("company", "acme")
+    loopin_producers.reset()
+    assert loopin_producers.shutdown() == 0
+    assert loopin_producers.default_client() is not client
+    loopin_producers.shutdown()
+
+
+def test_types_of_the_catalogues_events_are_current_and_name_what_it_names(make: Make) -> None:
+    assert FILE.read_text() == source(), "run `make generated`"
+    client, sent = make()
+    client.capture(TicketPurchased(amount=25.0, currency="EUR"), "user-1", {"seat": 7})
+    client.capture(Pageview(current_url="https://example.com/", pathname="/"), "user-1")
+    client.capture(WebVitals(web_vitals_lcp_value=1200.0), "user-1")
+    assert [(one["event"], one["properties"]) for one in sent] == [
+        ("ticket_purchased", {"amount": 25.0, "currency": "EUR", "seat": 7}),
+        ("$pageview", {"$current_url": "https://example.com/", "$pathname": "/"}),
+        ("$web_vitals", {"$web_vitals_LCP_value": 1200.0}),
+    ]
+    classes = [one for one in vars(loopin_producers.events).values() if hasattr(one, "event_name")]
+    named = {one.event_name for one in classes if one.__module__ == "loopin_producers.events"}
+    assert named == {event.name for event in CATALOGUE}
+    known = by_name("ticket_purchased")
+    assert known is not None
+    assert {one.name for one in fields(TicketPurchased)} == {one.name for one in known.properties}
+
+
+def test_wrong_types_are_mypys_to_find() -> None:
+    """`make check` reads this: each ignore is needed, or mypy complains that it is not."""
+    with pytest.raises(TypeError):
+        TicketPurchased()  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        TicketPurchased(amount=1.0, sum=2.0)  # type: ignore[call-arg]
+    assert TicketPurchased(amount="much").properties() == {"amount": "much"}  # type: ignore[arg-type]
+
+
+KILLED = """
+import os, sys, time
+from loopin_producers import Loopin
+client = Loopin("127.0.0.1:1", "shop", durable=sys.argv[1] == "durable", config={"log_level": 0})
+for number in range(int(sys.argv[2])):
+    print(client.capture("click", f"user-{number % 3}", {"n": number}), flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("mode", ["durable", "usual"])
+def test_kill_9_of_the_client(mode: str, spool_folder: Path, make: Make) -> None:
+    """Durable: the next client delivers every event whose capture() returned. Else: what reached the disk."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, mode, "2000"], capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == -9
+    said = done.stdout.decode().split()
+    assert len(said) == 2000
+    delivered: list[dict[str, Any]] = []
+
+    class Broker:
+        """Acknowledges at once."""
+
+        counts = (0, 0, 0)
+
+        def send(self, record: SpooledRecord, settle: Any) -> None:
+            delivered.append(json.loads(record.value))
+            settle(record, None, 0, 0)
+
+        def wait_below(self, limit: int, timeout: float) -> bool:
+            return True
+
+        def close(self, timeout: float) -> int:
+            return 0
+
+        def abandon(self) -> None:
+            pass
+
+    heir = Loopin(NOBODY, "shop")
+    object.__setattr__(heir._connection._ways, "transport", lambda _: Broker())
+    heir.capture("click", "user-9", {"n": 2000})
+    deadline = time.monotonic() + 60
+    while not delivered or delivered[-1]["distinct_id"] != "user-9":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    heir.shutdown(30)
+    found = [one["uuid"] for one in delivered[:-1]]
+    if mode == "durable":
+        assert found == said
+    else:
+        # What was in memory is lost, and said to be in docs/clients.md; what is there is in order.
+        assert found == [uuid for uuid in said if uuid in set(found)]
+    assert list(spool_folder.glob("*/*/*")) == []
+
+
+def test_fork_while_the_spool_is_at_work(spool_folder: Path) -> None:
+    """A forked child has a client of its own; its parent's events stay the parent's."""
+    client = Loopin(NOBODY, "shop", durable=True, config={"log_level": 0})
+    for number in range(50):
+        client.capture("click", "parent", {"n": number})
+    child = os.fork()
+    if child == 0:
+        for number in range(20):
+            client.capture("click", "child", {"n": number})
+        os._exit(0 if client.stats().spooled == 20 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert client.stats().spooled == 50
+    assert client.shutdown(0) == 50
+    assert len(list(spool_folder.glob("*/*/*.events"))) == 2
