@@ -96,8 +96,8 @@ class Delivery:
                 try:
                     self._transport.send(record, self._settled)
                     return
-                except QueueFull:
-                    if self._spool is None:
+                except (QueueFull, DeliveryFailed) as error:
+                    if self._spool is None or (isinstance(error, DeliveryFailed) and error.final):
                         raise
                     self._leave_direct()
             lost = self._keep(record)
@@ -214,7 +214,11 @@ class Delivery:
         else:
             self._failed.append(record)
             with self._lock:
+                first = self._direct
                 self._leave_direct()
+            if first:
+                # At once: what was captured later must not overtake this.
+                self._transport.purge(in_flight=False)
 
     def _run(self, spool: Spool) -> None:
         while not self._stopping:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -58,38 +59,48 @@ class Resender:
         self._meanwhile = meanwhile
 
     def deliver(self, batches: Iterable[Sequence[SpooledRecord]]) -> bool:
-        """Send until every record is acknowledged or given up; False when told to stop before."""
+        """Send until every record is acknowledged or given up; False when told to stop before.
+
+        After a failure nothing more is sent until what is under way has come to an end, so that no record
+        overtakes one that failed.
+        """
+        source = iter(batches)
+        todo: deque[SpooledRecord] = deque()
         while True:
             failed: list[SpooledRecord] = []
-            for batch in batches:
-                if not self._offer(batch, failed):
-                    return False
-            if not self._settle():
+            while not failed and not self._stopping():
+                if not todo:
+                    todo.extend(next(source, ()))
+                if not todo:
+                    break
+                self._offer(todo, failed)
+            if not self._settle(failed):
                 return False
             if not failed:
-                return True
+                return not todo
+            todo.extendleft(sorted(failed, key=lambda record: -record.captured_ns))
             self._wait(_PAUSE_S)
-            batches = pieces(sorted(failed, key=lambda record: record.captured_ns))
 
-    def _offer(self, batch: Sequence[SpooledRecord], failed: list[SpooledRecord]) -> bool:
-        """Give records to the transport, and the interpreter to others; False when told to stop."""
+    def _offer(self, todo: deque[SpooledRecord], failed: list[SpooledRecord]) -> None:
+        """Give some records to the transport, and the interpreter to others."""
         settle = partial(self._settled, failed)
-        for record in batch:
-            while not self._stopping():
-                try:
-                    self._transport.send(record, settle)
-                    break
-                except QueueFull:
-                    self._wait(_LOOK_S)
-                except DeliveryFailed as error:
-                    self._hooks.failed(record, error)
-                    break
+        for _ in range(min(PIECE, len(todo))):
+            try:
+                self._transport.send(todo[0], settle)
+            except QueueFull:
+                self._wait(_LOOK_S)
+                return
+            except DeliveryFailed as error:
+                self._settled(failed, todo.popleft(), error, -1, -1)
+                return
+            todo.popleft()
         self._wait(YIELD_S)
-        return not self._stopping()
 
-    def _settle(self) -> bool:
+    def _settle(self, failed: Sequence[SpooledRecord]) -> bool:
         """Wait until the transport has nothing left; False when told to stop before."""
         while not self._transport.wait_below(1, _LOOK_S):
+            if failed:
+                self._transport.purge(in_flight=False)
             self._meanwhile()
             if self._stopping():
                 return False

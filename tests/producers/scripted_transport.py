@@ -13,16 +13,20 @@ from loopin_producers.transport import Settle
 class ScriptedTransport:
     """Keeps records until told what becomes of them.
 
-    ``auto`` acknowledges everything at once; ``refused`` are uuids that fail for ever.
+    ``auto`` acknowledges everything at once; ``refused`` are uuids that fail for ever; ``unknown_topic``
+    takes nothing at all, as librdkafka does while there is no topic.
     """
 
     def __init__(self, room: int = 1_000_000, auto: bool = True) -> None:
         self.room = room
         self.auto = auto
         self.refused: set[str] = set()
+        self.unknown_topic = False
         self.arrived: list[SpooledRecord] = []
         self.queue: deque[tuple[SpooledRecord, Settle]] = deque()
         self._changed = threading.Condition()
+        # Records do not time out and arrive at the same moment.
+        self._turn = threading.RLock()
         self._acknowledged = self._failed = self._settling = 0
 
     @property
@@ -37,12 +41,19 @@ class ScriptedTransport:
         with self._changed:
             if self._queued() >= self.room:
                 raise QueueFull("no room")
+            if self.unknown_topic:
+                raise DeliveryFailed("no such topic", kafka_error="_UNKNOWN_TOPIC")
             self.queue.append((record, settle))
-        if self.auto:
-            self.acknowledge()
+        while self.auto and self.queue and self._turn.acquire(blocking=False):
+            self._acknowledge(1_000_000)
+            self._turn.release()
 
     def acknowledge(self, count: int = 1_000_000) -> None:
         """The system takes the oldest records."""
+        with self._turn:
+            self._acknowledge(count)
+
+    def _acknowledge(self, count: int) -> None:
         while count and (taken := self._take()) is not None:
             record, settle = taken
             failure = None
@@ -55,12 +66,13 @@ class ScriptedTransport:
 
     def fail(self, count: int = 1_000_000, *, arrived: bool = False) -> None:
         """The oldest records time out; ``arrived``: though the system has them."""
-        while count and (taken := self._take()) is not None:
-            record, settle = taken
-            if arrived:
-                self.arrived.append(record)
-            self._settle(record, settle, DeliveryFailed("timed out", kafka_error="_MSG_TIMED_OUT"))
-            count -= 1
+        with self._turn:
+            while count and (taken := self._take()) is not None:
+                record, settle = taken
+                if arrived:
+                    self.arrived.append(record)
+                self._settle(record, settle, DeliveryFailed("timed out", kafka_error="_MSG_TIMED_OUT"))
+                count -= 1
 
     def _take(self) -> tuple[SpooledRecord, Settle] | None:
         with self._changed:
