@@ -87,6 +87,8 @@ def _slowest_ms(figure: Figure) -> float | None:
 
 _CAPTURE = Bar("p99 <= 100 us", 100.0, _own(more("p99_us")))
 
+_NO_LOSS = Bar("0 lost", 0.0, _own(more("lost")))
+
 BARS: Mapping[tuple[str, str], tuple[Bar, ...]] = {
     ("J0", "quix"): (Bar(">= 2x", 2.0, times, least=True),),
     ("J0", "faust"): (Bar(">= 25x", 25.0, times, least=True),),
@@ -103,5 +105,8 @@ BARS: Mapping[tuple[str, str], tuple[Bar, ...]] = {
     ),
     ("capture", "broker up"): (_CAPTURE,),
     ("capture", "broker down"): (_CAPTURE,),
+    ("capture", "broker coming back"): (_CAPTURE,),
+    ("capture", "kill -9, durable, broker up"): (_NO_LOSS,),
+    ("capture", "kill -9, durable, broker down"): (_NO_LOSS,),
 }
 """By job and row, which is a system or a case."""

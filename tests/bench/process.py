@@ -122,6 +122,17 @@ class System:
             if said.word == word:
                 return said
 
+    def wait_for_end(self, seconds: float) -> int:
+        """The code with which it ends by itself.
+
+        Raises:
+            SystemFailed: not within ``seconds``.
+        """
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise SystemFailed(f"{self._name} did not end within {seconds:.0f} s") from None
+
     def _listen(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
