@@ -185,7 +185,7 @@ SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
     "capture": _cases(
         "Capture",
         "Time that the SDK's `capture()` takes in the caller's thread, at 1,000 events/s. Lost: of the "
-        "events whose `capture()` returned before kill -9 of the process, those that are neither on the topic "
+        "events whose `capture()` returned before kill -9 of the process, those neither on the topic "
         "nor on disk for the next client.",
         _capture,
         "",
