@@ -13,7 +13,7 @@ from loopin_streams.enrich.seen import HOUR_MS, LIMIT, MAX_LIMIT, WINDOW_MS
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
 from loopin_streams.state.sessions import LONGEST_MS, TIMEOUT_MS
-from loopin_text.pii import KINDS, Kind
+from loopin_text.pii import Kind
 from loopin_text.sentiment import TEXT_PROPERTIES
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -56,12 +56,12 @@ class StreamSettings(KafkaSettings):
         description='that share where it differs, as JSON: {"shop": 0.2, "shop/uuid_invalid": 1}',
     )
 
-    scrub: frozenset[Kind] = Field(
-        KINDS,
+    scrub: tuple[Kind, ...] = Field(
+        ("email", "phone", "card", "token"),
         description="personal data that is replaced in property values, as a JSON list; [] for none",
     )
-    scrub_except: frozenset[str] = Field(
-        frozenset(), description="properties that are left as they are, as a JSON list"
+    scrub_except: tuple[str, ...] = Field(
+        (), description="properties that are left as they are, as a JSON list"
     )
     geoip_db: Path | None = Field(
         None,
@@ -73,10 +73,10 @@ class StreamSettings(KafkaSettings):
     track_anonymous_users: bool = Field(
         True, description="whether events of users who never said who they are count"
     )
-    session_timeout: float = Field(
-        TIMEOUT_MS / 1000,
+    session_timeout: int = Field(
+        TIMEOUT_MS // 1000,
         ge=1,
-        le=LONGEST_MS / 1000,
+        le=LONGEST_MS // 1000,
         description="seconds without an event after which a user's session ends",
     )
     sampling_rate: Share = Field(
@@ -103,11 +103,11 @@ class StreamSettings(KafkaSettings):
             cache_mb=self.state_cache_mb,
             seen_ms=self.seen_ms,
             seen_limit=self.seen_limit,
-            scrub=self.scrub,
-            scrub_except=self.scrub_except,
+            scrub=frozenset(self.scrub),
+            scrub_except=frozenset(self.scrub_except),
             geoip_db=self.geoip_db,
             ip=self.ip,
-            session_timeout_ms=round(self.session_timeout * 1000),
+            session_timeout_ms=self.session_timeout * 1000,
             track_anonymous_users=self.track_anonymous_users,
             sampling_rate=self.sampling_rate,
             real_time=self.enable_real_time,

@@ -118,7 +118,7 @@ def test_late_events_of_an_old_session_are_one() -> None:
 
 def test_an_event_between_two_sessions_goes_to_the_later_and_they_stay_two() -> None:
     apart = [0, 50 * MINUTE]
-    assert streamed([*apart, 25 * MINUTE, -5 * MINUTE, 51 * MINUTE]) == [
+    assert streamed([*apart, 25 * MINUTE, -6 * MINUTE, 51 * MINUTE]) == [
         *(0, 50 * MINUTE),
         *(50 * MINUTE, 0, 50 * MINUTE),
     ]

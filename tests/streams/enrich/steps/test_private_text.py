@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from loopin_schemas.codec import decode_object
 from loopin_streams.enrich.draft import Draft
-from loopin_streams.enrich.steps.private_text import remove_private_text
 from loopin_streams.enrich.steps.encode import encode_enriched
+from loopin_streams.enrich.steps.private_text import remove_private_text
 from tests.streams.enrich.drafts import body, context, draft_before
 
 
