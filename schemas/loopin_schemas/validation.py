@@ -35,6 +35,8 @@ FORBIDDEN_DISTINCT_IDS = frozenset(
         *("undefined", "true", "false", "[object object]", "nan"),
         *("none", "null", "0"),
         *("", "nil", "empty", "anonymous_id", "user"),
+        # What a scrub of personal data leaves of one.
+        *("[email]", "[phone]", "[card]", "[token]"),
     }
 )
 """Ids that would merge strangers into one user; compared in lower case, without quotes and blanks around."""

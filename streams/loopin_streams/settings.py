@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 
+from loopin_streams.enrich.ip_address import Privacy
 from loopin_streams.enrich.job import EnrichOptions
 from loopin_streams.enrich.seen import HOUR_MS, LIMIT, MAX_LIMIT, WINDOW_MS
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
+from loopin_streams.state.sessions import LONGEST_MS, TIMEOUT_MS
+from loopin_text.pii import Kind
 from loopin_text.sentiment import TEXT_PROPERTIES
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -53,6 +56,36 @@ class StreamSettings(KafkaSettings):
         description='that share where it differs, as JSON: {"shop": 0.2, "shop/uuid_invalid": 1}',
     )
 
+    scrub: tuple[Kind, ...] = Field(
+        ("email", "phone", "card", "token"),
+        description="personal data that is replaced in property values, as a JSON list; [] for none",
+    )
+    scrub_except: tuple[str, ...] = Field(
+        (), description="properties that are left as they are, as a JSON list"
+    )
+    geoip_db: Path | None = Field(
+        None,
+        description="MaxMind-format file (.mmdb) that tells where IP addresses are; without it nobody does",
+    )
+    ip: Privacy = Field(
+        "drop", description="what becomes of IP addresses: drop, truncate (to /24 or /48), or keep"
+    )
+    track_anonymous_users: bool = Field(
+        True, description="whether events of users who never said who they are count"
+    )
+    session_timeout: int = Field(
+        TIMEOUT_MS // 1000,
+        ge=1,
+        le=LONGEST_MS // 1000,
+        description="seconds without an event after which a user's session ends",
+    )
+    sampling_rate: Share = Field(
+        1.0, description="share of users whose events count; nothing is scaled up to the whole"
+    )
+    enable_real_time: bool = Field(
+        True, description="publish changed windows every second; otherwise when a minute is over"
+    )
+
     @property
     def seen_ms(self) -> int:
         """``seen_hours`` in milliseconds."""
@@ -70,6 +103,14 @@ class StreamSettings(KafkaSettings):
             cache_mb=self.state_cache_mb,
             seen_ms=self.seen_ms,
             seen_limit=self.seen_limit,
+            scrub=frozenset(self.scrub),
+            scrub_except=frozenset(self.scrub_except),
+            geoip_db=self.geoip_db,
+            ip=self.ip,
+            session_timeout_ms=self.session_timeout * 1000,
+            track_anonymous_users=self.track_anonymous_users,
+            sampling_rate=self.sampling_rate,
+            real_time=self.enable_real_time,
         )
 
     def invalid_ratio_limits(self) -> InvalidRatioLimits:

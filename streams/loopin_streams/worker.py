@@ -54,13 +54,13 @@ async def run_worker(
         return
     try:
         check_partitions(settings, found)
+        partitions = found[RAW.name].partitions
+        enrich = EnrichJob(settings.enrich_options(partitions))
     except RefusedToOpen as error:
         end_process(error)
     # Reads the lexicon, so that the first batch need not.
     await asyncio.to_thread(score, "warm")
     settle_memory()
-    partitions = found[RAW.name].partitions
-    enrich = EnrichJob(settings.enrich_options(partitions))
     jobs: tuple[Job, ...] = (enrich, MergeJob(partitions, settings.invalid_ratio_limits()))
     meters = Meters()
 

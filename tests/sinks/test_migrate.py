@@ -17,6 +17,7 @@ SHIPPED = {
     "0002_events_origin": "b8ff0242b5e8b6a1217d05447d77724035e3f07430fd273fdee7ec665eec2f41",
     "0003_metric_windows": "aa9e84a0b73ba222e4056616e8e8d2ee44d2fa58708dd5b30061dc1bb988eaf8",
     "0004_events_deduplication_window": "fdac5ac8734773ad9291231947b67329f02826a0dbc5816540842bdc82ff3ec9",
+    "0006_enrichment": "416bfc7d480c5927bf9a10ff1e3cecf3d8c2fa4d7d5181593706e4a446d9d0f5",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 
@@ -132,12 +133,18 @@ async def test_property_columns_are_those_of_the_list(embedded: Store, settings:
     materialized = {row["name"]: row["type"] for row in described if row["default_type"] == "MATERIALIZED"}
     assert materialized.pop("user") == "UInt64"
     assert materialized == {column.name: column.type for column in PROPERTY_COLUMNS}
+    otherwise = {column.name: column.otherwise for column in PROPERTY_COLUMNS}
     for row in described:
         if row["name"] in materialized:
-            text = f"tupleElement(_typed, '{row['name']}')"
+            text, other = (
+                f"tupleElement(_typed, '{name}')" for name in (row["name"], otherwise[row["name"]])
+            )
             number = f"toFloat64OrNull({text})"
             expressions = {
                 "Nullable(Float64)": f"if(isFinite({number}), {number}, NULL)",
                 "Nullable(Int32)": f"accurateCastOrNull({number}, 'Int32')",
+                "Bool": f"{other} = 'true'",
             }
+            if otherwise[row["name"]] and row["type"] != "Bool":
+                text = f"if({text} != '', {text}, {other})"
             assert row["default_expression"] == expressions.get(row["type"], text)

@@ -175,7 +175,8 @@ async def test_listed_properties_have_columns(events: Store) -> None:
         "events", table(event(properties=msgspec.Raw(msgspec.json.encode(properties)))), token="a"
     )
     rows = await events.query(f"SELECT {', '.join(column.name for column in PROPERTY_COLUMNS)} FROM events")
-    absent = {column.name: None if column.type.startswith("Nullable") else "" for column in PROPERTY_COLUMNS}
+    of_nothing = {"String": "", "LowCardinality(String)": "", "Bool": False}
+    absent = {column.name: of_nothing.get(column.type) for column in PROPERTY_COLUMNS}
     assert rows == [
         absent
         | {
@@ -189,6 +190,24 @@ async def test_listed_properties_have_columns(events: Store) -> None:
             "url": "https://example.org/😀?q='\\",
         }
     ]
+
+
+async def test_what_was_found_out_stands_in_where_the_client_named_nothing(events: Store) -> None:
+    found = {
+        **{"$geoip_country_code": "IN", "$geoip_subdivision_1_name": "Goa", "$geoip_city_name": "Panaji"},
+        **{"$device_type": "Tablet", "$browser": "Chrome", "$os": "Android", "$is_bot": True},
+        **{"$current_url": "https://x.test/a", "$pathname": "/a", "$referrer": "https://y.test/"},
+        **{"utm_source": "news", "utm_medium": "email", "utm_campaign": "may"},
+    }
+    named = {"country": "Peru", "browser": "Lynx", "url": "/b", "$is_bot": False, "city": "", "os": None}
+    for offset, properties in enumerate((found, found | named)):
+        raw = msgspec.Raw(msgspec.json.encode(properties))
+        await events.insert("events", table(event(properties=raw)), token=str(offset))
+    columns = [column.name for column in PROPERTY_COLUMNS if column.otherwise]
+    rows = await events.query(f"SELECT {', '.join(columns)} FROM events ORDER BY country")
+    by_name = {column.name: found[column.otherwise] for column in PROPERTY_COLUMNS if column.otherwise}
+    named_too = {"country": "Peru", "browser": "Lynx", "url": "/b", "is_bot": False}
+    assert rows == [by_name, by_name | named_too]
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def _measured(event: Happened) -> Iterator[tuple[Series, int]]:
 
 
 def _series(event: Happened, metric: str) -> Iterator[Series]:
-    country = event.properties.get("country")
+    country = event.properties.get("country") or event.properties.get("$geoip_country_code")
     for whole in _windows(event, metric):
         yield whole
         yield whole._replace(dimension="event", value=event.event)

@@ -33,6 +33,33 @@ def test_the_enrichment_is_told_what_is_set(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
+def test_privacy_sessions_and_samples_are_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert settings(monkeypatch).enrich_options(2) == EnrichOptions("loopin.", 2)
+    found = settings(
+        monkeypatch,
+        SCRUB='["card", "token"]',
+        SCRUB_EXCEPT='["email"]',
+        GEOIP_DB=str(tmp_path / "x.mmdb"),
+        IP="truncate",
+        TRACK_ANONYMOUS_USERS="false",
+        SESSION_TIMEOUT="900",
+        SAMPLING_RATE="0.25",
+        ENABLE_REAL_TIME="false",
+    )
+    assert found.enrich_options(2) == EnrichOptions(
+        "loopin.",
+        2,
+        scrub=frozenset({"card", "token"}),
+        scrub_except=frozenset({"email"}),
+        geoip_db=tmp_path / "x.mmdb",
+        ip="truncate",
+        track_anonymous_users=False,
+        session_timeout_ms=900_000,
+        sampling_rate=0.25,
+        real_time=False,
+    )
+
+
 def test_limits_on_invalid_records(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings(monkeypatch).invalid_ratio_limits().of("shop", "not_json") == 0.05
     found = settings(monkeypatch, INVALID_RATIO="0.2", INVALID_RATIOS='{"shop": 0.5, "shop/uuid_invalid": 1}')
@@ -52,6 +79,12 @@ def test_limits_on_invalid_records(monkeypatch: pytest.MonkeyPatch) -> None:
         ("INVALID_RATIO", "-0.1"),
         ("INVALID_RATIOS", '{"shop": 2}'),
         ("INVALID_RATIOS", "0.2"),
+        ("SCRUB", '["names"]'),
+        ("SCRUB", "email"),
+        ("IP", "hash"),
+        ("SESSION_TIMEOUT", "0"),
+        ("SESSION_TIMEOUT", "86401"),
+        ("SAMPLING_RATE", "1.1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

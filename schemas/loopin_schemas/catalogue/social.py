@@ -12,7 +12,12 @@ SOCIAL: tuple[EventType, ...] = (
     EventType(
         "message_sent",
         "A user sent a private message; its words are scored, never stored",
-        (Property("text", "text", "The message"), Property("message", "text", "The message")),
+        (
+            Property("text", "text", "The message, of which only the next two stay"),
+            Property("message", "text", "The message, under another name"),
+            Property("$sentiment", "number", "How its words feel", "VADER", minimum=-1, maximum=1),
+            Property("$text_length", "integer", "How long it is", "characters", minimum=0),
+        ),
         private=("text", "message"),
     ),
     EventType(

@@ -36,7 +36,8 @@ _EVENTS: Final = """
         multiIf(
             given = '', {home:String}, match(given, '^[A-Z][A-Z][A-Z]$'), given, 'other'
         ) AS code,
-        country != '' AND lengthUTF8(country) <= 100 AND JSONType(properties, 'country') = 'String'
+        if(tupleElement(_typed, 'country') != '', 'country', '$geoip_country_code') AS named_by,
+        country != '' AND lengthUTF8(country) <= 100 AND JSONType(properties, named_by) = 'String'
             AS located,
         arrayConcat(
             [('', ''), ('event', toString(event))], if(located, [('country', toString(country))], [])

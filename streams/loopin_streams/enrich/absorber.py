@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from loopin_schemas import topics
 from loopin_schemas.codec import encode
+from loopin_streams.enrich.body_privacy import BodyPrivacy
 from loopin_streams.enrich.counting import count_events
 from loopin_streams.enrich.dead_letters import dead_letter, project_of
 from loopin_streams.enrich.draft import Context, Dlq, Draft
@@ -35,6 +36,7 @@ class EnrichAbsorber:
 
     def __init__(self, context: Context, clock: Callable[[], float], *, real_time: bool = True) -> None:
         self.context = context
+        self._privacy = BodyPrivacy(context.scrubber, context.ip)
         self._real_time = real_time
         self._clock = clock
         self._published_at = clock()
@@ -149,7 +151,8 @@ class EnrichAbsorber:
     def _bury(self, draft: Draft, outcome: Dlq, project: str, output: Output) -> None:
         origin = self.context.origin
         key = f"{origin.topic}:{origin.partition}:{draft.record.offset}".encode()
-        output.add(topics.DLQ.name, key, encode(dead_letter(draft, outcome, origin, project or None)))
+        letter = dead_letter(draft, outcome, origin, project or None, self._privacy)
+        output.add(topics.DLQ.name, key, encode(letter))
 
     def _finish(self, output: Output, position: int, *, publish: bool = False) -> None:
         """Windows to their topics: changed ones to the state, and all to the merge once a second."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from loopin_schemas.catalogue import by_name
-from loopin_schemas.codec import decode, encode
+from loopin_schemas.codec import decode
 from loopin_schemas.dead_letter import MAX_BODY_BYTES, MAX_KEY_BYTES, DeadLetter, fingerprint
 from loopin_schemas.errors import InvalidEvent
 from loopin_schemas.validation import check_project
+from loopin_streams.enrich.body_privacy import BodyPrivacy
 from loopin_streams.enrich.draft import Dlq, Draft, Origin
 
 
-def dead_letter(draft: Draft, outcome: Dlq, origin: Origin, project: str | None) -> DeadLetter:
-    """The record as it goes to ``events.dlq``: its bytes without private text, cut at 256 KB."""
+def dead_letter(
+    draft: Draft, outcome: Dlq, origin: Origin, project: str | None, privacy: BodyPrivacy
+) -> DeadLetter:
+    """The record as it goes to ``events.dlq``: its bytes without what is never stored, cut at 256 KB."""
     record = draft.record
     body = record.value or b""
-    kept = _without_private_text(body)
+    kept = privacy.apply(body)
     return DeadLetter(
         reason=outcome.reason,
         field=outcome.field,
@@ -32,25 +32,12 @@ def dead_letter(draft: Draft, outcome: Dlq, origin: Origin, project: str | None)
         last_seen=record.timestamp,
         size=len(body),
         sha256=fingerprint(body),
-        body=kept[:MAX_BODY_BYTES],
+        # A mark may be longer than what it stands for: such a body is whole all the same.
+        body=kept if len(body) <= MAX_BODY_BYTES else kept[:MAX_BODY_BYTES],
         key=record.key[:MAX_KEY_BYTES] if record.key is not None else None,
         project=project,
         scrubbed=kept is not body,
     )
-
-
-def _without_private_text(body: bytes) -> bytes:
-    """The body without what the catalogue says is never stored, as far as it can be read as an event."""
-    try:
-        event = decode(body, dict[str, Any])
-    except (ValueError, RecursionError):
-        return body
-    name, properties = event.get("event"), event.get("properties")
-    known = by_name(name) if isinstance(name, str) else None
-    if known is None or not isinstance(properties, dict) or properties.keys().isdisjoint(known.private):
-        return body
-    left = {key: value for key, value in properties.items() if key not in known.private}
-    return encode(event | {"properties": left})
 
 
 class _Project(msgspec.Struct):

@@ -14,6 +14,7 @@ import maxminddb
 import structlog
 
 from loopin_streams.enrich.ip_address import LONGEST, parsed
+from loopin_streams.kafka.errors import RefusedToOpen
 
 log = structlog.get_logger(__name__)
 
@@ -29,19 +30,13 @@ _LONGEST: Final = 200
 Place = Mapping[str, str]
 
 
-class GeoUnreadable(Exception):
-    """The file cannot be read; the text is one sentence that says what to do."""
-
-    code = "geoip_unreadable"
-
-
 class Geo:
     """Places of addresses; a file that is replaced is opened anew within a minute.
 
     Safe to share between threads. ``clock`` counts seconds.
 
     Raises:
-        GeoUnreadable: there is no such file, or it is none of its kind.
+        RefusedToOpen: ``geoip_unreadable``: there is no such file, or it is none of its kind.
     """
 
     def __init__(self, file: Path, clock: Callable[[], float] = monotonic) -> None:
@@ -66,10 +61,7 @@ class Geo:
             # Mapped, not read: several workers on a machine share its pages.
             reader = maxminddb.open_database(self._file, maxminddb.MODE_AUTO)
         except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
-            raise GeoUnreadable(
-                f"The file {self._file} (LOOPIN_GEOIP_DB) cannot be read as a MaxMind database ({error}): "
-                "give the path of a .mmdb file, or leave the setting out."
-            ) from error
+            raise _unreadable(self._file, error) from error
 
         has_v6 = reader.metadata().ip_version == 6
 
@@ -94,19 +86,24 @@ class Geo:
                     return
                 self._place_of = self._open()
                 self._known_as = known_as
-            except GeoUnreadable as error:
+            except RefusedToOpen as error:
                 # The old one is still there; a file is often replaced by being written anew.
                 log.warning("geoip_not_reloaded", reason=str(error))
+
+
+def _unreadable(file: Path, error: Exception) -> RefusedToOpen:
+    return RefusedToOpen(
+        "geoip_unreadable",
+        f"LOOPIN_GEOIP_DB names {file}, which cannot be read as a MaxMind database ({error}): give the path "
+        "of a .mmdb file, or leave the setting out.",
+    )
 
 
 def _identity(file: Path) -> tuple[int, int, int]:
     try:
         found = os.stat(file)
     except OSError as error:
-        raise GeoUnreadable(
-            f"The file {file} (LOOPIN_GEOIP_DB) cannot be read ({error.strerror}): "
-            "give the path of a .mmdb file, or leave the setting out."
-        ) from error
+        raise _unreadable(file, error) from error
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 

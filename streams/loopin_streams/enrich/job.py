@@ -58,7 +58,7 @@ class EnrichJob:
     """From ``events.raw`` to ``events.enriched``, ``events.dlq``, ``profiles`` and ``windows``.
 
     Raises:
-        GeoUnreadable: the options name a file that cannot be read.
+        RefusedToOpen: ``geoip_unreadable``.
     """
 
     name = "enrich"

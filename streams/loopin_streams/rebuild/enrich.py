@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -94,9 +94,9 @@ class EnrichRebuild:
         the partition and on the order of arrival.
         """
         partition, settings = plan.partition, self.settings
-        absorber = EnrichJob(settings.enrich_options(self.partitions)).open(
-            partition, self.topic_ids[RAW.name]
-        )
+        # Stored events were located when they came.
+        options = replace(settings.enrich_options(self.partitions), geoip_db=None)
+        absorber = EnrichJob(options).open(partition, self.topic_ids[RAW.name])
         names = (RAW.name, PROFILES.name, ENRICH_STATE.name)
         topics = [(settings.topic(name), partition) for name in names]
         try:

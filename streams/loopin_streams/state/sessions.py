@@ -1,9 +1,9 @@
 """Sessions in event time: runs of a user's events without a long pause, none longer than a day.
 
-An event belongs to the session that it lies in, or within the timeout of. A late event finds that of the
-last sessions, too: besides the one that ends last, a profile remembers the two others that were touched last.
-One between two sessions, within the timeout of both, goes to the later; they stay two, because what was
-published cannot change.
+An event belongs to the session that ends last if it lies in it or within the timeout of it. Else, if it is
+later, it begins another; a late event is looked for in the same way in the two other sessions that were
+touched last, the later one first, which a profile remembers, too. So one between two sessions, within the
+timeout of both, goes to the later; they stay two, because what was published cannot change.
 
 So a user's events are grouped as by a computation over all of them at once, wherever they arrive in order; or
 out of order by at most some time D, if no pause between two of them is longer than the timeout less D and

@@ -83,9 +83,15 @@ def plan_of(event: str) -> Plan:
     )
 
 
+LOCATED: Final = "$geoip_country_code"
+"""Stands in for the property ``country`` where the client named none."""
+
+
 def country_of(properties: Mapping[str, Any]) -> str:
     """The country that windows count the event under, ``""`` for none."""
     named = properties.get("country")
+    if named is None or named == "":
+        named = properties.get(LOCATED)
     if isinstance(named, int) and not -(2**63) <= named < 2**64:
         # The store reads numbers that it cannot hold as text.
         named = str(named)

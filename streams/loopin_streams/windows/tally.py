@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from loopin_schemas.event import EnrichedEvent
 from loopin_streams.windows.grains import BY_NAME, GRAINS, MINUTE_MS, Grain
-from loopin_streams.windows.measures import Plan, country_of, money, plan_of
+from loopin_streams.windows.measures import LOCATED, Plan, country_of, money, plan_of
 from loopin_streams.windows.open_windows import OpenCell, OpenWindows
 from loopin_streams.windows.series import Series
 
@@ -97,7 +97,7 @@ class Tally:
 
     def add(self, event: EnrichedEvent, properties: Mapping[str, Any]) -> tuple[Group, Money | None]:
         """Group an event; its group, and the money that it moved."""
-        country = country_of(properties) if "country" in properties else ""
+        country = country_of(properties) if "country" in properties or LOCATED in properties else ""
         minute = event.timestamp // MINUTE_MS
         alike = (event.event, event.project, country, minute, event.late)
         group = self._groups.get(alike)

@@ -95,6 +95,7 @@ def odd_event(draw: random.Random) -> Happened:
         ("amount", 0.7, odd_number(draw)),
         ("currency", 0.6, draw.choice([*CURRENCIES, odd_number(draw)])),
         ("country", 0.6, draw.choice([*COUNTRIES, odd_number(draw)])),
+        ("$geoip_country_code", 0.5, draw.choice([*COUNTRIES, odd_number(draw)])),
         ("text", 0.4, json.dumps(draw.choice(TEXTS))),
         ("other", 0.5, odd_number(draw)),
     ):

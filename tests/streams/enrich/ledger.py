@@ -49,6 +49,7 @@ class Ledger:
 
     partition: int = 0
     partitions: int = 1
+    real_time: bool = True
     clock: Clock = field(default_factory=Clock)
     marker: Marker = field(default_factory=lambda: Marker(topic_id=TOPIC_ID, position=0))
     topics: dict[str, list[Message]] = field(default_factory=dict)
@@ -56,9 +57,8 @@ class Ledger:
 
     def open(self) -> EnrichAbsorber:
         """A new enrichment, restored from what is here."""
-        absorber = EnrichJob(EnrichOptions("loopin.", self.partitions), self.clock).open(
-            self.partition, TOPIC_ID
-        )
+        options = EnrichOptions("loopin.", self.partitions, real_time=self.real_time)
+        absorber = EnrichJob(options, self.clock).open(self.partition, TOPIC_ID)
         for topic in ("seen", "profiles"):
             absorber.restore(
                 topic, [RawRecord(value, 0, 0, key) for key, value in self.topics.get(topic, [])]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loopin_streams.enrich.job import EnrichJob, EnrichOptions
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.windows.series import MAX_VALUES
 from tests.streams import plain_state
-from tests.streams.enrich.drafts import RECEIVED_MS, RawRecord, body
+from tests.streams.enrich.drafts import RECEIVED_MS, TOPIC_ID, RawRecord, body
 from tests.streams.enrich.ledger import Ledger, assert_plain, numbered, raw
+from tests.streams.enrich.mmdb import write_mmdb
 from tests.streams.plain_state import DAY, HOUR, MINUTE, Arrived, Happened, Series
 
 NAMES = ["click", "message_sent", "ticket_purchased", "payment_refunded", "system_metric", "Ünknown"]
@@ -46,6 +50,7 @@ properties = st.fixed_dictionaries(
         "amount": st.sampled_from(AMOUNTS),
         "currency": st.sampled_from(CURRENCIES),
         "country": st.sampled_from(COUNTRIES),
+        "$geoip_country_code": st.sampled_from(["FR", *COUNTRIES]),
         "review": st.sampled_from(TEXTS),
     },
 )
@@ -452,6 +457,20 @@ def test_changed_windows_are_published_at_most_once_a_second() -> None:
     assert ledger.idle(absorber) is None, "nothing changed since"
 
 
+def test_without_real_time_changed_windows_are_published_when_a_minute_is_over() -> None:
+    ledger = Ledger(real_time=False)
+    absorber = ledger.open()
+    events = [Happened("demo", "u1", "click", RECEIVED_MS + at, RECEIVED_MS + at) for at in (0, 1, 2)]
+    for offset, event in enumerate(events):
+        ledger.clock.now += 60
+        ledger.absorb(absorber, [raw(offset, event)])
+        assert ledger.idle(absorber) is None
+    assert len(ledger.partials(0)) == 1, "the watermark has reached its first minute"
+    assert ledger.idle(absorber, RECEIVED_MS + MINUTE) is not None
+    assert [partials["position"] for partials in ledger.partials(0)] == [1, 3]
+    assert_plain(ledger, events)
+
+
 def test_what_waits_is_published_when_nothing_more_arrives() -> None:
     ledger = Ledger()
     absorber = ledger.open()
@@ -585,3 +604,49 @@ def test_events_that_are_late_for_all_windows_leave_nothing_in_memory() -> None:
     assert len(ledger.profiles()) == 59
     assert {series.metric for series in ledger.shares()} == {"records_received"}
     assert len(absorber.context.windows._days) <= 1, "nor do the days of which nothing is counted"
+
+
+def test_a_whole_event_is_enriched_and_no_address_survives(tmp_path: Path) -> None:
+    """From the raw record to what is stored, and to the dead letter where it is refused."""
+    place = {"country": {"iso_code": "GB", "names": {"en": "United Kingdom"}}}
+    geoip = write_mmdb(tmp_path / "geo.mmdb", {"81.2.69.0/24": place})
+    absorber = EnrichJob(EnrichOptions("loopin.", 1, geoip_db=geoip)).open(0, TOPIC_ID)
+    properties = {
+        "$ip": "81.2.69.142",
+        "$raw_user_agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "$current_url": "https://x.test/?email=joe%40example.com&utm_source=a",
+        "$set": {"last_ip": "81.2.69.142", "email": "joe@example.com"},
+    }
+    good, bad = body(properties=properties), body(properties=properties, distinct_id="null")
+    output = absorber.absorb([RawRecord(good, 0), RawRecord(bad, 1)], 2)
+    [(_, passed)] = output.messages["events.enriched"]
+    [(_, letter)] = output.messages["events.dlq"]
+    stored = json.loads(passed or b"")["properties"]
+    assert stored == {
+        "$raw_user_agent": properties["$raw_user_agent"],
+        "$current_url": "https://x.test/?email=[email]&utm_source=a",
+        "$set": {"email": "[email]"},
+        "$is_bot": True,
+        "$bot_name": "Googlebot",
+        "$geoip_country_code": "GB",
+        "$geoip_country_name": "United Kingdom",
+        "$browser": "Googlebot",
+        "$browser_version": "2.1",
+        "$device": "Spider",
+    }
+    for kept in (passed or b"", base64.b64decode(json.loads(letter or b"")["body"])):
+        assert b"81.2.69.142" not in kept
+        assert b"joe@" not in kept
+
+
+def test_who_is_left_out_is_counted_by_reason() -> None:
+    options = EnrichOptions("loopin.", 1, track_anonymous_users=False, sampling_rate=0.5)
+    absorber = EnrichJob(options).open(0, TOPIC_ID)
+    users = [
+        body(uuid=None, distinct_id=f"u{n}", properties={"$is_identified": n % 2 == 0}) for n in range(40)
+    ]
+    output = absorber.absorb([RawRecord(value, offset) for offset, value in enumerate(users)], 40)
+    sampled = output.counts.dropped["sampled"]
+    assert output.counts.dropped == {"anonymous": 20, "sampled": sampled}
+    assert output.counts.passed == 20 - sampled
+    assert 0 < sampled < 20

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from loopin_schemas.codec import decode_object
 from loopin_streams.enrich.draft import Draft
+from loopin_streams.enrich.steps.encode import encode_enriched
 from loopin_streams.enrich.steps.private_text import remove_private_text
 from tests.streams.enrich.drafts import body, context, draft_before
 
@@ -15,8 +16,10 @@ def after(event: str, properties: dict[str, object]) -> Draft:
 def test_the_text_of_a_message_leaves_once_it_is_scored() -> None:
     draft = after("message_sent", {"text": "I love you", "community_id": "c1"})
     assert draft.enriched.sentiment_label == "positive"
-    assert draft.properties == decode_object(draft.enriched.properties) == {"community_id": "c1"}
-    assert b"love" not in bytes(draft.enriched.properties)
+    assert draft.properties == {"community_id": "c1", "$text_length": 10}
+    assert encode_enriched(draft, context()) is None
+    assert decode_object(draft.enriched.properties) == draft.properties
+    assert b"love" not in draft.body
 
 
 def test_other_events_keep_their_bytes() -> None:

@@ -38,3 +38,36 @@ def test_which_properties_count_is_a_setting() -> None:
 
 def test_it_can_be_switched_off() -> None:
     assert scored({"review": "I love this"}, context(sentiment=False)) == (None, None)
+
+
+@pytest.mark.parametrize("claimed", [0.4404, -1, 1, 0, -0.05])
+def test_what_the_client_scored_counts_where_it_left_the_text_out(claimed: float) -> None:
+    compound, label = scored({"$sentiment": claimed, "$text_length": 18})
+    assert compound == claimed
+    assert label == ("positive" if claimed >= 0.05 else "negative" if claimed <= -0.05 else "neutral")
+
+
+def test_a_text_that_is_there_is_scored_whatever_the_client_says() -> None:
+    assert scored({"text": "Terrible, I hate it", "$sentiment": 1})[1] == "negative"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "fault"),
+    [
+        (1.01, "out_of_range"),
+        (-2, "out_of_range"),
+        ("0.5", "wrong_type"),
+        (True, "wrong_type"),
+        ([], "wrong_type"),
+    ],
+)
+@pytest.mark.parametrize("event", ["message_sent", "anything"])
+def test_a_score_that_is_none_is_left_out_with_one_warning(claimed: object, fault: str, event: str) -> None:
+    draft = draft_before("sentiment", body(event=event, properties={"$sentiment": claimed}))
+    assert score_sentiment(draft, context()) is None
+    assert (draft.enriched.sentiment, draft.enriched.sentiment_label) == (None, None)
+    assert draft.enriched.warnings == (f"$sentiment:{fault}",)
+
+
+def test_switched_off_nobodys_score_counts() -> None:
+    assert scored({"$sentiment": 0.5}, context(sentiment=False)) == (None, None)

@@ -1,0 +1,106 @@
+"""What is taken out of a record that failed, and what a replay needs of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopin_schemas.dead_letter import MAX_BODY_BYTES
+from loopin_schemas.validation import decode_event
+from loopin_streams.enrich.body_privacy import BodyPrivacy
+from loopin_text.pii import Scrubber
+from tests.streams.enrich.drafts import UUID, body
+
+PRIVACY = BodyPrivacy(Scrubber(), "drop")
+
+
+def left_of(**fields: Any) -> Any:
+    return json.loads(PRIVACY.apply(body(**fields)))
+
+
+def test_properties_lose_what_they_would_have_lost_on_the_way() -> None:
+    properties = {"$ip": "1.2.3.4", "note": "ask joe@example.com", "n": 1, "$set": {"phone": "+12025550143"}}
+    left = left_of(properties=properties, distinct_id="null")
+    assert left["properties"] == {"note": "ask [email]", "n": 1, "$set": {"phone": "[phone]"}}
+
+
+def test_who_the_event_is_about_stays_byte_for_byte() -> None:
+    kept = {
+        "distinct_id": "joe@example.com",
+        "uuid": UUID,
+        "timestamp": 1.5e12,
+        "sent_at": "4111111111111111",
+    }
+    left = PRIVACY.apply(body(**kept, session_id="a@example.com", properties={"$ip": "::1"}))
+    assert json.loads(left) == json.loads(body(**kept, session_id="a@example.com", properties={}))
+    assert decode_event(left).distinct_id == "joe@example.com"
+
+
+def test_fields_that_nobody_knows_are_scrubbed_too() -> None:
+    left = left_of(email="joe@example.com", extra={"password": "x", "n": 2}, note="4111111111111111")
+    assert (left["email"], left["extra"], left["note"]) == (
+        "[email]",
+        {"password": "[token]", "n": 2},
+        "[card]",
+    )
+
+
+@pytest.mark.parametrize(
+    ("properties", "left"),
+    [("joe@example.com", "[email]"), (["joe@example.com", 5], ["[email]", 5]), (5, 5), (None, None)],
+)
+def test_properties_of_any_kind(properties: Any, left: Any) -> None:
+    assert left_of(properties=properties)["properties"] == left
+
+
+def test_bytes_that_are_no_json_object_are_scrubbed_as_text() -> None:
+    for broken, left in (
+        (
+            b'{"event":"x","distinct_id": "a@example.com", "properties": {"m": "b@example.com", "$ip": "::1"',
+            b'{"event":"x","distinct_id": "a@example.com", "properties": {"m": "[email]", "$ip": null',
+        ),
+        (b"\xff\xfe 4111 1111 1111 1111 \xff", b"\xff\xfe [card] \xff"),
+        (b'["joe@example.com"]', b'["[email]"]'),
+        (b'{"uuid": "4111111111111111", "x": "4111111111111111", "distinct_id": "a\\"b@example.com', None),
+    ):
+        expected = broken.replace(b'"x": "4111111111111111"', b'"x": "[card]"') if left is None else left
+        assert PRIVACY.apply(broken) == expected
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"broken", b"\xff", b"[" * 100_000, b"null", body(properties={"a": 1})]
+)
+def test_where_there_is_nothing_the_body_is_the_very_same(value: bytes) -> None:
+    assert PRIVACY.apply(value) is value
+
+
+def test_what_the_settings_allow_stays() -> None:
+    free = BodyPrivacy(Scrubber(frozenset()), "keep")
+    for value in (
+        body(properties={"$ip": "1.2.3.4", "m": "a@example.com"}),
+        b'"$ip": "1.2.3.4" a@example.com',
+    ):
+        assert free.apply(value) is value
+    kept = BodyPrivacy(Scrubber(), "truncate").apply(body(properties={"$ip": "1.2.3.4"}))
+    assert json.loads(kept)["properties"] == {"$ip": "1.2.3.0"}
+
+
+def test_a_body_of_any_length_takes_time_in_proportion() -> None:
+    """As text no more is looked at than is kept."""
+    for hostile in (
+        b'"distinct_id":"' * 60_000,
+        b'"ip": "' * 60_000,
+        b"4111 " * 60_000,
+        b'"uuid":"\\' * 60_000,
+    ):
+        assert len(PRIVACY.apply(hostile)) <= max(len(hostile), MAX_BODY_BYTES)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes(value: bytes) -> None:
+    once = PRIVACY.apply(value)
+    assert PRIVACY.apply(once) == once
