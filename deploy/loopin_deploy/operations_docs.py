@@ -92,10 +92,10 @@ lacks, and `/api/analytics/health` the state of all roles, to anybody who reache
 
 ## Keys
 
-`loopin keys create`, `list` and `revoke` are for those who may send events and ask questions over HTTP; how keys
-are kept, and what rights that takes on the cluster, is on [a page of its own](keys.md). An API that cannot reach
-the broker goes on with the keys that it knows, answers 503 to others, and hears of revoked ones once it is back:
-`loopin_config_age_seconds` says for how long it has heard nothing.
+`loopin keys create`, `list` and `revoke` decide who may send events and ask questions over HTTP; how keys are
+kept, and what rights that takes on the cluster, is on [a page of its own](keys.md). An API that cannot reach
+the broker goes on with the keys that it knows, answers 503 to others, and hears of revoked ones once it is
+back: `loopin_config_age_seconds` says for how long it has heard nothing.
 
 ## Records that were lost before they were stored
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from loopin_deploy.commands import key_options
 from loopin_deploy.commands.key_options import expiry_ms, given_scopes, person
 from loopin_deploy.errors import DeployError
 from loopin_schemas.config import ApiKey
@@ -255,11 +254,11 @@ def test_a_key_ends_in_a_while_or_at_a_time() -> None:
 
 
 def test_who_runs_it_is_named_by_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_options.getpass, "getuser", lambda: "x\udcff" * 300)
+    monkeypatch.setattr("getpass.getuser", lambda: "x\udcff" * 300)
     assert person() == "x?" * 100
 
     def nameless() -> str:
         raise KeyError("getpwuid(): uid not found")
 
-    monkeypatch.setattr(key_options.getpass, "getuser", nameless)
+    monkeypatch.setattr("getpass.getuser", nameless)
     assert person() == f"uid {os.getuid()}"

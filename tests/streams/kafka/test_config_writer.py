@@ -255,7 +255,7 @@ async def test_pauses_are_of_any_length_up_to_a_bound(attempt: int, monkeypatch:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(config_writer.asyncio, "sleep", sleep)
+    monkeypatch.setattr("asyncio.sleep", sleep)
     for _ in range(50):
         await config_writer._random_pause(attempt)
     assert 0 <= min(slept) < max(slept) <= config_writer.LONGEST_PAUSE_S
