@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
 from random import uniform
 from secrets import token_hex
 from time import monotonic
@@ -73,6 +75,18 @@ async def _random_pause(attempt: int) -> None:
     await asyncio.sleep(uniform(0, min(LONGEST_PAUSE_S, 0.1 * 2**attempt)))
 
 
+@dataclass
+class _Change:
+    """What is to be written; ``version`` is the item's after it, None as ``value`` is for a removal."""
+
+    kind: str
+    id: str
+    replaces: str | None
+    version: str | None
+    value: bytes | None
+    tried: bool = False
+
+
 class ConfigWriter:
     """Replaces items. Its own changes come one after the other; other writers are met by fencing them."""
 
@@ -93,36 +107,34 @@ class ConfigWriter:
         # A new one for each change, not for each try: so it is known again where its answer was lost.
         item = Item(id, token_hex(8), by, body)
         record = ConfigRecord(kind=kind, id=id, version=item.version, by=by, body=msgspec.Raw(encode(body)))
-        await self._change(kind, id, replaces, encode(record), item.version)
+        await self._change(_Change(kind, id, replaces, item.version, encode(record)))
         return item
 
     async def remove(self, kind: str, id: str, *, replaces: str) -> None:
         """Remove the item, whose version is ``replaces``; raises as :meth:`put`."""
-        await self._change(kind, id, replaces, None, None)
+        await self._change(_Change(kind, id, replaces, None, None))
 
-    async def _change(
-        self, kind: str, id: str, replaces: str | None, value: bytes | None, version: str | None
-    ) -> None:
+    async def _change(self, change: _Change) -> None:
         async with self._one_at_a_time:
-            tried = False
-            attempt = 0
             deadline = monotonic() + WRITE_S
-            while True:
+            for attempt in count():
                 try:
-                    async with self._turns() as turn:
-                        found = turn.configuration.version(kind, id)
-                        if tried and found == version:
-                            return
-                        if found != replaces:
-                            raise ConfigConflict(_conflict(found, replaces))
-                        tried = True
-                        await turn.commit(config_key(kind, id), value)
-                        return
+                    await self._try(change)
+                    return
                 except (Fenced, KafkaError) as error:
                     if isinstance(error, PERMANENT) or monotonic() > deadline:
                         raise _given_up(error) from error
                 await self._pause(attempt)
-                attempt += 1
+
+    async def _try(self, change: _Change) -> None:
+        async with self._turns() as turn:
+            found = turn.configuration.version(change.kind, change.id)
+            if change.tried and found == change.version:
+                return
+            if found != change.replaces:
+                raise ConfigConflict(_conflict(found, change.replaces))
+            change.tried = True
+            await turn.commit(config_key(change.kind, change.id), change.value)
 
 
 def config_writer(settings: KafkaSettings, *, probe: Probe = no_probe) -> ConfigWriter:
