@@ -12,10 +12,11 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
 from loopin_api import errors, openapi
-from loopin_api.auth import Key, authenticator
+from loopin_api.auth import authenticator
 from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
 from loopin_api.instruments import Instruments
+from loopin_api.keys import Configured, Key
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.routers import export, health, index, overview, sentiment, track
@@ -23,7 +24,8 @@ from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
 from loopin_api.version import VERSION
 from loopin_sinks.store import Store
-from loopin_streams.readiness import Checks
+from loopin_streams.kafka.config_metrics import ConfigCollector
+from loopin_streams.readiness import CONFIGURATION, Checks
 from loopin_text.sentiment import score
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -49,6 +51,7 @@ def create_app(
     publisher: Publisher,
     *,
     keys: Sequence[Key] = (),
+    config: Configured | None = None,
     probes: Mapping[str, Probe] | None = None,
     checks: Checks | None = None,
     freshness: Callable[[], float | None] = lambda: None,
@@ -61,15 +64,21 @@ def create_app(
         store: answers the queries.
         publisher: takes the tracked events; a ``Loopin`` client of any project serves all projects.
         keys: keys beside those of the settings' file.
+        config: what is configured, followed by the caller; None where nothing is but by settings.
         probes: further components of ``/api/analytics/health``, by name.
         checks: what ``/readyz`` asks beside the store.
         freshness: up to how many seconds ago all received events are queryable; None while unknown.
         clock: the time now, aware.
 
     Raises:
-        ConfigurationError: no usable secret or key is configured.
+        ConfigurationError: the secret or the keys file cannot be used.
     """
     instruments = Instruments()
+    probes = {"store": lambda: _ask_store(store, clock), **(probes or {})}
+    if config is not None:
+        instruments.registry.register(ConfigCollector(config))
+        checks = {**(checks or {}), CONFIGURATION: config.unready}
+        probes[CONFIGURATION] = lambda: _ask_config(config)
     app = FastAPI(
         title="loopin-analytics",
         version=VERSION,
@@ -81,9 +90,9 @@ def create_app(
         settings=settings,
         store=store,
         publisher=publisher,
-        authenticator=authenticator(settings, keys),
+        authenticator=authenticator(settings, keys, config),
         clock=clock,
-        health=HealthBoard({"store": lambda: _ask_store(store, clock), **(probes or {})}, checks, freshness),
+        health=HealthBoard(probes, checks, freshness),
         instruments=instruments,
     )
     for router in ROUTERS:
@@ -105,3 +114,13 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 async def _ask_store(store: Store, clock: Callable[[], datetime]) -> Component:
     await store.ping()
     return Component(ok=True, version=await store.version(), freshness_s=await freshness_s(store, clock()))
+
+
+async def _ask_config(config: Configured) -> Component:
+    broken = len(config.configuration.broken)
+    reason = config.uncertain()
+    if reason is None and broken:
+        reason = (
+            f"{broken} of its records cannot be read: this process's log and `loopin keys list` name them."
+        )
+    return Component(ok=reason is None, reason=reason)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final
 
 import jwt
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from loopin_api.errors import ApiError
+from loopin_api.errors import ApiError, unavailable
+from loopin_api.keys import Configured, Key, Keyring, Project, read_keys
 from loopin_api.settings import ApiSettings, ConfigurationError
 
-Scope = Literal["ingest", "read", "write", "admin"]
-SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+# Also for those who ask for scopes or make keys.
+from loopin_schemas.config import Scope as Scope
+from loopin_schemas.key_format import hash_key as hash_key
+from loopin_schemas.key_format import mistyped
 
 ALGORITHM: Final = "HS256"
 MIN_SECRET_BYTES: Final = 32
@@ -26,23 +25,6 @@ MIN_SECRET_BYTES: Final = 32
 
 LEEWAY_S: Final = 10
 """How far the clock of a token's issuer may be off, in seconds."""
-
-Project = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
-
-
-class Key(BaseModel):
-    """A key as it is configured: its SHA-256 and what it allows, never the key itself.
-
-    A project's write key, for its servers and workers, has the scope ``ingest`` only. Web pages cannot use
-    it: the API answers no cross-origin requests.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    project: Project
-    scopes: frozenset[Scope] = Field(min_length=1)
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Claims(BaseModel):
@@ -57,11 +39,16 @@ class Claims(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sent the request. ``user`` is the token's subject, None for a key."""
+    """Whoever sent the request.
+
+    ``user`` is the token's subject, None for a key. ``key_id`` is always the same for a key, and for a
+    token's subject: what rate limits count by.
+    """
 
     project: str
     scopes: frozenset[Scope]
     user: str | None
+    key_id: str
 
     def may(self, scope: Scope) -> bool:
         """Whether the scope was granted; ``admin`` holds the others."""
@@ -69,17 +56,19 @@ class Caller:
 
 
 class Authenticator:
-    """Tells callers by their bearer token."""
+    """Tells callers by their token or key; ``clock`` gives the time in seconds since 1970."""
 
-    def __init__(self, jwt_secret: str | None, keys: Sequence[Key]) -> None:
+    def __init__(self, jwt_secret: str | None, keys: Keyring, clock: Callable[[], float] = time.time) -> None:
         self._jwt_secret = jwt_secret
-        self._keys = tuple(keys)
+        self._keys = keys
+        self._clock = clock
 
     def authenticate(self, authorization: str | None) -> Caller:
         """The caller of an ``Authorization`` header.
 
         Raises:
-            ApiError: 401 when it is missing, malformed, unknown or expired.
+            ApiError: 401 when it is missing, malformed, unknown, expired or revoked; 503 as
+                :meth:`authenticate_key`.
         """
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
@@ -89,18 +78,35 @@ class Authenticator:
             )
         if token.count(".") == 2:
             return self._by_jwt(token)
-        return self._by_key(token)
+        return self.authenticate_key(token)
 
-    def _by_key(self, token: str) -> Caller:
-        digest = hash_key(token)
-        found: Key | None = None
-        # All keys are compared, each in constant time, so that the time taken tells nothing.
-        for key in self._keys:
-            if hmac.compare_digest(key.sha256, digest):
-                found = key
+    def authenticate_key(self, token: str) -> Caller:
+        """The caller with this key, which may have come in a header or in a body.
+
+        Raises:
+            ApiError: 401 when it is mistyped, unknown, expired or revoked; 503 when it is unknown and may
+                have been made since the broker was last heard.
+        """
+        found = self._keys.find(token)
         if found is None:
-            raise _rejected("This key is not known; use one that is configured.")
-        return Caller(found.project, found.scopes, None)
+            raise self._unknown(token)
+        if found.revoked_at is not None:
+            raise _unauthenticated("KEY_REVOKED", "This key has been revoked; use another.", invalid=True)
+        if found.expires_at is not None and found.expires_at <= self._clock() * 1000:
+            raise _unauthenticated("KEY_EXPIRED", "This key has expired; use another.", invalid=True)
+        return Caller(found.project, found.scopes, None, found.id)
+
+    def _unknown(self, token: str) -> ApiError:
+        if mistyped(token):
+            return _unauthenticated(
+                "KEY_MISTYPED",
+                "This key was cut or mistyped: its checksum is wrong; copy it again.",
+                invalid=True,
+            )
+        if self._keys.uncertain() is not None:
+            # A client gives up at 401; that would be wrong for a key that was just made.
+            return unavailable("KEYS_NOT_KNOWN", "Whether this key exists is not known now; try again.")
+        return _rejected("This key is not known; use one that exists (`loopin keys`).")
 
     def _by_jwt(self, token: str) -> Caller:
         if self._jwt_secret is None:
@@ -120,52 +126,22 @@ class Authenticator:
             ) from None
         except (jwt.InvalidTokenError, ValidationError):
             raise _rejected("The token is not valid here; get a new one.") from None
-        return Caller(claims.project, frozenset(claims.scopes), claims.sub)
+        return Caller(claims.project, frozenset(claims.scopes), claims.sub, f"{claims.project}:{claims.sub}")
 
 
-def authenticator(settings: ApiSettings, more_keys: Sequence[Key] = ()) -> Authenticator:
-    """The authenticator of these settings, and of keys beside those of the keys file.
+def authenticator(
+    settings: ApiSettings, more_keys: Sequence[Key] = (), config: Configured | None = None
+) -> Authenticator:
+    """The authenticator of these settings, of keys beside those of the keys file, and of those configured.
 
     Raises:
-        ConfigurationError: neither a secret nor keys are configured, or they cannot be used.
+        ConfigurationError: the secret or the keys file cannot be used.
     """
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
     if secret and len(secret.encode()) < MIN_SECRET_BYTES:
         raise ConfigurationError(f"Make LOOPIN_JWT_SECRET at least {MIN_SECRET_BYTES} bytes long.")
-    keys = [*(read_keys(settings.keys_file) if settings.keys_file else []), *more_keys]
-    if not secret and not keys:
-        raise ConfigurationError(
-            "Set LOOPIN_JWT_SECRET or LOOPIN_KEYS_FILE: without one nobody could sign in."
-        )
-    return Authenticator(secret or None, keys)
-
-
-def read_keys(path: Path) -> list[Key]:
-    """The keys of a file, a JSON list of {"name", "project", "scopes", "sha256"}.
-
-    Raises:
-        ConfigurationError: the file is missing or does not hold that.
-    """
-    try:
-        return TypeAdapter(list[Key]).validate_json(path.read_bytes())
-    except OSError as error:
-        raise ConfigurationError(
-            f"Check LOOPIN_KEYS_FILE: {path} cannot be read ({error.strerror})."
-        ) from None
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigurationError(f"Correct {path}: {where}: {first['msg']}.") from None
-
-
-def hash_key(token: str) -> str:
-    """SHA-256 of a key, hexadecimal: what the keys file holds. A key is random, so it needs no salt."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def new_key() -> str:
-    """A fresh key of 256 random bits. Only its ``hash_key`` is to be kept."""
-    return f"lk_{secrets.token_urlsafe(32)}"
+    of_file = [*(read_keys(settings.keys_file) if settings.keys_file else []), *more_keys]
+    return Authenticator(secret or None, Keyring(of_file, config))
 
 
 def issue_jwt(secret: str, *, sub: str, project: str, scopes: Sequence[Scope], ttl_s: float) -> str:

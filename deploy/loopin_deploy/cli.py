@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from loopin_api.settings import ConfigurationError
-from loopin_deploy.commands import dead_letters, kafka, sink, state, system, topics
+from loopin_deploy.commands import dead_letters, kafka, keys, sink, state, system, topics
 from loopin_deploy.commands.doctor import doctor
 from loopin_deploy.commands.options import Data
 from loopin_deploy.commands.replay import replay
@@ -29,11 +29,18 @@ from loopin_producers.replay import ReplayError
 from loopin_schemas.errors import InvalidEvent
 from loopin_sinks.migrate import MigrationError, migrate
 from loopin_sinks.store import StoreError, StoreSettings, open_store
-from loopin_streams.kafka.errors import EXIT_REFUSED, BrokerRefused, BrokerUnreachable, RefusedToOpen
+from loopin_streams.kafka.errors import (
+    EXIT_REFUSED,
+    BrokerRefused,
+    BrokerUnreachable,
+    ConfigBusy,
+    RefusedToOpen,
+)
 
 EXPECTED = (
     BrokerRefused,
     BrokerUnreachable,
+    ConfigBusy,
     ConfigurationError,
     DeployError,
     InvalidEvent,
@@ -56,6 +63,7 @@ app.command()(system.down)
 app.command()(status)
 app.command()(replay)
 app.add_typer(topics.app, name="topics")
+app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dlq")
 app.add_typer(state.app, name="state")
 app.add_typer(sink.app, name="sink")

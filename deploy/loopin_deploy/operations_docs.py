@@ -16,6 +16,7 @@ from loopin_api.instruments import Instruments
 from loopin_schemas.json_schema import write_or_check
 from loopin_sinks.metrics import FRESHNESS, NEWEST_EVENT, SINK_METRICS
 from loopin_streams.instruments import Instrument, Kind
+from loopin_streams.kafka.config_metrics import CONFIG_METRICS
 from loopin_streams.kafka.lag import LagLimits
 from loopin_streams.kafka.meter import RUNNER_METRICS
 from loopin_streams.metrics import LAG_METRICS, PROCESS_METRICS, ROLE, STREAM_METRICS
@@ -71,6 +72,7 @@ Every role answers `/healthz` (200 while the process runs), `/readyz` and `/metr
 `LOOPIN_HEALTH_HOST:LOOPIN_HEALTH_PORT`, `api` and `store` at the API's address (there `/metrics` needs a key
 with the scope `read`). `/readyz` answers 503 with one sentence that says why
 
+- while what is configured (API keys) has not been read yet (`api`, `store`);
 - while partitions are not assigned yet, or are being opened (their state is being read back);
 - while a partition is refused: it is left alone until somebody does what the sentence says, and the others
   are worked on;
@@ -87,6 +89,13 @@ and tells when a role that has just been started is at work, however long its ba
 `loopin up` waits for. What is refused it says and goes on; for partitions that are being opened it waits as
 long as it takes, and says so after 5 s; for all else a role has 60 s. `loopin doctor` shows what each role
 lacks, and `/api/analytics/health` the state of all roles, to anybody who reaches the API.
+
+## Keys
+
+`loopin keys create`, `list` and `revoke` decide who may send events and ask questions over HTTP; how keys are
+kept, and what rights that takes on the cluster, is on [a page of its own](keys.md). An API that cannot reach
+the broker goes on with the keys that it knows, answers 503 to others, and hears of revoked ones once it is
+back: `loopin_config_age_seconds` says for how long it has heard nothing.
 
 ## Records that were lost before they were stored
 
@@ -143,6 +152,8 @@ _ALERTS = """\
 | Many records are refused | `max(loopin_dead_letter_ratio) > 0.05` |
 | The store refuses inserts | `sum(rate(loopin_insert_failures_total[5m])) > 0` |
 | Late windows cannot be recomputed | `max(loopin_repairs_failing) > 0` |
+| An API does not hear of revoked keys | `max(loopin_config_age_seconds) > 30` |
+| What is configured cannot be read | `max(loopin_config_broken_records) > 0` |
 """
 
 
@@ -162,6 +173,7 @@ def sections() -> list[Section]:
         Section("Stream worker", "`stream`", (*STREAM_METRICS, *RUNNER_METRICS)),
         Section("Sink", "`sink`, `store`", SINK_METRICS),
         Section("API", "`api`, `store`", tuple(_api())),
+        Section("Configuration", "`api`, `store`", CONFIG_METRICS),
     ]
 
 

@@ -1,8 +1,11 @@
-"""Keys that `loopin up` and `loopin demo` make for themselves on first start."""
+"""Keys that `loopin up` and `loopin demo` make for themselves on first start.
+
+They are in a file, not among those of `loopin keys`: whoever owns the data folder gets in whatever the broker
+has lost, and shows them again at each start.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import stat
@@ -12,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from loopin_deploy.errors import DeployError, cannot_write
+from loopin_schemas.key_format import hash_key, new_key
 
 WRITE_SCOPES = ("ingest",)
 PERSONAL_SCOPES = ("read", "write", "admin")
@@ -93,7 +97,7 @@ def write_keys_file(path: Path, keys: Iterable[Key]) -> None:
             "name": f"{key.project} {'write' if key.scopes == WRITE_SCOPES else 'personal'} key",
             "project": key.project,
             "scopes": key.scopes,
-            "sha256": hashlib.sha256(key.key.encode()).hexdigest(),
+            "sha256": hash_key(key.key),
         }
         for key in keys
     ]
@@ -105,8 +109,8 @@ def write_keys_file(path: Path, keys: Iterable[Key]) -> None:
 
 def _new_keys(project: str) -> tuple[Key, Key]:
     return (
-        Key(f"lp_w_{secrets.token_urlsafe(32)}", project, WRITE_SCOPES),
-        Key(f"lp_p_{secrets.token_urlsafe(32)}", project, PERSONAL_SCOPES),
+        Key(new_key("write"), project, WRITE_SCOPES),
+        Key(new_key("personal"), project, PERSONAL_SCOPES),
     )
 
 

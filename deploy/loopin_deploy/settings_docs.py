@@ -69,9 +69,9 @@ Generated from the settings classes by `python -m loopin_deploy.settings_docs --
 
 Every setting is an environment variable. Where a second name is given, it works as well, and the first one
 counts when both are set. A value that a setting refuses ends the start with one sentence. Roles are the
-processes that `loopin run ROLE` starts; `loopin topics` and `loopin migrate` read the sections Kafka and
-Store. The API needs `LOOPIN_JWT_SECRET` or `LOOPIN_KEYS_FILE`, except under `loopin up` and `loopin demo`,
-which make their own.
+processes that `loopin run ROLE` starts; `loopin topics`, `loopin keys` and `loopin migrate` read the sections
+Kafka and Store. The API lets in whoever has a key of `loopin keys`; `LOOPIN_JWT_SECRET` and
+`LOOPIN_KEYS_FILE` are further ways in, and `loopin up` and `loopin demo` set both to their own.
 """
 
 _TYPES = {"array": "JSON list", "object": "JSON object", "string": "text"}

@@ -1,4 +1,5 @@
-"""Generates the JSON Schema of every topic's value, and of the catalogue's properties by event.
+"""Generates the JSON Schema of every topic's value, of what it configures by kind, and of the catalogue's
+properties by event.
 
 ``python -m loopin_schemas.json_schema --write`` (or ``--check``), from the top of a checkout.
 """
@@ -16,7 +17,8 @@ from typing import Any
 import msgspec
 
 from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property
-from loopin_schemas.topics import TOPICS
+from loopin_schemas.config import KINDS
+from loopin_schemas.topics import CONFIG, TOPICS
 from loopin_schemas.validation import MAX_TEXT
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -89,6 +91,7 @@ def schema_files() -> dict[str, str]:
     """Every generated file by name."""
     schemas = {topic.name: schema_of(topic.value) for topic in TOPICS if topic.value is not None}
     schemas["events.catalogue"] = catalogue_schema()
+    schemas |= {f"{CONFIG.name}.{kind}": schema_of(body) for kind, body in KINDS.items()}
     return {
         f"{name}.json": json.dumps({"$schema": DIALECT, "title": name, **schema}, indent=2) + "\n"
         for name, schema in schemas.items()
@@ -138,8 +141,8 @@ def _with_decoded_properties(value: type[msgspec.Struct]) -> type[msgspec.Struct
     for declared in msgspec.structs.fields(value):
         name = declared.encode_name
         if declared.type is msgspec.Raw:
-            raw: Any = msgspec.field(name=name, default_factory=dict)
-            fields.append((declared.name, dict[str, Any], raw))
+            default: Any = {} if declared.required else {"default_factory": dict}
+            fields.append((declared.name, dict[str, Any], msgspec.field(name=name, **default)))
         else:
             # One of the two says that there is none.
             defaults: Any = {"default": declared.default, "default_factory": declared.default_factory}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loopin_schemas.alert import Alert
+from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import DeadLetter, Replayed
 from loopin_schemas.event import EnrichedEvent, Event
 from loopin_schemas.profile import Profile
@@ -118,6 +119,11 @@ SEEN = Topic(
     retention_bytes=64 << 20,
 )  # fmt: skip
 
+CONFIG = Topic(
+    "config", "kind:id", ConfigRecord, "one", None,
+    "what people configure (API keys), newest by item; who needs it reads it whole and follows it",
+)  # fmt: skip
+
 TOPICS: tuple[Topic, ...] = (
     RAW,
     ENRICHED,
@@ -130,6 +136,7 @@ TOPICS: tuple[Topic, ...] = (
     MERGE_STATE,
     METRICS,
     ALERTS,
+    CONFIG,
 )
 
 

@@ -17,6 +17,9 @@ PARTITIONS: Final = "partitions"
 REFUSED: Final = "refused"
 """The check that no partition is left alone; that takes a person, so who waits for a start leaves it out."""
 
+CONFIGURATION: Final = "configuration"
+"""The check that what is configured has been read to its end once."""
+
 LAG: Final = "lag"
 """The check that a role keeps up; a backlog takes its time, so who waits for a start leaves it out."""
 

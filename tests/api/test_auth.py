@@ -14,8 +14,9 @@ import jwt
 import pytest
 
 from loopin_api.app import create_app
-from loopin_api.auth import Authenticator, Caller, Key, authenticator, hash_key, issue_jwt, read_keys
+from loopin_api.auth import Authenticator, Caller, authenticator, hash_key, issue_jwt
 from loopin_api.errors import ApiError
+from loopin_api.keys import Key, Keyring, read_keys
 from loopin_api.settings import ApiSettings, ConfigurationError
 from loopin_sinks.store import Store
 
@@ -26,7 +27,8 @@ SECRET = "a secret of at least thirty-two bytes"
 CLAIMS = {"sub": "user-1", "project": "shop", "scopes": ["read"], "exp": int(time.time()) + 86_400}
 KEY = "lk_" + "aB3_" * 10 + "xyz"
 GATE = Authenticator(
-    SECRET, [Key(name="desk", project="shop", scopes=frozenset({"read"}), sha256=hash_key(KEY))]
+    SECRET,
+    Keyring([Key(name="desk", project="shop", scopes=frozenset({"read"}), sha256=hash_key(KEY))], None),
 )
 
 OVERVIEW = ("GET", "/api/analytics/overview", None)
@@ -57,11 +59,13 @@ def without(claim: str) -> dict[str, Any]:
 
 def test_a_token_says_who_asks() -> None:
     issued = issue_jwt(SECRET, sub="user-1", project="shop", scopes=["read", "ingest"], ttl_s=60)
-    assert GATE.authenticate(f"Bearer {issued}") == Caller("shop", frozenset({"read", "ingest"}), "user-1")
+    assert GATE.authenticate(f"Bearer {issued}") == Caller(
+        "shop", frozenset({"read", "ingest"}), "user-1", "shop:user-1"
+    )
 
 
 def test_a_key_stands_for_a_project() -> None:
-    assert GATE.authenticate(f"bearer {KEY}") == Caller("shop", frozenset({"read"}), None)
+    assert GATE.authenticate(f"bearer {KEY}") == Caller("shop", frozenset({"read"}), None, hash_key(KEY)[:16])
 
 
 @pytest.mark.parametrize(
@@ -129,13 +133,13 @@ def test_an_expired_token_says_so() -> None:
 
 def test_without_a_secret_no_token_is_accepted() -> None:
     with pytest.raises(ApiError, match="use a key"):
-        Authenticator(None, []).authenticate(f"Bearer {token(CLAIMS)}")
+        Authenticator(None, Keyring([], None)).authenticate(f"Bearer {token(CLAIMS)}")
 
 
 def test_admin_holds_the_other_scopes() -> None:
-    admin = Caller("shop", frozenset({"admin"}), None)
+    admin = Caller("shop", frozenset({"admin"}), None, "1")
     assert all(admin.may(scope) for scope in ("ingest", "read", "write", "admin"))
-    reader = Caller("shop", frozenset({"read"}), None)
+    reader = Caller("shop", frozenset({"read"}), None, "2")
     assert [scope for scope in ("ingest", "read", "write", "admin") if reader.may(scope)] == ["read"]
 
 
@@ -227,18 +231,20 @@ def test_a_missing_keys_file_is_named(tmp_path: Path) -> None:
         read_keys(tmp_path / "none.json")
 
 
-@pytest.mark.parametrize(
-    ("given", "sentence"),
-    [
-        ({}, "Set LOOPIN_JWT_SECRET or LOOPIN_KEYS_FILE"),
-        ({"jwt_secret": ""}, "Set LOOPIN_JWT_SECRET or LOOPIN_KEYS_FILE"),
-        ({"jwt_secret": "too short"}, "at least 32 bytes"),
-    ],
-)
-def test_without_usable_secrets_it_does_not_start(
-    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], sentence: str
+def test_a_secret_that_can_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOOPIN_KEYS_FILE", raising=False)
+    with pytest.raises(ConfigurationError, match="at least 32 bytes"):
+        authenticator(ApiSettings.model_validate({"jwt_secret": "too short"}))
+
+
+@pytest.mark.parametrize("given", [{}, {"jwt_secret": ""}])
+def test_without_secrets_it_starts_and_lets_nobody_in(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
 ) -> None:
     monkeypatch.delenv("LOOPIN_JWT_SECRET", raising=False)
     monkeypatch.delenv("LOOPIN_KEYS_FILE", raising=False)
-    with pytest.raises(ConfigurationError, match=sentence):
-        authenticator(ApiSettings.model_validate(given))
+    gate = authenticator(ApiSettings.model_validate(given))
+    for credential in (KEY, token(CLAIMS)):
+        with pytest.raises(ApiError) as caught:
+            gate.authenticate(f"Bearer {credential}")
+        assert caught.value.code == "INVALID_TOKEN"

@@ -17,6 +17,7 @@ from tests.deploy.command_line import Loopin, run_process
 
 COMMANDS = [
     *("demo", "up", "down", "replay", "doctor", "run", "status", "migrate", "version"),
+    *("keys", "keys create", "keys list", "keys revoke"),
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
     *(
         "state",
@@ -58,7 +59,7 @@ def test_no_command_is_left_out_of_these_tests() -> None:
             assert f"{name or ''} {short}".strip() in COMMANDS
 
 
-@pytest.mark.parametrize("arguments", [[], ["topics"], ["dlq"], ["state"], ["kafka"]])
+@pytest.mark.parametrize("arguments", [[], ["topics"], ["keys"], ["dlq"], ["state"], ["kafka"]])
 def test_nothing_asked_shows_help(arguments: list[str], loopin: Loopin) -> None:
     ran = loopin(*arguments)
 

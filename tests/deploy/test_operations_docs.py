@@ -14,8 +14,11 @@ from loopin_api.instruments import Instruments
 from loopin_deploy.operations_docs import main, page, sections
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metrics import SinkCollector
+from loopin_streams.kafka.config_log import ConfigLog
+from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.kafka.lag import Lag
 from loopin_streams.kafka.meter import Meters
+from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.metrics import worker_registry
 
 ROOT = Path(__file__).parents[2]
@@ -45,12 +48,18 @@ def told_by_a_sink() -> CollectorRegistry:
     return registry
 
 
+def told_by_an_api() -> CollectorRegistry:
+    registry = Instruments().registry
+    registry.register(ConfigCollector(ConfigLog(KafkaSettings())))
+    return registry
+
+
 def test_the_checked_in_page_is_current(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check", "--folder", str(ROOT / "docs")]) == 0, capsys.readouterr().err
 
 
 def test_the_page_has_what_the_roles_tell_and_no_more() -> None:
-    registries = (told_by_a_worker(), told_by_a_sink(), Instruments().registry)
+    registries = (told_by_a_worker(), told_by_a_sink(), told_by_an_api())
     told = {
         (family.name, family.type): family.documentation.rstrip(".")
         for registry in registries

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from loopin_api.auth import Authenticator, read_keys
+from loopin_api.auth import Authenticator
+from loopin_api.keys import Keyring, read_keys
 from loopin_deploy.errors import DeployError
 from loopin_deploy.own_secrets import load_or_create_secrets, write_keys_file
+from loopin_schemas.key_format import well_formed
 
 
 def mode(path: Path) -> int:
@@ -35,6 +37,7 @@ def test_each_project_has_a_write_key_and_a_personal_key(tmp_path: Path) -> None
     }
     assert made.write_key("shop").startswith("lp_w_")
     assert made.personal_key("shop").startswith("lp_p_")
+    assert all(well_formed(key.key) for key in made.keys)
     with pytest.raises(KeyError):
         made.write_key("other")
 
@@ -95,7 +98,7 @@ def test_the_api_accepts_the_keys_from_a_file_that_does_not_hold_them(tmp_path: 
 
     write_keys_file(keys_file, made.keys)
 
-    known = Authenticator(made.jwt_secret, read_keys(keys_file))
+    known = Authenticator(made.jwt_secret, Keyring(read_keys(keys_file), None))
     for key in made.keys:
         caller = known.authenticate(f"Bearer {key.key}")
         assert (caller.project, caller.scopes) == ("shop", frozenset(key.scopes))

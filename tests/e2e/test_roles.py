@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,7 +83,11 @@ def roles(installation: dict[str, str]) -> Iterator[dict[str, Role]]:
 
 def ask(url: str, body: dict[str, Any] | None = None, *scopes: Scope) -> tuple[int, str]:
     """Status and text of an answer; status 0 while nobody listens."""
-    token = issue_jwt(SECRET, sub="user-7", project="shop", scopes=scopes, ttl_s=60)
+    return send(url, issue_jwt(SECRET, sub="user-7", project="shop", scopes=scopes, ttl_s=60), body)
+
+
+def send(url: str, token: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+    """As :func:`ask`, with a token or key of one's own."""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -121,7 +125,7 @@ def test_an_event_passes_three_processes_and_each_ends_in_order(roles: dict[str,
     assert (row["uuid"], row["event"], row["distinct_id"]) == (tracked, "event_reviewed", "user-7")
     assert row["sentiment_label"] == "positive"
     health = _healthy(api)
-    assert health["components"].keys() == {"api", "store", "stream", "sink"}
+    assert health["components"].keys() == {"api", "store", "configuration", "stream", "sink"}
     _second_is_refused("sink", roles["sink"])
     for role in roles.values():
         role.process.send_signal(signal.SIGTERM)
@@ -131,16 +135,44 @@ def test_an_event_passes_three_processes_and_each_ends_in_order(roles: dict[str,
         assert "Traceback" not in said, (name, said)
 
 
-def test_the_api_refuses_to_start_without_secrets(kafka: LocalKafka, tmp_path: Path) -> None:
+def test_an_api_without_secrets_takes_the_keys_that_are_made_and_revoked_while_it_runs(
+    kafka: LocalKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    port = free_port()
     environment = {
         "LOOPIN_KAFKA_BOOTSTRAP": kafka.bootstrap,
-        "LOOPIN_CLICKHOUSE_URL": "http://127.0.0.1:1",
-        "LOOPIN_DATA_DIR": str(tmp_path),
+        "LOOPIN_TOPIC_PREFIX": topic_prefix,
+        # Nobody: what is sent goes to the broker.
+        "LOOPIN_CLICKHOUSE_URL": f"http://127.0.0.1:{free_port()}",
+        "LOOPIN_DATA_DIR": str(tmp_path / "data"),
+        "LOOPIN_API_PORT": str(port),
     }
+    assert run_process("topics", "apply", env=environment).code == 0
+    with ExitStack() as cleanup:
+        command = [sys.executable, "-m", "loopin_deploy", "run", "api"]
+        process = cleanup.enter_context(subprocess.Popen(command, env=clean_environment(**environment)))
+        cleanup.callback(process.kill)
+        made = run_process("keys", "create", "--project", "shop", "--kind", "write", env=environment)
+        assert made.code == 0, made
+        key = made.out.strip()
+        event = {"event_name": "click", "user_id": "user-7"}
+        track = f"http://127.0.0.1:{port}/api/analytics/events/track"
 
-    sentence = run_process("run", "api", env=environment).refused()
+        _until(lambda: send(track, key, event)[0] == 200, "the key is taken")
+        assert send(f"http://127.0.0.1:{port}/metrics", key)[0] == 403
+        revoked = run_process("keys", "revoke", key, env=environment)
+        assert revoked.code == 0, revoked
+        _until(lambda: send(track, key, event)[0] == 401, "the key is refused")
+        assert json.loads(send(track, key, event)[1])["error_code"] == "KEY_REVOKED"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
 
-    assert sentence == "Set LOOPIN_JWT_SECRET or LOOPIN_KEYS_FILE: without one nobody could sign in."
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
 
 
 def _healthy(api: str) -> dict[str, Any]:

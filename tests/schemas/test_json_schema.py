@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from loopin_schemas import DeadLetter, EnrichedEvent, Event, encode
 from loopin_schemas.alert import Alert
 from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property, check_properties_types
+from loopin_schemas.config import ApiKey, ConfigRecord
 from loopin_schemas.dead_letter import Replayed, fingerprint
 from loopin_schemas.json_schema import main, schema_files
 from loopin_schemas.profile import Profile, Session
@@ -55,6 +56,11 @@ ALERT = Alert(
     id="a", rule="invalid_ratio", project="demo", severity="critical", message="Too many.", observed=0.5,
     threshold=0.05, labels={"reason": "not_json"}, window_start=0, raised_at=1,
 )  # fmt: skip
+API_KEY = ApiKey(
+    project="demo", kind="write", scopes=("ingest",), sha256="ab" * 32, last4="wxyz", created_at=1,
+    created_by="root", name="web", expires_at=2, revoked_at=3,
+)  # fmt: skip
+CONFIGURED = ConfigRecord(kind="api_key", id="k", version="v", by="root", body=msgspec.Raw(encode(API_KEY)))
 VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "events.raw": EVENT,
     "events.enriched": ENRICHED,
@@ -64,6 +70,7 @@ VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "windows": PARTIALS,
     "metrics": MERGED,
     "alerts": ALERT,
+    "config": CONFIGURED,
 }
 
 
@@ -104,21 +111,21 @@ def test_every_topic_with_a_value_is_among_these_tests() -> None:
     }
 
 
-@pytest.mark.parametrize("name", [*VALUES_OF_TOPICS, "events.catalogue"])
+@pytest.mark.parametrize("name", [*VALUES_OF_TOPICS, "events.catalogue", "config.api_key"])
 def test_is_a_schema_of_the_2020_dialect(name: str) -> None:
     assert SCHEMAS[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     Draft202012Validator.check_schema(SCHEMAS[name])
     assert SCHEMAS[name]["description"]
 
 
-@pytest.mark.parametrize(("name", "value"), VALUES_OF_TOPICS.items())
+@pytest.mark.parametrize(("name", "value"), [*VALUES_OF_TOPICS.items(), ("config.api_key", API_KEY)])
 def test_real_encodings_are_valid_and_broken_ones_are_not(name: str, value: msgspec.Struct) -> None:
     plain: dict[str, Any] = json.loads(encode(value))
     assert valid(name, plain)
     assert not valid(name, [plain])
     for required in SCHEMAS[name]["required"]:
         assert not valid(name, {key: held for key, held in plain.items() if key != required})
-        assert not valid(name, plain | {required: {}})
+        assert not valid(name, plain | {required: [{}]})
 
 
 @pytest.mark.parametrize(("name", "value"), VALUES_OF_TOPICS.items())

@@ -8,9 +8,11 @@ import pytest
 
 from loopin_schemas import DeadLetter, EnrichedEvent, Event
 from loopin_schemas.alert import Alert
+from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import Replayed
 from loopin_schemas.profile import Profile
 from loopin_schemas.topics import (
+    CONFIG,
     DAY,
     DLQ,
     ENRICH_STATE,
@@ -45,11 +47,16 @@ def test_values() -> None:
         "windows": WindowPartials,
         "metrics": MetricWindow,
         "alerts": Alert,
+        "config": ConfigRecord,
     }
 
 
 def test_all_but_what_is_read_whole_have_the_partitions_of_raw() -> None:
-    assert [topic.name for topic in TOPICS if topic.partitions != "raw"] == ["dlq.replayed", "alerts"]
+    assert [topic.name for topic in TOPICS if topic.partitions != "raw"] == [
+        "dlq.replayed",
+        "alerts",
+        "config",
+    ]
 
 
 def test_raw_takes_the_brokers_time_and_keeps_a_week() -> None:
@@ -73,7 +80,7 @@ def test_what_was_replayed_is_known_for_longer_than_the_letter_itself() -> None:
     assert REPLAYED.config() == {"cleanup.policy": "delete", "retention.ms": str(31 * DAY)}
 
 
-@pytest.mark.parametrize("topic", [ENRICH_STATE, MERGE_STATE, PROFILES], ids=lambda topic: topic.name)
+@pytest.mark.parametrize("topic", [CONFIG, ENRICH_STATE, MERGE_STATE, PROFILES], ids=lambda topic: topic.name)
 def test_state_is_compacted_in_small_segments(topic: Topic) -> None:
     assert topic.compacted
     assert topic.config() == {
@@ -86,7 +93,7 @@ def test_state_is_compacted_in_small_segments(topic: Topic) -> None:
 
 def test_no_other_topic_is_compacted() -> None:
     compacted = [topic.name for topic in TOPICS if topic.compacted]
-    assert compacted == ["profiles", "enrich.state", "merge.state"]
+    assert compacted == ["profiles", "enrich.state", "merge.state", "config"]
 
 
 def test_shares_of_windows_are_kept_as_long_as_raw_events_within_a_bound() -> None:

@@ -109,7 +109,7 @@ async def get_readyz(use: Use, exclude: Exclude = ()) -> Success[Alive]:
                 "text/plain": {"schema": {"type": "string"}, "example": "loopin_api_open_requests 1.0\n"}
             },
         },
-        **failures(401, 403, 500),
+        **failures(401, 403, 500, 503),
     },
 )
 async def get_metrics(caller: Reader, use: Use) -> Response:

@@ -10,9 +10,10 @@ from loopin_api.app import create_app
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from loopin_deploy.consumers import ENRICH, watch_from_broker
-from loopin_deploy.roles.components import kafka_client, lag_probes
+from loopin_deploy.roles.components import kafka_client, lag_probes, run_together
 from loopin_sinks.metrics import freshness_s
 from loopin_sinks.store import StoreSettings, open_store
+from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.metrics import register_process
@@ -24,24 +25,25 @@ async def run_api(stop: asyncio.Event) -> None:
     """Serve until told to stop.
 
     Raises:
-        ConfigurationError: no secrets are configured, or the port is taken.
+        ConfigurationError: the secrets cannot be used, or the port is taken.
     """
     settings, kafka = ApiSettings(), KafkaSettings()
     store = open_store(StoreSettings())
     logs = Logs(kafka.kafka_bootstrap)
-    watch = watch_from_broker(kafka, logs)
+    watch, config = watch_from_broker(kafka, logs), ConfigLog(kafka)
     try:
         with kafka_client(kafka) as client:
             app = create_app(
                 settings,
                 store,
                 client,
+                config=config,
                 probes=lag_probes(watch),
                 freshness=lambda: freshness_s(watch, ENRICH.consumer),
             )
             register_process(app.state.services.instruments.registry, "api")
             async with serving(app, settings.api_host, settings.api_port) as url:
                 log.info("api_started", url=url)
-                await watch.run(stop)
+                await run_together(stop, watch.run, config.run)
     finally:
         await store.close()

@@ -9,12 +9,13 @@ import structlog
 from loopin_api.app import create_app
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
-from loopin_deploy.roles.components import kafka_client, lag_probes
+from loopin_deploy.roles.components import kafka_client, lag_probes, run_together
 from loopin_deploy.roles.storing import Storing, storing
 from loopin_schemas.topics import ENRICHED, METRICS
 from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import StoreSettings, open_store
+from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.waiting import wait_for_topics
 
 log = structlog.get_logger(__name__)
@@ -24,7 +25,7 @@ async def run_store(stop: asyncio.Event) -> None:
     """Migrate, store and serve until told to stop.
 
     Raises:
-        ConfigurationError: no secrets are configured, or the port is taken.
+        ConfigurationError: the secrets cannot be used, or the port is taken.
         StoreError: the store cannot be used.
         MigrationError: the store is not of this release.
     """
@@ -43,12 +44,13 @@ async def run_store(stop: asyncio.Event) -> None:
 
 
 async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio.Event) -> None:
-    api = ApiSettings()
+    api, config = ApiSettings(), ConfigLog(settings)
     with kafka_client(settings) as client:
         app = create_app(
             api,
             parts.store,
             client,
+            config=config,
             probes=lag_probes(parts.watch, lambda: parts.failing() or parts.refused()),
             checks=parts.checks,
             freshness=parts.freshness_s,
@@ -56,5 +58,5 @@ async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio
         app.state.services.instruments.registry.register(parts.registry)
         async with serving(app, api.api_host, api.api_port) as url:
             log.info("store_started", url=url)
-            await parts.run(stop)
+            await run_together(stop, parts.run, config.run)
             log.info("store_stopped", rows=parts.sink.writer.stored_rows)

@@ -52,3 +52,11 @@ class BrokerUnreachable(Exception):
 
 class BrokerRefused(Exception):
     """The broker answered with an error; the text is one sentence with the broker's reason."""
+
+
+class ConfigConflict(Exception):
+    """Somebody else has changed the item that was to be replaced, or has made one of the same id."""
+
+
+class ConfigBusy(Exception):
+    """Others kept changing the configuration, so that this change had no turn."""

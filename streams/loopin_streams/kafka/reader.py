@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -19,16 +20,37 @@ class Log:
     end: int
 
 
+class Followed(NamedTuple):
+    """What came next: its records, and the offset after them.
+
+    ``complete_ms`` is when the broker said that this was all there is (epoch ms), None while it has not said
+    so of this position.
+    """
+
+    records: Sequence[Record]
+    position: int
+    complete_ms: int | None
+
+
+FOLLOW_POLL_MS = 200
+
+
 class Reader:
     """An ungrouped consumer of some partitions, for restoring state and for inspection.
 
-    It reads committed records only, unless told otherwise. Use as an async context manager; one read at a
-    time. The partitions are assigned once, because aiokafka 0.14 never ends a consumer that is stopped just
-    after its assignment changed.
+    It reads committed records only, unless told otherwise; ``wait_ms`` is how long the broker may keep a
+    fetch for which there is nothing yet. Use as an async context manager; one read at a time. The partitions
+    are assigned once, because aiokafka 0.14 never ends a consumer that is stopped just after its assignment
+    changed.
     """
 
     def __init__(
-        self, bootstrap: str, partitions: Sequence[tuple[str, int]], *, committed: bool = True
+        self,
+        bootstrap: str,
+        partitions: Sequence[tuple[str, int]],
+        *,
+        committed: bool = True,
+        wait_ms: int = 100,
     ) -> None:
         self._partitions = [TopicPartition(topic, partition) for topic, partition in partitions]
         self._consumer = AIOKafkaConsumer(
@@ -36,7 +58,7 @@ class Reader:
             isolation_level="read_committed" if committed else "read_uncommitted",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=wait_ms,
             max_partition_fetch_bytes=4 << 20,
         )
 
@@ -83,6 +105,25 @@ class Reader:
             found = await self._consumer.getmany(at, timeout_ms=500, max_records=5000)
             for records in found.values():
                 yield [record for record in records if record.offset < stop]
+
+    async def follow(
+        self, topic: str, partition: int, start: int | None = None
+    ) -> AsyncGenerator[Followed, None]:
+        """Committed records from ``start`` (by default the first) on, and whatever is committed later.
+
+        Yields several times a second, also when nothing comes. Where ``start`` is not in the log (any more),
+        it goes on at the log's first record.
+        """
+        at = TopicPartition(topic, partition)
+        self._consumer.seek(at, (await self.log(topic, partition)).start if start is None else start)
+        while True:
+            found = await self._consumer.getmany(at, timeout_ms=FOLLOW_POLL_MS, max_records=5000)
+            position = await self._consumer.position(at)
+            end = self._consumer.last_stable_offset(at)
+            complete = end is not None and position == end
+            yield Followed(
+                found.get(at, ()), position, self._consumer.last_poll_timestamp(at) if complete else None
+            )
 
     async def holds_any(self, topic: str, partition: int) -> bool:
         """Whether the partition holds a committed record."""
