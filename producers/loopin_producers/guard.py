@@ -6,6 +6,9 @@ import logging
 import threading
 from types import TracebackType
 
+from loopin_producers.errors import LoopinError
+from loopin_schemas import InvalidEvent
+
 logger = logging.getLogger("loopin_producers")
 
 
@@ -17,7 +20,7 @@ class Guard:
     Safe to share by threads.
 
     Args:
-        where: what does not work while it lasts, for the log line.
+        where: what does not work while it lasts, a sentence for the log.
     """
 
     def __init__(self, where: str) -> None:
@@ -33,11 +36,10 @@ class Guard:
     ) -> bool:
         if not isinstance(error, Exception):
             return False
-        code = str(getattr(error, "code", type(error).__name__))
+        code, reason = _told(error)
         if self._is_new(code):
-            reason = getattr(error, "reason", None) or f"{type(error).__name__} was raised."
             logger.warning(
-                "%s: %s Further ones (%s) are not logged.", self._where, reason, code, exc_info=error
+                "%s %s Further ones (%s) are not logged.", self._where, reason, code, exc_info=error
             )
         return True
 
@@ -46,3 +48,10 @@ class Guard:
             known = code in self._known
             self._known.add(code)
         return not known
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """Code and sentence of an error of ours; the class of any other, whose text may be private."""
+    if isinstance(error, LoopinError | InvalidEvent):
+        return error.code, error.reason
+    return type(error).__name__, f"{type(error).__name__} was raised."

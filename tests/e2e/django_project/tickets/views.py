@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 
@@ -91,6 +92,7 @@ def context(request: HttpRequest) -> HttpResponse:
     return JsonResponse(_context() | {"user": user})
 
 
+@transaction.non_atomic_requests
 async def slow_context(request: HttpRequest) -> HttpResponse:
     """The same, in a coroutine."""
     user = str((await request.auser()).pk) if "user" in request.GET else None
