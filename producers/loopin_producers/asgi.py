@@ -223,7 +223,9 @@ def route_of(scope: Scope, prefix: str) -> str | None:
     if route is None:
         return None
     mounted = str(scope.get("root_path", "")).removeprefix(prefix)
-    names = {str(value): name for name, value in (scope.get("path_params") or {}).items()}
+    # Of two parameters with one value the outer is the mount's.
+    parameters = reversed((scope.get("path_params") or {}).items())
+    names = {str(value): name for name, value in parameters}
     parts = (f"{{{names[part]}}}" if part in names else part for part in mounted.split("/"))
     return "/".join(parts) + _own_path(scope, route) or "/"
 

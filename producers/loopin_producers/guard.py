@@ -51,7 +51,7 @@ class Guard:
 
 
 def _told(error: Exception) -> tuple[str, str]:
-    """Code and sentence of an error of ours; the class of any other, whose text may be private."""
+    """Code and sentence of an error of ours; the class of any other, with the rest in the traceback."""
     if isinstance(error, LoopinError | InvalidEvent):
         return error.code, error.reason
     return type(error).__name__, f"{type(error).__name__} was raised."

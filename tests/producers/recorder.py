@@ -20,7 +20,7 @@ class Recorder(Loopin):
 
     def capture(  # type: ignore[override]
         self, event: str, distinct_id: str, properties: dict[str, Any] | None = None, **options: Any
-    ) -> str:
+    ) -> Any:
         if self.fault is not None:
             raise self.fault
         self.disabled = True

@@ -24,9 +24,3 @@ def get_client() -> Loopin:
             if _client is None:
                 _client = Loopin(**config().client)
     return _client
-
-
-def flush() -> None:
-    """Wait for what this process has queued, if it has captured anything."""
-    if _client is not None:
-        _client.flush()

@@ -14,9 +14,9 @@ from django.test.utils import setup_test_environment, teardown_test_environment
 
 from loopin_producers.django import client as django_client
 from loopin_producers.django.conf import config
+from loopin_producers.guard import Guard
 from tests.e2e.django_project import settings as project
 from tests.producers.recorder import Recorder
-
 
 # Models cannot be imported before. Configured by hand, Django leaves the process's time zone and logging to
 # the other tests.
@@ -24,6 +24,9 @@ settings.configure(
     **{name: getattr(project, name) for name in dir(project) if name.isupper()}, LOGGING_CONFIG=None
 )
 django.setup()
+
+
+from loopin_producers.django import after_commit, middleware, signals, tracking  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +53,13 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     config.cache_clear()
     yield recording
     config.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_guards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test's faults are the first of their kind."""
+    for module in (after_commit, middleware, signals, tracking):
+        monkeypatch.setattr(module, "_guard", Guard("Not captured."))
 
 
 @pytest.fixture

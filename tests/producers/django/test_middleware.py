@@ -262,7 +262,7 @@ def test_a_fault_of_ours_changes_no_answer_and_is_logged_once(
     recorder.fault = RuntimeError("no room")
     answers = [browser.get("/context/") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 200]
-    said = [record for record in caplog.records if "was not captured" in record.getMessage()]
+    said = [record for record in caplog.records if "Not captured." in record.getMessage()]
     assert len(said) == 1
     assert "RuntimeError" in said[0].getMessage()
 
