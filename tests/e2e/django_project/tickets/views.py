@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from django.contrib.auth import authenticate, login, logout
@@ -15,8 +16,8 @@ from tests.e2e.django_project.tickets.models import Ticket
 
 
 def health(request: HttpRequest) -> HttpResponse:
-    """For the load balancer."""
-    return HttpResponse("ok")
+    """For the load balancer: which process answers."""
+    return HttpResponse(str(os.getpid()))
 
 
 def sign_up(request: HttpRequest) -> HttpResponse:
