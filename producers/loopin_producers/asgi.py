@@ -195,7 +195,7 @@ class _Seen:
         return {
             **self._properties,
             **answered(route_of(scope, self._prefix), scope["method"], status, duration_s),
-            "$current_url": current_url(self._sent, scope.get("path_params") or {}),
+            "$current_url": current_url(self._sent, scope.get("path_params") or {}, self._properties),
         }
 
     def _ask(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 
@@ -39,24 +40,32 @@ def kept_address(address: str | None, privacy: IpPrivacy) -> str | None:
     """The part of an address that may be sent."""
     if address is None or privacy == "drop":
         return None
-    return _network(ip_address(address)) if privacy == "truncate" else address
+    return _network(address) if privacy == "truncate" else address
 
 
-def _network(address: IPv4Address | IPv6Address) -> str:
+@lru_cache(4096)
+def _network(address: str) -> str:
+    return _cut(ip_address(address))
+
+
+def _cut(address: IPv4Address | IPv6Address) -> str:
     bits = _V4_BITS if isinstance(address, IPv4Address) else _V6_BITS
     return str(type(address)(int(address) >> bits << bits))
 
 
 def _written(text: str | None) -> str | None:
+    return _read(text) if text and len(text) <= _MAX_ADDRESS else None
+
+
+@lru_cache(4096)
+def _read(text: str) -> str | None:
     """An address in its usual form: without port, brackets and zone, IPv4 not wrapped in IPv6."""
-    bare = (text or "").strip()
+    bare = text.strip()
     if bare.startswith("["):
         bare = bare[1:].partition("]")[0]
     elif bare.count(":") == 1:
         bare = bare.partition(":")[0]
     bare = bare.partition("%")[0]
-    if not bare or len(bare) > _MAX_ADDRESS:
-        return None
     try:
         address = ip_address(bare)
     except ValueError:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 from loopin_producers.client_address import IpPrivacy, client_address, kept_address
 
@@ -66,7 +67,7 @@ def request_properties(request: HttpRequest, privacy: IpPrivacy, trusted_proxies
     if ip := kept_address(address_of(request, trusted_proxies), privacy):
         found["$ip"] = ip
     if referrer := header("referer"):
-        found.update(_referrer(referrer))
+        found.update(_referrer(referrer[:_MAX_URL]))
     if "utm_" in request.query:
         found.update(campaign(request.query))
     return found
@@ -80,28 +81,35 @@ def address_of(request: HttpRequest, trusted_proxies: int) -> str | None:
 def campaign(query: str) -> dict[str, str]:
     """The utm parameters of a query, the first of each, and the documents' names for them."""
     found: dict[str, str] = {}
-    for name, value in parse_qsl(query[:_MAX_QUERY]):
-        if name in UTM and name not in found and (text := plain(value, _MAX_CAMPAIGN)):
+    for pair in query[:_MAX_QUERY].split("&"):
+        name, _, value = pair.partition("=")
+        # Only these are decoded: `parse_qsl` would take longer than all the rest of a request's reading.
+        if name in UTM and name not in found and (text := plain(unquote_plus(value), _MAX_CAMPAIGN)):
             found[name] = text
     found.update({ours: found[utm] for utm, ours in _CAMPAIGN.items() if utm in found})
     return found
 
 
-def current_url(request: HttpRequest, parameters: Mapping[str, object]) -> str:
+def current_url(request: HttpRequest, parameters: Mapping[str, object], properties: Mapping[str, Any]) -> str:
     """The request's address; of its query the campaign remains, of its path no parameter that is a secret.
 
     Args:
         parameters: the path's parameters by name.
+        properties: what ``request_properties`` found.
     """
     path = request.path
     for name, value in parameters.items():
         if name.lower() in SECRET_PARAMETERS and (text := str(value)):
             path = path.replace(text, "[token]")
     url = f"{request.scheme}://{request.host}{quote(path, safe=_SAFE)}"
-    if "utm_" in request.query:
-        utm = {name: value for name, value in campaign(request.query).items() if name in UTM}
-        url += f"?{urlencode(utm)}" if utm else ""
+    if utm := tuple((name, properties[name]) for name in UTM if name in properties):
+        url += f"?{_query(utm)}"
     return plain(url, _MAX_URL)
+
+
+@lru_cache(256)
+def _query(parameters: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(parameters)
 
 
 def answered(route: str | None, method: str | None, status: int, duration_s: float) -> dict[str, Any]:
@@ -131,10 +139,11 @@ _SAFE = "/:@!$&'()*+,;=~-._[]"
 """What stays as it is in a path (RFC 3986), and the brackets of ``[token]``."""
 
 
-def _referrer(referrer: str) -> dict[str, str]:
+@lru_cache(1024)
+def _referrer(referrer: str) -> Mapping[str, str]:
     """Address and domain without query, fragment and user."""
     try:
-        parts = urlsplit(plain(referrer, _MAX_URL))
+        parts = urlsplit(_CONTROL.sub("", referrer))
         domain = parts.hostname
     except ValueError:  # e.g. a bracket without its pair
         return {}

@@ -86,6 +86,7 @@ def _slowest_ms(figure: Figure) -> float | None:
 
 
 _CAPTURE = Bar("p99 <= 100 us", 100.0, _own(more("p99_us")))
+_DJANGO = Bar("p50 <= 0.2 ms added", 200.0, _own(more("added_p50_us")))
 
 BARS: Mapping[tuple[str, str], tuple[Bar, ...]] = {
     ("J0", "quix"): (Bar(">= 2x", 2.0, times, least=True),),
@@ -103,5 +104,7 @@ BARS: Mapping[tuple[str, str], tuple[Bar, ...]] = {
     ),
     ("capture", "broker up"): (_CAPTURE,),
     ("capture", "broker down"): (_CAPTURE,),
+    ("django", "broker up"): (_DJANGO,),
+    ("django", "broker down"): (_DJANGO,),
 }
 """By job and row, which is a system or a case."""

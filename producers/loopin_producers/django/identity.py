@@ -6,7 +6,7 @@ what others have loaded is looked up in the objects themselves.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from time import time
 from typing import Any
 
@@ -22,8 +22,13 @@ from loopin_producers.visitor import Visitor, daily_id, session_hash, visitor
 
 def header(request: HttpRequest, name: str) -> str | None:
     """A header by its lower-case name; ``request.headers`` would copy them all."""
-    value = request.META.get("HTTP_" + name.upper().replace("-", "_"))
+    value = request.META.get(_variable(name))
     return value if isinstance(value, str) else None
+
+
+@lru_cache(64)
+def _variable(name: str) -> str:
+    return f"HTTP_{name.upper().replace('-', '_')}"
 
 
 class Sender:

@@ -141,7 +141,7 @@ class _Seen:
     def _answered(self, status: int, duration_s: float) -> dict[str, Any]:
         match = self._request.resolver_match
         found = answered(_pattern(match), self._request.method, status, duration_s)
-        found["$current_url"] = current_url(self._sent, match.kwargs if match else {})
+        found["$current_url"] = current_url(self._sent, match.kwargs if match else {}, self._properties)
         if key_hash := self._sender.session_key_hash:
             found["session_key_hash"] = key_hash
         if exception := getattr(self._request, _EXCEPTION, None):
