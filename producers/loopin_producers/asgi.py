@@ -23,6 +23,7 @@ from loopin_producers.context import (
     set_context_session,
     tag,
 )
+from loopin_producers.default import default_client
 from loopin_producers.guard import Guard
 from loopin_producers.http_request import (
     CLIENT_CLOSED_REQUEST,
@@ -34,7 +35,6 @@ from loopin_producers.http_request import (
     path_filter,
     request_properties,
 )
-from loopin_producers.publisher import publisher
 from loopin_producers.visitor import ANONYMOUS_COOKIE, daily_id, visitor
 
 Scope = MutableMapping[str, Any]
@@ -55,7 +55,7 @@ class LoopinMiddleware:
 
     Args:
         app: what answers.
-        client: publishes the events; the process's own by default.
+        client: publishes the events; the default client if None.
         user_id: the signed-in user of a scope, or None; what Starlette's ``AuthenticationMiddleware`` found
             by default.
         excluded_paths: prefixes and compiled patterns of paths that are not captured.
@@ -152,7 +152,7 @@ class _Answer:
         """Publish the event, unless that was done already; raises nothing."""
         seen, self._seen = self._seen, None
         with _guard:
-            client = publisher(self._client)
+            client = default_client() if self._client is None else self._client
             sender = context_distinct_id()
             if seen is None or sender is None or client.disabled:
                 return

@@ -15,10 +15,8 @@ from time import perf_counter
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from loopin_producers.client import Loopin
-from loopin_producers.context import context_distinct_id
-from loopin_producers.errors import InvalidConfiguration
+from loopin_producers.default import default_client
 from loopin_producers.guard import Guard
-from loopin_producers.publisher import publisher
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,8 +43,8 @@ def captured(
     Args:
         event: the event's name.
         properties: the event's own, or a function that makes them of the call's arguments.
-        distinct_id: the user, or a function of the call's arguments; by default the context's user.
-        client: publishes the events; the process's own by default.
+        distinct_id: the user, or a function of the call's arguments; as ``capture`` without one.
+        client: publishes the events; the default client if None.
 
     Raises:
         TypeError: the function is a generator, which has no one moment at which it returns.
@@ -83,17 +81,8 @@ class _What(NamedTuple):
             found = {**(own or {}), "duration_ms": round((ended - began) * 1000, 3)}
             if error is not None:
                 found["error"] = type(error).__name__
-            publisher(self.client).capture(self.event, self._user(args, kwargs), found)
-
-    def _user(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        named: str | None = _value(self.distinct_id, args, kwargs)
-        user = context_distinct_id() if named is None else named
-        if user is None:
-            raise InvalidConfiguration(
-                f"Give @captured({self.event!r}) a distinct_id, or call the function within a context that "
-                "identifies its user."
-            )
-        return user
+            client = default_client() if self.client is None else self.client
+            client.capture(self.event, _value(self.distinct_id, args, kwargs), found)
 
 
 def _value(given: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

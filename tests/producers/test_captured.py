@@ -7,7 +7,7 @@ from typing import Any, assert_type
 
 import pytest
 
-from loopin_producers import publisher
+from loopin_producers import default
 from loopin_producers.captured import captured
 from loopin_producers.context import identify_context, new_context
 
@@ -93,18 +93,18 @@ async def test_a_cancelled_coroutine_says_so(recorder: Recorder) -> None:
     assert recorder.only("report_built")["properties"]["error"] == "CancelledError"
 
 
-def test_the_contexts_user_is_the_default(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_contexts_user_is_the_default(recorder: Recorder) -> None:
     @captured("report_built", client=recorder)
     def build() -> int:
         return 1
 
+    assert build() == 1
     with new_context():
         identify_context("user-9")
         build()
-    assert recorder.only("report_built")["distinct_id"] == "user-9"
-    assert build() == 1  # nobody's: said once in the log
-    assert len(recorder.captured) == 1
-    assert "Give @captured('report_built') a distinct_id" in caplog.text
+    nobody, known = recorder.kept
+    assert known.distinct_id == "user-9"
+    assert len(nobody.distinct_id) == 36
 
 
 def test_methods(recorder: Recorder) -> None:
@@ -145,17 +145,12 @@ def test_generators_are_refused(recorder: Recorder) -> None:
             captured("x", client=recorder)(generator)
 
 
-def test_the_process_own_client_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_client_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = Recorder()
-    monkeypatch.setattr(publisher, "_default", recorder)
+    monkeypatch.setattr(default, "_client", recorder)
 
     @captured("report_built", distinct_id="user-1")
     def build() -> None: ...
 
     build()
     assert len(recorder.captured) == 1
-    monkeypatch.setattr(publisher, "_default", None)
-    monkeypatch.setenv("LOOPIN_PROJECT", "shop")
-    monkeypatch.setenv("LOOPIN_ENABLED", "no")
-    assert publisher.publisher(None) is publisher.publisher(None)
-    assert publisher.publisher(recorder) is recorder

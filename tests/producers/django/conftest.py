@@ -12,6 +12,7 @@ from django.db import connections
 from django.test import AsyncClient, Client
 from django.test.utils import setup_test_environment, teardown_test_environment
 
+from loopin_producers import default
 from loopin_producers.django import client as django_client
 from loopin_producers.django.conf import config
 from loopin_producers.guard import Guard
@@ -49,7 +50,8 @@ def _empty_database() -> Iterator[None]:
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     """Whatever the integration captures; the settings are read anew."""
     recording = Recorder()
-    monkeypatch.setattr(django_client, "_client", recording)
+    monkeypatch.setattr(django_client, "_configured", True)
+    monkeypatch.setattr(default, "_client", recording)
     config.cache_clear()
     yield recording
     config.cache_clear()

@@ -7,6 +7,7 @@ import pytest
 from django.core.checks import run_checks
 from django.test import override_settings
 
+from loopin_producers import default
 from loopin_producers.django import client as django_client
 from loopin_producers.django.checks import MIDDLEWARE
 from loopin_producers.django.conf import SETTINGS, config, faults
@@ -66,15 +67,16 @@ def test_all_settings_are_taken() -> None:
 
 
 def test_the_client_is_made_once_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(django_client, "_client", None)
+    monkeypatch.setattr(django_client, "_configured", False)
+    monkeypatch.setattr(default, "_client", None)
     with override_settings(LOOPIN={"PROJECT": "shop", "OPTIONS": {"disabled": True}}):
         found = django_client.get_client()
         assert (found.project, found.disabled) == ("shop", True)
-        assert django_client.get_client() is found
+        assert django_client.get_client() is default.default_client() is found
 
 
 def test_a_client_that_cannot_be_made_is_an_error_of_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(django_client, "_client", None)
+    monkeypatch.setattr(django_client, "_configured", False)
     monkeypatch.delenv("LOOPIN_PROJECT", raising=False)
     with override_settings(LOOPIN={}):
         (message,) = run_checks()

@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
+from loopin_producers import default
 from loopin_producers.django import client as django_client
 from loopin_producers.django.management.commands.loopin_check import hidden
 from loopin_producers.django.reach import Unreachable, reached
@@ -23,10 +24,10 @@ NOBODY = "127.0.0.1:1"
 
 @pytest.fixture(autouse=True)
 def _new_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(django_client, "_client", None)
+    monkeypatch.setattr(django_client, "_configured", False)
+    monkeypatch.setattr(default, "_client", None)
     yield
-    if (client := django_client._client) is not None:
-        client.shutdown(0)
+    default.shutdown(0)
 
 
 def check(**options: Any) -> str:

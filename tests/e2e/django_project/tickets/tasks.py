@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from loopin_producers.django.client import get_client
+import loopin_producers
 from tests.e2e.django_project.celery_app import app
 
 
 @app.task  # type: ignore[untyped-decorator]
 def remind(user: str) -> None:
     """Remind a user of their event."""
-    get_client().capture("reminder_sent", user, {"pid": os.getpid()})
+    loopin_producers.capture("reminder_sent", user, {"pid": os.getpid()})
