@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,6 +25,10 @@ SERVERS = {
     "gunicorn": ("-m", "gunicorn", f"{PROJECT}.wsgi:application", "--workers", "2", "--bind"),
     "gunicorn, loaded before the fork, threads": (
         *("-m", "gunicorn", f"{PROJECT}.wsgi:application", "--preload", "--threads", "3"),
+        *("--workers", "2", "--bind"),
+    ),
+    "gunicorn, asynchronous": (
+        *("-m", "gunicorn", f"{PROJECT}.asgi:application", "--worker-class", "asgi"),
         *("--workers", "2", "--bind"),
     ),
     "uvicorn": ("-m", "uvicorn", f"{PROJECT}.asgi:application", "--workers", "2", "--port"),
@@ -81,9 +86,12 @@ def test_every_answered_request_is_an_event_once(shop: Shop, server: str) -> Non
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     bind = str(port) if server == "uvicorn" else f"127.0.0.1:{port}"
-    with shop.server(*SERVERS[server], bind) as running:
+    visitors = [Visitor(url, f"visitor-{number}") for number in range(VISITORS)]
+    with ExitStack() as ending:
+        running = ending.enter_context(shop.server(*SERVERS[server], bind))
+        for visitor in visitors:
+            ending.callback(visitor.leave)
         first = running.pids(url)
-        visitors = [Visitor(url, f"visitor-{number}") for number in range(VISITORS)]
         each(visitors, ROUNDS)
         running.process.send_signal(signal.SIGHUP)
         if server.startswith("gunicorn"):
