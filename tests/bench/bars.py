@@ -86,6 +86,7 @@ def _slowest_ms(figure: Figure) -> float | None:
 
 
 _CAPTURE = Bar("p99 <= 100 us", 100.0, _own(more("p99_us")))
+_DJANGO = Bar("p50 <= 0.2 ms added", 200.0, _own(more("added_p50_us")))
 
 _NO_LOSS = Bar("0 lost", 0.0, _own(more("lost")))
 
@@ -108,5 +109,7 @@ BARS: Mapping[tuple[str, str], tuple[Bar, ...]] = {
     ("capture", "broker coming back"): (_CAPTURE,),
     ("capture", "kill -9, durable, broker up"): (_NO_LOSS,),
     ("capture", "kill -9, durable, broker down"): (_NO_LOSS,),
+    ("django", "broker up"): (_DJANGO,),
+    ("django", "broker down"): (_DJANGO,),
 }
 """By job and row, which is a system or a case."""

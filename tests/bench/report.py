@@ -154,6 +154,17 @@ def _capture(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     }
 
 
+def _django(rows: Mapping[str, Runs]) -> dict[str, Cell]:
+    heads = {
+        "Without it, p50 us": "without_us",
+        "With it, p50 us": "with_us",
+        "Added, mean us": "added_mean_us",
+        "Added, p50 us": "added_p50_us",
+        "Added, p99 us": "added_p99_us",
+    }
+    return {"Requests": events} | {head: spread(more(name), "{:,.0f}") for head, name in heads.items()}
+
+
 SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
     "open": _cases(
         "Latency at a given rate",
@@ -188,6 +199,13 @@ SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
         "events whose `capture()` returned before kill -9 of the process, those neither on the topic "
         "nor on disk for the next client.",
         _capture,
+        "",
+    ),
+    "django": _cases(
+        "Django",
+        "Time that the middleware adds to a request, in one thread: the same view answers the same requests "
+        "with and without it, in turns, 250 of each a second.",
+        _django,
         "",
     ),
 }

@@ -13,7 +13,7 @@ from tests.bench import oracle
 from tests.bench.bench import Bench
 from tests.bench.broker import Broker
 from tests.bench.closed import ClosedJob, run_closed
-from tests.bench.jobs import parse, whole, windows
+from tests.bench.jobs import django, parse, whole, windows
 from tests.bench.measure import ProcessTree
 
 EVENTS = 2000
@@ -38,6 +38,20 @@ def test_this_project_does_the_job_and_equals_the_oracle(bench: Bench, job: Clos
     assert (figure.events_per_s or 0) > 0
     assert (figure.cpu_us_per_event or 0) > 0
     assert (figure.rss_mb or 0) > 10
+
+
+def test_the_django_job_times_both_cases(bench: Bench) -> None:
+    bench.scale = 0.02
+
+    django.run(bench)
+
+    assert [(figure.case, figure.wrong) for figure in bench.figures] == [
+        ("broker up", ""),
+        ("broker down", ""),
+    ]
+    for figure in bench.figures:
+        assert figure.more["with_us"] > 0
+        assert figure.more["without_us"] > 0
 
 
 def test_a_result_that_differs_is_called_wrong(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ SYSTEM: tuple[EventType, ...] = (
             _METHOD,
             Property("status", "integer", "HTTP status", required=True, minimum=100, maximum=599),
             Property("duration_ms", "number", "Time to answer", "ms", required=True, minimum=0),
+            Property("exception", "text", "Class of the exception that was not handled"),
+            Property("session_key_hash", "text", "Hash of the web framework's session key"),
         ),
         (Alias("api_call", "documents"),),
     ),

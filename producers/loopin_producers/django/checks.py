@@ -1,0 +1,48 @@
+"""Django's system checks of the setting ``LOOPIN``, the middleware's place and the tracked models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+
+from loopin_producers.django.client import get_client
+from loopin_producers.django.conf import faults
+from loopin_producers.django.tracking import TRACKINGS
+from loopin_producers.errors import LoopinError
+from loopin_schemas import InvalidEvent
+
+MIDDLEWARE = "loopin_producers.django.middleware.LoopinMiddleware"
+
+
+def check_loopin(**_: Any) -> list[CheckMessage]:
+    """Everything that would keep events from being captured, as far as it can be seen from here."""
+    return [*_settings(), *_middleware(), *_tracking()]
+
+
+def _settings() -> Iterator[CheckMessage]:
+    found = list(faults(getattr(settings, "LOOPIN", {})))
+    yield from (Error(fault, id="loopin.E001") for fault in found)
+    if not found:
+        try:
+            get_client()
+        except (InvalidEvent, LoopinError) as error:
+            yield Error(f"{error.reason} The setting LOOPIN holds the client's arguments.", id="loopin.E002")
+
+
+def _middleware() -> Iterator[CheckMessage]:
+    names = list(settings.MIDDLEWARE)
+    if MIDDLEWARE not in names:
+        yield Warning(f"Put {MIDDLEWARE!r} first into MIDDLEWARE to capture requests.", id="loopin.W001")
+    elif names.count(MIDDLEWARE) > 1:
+        yield Error(
+            f"Leave {MIDDLEWARE!r} in MIDDLEWARE once: each captures every request.", id="loopin.E003"
+        )
+
+
+def _tracking() -> Iterator[CheckMessage]:
+    for tracking in TRACKINGS:
+        for fault in tracking.faults():
+            yield Error(fault, obj=tracking.model, id="loopin.E004")

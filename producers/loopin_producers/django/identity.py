@@ -1,0 +1,104 @@
+"""Who a Django request is from, as far as that is known already: nothing here asks the database.
+
+Touching ``request.user`` loads it, and touching ``request.session`` adds ``Vary: Cookie`` to the response, so
+what others have loaded is looked up in the objects themselves.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from time import time
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.encoding import force_bytes
+from django.utils.functional import LazyObject, empty
+
+from loopin_producers.client_address import client_address
+from loopin_producers.django.conf import Config
+from loopin_producers.visitor import Visitor, daily_id, session_hash, visitor
+
+
+def header(request: HttpRequest, name: str) -> str | None:
+    """A header by its lower-case name; ``request.headers`` would copy them all."""
+    value = request.META.get(_variable(name))
+    return value if isinstance(value, str) else None
+
+
+@lru_cache(64)
+def _variable(name: str) -> str:
+    return f"HTTP_{name.upper().replace('-', '_')}"
+
+
+class Sender:
+    """The sender of one request."""
+
+    def __init__(self, request: HttpRequest, config: Config) -> None:
+        self._request = request
+        self._config = config
+
+    @cached_property
+    def said(self) -> Visitor:
+        """What headers and cookie say."""
+        request = self._request
+        cookie = request.COOKIES.get(self._config.anonymous_cookie)
+        return visitor(lambda name: header(request, name), cookie)
+
+    @cached_property
+    def session_key_hash(self) -> str | None:
+        """Hash of the key that the session had when the request came."""
+        key = self._request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        return session_hash(key) if key else None
+
+    def distinct_id(self) -> str | None:
+        """The user if one is signed in and known, else an anonymous id; None where those are not wanted."""
+        return user_id(self._request) or self._anonymous_id
+
+    @cached_property
+    def _anonymous_id(self) -> str | None:
+        if not self._config.track_anonymous:
+            return None
+        if found := self.said.claimed or self.said.cookie:
+            return found
+        if self.session_key_hash:
+            return f"session-{self.session_key_hash}"
+        meta = self._request.META
+        address = client_address(
+            meta.get("REMOTE_ADDR"), header(self._request, "x-forwarded-for"), self._config.trusted_proxies
+        )
+        return daily_id(secret(), time(), address, header(self._request, "user-agent"))
+
+
+def user_id(request: HttpRequest) -> str | None:
+    """Primary key of the user, if one is signed in and somebody has asked for them already."""
+    user = _loaded_user(request)
+    return _session_user_id(request) if user is None else primary_key(user)
+
+
+def primary_key(user: Any) -> str | None:
+    """A signed-in user's, as text; None for anybody else."""
+    key = getattr(user, "pk", None) if getattr(user, "is_authenticated", False) else None
+    return None if key is None else str(key)
+
+
+def secret() -> bytes:
+    """The program's secret, for keyed hashes."""
+    return force_bytes(settings.SECRET_KEY)
+
+
+def _loaded_user(request: HttpRequest) -> Any:
+    known = request.__dict__
+    user = known.get("user")
+    if isinstance(user, LazyObject):
+        user = user._wrapped
+    if user is None or user is empty:
+        # The second is what `await request.auser()` keeps.
+        return known.get("_cached_user") or known.get("_acached_user")
+    return user
+
+
+def _session_user_id(request: HttpRequest) -> str | None:
+    session = request.__dict__.get("session")
+    loaded = getattr(session, "__dict__", {}).get("_session_cache")
+    return loaded.get("_auth_user_id") if isinstance(loaded, dict) else None

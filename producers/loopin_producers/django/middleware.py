@@ -1,0 +1,160 @@
+"""Captures each request as ``api_request``, and lends its user and session to what the views capture."""
+
+from __future__ import annotations
+
+import sys
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.core.signals import got_request_exception
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from loopin_producers.context import (
+    context_distinct_id,
+    identify_context_by,
+    new_context,
+    set_context_session,
+    tag,
+)
+from loopin_producers.django.client import get_client
+from loopin_producers.django.conf import Config, config
+from loopin_producers.django.identity import Sender, header
+from loopin_producers.guard import Guard
+from loopin_producers.http_request import (
+    CLIENT_CLOSED_REQUEST,
+    answered,
+    current_url,
+    path_filter,
+    request_properties,
+)
+from loopin_producers.http_request import HttpRequest as Sent
+
+_EXCEPTION = "_loopin_exception"
+_guard = Guard("A request was not captured.")
+
+
+class LoopinMiddleware:
+    """Middleware for synchronous and asynchronous Django; put it first, so that it times all others.
+
+    A request takes until its response object is there; streamed content is not touched. What fails here is
+    logged once for each kind and changes no response.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self._get_response = get_response
+        self._config = config()
+        self._excluded = path_filter(self._config.excluded_paths)
+        self._awaits = iscoroutinefunction(get_response)
+        if self._awaits:
+            markcoroutinefunction(self)
+        got_request_exception.connect(_note_exception, dispatch_uid="loopin_producers.django.middleware")
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self._awaits:
+            return self._answer(request)
+        if self._excluded(request.path):
+            return self._get_response(request)  # type: ignore[no-any-return]
+        began = perf_counter()
+        with new_context():
+            seen = self._open(request)
+            response: HttpResponseBase = self._get_response(request)
+            self._capture(seen, response.status_code, began)
+        return response
+
+    async def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        if self._excluded(request.path):
+            return await self._get_response(request)  # type: ignore[no-any-return]
+        began = perf_counter()
+        with new_context():
+            seen = self._open(request)
+            try:
+                response: HttpResponseBase = await self._get_response(request)
+            except CancelledError:
+                self._capture(seen, CLIENT_CLOSED_REQUEST, began)
+                raise
+            self._capture(seen, response.status_code, began)
+        return response
+
+    def _open(self, request: HttpRequest) -> _Seen | None:
+        with _guard:
+            seen = _Seen(request, self._config)
+            seen.lend()
+            return seen
+        return None
+
+    def _capture(self, seen: _Seen | None, status: int, began: float) -> None:
+        ended = perf_counter()
+        with _guard:
+            if seen is not None:
+                seen.capture(status, ended - began)
+
+
+class _Seen:
+    """A request that is being answered."""
+
+    def __init__(self, request: HttpRequest, config: Config) -> None:
+        self._request = request
+        self._sender = Sender(request, config)
+        meta = request.META
+        self._sent = Sent(
+            scheme=request.scheme or "http",
+            host=meta.get("HTTP_HOST") or meta.get("SERVER_NAME", ""),
+            path=request.path,
+            query=meta.get("QUERY_STRING", ""),
+            peer=meta.get("REMOTE_ADDR"),
+            header=lambda name: header(request, name),
+        )
+        self._properties = request_properties(self._sent, config.ip, config.trusted_proxies)
+
+    def lend(self) -> None:
+        """Let captures within this context be the sender's."""
+        identify_context_by(self._ask)
+        if session_id := self._sender.said.session_id:
+            set_context_session(session_id)
+        for name, value in self._properties.items():
+            tag(name, value)
+
+    def _ask(self) -> str | None:
+        with _guard:
+            return self._sender.distinct_id()
+        return None
+
+    def capture(self, status: int, duration_s: float) -> None:
+        """Publish the event; a client that is disabled, and a sender who is not wanted, cost nothing more."""
+        client, sender = get_client(), context_distinct_id()
+        if sender is not None and not client.disabled:
+            client.capture(
+                "api_request",
+                sender,
+                self._answered(status, duration_s),
+                session_id=self._sender.said.session_id,
+                source="middleware",
+            )
+
+    def _answered(self, status: int, duration_s: float) -> dict[str, Any]:
+        match = self._request.resolver_match
+        found = answered(_pattern(match), self._request.method, status, duration_s)
+        found["$current_url"] = current_url(self._sent, match.kwargs if match else {}, self._properties)
+        if key_hash := self._sender.session_key_hash:
+            found["session_key_hash"] = key_hash
+        if exception := getattr(self._request, _EXCEPTION, None):
+            found["exception"] = exception
+        return {**self._properties, **found}
+
+
+def _pattern(match: Any) -> str | None:
+    return None if match is None else f"/{match.route.removeprefix('^')}"
+
+
+def _note_exception(*, request: HttpRequest | None = None, **_: Any) -> None:
+    """Django sends this for what becomes a response of status 500, from within its ``except``."""
+    kind = sys.exc_info()[0]
+    if request is not None and kind is not None:
+        setattr(request, _EXCEPTION, kind.__name__)

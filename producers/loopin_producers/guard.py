@@ -1,0 +1,57 @@
+"""Keeps a fault of ours out of the program that we watch: it is logged, once for each kind."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from types import TracebackType
+
+from loopin_producers.errors import LoopinError
+from loopin_schemas import InvalidEvent
+
+logger = logging.getLogger("loopin_producers")
+
+
+class Guard:
+    """``with guard:`` swallows what is raised within, and logs the first of each kind.
+
+    A kind is an error's code, or its class where it has none, so a fault in every request is one line of the
+    log. ``BaseException`` passes: the end of the process and the cancelling of a task are no faults of ours.
+    Safe to share by threads.
+
+    Args:
+        where: what does not work while it lasts, a sentence for the log.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        code, reason = _told(error)
+        if self._is_new(code):
+            logger.warning(
+                "%s %s Further ones (%s) are not logged.", self._where, reason, code, exc_info=error
+            )
+        return True
+
+    def _is_new(self, code: str) -> bool:
+        with self._lock:
+            known = code in self._known
+            self._known.add(code)
+        return not known
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """Code and sentence of an error of ours; the class of any other, with the rest in the traceback."""
+    if isinstance(error, LoopinError | InvalidEvent):
+        return error.code, error.reason
+    return type(error).__name__, f"{type(error).__name__} was raised."

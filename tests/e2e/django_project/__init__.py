@@ -1,0 +1,1 @@
+"""A small shop on Django that uses the whole integration; its tests run it under real servers."""

@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings
+from django.test.utils import CaptureQueriesContext
+
+from loopin_producers.django.middleware import LoopinMiddleware
+from loopin_schemas.catalogue import check_properties_types
+from tests.producers.recorder import Recorder
+
+MIDDLEWARE = "loopin_producers.django.middleware.LoopinMiddleware"
+
+
+def test_a_request_is_captured_as_the_catalogue_says(browser: Client, recorder: Recorder) -> None:
+    answer = browser.get(
+        "/tickets/17/?utm_source=mail&utm_medium=news&q=private",
+        headers={"referer": "https://user:pw@search.example/find?q=private#part"},
+        REMOTE_ADDR="203.0.113.77",
+    )
+
+    assert answer.status_code == 404
+    one = recorder.only("api_request")
+    found = one["properties"]
+    assert found.pop("duration_ms") > 0
+    assert found == {
+        "route": "/tickets/<int:ticket_id>/",
+        "method": "GET",
+        "status": 404,
+        "$raw_user_agent": "Mozilla/5.0",
+        "$ip": "203.0.113.0",
+        "$current_url": "http://testserver/tickets/17/?utm_source=mail&utm_medium=news",
+        "$referrer": "https://search.example/find",
+        "$referring_domain": "search.example",
+        "utm_source": "mail",
+        "utm_medium": "news",
+        "campaign_source": "mail",
+        "campaign_medium": "news",
+    }
+    assert one["source"] == "middleware"
+    assert one["session_id"] is None
+    assert one["distinct_id"].startswith("anon-")
+    assert check_properties_types("api_request", {**found, "duration_ms": 1.0}) == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "status"),
+    [
+        ("/stream/", "/stream/", 200),
+        ("/old/12/", "/old/(?P<ticket_id>[0-9]+)/$", 404),
+        ("/tickets/1", "(unmatched)", 301),
+        ("/wp-login.php", "(unmatched)", 404),
+        ("/broken/", "/broken/", 500),
+    ],
+)
+def test_routes_are_patterns(browser: Client, recorder: Recorder, path: str, route: str, status: int) -> None:
+    assert browser.get(path).status_code == status
+    found = recorder.only("api_request")["properties"]
+    assert (found["route"], found["status"]) == (route, status)
+    assert found.get("exception") == ("ZeroDivisionError" if status == 500 else None)
+
+
+def test_a_fault_of_an_inner_middleware_is_named_too(browser: Client, recorder: Recorder) -> None:
+    with override_settings(MIDDLEWARE=[MIDDLEWARE, f"{__name__}.faulty"]):
+        assert browser.get("/stream/").status_code == 500
+    found = recorder.only("api_request")["properties"]
+    assert (found["status"], found["exception"], found["route"]) == (500, "KeyError", "(unmatched)")
+
+
+def faulty(get_response: Any) -> Any:
+    def answer(request: HttpRequest) -> HttpResponse:
+        raise KeyError("x")
+
+    return answer
+
+
+def test_secrets_in_the_path_stay_here(browser: Client, recorder: Recorder) -> None:
+    browser.get("/reset/MTc/c3ec-59b0/")
+    assert recorder.only("api_request")["properties"]["$current_url"] == (
+        "http://testserver/reset/[token]/[token]/"
+    )
+
+
+def test_excluded_paths_pass(browser: Client, recorder: Recorder) -> None:
+    assert browser.get("/health/").status_code == 200
+    assert browser.get("/static/x.css").status_code == 404
+    assert recorder.captured == []
+
+
+def test_a_signed_in_user_is_named_without_a_query(browser: Client, recorder: Recorder) -> None:
+    user = User.objects.create_user("ann")
+    browser.force_login(user)
+    recorder.captured.clear()
+
+    with CaptureQueriesContext(connection) as queries:
+        browser.get("/stream/")
+    assert [query["sql"] for query in queries if query["sql"].startswith("SELECT")] == []
+    # Nobody asked who it is, so the request is its session's.
+    key = browser.cookies["sessionid"].value
+    unknown = recorder.only("api_request")
+    assert unknown["distinct_id"] == f"session-{unknown['properties']['session_key_hash']}"
+    assert key not in str(unknown)
+
+    browser.get("/context/?user=1")
+    assert recorder.of("api_request")[1]["distinct_id"] == str(user.pk)
+
+
+def test_a_view_that_asks_the_session_only_is_enough(
+    browser: Client, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser.force_login(User.objects.create_user("ann"))
+    recorder.captured.clear()
+    with override_settings(MIDDLEWARE=[*_middleware(), f"{__name__}.session_reader"]):
+        browser.get("/stream/")
+    assert recorder.only("api_request")["distinct_id"] == str(User.objects.get().pk)
+
+
+def session_reader(get_response: Any) -> Any:
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        request.session.get("cart")
+        response: HttpResponseBase = get_response(request)
+        return response
+
+    return answer
+
+
+def _middleware() -> list[str]:
+    from django.conf import settings
+
+    return list(settings.MIDDLEWARE)
+
+
+def test_no_vary_header_is_added(browser: Client, recorder: Recorder) -> None:
+    browser.force_login(User.objects.create_user("ann"))
+    assert not browser.get("/stream/").has_header("Vary")
+
+
+def test_ids_of_the_client(browser: Client, recorder: Recorder) -> None:
+    headers = {"x-loopin-session-id": "s-1", "x-posthog-distinct-id": "device-1"}
+    browser.get("/stream/", headers=headers)
+    browser.cookies["loopin_id"] = "anon-cookie"
+    browser.get("/stream/")
+    browser.get("/stream/", headers={"x-posthog-session-id": "undefined", "x-loopin-distinct-id": "null"})
+    assert [(one["distinct_id"], one["session_id"]) for one in recorder.of("api_request")] == [
+        ("device-1", "s-1"),
+        ("anon-cookie", None),
+        ("anon-cookie", None),
+    ]
+
+
+def test_a_header_names_nobody_else_than_the_signed_in_user(browser: Client, recorder: Recorder) -> None:
+    user = User.objects.create_user("ann")
+    browser.force_login(user)
+    browser.get("/context/?user=1", headers={"x-loopin-distinct-id": "somebody-else"})
+    assert recorder.of("api_request")[-1]["distinct_id"] == str(user.pk)
+
+
+def test_visitors_are_told_apart_by_address_and_browser(recorder: Recorder) -> None:
+    for address, agent in (("192.0.2.1", "a"), ("192.0.2.2", "a"), ("192.0.2.1", "b"), ("192.0.2.1", "a")):
+        Client(REMOTE_ADDR=address, headers={"user-agent": agent}).get("/stream/")
+    first, second, third, fourth = (one["distinct_id"] for one in recorder.of("api_request"))
+    assert first == fourth
+    assert len({first, second, third}) == 3
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ({"IP": "keep"}, "198.51.100.9"),
+        ({"IP": "keep", "TRUSTED_PROXIES": 1}, "203.0.113.77"),
+        ({"IP": "truncate", "TRUSTED_PROXIES": 1}, "203.0.113.0"),
+        ({"IP": "drop"}, None),
+    ],
+)
+def test_addresses_follow_the_setting(
+    browser: Client, recorder: Recorder, own: dict[str, Any], kept: str | None
+) -> None:
+    with override_settings(LOOPIN=own):
+        browser.get(
+            "/stream/",
+            headers={"x-forwarded-for": "192.0.2.1, 203.0.113.77"},
+            REMOTE_ADDR="198.51.100.9",
+        )
+    assert recorder.only("api_request")["properties"].get("$ip") == kept
+
+
+def test_anonymous_requests_may_be_left_out(browser: Client, recorder: Recorder) -> None:
+    with override_settings(LOOPIN={"TRACK_ANONYMOUS": False}):
+        browser.get("/stream/", headers={"x-loopin-distinct-id": "device-1"})
+        assert browser.get("/context/").json()["distinct_id"] is None
+        assert recorder.captured == []
+        user = User.objects.create_user("ann")
+        browser.force_login(user)
+        browser.get("/context/?user=1")
+    assert recorder.only("api_request")["distinct_id"] == str(user.pk)
+
+
+@pytest.mark.parametrize("path", ["/context/", "/slow-context/"])
+def test_a_view_captures_for_its_user(browser: Client, recorder: Recorder, path: str) -> None:
+    user = User.objects.create_user("ann")
+    browser.force_login(user)
+    found = browser.get(f"{path}?user=1&utm_source=mail", headers={"x-loopin-session-id": "s-1"}).json()
+    assert (found["distinct_id"], found["user"], found["session"]) == (str(user.pk), str(user.pk), "s-1")
+    assert found["tags"] == {
+        "$raw_user_agent": "Mozilla/5.0",
+        "$ip": "127.0.0.0",
+        "utm_source": "mail",
+        "campaign_source": "mail",
+    }
+
+
+@pytest.mark.parametrize("path", ["/context/", "/slow-context/"])
+async def test_asynchronous_django(async_browser: AsyncClient, recorder: Recorder, path: str) -> None:
+    user = await User.objects.acreate(username="ann")
+    await async_browser.aforce_login(user)
+    recorder.captured.clear()
+
+    answer = await async_browser.get(f"{path}?user=1")
+
+    assert answer.json()["distinct_id"] == str(user.pk)
+    one = recorder.only("api_request")
+    assert (one["distinct_id"], one["properties"]["route"]) == (str(user.pk), path)
+    assert (await async_browser.get("/broken/")).status_code == 500
+    assert recorder.of("api_request")[1]["properties"]["exception"] == "ZeroDivisionError"
+    assert (await async_browser.get("/health/")).status_code == 200
+    assert len(recorder.captured) == 2
+
+
+async def test_a_client_that_leaves_before_the_answer(recorder: Recorder) -> None:
+    entered = asyncio.Event()
+
+    async def never(request: HttpRequest) -> HttpResponse:
+        entered.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    answering: Any = LoopinMiddleware(never)(AsyncRequestFactory().get("/tickets/"))
+    task = asyncio.ensure_future(answering)
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert recorder.only("api_request")["properties"]["status"] == 499
+
+
+def test_streams_are_not_read(browser: Client, recorder: Recorder) -> None:
+    answer: Any = browser.get("/stream/")
+    assert len(recorder.of("api_request")) == 1
+    assert b"".join(answer.streaming_content) == b"one\ntwo\n"
+
+
+def test_a_fault_of_ours_changes_no_answer_and_is_logged_once(
+    browser: Client, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder.fault = RuntimeError("no room")
+    answers = [browser.get("/context/") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    said = [record for record in caplog.records if "Not captured." in record.getMessage()]
+    assert len(said) == 1
+    assert "RuntimeError" in said[0].getMessage()
+
+
+def test_a_fault_while_reading_the_request_changes_no_answer(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Odd(HttpRequest):
+        path = "/x/"
+        META = None  # type: ignore[assignment]
+
+        def __init__(self) -> None:
+            pass
+
+    answer = LoopinMiddleware(lambda request: HttpResponse("fine"))(Odd())
+    assert isinstance(answer, HttpResponse)
+    assert answer.content == b"fine"
+    assert recorder.captured == []
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+HOSTILE = (
+    "\x00\x01",
+    "a\x00b" * 5000,
+    "\xff\xfe",
+    "http://[::1",
+    "javascript:alert(1)",
+    "é" * 3000,
+    "utm_source=%00%ff&utm_source=2&utm_medium=" + "x" * 9000,
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_headers_lose_no_event(recorder: Recorder, text: str) -> None:
+    request = RequestFactory().get("/x/")
+    for name in ("USER_AGENT", "REFERER", "X_FORWARDED_FOR", "HOST", "X_LOOPIN_SESSION_ID", "COOKIE"):
+        request.META[f"HTTP_{name}"] = text
+    request.META["QUERY_STRING"] = text
+    request.method = text
+    request.path = f"/{text}"
+    LoopinMiddleware(lambda request: HttpResponse())(request)
+    assert len(str(recorder.only("api_request"))) < 8000
+
+
+def test_a_disabled_client_is_asked_for_nothing(browser: Client, recorder: Recorder) -> None:
+    recorder.disabled = True
+    browser.get("/stream/")
+    assert recorder.captured == []

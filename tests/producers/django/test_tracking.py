@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AbstractUser, User
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from loopin_producers.django import track, tracking
+from loopin_producers.django.checks import check_loopin
+from tests.e2e.django_project.tickets.models import Ticket
+from tests.producers.recorder import Recorder
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    """What a test declares ends with it."""
+    before = list(tracking.TRACKINGS)
+    yield
+    for one in tracking.TRACKINGS[len(before) :]:
+        one.disconnect()
+    tracking.TRACKINGS[:] = before
+
+
+@pytest.fixture
+def ann(recorder: Recorder) -> User:
+    user = User.objects.create_user("ann")
+    recorder.captured.clear()
+    return user
+
+
+def test_a_ticket_is_an_event(recorder: Recorder, ann: User) -> None:
+    ticket = Ticket.objects.create(user=ann, event_id=7, amount=Decimal("12.50"), community="c1")
+    ticket.note = "changed"
+    ticket.save()
+    ticket.delete()
+
+    bought, refunded = recorder.captured
+    assert (bought["event"], refunded["event"]) == ("ticket_purchased", "payment_refunded")
+    for one in (bought, refunded):
+        assert one["distinct_id"] == str(ann.pk)
+        assert one["properties"] == {"event_id": 7, "amount": Decimal("12.50"), "currency": "EUR"}
+        assert one["groups"] == {"community": "c1"}
+        assert one["source"] == "signal"
+
+
+def test_rows_of_nobody_and_null_columns(recorder: Recorder, ann: User) -> None:
+    Ticket.objects.create(event_id=7, amount=1)
+    assert recorder.captured == []
+    Ticket.objects.create(user=ann, event_id=7, amount=1)
+    assert recorder.only("ticket_purchased")["groups"] == {}
+
+
+def test_a_payment_that_fails_sells_nothing(browser: Client, recorder: Recorder, ann: User) -> None:
+    browser.force_login(ann)
+    assert browser.post("/tickets/", {"amount": "5", "fail": "1"}).status_code == 500
+    assert recorder.of("ticket_purchased") == []
+    assert not Ticket.objects.exists()
+    assert browser.post("/tickets/", {"amount": "5"}).status_code == 201
+    assert recorder.only("ticket_purchased")["properties"]["amount"] == "5"
+
+
+def test_the_values_are_those_of_the_save(recorder: Recorder, ann: User) -> None:
+    with transaction.atomic():
+        ticket = Ticket.objects.create(user=ann, event_id=7, amount=Decimal(1))
+        ticket.amount = Decimal(2)
+    assert recorder.only("ticket_purchased")["properties"]["amount"] == Decimal(1)
+
+
+def test_updates_by_function(recorder: Recorder, ann: User) -> None:
+    track(
+        Ticket,
+        updated="ticket_noted",
+        properties=("user", "pk"),
+        distinct_id=lambda ticket: f"u{ticket.user.pk}",
+        groups=lambda ticket: {"event": str(ticket.event_id)},
+        when=lambda ticket: ticket.note != "",
+    )
+    ticket = Ticket.objects.create(user=ann, event_id=7, amount=1)
+    ticket.save()
+    assert recorder.of("ticket_noted") == []
+    ticket.note = "x"
+    ticket.save()
+    one = recorder.only("ticket_noted")
+    assert (one["distinct_id"], one["groups"]) == (f"u{ann.pk}", {"event": "7"})
+    assert one["properties"] == {"user": ann.pk, "pk": ticket.pk}
+
+
+def test_nothing_is_read_for_an_event(recorder: Recorder, ann: User) -> None:
+    track(Ticket, updated="ticket_noted", properties=("user", "amount"), distinct_id="user")
+    Ticket.objects.create(user=ann, event_id=7, amount=1)
+    partly = Ticket.objects.only("user_id", "note").get()
+    partly.note = "x"
+    with CaptureQueriesContext(connection) as queries:
+        partly.save()
+    assert not any(query["sql"].startswith("SELECT") for query in queries)
+    assert recorder.only("ticket_noted")["properties"] == {"user": ann.pk}
+
+
+def test_bulk_writes_send_no_signals_and_deleting_a_set_does(recorder: Recorder, ann: User) -> None:
+    """As the docs say."""
+    Ticket.objects.bulk_create([Ticket(user=ann, event_id=n, amount=1) for n in range(3)])
+    Ticket.objects.update(amount=2)
+    assert recorder.captured == []
+    Ticket.objects.all().delete()
+    assert len(recorder.of("payment_refunded")) == 3
+
+
+FAULTY: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"created": "x", "properties": ("price",), "distinct_id": "user_id"}, "'price' is no column"),
+    ({"created": "x", "distinct_id": "owner_id"}, "'owner_id' is no column"),
+    ({"created": "x", "distinct_id": "user_id", "groups": {"c": "club"}}, "'club' is no column"),
+    ({"created": "x", "distinct_id": "user_id", "properties": "amount"}, "a tuple of field names"),
+    ({"distinct_id": "user_id"}, "name an event"),
+    ({"created": "x" * 201, "distinct_id": "user_id"}, "at most 200"),
+)
+
+
+@pytest.mark.parametrize(("declared", "fault"), FAULTY)
+def test_a_faulty_declaration_is_reported_and_not_followed(
+    recorder: Recorder, ann: User, caplog: pytest.LogCaptureFixture, declared: dict[str, Any], fault: str
+) -> None:
+    track(Ticket, **declared)
+    assert fault in caplog.text
+    (found,) = (message for message in check_loopin() if message.id == "loopin.E004")
+    assert fault in str(found.msg)
+    assert "track(Ticket)" in str(found.msg)
+    recorder.captured.clear()
+    Ticket.objects.create(user=ann, event_id=7, amount=1)
+    assert [one["event"] for one in recorder.captured] == ["ticket_purchased"]
+
+
+def test_an_abstract_model_is_refused(recorder: Recorder) -> None:
+    track(AbstractUser, created="x", distinct_id="username")
+    assert "abstract" in str([message.msg for message in check_loopin()])
+
+
+def test_a_fault_of_a_function_fails_no_save(
+    recorder: Recorder, ann: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    track(Ticket, created="x", distinct_id=lambda ticket: ticket.owner)  # type: ignore[attr-defined]
+    Ticket.objects.create(user=ann, event_id=7, amount=1)
+    assert [one["event"] for one in recorder.captured] == ["ticket_purchased"]
+    assert "AttributeError" in caplog.text
