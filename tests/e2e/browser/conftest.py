@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -49,3 +50,9 @@ def page(context: BrowserContext) -> Iterator[Page]:
     yield page
     expected = [error for error in errors if "meant" in error]
     assert errors == expected
+
+
+@pytest.fixture
+def node_modules() -> Path:
+    """The packages of this folder's lock file, which the Makefile installs."""
+    return Path(__file__).parent / "node_modules"
