@@ -42,10 +42,15 @@ class Answer:
 
 
 class Site:
-    """Serves one page under every path. ``attributes`` go into its script tag, ``head`` and ``body`` into it."""
+    """Serves one page under every path.
+
+    ``attributes`` go into the tag of our script, for which ``tag`` may stand another; ``head`` and ``body``
+    go into the page.
+    """
 
     def __init__(self) -> None:
         self.attributes = ""
+        self.tag = ""
         self.head = ""
         self.body = ""
         self.headers: dict[str, str] = {}
@@ -95,11 +100,9 @@ class Site:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def html(self) -> str:
-        script = f'<script src="{self.url}/static/loopin.js" data-key="{KEY}" {self.attributes} defer></script>'
-        return (
-            f"<!doctype html><html><head><title>A page</title>{self.head}{script}</head>"
-            f"<body>{self.body}</body></html>"
-        )
+        ours = f'<script src="{self.url}/static/loopin.js" data-key="{KEY}" {self.attributes} defer></script>'
+        head = f"<title>A page</title>{self.head}{self.tag or ours}"
+        return f"<!doctype html><html><head>{head}</head><body>{self.body}</body></html>"
 
     def _record(self, posted: Posted) -> None:
         with self.changed:

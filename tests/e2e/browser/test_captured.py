@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Page
 from loopin_schemas.catalogue import check_properties_types
 from tests.e2e.browser.site import Site
 
+BEGIN = datetime(2027, 1, 15, 8, tzinfo=UTC)
 VITALS = ("LCP", "FCP", "CLS", "INP", "TTFB")
 
 
@@ -143,20 +145,22 @@ def test_the_browser_tells_of_rejections(page: Page, site: Site) -> None:
     assert (error["type"], error["value"]) == ("RangeError", "meant")
 
 
+RAISE = "n => dispatchEvent(new ErrorEvent('error', {message: 'x', error: new Error('meant ' + n)}))"
+
+
 def test_the_same_error_is_told_once_a_minute(page: Page, site: Site) -> None:
-    page.clock.set_fixed_time(1_800_000_000)
     page.goto(site.url)
-    again = "for (let n = 0; n < 5; n++) setTimeout(() => { throw new Error('meant') })"
-    thrown(page, again)
-    page.clock.set_fixed_time(1_800_000_061)
-    thrown(page, again)
-    assert [error["value"] for error in exceptions(site, page)] == ["meant", "meant"]
+    for seconds in (0, 30, 59, 61, 90):
+        page.clock.set_fixed_time(BEGIN + timedelta(seconds=seconds))
+        page.evaluate(RAISE, "again")
+    assert [error["value"] for error in exceptions(site, page)] == ["meant again"] * 2
 
 
 def test_a_storm_of_errors_is_cut(page: Page, site: Site) -> None:
-    page.clock.set_fixed_time(1_800_000_000)
     page.goto(site.url)
-    thrown(page, "for (let n = 0; n < 50; n++) setTimeout(() => { throw new Error('meant ' + n) })")
+    page.clock.set_fixed_time(BEGIN)
+    for n in range(30):
+        page.evaluate(RAISE, n)
     assert [error["value"] for error in exceptions(site, page)] == [f"meant {n}" for n in range(10)]
 
 
@@ -191,11 +195,23 @@ def test_an_image_that_is_missing_is_no_exception(page: Page, site: Site) -> Non
 
 # --- speed
 
+@pytest.fixture
+def library(node_modules: Path) -> bytes:
+    """Google's own measurements."""
+    return (node_modules / "web-vitals/dist/web-vitals.iife.js").read_bytes()
+
+
+# A browser measures an interaction by the next frame, hence only where something is drawn.
+SLOW = """ms => { document.querySelector('#slow').onclick = event => {
+    const until = performance.now() + ms;
+    while (performance.now() < until);
+    event.target.textContent += '.';
+} }"""
 SLOW_PAGE = """
 <style>#shifted { height: 0 }</style>
 <div id="shifted"></div><h1>A heading, which is the largest paint at first</h1>
 <p id="moves">Text that moves.</p>
-<button onclick="const until = performance.now() + 120; while (performance.now() < until);">slow</button>
+<button id="slow">slow</button>
 <script src="/web-vitals.js"></script>
 <script src="/measure.js"></script>
 """
@@ -217,12 +233,13 @@ def test_web_vitals_are_those_that_googles_library_measures(page: Page, site: Si
     page.goto(site.url)
     frames(page)
     # Three shifts in one window, a pause, and another.
-    for height, pause in ((200, 200), (400, 200), (500, 1500), (600, 200)):
+    for height, pause in ((100, 200), (150, 200), (180, 1500), (200, 200)):
         page.evaluate("height => { document.querySelector('#shifted').style.height = height + 'px' }", height)
         page.wait_for_timeout(pause)
-    for _ in range(3):
-        page.click("button")
-        frames(page)
+    page.evaluate(SLOW, 120)
+    page.click("#slow")
+    page.wait_for_function("theirs.INP >= 100")
+    frames(page)
     theirs = page.evaluate("theirs")
     page.goto("about:blank")
     (event,) = site.wait_for(1, "$web_vitals")
@@ -232,6 +249,30 @@ def test_web_vitals_are_those_that_googles_library_measures(page: Page, site: Si
     assert 0 < ours["CLS"] < 5
     assert 100 <= ours["INP"] < 60_000
     assert check_properties_types("$web_vitals", event["properties"]) == ()
+
+
+def test_one_slow_interaction_in_fifty_is_forgiven(page: Page, site: Site) -> None:
+    site.body = "<button id=slow>slow</button>"
+    page.add_init_script(
+        """Object.defineProperty(performance, 'interactionCount', {value: 149});
+        window.slowest = {};
+        new PerformanceObserver(list => list.getEntries().forEach(entry => {
+            if (entry.interactionId)
+                slowest[entry.interactionId] = Math.max(slowest[entry.interactionId] || 0, entry.duration);
+        })).observe({type: 'event', durationThreshold: 40, buffered: true});"""
+    )
+    page.goto(site.url)
+    for ms in (150, 450, 300):
+        page.evaluate(SLOW, ms)
+        before = page.evaluate("Object.keys(slowest).length")
+        page.click("#slow")
+        page.wait_for_function("before => Object.keys(slowest).length > before", arg=before)
+        frames(page)
+    durations = sorted(page.evaluate("Object.values(slowest)"))
+    page.goto("about:blank")
+    (event,) = site.wait_for(1, "$web_vitals")
+    assert len(durations) == 3
+    assert event["properties"]["$web_vitals_INP_value"] == durations[0]
 
 
 def test_a_quiet_page_has_no_shift_and_no_interaction(page: Page, site: Site) -> None:
@@ -279,11 +320,3 @@ def test_each_capture_can_be_switched_off(page: Page, site: Site) -> None:
     page.goto("about:blank")
     site.wait_for(1, "$pageleave")
     assert {event["event"] for event in site.events} == {"$pageview", "end", "$pageleave"}
-
-
-@pytest.fixture
-def library(node_modules: Any) -> bytes:
-    """Google's own measurements."""
-    content: bytes = (node_modules / "web-vitals/dist/web-vitals.iife.js").read_bytes()
-    assert json.loads((node_modules / "web-vitals/package.json").read_text())["author"]
-    return content

@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page
 from loopin_schemas.catalogue import check_properties_types
 from tests.e2e.browser.site import KEY, Site
 
+BEGIN = datetime(2027, 1, 15, 8, tzinfo=UTC)
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -106,7 +107,7 @@ def test_history_still_does_what_it_did(page: Page, site: Site) -> None:
 
 
 def test_each_page_left_says_how_long_it_was_seen(page: Page, site: Site) -> None:
-    page.clock.install(time=1_800_000_000)
+    page.clock.install(time=BEGIN)
     page.goto(f"{site.url}/one")
     page.clock.fast_forward(12_500)
     page.evaluate("history.pushState({}, '', '/two')")
@@ -121,13 +122,13 @@ def test_each_page_left_says_how_long_it_was_seen(page: Page, site: Site) -> Non
 
 
 def test_time_in_the_background_is_not_counted(page: Page, site: Site) -> None:
-    page.clock.install(time=1_800_000_000)
+    page.clock.install(time=BEGIN)
     page.goto(f"{site.url}/one")
     turn = """hidden => {
         Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});
         document.dispatchEvent(new Event('visibilitychange'));
     }"""
-    page.clock.pause_at(1_800_000_100)
+    page.clock.pause_at(BEGIN + timedelta(seconds=100))
     page.evaluate(turn, True)
     page.clock.fast_forward(3_600_000)
     page.evaluate(turn, False)
