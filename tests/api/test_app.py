@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
 PATHS = ["/", "/healthz", "/readyz", "/metrics", "/api/analytics/health", "/api/analytics/overview"]
-PATHS += ["/api/analytics/export/events", "/api/analytics/export?dataset=events", "/openapi.json", "/static/loopin.js"]
+PATHS += ["/api/analytics/export/events", "/api/analytics/export?dataset=events", "/openapi.json"]
+PATHS += ["/static/loopin.js"]
 
 
 class BrokenStore:

@@ -309,7 +309,8 @@
         if (!answer.ok) console.warn("loopin:", answer.status);
       } else if (allowed()) {
         const asked = answer && +answer.headers.get("Retry-After");
-        pause(Math.min(asked || Math.min(2 ** ++failures, LONGEST_BACKOFF_S), 3600) * SECOND);
+        const seconds = asked || Math.min(2 ** ++failures, LONGEST_BACKOFF_S);
+        pause(Math.min(Math.max(seconds, 1) * SECOND, HOUR));
       }
     }
     if (names(queueName).length) schedule(wait() || DELAY);

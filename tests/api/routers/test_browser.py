@@ -83,9 +83,7 @@ async def test_any_page_may_load_it_as_what_it_is(wire: httpx.AsyncClient, path:
 async def test_it_is_kept_for_an_hour_and_under_its_hash_for_ever(wire: httpx.AsyncClient) -> None:
     current, _ = await raw(wire, PATH)
     pinned, _ = await raw(wire, PINNED_PATH)
-    assert current.headers.get_list("cache-control") == [
-        "public, max-age=3600, stale-while-revalidate=86400"
-    ]
+    assert current.headers.get_list("cache-control") == ["public, max-age=3600, stale-while-revalidate=86400"]
     assert pinned.headers.get_list("cache-control") == ["public, max-age=31536000, immutable"]
     assert hashlib.sha256(SCRIPT).hexdigest()[:16] in PINNED_PATH
     other, _ = await raw(wire, "/static/loopin-0123456789abcdef.js")
@@ -114,7 +112,7 @@ async def test_the_two_encodings_are_two_entities(wire: httpx.AsyncClient) -> No
 
 def test_the_integrity_documented_is_that_of_what_is_served() -> None:
     digest = base64.b64encode(hashlib.sha384(SCRIPT).digest()).decode()
-    assert INTEGRITY == f"sha384-{digest}"
+    assert f"sha384-{digest}" == INTEGRITY
     documented = CLIENTS_MD.read_text()
     assert INTEGRITY in documented
     assert PINNED_PATH in documented

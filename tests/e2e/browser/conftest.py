@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.e2e.browser.site import DEADLINE_S, Site, serving_site
 
-CHROMIUM = "/usr/bin/chromium"
-"""Debian's; the Makefile sees to it."""
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+"""The system's; the Makefile sees to it."""
 
 
 @pytest.fixture(scope="module")

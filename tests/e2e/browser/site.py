@@ -112,7 +112,9 @@ class Site:
     @property
     def events(self) -> list[Event]:
         """The events of the requests that were answered with 200, in order of arrival."""
-        return [event for posted in list(self.posted) if posted.status == 200 for event in posted.batch["batch"]]
+        return [
+            event for posted in list(self.posted) if posted.status == 200 for event in posted.batch["batch"]
+        ]
 
     def named(self, *names: str) -> list[Event]:
         """The events of these names."""

@@ -195,6 +195,7 @@ def test_an_image_that_is_missing_is_no_exception(page: Page, site: Site) -> Non
 
 # --- speed
 
+
 @pytest.fixture
 def library(node_modules: Path) -> bytes:
     """Google's own measurements."""

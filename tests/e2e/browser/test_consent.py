@@ -10,10 +10,10 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.e2e.browser.site import Answer, Site
 
-DO_NOT_TRACK = "Object.defineProperty(Navigator.prototype, 'doNotTrack', {get: () => '1', configurable: true})"
-PRIVACY_CONTROL = (
-    "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true, configurable: true})"
+DO_NOT_TRACK = (
+    "Object.defineProperty(Navigator.prototype, 'doNotTrack', {get: () => '1', configurable: true})"
 )
+PRIVACY_CONTROL = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})"
 EVERYTHING = """() => {
     loopin.capture('a'), loopin.identify('b'), loopin.alias('c'), loopin.set({d: 1}), loopin.group('e', 'f');
     document.body.insertAdjacentHTML('beforeend', '<button data-loopin="g">g</button>');
@@ -31,14 +31,16 @@ def stored(page: Page) -> dict[str, Any]:
 
 
 def assert_untouched(context: BrowserContext, page: Page, site: Site) -> None:
-    """That nothing is sent, not even on leaving, and nothing stored; a beacon would precede the last event."""
+    """That nothing is sent, not even on leaving, and nothing stored; a beacon would precede ``end``."""
     page.evaluate(EVERYTHING)
     assert stored(page) == {}
     assert context.cookies() == []
     page.goto(f"{site.url}/again")
     assert stored(page) == {}
     assert context.cookies() == []
-    page.evaluate(f"fetch('{site.url}/batch/', {{method: 'POST', body: '{{\"batch\": [{{\"event\": \"end\"}}]}}'}})")
+    page.evaluate(
+        f"fetch('{site.url}/batch/', {{method: 'POST', body: '{{\"batch\": [{{\"event\": \"end\"}}]}}'}})"
+    )
     site.wait_for(1, "end")
     assert [event["event"] for event in site.events] == ["end"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Error, Page
 
 from tests.e2e.browser.site import Answer, Event, Site
 
@@ -124,10 +125,21 @@ def test_an_absurd_retry_after_is_bounded(page: Page, site: Site) -> None:
     assert page.evaluate("+localStorage.loopin_wait - Date.now()") <= 3_600_000
 
 
+@pytest.mark.parametrize("asked", ["-5", "0.001", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "0"])
+def test_a_retry_after_that_says_nothing_does_not_make_it_hurry(page: Page, site: Site, asked: str) -> None:
+    site.answer = lambda: Answer(503, {"Retry-After": asked})
+    page.goto(site.url)
+    site.wait_until(lambda: len(site.posted) == 1)
+    page.evaluate("navigator.locks.request('loopin_queue_', () => {})")  # once the attempt has ended
+    assert page.evaluate("+localStorage.loopin_wait - Date.now()") > 0
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 415])
 def test_what_a_server_refuses_for_good_is_dropped_and_said(page: Page, site: Site, status: int) -> None:
     site.answer = answers(Answer(status))
-    with page.expect_console_message(lambda message: str(status) in message.text and "loopin" in message.text):
+    with page.expect_console_message(
+        lambda message: str(status) in message.text and "loopin" in message.text
+    ):
         page.goto(site.url)
     page.evaluate("loopin.capture('n', {n: 1})")
     settled(page, site)
@@ -150,6 +162,22 @@ def test_tabs_that_come_back_online_send_each_event_once(
     for tab in tabs:
         settled(tab, site)
     assert sorted(numbers(site)) == list(range(30))
+
+
+def test_a_tab_that_crashes_loses_nothing(context: BrowserContext, page: Page, site: Site) -> None:
+    page.goto(site.url)
+    settled(page, site)
+    other = context.new_page()
+    other.goto(f"{site.url}/crashes")
+    settled(other, site)
+    site.answer = lambda: Answer(503, {"Retry-After": "1"})
+    other.evaluate("[1, 2, 3].forEach(n => loopin.capture('n', {n}))")
+    with other.expect_event("crash"), suppress(Error):  # it does not live to answer
+        other.goto("chrome://crash")
+    site.answer = Answer
+    page.evaluate("loopin.capture('end')")
+    site.wait_for(3, "n")
+    assert numbers(site) == [1, 2, 3]
 
 
 def test_a_tab_takes_over_from_one_that_was_closed(context: BrowserContext, page: Page, site: Site) -> None:

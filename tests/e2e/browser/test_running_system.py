@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
+from tests.e2e.receiving import WRITE_KEY, Receiving, receiving
 
 from loopin_deploy.kafka import LocalKafka
 from tests.e2e.browser.site import Site
-from tests.e2e.receiving import WRITE_KEY, Receiving, receiving
 
 pytestmark = pytest.mark.e2e
 
@@ -52,7 +52,8 @@ def delivered(page: Page) -> None:
 
 def test_a_visit_is_stored_once(page: Page, site: Site, system: Receiving, user: str) -> None:
     by_loopin(site, system)
-    site.body = '<button data-loopin="buy" data-loopin-event="event_join_requested" data-loopin-event-id="e1">x</button>'
+    attributes = 'data-loopin="join" data-loopin-event="event_join_requested" data-loopin-event-id="e1"'
+    site.body = f"<button {attributes}>x</button>"
     page.goto(f"{site.url}/events/1?utm_source=mail&token=s3cret")
     page.click("button")
     page.evaluate("user => loopin.identify(user, {plan: 'pro'})", user)
@@ -112,6 +113,7 @@ def test_a_frame_without_an_origin_may_send(page: Page, site: Site, system: Rece
 POSTHOG = """
 posthog.init(%(key)r, {
     api_host: %(host)r, autocapture: true, capture_pageview: true, capture_pageleave: true,
+    opt_out_useragent_filter: true,  // or a headless browser is a bot, of which it sends nothing
     disable_compression: %(plain)s, persistence: 'localStorage', loaded: () => { window.ready = true },
 });
 """
@@ -127,7 +129,10 @@ def test_posthog_js_sends_here_unchanged(
     site.files["/start.js"] = start.encode()
     site.tag = '<script src="/posthog.js"></script><script src="/start.js"></script>'
     site.body = "<button>Join us</button>"
-    page.goto(f"{site.url}/ph")
+    with page.expect_response(
+        lambda response: "/array/" in response.url
+    ):  # before it, clicks are not captured
+        page.goto(f"{site.url}/ph")
     page.wait_for_function("window.ready")
     anonymous = page.evaluate("posthog.get_distinct_id()")
     page.click("button")

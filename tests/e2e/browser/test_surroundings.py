@@ -1,4 +1,4 @@
-"""Pages as they are: strict policies, sandboxes, stubs, hostile scripts; and what the script itself is made of."""
+"""Pages as they are: strict policies, sandboxes, stubs, hostile scripts; and what the script is made of."""
 
 from __future__ import annotations
 
@@ -79,7 +79,10 @@ def test_a_script_that_was_changed_does_not_run(page: Page, site: Site) -> None:
 def test_a_sandboxed_frame_without_storage_is_counted(page: Page, site: Site, sandbox: str) -> None:
     site.headers = {"Content-Security-Policy": f"sandbox {sandbox}"}
     page.goto(f"{site.url}/framed")
-    assert page.evaluate("(() => { try { return localStorage } catch (e) { return e.name } })()") == "SecurityError"
+    assert (
+        page.evaluate("(() => { try { return localStorage } catch (e) { return e.name } })()")
+        == "SecurityError"
+    )
     page.evaluate("loopin.identify('user-1'), loopin.group('company', 'c1'), loopin.capture('n')")
     page.evaluate("history.replaceState({}, '', '/framed')")
     page.goto("about:blank")
@@ -93,7 +96,9 @@ def test_a_sandboxed_frame_without_storage_is_counted(page: Page, site: Site, sa
 
 
 def test_calls_made_before_it_loads_are_kept_in_order(page: Page, site: Site) -> None:
-    site.head = f"<script>{documented('html', '.q').partition('<script>')[2].partition('</script>')[0]}</script>"
+    site.head = (
+        f"<script>{documented('html', '.q').partition('<script>')[2].partition('</script>')[0]}</script>"
+    )
     site.head += "<script>loopin.identify('user-1'), loopin.capture('early', {n: 1})</script>"
     page.goto(site.url)
     page.evaluate("loopin.flush()")
@@ -219,7 +224,9 @@ def test_a_page_back_from_the_browsers_cache_is_another_view(context: BrowserCon
     page.goto(f"{site.url}/one")
     site.wait_for(1, "$pageview")
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
-    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: false})), void loopin.flush()")
+    page.evaluate(
+        "dispatchEvent(new PageTransitionEvent('pageshow', {persisted: false})), void loopin.flush()"
+    )
     page.evaluate("loopin.capture('end'), void loopin.flush()")
     site.wait_for(1, "end")
     assert len(site.named("$pageview")) == 2
@@ -228,7 +235,8 @@ def test_a_page_back_from_the_browsers_cache_is_another_view(context: BrowserCon
 def test_a_prerendered_page_is_counted_once_it_is_shown(page: Page, site: Site) -> None:
     page.add_init_script(
         "let prerendering = true; Object.defineProperty(document, 'prerendering', {get: () => prerendering});"
-        "window.show = () => { prerendering = false; document.dispatchEvent(new Event('prerenderingchange')); }"
+        "window.show = () => {"
+        "prerendering = false; document.dispatchEvent(new Event('prerenderingchange')); }"
     )
     page.goto(site.url)
     stored: dict[str, Any] = page.evaluate("({...localStorage})")
