@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The peers' own environment, because their requirements conflict with ours.
 BENCH_VENV := .venv-bench
+# What builds loopin.js, and what its tests run beside it.
+BROWSER := tests/e2e/browser
 PACKAGES := schemas producers streams sinks api deploy
 ARGS ?=
 # Tests wait for brokers more than they compute: three at a time fill two cores. By file, because the scenarios of
@@ -56,6 +58,7 @@ generated: $(VENV)/.dev
 	$(BIN)/python -m loopin_producers.event_types --write
 	$(BIN)/python -m loopin_deploy.settings_docs --write
 	$(BIN)/python -m loopin_deploy.operations_docs --write
+	npm --prefix $(BROWSER) run --silent build
 
 # The lock files name versions and hashes only; which index they come from is the installer's setting. They keep
 # extras: pip before 23.3, which Debian 12 has, otherwise looks for a newer version and finds it has no hash.
@@ -71,8 +74,10 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/data.txt pyproject.toml 
 	@deploy/prepare.sh $(VENV) requirements/runtime.txt
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt requirements/data.txt requirements/texts.txt pyproject.toml deploy/prepare.sh
+$(VENV)/.dev: requirements/dev.txt requirements/data.txt requirements/texts.txt pyproject.toml deploy/prepare.sh \
+		$(BROWSER)/package-lock.json
 	@deploy/prepare.sh $(VENV) requirements/dev.txt
+	@npm --prefix $(BROWSER) ci --silent
 	@$(BIN)/python -m pip download -q --disable-pip-version-check --require-hashes --no-deps \
 		--no-build-isolation --no-binary :all: -d $(VENV)/share/texts -r requirements/texts.txt
 	@touch $@ $(VENV)/.runtime

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prepares a machine: Java and Maven (by apt when root), a virtual environment, the locked packages.
+# Prepares a machine: Java and Maven (by apt when root), a virtual environment, the locked packages. For
+# requirements/dev.txt, whose tests drive a browser, also Chromium and npm.
 # Usage: deploy/prepare.sh VENV LOCKFILE
 set -eu
 venv=$1
@@ -62,6 +63,21 @@ if [ ! -x "$venv/bin/python" ]; then
         }
     fi
     "$python" -m venv "$venv"
+fi
+
+if [ "${lock##*/}" = dev.txt ]; then
+    if ! has chromium && ! has google-chrome; then
+        apt_install chromium || {
+            say "Chromium is missing, which tests drive: install the package chromium, then run this again."
+            exit 1
+        }
+    fi
+    if ! has npm; then
+        apt_install nodejs npm || {
+            say "npm is missing, which fetches what tests run in Chromium: install nodejs and npm, then run this again."
+            exit 1
+        }
+    fi
 fi
 
 say "Installing the locked Python packages ..."

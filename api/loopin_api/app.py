@@ -19,7 +19,7 @@ from loopin_api.instruments import Instruments
 from loopin_api.keys import Configured, Key
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.queries.freshness import freshness_s
-from loopin_api.routers import export, health, index, overview, sentiment, track
+from loopin_api.routers import browser, export, health, index, overview, sentiment, track
 from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
 from loopin_api.version import VERSION
@@ -32,6 +32,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     overview.router,
     sentiment.router,
     track.router,
+    browser.router,
     export.router,
     health.router,
     index.router,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Iterable
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -14,7 +15,8 @@ from loopin_api.instruments import Instruments
 
 log = structlog.get_logger(__name__)
 
-HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_NO_STORE = (b"cache-control", b"no-store")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -53,6 +55,12 @@ class HeadAsGet:
         await self._app({**scope, "method": "GET"}, receive, send_head)
 
 
+def _guarded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer that is not to be guessed at, nor kept unless it says so itself."""
+    kept = any(name.lower() == b"cache-control" for name, _ in headers)
+    return [*headers, _NOSNIFF] if kept else [*headers, _NOSNIFF, _NO_STORE]
+
+
 class Guard:
     """Counts requests and turns what nothing else caught into a 500 in the envelope."""
 
@@ -70,7 +78,7 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message["headers"], *HEADERS]}
+                message = {**message, "headers": _guarded(message["headers"])}
             await send(message)
 
         begun = time.perf_counter()

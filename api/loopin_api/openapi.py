@@ -130,7 +130,7 @@ def install(app: FastAPI, routers: Sequence[APIRouter], bodies: Sequence[type[Ba
 def _restore_examples(schema: dict[str, Any], routers: Sequence[APIRouter]) -> None:
     """FastAPI leaves out whatever is null, in examples too, where null is part of the answer."""
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-    for route in routes:
+    for route in filter(lambda route: route.include_in_schema, routes):
         for method in route.methods or ():
             described = schema["paths"][route.path][method.lower()]["responses"]
             for status, response in route.responses.items():

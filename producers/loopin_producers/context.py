@@ -14,7 +14,7 @@ context.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -23,11 +23,12 @@ from typing import Any
 class Scope:
     """What one ``with new_context():`` block knows; what it does not know is its parent's."""
 
-    __slots__ = ("distinct_id", "parent", "session_id", "tags")
+    __slots__ = ("ask", "distinct_id", "parent", "session_id", "tags")
 
     def __init__(self, parent: Scope | None) -> None:
         self.parent = parent
         self.distinct_id: str | None = None
+        self.ask: Callable[[], str | None] | None = None
         self.session_id: str | None = None
         self.tags: dict[str, Any] = {}
 
@@ -51,6 +52,16 @@ def identify_context(distinct_id: str) -> None:
         scope.distinct_id = distinct_id
 
 
+def identify_context_by(ask: Callable[[], str | None]) -> None:
+    """Captures in this context ask for their user, until ``identify_context`` names one.
+
+    For a context that is opened before anybody knows the user, as a request's is. ``ask`` must be cheap, and
+    must not raise. Does nothing outside a context.
+    """
+    if (scope := _current.get()) is not None:
+        scope.ask = ask
+
+
 def set_context_session(session_id: str) -> None:
     """Captures in this context belong to this session. Does nothing outside a context."""
     if (scope := _current.get()) is not None:
@@ -66,7 +77,7 @@ def tag(name: str, value: Any) -> None:
 def reset_context() -> None:
     """Forget identity, session and tags of this context, and those it has from the blocks around it."""
     if (scope := _current.get()) is not None:
-        scope.parent = scope.distinct_id = scope.session_id = None
+        scope.parent = scope.distinct_id = scope.ask = scope.session_id = None
         scope.tags = {}
 
 
@@ -76,6 +87,8 @@ def context_distinct_id() -> str | None:
     while scope is not None:
         if scope.distinct_id is not None:
             return scope.distinct_id
+        if scope.ask is not None and (found := scope.ask()) is not None:
+            return found
         scope = scope.parent
     return None
 

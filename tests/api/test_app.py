@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
 PATHS = ["/", "/healthz", "/readyz", "/metrics", "/api/analytics/health", "/api/analytics/overview"]
 PATHS += ["/api/analytics/export/events", "/api/analytics/export?dataset=events", "/openapi.json"]
+PATHS += ["/static/loopin.js"]
 
 
 class BrokenStore:
@@ -207,7 +208,7 @@ def test_every_path_is_guarded_or_meant_to_be_public(app: FastAPI) -> None:
     open_paths = {
         path for path, ways in described.items() if not any("security" in way for way in ways.values())
     }
-    assert open_paths == {"/", "/healthz", "/readyz", "/api/analytics/health"}
+    assert open_paths == {"/", "/healthz", "/readyz", "/api/analytics/health", "/static/loopin.js"}
     assert all(
         isinstance(route, APIRoute) for route in app.router.routes if getattr(route, "path", "") in described
     )

@@ -13,6 +13,7 @@ PATHS = {
     "/healthz": {"get"},
     "/readyz": {"get"},
     "/metrics": {"get"},
+    "/static/loopin.js": {"get"},
     "/api/analytics/health": {"get"},
     "/api/analytics/overview": {"get"},
     "/api/analytics/sentiment": {"post"},

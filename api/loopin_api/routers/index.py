@@ -22,6 +22,7 @@ LINKS: Final = {
     "overview": "/api/analytics/overview?days=7",
     "export": "/api/analytics/export/events?days=1",
     "metrics": "/metrics",
+    "browser": "/static/loopin.js",
 }
 
 

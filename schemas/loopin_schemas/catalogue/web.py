@@ -17,7 +17,11 @@ WEB: tuple[EventType, ...] = (
         "A page or screen was left",
         (Property("duration_s", "number", "Time on the page", "s", minimum=0), *_PAGE),
     ),
-    EventType("click", "An element was clicked or tapped"),
+    EventType(
+        "click",
+        "An element was clicked or tapped",
+        (Property("element", "text", "Name that the page gave the element"),),
+    ),
     EventType(
         "search_performed",
         "A user searched",
@@ -40,6 +44,7 @@ WEB: tuple[EventType, ...] = (
             Property("$web_vitals_FCP_value", "number", "First contentful paint", "ms", minimum=0),
             Property("$web_vitals_INP_value", "number", "Interaction to next paint", "ms", minimum=0),
             Property("$web_vitals_CLS_value", "number", "Cumulative layout shift", "score", minimum=0),
+            Property("$web_vitals_TTFB_value", "number", "Time to first byte", "ms", minimum=0),
         ),
     ),
     EventType("app_crashed", "The app crashed", aliases=(Alias("Application Crashed", "segment"),)),
