@@ -15,10 +15,16 @@ from loopin_api import errors, openapi
 from loopin_api.auth import Key, authenticator
 from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
+from loopin_api.ingest.bodies import Bodies
+from loopin_api.ingest.circuit import Circuit
+from loopin_api.ingest.intake import Intake
+from loopin_api.ingest.limits import Limits
+from loopin_api.ingest.origins import Cors, Origins
+from loopin_api.ingest.privacy import Privacy
 from loopin_api.instruments import Instruments
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.queries.freshness import freshness_s
-from loopin_api.routers import export, health, index, overview, sentiment, track
+from loopin_api.routers import batch, export, health, index, overview, sentiment, track
 from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
 from loopin_api.version import VERSION
@@ -30,12 +36,17 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     overview.router,
     sentiment.router,
     track.router,
+    batch.router,
     export.router,
     health.router,
     index.router,
 )
 
-BODIES: Final[tuple[type[BaseModel], ...]] = (sentiment.SentimentRequest, track.TrackRequest)
+BODIES: Final[tuple[type[BaseModel], ...]] = (
+    sentiment.SentimentRequest,
+    track.TrackRequest,
+    batch.BatchRequest,
+)
 """Request bodies, for the OpenAPI description."""
 
 
@@ -69,7 +80,8 @@ def create_app(
     Raises:
         ConfigurationError: no usable secret or key is configured.
     """
-    instruments = Instruments()
+    instruments, origins = Instruments(), Origins(settings.cors_origins)
+    known = authenticator(settings, keys)
     app = FastAPI(
         title="loopin-analytics",
         version=VERSION,
@@ -80,9 +92,19 @@ def create_app(
     app.state.services = Services(
         settings=settings,
         store=store,
-        publisher=publisher,
-        authenticator=authenticator(settings, keys),
+        authenticator=known,
         clock=clock,
+        intake=Intake(
+            settings=settings,
+            authenticator=known,
+            publisher=publisher,
+            bodies=Bodies(settings.max_ingest_bytes, settings.ingest_memory_bytes),
+            limits=Limits(settings),
+            origins=origins,
+            protect=Privacy(settings),
+            circuit=Circuit(),
+            instruments=instruments,
+        ),
         health=HealthBoard({"store": lambda: _ask_store(store, clock), **(probes or {})}, checks, freshness),
         instruments=instruments,
     )
@@ -91,6 +113,7 @@ def create_app(
     errors.install(app)
     openapi.install(app, ROUTERS, BODIES)
     app.add_middleware(Guard, instruments=instruments)
+    app.add_middleware(Cors, origins=origins)
     app.add_middleware(HeadAsGet)
     app.add_middleware(TrailingSlash)
     return app

@@ -33,8 +33,8 @@ Project = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 class Key(BaseModel):
     """A key as it is configured: its SHA-256 and what it allows, never the key itself.
 
-    A project's write key, for its servers and workers, has the scope ``ingest`` only. Web pages cannot use
-    it: the API answers no cross-origin requests.
+    A project's write key has the scope ``ingest`` only, so it is no secret: web pages of the project's
+    origins carry it too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,11 +57,16 @@ class Claims(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever sent the request. ``user`` is the token's subject, None for a key."""
+    """Whoever sent the request.
+
+    ``user`` is the token's subject, None for a key. ``key_id`` is always the same for a key, and for a
+    token's subject: what rate limits count by.
+    """
 
     project: str
     scopes: frozenset[Scope]
     user: str | None
+    key_id: str
 
     def may(self, scope: Scope) -> bool:
         """Whether the scope was granted; ``admin`` holds the others."""
@@ -89,9 +94,14 @@ class Authenticator:
             )
         if token.count(".") == 2:
             return self._by_jwt(token)
-        return self._by_key(token)
+        return self.authenticate_key(token)
 
-    def _by_key(self, token: str) -> Caller:
+    def authenticate_key(self, token: str) -> Caller:
+        """The caller with this key.
+
+        Raises:
+            ApiError: 401 when it is unknown.
+        """
         digest = hash_key(token)
         found: Key | None = None
         # All keys are compared, each in constant time, so that the time taken tells nothing.
@@ -100,7 +110,7 @@ class Authenticator:
                 found = key
         if found is None:
             raise _rejected("This key is not known; use one that is configured.")
-        return Caller(found.project, found.scopes, None)
+        return Caller(found.project, found.scopes, None, found.sha256[:16])
 
     def _by_jwt(self, token: str) -> Caller:
         if self._jwt_secret is None:
@@ -120,7 +130,7 @@ class Authenticator:
             ) from None
         except (jwt.InvalidTokenError, ValidationError):
             raise _rejected("The token is not valid here; get a new one.") from None
-        return Caller(claims.project, frozenset(claims.scopes), claims.sub)
+        return Caller(claims.project, frozenset(claims.scopes), claims.sub, f"{claims.project}:{claims.sub}")
 
 
 def authenticator(settings: ApiSettings, more_keys: Sequence[Key] = ()) -> Authenticator:

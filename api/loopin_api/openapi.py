@@ -36,6 +36,13 @@ _FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
         [],
     ),
     408: ("The body took too long to arrive", "BODY_TIMEOUT", "Send the body within 30 seconds.", []),
+    402: (
+        "The project's quota is spent",
+        "QUOTA_SPENT",
+        "The project may send 1000000 events a day, and has; raise LOOPIN_QUOTA_EVENTS_PER_DAY, or send the "
+        "rest tomorrow.",
+        [],
+    ),
     413: ("The body is too large", "BODY_TOO_LARGE", "Send at most 131072 bytes.", []),
     415: (
         "The body is not JSON by its type",
@@ -48,6 +55,12 @@ _FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
         "VALIDATION_ERROR",
         "Correct the fields named in details.",
         [{"field": "days", "reason": "Input should be greater than or equal to 1."}],
+    ),
+    429: (
+        "Too much in this minute; see Retry-After",
+        "RATE_LIMITED",
+        "This key may send 600000 events a minute; wait as long as Retry-After says.",
+        [],
     ),
     500: (
         "The server failed",
@@ -68,6 +81,9 @@ COMMON: Final = (401, 403, 422, 500, 503)
 
 WITH_BODY: Final = (400, 408, 413, 415)
 """Errors that every endpoint with a request body can answer with beside the common ones."""
+
+LIMITED: Final = (402, 429)
+"""Errors that every endpoint which takes events can answer with beside those."""
 
 Responses = dict[int | str, dict[str, Any]]
 

@@ -57,11 +57,13 @@ def without(claim: str) -> dict[str, Any]:
 
 def test_a_token_says_who_asks() -> None:
     issued = issue_jwt(SECRET, sub="user-1", project="shop", scopes=["read", "ingest"], ttl_s=60)
-    assert GATE.authenticate(f"Bearer {issued}") == Caller("shop", frozenset({"read", "ingest"}), "user-1")
+    assert GATE.authenticate(f"Bearer {issued}") == Caller(
+        "shop", frozenset({"read", "ingest"}), "user-1", "shop:user-1"
+    )
 
 
 def test_a_key_stands_for_a_project() -> None:
-    assert GATE.authenticate(f"bearer {KEY}") == Caller("shop", frozenset({"read"}), None)
+    assert GATE.authenticate(f"bearer {KEY}") == Caller("shop", frozenset({"read"}), None, hash_key(KEY)[:16])
 
 
 @pytest.mark.parametrize(
@@ -133,9 +135,9 @@ def test_without_a_secret_no_token_is_accepted() -> None:
 
 
 def test_admin_holds_the_other_scopes() -> None:
-    admin = Caller("shop", frozenset({"admin"}), None)
+    admin = Caller("shop", frozenset({"admin"}), None, "a")
     assert all(admin.may(scope) for scope in ("ingest", "read", "write", "admin"))
-    reader = Caller("shop", frozenset({"read"}), None)
+    reader = Caller("shop", frozenset({"read"}), None, "b")
     assert [scope for scope in ("ingest", "read", "write", "admin") if reader.may(scope)] == ["read"]
 
 

@@ -17,6 +17,7 @@ PATHS = {
     "/api/analytics/overview": {"get"},
     "/api/analytics/sentiment": {"post"},
     "/api/analytics/events/track": {"post"},
+    "/api/analytics/events/batch": {"post"},
     "/api/analytics/export/events": {"get"},
     "/api/analytics/export": {"get"},
 }

@@ -1,0 +1,110 @@
+"""What the name of a property, or of a query parameter, says of its value."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from loopin_text.pii.kinds import Kind
+
+LONGEST: Final = 64
+"""Characters of the longest name that is remembered, and that says anything."""
+
+IDENTITIES: Final = frozenset(
+    {
+        # Who or what an event is about, and which client sent it: the stream needs them as they are.
+        *("distinct_id", "alias", "$anon_distinct_id", "$user_id", "$device_id", "$session_id", "$window_id"),
+        *("$groups", "$group_type", "$group_key", "$unset", "$ip"),
+        *("user_agent", "$user_agent", "$raw_user_agent"),
+    }
+)
+"""Properties that are never scrubbed. An email address that serves as an id is an id."""
+
+_NUMBERS: Final[frozenset[Kind]] = frozenset(("phone", "card"))
+_NOTHING: Final[frozenset[Kind]] = frozenset()
+
+
+class Rule(NamedTuple):
+    """``is_kind``: the value is that by its name; ``skip``: kinds that it cannot be; ``exempt``: leave it."""
+
+    is_kind: Kind | None = None
+    skip: frozenset[Kind] = _NOTHING
+    exempt: bool = False
+
+
+PLAIN: Final = Rule()
+
+_SECRETS = ("password", "passwd", "passphrase", "token", "secret", "apikey", "pwd")
+_KEYS = frozenset({"api", "access", "private", "secret", "auth", "encryption", "signing"})
+_PHONES = frozenset(
+    {
+        *(
+            "phone",
+            "telephone",
+            "tel",
+            "mobile",
+            "cell",
+            "cellphone",
+            "msisdn",
+            "whatsapp",
+            "fax",
+            "landline",
+        ),
+        *("phonenumber", "phoneno", "mobilenumber", "mobileno", "contactnumber", "contactno"),
+    }
+)
+_COUNTED = frozenset({"number", "no", "num", "nr"})
+_SECURITY_CODES = frozenset({"cvv", "cvc", "cvn", "csc"})
+_OTHER_NUMBERS = frozenset(
+    {
+        *("id", "ids", "uuid", "guid", "hash", "sha", "md", "checksum", "digest", "etag", "fingerprint"),
+        *("timestamp", "time", "ts", "at", "date", "ms", "us", "ns", "amount", "price", "total", "cost"),
+        *("revenue", "value", "lat", "lng", "lon", "latitude", "longitude", "version", "duration", "size"),
+    }
+)
+"""Last words of names of numbers that are neither phones nor cards."""
+
+_CAMPAIGN = re.compile(r"utm_|(?:gcl|fbcl|msclk|dcl|ttcl|twcl)id$|[gw]braid$|gad_")
+_FREE_TEXT = re.compile(
+    r"\$(?:set|set_once|group_set)$|\$(?:exception|el_|elements|search)|url|referr?er|path|href"
+)
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_BETWEEN = re.compile(r"[^a-z]+")
+
+
+def rule_of(name: str) -> Rule:
+    """The rule for values of this name."""
+    return _remembered_rule(name) if len(name) <= LONGEST else PLAIN
+
+
+@lru_cache(8192)
+def _remembered_rule(name: str) -> Rule:
+    if name in IDENTITIES or name.startswith("$group_") and name[7:].isdecimal():
+        return Rule(exempt=True)
+    lower = name.lower()
+    if _CAMPAIGN.match(lower):
+        return Rule(skip=_NUMBERS)
+    if name.startswith("$"):
+        # The clients' own: versions, sizes and ids, and a few that hold what people wrote or where they were.
+        return PLAIN if _FREE_TEXT.search(lower) else Rule(skip=_NUMBERS)
+    return _by_words([word for word in _BETWEEN.split(_HUMP.sub("_", name).lower()) if word])
+
+
+def _by_words(words: list[str]) -> Rule:
+    if not words:
+        return PLAIN
+    last, before = words[-1], words[-2] if len(words) > 1 else ""
+    if last.endswith(_SECRETS) or words == ["authorization"] or (last == "key" and before in _KEYS):
+        return Rule(is_kind="token")
+    if last in ("confirmation", "confirm") and before in _SECRETS:
+        return Rule(is_kind="token")
+    if last in _SECURITY_CODES or (last in _COUNTED and before in ("card", "cc")) or last == "cardnumber":
+        return Rule(is_kind="card")
+    if last in _PHONES or (last in _COUNTED and (before in _PHONES or before == "contact")):
+        return Rule(is_kind="phone")
+    if last in ("email", "mail"):
+        return Rule(is_kind="email")
+    if last in _OTHER_NUMBERS and "card" not in words:
+        return Rule(skip=_NUMBERS)
+    return PLAIN
