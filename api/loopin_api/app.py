@@ -24,7 +24,19 @@ from loopin_api.ingest.privacy import Privacy
 from loopin_api.instruments import Instruments
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.queries.freshness import freshness_s
-from loopin_api.routers import batch, export, health, index, overview, sentiment, track
+from loopin_api.routers import (
+    batch,
+    export,
+    health,
+    index,
+    overview,
+    posthog,
+    posthog_config,
+    posthog_v1,
+    segment,
+    sentiment,
+    track,
+)
 from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
 from loopin_api.version import VERSION
@@ -37,6 +49,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     sentiment.router,
     track.router,
     batch.router,
+    posthog.router,
+    posthog_v1.router,
+    posthog_config.router,
+    segment.router,
     export.router,
     health.router,
     index.router,
@@ -46,6 +62,10 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     sentiment.SentimentRequest,
     track.TrackRequest,
     batch.BatchRequest,
+    posthog.PostHogBatch,
+    posthog_v1.PostHogV1Batch,
+    segment.SegmentBatch,
+    segment.SegmentMessage,
 )
 """Request bodies, for the OpenAPI description."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Response
 
 from loopin_api.envelope import iso_ms
-from loopin_api.errors import RETRY_AFTER_S, unavailable
+from loopin_api.errors import RETRY_AFTER_S, ApiError, unavailable
 from loopin_api.ingest.receipts import Receipt
 from loopin_schemas.codec import encode
 
@@ -30,12 +30,22 @@ def enveloped(receipts: Sequence[Receipt], headers: Mapping[str, str]) -> Respon
     return answer(body, {**headers, **retry_header(receipts)})
 
 
+def refuse_wholly_dropped(receipts: Sequence[Receipt]) -> None:
+    """Refuse a request of which nothing was accepted, for clients that read no receipts.
+
+    Raises:
+        ApiError: 400 with the first event's reason.
+    """
+    if receipts and all(one.result == "drop" for one in receipts):
+        raise ApiError(400, "NO_VALID_EVENT", str(receipts[0].reason))
+
+
 def retry_header(receipts: Sequence[Receipt]) -> Mapping[str, str]:
     """``Retry-After``, where an event is to be sent again."""
     return {"Retry-After": str(RETRY_AFTER_S)} if any(one.result == "retry" for one in receipts) else {}
 
 
-def refuse_if(receipts: Sequence[Receipt], which: Any) -> None:
+def refuse_if(receipts: Sequence[Receipt], which: Callable[[Iterable[bool]], bool]) -> None:
     """Refuse the request where ``any`` or ``all`` of its events are to be sent again.
 
     Raises:

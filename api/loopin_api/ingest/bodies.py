@@ -28,36 +28,40 @@ class Bodies:
         self._free = memory
 
     @asynccontextmanager
-    async def received(self, request: Request) -> AsyncIterator[bytes]:
+    async def received(self, request: Request, limit: int | None = None) -> AsyncIterator[bytes]:
         """The request's body without its Content-Encoding; the block is how long it takes up memory.
+
+        ``limit`` is the most bytes, where they are fewer than for others.
 
         Raises:
             ApiError: 400, 408, 413, 415, or 503 with Retry-After while there is no room.
         """
         encoding = _encoding(request)
-        held = self._take(min(_length(request, self.limit), self.limit))
+        most = self.limit if limit is None else min(limit, self.limit)
+        held = self._take(min(_length(request, most), most))
         try:
-            body = await read_body(request, self.limit)
+            body = await read_body(request, most)
             if encoding is not None:
-                body = await self.decompressed(body, encoding)
+                body = await self.decompressed(body, encoding, most)
                 held += self._take(len(body))
             yield body
         finally:
             self._free += held
 
-    async def decompressed(self, body: bytes, encoding: str) -> bytes:
+    async def decompressed(self, body: bytes, encoding: str, limit: int | None = None) -> bytes:
         """The body without one of ``ENCODINGS``.
 
         Raises:
             ApiError: 400 or 413.
         """
+        most = self.limit if limit is None else limit
         try:
             if len(body) <= IN_PLACE_BYTES:
-                return decompress(body, encoding, self.limit)
-            return await asyncio.to_thread(decompress, body, encoding, self.limit)
+                return decompress(body, encoding, most)
+            return await asyncio.to_thread(decompress, body, encoding, most)
         except TooLarge:
             raise ApiError(
-                413, "BODY_TOO_LARGE", f"Send at most {self.limit} bytes, counted after decompression."
+                413, "BODY_TOO_LARGE", f"Send at most {most} bytes, counted after decompression."
             ) from None
         except Undecodable:
             raise ApiError(

@@ -94,6 +94,24 @@ def plain(value: Raw) -> str | int | float | None:
         return None
 
 
+class _Named(msgspec.Struct):
+    uuid: Raw = NOTHING
+    message_id: Raw = msgspec.field(default=NOTHING, name="messageId")
+
+
+_named: Final = msgspec.json.Decoder(_Named)
+
+
+def name_of(event: Raw) -> str | None:
+    """What an event's client calls it, also of an event that breaks every rule; at most 200 characters."""
+    try:
+        named = _named.decode(event)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    name = plain(named.uuid) or plain(named.message_id)
+    return name[:200] if isinstance(name, str) else None
+
+
 def as_text(value: object) -> str | None:
     """An id as text: clients send numbers too. None where it is neither."""
     if isinstance(value, str):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 from fastapi import Request
 from msgspec import Raw
 
@@ -21,7 +20,7 @@ from loopin_api.ingest.bodies import Bodies
 from loopin_api.ingest.circuit import Circuit
 from loopin_api.ingest.claims import Claim
 from loopin_api.ingest.client_side import Connection, connection
-from loopin_api.ingest.incoming import NOTHING, plain
+from loopin_api.ingest.incoming import name_of
 from loopin_api.ingest.limits import Limits
 from loopin_api.ingest.origins import Origins
 from loopin_api.ingest.receipts import Receipt, drop, retry
@@ -31,14 +30,6 @@ from loopin_schemas import InvalidEvent
 
 _SLICE: Final = 50
 """Events that are handled in one go, a few ms; other requests get their turn in between."""
-
-
-class _Named(msgspec.Struct):
-    uuid: Raw = NOTHING
-    message_id: Raw = msgspec.field(default=NOTHING, name="messageId")
-
-
-_named: Final = msgspec.json.Decoder(_Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +117,7 @@ class Intake:
                 ready = accept(claimed(raw), now_ms, self.protect)
             except InvalidEvent as error:
                 self.instruments.refused.labels(error.code).inc()
-                receipts.append(drop(_name_of(raw), error))
+                receipts.append(drop(name_of(raw), error))
             else:
                 accepted.append(ready)
                 places.append(place)
@@ -168,13 +159,3 @@ def basic_name(credentials: str) -> str:
 def now() -> int:
     """Epoch milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-def _name_of(raw: Raw) -> str | None:
-    """What a refused event's client calls it, to find it again by."""
-    try:
-        named = _named.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    name = plain(named.uuid) or plain(named.message_id)
-    return name[:200] if isinstance(name, str) else None
