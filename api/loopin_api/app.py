@@ -25,7 +25,9 @@ from loopin_api.instruments import Instruments
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.routers import (
+    activity,
     batch,
+    events,
     export,
     health,
     index,
@@ -33,6 +35,7 @@ from loopin_api.routers import (
     posthog,
     posthog_config,
     posthog_v1,
+    records,
     segment,
     sentiment,
     track,
@@ -48,7 +51,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     overview.router,
     sentiment.router,
     track.router,
+    events.router,
     batch.router,
+    activity.router,
+    records.router,
     posthog.router,
     posthog_v1.router,
     posthog_config.router,
@@ -61,7 +67,12 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     sentiment.SentimentRequest,
     track.TrackRequest,
+    events.AnalyticsEvent,
     batch.BatchRequest,
+    activity.CommunityActivity,
+    activity.GeoAttempt,
+    records.SystemMetricRequest,
+    records.ErrorLogRequest,
     posthog.PostHogBatch,
     posthog_v1.PostHogV1Batch,
     segment.SegmentBatch,
