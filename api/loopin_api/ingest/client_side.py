@@ -42,7 +42,7 @@ class Connection(NamedTuple):
 
         A server's own address and user agent say nothing about its users, so its events get neither.
         """
-        if not self.browser and not _is_client(library):
+        if given.get("$is_server") is True or not (self.browser or _is_client(library)):
             return {}
         known = {"$ip": self.address, "$raw_user_agent": self.user_agent}
         return {name: value for name, value in known.items() if value is not None and name not in given}
@@ -58,7 +58,8 @@ def connection(request: Request, trusted: Sequence[Network]) -> Connection:
     """The client's end of a request; what proxies say counts only of those trusted."""
     headers = request.headers
     user_agent = headers.get("user-agent", "")[:MAX_USER_AGENT] or None
-    browser = "origin" in headers or "sec-fetch-mode" in headers or (user_agent or "").startswith("Mozilla/")
+    # Not by Sec-Fetch-Mode: Node.js sends it too.
+    browser = "origin" in headers or (user_agent or "").startswith("Mozilla/")
     peer = request.client.host if request.client else None
     return Connection(client_address(peer, headers.getlist("x-forwarded-for"), trusted), user_agent, browser)
 

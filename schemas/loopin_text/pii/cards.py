@@ -36,16 +36,16 @@ _ISSUERS: Final[tuple[tuple[int, int, frozenset[int]], ...]] = (
     (9792, 9792, frozenset({16})),  # Troy
 )
 
+_LENGTHS: Final[dict[str, frozenset[int]]] = {
+    str(begin): lengths for first, last, lengths in _ISSUERS for begin in range(first, last + 1)
+}
+
 _DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 def is_card(digits: str) -> bool:
     """Whether ASCII digits are a card number: a network's range and length, and Luhn's check (ISO 7812-1)."""
-    if not SHORTEST <= len(digits) <= LONGEST:
-        return False
-    begin = int(digits[:4])
-    issued = any(first <= begin <= last and len(digits) in lengths for first, last, lengths in _ISSUERS)
-    return issued and luhn(digits)
+    return len(digits) in _LENGTHS.get(digits[:4], ()) and luhn(digits)
 
 
 def luhn(digits: str) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
-from loopin_text.pii.kinds import Kind
+from loopin_text.pii.kinds import KINDS, Kind
 
 LONGEST: Final = 64
 """Characters of the longest name that is remembered, and that says anything."""
@@ -21,19 +23,23 @@ IDENTITIES: Final = frozenset(
 )
 """Properties that are never scrubbed. An email address that serves as an id is an id."""
 
-_NUMBERS: Final[frozenset[Kind]] = frozenset(("phone", "card"))
-_NOTHING: Final[frozenset[Kind]] = frozenset()
 
-
-class Rule(NamedTuple):
-    """``is_kind``: the value is that by its name; ``skip``: kinds that it cannot be; ``exempt``: leave it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """What a name says: the value's kind, or which kinds it cannot be; ``exempt`` values are left alone."""
 
     is_kind: Kind | None = None
-    skip: frozenset[Kind] = _NOTHING
+    skip: frozenset[Kind] = frozenset()
     exempt: bool = False
 
 
 PLAIN: Final = Rule()
+NO_NUMBER: Final = Rule(skip=frozenset(("phone", "card")))
+EXEMPT: Final = Rule(exempt=True)
+BY_KIND: Final[Mapping[Kind, Rule]] = {kind: Rule(is_kind=kind) for kind in KINDS}
+
+RULES: Final = (PLAIN, NO_NUMBER, EXEMPT, *BY_KIND.values())
+"""All there are."""
 
 _SECRETS = ("password", "passwd", "passphrase", "token", "secret", "apikey", "pwd")
 _KEYS = frozenset({"api", "access", "private", "secret", "auth", "encryption", "signing"})
@@ -81,13 +87,13 @@ def rule_of(name: str) -> Rule:
 @lru_cache(8192)
 def _remembered_rule(name: str) -> Rule:
     if name in IDENTITIES or name.startswith("$group_") and name[7:].isdecimal():
-        return Rule(exempt=True)
+        return EXEMPT
     lower = name.lower()
     if _CAMPAIGN.match(lower):
-        return Rule(skip=_NUMBERS)
+        return NO_NUMBER
     if name.startswith("$"):
         # The clients' own: versions, sizes and ids, and a few that hold what people wrote or where they were.
-        return PLAIN if _FREE_TEXT.search(lower) else Rule(skip=_NUMBERS)
+        return PLAIN if _FREE_TEXT.search(lower) else NO_NUMBER
     return _by_words([word for word in _BETWEEN.split(_HUMP.sub("_", name).lower()) if word])
 
 
@@ -96,15 +102,15 @@ def _by_words(words: list[str]) -> Rule:
         return PLAIN
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     if last.endswith(_SECRETS) or words == ["authorization"] or (last == "key" and before in _KEYS):
-        return Rule(is_kind="token")
+        return BY_KIND["token"]
     if last in ("confirmation", "confirm") and before in _SECRETS:
-        return Rule(is_kind="token")
+        return BY_KIND["token"]
     if last in _SECURITY_CODES or (last in _COUNTED and before in ("card", "cc")) or last == "cardnumber":
-        return Rule(is_kind="card")
+        return BY_KIND["card"]
     if last in _PHONES or (last in _COUNTED and (before in _PHONES or before == "contact")):
-        return Rule(is_kind="phone")
+        return BY_KIND["phone"]
     if last in ("email", "mail"):
-        return Rule(is_kind="email")
+        return BY_KIND["email"]
     if last in _OTHER_NUMBERS and "card" not in words:
-        return Rule(skip=_NUMBERS)
+        return NO_NUMBER
     return PLAIN

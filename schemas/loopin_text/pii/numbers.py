@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from loopin_text.pii.cards import LONGEST, is_card, is_grouping
 from loopin_text.pii.cards import SHORTEST as SHORTEST_CARD
 from loopin_text.pii.kinds import MARKS, Kind
-from loopin_text.pii.phones import CONTEXT, phone_length
+from loopin_text.pii.phones import CONTEXT, begins_number, phone_length
 
 _BETWEEN = r"[ .\-/()\t\xa0\u2007\u2009\u2010-\u2013\u202f]"
 
@@ -47,6 +47,11 @@ def _found(text: str, start: int, end: int, kinds: frozenset[Kind]) -> Iterator[
     last = len(groups) - 1 if _joined(text[end : end + 1]) else len(groups)
     at = 1 if _joined(text[start - 1 : start] if start else "") else 0
     while at < last:
+        if not begins_number(digits[at], digits[at + 1] if at + 1 < last else "") and (
+            text[groups[at][0] - 1 : groups[at][0]] not in ("+", "(")
+        ):
+            at += 1
+            continue
         # No number has more groups than digits, so that a long run takes time in proportion to its length.
         until = min(last, at + LONGEST)
         before = text[max(0, groups[at][0] - CONTEXT) : groups[at][0]]

@@ -23,6 +23,17 @@ CONTEXT: Final = 40
 """Characters before a number in which such a word counts."""
 
 
+def begins_number(first: str, second: str) -> bool:
+    """Whether a phone or card without a plus can begin with these groups: a quick no for most."""
+    if len(first) >= 3:
+        return True
+    if first == "1":
+        return len(second) == 3
+    if first in ("91", "0"):
+        return len(second) in (5, 10)
+    return first[0] == "0"
+
+
 def phone_length(groups: Sequence[str], between: Sequence[str], before: str) -> int:
     """How many of the groups, from the first on, are a phone number; 0 for none.
 

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
-from loopin_text.pii.cards import LONGEST as LONGEST_CARD
 from loopin_text.pii.cards import is_card
-from loopin_text.pii.emails import scrub_emails
 from loopin_text.pii.kinds import KINDS, MARKS, Kind
-from loopin_text.pii.names import PLAIN, Rule, rule_of
-from loopin_text.pii.numbers import scrub_numbers
-from loopin_text.pii.parameters import headers, quoted_pairs, split_pairs
-from loopin_text.pii.phones import LONGEST as LONGEST_PHONE
-from loopin_text.pii.tokens import scrub_tokens
+from loopin_text.pii.names import EXEMPT, NO_NUMBER, PLAIN, Rule, rule_of
+from loopin_text.pii.texts import NUMBERS, TextScrub, is_by_name
 
 Properties = TypeVar("Properties", bound=Mapping[str, Any])
 
 MAX_DEPTH: Final = 40
 """Deeper values stay as they are: validation refuses them (20 levels)."""
 
-NESTED: Final = 3
-"""How many addresses within addresses are looked into."""
+KNOWN_TEXTS: Final = 16_384
+KNOWN_NAMES: Final = 8_192
+KNOWN_LENGTH: Final = 200
+"""Texts known to be harmless, and names of properties, and characters of the longest: at most 32 MB."""
 
-_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.\-]*+:)?//|/", re.IGNORECASE | re.ASCII)
-_BLANK = re.compile(r"\s")
-_DIGIT = re.compile("[0-9]")
-_NUMBERS: Final[frozenset[Kind]] = frozenset(("phone", "card"))
-_SHORTEST: Final = 6
+_NOTHING: Final = frozenset((bool, type(None)))
+_NUMERIC: Final = frozenset((int, float))
 _FIRST_CARD: Final = 10**12
 _END: Final = 10**19
 
@@ -36,7 +29,7 @@ _END: Final = 10**19
 class Scrubber:
     """Replaces emails, phone numbers, card numbers (Luhn) and tokens by ``[email]``, ``[phone]`` ...
 
-    Takes time in proportion to what it is given, whatever that is.
+    Takes time in proportion to what it is given, whatever that is. Safe to share between threads.
 
     Args:
         kinds: what to look for.
@@ -46,33 +39,63 @@ class Scrubber:
     def __init__(
         self, kinds: frozenset[Kind] = KINDS, except_properties: frozenset[str] = frozenset()
     ) -> None:
-        self.kinds = kinds
-        self.except_properties = except_properties
+        self._kinds = kinds
+        self._except = except_properties
+        self._texts = TextScrub(kinds, except_properties)
+        # The same few values come again and again.
+        self._harmless: dict[Rule, set[str]] = {PLAIN: set(), NO_NUMBER: set()}
+        self._by_name: dict[str, set[str]] = {}
 
     def properties(self, properties: Properties) -> Properties | dict[str, Any]:
         """The properties without these; the very same object where there was nothing."""
-        return self._mapping(properties, 1) if self.kinds else properties
+        return self._mapping(properties, 1) if self._kinds else properties
 
     def text(self, text: str) -> str:
         """The text without these."""
-        return self._text(text, self.kinds, NESTED)
+        return self._text(PLAIN, text)
 
     def _mapping(self, values: Properties, depth: int) -> Properties | dict[str, Any]:
         changed: dict[str, Any] = {}
+        by_name = self._by_name
         for name, value in values.items():
-            if name in self.except_properties:
+            of = type(value)
+            if of is str:
+                harmless = by_name.get(name)
+                if harmless is not None and value in harmless:
+                    continue
+            elif of in _NOTHING or (of in _NUMERIC and value < 100):
                 continue
-            kept = self._value(rule_of(name), value, depth)
+            kept = self._value(self._rule_of(name), value, depth)
             if kept is not value:
                 changed[name] = kept
         return {**values, **changed} if changed else values
 
+    def _rule_of(self, name: str) -> Rule:
+        rule = EXEMPT if name in self._except else rule_of(name)
+        harmless = self._harmless.get(rule)
+        if harmless is not None and len(self._by_name) < KNOWN_NAMES and len(name) <= KNOWN_LENGTH:
+            self._by_name[name] = harmless
+        return rule
+
+    def _text(self, rule: Rule, text: str) -> str:
+        harmless = self._harmless.get(rule)
+        if harmless is not None and text in harmless:
+            return text
+        scrubbed = self._texts.named(rule, text)
+        if scrubbed != text:
+            return scrubbed
+        if harmless is not None and len(text) <= KNOWN_LENGTH:
+            if len(harmless) >= KNOWN_TEXTS:
+                harmless.clear()
+            harmless.add(text)
+        # Byte for byte the same, so that nobody takes it for changed.
+        return text
+
     def _value(self, rule: Rule, value: Any, depth: int) -> Any:
-        if rule.exempt or depth > MAX_DEPTH:
+        if rule is EXEMPT or depth > MAX_DEPTH:
             return value
         if isinstance(value, str):
-            scrubbed = self._named(rule, value, NESTED)
-            return value if scrubbed == value else scrubbed
+            return self._text(rule, value)
         if isinstance(value, bool):
             return value
         if isinstance(value, int | float):
@@ -89,73 +112,12 @@ class Scrubber:
             return value
         digits = str(int(value))
         kind = rule.is_kind
-        if kind in _NUMBERS and kind in self.kinds and _is_by_name(kind, digits):
+        if kind in NUMBERS and kind in self._kinds and is_by_name(kind, digits):
             return MARKS[kind]
-        if value >= _FIRST_CARD and "card" in self.kinds - rule.skip and is_card(digits):
+        if value >= _FIRST_CARD and "card" in self._kinds - rule.skip and is_card(digits):
             return MARKS["card"]
         return value
 
-    def _named(self, rule: Rule, text: str, nested: int) -> str:
-        kind = rule.is_kind
-        if kind is not None and kind in self.kinds and _is_by_name(kind, text):
-            return MARKS[kind]
-        return self._text(text, self.kinds - rule.skip if rule.skip else self.kinds, nested)
-
-    def _text(self, text: str, kinds: frozenset[Kind], nested: int) -> str:
-        if len(text) < _SHORTEST:
-            return text
-        if "token" in kinds:
-            text = scrub_tokens(text)
-        if "=" in text and nested:
-            address = _is_address(text)
-            text = split_pairs(
-                text,
-                lambda name, value: self._pair(name, value, nested - 1),
-                lambda part: self._plain(part, kinds, address),
-            )
-        else:
-            text = self._plain(text, kinds, _is_address(text))
-        return self._marked_up(text) if ":" in text else text
-
-    def _marked_up(self, text: str) -> str:
-        """JSON and headers within the text."""
-
-        def judge(name: str, value: str) -> str:
-            return self._pair(name, value, 0)
-
-        if '"' in text or "'" in text:
-            text = quoted_pairs(text, judge)
-        return headers(text, judge)
-
-    def _pair(self, name: str, value: str, nested: int) -> str:
-        rule = PLAIN if name in self.except_properties else rule_of(name)
-        return value if rule.exempt else self._named(rule, value, nested)
-
-    def _plain(self, text: str, kinds: frozenset[Kind], address: bool) -> str:
-        if "email" in kinds:
-            text = scrub_emails(text)
-        numbers = kinds & _NUMBERS
-        # A path's numbers are the site's own.
-        if numbers and not address:
-            text = scrub_numbers(text, numbers)
-        return text
-
-
-def _is_address(text: str) -> bool:
-    return _ADDRESS.match(text) is not None and _BLANK.search(text) is None
-
-
-def _is_by_name(kind: Kind, text: str) -> bool:
-    """Whether a value whose name says the kind can be of it; ``[token]`` and the like stay."""
-    if kind == "token":
-        return bool(text) and not text.startswith("[")
-    if kind == "email":
-        return "@" in text
-    digits = len(_DIGIT.findall(text))
-    if digits + sum(text.count(mark) for mark in " +-.()/") != len(text):
-        return False
-    return 7 <= digits <= LONGEST_PHONE if kind == "phone" else 3 <= digits <= LONGEST_CARD
-
 
 def _same(one: Any, other: Any) -> bool:
-    return one is other
+    return one is other or bool(one == other)

@@ -7,7 +7,7 @@ import re
 from loopin_text.pii.kinds import MARKS
 
 _KNOWN = (
-    r"eyJ[\w\-]{6,}+(?:\.[\w\-]*+){1,4}+",  # JSON Web Tokens (RFC 7519)
+    r"eyJ[\w\-]{8,}+(?:\.[\w\-]*+){1,4}+",  # JSON Web Tokens (RFC 7519)
     r"gh[opusr]_[A-Za-z0-9]{20,}+",  # GitHub
     r"github_pat_\w{20,}+",
     r"gl(?:pat|ptt|dt|rt|soat)-[\w\-]{16,}+",  # GitLab
@@ -29,18 +29,19 @@ _KNOWN = (
     r"hf_[A-Za-z0-9]{30,}+",  # Hugging Face
     r"ph[xcs]_[A-Za-z0-9]{30,}+",  # PostHog
 )
+_SHORTEST = 15
 _TOKEN = re.compile(rf"(?<![\w\-])(?:{'|'.join(_KNOWN)})", re.ASCII)
-_SCHEME = re.compile(r"\b(bearer|basic|token)(\s{1,4}+)([\w.~+/\-]{16,}+=*+)", re.IGNORECASE | re.ASCII)
+_SCHEME = re.compile(r"\b(bearer|basic|token)( {1,4}+)([\w.~+/\-]{16,}+=*+)", re.IGNORECASE | re.ASCII)
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}-----|\Z)")
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s@:\"'<>]{0,128}:[^/?#\s@\"'<>]{0,256}@")
 
 
 def scrub_tokens(text: str) -> str:
     """The text with ``[token]`` in place of keys, bearer tokens and passwords of addresses."""
-    if len(text) < 8:
-        return text
-    text = _TOKEN.sub(MARKS["token"], text)
-    text = _SCHEME.sub(_mark_scheme, text)
+    if len(text) >= _SHORTEST:
+        text = _TOKEN.sub(MARKS["token"], text)
+        if " " in text:
+            text = _SCHEME.sub(_mark_scheme, text)
     if "PRIVATE KEY" in text:
         text = _PRIVATE_KEY.sub(MARKS["token"], text)
     if "://" in text and "@" in text:

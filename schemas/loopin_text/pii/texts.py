@@ -1,0 +1,84 @@
+"""One text without personal data and credentials, with what its name says, and addresses within it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from loopin_text.pii.cards import LONGEST as LONGEST_CARD
+from loopin_text.pii.emails import scrub_emails
+from loopin_text.pii.kinds import MARKS, Kind
+from loopin_text.pii.names import Rule, rule_of
+from loopin_text.pii.numbers import scrub_numbers
+from loopin_text.pii.parameters import headers, quoted_pairs, split_pairs
+from loopin_text.pii.phones import LONGEST as LONGEST_PHONE
+from loopin_text.pii.tokens import scrub_tokens
+
+NESTED: Final = 3
+"""How many addresses within addresses are looked into."""
+
+NUMBERS: Final[frozenset[Kind]] = frozenset(("phone", "card"))
+
+_SHORTEST: Final = 6
+_ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.\-]*+:)?//|/", re.IGNORECASE | re.ASCII)
+_BLANK = re.compile(r"\s")
+_DIGIT = re.compile("[0-9]")
+
+
+class TextScrub:
+    """The scrub of texts; see :class:`Scrubber`."""
+
+    def __init__(self, kinds: frozenset[Kind], except_properties: frozenset[str]) -> None:
+        self._kinds = kinds
+        self._except = except_properties
+
+    def named(self, rule: Rule, text: str, nested: int = NESTED) -> str:
+        """A text under the rule of its name."""
+        kind = rule.is_kind
+        if kind is not None and kind in self._kinds and is_by_name(kind, text):
+            return MARKS[kind]
+        return self._text(text, self._kinds - rule.skip if rule.skip else self._kinds, nested)
+
+    def _text(self, text: str, kinds: frozenset[Kind], nested: int) -> str:
+        if len(text) < _SHORTEST:
+            return text
+        if "token" in kinds:
+            text = scrub_tokens(text)
+        address = _ADDRESS.match(text) is not None and _BLANK.search(text) is None
+        if "=" in text and nested:
+            text = split_pairs(
+                text,
+                lambda name, value: self._pair(name, value, nested - 1),
+                lambda part: _unpaired(part, kinds, address),
+            )
+        else:
+            text = _unpaired(text, kinds, address)
+        if '"' in text or "'" in text:
+            text = quoted_pairs(text, lambda name, value: self._pair(name, value, 0))
+        if ": " in text:
+            text = headers(text, lambda name, value: self._pair(name, value, 0))
+        return text
+
+    def _pair(self, name: str, value: str, nested: int) -> str:
+        rule = rule_of(name)
+        return value if rule.exempt or name in self._except else self.named(rule, value, nested)
+
+
+def is_by_name(kind: Kind, text: str) -> bool:
+    """Whether a value whose name says the kind can be of it; one that is marked already stays."""
+    if kind == "token":
+        return bool(text) and not text.startswith("[")
+    if kind == "email":
+        return "@" in text
+    digits = len(_DIGIT.findall(text))
+    if digits + sum(text.count(mark) for mark in " +-.()/") != len(text):
+        return False
+    return 7 <= digits <= LONGEST_PHONE if kind == "phone" else 3 <= digits <= LONGEST_CARD
+
+
+def _unpaired(text: str, kinds: frozenset[Kind], address: bool) -> str:
+    if "email" in kinds:
+        text = scrub_emails(text)
+    numbers = kinds & NUMBERS
+    # The numbers in a path are the site's own.
+    return scrub_numbers(text, numbers) if numbers and not address else text
