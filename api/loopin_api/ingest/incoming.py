@@ -7,6 +7,7 @@ gigabytes as Python objects takes none.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -46,6 +47,35 @@ def elements(array: bytes | Raw) -> list[Raw]:
     if len(found) > MAX_EVENTS:
         raise ApiError(413, "TOO_MANY_EVENTS", f"Send at most {MAX_EVENTS} events in a request.")
     return found
+
+
+_anything: Final = msgspec.json.Decoder(Raw)
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
+    re.DOTALL,
+)
+"""A pair of surrogates, half a pair, or any other escape."""
+_HALF: Final = len(rb"\ud800")
+
+
+def sound(body: bytes) -> bytes:
+    """The body, with U+FFFD in place of halves of characters.
+
+    JavaScript writes them where a program cuts a text within an emoji; they are no text to any reader, and
+    would cost the whole body.
+    """
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    try:
+        _anything.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return _ESCAPE.sub(_whole_character, body)
+    return body
+
+
+def _whole_character(escape: re.Match[bytes]) -> bytes:
+    found = escape[0]
+    return rb"\ufffd" if len(found) == _HALF and found[1:3].lower() == b"ud" else found
 
 
 def is_array(body: bytes | Raw) -> bool:

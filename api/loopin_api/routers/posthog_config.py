@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopin_api.openapi import bare, failures
 
 router = APIRouter(tags=["PostHog's SDKs"])
+
+
+Token = Annotated[str, Path(description="The project's write key.")]
 
 
 class Flags(BaseModel):
@@ -86,9 +89,9 @@ async def post_decide() -> Flags:
 @router.get(
     "/array/{token}/config",
     summary="PostHog: settings of posthog-js",
-    responses={**bare("Nothing beside events", _SETTINGS), **failures(500)},
+    responses={**bare("Nothing beside events", _SETTINGS), **failures(422, 500)},
 )
-async def get_config(token: str) -> RemoteConfig:
+async def get_config(token: Token) -> RemoteConfig:
     """Public. The same for every key, known or not."""
     return RemoteConfig(**_SETTINGS)
 
@@ -102,10 +105,10 @@ async def get_config(token: str) -> RemoteConfig:
             "description": "Sets them",
             "content": {"text/javascript": {"schema": {"type": "string"}, "example": "(function(){})();"}},
         },
-        **failures(500),
+        **failures(422, 500),
     },
 )
-async def get_config_script(token: str) -> Response:
+async def get_config_script(token: Token) -> Response:
     """Public. The same for every key, known or not."""
     return Response(_script(token), media_type="text/javascript")
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from loopin_api.errors import ApiError
 from loopin_api.ingest.answers import answer, refuse_if, refuse_wholly_dropped
 from loopin_api.ingest.dialect import speaking
-from loopin_api.ingest.incoming import NOTHING, elements, plain, scan
+from loopin_api.ingest.incoming import NOTHING, elements, plain, scan, sound
 from loopin_api.ingest.segment import KINDS, Reader
 from loopin_api.openapi import COMPATIBLE, bare, failures_as, request_body
 from loopin_api.routers.batch import EventReceipt
@@ -93,7 +93,8 @@ _ANSWER: Final = {
 async def _take(request: Request, use: Use, kind: str | None) -> Response:
     intake = use.intake
     caller = await intake.by_header(request, basic=True)
-    async with intake.bodies.received(request, MAX_BATCH_BYTES) as text:
+    async with intake.bodies.received(request, MAX_BATCH_BYTES) as received:
+        text = sound(received)
         body = scan(_body, text)
         key = plain(body.write_key)
         caller = caller or await intake.by_key(request, key if isinstance(key, str) else None)
