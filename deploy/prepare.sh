@@ -64,6 +64,8 @@ if [ ! -x "$venv/bin/python" ]; then
     "$python" -m venv "$venv"
 fi
 
+case $lock in *dev.txt) has npm || apt_install nodejs npm || say "Tests of Node.js SDKs need nodejs and npm." ;; esac
+
 say "Installing the locked Python packages ..."
 pip="$venv/bin/python -m pip install -q --disable-pip-version-check"
 $pip --require-hashes -r "$lock"

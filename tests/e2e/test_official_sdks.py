@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import posthog
@@ -183,3 +187,46 @@ def _check_segment(rows: list[dict[str, Any]], user: str) -> None:
     assert by_event["$screen"]["$screen_name"] == "Start"
     assert by_event["$groupidentify"]["$group_set"] == {"size": 3}
     assert by_event["$create_alias"]["alias"] == f"{user}-old"
+
+
+NODE = Path(__file__).parent / "node"
+
+
+@pytest.fixture(scope="module")
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the Node.js SDKs of the lock file."""
+    folder = tmp_path_factory.mktemp("node")
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copy(NODE / name, folder)
+    subprocess.run(["npm", "ci"], cwd=folder, check=True, capture_output=True, timeout=600)
+    return folder
+
+
+def test_the_sdks_of_node(system: Receiving, node_modules: Path) -> None:
+    command = ["node", str(NODE / "send.mjs"), system.url, WRITE_KEY]
+    ran = subprocess.run(command, cwd=node_modules, capture_output=True, text=True, timeout=600)
+    assert ran.returncode == 0, ran.stderr
+    said = json.loads(ran.stdout)
+    assert {name: told["errors"] for name, told in said.items()} == dict.fromkeys(NODE_EVENTS, [])
+
+    rows = system.rows(list(NODE_EVENTS), sum(map(len, NODE_EVENTS.values())))
+
+    found = Counter((row["distinct_id"], row["event"]) for row in rows)
+    assert found == Counter((who, event) for who, events in NODE_EVENTS.items() for event in events)
+    assert len({row["uuid"] for row in rows}) == len(rows)
+    for row in rows:
+        assert row["properties"]["$lib"] in ("posthog-node", "@segment/analytics-node", "analytics-node")
+        assert "$ip" not in row["properties"], row
+
+
+_POSTHOG_EVENTS = ("$identify", "$create_alias", "$groupidentify", "$feature_flag_called")
+_SEGMENT_EVENTS = (
+    *("ticket_purchased", "$identify", "$pageview", "$screen", "$groupidentify", "$create_alias"),
+)
+NODE_EVENTS = {
+    "node-v0": ("node-v0 event",) * 3 + _POSTHOG_EVENTS,
+    "node-v1": ("node-v1 event",) * 3 + _POSTHOG_EVENTS,
+    "node-segment": ("node-segment event", *_SEGMENT_EVENTS),
+    "node-rudder": ("node-rudder event", "$identify", "$pageview"),
+}
+"""What ``send.mjs`` sends, by user, under the names that are stored."""
