@@ -15,11 +15,33 @@ from loopin_api import errors, openapi
 from loopin_api.auth import authenticator
 from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
+from loopin_api.ingest.bodies import Bodies
+from loopin_api.ingest.circuit import Circuit
+from loopin_api.ingest.intake import Intake
+from loopin_api.ingest.limits import Limits
+from loopin_api.ingest.origins import Cors, Origins
+from loopin_api.ingest.privacy import Privacy
 from loopin_api.instruments import Instruments
 from loopin_api.keys import Configured, Key
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.queries.freshness import freshness_s
-from loopin_api.routers import browser, export, health, index, overview, sentiment, track
+from loopin_api.routers import (
+    activity,
+    batch,
+    browser,
+    events,
+    export,
+    health,
+    index,
+    overview,
+    posthog,
+    posthog_config,
+    posthog_v1,
+    records,
+    segment,
+    sentiment,
+    track,
+)
 from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
 from loopin_api.version import VERSION
@@ -33,12 +55,33 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     sentiment.router,
     track.router,
     browser.router,
+    events.router,
+    batch.router,
+    activity.router,
+    records.router,
+    posthog.router,
+    posthog_v1.router,
+    posthog_config.router,
+    segment.router,
     export.router,
     health.router,
     index.router,
 )
 
-BODIES: Final[tuple[type[BaseModel], ...]] = (sentiment.SentimentRequest, track.TrackRequest)
+BODIES: Final[tuple[type[BaseModel], ...]] = (
+    sentiment.SentimentRequest,
+    track.TrackRequest,
+    events.AnalyticsEvent,
+    batch.BatchRequest,
+    activity.CommunityActivity,
+    activity.GeoAttempt,
+    records.SystemMetricRequest,
+    records.ErrorLogRequest,
+    posthog.PostHogBatch,
+    posthog_v1.PostHogV1Batch,
+    segment.SegmentBatch,
+    segment.SegmentMessage,
+)
 """Request bodies, for the OpenAPI description."""
 
 
@@ -74,7 +117,8 @@ def create_app(
     Raises:
         ConfigurationError: the secret or the keys file cannot be used.
     """
-    instruments = Instruments()
+    instruments, origins = Instruments(), Origins(settings.cors_origins)
+    known = authenticator(settings, keys, config)
     probes = {"store": lambda: _ask_store(store, clock), **(probes or {})}
     if config is not None:
         instruments.registry.register(ConfigCollector(config))
@@ -90,9 +134,19 @@ def create_app(
     app.state.services = Services(
         settings=settings,
         store=store,
-        publisher=publisher,
-        authenticator=authenticator(settings, keys, config),
+        authenticator=known,
         clock=clock,
+        intake=Intake(
+            settings=settings,
+            authenticator=known,
+            publisher=publisher,
+            bodies=Bodies(settings.max_ingest_bytes, settings.ingest_memory_bytes),
+            limits=Limits(settings),
+            origins=origins,
+            protect=Privacy(settings),
+            circuit=Circuit(),
+            instruments=instruments,
+        ),
         health=HealthBoard(probes, checks, freshness),
         instruments=instruments,
     )
@@ -101,6 +155,7 @@ def create_app(
     errors.install(app)
     openapi.install(app, ROUTERS, BODIES)
     app.add_middleware(Guard, instruments=instruments)
+    app.add_middleware(Cors, origins=origins)
     app.add_middleware(HeadAsGet)
     app.add_middleware(TrailingSlash)
     return app

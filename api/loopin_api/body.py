@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from email.message import Message
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from loopin_api.body_bytes import read_body
 from loopin_api.envelope import Detail
 from loopin_api.errors import ApiError, details_of, invalid
 from loopin_api.services import services
 
 Body = TypeVar("Body", bound=BaseModel)
-
-BODY_TIMEOUT_S: Final = 30.0
-"""How long a client may take to send a body, in seconds."""
-
-DISCARDED_BYTES: Final = 8 << 20
-DISCARDED_S: Final = 5.0
-"""How much more of a body that is too large is read and thrown away, so that its sender, still busy
-sending, gets to read the refusal instead of a broken connection."""
 
 
 def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
@@ -38,7 +29,7 @@ def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     async def read(request: Request) -> Body:
         _check_content_type(request.headers.get("content-type", ""))
         _check_encoding(request.headers.get("content-encoding", ""))
-        body = _decode(await _read(request, services(request).settings.max_body_bytes))
+        body = _decode(await read_body(request, services(request).settings.max_body_bytes))
         try:
             return model.model_validate(body)
         except ValidationError as error:
@@ -80,33 +71,6 @@ def _check_content_type(value: str) -> None:
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as application/json.")
     if charset not in ("", "utf-8", "utf8", "us-ascii"):
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body as UTF-8.")
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    chunks = request.stream()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > limit:
-                    break
-    except TimeoutError:
-        raise ApiError(408, "BODY_TIMEOUT", f"Send the body within {BODY_TIMEOUT_S:g} seconds.") from None
-    if len(body) > limit:
-        await _discard(chunks)
-        raise ApiError(413, "BODY_TOO_LARGE", f"Send at most {limit} bytes.")
-    return bytes(body)
-
-
-async def _discard(chunks: AsyncIterator[bytes]) -> None:
-    left = DISCARDED_BYTES
-    with suppress(TimeoutError):
-        async with asyncio.timeout(DISCARDED_S):
-            async for chunk in chunks:
-                left -= len(chunk)
-                if left < 0:
-                    return
 
 
 def _decode(body: bytes) -> Any:

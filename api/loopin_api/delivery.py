@@ -1,16 +1,15 @@
-"""From an event to the broker's acknowledgement, as one coroutine."""
+"""From records to the broker's acknowledgements, as one coroutine."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from loopin_producers.channel import Done
 from loopin_producers.errors import DeliveryFailed, LoopinError
-from loopin_schemas import Event, encode
-from loopin_schemas.topics import event_key
-from loopin_schemas.validation import check_size
 
 
 class Publisher(Protocol):
@@ -21,34 +20,59 @@ class Publisher(Protocol):
         ...
 
 
-class NotAcknowledged(Exception):
-    """The broker did not acknowledge the event in time; it may still arrive."""
+class Outgoing(NamedTuple):
+    """A record's key and value."""
+
+    key: bytes
+    value: bytes
 
 
-async def deliver(publisher: Publisher, event: Event, timeout: float) -> None:
-    """Publish the event and wait up to ``timeout`` seconds for the acknowledgement.
+async def deliver(publisher: Publisher, records: Sequence[Outgoing], timeout: float) -> list[bool]:
+    """Publish records in order and wait up to ``timeout`` seconds; says of each whether it was acknowledged.
 
-    Raises:
-        InvalidEvent: ``too_large``.
-        NotAcknowledged: the broker refused it, is away, or took longer.
+    One that was not may still arrive. When the client's queue is full the rest is not tried, so that the
+    order of a user's events holds.
     """
-    body = encode(event)
-    check_size(body)
-    loop = asyncio.get_running_loop()
-    acknowledged: asyncio.Future[DeliveryFailed | None] = loop.create_future()
+    waiting = _Waiting(asyncio.get_running_loop(), len(records))
+    for index, record in enumerate(records):
+        try:
+            publisher.publish_record(record.key, record.value, waiting.callback(index))
+        except LoopinError:
+            waiting.give_up(len(records) - index)
+            break
+    with suppress(TimeoutError):
+        await asyncio.wait_for(waiting.settled, timeout)
+    return list(waiting.acknowledged)
 
-    def settle(failure: DeliveryFailed | None) -> None:
-        if not acknowledged.done():
-            acknowledged.set_result(failure)
 
-    def done(failure: DeliveryFailed | None, _partition: int, _offset: int) -> None:
-        with suppress(RuntimeError):  # the loop has closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, failure)
+class _Waiting:
+    """The acknowledgements that a delivery waits for."""
 
-    try:
-        publisher.publish_record(event_key(event.project, event.distinct_id), body, done)
-        failure = await asyncio.wait_for(acknowledged, timeout)
-    except (LoopinError, TimeoutError) as error:
-        raise NotAcknowledged from error
-    if failure is not None:
-        raise NotAcknowledged from failure
+    def __init__(self, loop: asyncio.AbstractEventLoop, count: int) -> None:
+        self.acknowledged = [False] * count
+        self.settled: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._left = count
+        self._lock = threading.Lock()
+
+    def callback(self, index: int) -> Done:
+        """What the client calls once the record of this index is settled."""
+
+        def done(failure: DeliveryFailed | None, _partition: int, _offset: int) -> None:
+            self.acknowledged[index] = failure is None
+            self.give_up(1)
+
+        return done
+
+    def give_up(self, count: int) -> None:
+        """Nothing more will be heard of so many records; after the last, the waiting ends."""
+        with self._lock:
+            self._left -= count
+            ended = self._left == 0
+        if ended:
+            with suppress(RuntimeError):  # the loop has closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        if not self.settled.done():
+            self.settled.set_result(None)

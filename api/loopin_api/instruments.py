@@ -33,6 +33,12 @@ class Instruments:
             "Events the broker did not acknowledge in time",
             registry=self.registry,
         )
+        self.refused = Counter(
+            "loopin_api_events_refused",
+            "Events refused for good, by the code of their receipt",
+            ("code",),
+            registry=self.registry,
+        )
         self.exported_rows = Counter("loopin_api_exported_rows", "Rows of exports", registry=self.registry)
 
     def exposition(self) -> bytes:

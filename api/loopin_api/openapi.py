@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from loopin_api.envelope import Failure
+from loopin_api.errors import ApiError
 
 EXAMPLE_TIME: Final = "2026-01-15T10:30:00.000Z"
 
@@ -41,6 +42,13 @@ _FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
         [],
     ),
     408: ("The body took too long to arrive", "BODY_TIMEOUT", "Send the body within 30 seconds.", []),
+    402: (
+        "The project's quota is spent",
+        "QUOTA_SPENT",
+        "The project may send 1000000 events a day, and has; raise LOOPIN_QUOTA_EVENTS_PER_DAY, or send the "
+        "rest tomorrow.",
+        [],
+    ),
     413: ("The body is too large", "BODY_TOO_LARGE", "Send at most 131072 bytes.", []),
     415: (
         "The body is not JSON by its type",
@@ -53,6 +61,12 @@ _FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
         "VALIDATION_ERROR",
         "Correct the fields named in details.",
         [{"field": "days", "reason": "Input should be greater than or equal to 1."}],
+    ),
+    429: (
+        "Too much in this minute; see Retry-After",
+        "RATE_LIMITED",
+        "This key may send 600000 events a minute; wait as long as Retry-After says.",
+        [],
     ),
     500: (
         "The server failed",
@@ -74,12 +88,34 @@ COMMON: Final = (401, 403, 422, 500, 503)
 WITH_BODY: Final = (400, 408, 413, 415)
 """Errors that every endpoint with a request body can answer with beside the common ones."""
 
+LIMITED: Final = (402, 429)
+"""Errors that every endpoint which takes events can answer with beside those."""
+
+COMPATIBLE: Final = (400, 401, 402, 403, 408, 413, 415, 429, 503)
+"""What those that speak as PostHog and Segment do can answer with, beside 500."""
+
 Responses = dict[int | str, dict[str, Any]]
 
 
 def failures(*statuses: int) -> Responses:
     """The ``responses`` of a route for these error statuses, each with an example."""
     return {status: _failure(status) for status in statuses}
+
+
+def failures_as(model: type[BaseModel], words: Callable[[ApiError], Any], *statuses: int) -> Responses:
+    """The same for a route that answers errors as ``words`` writes them, and 500 as all do."""
+    described: Responses = {}
+    for status in statuses:
+        description, code, message, _ = _FAILURES[status]
+        example = words(ApiError(status, code, message))
+        content = {"application/json": {"example": example}}
+        described[status] = {"model": model, "description": description, "content": content}
+    return {**described, **failures(500)}
+
+
+def bare(description: str, body: Any) -> Responses:
+    """The good response of a route that answers outside the envelope, with an example."""
+    return {200: {"description": description, "content": {"application/json": {"example": body}}}}
 
 
 def _failure(status: int) -> dict[str, Any]:

@@ -43,6 +43,7 @@ async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # uvicorn would believe X-Forwarded-For of any local process
         timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config)

@@ -12,10 +12,10 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
 from loopin_api.auth import Authenticator, Caller, Scope, forbidden
-from loopin_api.delivery import Publisher
 from loopin_api.envelope import Detail
 from loopin_api.errors import invalid
 from loopin_api.health import HealthBoard
+from loopin_api.ingest.intake import Intake
 from loopin_api.instruments import Instruments
 from loopin_api.settings import ApiSettings
 from loopin_sinks.store import Store
@@ -27,9 +27,9 @@ class Services:
 
     settings: ApiSettings
     store: Store
-    publisher: Publisher
     authenticator: Authenticator
     clock: Callable[[], datetime]
+    intake: Intake
     health: HealthBoard
     instruments: Instruments
 
@@ -39,13 +39,13 @@ def services(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
-_token = HTTPBearer(
+TOKEN = HTTPBearer(
     scheme_name="token",
     bearerFormat="JWT",
     description="A token signed with HS256. Claims: `sub` (the user), `project`, `scopes` (a list), `exp`.",
     auto_error=False,
 )
-_key = HTTPBearer(
+KEY = HTTPBearer(
     scheme_name="key",
     bearerFormat="opaque",
     description="A key. A project's write key has the scope `ingest` only.",
@@ -75,9 +75,10 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     """
 
     async def caller(
-        request: Request, _by_token: object = Security(_token), _by_key: object = Security(_key)
+        request: Request, _by_token: object = Security(TOKEN), _by_key: object = Security(KEY)
     ) -> Caller:
-        found = services(request).authenticator.authenticate(request.headers.get("authorization"))
+        intake = services(request).intake
+        found = await intake.by_header(request) or await intake.by_key(request, None)
         if not found.may(scope):
             raise forbidden(scope)
         if request.method == "GET":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loopin_api.timespan import timezone
+from loopin_text.pii import Kind
 
 
 class ConfigurationError(Exception):
@@ -33,6 +35,41 @@ class ApiSettings(BaseSettings):
     max_body_bytes: int = Field(
         128 * 1024, ge=1024, le=64 << 20, description="largest request body of one event or query, in bytes"
     )
+    max_ingest_bytes: int = Field(
+        20 << 20,
+        ge=1024,
+        le=256 << 20,
+        description="largest body of a batch of events, compressed or not, in bytes",
+    )
+    ingest_memory_bytes: int = Field(
+        256 << 20,
+        ge=1 << 20,
+        description="memory for the bodies that are being received at one time, in bytes; beyond it, 503",
+    )
+    rate_limit_events_per_minute: int = Field(
+        600_000, ge=1, description="events that one key may send in a minute; beyond it, 429"
+    )
+    rate_limit_failures_per_minute: int = Field(
+        300, ge=1, description="requests without a valid key that one address may send in a minute"
+    )
+    quota_events_per_day: int | None = Field(
+        None,
+        ge=1,
+        description="events that one project may send in a UTC day, by this process's count; beyond it, 402",
+    )
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description='networks whose X-Forwarded-For is believed, e.g. ["10.0.0.0/8"]'
+    )
+    cors_origins: dict[str, tuple[str, ...]] = Field(
+        {"*": ("*",)},
+        description="origins whose pages may send events, by project; the project * stands for those not "
+        "named, the origin * for any",
+    )
+    scrub: tuple[Kind, ...] = Field(
+        ("email", "phone", "card", "token"),
+        description="what is replaced in events' properties before the broker sees them; [] for nothing",
+    )
+    scrub_except: tuple[str, ...] = Field((), description="names of properties that are not scrubbed")
     publish_timeout_s: float = Field(
         10.0, gt=0, le=300, description="longest wait for the broker's acknowledgement, in seconds"
     )

@@ -66,7 +66,7 @@ def decode_event(body: bytes) -> Event:
     try:
         event = _decode_event(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _decoding_error(error, body, None) from None
+        raise decoding_error(error, body, None) from None
     if event.uuid is not None:
         event.uuid = event.uuid.lower()
     return event
@@ -267,7 +267,7 @@ def _deeper_than(value: Any, levels: int) -> bool:
 
 
 def _properties_error(error: Exception, body: bytes) -> InvalidEvent:
-    found = _decoding_error(error, body, "properties")
+    found = decoding_error(error, body, "properties")
     if found.code == "wrong_type":
         return InvalidEvent(
             "properties_not_object", "properties", "The properties are not a JSON object; send {} for none."
@@ -275,7 +275,7 @@ def _properties_error(error: Exception, body: bytes) -> InvalidEvent:
     return found
 
 
-def _decoding_error(error: Exception, body: bytes, field: str | None) -> InvalidEvent:
+def decoding_error(error: Exception, body: bytes, field: str | None) -> InvalidEvent:
     """Our error for one of msgspec's, with the path that its message names."""
     if isinstance(error, RecursionError):
         return _too_deep(field)

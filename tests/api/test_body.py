@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from loopin_api import body as body_module
+from loopin_api import body_bytes
 from loopin_sinks.store import Store
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ async def test_a_megabyte_is_too_large(
 async def test_a_body_that_never_comes_is_not_waited_for(
     client: httpx.AsyncClient, bearer: Bearer, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(body_module, "BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(body_bytes, "BODY_TIMEOUT_S", 0.05)
 
     async def stalled() -> AsyncIterator[bytes]:
         yield b"{"
@@ -188,7 +188,7 @@ async def test_a_body_that_never_comes_is_not_waited_for(
 async def test_a_body_without_a_length_is_bounded_too(
     client: httpx.AsyncClient, bearer: Bearer, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(body_module, "DISCARDED_BYTES", 1 << 20)
+    monkeypatch.setattr(body_bytes, "DISCARDED_BYTES", 1 << 20)
     taken = 0
 
     async def endless() -> AsyncIterator[bytes]:

@@ -6,16 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import httpx
-import pytest
 from confluent_kafka import Consumer, TopicPartition
 from fastapi import FastAPI
 
 from loopin_api.app import create_app
-from loopin_api.delivery import NotAcknowledged, deliver
+from loopin_api.delivery import Outgoing, deliver
 from loopin_api.settings import ApiSettings
 from loopin_deploy.kafka import LocalKafka
 from loopin_producers import Loopin
 from loopin_producers.channel import Done
+from loopin_producers.errors import DeliveryFailed, QueueFull
 from loopin_schemas import Event
 from loopin_schemas.codec import decode
 from loopin_sinks.store import Store
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PARTITIONS = 2
 
-EVENT = Event(project="shop", event="click", distinct_id="user-1")
+RECORDS = [Outgoing(b"shop:user-1", b"{}"), Outgoing(b"shop:user-1", b"{}")]
 
 
 async def test_tracked_events_of_all_projects_are_on_the_topic_once_answered(
@@ -55,25 +55,51 @@ async def test_without_a_broker_the_answer_is_503(
 
 
 class Late:
-    """Keeps the callback for later."""
+    """Keeps the callbacks for later; has room for so many records."""
+
+    def __init__(self, room: int = 10) -> None:
+        self.room = room
+        self.waiting: list[Done] = []
+        self.asked = asyncio.Event()
 
     def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
-        self.done = done
+        self.asked.set()
+        if len(self.waiting) == self.room:
+            raise QueueFull("The queue is full.")
+        self.waiting.append(done)
 
 
 async def test_an_acknowledgement_after_the_answer_does_no_harm() -> None:
     publisher = Late()
-    with pytest.raises(NotAcknowledged):
-        await deliver(publisher, EVENT, 0.01)
-    publisher.done(None, 0, 0)
+    assert await deliver(publisher, RECORDS, 0.01) == [False, False]
+    for done in publisher.waiting:
+        done(None, 0, 0)
     await asyncio.sleep(0)
 
 
 def test_an_acknowledgement_after_the_loop_has_closed_does_no_harm() -> None:
     publisher = Late()
-    with pytest.raises(NotAcknowledged):
-        asyncio.run(deliver(publisher, EVENT, 0.01))
-    publisher.done(None, 0, 0)
+    assert asyncio.run(deliver(publisher, RECORDS, 0.01)) == [False, False]
+    for done in publisher.waiting:
+        done(None, 0, 0)
+
+
+async def test_each_record_is_answered_for_by_itself() -> None:
+    publisher = Late()
+    delivery = asyncio.create_task(deliver(publisher, RECORDS, 60))
+    await publisher.asked.wait()
+    # From other threads, as the client does, and in any order.
+    await asyncio.to_thread(publisher.waiting[1], DeliveryFailed("Refused.", kafka_error="_TRANSPORT"), 0, 0)
+    await asyncio.to_thread(publisher.waiting[0], None, 0, 0)
+    assert await delivery == [True, False]
+
+
+async def test_a_full_queue_ends_the_delivery_where_it_is() -> None:
+    publisher = Late(room=1)
+    delivery = asyncio.create_task(deliver(publisher, RECORDS, 60))
+    await publisher.asked.wait()
+    publisher.waiting[0](None, 0, 0)
+    assert await delivery == [True, False]
 
 
 async def _track(app: FastAPI, headers: dict[str, str]) -> httpx.Response:

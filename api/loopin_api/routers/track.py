@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from loopin_api.auth import Caller
 from loopin_api.body import json_body
-from loopin_api.delivery import NotAcknowledged, deliver
 from loopin_api.envelope import Detail, Success
-from loopin_api.errors import ApiError, from_invalid_event, invalid, unavailable
-from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
+from loopin_api.errors import invalid
+from loopin_api.ingest.single import publish_one
+from loopin_api.openapi import COMMON, LIMITED, WITH_BODY, failures, request_body, success
 from loopin_api.services import Ingester, Use
 from loopin_producers.event_builder import build_event
-from loopin_schemas import Event, InvalidEvent
+from loopin_schemas import Event
 from loopin_schemas.catalogue import translate
 
 router = APIRouter(tags=["tracking"])
 
 MAX_NUMBER: Final = 2**53 - 1
 """Largest integer that every JSON reader holds exactly; longer ids have to be text."""
-
-UUID_HEADER: Final = "X-Event-Uuid"
-"""Names the event that was not acknowledged, to send it again under the same uuid."""
 
 _FIELDS: Final = {"event": "event_name", "distinct_id": "user_id", "properties": "metadata"}
 """What the request calls the event's fields, where the names differ."""
@@ -105,12 +101,16 @@ _EXAMPLES: Final[dict[str, Any]] = {
     summary="Track an event",
     responses={
         **success("Accepted", {"uuid": "01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a10", "result": "accepted"}),
-        **failures(*COMMON, *WITH_BODY),
+        **failures(*COMMON, *WITH_BODY, *LIMITED),
     },
     openapi_extra=request_body(TrackRequest, _EXAMPLES),
 )
 async def post_event(
-    caller: Ingester, use: Use, body: Annotated[TrackRequest, Depends(json_body(TrackRequest))]
+    request: Request,
+    response: Response,
+    caller: Ingester,
+    use: Use,
+    body: Annotated[TrackRequest, Depends(json_body(TrackRequest))],
 ) -> Success[Receipt]:
     """Answers once the broker has acknowledged the event.
 
@@ -119,18 +119,11 @@ async def post_event(
     acknowledgement in time the answer is 503, with the uuid in the header `X-Event-Uuid`: send the event
     again with that uuid, and it counts once whether or not the first one arrived. Needs the scope `ingest`.
     """
-    if not use.settings.enabled:
-        raise unavailable("ANALYTICS_DISABLED", "Tracking is switched off; set ANALYTICS_ENABLED=true.")
-    try:
-        event = to_event(body, caller, time.time_ns() // 1_000_000)
-        await deliver(use.publisher, event, use.settings.publish_timeout_s)
-    except InvalidEvent as error:
-        raise from_invalid_event(error, _field(error.field, body)) from None
-    except NotAcknowledged:
-        use.instruments.unacknowledged.inc()
-        raise _not_acknowledged(str(event.uuid)) from None
-    use.instruments.accepted.inc()
-    return Success(data=Receipt(uuid=str(event.uuid), result="accepted"))
+    response.headers.update(await use.intake.admit(request, caller, 1))
+    published = await publish_one(
+        use.intake, lambda moment: to_event(body, caller, moment), lambda path: _field(path, body)
+    )
+    return Success(data=Receipt(uuid=published.receipt.uuid or "", result="accepted"))
 
 
 def to_event(body: TrackRequest, caller: Caller, now_ms: int) -> Event:
@@ -173,11 +166,3 @@ def _field(path: str | None, body: TrackRequest) -> str | None:
     if first == "properties" and name in (body.model_extra or {}) and name not in body.metadata:
         return rest
     return _FIELDS.get(first, first) + dot + rest
-
-
-def _not_acknowledged(uuid: str) -> ApiError:
-    error = unavailable(
-        "NOT_ACKNOWLEDGED", f"The broker did not acknowledge the event; send it again with the uuid {uuid}."
-    )
-    error.headers[UUID_HEADER] = uuid
-    return error

@@ -219,6 +219,7 @@ async def test_ids_are_text_or_exact_numbers(
 
 @pytest.mark.parametrize("answer", ["refuse", "silence", "full"])
 async def test_without_an_acknowledgement_the_client_is_told_to_send_it_again(
+    monkeypatch: pytest.MonkeyPatch,
     client: httpx.AsyncClient,
     settings: ApiSettings,
     bearer: Bearer,
@@ -226,6 +227,7 @@ async def test_without_an_acknowledgement_the_client_is_told_to_send_it_again(
     broker: Broker,
     answer: str,
 ) -> None:
+    monkeypatch.setattr("loopin_api.ingest.circuit.PROBE_S", 0.0)
     broker.answer = answer
     patience = settings.publish_timeout_s
     if answer == "silence":

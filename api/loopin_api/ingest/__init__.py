@@ -1,0 +1,1 @@
+"""From a request's body, whoever's SDK sent it, to events that the broker has acknowledged."""

@@ -1,0 +1,166 @@
+"""What stands in the bodies of ingestion requests, found without building more than its parts.
+
+A body is scanned, not read: the texts of its events stay slices of it, at most ``MAX_EVENTS`` of them, and
+each is decoded alone. So one that breaks a rule leaves its neighbours whole, and a body that would take
+gigabytes as Python objects takes none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from loopin_api.errors import ApiError
+from loopin_schemas import InvalidEvent
+from loopin_schemas.validation import check_size, decoding_error
+
+MAX_EVENTS: Final = 1_000
+"""Most events of one request."""
+
+NOTHING: Final = Raw(b"null")
+
+T = TypeVar("T")
+
+_LONG: Final = 2**63
+"""Longer numbers are no ids, and Python refuses to write the longest."""
+
+_Slots: Final = msgspec.defstruct(
+    # Elements beyond the last field are skipped without a trace; the last says that there are too many.
+    "_Slots",
+    [(f"e{index}", Raw | UnsetType, UNSET) for index in range(MAX_EVENTS + 1)],
+    array_like=True,
+    gc=False,
+)
+_slots: Final = msgspec.json.Decoder(_Slots)
+
+
+def elements(array: bytes | Raw) -> list[Raw]:
+    """The elements of a JSON array, undecoded.
+
+    Raises:
+        ApiError: 400 where it is no array, 413 where it has more than ``MAX_EVENTS``.
+    """
+    found = [item for item in msgspec.structs.astuple(scan(_slots, array)) if item is not UNSET]
+    if len(found) > MAX_EVENTS:
+        raise ApiError(413, "TOO_MANY_EVENTS", f"Send at most {MAX_EVENTS} events in a request.")
+    return found
+
+
+_anything: Final = msgspec.json.Decoder(Raw)
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
+    re.DOTALL,
+)
+"""A pair of surrogates, half a pair, or any other escape."""
+_HALF: Final = len(rb"\ud800")
+
+
+def sound(body: bytes) -> bytes:
+    """The body, with U+FFFD in place of halves of characters.
+
+    JavaScript writes them where a program cuts a text within an emoji; they are no text to any reader, and
+    would cost the whole body.
+    """
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    try:
+        _anything.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return _ESCAPE.sub(_whole_character, body)
+    return body
+
+
+def _whole_character(escape: re.Match[bytes]) -> bytes:
+    found = escape[0]
+    return rb"\ufffd" if len(found) == _HALF and found[1:3].lower() == b"ud" else found
+
+
+def is_array(body: bytes | Raw) -> bool:
+    """Whether this begins like an array."""
+    return bytes(memoryview(body)[:64]).lstrip()[:1] == b"["
+
+
+def scan(decoder: msgspec.json.Decoder[T], body: bytes | Raw) -> T:
+    """Decode a request's outer form.
+
+    Raises:
+        ApiError: 400 with what is wrong.
+    """
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        found = decoding_error(error, bytes(body), None)
+        raise ApiError(400, "MALFORMED_JSON", found.reason) from None
+
+
+def decode_one(decoder: msgspec.json.Decoder[T], event: bytes | Raw) -> T:
+    """Decode one event, of at most 64 KB.
+
+    Raises:
+        InvalidEvent: what is wrong with it.
+    """
+    body = bytes(event)
+    check_size(body)
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise decoding_error(error, body, None) from None
+
+
+_plain: Final[msgspec.json.Decoder[str | int | float | None]] = msgspec.json.Decoder(str | int | float | None)
+_LONGEST_VALUE: Final = 1024
+
+
+def plain(value: Raw) -> str | int | float | None:
+    """Text, a number or nothing; nothing also for whatever else it is, which is no reason to lose events."""
+    if len(memoryview(value)) > _LONGEST_VALUE:
+        return None
+    try:
+        return _plain.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+class _Named(msgspec.Struct):
+    uuid: Raw = NOTHING
+    message_id: Raw = msgspec.field(default=NOTHING, name="messageId")
+
+
+_named: Final = msgspec.json.Decoder(_Named)
+
+
+def name_of(event: Raw) -> str | None:
+    """What an event's client calls it, also of an event that breaks every rule; at most 200 characters."""
+    try:
+        named = _named.decode(event)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    name = plain(named.uuid) or plain(named.message_id)
+    return name[:200] if isinstance(name, str) else None
+
+
+def as_text(value: object) -> str | None:
+    """An id as text: clients send numbers too. None where it is neither."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and -_LONG <= value < _LONG:
+        return str(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return None
+
+
+def as_object(value: object, field: str) -> dict[str, Any]:
+    """An object, or an empty one for nothing.
+
+    Raises:
+        InvalidEvent: ``wrong_type``.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidEvent("wrong_type", field, f"The {field} is not a JSON object; send {{}} for none.")
+    return value

@@ -1,0 +1,161 @@
+"""One way in for events of every shape: who sends them, how many they may, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import Request
+from msgspec import Raw
+
+from loopin_api.auth import Authenticator, Caller, forbidden
+from loopin_api.delivery import Outgoing, Publisher, deliver
+from loopin_api.errors import ApiError, unavailable
+from loopin_api.ingest.acceptance import Accepted, Protect, accept
+from loopin_api.ingest.bodies import Bodies
+from loopin_api.ingest.circuit import Circuit
+from loopin_api.ingest.claims import Claim
+from loopin_api.ingest.client_side import Connection, connection
+from loopin_api.ingest.incoming import name_of
+from loopin_api.ingest.limits import Limits
+from loopin_api.ingest.origins import Origins
+from loopin_api.ingest.receipts import Receipt, drop, retry
+from loopin_api.instruments import Instruments
+from loopin_api.settings import ApiSettings
+from loopin_schemas import InvalidEvent
+
+_SLICE: Final = 50
+"""Events that are handled in one go, a few ms; other requests get their turn in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes events and publishes them."""
+
+    settings: ApiSettings
+    authenticator: Authenticator
+    publisher: Publisher
+    bodies: Bodies
+    limits: Limits
+    origins: Origins
+    protect: Protect
+    circuit: Circuit
+    instruments: Instruments
+
+    async def by_header(self, request: Request, *, basic: bool = False) -> Caller | None:
+        """The caller of the Authorization header: a bearer token or, with ``basic``, a write key as the user.
+
+        None without the header: the key may stand in the body, which is read for addresses that did not
+        send too many without.
+
+        Raises:
+            ApiError: 401 or 429.
+        """
+        header = request.headers.get("authorization")
+        if header is None:
+            await self.limits.check_stranger(self._address(request))
+            return None
+        scheme, _, credentials = header.partition(" ")
+        if basic and scheme.lower() == "basic":
+            return await self.by_key(request, basic_name(credentials))
+        return await self._signed_in(request, lambda: self.authenticator.authenticate(header))
+
+    async def by_key(self, request: Request, key: str | None) -> Caller:
+        """The caller with the write key that stands elsewhere than in the header.
+
+        Raises:
+            ApiError: 401 or 429.
+        """
+        if not key:
+            # The refusal of a missing header says what there is to do.
+            return await self._signed_in(request, lambda: self.authenticator.authenticate(None))
+        return await self._signed_in(request, lambda: self.authenticator.authenticate_key(key))
+
+    async def _signed_in(self, request: Request, authenticate: Callable[[], Caller]) -> Caller:
+        try:
+            return authenticate()
+        except ApiError:
+            await self.limits.count_failure(self._address(request))
+            await self.limits.check_stranger(self._address(request))
+            raise
+
+    def _address(self, request: Request) -> str:
+        return self.connection(request).address or ""
+
+    async def admit(self, request: Request, caller: Caller, events: int) -> Mapping[str, str]:
+        """Let a request with so many events in; gives the headers of its answer.
+
+        Raises:
+            ApiError: 402, 403, 429 or 503.
+        """
+        if not caller.may("ingest"):
+            raise forbidden("ingest")
+        self.origins.check(request, caller.project)
+        if not self.settings.enabled:
+            raise unavailable("ANALYTICS_DISABLED", "Tracking is switched off; set ANALYTICS_ENABLED=true.")
+        if not self.circuit.admits():
+            raise unavailable("BROKER_AWAY", "The broker does not answer; send the events again later.")
+        return await self.limits.charge(caller, events)
+
+    async def publish(self, events: Sequence[Raw], claimed: Callable[[Raw], Claim]) -> list[Receipt]:
+        """Publish the events that ``claimed`` reads; a receipt for each, in their order.
+
+        Those that break a rule are left out, and cost the others nothing.
+        """
+        receipts: list[Receipt] = []
+        accepted: list[Accepted] = []
+        places: list[int] = []
+        now_ms = now()
+        for place, raw in enumerate(events):
+            if place % _SLICE == _SLICE - 1:
+                await asyncio.sleep(0)
+            try:
+                ready = accept(claimed(raw), now_ms, self.protect)
+            except InvalidEvent as error:
+                self.instruments.refused.labels(error.code).inc()
+                receipts.append(drop(name_of(raw), error))
+            else:
+                accepted.append(ready)
+                places.append(place)
+                receipts.append(ready.receipt)
+        for place, ready, arrived in zip(places, accepted, await self.send(accepted), strict=True):
+            if not arrived:
+                receipts[place] = retry(ready.uuid)
+        return receipts
+
+    async def send(self, accepted: Sequence[Accepted]) -> list[bool]:
+        """Publish records; says of each whether the broker has acknowledged it."""
+        if not accepted:
+            return []
+        number = self.circuit.begin()
+        acknowledged: list[bool] | None = None
+        try:
+            records = [Outgoing(one.key, one.body) for one in accepted]
+            acknowledged = await deliver(self.publisher, records, self.settings.publish_timeout_s)
+        finally:
+            self.circuit.end(number, acknowledged=None if acknowledged is None else any(acknowledged))
+        arrived = sum(acknowledged)
+        self.instruments.accepted.inc(arrived)
+        self.instruments.unacknowledged.inc(len(acknowledged) - arrived)
+        return acknowledged
+
+    def connection(self, request: Request) -> Connection:
+        """The client's end of the request."""
+        return connection(request, self.settings.trusted_proxies)
+
+
+def basic_name(credentials: str) -> str:
+    """The user name of Basic credentials (RFC 7617); empty where they are none."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[0]
+    except ValueError:
+        return ""
+
+
+def now() -> int:
+    """Epoch milliseconds."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,117 @@
+"""How much a key, a project and a stranger may send, and the headers that tell them.
+
+Counted in fixed windows, in this process's memory: one number for each, whatever a batch's size, and a reset
+that is exact. The headers are ``RateLimit-Limit``, ``-Remaining`` and ``-Reset``, which clients read today;
+the one structured field of the newer IETF drafts still changes from draft to draft.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Mapping
+from math import ceil
+from typing import Final
+
+from limits import RateLimitItemPerDay, RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+
+from loopin_api.auth import Caller
+from loopin_api.errors import ApiError
+from loopin_api.settings import ApiSettings
+
+DAY_S: Final = 86_400
+
+
+class Limits:
+    """The limits of one application.
+
+    ``clock`` gives the time in seconds since 1970; days are days of UTC.
+    """
+
+    def __init__(self, settings: ApiSettings, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._windows = FixedWindowRateLimiter(MemoryStorage())
+        self._rate = RateLimitItemPerMinute(settings.rate_limit_events_per_minute)
+        self._failures = RateLimitItemPerMinute(settings.rate_limit_failures_per_minute)
+        quota = settings.quota_events_per_day
+        self._quota = None if quota is None else RateLimitItemPerDay(quota)
+
+    async def charge(self, caller: Caller, events: int) -> Mapping[str, str]:
+        """Count a request with so many events; gives the headers of its answer.
+
+        A request is taken whole while anything is left, so that one larger than what is left is not
+        refused for ever.
+
+        Raises:
+            ApiError: 429 when the key has used its minute up, 402 when the project has its day.
+        """
+        key = caller.key_id
+        if not await self._windows.test(self._rate, key):
+            headers = await self._headers(key)
+            raise ApiError(
+                429,
+                "RATE_LIMITED",
+                f"This key may send {self._rate.amount} events a minute; wait as long as Retry-After says.",
+                headers={**headers, "Retry-After": headers["RateLimit-Reset"]},
+            )
+        await self._charge_quota(caller.project, events)
+        await self._windows.hit(self._rate, key, cost=events)
+        return await self._headers(key)
+
+    async def check_stranger(self, address: str) -> None:
+        """Before anything is read for a caller who is not known yet.
+
+        Raises:
+            ApiError: 429 for an address with too many failures.
+        """
+        if not await self._windows.test(self._failures, network_of(address)):
+            reset = await self._reset(self._failures, network_of(address))
+            raise ApiError(
+                429,
+                "TOO_MANY_FAILURES",
+                "Too many requests from this address had no valid key; correct the key, then wait.",
+                headers={"Retry-After": str(reset)},
+            )
+
+    async def count_failure(self, address: str) -> None:
+        """An address sent no valid key."""
+        await self._windows.hit(self._failures, network_of(address))
+
+    async def _charge_quota(self, project: str, events: int) -> None:
+        if self._quota is None:
+            return
+        day = str(int(self._clock() // DAY_S))
+        if not await self._windows.test(self._quota, project, day):
+            raise ApiError(
+                402,
+                "QUOTA_SPENT",
+                f"The project may send {self._quota.amount} events a day, and has; raise "
+                "LOOPIN_QUOTA_EVENTS_PER_DAY, or send the rest tomorrow.",
+            )
+        await self._windows.hit(self._quota, project, day, cost=events)
+
+    async def _headers(self, key: str) -> Mapping[str, str]:
+        stats = await self._windows.get_window_stats(self._rate, key)
+        return {
+            "RateLimit-Limit": str(self._rate.amount),
+            "RateLimit-Remaining": str(max(0, stats.remaining)),
+            "RateLimit-Reset": str(await self._reset(self._rate, key)),
+        }
+
+    async def _reset(self, item: RateLimitItemPerMinute, key: str) -> int:
+        """Whole seconds until the window ends, at least 1."""
+        stats = await self._windows.get_window_stats(item, key)
+        return max(1, ceil(stats.reset_time - self._clock()))
+
+
+def network_of(address: str) -> str:
+    """Whom an address stands for: an IPv6 client has a whole /64 of them."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if parsed.version == 4:
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)

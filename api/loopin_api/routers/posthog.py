@@ -1,0 +1,145 @@
+"""What PostHog's SDKs send to: their host is changed, nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from loopin_api.errors import ApiError
+from loopin_api.ingest.answers import answer, refuse_if, refuse_wholly_dropped
+from loopin_api.ingest.dialect import speaking
+from loopin_api.ingest.intake import now
+from loopin_api.ingest.posthog import Reader
+from loopin_api.ingest.posthog_body import Batch, batch_of, uncoded
+from loopin_api.openapi import COMPATIBLE, bare, failures_as, request_body
+from loopin_api.routers.batch import EventReceipt
+from loopin_api.services import Use
+
+_TYPES: Final = {401: "authentication_error", 429: "throttled_error"}
+
+
+class PostHogError(BaseModel):
+    """A refusal in PostHog's words."""
+
+    type: str = Field(description="Kind of error.")
+    code: str = Field(description="Stable lower_snake code for programs.")
+    detail: str = Field(description="One sentence for a person, which says what to do.")
+    attr: str | None = Field(description="Always null.")
+
+
+def _words(error: ApiError) -> dict[str, Any]:
+    kind = _TYPES.get(error.status, "server_error" if error.status >= 500 else "validation_error")
+    return {"type": kind, "code": error.code.lower(), "detail": error.message, "attr": None}
+
+
+router = APIRouter(tags=["PostHog's SDKs"], route_class=speaking(_words))
+
+
+class PostHogEvent(BaseModel):
+    """An event as PostHog's SDKs send it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    event: str = Field(description="What happened, 1 to 200 characters.")
+    distinct_id: str | int | None = Field(None, description="Who did it; may stand in the properties.")
+    uuid: str | None = Field(None, description="Identity of the event; sent twice it counts once.")
+    timestamp: str | None = Field(None, description="When it happened, ISO 8601.")
+    offset: float | None = Field(None, description="Instead: so many ms before it was received.")
+    properties: dict[str, Any] = Field(default_factory=dict, description="The event's properties.")
+
+
+class PostHogBatch(BaseModel):
+    """Events of a project. A list of events, and one event, are taken as well."""
+
+    model_config = ConfigDict(extra="allow")
+
+    api_key: str | None = Field(None, description="The project's write key; may stand in an event.")
+    batch: list[PostHogEvent] = Field(max_length=1000, description="1 to 1,000 events.")
+    sent_at: str | None = Field(None, description="The client's clock as it sends this, ISO 8601.")
+    historical_migration: bool = Field(False, description="True: the clock's error is not taken off.")
+
+
+class PostHogAnswer(BaseModel):
+    """The broker has acknowledged every event that is not reported otherwise."""
+
+    status: Literal[1] = Field(description="Always 1.")
+    receipts: list[EventReceipt] = Field(description="One for each event, in order.")
+
+
+_PATHS: Final = {
+    "/batch": "PostHog: events of a server",
+    "/capture": "PostHog: an event",
+    "/e": "PostHog: events of a browser",
+    "/i/v0/e": "PostHog: events of a browser, by its newer path",
+}
+_EXAMPLE: Final = {
+    "api_key": "lk_write",
+    "batch": [
+        {
+            "event": "ticket_purchased",
+            "distinct_id": "user-17",
+            "uuid": "01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a10",
+            "timestamp": "2026-01-15T10:30:00Z",
+            "properties": {"amount": 500.0, "currency": "INR"},
+        }
+    ],
+    "sent_at": "2026-01-15T10:30:01Z",
+}
+_ANSWER: Final = {
+    "status": 1,
+    "receipts": [
+        {"uuid": "01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a10", "result": "ok", "reason": None, "code": None}
+    ],
+}
+
+
+async def post_events(request: Request, use: Use) -> Response:
+    """Answers once the broker has acknowledged the events; authenticated by the write key in the body.
+
+    Understood are a batch, a list and a single event; Content-Encoding gzip, deflate, br and zstd;
+    `compression=gzip-js` and `base64`; and `data=` forms. A refused event costs the others nothing. Where one
+    was not acknowledged, the answer is 503: sent again, no event counts twice.
+    """
+    intake = use.intake
+    caller = await intake.by_header(request)
+    async with intake.bodies.received(request) as coded:
+        form = "x-www-form-urlencoded" in request.headers.get("content-type", "")
+        text = await uncoded(coded, form, request.query_params, intake.bodies)
+        batch = batch_of(text, request.query_params)
+        caller = caller or await intake.by_key(request, batch.key)
+        headers = await intake.admit(request, caller, len(batch.events))
+        receipts = await intake.publish(batch.events, _reader(request, use, caller.project, batch).claim)
+    refuse_if(receipts, any)
+    refuse_wholly_dropped(receipts)
+    if request.query_params.get("beacon") == "1":
+        return Response(status_code=204, headers=headers)
+    return answer({"status": 1, "receipts": receipts}, headers)
+
+
+for _path, _summary in _PATHS.items():
+    router.post(
+        _path,
+        summary=_summary,
+        response_model=PostHogAnswer,
+        responses={
+            **bare("A receipt for each event", _ANSWER),
+            **failures_as(PostHogError, _words, *COMPATIBLE),
+        },
+        openapi_extra=request_body(PostHogBatch, {"batch": _EXAMPLE}),
+    )(post_events)
+
+
+def _reader(request: Request, use: Use, project: str, batch: Batch) -> Reader:
+    client = use.intake.connection(request)
+    if request.query_params.get("ip") == "0":
+        client = client._replace(address=None)
+    return Reader(
+        project=project,
+        key=batch.key or "",
+        client=client,
+        now_ms=now(),
+        sent_at=batch.sent_at,
+        skewed=not batch.historical,
+    )

@@ -1,0 +1,120 @@
+"""What PostHog's SDKs ask for beside: no feature flags and no remote settings, in valid documents."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from loopin_api.openapi import bare, failures
+
+router = APIRouter(tags=["PostHog's SDKs"])
+
+
+Token = Annotated[str, Path(description="The project's write key.")]
+
+
+class Flags(BaseModel):
+    """No flags."""
+
+    model_config = ConfigDict(extra="allow")
+
+    flags: dict[str, Any] = Field(description="Flags by name; always empty.")
+    featureFlags: dict[str, Any] = Field(description="Their values, as older SDKs read them; always empty.")
+    featureFlagPayloads: dict[str, Any] = Field(description="Their payloads; always empty.")
+    errorsWhileComputingFlags: bool = Field(description="Always false.")
+
+
+class RemoteConfig(BaseModel):
+    """Settings under which posthog-js does no more than capture events."""
+
+    model_config = ConfigDict(extra="allow")
+
+    supportedCompression: list[str] = Field(description="Compressions that the SDK may choose from.")
+    hasFeatureFlags: bool = Field(description="Always false: the SDK need not ask for any.")
+
+
+_FLAGS: Final[dict[str, Any]] = {
+    "flags": {},
+    "featureFlags": {},
+    "featureFlagPayloads": {},
+    "errorsWhileComputingFlags": False,
+}
+_SETTINGS: Final[dict[str, Any]] = {
+    "supportedCompression": ["gzip", "gzip-js"],
+    "hasFeatureFlags": False,
+    "autocapture_opt_out": False,
+    "autocaptureExceptions": False,
+    "analytics": {"endpoint": "/i/v0/e/"},
+    "capturePerformance": False,
+    "captureDeadClicks": False,
+    "elementsChainAsString": True,
+    "errorTracking": {"autocaptureExceptions": False, "suppressionRules": []},
+    "sessionRecording": False,
+    "heatmaps": False,
+    "surveys": False,
+    "productTours": False,
+    "conversations": False,
+    "logs": {"captureConsoleLogs": False},
+    "defaultIdentifiedOnly": True,
+    "siteApps": [],
+}
+_DECIDED: Final[dict[str, Any]] = {
+    **_FLAGS,
+    **{name: _SETTINGS[name] for name in ("supportedCompression", "sessionRecording", "surveys", "siteApps")},
+    "config": {"enable_collect_everything": True},
+    "toolbarParams": {},
+    "isAuthenticated": False,
+}
+
+
+@router.post("/flags", summary="PostHog: feature flags", responses={**bare("None", _FLAGS), **failures(500)})
+async def post_flags() -> Flags:
+    """Public. There are no flags."""
+    return Flags(**_FLAGS)
+
+
+@router.post(
+    "/decide",
+    summary="PostHog: feature flags and settings, as older SDKs ask",
+    responses={**bare("None", _DECIDED), **failures(500)},
+)
+async def post_decide() -> Flags:
+    """Public. There are no flags."""
+    return Flags(**_DECIDED)
+
+
+@router.get(
+    "/array/{token}/config",
+    summary="PostHog: settings of posthog-js",
+    responses={**bare("Nothing beside events", _SETTINGS), **failures(422, 500)},
+)
+async def get_config(token: Token) -> RemoteConfig:
+    """Public. The same for every key, known or not."""
+    return RemoteConfig(**_SETTINGS)
+
+
+@router.get(
+    "/array/{token}/config.js",
+    summary="PostHog: settings of posthog-js, as a script",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Sets them",
+            "content": {"text/javascript": {"schema": {"type": "string"}, "example": "(function(){})();"}},
+        },
+        **failures(422, 500),
+    },
+)
+async def get_config_script(token: Token) -> Response:
+    """Public. The same for every key, known or not."""
+    return Response(_script(token), media_type="text/javascript")
+
+
+def _script(token: str) -> str:
+    """The settings where posthog-js looks for them. ``json.dumps`` leaves only ASCII, hence no line ends."""
+    name, settings = json.dumps(token), json.dumps({**_SETTINGS, "token": token})
+    place = "window._POSTHOG_REMOTE_CONFIG"
+    return f"(function(){{{place}={place}||{{}};{place}[{name}]={{config:{settings},siteApps:[]}};}})();"

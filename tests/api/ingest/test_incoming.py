@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loopin_api.errors import ApiError
+from loopin_api.ingest.incoming import MAX_EVENTS, as_text, elements, is_array, name_of, plain, sound
+from loopin_schemas import encode
+
+
+@given(st.text(st.characters(categories=["L", "Cs", "P", "So"], include_characters="\\u\"'ud8"), max_size=30))
+def test_half_characters_are_replaced_and_nothing_else_is(text: str) -> None:
+    """Python's own reader takes them as they are, and its own codec says what half a character is."""
+    repaired = msgspec.json.decode(sound(json.dumps([text]).encode()))
+    assert repaired == [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")]
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "\\\\ud83d\\ude00", "plain", '\\"\\ud83d\\ude00'])
+def test_a_sound_body_is_left_alone(text: str) -> None:
+    body = json.dumps([text]).encode()
+    assert sound(body) is body
+
+
+def test_elements_are_found_up_to_the_limit() -> None:
+    assert [bytes(item) for item in elements(b' [1, {"a": [2]} ,"x"] ')] == [b"1", b'{"a": [2]}', b'"x"']
+    assert elements(b"[]") == []
+    assert len(elements(encode([1] * MAX_EVENTS))) == MAX_EVENTS
+    with pytest.raises(ApiError) as refused:
+        elements(encode([1] * (MAX_EVENTS + 1)))
+    assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1,", b"[1,]", b"[NaN]", b"[" * 100_000])
+def test_what_is_no_array_is_refused(body: bytes) -> None:
+    with pytest.raises(ApiError) as refused:
+        elements(body)
+    assert refused.value.status == 400
+
+
+def test_an_array_is_known_by_its_beginning() -> None:
+    assert is_array(b" \n[1]")
+    assert not is_array(b'{"a": []}')
+    assert not is_array(b"")
+
+
+@pytest.mark.parametrize(
+    ("given_", "text"),
+    [
+        ("a", "a"),
+        (17, "17"),
+        (17.0, "17"),
+        (1.5, None),
+        (True, None),
+        (None, None),
+        ([], None),
+        (10**400, None),
+    ],
+)
+def test_ids_are_text_or_whole_numbers(given_: object, text: str | None) -> None:
+    assert as_text(given_) == text
+
+
+def test_what_is_beside_the_point_is_nothing() -> None:
+    assert plain(msgspec.Raw(b'"' + b"x" * 2000 + b'"')) is None
+    assert plain(msgspec.Raw(b"[1]")) is None
+    assert plain(msgspec.Raw(b"1e999")) is None
+    assert plain(msgspec.Raw(b"1.5")) == 1.5
+    assert name_of(msgspec.Raw(b'{"uuid": "u", "messageId": "m"}')) == "u"
+    assert name_of(msgspec.Raw(b'{"messageId": "m"}')) == "m"
+    assert name_of(msgspec.Raw(b"7")) is None

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import msgspec
+import pytest
+
+from loopin_api.settings import ApiSettings
+from loopin_sinks.store import Store
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Bearer, Broker
+
+PATH = "/api/analytics/events/batch"
+KEY = {"Authorization": "Bearer lk_write"}
+ONE = {"event": "click", "distinct_id": "user-1", "uuid": "01946A2C-5C0E-7C3A-9B7E-0D6F2F6B7A10"}
+Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
+
+
+@pytest.fixture
+def store(untouched_store: Store) -> Store:
+    return untouched_store
+
+
+async def test_an_event_arrives_as_it_was_sent(client: httpx.AsyncClient, broker: Broker) -> None:
+    now = time.time_ns() // 1_000_000
+    event = {
+        **ONE,
+        "timestamp": now - 5000,
+        "queued_at": now - 4000,
+        "session_id": "s-1",
+        "properties": {"a": [1, {"b": None}], "email": "a@example.com"},
+        "source": "middleware",
+        "parent_uuid": "01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a11",
+    }
+    response = await client.post(PATH, json={"events": [event], "sent_at": now}, headers=KEY)
+    assert response.json()["data"] == {
+        "receipts": [{"uuid": ONE["uuid"].lower(), "result": "ok", "reason": None, "code": None}]
+    }
+    ((key, value),) = broker.records
+    assert key == b"shop:user-1"
+    assert json.loads(value) == {
+        **event,
+        "uuid": ONE["uuid"].lower(),
+        "project": "shop",
+        "sent_at": now,
+        "properties": {"a": [1, {"b": None}], "email": "[email]"},
+    }
+
+
+async def test_each_event_has_its_receipt_in_order(client: httpx.AsyncClient, broker: Broker) -> None:
+    events = [
+        ONE,
+        {"event": "click"},
+        {**ONE, "timestamp": "yesterday"},
+        {**ONE, "timestamp": "1990-01-01"},
+        {**ONE, "source": "elsewhere"},
+        {"event": "ticket_purchased", "distinct_id": "user-2"},
+        {**ONE, "queued_at": 10**18},
+        {"event": "click", "distinct_id": "user-3"},
+    ]
+    response = await client.post(PATH, json={"events": events, "sent_at": "1999-01-01"}, headers=KEY)
+    receipts = response.json()["data"]["receipts"]
+    assert [(receipt["result"], receipt["code"]) for receipt in receipts] == [
+        ("warning", "sent_at_ignored"),
+        ("drop", "missing_field"),
+        ("drop", "timestamp_invalid"),
+        ("drop", "timestamp_out_of_range"),
+        ("drop", "wrong_value"),
+        ("warning", "sent_at_ignored"),
+        ("drop", "timestamp_invalid"),
+        ("warning", "sent_at_ignored"),
+    ]
+    assert "amount:missing" in receipts[5]["reason"]
+    assert receipts[2]["uuid"] == ONE["uuid"]
+    assert receipts[1]["uuid"] is None
+    assert [event.uuid for event in broker.events] == [receipts[place]["uuid"] for place in (0, 5, 7)]
+
+
+async def test_another_project_than_the_keys_is_not_the_clients_to_name(
+    client: httpx.AsyncClient, broker: Broker
+) -> None:
+    await client.post(PATH, json={"events": [{**ONE, "project": "rival", "_origin": "x:0:0"}]}, headers=KEY)
+    assert [(event.project, event.origin) for event in broker.events] == [("shop", None)]
+
+
+async def test_a_page_may_send_its_key_in_the_body(client: httpx.AsyncClient, broker: Broker) -> None:
+    body = json.dumps({"events": [ONE], "api_key": "lk_write"})
+    headers = {"Content-Type": "text/plain", "User-Agent": "Mozilla/5.0"}
+    assert (await client.post(PATH, content=body, headers=headers)).status_code == 200
+    properties = msgspec.json.decode(broker.events[0].properties)
+    assert properties == {"$ip": "127.0.0.1", "$raw_user_agent": "Mozilla/5.0"}
+
+
+async def test_a_token_may_send_and_needs_the_scope(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused
+) -> None:
+    body = {"events": [ONE]}
+    assert (await client.post(PATH, json=body, headers=bearer("ingest"))).status_code == 200
+    refused(await client.post(PATH, json=body, headers=bearer("read")), 403, "INSUFFICIENT_SCOPE")
+    refused(await client.post(PATH, json=body), 401, "UNAUTHENTICATED")
+
+
+async def test_a_thousand_events_are_a_batch_and_one_more_is_none(
+    client: httpx.AsyncClient, broker: Broker, refused: Refused
+) -> None:
+    many = [{**ONE, "uuid": None}] * 1000
+    body = gzip.compress(json.dumps({"events": many}).encode())
+    headers = {**KEY, "Content-Encoding": "gzip"}
+    response = await client.post(PATH, content=body, headers=headers)
+    assert response.headers["RateLimit-Remaining"] == str(600_000 - 1000)
+    assert len(response.json()["data"]["receipts"]) == len(broker.events) == 1000
+    assert len({event.uuid for event in broker.events}) == 1000
+    refused(await client.post(PATH, json={"events": [*many, ONE]}, headers=KEY), 413, "TOO_MANY_EVENTS")
+
+
+async def test_an_empty_batch_is_no_fault(client: httpx.AsyncClient) -> None:
+    response = await client.post(PATH, json={"events": []}, headers=KEY)
+    assert response.json()["data"] == {"receipts": []}
+
+
+async def test_some_to_be_sent_again_are_named(
+    client: httpx.AsyncClient, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The queue has room for the first only."""
+    publish, taken = broker.publish_record, []
+
+    def first_only(key: bytes | None, value: bytes, done: Any) -> None:
+        broker.answer = "full" if taken else "acknowledge"
+        taken.append(key)
+        publish(key, value, done)
+
+    monkeypatch.setattr(broker, "publish_record", first_only)
+    response = await client.post(PATH, json={"events": [ONE, ONE, {}]}, headers=KEY)
+    assert response.status_code == 200
+    assert int(response.headers["Retry-After"]) > 0
+    results = [receipt["result"] for receipt in response.json()["data"]["receipts"]]
+    assert results == ["ok", "retry", "drop"]
+
+
+async def test_all_to_be_sent_again_is_503(
+    client: httpx.AsyncClient, broker: Broker, settings: ApiSettings, refused: Refused
+) -> None:
+    settings.publish_timeout_s = 0.05
+    broker.answer = "silence"
+    response = await client.post(PATH, json={"events": [ONE, ONE]}, headers=KEY)
+    refused(response, 503, "NOT_ACKNOWLEDGED")
+    assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_the_limits_answer_in_the_envelope(
+    client: httpx.AsyncClient, app: Any, settings: ApiSettings, refused: Refused
+) -> None:
+    bodies = app.state.services.intake.bodies
+    bodies._free = 10
+    response = await client.post(PATH, json={"events": [ONE]}, headers=KEY)
+    refused(response, 503, "BUSY")
+    assert bodies._free == 10
+    bodies._free = 1 << 20
+    assert (await client.post(PATH, json={"events": [ONE]}, headers=KEY)).status_code == 200
+    assert bodies._free == 1 << 20
+
+
+async def test_strangers_are_not_listened_to_for_ever(client: httpx.AsyncClient, refused: Refused) -> None:
+    for _ in range(300):
+        await client.post(PATH, json={"events": [], "api_key": "lk_wrong"})
+    response = await client.post(PATH, json={"events": [ONE], "api_key": "lk_write"})
+    refused(response, 429, "TOO_MANY_FAILURES")
+    assert (await client.post(PATH, json={"events": [ONE]}, headers=KEY)).status_code == 200

@@ -1,0 +1,340 @@
+"""The shapes that PostHog's clients have sent over the years; the SDKs themselves are in tests/e2e."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import time
+import uuid
+import zlib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import pytest
+from fastapi import FastAPI
+
+from loopin_sinks.store import Store
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Broker
+
+KEY = "lk_write"
+PATHS = ("/batch/", "/capture/", "/e/", "/i/v0/e/", "/batch", "/e")
+ONE = {"event": "My Event", "distinct_id": "user-1", "properties": {"a": 1}}
+
+
+@pytest.fixture
+def store(untouched_store: Store) -> Store:
+    return untouched_store
+
+
+def kept(broker: Broker) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(event.properties) for event in broker.events]
+
+
+def as_form(body: Any) -> str:
+    return "data=" + quote(base64.b64encode(json.dumps(body).encode()))
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+PLAIN = {"Content-Type": "text/plain"}
+IN_PROPERTIES = {**ONE, "properties": {"a": 1, "token": KEY}}
+
+SHAPES: dict[str, tuple[str, Any, dict[str, str]]] = {
+    "batch": ("/batch/", json.dumps({"api_key": KEY, "batch": [ONE]}), {}),
+    "one event": ("/capture/", json.dumps({"api_key": KEY, **ONE}), {}),
+    "a token beside the event": ("/e/", json.dumps({"token": KEY, **ONE}), {}),
+    "a dollar token": ("/e/", json.dumps({"$token": KEY, **ONE}), {}),
+    "a list": ("/e/", json.dumps([IN_PROPERTIES]), {}),
+    "a list, keyed by the query": (f"/e/?token={KEY}", json.dumps([ONE]), {}),
+    "a batch keyed by its event": ("/i/v0/e/", json.dumps({"batch": [IN_PROPERTIES]}), {}),
+    "gzip": (
+        "/batch/",
+        gzip.compress(json.dumps({"api_key": KEY, "batch": [ONE]}).encode()),
+        {"Content-Encoding": "gzip"},
+    ),
+    "deflate": (
+        "/batch/",
+        zlib.compress(json.dumps({"api_key": KEY, "batch": [ONE]}).encode()),
+        {"Content-Encoding": "deflate"},
+    ),
+    "gzip-js": ("/e/?compression=gzip-js", gzip.compress(json.dumps([IN_PROPERTIES]).encode()), PLAIN),
+    "gzip by its first bytes": ("/e/", gzip.compress(json.dumps([IN_PROPERTIES]).encode()), PLAIN),
+    "a beacon's form": ("/e/?compression=base64", as_form([IN_PROPERTIES]), FORM),
+    "a form without saying so": ("/e/", as_form(IN_PROPERTIES), FORM),
+    "a form of plain JSON": ("/e/", "data=" + quote(json.dumps(IN_PROPERTIES)), FORM),
+    "bare base64": ("/e/?compression=base64", base64.b64encode(json.dumps(IN_PROPERTIES).encode()), PLAIN),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+async def test_each_shape_is_one_event(client: httpx.AsyncClient, broker: Broker, shape: str) -> None:
+    path, body, headers = SHAPES[shape]
+    response = await client.post(path, content=body, headers=headers)
+    assert (response.status_code, response.json()["status"]) == (200, 1), response.text
+    (event,) = broker.events
+    assert (event.project, event.event, event.distinct_id) == ("shop", "My Event", "user-1")
+    assert kept(broker) == [{"a": 1}]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_every_path_takes_events(client: httpx.AsyncClient, broker: Broker, path: str) -> None:
+    response = await client.post(path, json={"api_key": KEY, "batch": [ONE, ONE]})
+    assert [receipt["result"] for receipt in response.json()["receipts"]] == ["ok", "ok"]
+    assert len(broker.events) == 2
+
+
+async def test_what_stands_beside_the_properties_goes_among_them(
+    client: httpx.AsyncClient, broker: Broker
+) -> None:
+    event = {
+        "event": "$identify",
+        "$set": {"plan": "pro", "a": 1},
+        "$set_once": {"first": 1},
+        "properties": {"distinct_id": 17, "$set": {"a": 2}},
+    }
+    await client.post("/e/", json={"api_key": KEY, **event})
+    (found,) = broker.events
+    assert found.distinct_id == "17"
+    assert kept(broker)[0]["$set"] == {"plan": "pro", "a": 2}
+    assert kept(broker)[0]["$set_once"] == {"first": 1}
+
+
+async def test_times_are_left_to_the_stream_to_correct(client: httpx.AsyncClient, broker: Broker) -> None:
+    now = time.time_ns() // 1_000_000
+    timed = {**ONE, "timestamp": now - 60_000}
+    await client.post("/batch/", json={"api_key": KEY, "batch": [timed], "sent_at": "2026-01-15T10:00:00Z"})
+    await client.post(
+        "/batch/", json={"api_key": KEY, "batch": [timed], "sent_at": now, "historical_migration": True}
+    )
+    await client.post(
+        "/batch/",
+        json={"api_key": KEY, "batch": [{**timed, "properties": {"$ignore_sent_at": True}}], "sent_at": now},
+    )
+    await client.post(f"/e/?_={now}", json={"api_key": KEY, **timed})
+    await client.post("/e/", json=[{**timed, "token": KEY, "sent_at": now}])
+    assert [event.sent_at for event in broker.events] == ["2026-01-15T10:00:00Z", None, None, str(now), now]
+    assert {event.timestamp for event in broker.events} == {now - 60_000}
+
+
+async def test_an_offset_counts_back_from_the_arrival(client: httpx.AsyncClient, broker: Broker) -> None:
+    before = time.time_ns() // 1_000_000
+    await client.post("/e/", json={"api_key": KEY, **ONE, "offset": 5000, "sent_at": "2020-01-01T00:00:00Z"})
+    (event,) = broker.events
+    assert event.sent_at is None
+    assert isinstance(event.timestamp, int)
+    assert before <= event.timestamp + 5000 <= time.time_ns() // 1_000_000
+
+
+async def test_impossible_times_cost_no_event(client: httpx.AsyncClient, broker: Broker) -> None:
+    odd = [{**ONE, "timestamp": given} for given in ("yesterday", {"a": 1}, True)]
+    response = await client.post("/batch/", json={"api_key": KEY, "batch": odd, "sent_at": "never"})
+    assert {receipt["code"] for receipt in response.json()["receipts"]} == {"timestamp_invalid"}
+    assert [event.timestamp for event in broker.events] == [None] * 3
+
+
+async def test_an_id_that_is_no_uuid_still_counts_once(client: httpx.AsyncClient, broker: Broker) -> None:
+    for _ in range(2):
+        response = await client.post("/e/", json={"api_key": KEY, **ONE, "uuid": "order-17"})
+        assert response.json()["receipts"][0]["code"] == "uuid_invalid"
+    first, second = broker.events
+    assert first.uuid == second.uuid
+    assert uuid.UUID(str(first.uuid)).version == 5
+
+
+async def test_valid_events_beside_invalid_ones_are_kept(client: httpx.AsyncClient, broker: Broker) -> None:
+    batch = [
+        ONE,
+        {"event": "nobody"},
+        7,
+        {"distinct_id": "user-1"},
+        {**ONE, "event": ["x"]},
+        {**ONE, "properties": []},
+        {**ONE, "distinct_id": "null"},
+        {**ONE, "api_key": "lk_other"},
+        {**ONE, "properties": {"text": "x" * 40_000}},
+        {**ONE, "distinct_id": "user-2"},
+    ]
+    response = await client.post("/batch/", json={"api_key": KEY, "batch": batch})
+    receipts = response.json()["receipts"]
+    assert [receipt["result"] for receipt in receipts] == ["ok", *["drop"] * 8, "ok"]
+    assert [receipt["code"] for receipt in receipts[1:-1]] == [
+        *("missing_field", "wrong_type", "missing_field", "wrong_type", "wrong_type"),
+        *("distinct_id_forbidden", "other_project", "properties_too_large"),
+    ]
+    assert [event.distinct_id for event in broker.events] == ["user-1", "user-2"]
+
+
+async def test_a_request_without_a_valid_event_is_refused(client: httpx.AsyncClient) -> None:
+    response = await client.post("/e/", json={"api_key": KEY, "event": "nobody"})
+    assert response.status_code == 400
+    assert response.json() == {
+        "type": "validation_error",
+        "code": "no_valid_event",
+        "detail": "The field distinct_id is missing; add it.",
+        "attr": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "body", [{"batch": [ONE]}, {"api_key": "lk_wrong", "batch": [ONE]}, {"api_key": 7, **ONE}]
+)
+async def test_without_a_valid_key_nothing_is_taken(
+    client: httpx.AsyncClient, broker: Broker, body: Any
+) -> None:
+    response = await client.post("/batch/", json=body)
+    assert (response.status_code, response.json()["type"]) == (401, "authentication_error")
+    assert not broker.records
+
+
+async def test_a_key_that_may_only_read_sends_nothing(client: httpx.AsyncClient, broker: Broker) -> None:
+    response = await client.post("/e/", json={"api_key": "lk_personal", **ONE})
+    assert response.status_code == 403
+    assert not broker.records
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"{", {}, 400),
+        (b"", {}, 400),
+        (b"data=%%%", FORM, 400),
+        (b'{"batch": 7}', {}, 400),
+        (gzip.compress(b"{}")[:10], {"Content-Encoding": "gzip"}, 400),
+        (b"{}", {"Content-Encoding": "lzw"}, 415),
+        (b"[" + b"7," * 1000 + b"7]", {}, 413),
+        (gzip.compress(b" " * (21 << 20)), {"Content-Encoding": "gzip"}, 413),
+    ],
+)
+async def test_bodies_that_nobody_can_read_are_refused_for_good(
+    client: httpx.AsyncClient, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    response = await client.post(f"/e/?token={KEY}", content=content, headers=headers)
+    assert response.status_code == status, response.text
+    assert set(response.json()) == {"type", "code", "detail", "attr"}
+
+
+async def test_an_unknown_compression_is_refused(client: httpx.AsyncClient) -> None:
+    assert (await client.post(f"/e/?token={KEY}&compression=lz64", content=b"x")).status_code == 415
+
+
+@pytest.mark.parametrize("answer", ["refuse", "full"])
+async def test_what_was_not_acknowledged_is_to_be_sent_again(
+    client: httpx.AsyncClient, broker: Broker, answer: str
+) -> None:
+    broker.answer = answer
+    response = await client.post("/batch/", json={"api_key": KEY, "batch": [ONE, {"event": "nobody"}]})
+    assert (response.status_code, response.json()["code"]) == (503, "not_acknowledged")
+    assert int(response.headers["Retry-After"]) > 0
+    broker.answer = "acknowledge"
+    # The broker is known to be away: nobody waits for it, and nothing is published.
+    published = len(broker.records)
+    again = await client.post("/batch/", json={"api_key": KEY, "batch": [ONE]})
+    assert (again.status_code, again.json()["code"]) == (503, "broker_away")
+    assert int(again.headers["Retry-After"]) > 0
+    assert len(broker.records) == published
+
+
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11)", "Origin": "https://shop.example"}
+
+
+async def test_a_browsers_address_and_agent_are_noted_unless_it_says_otherwise(
+    client: httpx.AsyncClient, broker: Broker
+) -> None:
+    await client.post("/e/", json={"api_key": KEY, **ONE}, headers=BROWSER)
+    await client.post("/e/?ip=0", json={"api_key": KEY, **ONE}, headers=BROWSER)
+    await client.post("/batch/", json={"api_key": KEY, **ONE})
+    assert kept(broker) == [
+        {"a": 1, "$ip": "127.0.0.1", "$raw_user_agent": BROWSER["User-Agent"]},
+        {"a": 1, "$raw_user_agent": BROWSER["User-Agent"]},
+        {"a": 1},
+    ]
+
+
+async def test_a_beacon_needs_no_answer(client: httpx.AsyncClient) -> None:
+    response = await client.post("/e/?beacon=1", json={"api_key": KEY, **ONE})
+    assert (response.status_code, response.content) == (204, b"")
+
+
+async def test_personal_data_and_private_text_stay_here(client: httpx.AsyncClient, broker: Broker) -> None:
+    sent = {
+        "event": "message_sent",
+        "distinct_id": "user-1",
+        "properties": {"text": "I love it", "to": "a@example.com"},
+    }
+    await client.post("/e/", json={"api_key": KEY, **sent})
+    (properties,) = kept(broker)
+    assert (properties["$text_length"], properties["to"]) == (9, "[email]")
+    assert properties["$sentiment"] > 0.5
+    assert b"love" not in broker.records[0][1]
+
+
+V1 = {"Authorization": f"Bearer {KEY}", "PostHog-Sdk-Info": "posthog-python/7.1", "PostHog-Request-Id": "r-1"}
+NAMED = {**ONE, "uuid": "01946A2C-5C0E-7C3A-9B7E-0D6F2F6B7A10"}
+
+
+async def test_version_1_answers_for_each_event(client: httpx.AsyncClient, broker: Broker) -> None:
+    batch = [
+        {**NAMED, "session_id": "s-1", "options": {"process_person_profile": False}},
+        {**ONE, "uuid": "order-17"},
+        {"event": "nobody", "uuid": "u-3"},
+        {**ONE, "uuid": NAMED["uuid"], "event": ""},
+    ]
+    response = await client.post(
+        "/i/v1/analytics/events",
+        json={"batch": batch},
+        headers={**V1, "PostHog-Request-Timestamp": "2026-01-15T10:30:00Z"},
+    )
+    assert response.headers["PostHog-Request-Id"] == "r-1"
+    results = response.json()["results"]
+    assert {name: result["result"] for name, result in results.items()} == {
+        NAMED["uuid"]: "drop",
+        "order-17": "warning",
+        "u-3": "drop",
+    }
+    assert results["u-3"]["details"].startswith("The field distinct_id")
+    assert kept(broker)[0] == {
+        "a": 1,
+        "$process_person_profile": False,
+        "$session_id": "s-1",
+        "$lib": "posthog-python",
+        "$lib_version": "7.1",
+    }
+
+
+async def test_version_1_names_what_is_to_be_sent_again(client: httpx.AsyncClient, broker: Broker) -> None:
+    broker.answer = "refuse"
+    body = {"batch": [NAMED, {"event": "nobody", "uuid": "u-2"}]}
+    response = await client.post("/i/v1/analytics/events", json=body, headers=V1)
+    assert response.status_code == 200
+    assert response.json()["results"][NAMED["uuid"]]["result"] == "retry"
+    assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("answer", ["refuse", "full"])
+async def test_version_1_without_any_acknowledgement_is_unavailable(
+    client: httpx.AsyncClient, broker: Broker, answer: str
+) -> None:
+    broker.answer = answer
+    response = await client.post("/i/v1/analytics/events", json={"batch": [NAMED]}, headers=V1)
+    assert response.status_code == 503
+    assert set(response.json()) == {"error", "error_description"}
+
+
+async def test_there_are_no_flags_and_no_settings(client: httpx.AsyncClient, app: FastAPI) -> None:
+    for path in ("/flags/?v=2", "/decide/?v=3"):
+        answer = (await client.post(path, json={"token": KEY, "distinct_id": "u"})).json()
+        assert answer["featureFlags"] == answer["flags"] == {}
+    settings = (await client.get(f"/array/{KEY}/config")).json()
+    assert (settings["hasFeatureFlags"], settings["sessionRecording"]) == (False, False)
+
+
+async def test_the_settings_script_is_safe_with_any_token(client: httpx.AsyncClient) -> None:
+    token = '"];alert(1);["\u2028'
+    response = await client.get(f"/array/{quote(token)}/config.js")
+    assert response.headers["content-type"].startswith("text/javascript")
+    assert response.text.count(json.dumps(token)) == 2
+    assert "alert" not in response.text.replace(json.dumps(token), "")

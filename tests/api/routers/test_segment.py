@@ -1,0 +1,251 @@
+"""Segment's and RudderStack's messages; the SDKs themselves are in tests/e2e."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import msgspec
+import pytest
+
+from loopin_schemas import Event
+from loopin_sinks.store import Store
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Broker
+
+
+@pytest.fixture
+def store(untouched_store: Store) -> Store:
+    return untouched_store
+
+
+def basic(name: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:".encode()).decode()}
+
+
+KEY = basic("lk_write")
+TRACK = {"type": "track", "userId": "user-1", "event": "My Event", "properties": {"a": 1}}
+CONTEXT = {
+    "ip": "203.0.113.9",
+    "userAgent": "Mozilla/5.0",
+    "locale": "en-GB",
+    "timezone": "Europe/London",
+    "campaign": {"name": "summer", "source": "mail", "medium": "email", "term": "t", "content": "c", "id": 7},
+    "page": {
+        "url": "https://example.com/?a=1",
+        "path": "/",
+        "referrer": "https://example.org/",
+        "title": "Home",
+    },
+    "library": {"name": "analytics.js", "version": "2"},
+    "os": {"name": "iOS", "version": "17"},
+    "device": {"id": "d-1", "manufacturer": "Apple", "model": "x", "name": "phone"},
+    "screen": {"width": 1, "height": 2},
+    "location": {"country": "India", "city": "Mumbai"},
+    "sessionId": 1700000000,
+    "traits": {"plan": "pro"},
+    "own": {"x": 1},
+    "network": None,
+}
+FROM_CONTEXT = {
+    "$ip": "203.0.113.9",
+    "$raw_user_agent": "Mozilla/5.0",
+    "$locale": "en-GB",
+    "$timezone": "Europe/London",
+    "utm_campaign": "summer",
+    "utm_source": "mail",
+    "utm_medium": "email",
+    "utm_term": "t",
+    "utm_content": "c",
+    "$current_url": "https://example.com/?a=1",
+    "$pathname": "/",
+    "$referrer": "https://example.org/",
+    "title": "Home",
+    "$lib": "analytics.js",
+    "$lib_version": "2",
+    "$os": "iOS",
+    "$os_version": "17",
+    "$device_id": "d-1",
+    "$device_manufacturer": "Apple",
+    "$device_model": "x",
+    "$device_name": "phone",
+    "$screen_width": 1,
+    "$screen_height": 2,
+    "country": "India",
+    "city": "Mumbai",
+    "$session_id": 1700000000,
+    "$context": {"campaign": {"id": 7}, "own": {"x": 1}, "network": None},
+}
+
+
+async def taken(
+    client: httpx.AsyncClient, broker: Broker, path: str, message: Any
+) -> tuple[Event, dict[str, Any]]:
+    """The one event that a message becomes, and its properties."""
+    response = await client.post(path, json=message, headers=KEY)
+    assert (response.status_code, response.json()["success"]) == (200, True), response.text
+    (event,) = broker.events
+    return event, msgspec.json.decode(event.properties)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "name", "properties"),
+    [
+        ("track", {"event": "My Event", "properties": {"a": 1}}, "My Event", {"a": 1}),
+        (
+            "track",
+            {"event": "Order Completed", "properties": {"order_id": 1, "total": 20.0, "currency": "INR"}},
+            "ticket_purchased",
+            {"order_id": 1, "amount": 20.0, "currency": "INR"},
+        ),
+        ("identify", {"traits": {"plan": "pro"}}, "$identify", {"$set": {"plan": "pro"}}),
+        (
+            "page",
+            {
+                "name": "Home",
+                "category": "c",
+                "properties": {"url": "u", "path": "/p", "referrer": "r", "title": "t"},
+            },
+            "$pageview",
+            {
+                "$current_url": "u",
+                "$pathname": "/p",
+                "$referrer": "r",
+                "title": "t",
+                "name": "Home",
+                "category": "c",
+            },
+        ),
+        ("screen", {"name": "Start", "properties": {"b": 2}}, "$screen", {"$screen_name": "Start", "b": 2}),
+        (
+            "group",
+            {"groupId": "acme", "traits": {"size": 3}},
+            "$groupidentify",
+            {"$group_type": "group", "$group_key": "acme", "$group_set": {"size": 3}},
+        ),
+        ("alias", {"previousId": "before"}, "$create_alias", {"alias": "before"}),
+    ],
+)
+@pytest.mark.parametrize("form", ["path", "short path", "batch"])
+async def test_each_kind_becomes_our_event(
+    client: httpx.AsyncClient,
+    broker: Broker,
+    form: str,
+    kind: str,
+    said: dict[str, Any],
+    name: str,
+    properties: dict[str, Any],
+) -> None:
+    message = {**said, "userId": "user-1"}
+    if form == "batch":
+        event, found = await taken(client, broker, "/v1/batch", {"batch": [{**message, "type": kind}]})
+    else:
+        event, found = await taken(client, broker, f"/v1/{kind if form == 'path' else kind[0]}", message)
+    assert (event.event, event.distinct_id, event.source) == (name, "user-1", "sdk")
+    assert found == properties
+
+
+async def test_the_context_becomes_properties(client: httpx.AsyncClient, broker: Broker) -> None:
+    event, found = await taken(client, broker, "/v1/track", {**TRACK, "context": CONTEXT})
+    assert found == {"a": 1, **FROM_CONTEXT}
+    assert event.session_id == "1700000000"
+
+
+async def test_somebody_identified_is_linked_to_who_it_was(client: httpx.AsyncClient, broker: Broker) -> None:
+    message = {
+        "userId": 17,
+        "anonymousId": "anon",
+        "traits": {"a": 1},
+        "context": {"traits": {"a": 0, "b": 2}},
+    }
+    event, found = await taken(client, broker, "/v1/identify", message)
+    assert (event.event, event.distinct_id) == ("$identify", "17")
+    assert (found["$set"], found["$anon_distinct_id"]) == ({"a": 1, "b": 2}, "anon")
+
+
+async def test_the_traits_of_somebody_anonymous_identify_nobody(
+    client: httpx.AsyncClient, broker: Broker
+) -> None:
+    event, found = await taken(client, broker, "/v1/identify", {"anonymousId": "anon", "traits": {"a": 1}})
+    assert (event.event, event.distinct_id, found) == ("$set", "anon", {"$set": {"a": 1}})
+
+
+async def test_message_ids_make_a_message_count_once(client: httpx.AsyncClient, broker: Broker) -> None:
+    named = str(uuid.uuid4())
+    for message_id in (named.upper(), "node-next-17", "node-next-17", "node-next-18"):
+        response = await client.post("/v1/track", json={**TRACK, "messageId": message_id}, headers=KEY)
+        assert response.json()["receipts"][0]["result"] == "ok"
+    first, second, third, fourth = broker.events
+    assert first.uuid == named
+    assert second.uuid == third.uuid != fourth.uuid
+    assert msgspec.json.decode(second.properties)["$message_id"] == "node-next-17"
+
+
+async def test_times_are_left_to_the_stream_to_correct(client: httpx.AsyncClient, broker: Broker) -> None:
+    timed = {**TRACK, "timestamp": "2026-01-15T10:00:00Z", "originalTimestamp": "2026-01-15T09:00:00Z"}
+    await client.post("/v1/batch", json={"batch": [timed], "sentAt": "2026-01-15T10:30:00Z"}, headers=KEY)
+    await client.post("/v1/track", json={**TRACK, "sentAt": "2026-01-15T10:30:00Z"}, headers=KEY)
+    first, second = broker.events
+    assert first.timestamp == 1768467600000
+    assert first.sent_at == second.sent_at == "2026-01-15T10:30:00Z"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}])
+async def test_the_key_may_stand_in_the_body(
+    client: httpx.AsyncClient, broker: Broker, headers: dict[str, str]
+) -> None:
+    body = json.dumps({"writeKey": "lk_write", "batch": [TRACK]})
+    assert (await client.post("/v1/b", content=body, headers=headers)).status_code == 200
+    zipped = gzip.compress(body.encode())
+    more = {**headers, "Content-Encoding": "gzip"}
+    assert (await client.post("/v1/batch/", content=zipped, headers=more)).status_code == 200
+    assert len(broker.events) == 2
+
+
+@pytest.mark.parametrize("headers", [basic("lk_wrong"), {"Authorization": "Basic %%%"}, {}, basic("")])
+async def test_without_a_valid_key_nothing_is_taken(
+    client: httpx.AsyncClient, broker: Broker, headers: dict[str, str]
+) -> None:
+    response = await client.post("/v1/batch", json={"batch": [TRACK]}, headers=headers)
+    assert response.status_code == 401
+    assert set(response.json()) == {"code", "message"}
+    assert not broker.records
+
+
+async def test_valid_messages_beside_invalid_ones_are_kept(client: httpx.AsyncClient, broker: Broker) -> None:
+    batch = [
+        TRACK,
+        {**TRACK, "type": "unheard of"},
+        {"type": "track", "event": "x"},
+        {"type": "track", "userId": "u"},
+        {"type": "group", "userId": "u"},
+        {"type": "alias", "userId": "u"},
+        {**TRACK, "properties": 7},
+        {**TRACK, "properties": {"text": "x" * 33_000}, "messageId": "m-7"},
+        {**TRACK, "userId": "user-2"},
+    ]
+    receipts = (await client.post("/v1/batch", json={"batch": batch}, headers=KEY)).json()["receipts"]
+    assert [receipt["result"] for receipt in receipts] == ["ok", *["drop"] * 7, "ok"]
+    assert (receipts[7]["uuid"], receipts[7]["code"]) == ("m-7", "too_large")
+    assert [event.distinct_id for event in broker.events] == ["user-1", "user-2"]
+
+
+async def test_refusals_are_in_segments_words(client: httpx.AsyncClient) -> None:
+    nothing = await client.post("/v1/track", json={"userId": "u"}, headers=KEY)
+    assert (nothing.status_code, nothing.json()["code"]) == (400, "no_valid_event")
+    large = await client.post("/v1/batch", content=b" " * 512_001, headers=KEY)
+    assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
+
+
+async def test_what_was_not_acknowledged_is_to_be_sent_again(
+    client: httpx.AsyncClient, broker: Broker
+) -> None:
+    broker.answer = "refuse"
+    response = await client.post("/v1/batch", json={"batch": [TRACK]}, headers=KEY)
+    assert (response.status_code, response.json()["code"]) == (503, "not_acknowledged")
+    assert int(response.headers["Retry-After"]) > 0
