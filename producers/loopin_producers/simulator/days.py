@@ -23,7 +23,6 @@ from loopin_producers.simulator.world import World
 
 _MOST_ACTIONS = 12
 _PAUSE_MS = 1_800_000
-_MOST_VISITORS_A_DAY = 3
 
 
 def lines(world: World, queue: TimeQueue, truth: Truth, end_ms: int | None) -> Iterator[bytes]:
@@ -55,7 +54,7 @@ def users(world: World, day: int, truth: Truth) -> None:
         user = world.population.user(index)
         if index >= before:
             _note_user(world, user, truth)
-        if day % (BLOCK_DAYS // 2) == 0 or (day == -1):
+        if index >= before or day % (BLOCK_DAYS // 2) == 0:
             _note_trips(world, user, day, truth)
         if day <= user.churn_day + 1:
             _user_day(world, user, day)
@@ -71,7 +70,11 @@ def organisers(world: World, day: int, truth: Truth) -> None:
                 _bring_out(world, item, dice)
                 truth.note("events", event_truth(item))
             else:
-                properties = {"content_type": item.content_type, "object_id": item.id, "author_id": item.author.id}
+                properties = {
+                    "content_type": item.content_type,
+                    "object_id": item.id,
+                    "author_id": item.author.id,
+                }
                 write(item.created_ms, "content_created", item.author.id, properties, dice)
 
 
@@ -80,7 +83,10 @@ SOURCES: tuple[Callable[[World, int, Truth], None], ...] = (users, organisers, v
 
 def _user_day(world: World, user: User, day: int) -> None:
     if day < user.signup_day:
-        if user.signup_day - day <= _MOST_VISITORS_A_DAY and world.chance.unit(f"looks/{user.index}/{day}") < 0.4:
+        if (
+            user.signup_day - day <= LOOKS_AROUND_DAYS
+            and world.chance.unit(f"looks/{user.index}/{day}") < 0.4
+        ):
             _look_around(world, user, day)
         return
     life = world.life
@@ -91,7 +97,7 @@ def _user_day(world: World, user: User, day: int) -> None:
         world.chance.unit(f"visits/{user.index}/{day}") > 1.0 - math.exp(-rate) or life.away(user, day)
     ):
         if user.deletes and day == int(user.churn_day):
-            _delete(world, user, day)
+            _delete(world, user)
         return
     dice = world.chance.dice(f"day/{user.index}/{day}")
     city = world.atlas.cities[life.city(user, day)]
@@ -104,7 +110,7 @@ def _user_day(world: World, user: User, day: int) -> None:
         _act(visit)
         free_ms = visit.at_ms + _PAUSE_MS
     if user.deletes and day == int(user.churn_day):
-        _delete(world, user, day)
+        _delete(world, user)
 
 
 def _hours(dice: Dice, user: User) -> float:
@@ -128,7 +134,7 @@ def _arrive(visit: Visit, first: bool) -> None:
 
 def _act(visit: Visit) -> None:
     dice, tastes = visit.dice, visit.user.persona.tastes
-    number = 1 + int(dice.wait(visit.user.persona.actions * visit.engagement))
+    number = 1 + round(visit.user.persona.actions * visit.engagement * dice.between(0.4, 1.6))
     for _ in range(min(number, _MOST_ACTIONS)):
         dice.weighted(ACTIONS, tastes)(visit)
         if dice.happens(0.35):
@@ -147,7 +153,7 @@ def _look_around(world: World, user: User, day: int) -> None:
         visit.page(dice.pick(("/", "/events", "/about", "/pricing")), visit.anonymous_id)
 
 
-def _delete(world: World, user: User, day: int) -> None:
+def _delete(world: World, user: User) -> None:
     dice = world.chance.dice(f"deletes/{user.index}")
     world.scribe.write(user.churn_ms - 1, "account_deleted", user.id, {}, dice)
 

@@ -100,7 +100,7 @@ class Life:
         first = block * BLOCK_DAYS
         weeks = tuple(dice.spread(0.3) for _ in range(9))
         holiday = slump = None
-        if dice.happens(0.15):
+        if dice.happens(0.2):
             length = dice.whole(7, 21)
             begins = first + dice.whole(0, BLOCK_DAYS - length)
             holiday = (begins, begins + length - 1)

@@ -13,7 +13,11 @@ from loopin_producers.simulator.world import World
 VISITORS_A_USER = 0.12
 SURGE = 6
 USERS_A_BOT = 250
-_COMPONENTS = (("web-1", "cpu_usage", 0.35), ("worker-1", "queue_length", 40.0), ("database-1", "query_ms", 12.0))
+_COMPONENTS = (
+    ("web-1", "cpu_usage", 0.35),
+    ("worker-1", "queue_length", 40.0),
+    ("database-1", "query_ms", 12.0),
+)
 _PATHS = ("/", "/events", "/communities", "/about", "/pricing", "/feed")
 _REFERRERS = ("https://search.example/", "https://social.example/", "")
 

@@ -73,9 +73,7 @@ T = TypeVar("T", PlatformEvent, Post)
 class Organisers:
     """All organisers of a world."""
 
-    def __init__(
-        self, parameters: Parameters, chance: Chance, population: Population, atlas: Atlas
-    ) -> None:
+    def __init__(self, parameters: Parameters, chance: Chance, population: Population, atlas: Atlas) -> None:
         self._start_ms = parameters.start_ms
         self._chance = chance
         self._population = population
@@ -90,11 +88,14 @@ class Organisers:
         """What an organiser brings out on a day (UTC)."""
         first_ms = self._start_ms + day * DAY_MS
         week = self.week(organiser, day // 7)
-        for item in (*week.events, *week.posts):
+        items: tuple[PlatformEvent | Post, ...] = (*week.events, *week.posts)
+        for item in items:
             if first_ms <= item.created_ms < first_ms + DAY_MS:
                 yield item
 
-    def event_for(self, dice: Dice, day: int, at_ms: int, city: City, interests: Sequence[int]) -> PlatformEvent | None:
+    def event_for(
+        self, dice: Dice, day: int, at_ms: int, city: City, interests: Sequence[int]
+    ) -> PlatformEvent | None:
         """An event that somebody comes upon: of some that are open, the one that suits best."""
 
         def suits(event: PlatformEvent) -> float:
@@ -123,7 +124,10 @@ class Organisers:
         host = self._population.user(organiser * ORGANISER_EVERY)
         dice = self._chance.dice(f"organiser/{organiser}/{week}")
         name = f"{organiser:05d}-{week + WEEKS_BACK:03d}"
-        events = [self._event(dice, host, f"event-{name}{n}", week) for n in range(dice.weighted((0, 1, 2), _NUMBERS))]
+        events = [
+            self._event(dice, host, f"event-{name}{n}", week)
+            for n in range(dice.weighted((0, 1, 2), _NUMBERS))
+        ]
         posts = [self._post(dice, host, f"post-{name}{n}", week) for n in range(dice.whole(0, 3))]
         return Week(
             tuple(event for event in events if self._there(host, event)),
@@ -167,4 +171,3 @@ class Organisers:
 
     def _moment(self, dice: Dice, week: int) -> int:
         return self._start_ms + week * 7 * DAY_MS + int(dice.random() * 7 * DAY_MS)
-

@@ -17,12 +17,14 @@ ORGANISER_EVERY = 40
 CATEGORIES = ("music", "sport", "food", "technology", "art", "outdoors", "books", "games")
 
 KEPT_USERS = 65_536
-"""Users whose traits are kept in memory (about 1 KB each); those of a greater world are computed again daily."""
+"""Users whose traits are kept in memory (1 KB each); a greater world's are computed again each day."""
+
+LOOKS_AROUND_DAYS = 3
+"""For how long users look at pages before they sign up."""
 
 _THERE_FROM_THE_START = 0.7
 _MEAN_TENURE_DAYS = 120
 _LEAST_STAY_DAYS = 10
-_LOOKS_AROUND_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,11 @@ class User:
     verified_day: int | None
 
     def engagement(self, day: float) -> float:
-        """What is left of the user's engagement, 0.14 to 1, but for slumps."""
+        """What is left of the user's engagement, 0.18 to 1, but for slumps."""
         left = self.churn_day - day
         if left >= self.decline_days or self.decline_days == 0:
             return 1.0
-        return 0.14 + 0.86 * math.pow(max(left, 0.0) / self.decline_days, 1.4)
+        return 0.18 + 0.82 * math.pow(max(left, 0.0) / self.decline_days, 1.4)
 
 
 class Population:
@@ -78,7 +80,7 @@ class Population:
 
     def seen(self, day: int) -> int:
         """How many may be met on a day: those who look around before they sign up among them."""
-        return self.signed_up(day + _LOOKS_AROUND_DAYS)
+        return self.signed_up(day + LOOKS_AROUND_DAYS)
 
     def _make(self, index: int) -> User:
         dice = self._chance.dice(f"user/{index}")
@@ -89,7 +91,7 @@ class Population:
         signup_day = self._signup_day(index, dice)
         risk = persona.leaving * math.exp(-0.5 * satisfaction) / 30
         churn_day = max(signup_day, 0) + _LEAST_STAY_DAYS + dice.wait(1 / risk)
-        declines = dice.happens(0.87)
+        declines = dice.happens(0.86)
         decline_days = dice.between(45, 80)
         devices = tuple(dice.pick(DEVICES) for _ in range(dice.whole(1, 2)))
         first = dice.whole(0, len(CATEGORIES) - 1)

@@ -1,7 +1,7 @@
 """Writes events down as the lines that travel through a run.
 
-A line is ``time TAB distinct_id TAB event TAB truth``: 13 digits of epoch ms, the wire form of the event, and the
-truth about its text or nothing. Lines sort by time as bytes do.
+A line is ``time TAB distinct_id TAB event TAB truth``: 13 digits of epoch ms, the wire form of the event,
+and the truth about its text or nothing. Lines sort by time as bytes do.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from loopin_producers.simulator.dice import Dice
-from loopin_producers.simulator.moods import MoodTruth, Text
 from msgspec import Raw
 
+from loopin_producers.simulator.dice import Dice
+from loopin_producers.simulator.moods import MoodTruth, Text
 from loopin_schemas import Event, encode
 
 _VARIANT_AND_VERSION = 7 << 76 | 2 << 62

@@ -18,8 +18,8 @@ _READ_BYTES = 1 << 14
 class TimeQueue:
     """Takes lines of any time, gives them back by day, sorted.
 
-    Lines beyond ``kept_lines`` go to temporary files in sorted runs, one file a day; a day's runs are merged when it
-    is asked for.
+    Lines beyond ``kept_lines`` go to temporary files in sorted runs, one file a day; a day's runs are merged
+    when it is asked for.
     """
 
     def __init__(self, kept_lines: int = KEPT_LINES) -> None:
@@ -70,7 +70,7 @@ class _Day:
 
     def spill(self) -> None:
         if self._file is None:
-            self._file = TemporaryFile()
+            self._file = TemporaryFile()  # noqa: SIM115 (it is closed with the day)
         begin = self._file.seek(0, 2)
         self._file.writelines(sorted(self.lines))
         self._runs.append((begin, self._file.tell()))
@@ -100,4 +100,3 @@ class _Day:
         if self._file is not None:
             self._file.close()
             self._file = None
-

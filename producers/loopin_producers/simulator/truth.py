@@ -59,7 +59,9 @@ class TruthFiles:
             opened = {name: (folder / f"{name}.ndjson").open("wb") for name in STREAMS}
             self._files = {name: self._stack.enter_context(file) for name, file in opened.items()}
             self._document("parameters", parameters)
-            self._document("experiment", {"name": EXPERIMENT, "variants": VARIANTS, "purchase_factor": EFFECT})
+            self._document(
+                "experiment", {"name": EXPERIMENT, "variants": VARIANTS, "purchase_factor": EFFECT}
+            )
         except OSError as error:
             reason = f"Make {folder} a folder that can be written, for the truth: {error.strerror}."
             raise SimulationError("truth_unwritable", reason) from error

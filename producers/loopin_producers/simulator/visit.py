@@ -61,9 +61,7 @@ class Visit:
             )
         self.at_ms += 1000 + int(self.dice.wait(22_000))
 
-    def later(
-        self, at_ms: int, name: str, properties: Mapping[str, Any], text: Text | None = None
-    ) -> None:
+    def later(self, at_ms: int, name: str, properties: Mapping[str, Any], text: Text | None = None) -> None:
         """What comes of it outside the visit; nothing, if the user has left by then."""
         if at_ms < self.user.churn_ms:
             self.world.scribe.write(at_ms, name, self.user.id, properties, self.dice, None, text)

@@ -1,5 +1,6 @@
-"""What a visit is made of. A new kind of action is one file and one line here, with its place in the tastes of
-``personas``.
+"""What a visit is made of.
+
+A new kind of action is one file and one line here, with its weight in each persona's tastes.
 """
 
 from __future__ import annotations

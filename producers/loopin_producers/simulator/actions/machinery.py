@@ -27,7 +27,12 @@ def requests(visit: Visit) -> None:
     request = {"route": route, "method": method, "status": status, "duration_ms": duration_ms}
     visit.event("api_request", request)
     if failed:
-        logged = {"level": "error", "message": f"{route} answered {status}", "url": SITE + route, "method": method}
+        logged = {
+            "level": "error",
+            "message": f"{route} answered {status}",
+            "url": SITE + route,
+            "method": method,
+        }
         visit.event("error_logged", logged)
 
 
@@ -37,5 +42,8 @@ def accidents(visit: Visit) -> None:
     if visit.device.device_type != "desktop" and dice.happens(0.006):
         visit.event("app_crashed", {"os": visit.device.os})
     if dice.happens(0.008):
-        fault = {"type": dice.pick(("TypeError", "NetworkError", "RangeError")), "value": "undefined is not an object"}
+        fault = {
+            "type": dice.pick(("TypeError", "NetworkError", "RangeError")),
+            "value": "undefined is not an object",
+        }
         visit.event("$exception", {"$exception_list": [fault], "$exception_level": "error"})

@@ -22,9 +22,9 @@ def search(visit: Visit) -> None:
     ]
     for properties in shown:
         visit.event("search_result_shown", properties)
-    for post, properties in zip(found, shown, strict=True):
+    for post, properties, chance in zip(found, shown, _CLICKED, strict=False):
         fond = 2.0 if post.category in visit.user.interests else 1.0
-        if dice.happens(_CLICKED[properties["position"]] * fond):
+        if dice.happens(chance * fond):
             visit.event("search_result_clicked", properties)
             read_post(visit, post)
             return
