@@ -10,6 +10,7 @@ from loopin_producers.simulator.errors import SimulationError
 from loopin_producers.simulator.outputs import STDOUT, FileOutput, KafkaOutput, Output, opened
 from loopin_producers.simulator.pace import Pace
 from loopin_producers.simulator.parameters import DAY_MS, Parameters
+from loopin_producers.simulator.scribe import Written
 from loopin_producers.simulator.simulation import Progress, Simulation, Summary, load_progress, resumed
 from loopin_producers.simulator.truth import NoTruth, Truth, TruthFiles
 
@@ -28,6 +29,7 @@ __all__ = [
     "Summary",
     "Truth",
     "TruthFiles",
+    "Written",
     "load_progress",
     "opened",
     "resumed",

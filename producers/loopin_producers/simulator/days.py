@@ -15,7 +15,7 @@ from loopin_producers.simulator.life import BLOCK_DAYS
 from loopin_producers.simulator.machines import bots, components, visitors
 from loopin_producers.simulator.organisers import WEEKS_BACK, PlatformEvent
 from loopin_producers.simulator.parameters import DAY_MS, HOUR_MS
-from loopin_producers.simulator.population import CATEGORIES, User
+from loopin_producers.simulator.population import CATEGORIES, LOOKS_AROUND_DAYS, User
 from loopin_producers.simulator.time_queue import TimeQueue
 from loopin_producers.simulator.truth import Truth, event_truth, user_truth
 from loopin_producers.simulator.visit import Visit

@@ -54,11 +54,11 @@ class User:
     verified_day: int | None
 
     def engagement(self, day: float) -> float:
-        """What is left of the user's engagement, 0.18 to 1, but for slumps."""
+        """What is left of the user's engagement, 0.2 to 1, but for slumps."""
         left = self.churn_day - day
         if left >= self.decline_days or self.decline_days == 0:
             return 1.0
-        return 0.18 + 0.82 * math.pow(max(left, 0.0) / self.decline_days, 1.4)
+        return 0.2 + 0.8 * math.pow(max(left, 0.0) / self.decline_days, 1.4)
 
 
 class Population:
@@ -91,7 +91,7 @@ class Population:
         signup_day = self._signup_day(index, dice)
         risk = persona.leaving * math.exp(-0.5 * satisfaction) / 30
         churn_day = max(signup_day, 0) + _LEAST_STAY_DAYS + dice.wait(1 / risk)
-        declines = dice.happens(0.86)
+        declines = dice.happens(0.83)
         decline_days = dice.between(45, 80)
         devices = tuple(dice.pick(DEVICES) for _ in range(dice.whole(1, 2)))
         first = dice.whole(0, len(CATEGORIES) - 1)
