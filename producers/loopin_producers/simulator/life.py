@@ -15,7 +15,7 @@ from loopin_producers.simulator.population import User
 BLOCK_DAYS = 60
 """Plans are made for blocks of so many days and lie within them."""
 
-_KEPT_PLANS = 131_072
+KEPT_PLANS = 131_072
 _PEAK_DAY_OF_YEAR = 15
 
 
@@ -59,7 +59,7 @@ class Life:
         self._start = parameters.start
         self._chance = chance
         self._atlas = atlas
-        self._plans = lru_cache(_KEPT_PLANS)(self._make)
+        self._plans = lru_cache(KEPT_PLANS)(self._make)
         self._season = lru_cache(16)(self._season_of)
 
     def plans(self, user: User, day: int) -> Plans:

@@ -16,7 +16,7 @@ from loopin_producers.simulator.population import CATEGORIES, ORGANISER_EVERY, P
 WEEKS_BACK = 4
 """Events are held three weeks after they were announced at the latest, and posts are read for two weeks."""
 
-_KEPT_WEEKS = 16_384
+KEPT_WEEKS = 16_384
 _PRICES = (150, 250, 400, 600, 900, 1500)
 _CAPACITIES = (6, 10, 15, 25, 40, 80)
 _NUMBERS = cumulated((0.35, 0.45, 0.20))
@@ -78,7 +78,7 @@ class Organisers:
         self._chance = chance
         self._population = population
         self._atlas = atlas
-        self.week = lru_cache(_KEPT_WEEKS)(self._make)
+        self.week = lru_cache(KEPT_WEEKS)(self._make)
 
     def number(self, day: int) -> int:
         """How many organisers have signed up by the end of a day."""

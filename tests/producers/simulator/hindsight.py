@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -82,7 +82,7 @@ def histories(bodies: Iterable[bytes], start_ms: int) -> dict[str, History]:
     cutoff_ms = start_ms + CUTOFF_DAY * DAY_MS
     kept: dict[str, History] = defaultdict(History)
     for body in bodies:
-        event = json.loads(body)
+        event = msgspec.json.decode(body)
         if event["timestamp"] < cutoff_ms and event["event"] not in SYSTEM:
             kept[event["distinct_id"]].add(event, (cutoff_ms - 1 - event["timestamp"]) // DAY_MS)
     return kept
