@@ -15,7 +15,7 @@ from loopin_producers.simulator.life import BLOCK_DAYS
 from loopin_producers.simulator.machines import bots, components, visitors
 from loopin_producers.simulator.organisers import WEEKS_BACK, PlatformEvent
 from loopin_producers.simulator.parameters import DAY_MS, HOUR_MS
-from loopin_producers.simulator.population import CATEGORIES, LOOKS_AROUND_DAYS, User
+from loopin_producers.simulator.population import CATEGORIES, LOOKS_AROUND_DAYS, User, user_id
 from loopin_producers.simulator.time_queue import TimeQueue
 from loopin_producers.simulator.truth import Truth, event_truth, user_truth
 from loopin_producers.simulator.visit import Visit
@@ -178,7 +178,7 @@ def _bring_out(world: World, event: PlatformEvent, dice: Dice) -> None:
 
 def _note_user(world: World, user: User, truth: Truth) -> None:
     city = world.atlas.cities[user.home]
-    friends = [world.population.user(index).id for index, _ in world.population.friends(user.index)]
+    friends = [user_id(index) for index, _ in world.population.friends(user.index)]
     truth.note("users", user_truth(user, city.zone, city.name, friends))
 
 

@@ -61,6 +61,11 @@ class User:
         return 0.2 + 0.8 * math.pow(max(left, 0.0) / self.decline_days, 1.4)
 
 
+def user_id(index: int) -> str:
+    """The distinct_id of a user."""
+    return f"user-{index:06d}"
+
+
 class Population:
     """All users of a world."""
 
@@ -91,13 +96,13 @@ class Population:
         signup_day = self._signup_day(index, dice)
         risk = persona.leaving * math.exp(-0.5 * satisfaction) / 30
         churn_day = max(signup_day, 0) + _LEAST_STAY_DAYS + dice.wait(1 / risk)
-        declines = dice.happens(0.83)
+        declines = dice.happens(0.85)
         decline_days = dice.between(45, 80)
         devices = tuple(dice.pick(DEVICES) for _ in range(dice.whole(1, 2)))
         first = dice.whole(0, len(CATEGORIES) - 1)
         return User(
             index=index,
-            id=f"user-{index:06d}",
+            id=user_id(index),
             persona=persona,
             visits=persona.visits / 7 * dice.spread(0.45),
             satisfaction=satisfaction,

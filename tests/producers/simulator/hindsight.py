@@ -111,10 +111,11 @@ def judge(known: Mapping[str, History], truth: Iterable[Mapping[str, Any]], star
 def _cross_validated(rows: NDArray[np.float64], labels: NDArray[np.bool_]) -> float:
     model = HistGradientBoostingClassifier(
         max_iter=150,
-        learning_rate=0.05,
-        max_leaf_nodes=8,
-        min_samples_leaf=20,
-        l2_regularization=1.0,
+        learning_rate=0.04,
+        max_leaf_nodes=5,
+        max_features=0.3,
+        min_samples_leaf=25,
+        l2_regularization=5.0,
         random_state=0,
     )
     folds = StratifiedKFold(5, shuffle=True, random_state=0)

@@ -21,7 +21,7 @@ def test_churners_can_be_told_with_hindsight_and_not_by_recency_alone(
 ) -> None:
     # Visitors, bots and machines are no users, and nobody depends on them.
     monkeypatch.setattr(days, "SOURCES", (users, organisers))
-    world, queue, notes = parameters(users=2_000, days=120, seed=1), TimeQueue(), Notes()
+    world, queue, notes = parameters(users=3_500, days=120, seed=1), TimeQueue(), Notes()
     made = lines(make_world(world, queue.push), queue, notes, world.start_ms + CUTOFF_DAY * DAY_MS)
     known = histories((read_line(line).body for line in made), world.start_ms)
     with threadpool_limits(1):

@@ -42,7 +42,8 @@ def write(path: Path, folder: Path, *, world: Parameters = WORLD) -> Summary:
 
 def test_a_file_holds_every_event_and_the_truth_lies_beside_it(tmp_path: Path) -> None:
     done = write(tmp_path / "events.ndjson.gz", tmp_path / "truth")
-    events = [json.loads(line) for line in gzip.open(tmp_path / "events.ndjson.gz")]
+    packed = (tmp_path / "events.ndjson.gz").read_bytes()
+    events = [json.loads(line) for line in gzip.decompress(packed).splitlines()]
     assert done.published == len(events) == len(raw_lines(WORLD, DAYS))
     assert (done.complete, done.problem, done.unacknowledged, done.skipped) == (True, None, 0, 0)
     assert done.reached_ms == events[-1]["timestamp"]

@@ -16,7 +16,7 @@ SYSTEM = {"api_request", "error_logged"}
 def test_nobody_does_anything_after_they_left(made: Made) -> None:
     users = made.users()
     gone = [user for user in users.values() if user["churn"] < made.end_ms]
-    assert len(gone) > 50
+    assert len(gone) > 30
     for event in made.events:
         if user := users.get(event["distinct_id"]):
             assert event["timestamp"] < user["churn"]

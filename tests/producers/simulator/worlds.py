@@ -72,7 +72,10 @@ def raw_lines(of: Parameters, days: int, *, kept_lines: int = 50_000) -> list[by
     """The lines of so many days."""
     queue = TimeQueue(kept_lines)
     world = make_world(of, queue.push)
-    return list(lines(world, queue, Notes(), of.start_ms + days * DAY_MS))
+    try:
+        return list(lines(world, queue, Notes(), of.start_ms + days * DAY_MS))
+    finally:
+        queue.close()
 
 
 def live_through(of: Parameters) -> Made:
