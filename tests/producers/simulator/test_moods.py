@@ -26,7 +26,7 @@ def test_reviews_are_felt_as_they_were_meant_but_for_the_ambiguous() -> None:
     words = set()
     for mood in ("positive", "neutral", "negative"):
         for _ in range(1_500):
-            text = moods.review(mood, dice)  # type: ignore[arg-type]  # one of the three
+            text = moods.review(mood, dice)
             assert text.mood == mood
             words.add(text.words)
             right[text.ambiguous].append(felt(text.words) == mood)
@@ -39,7 +39,7 @@ def test_reviews_are_felt_as_they_were_meant_but_for_the_ambiguous() -> None:
 def test_short_texts_are_felt_as_they_were_meant() -> None:
     dice = Chance("test", 1).dice("short")
     for write in (moods.comment, moods.feedback):
-        texts = [write(mood, dice) for mood in ("positive", "neutral", "negative") for _ in range(300)]  # type: ignore[arg-type]
+        texts = [write(mood, dice) for mood in ("positive", "neutral", "negative") for _ in range(300)]
         assert sum(felt(text.words) == text.mood for text in texts) / len(texts) > 0.85
 
 
