@@ -18,6 +18,7 @@ from loopin_deploy.commands import dead_letters, kafka, keys, sink, state, syste
 from loopin_deploy.commands.doctor import doctor
 from loopin_deploy.commands.options import Data
 from loopin_deploy.commands.replay import replay
+from loopin_deploy.commands.simulate import simulate
 from loopin_deploy.commands.status import status
 from loopin_deploy.data_folder import holder
 from loopin_deploy.errors import DeployError, machine_fault
@@ -26,6 +27,7 @@ from loopin_deploy.screen import fail, out
 from loopin_deploy.setting_faults import setting_fault
 from loopin_producers.errors import LoopinError
 from loopin_producers.replay import ReplayError
+from loopin_producers.simulator import SimulationError
 from loopin_schemas.errors import InvalidEvent
 from loopin_sinks.migrate import MigrationError, migrate
 from loopin_sinks.store import StoreError, StoreSettings, open_store
@@ -47,6 +49,7 @@ EXPECTED = (
     LoopinError,
     MigrationError,
     ReplayError,
+    SimulationError,
     StoreError,
 )
 """Errors whose text is one sentence that says what to do."""
@@ -62,6 +65,7 @@ app.command()(system.up)
 app.command()(system.down)
 app.command()(status)
 app.command()(replay)
+app.command()(simulate)
 app.add_typer(topics.app, name="topics")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dlq")

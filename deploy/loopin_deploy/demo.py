@@ -1,12 +1,13 @@
-"""The demo: a real shop's clickstream and a week of a community's events, through the whole system."""
+"""The demo: a real shop's clickstream and a simulated community's events, through the whole system."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -14,11 +15,12 @@ import msgspec
 from loopin_deploy.api_client import ApiClient
 from loopin_deploy.errors import DeployError
 from loopin_deploy.stack import Stack
-from loopin_producers import Loopin
-from loopin_producers.community import publish_community
+from loopin_producers import DeliveryFailed, Loopin
+from loopin_producers.broken_records import broken_records
 from loopin_producers.replay import Replay, Summary, load_mapping
 from loopin_producers.replay.ecom import ecom_file, ecom_map
-from loopin_schemas.topics import ENRICH_STATE
+from loopin_producers.simulator import KafkaOutput, Parameters, Simulation, Written, resumed
+from loopin_schemas.topics import ENRICH_STATE, event_key
 from loopin_streams.kafka.marker import Counts
 from loopin_streams.kafka.progress import job_counts
 from loopin_streams.kafka.settings import KafkaSettings
@@ -27,6 +29,12 @@ from loopin_streams.kafka.topic_admin import TopicAdmin
 SHOP = "shop"
 COMMUNITY = "demo"
 RETENTION_DAYS = {SHOP: 365}
+USERS, DAYS, SEED = 60, 14, 14
+"""The community's world: it began two weeks before the first run, and each run brings it up to now."""
+
+REPEATS = 5
+"""Events that are sent a second time with the same uuid, as a client does that missed the answer."""
+
 STALL_S = 60.0
 _POLL_S = 0.2
 
@@ -90,6 +98,7 @@ class Demo:
         self._settings = KafkaSettings(kafka_bootstrap=stack.state.bootstrap)
         self._partitions: int
         self._progress_file = progress_folder / "ecom.json"
+        self._world_file = progress_folder / "world.json"
         self._on_replayed = on_replayed
         self._on_stored = on_stored
         self._stopped = False
@@ -156,13 +165,34 @@ class Demo:
         if summary.problem:
             raise DeployError("replay_ended", None, summary.problem)
         with self._client(COMMUNITY) as client:
-            now_ms = int(time.time() * 1000)
-            # Another seed makes other events: every run adds a week of its own.
-            publish_community(client, now_ms, seed=now_ms)
+            self._simulate(client, time.time_ns() // 1_000_000)
             while not self._stopped and client.flush(0.5):
                 continue
             delivered = client.stats().delivered
         return summary.published + delivered
+
+    def _simulate(self, client: Loopin, now_ms: int) -> None:
+        """Publish the community's events up to now, some of them twice, and records that are broken."""
+        start = (datetime.fromtimestamp(now_ms / 1000, UTC) - timedelta(days=DAYS)).date()
+        wanted = Parameters(project=COMMUNITY, users=USERS, days=DAYS, seed=SEED, start=start)
+        earlier = resumed(self._world_file, wanted, any_start=True)
+        output = _Remembering(client)
+        simulation = Simulation(
+            earlier.world,
+            output,
+            end_ms=now_ms,
+            skipped=earlier.acknowledged,
+            progress_file=self._world_file,
+            on_progress=lambda _: simulation.stop() if self._stopped else None,
+        )
+        if problem := simulation.run().problem:
+            raise DeployError("simulation_ended", None, problem)
+        for written in output.last:
+            client.publish_record(
+                event_key(COMMUNITY, written.distinct_id.decode()), written.body, _unnoticed
+            )
+        for _, key, value in broken_records(COMMUNITY, SEED):
+            client.publish_record(key, value, _unnoticed)
 
     def _client(self, project: str) -> Loopin:
         return Loopin(
@@ -220,6 +250,23 @@ class Demo:
                     "see the logs in the data folder.",
                 )
             await asyncio.sleep(_POLL_S)
+
+
+class _Remembering(KafkaOutput):
+    """Keeps the last events, to send them again."""
+
+    def __init__(self, client: Loopin) -> None:
+        super().__init__(client)
+        self.last: deque[Written] = deque(maxlen=REPEATS)
+
+    def send(self, number: int, written: Written) -> bool:
+        """Publish, and keep."""
+        self.last.append(written)
+        return super().send(number, written)
+
+
+def _unnoticed(failure: DeliveryFailed | None, partition: int, offset: int) -> None:
+    """The client counts deliveries; there is nothing to add."""
 
 
 def _left_out(counts: Counts) -> int:

@@ -1,4 +1,4 @@
-"""The client SDK and what is built on it: replay of files and demo data.
+"""The client SDK and what is built on it: replay of files and a simulated world.
 
 from loopin_producers import Loopin
 

@@ -380,7 +380,7 @@ class Loopin:
         return now
 
     def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
-        """Queue a record as it is, unchecked: for replays, which wait for room, and for demo data.
+        """Queue a record as it is, unchecked: for replays and simulations, which wait for room.
 
         ``done`` is called once with the failure or None, the partition and the offset, in a background
         thread. A disabled client drops the record and does not call it. The spool has no part in it.

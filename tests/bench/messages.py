@@ -14,7 +14,7 @@ import numpy as np
 from confluent_kafka import Producer
 
 from loopin_producers.channel import producer_config
-from loopin_producers.community_texts import COMMENTS, FEEDBACK, REVIEWS
+from tests.bench.texts import COMMENTS, FEEDBACK, REVIEWS
 
 PROJECT = "bench"
 SPAN_MS = 600_000

@@ -16,7 +16,7 @@ from loopin_deploy.cli import EXPECTED, app
 from tests.deploy.command_line import Loopin, run_process
 
 COMMANDS = [
-    *("demo", "up", "down", "replay", "doctor", "run", "status", "migrate", "version"),
+    *("demo", "up", "down", "replay", "simulate", "doctor", "run", "status", "migrate", "version"),
     *("keys", "keys create", "keys list", "keys revoke"),
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
     *(

@@ -9,13 +9,11 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from loopin_deploy.commands.options import Data, kafka_settings
+from loopin_deploy.commands.raw_topic import check_raw_topic
 from loopin_deploy.errors import DeployError
 from loopin_deploy.screen import err, out, printable
 from loopin_producers import Loopin
 from loopin_producers.replay import BadLine, Replay, Summary, load_mapping
-from loopin_schemas.topics import RAW
-from loopin_streams.kafka.settings import KafkaSettings
-from loopin_streams.kafka.topic_admin import TopicAdmin
 
 
 def replay(
@@ -33,7 +31,7 @@ def replay(
     if shift_to not in ("", "now"):
         raise DeployError("shift_invalid", "--shift-to", "Give --shift-to now, or leave it out.")
     settings = kafka_settings(data)
-    _check_topic(settings)
+    check_raw_topic(settings)
     with (
         Loopin(settings.kafka_bootstrap, project, topic_prefix=settings.topic_prefix) as client,
         Progress(
@@ -70,13 +68,6 @@ def replay(
     )
     if summary.problem:
         raise DeployError("replay_ended", None, summary.problem)
-
-
-def _check_topic(settings: KafkaSettings) -> None:
-    """Find out at once what the client, which waits for a broker to come back, says after minutes."""
-    if RAW.name not in TopicAdmin(settings).describe():
-        topic = settings.topic(RAW.name)
-        raise DeployError("topic_missing", topic, f"There is no topic {topic}: run `loopin topics apply`.")
 
 
 def _speed(text: str) -> float:

@@ -88,7 +88,7 @@ def demo(
     worker_port: WorkerPort = 8001,
     verbose: Annotated[bool, typer.Option(help="Show the processes' log lines.")] = False,
 ) -> None:
-    """Replay a real shop's clickstream and a community's week through the whole system, and show it."""
+    """Replay a real shop's clickstream, simulate a community, take both through the system, and show it."""
     if not once:
         with open_data_folder(data) as folder:
             _run(_demo(_plan(folder, Ports(kafka_port, api_port, worker_port)), verbose, stay=True))

@@ -52,7 +52,7 @@ def load_progress(path: Path, file_sha256: str, project: str) -> Progress | None
     return progress
 
 
-def save_progress(path: Path, progress: Progress) -> None:
+def save_progress(path: Path, progress: msgspec.Struct) -> None:
     """Replace the file in one step, so that a crash leaves the old or the new one.
 
     Raises:

@@ -6,13 +6,11 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 from uuid import UUID, uuid5
 
 from loopin_producers.client import Loopin
-from loopin_producers.errors import LoopinError, QueueFull
 from loopin_producers.replay.errors import ReplayError
 from loopin_producers.replay.formats import format_of
 from loopin_producers.replay.in_flight import InFlight
@@ -20,19 +18,15 @@ from loopin_producers.replay.mapper import MappedRow, Mapper
 from loopin_producers.replay.mapping import Mapping, default_mapping
 from loopin_producers.replay.progress import Progress, load_progress, save_progress
 from loopin_producers.replay.row import Row, Rows
+from loopin_producers.replay.sender import LAST_FLUSH_S, WAIT_S, Sender
 from loopin_producers.replay.source import sha256_of
 from loopin_schemas import InvalidEvent, encode
 from loopin_schemas.topics import event_key
 from loopin_schemas.validation import check_size
 
-MAX_IN_FLIGHT = 10_000
-"""Rows that may wait for the broker."""
-
 _NAMESPACE = UUID("b3a1c3a6-51a5-5a0b-9c64-2b4f6a0b7d11")
 _CHECKPOINT_S = 1.0
 _REPORT_S = 0.2
-_WAIT_S = 0.5
-_LAST_FLUSH_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +109,14 @@ class Replay:
         self._on_bad_line = on_bad_line
         self._now_ms = now_ms
         self._sleep = sleep
-        self._limit = min(MAX_IN_FLIGHT, client.max_queue_size)
         self._bad = 0
-        self._problem: str | None = None
         self._checkpointed = self._reported = 0.0
         self._pace_from: tuple[float, int] | None = None
         self._started = time.monotonic()
         self._digest = ""
         self._progress = Progress(file_sha256="", project=client.project, shift_ms=0)
         self._skipped = 0
-        self._in_flight = InFlight()
+        self._sender = self._sender_from(InFlight())
 
     def run(self) -> Summary:
         """Publish what is left of the file and wait for the acknowledgements.
@@ -139,12 +131,12 @@ class Replay:
         self._digest = sha256_of(self._path)
         self._progress = self._restore()
         self._skipped = self._progress.acknowledged
-        self._in_flight = InFlight(self._progress.acknowledged, self._progress.bad)
+        self._sender = self._sender_from(InFlight(self._progress.acknowledged, self._progress.bad))
         if not self._progress.complete:
             try:
                 self._publish_file()
             except BaseException:
-                self._client.flush(_LAST_FLUSH_S)
+                self._client.flush(LAST_FLUSH_S)
                 raise
             finally:
                 self._checkpoint()
@@ -153,18 +145,21 @@ class Replay:
             self._on_progress(summary)
         return summary
 
+    def _sender_from(self, in_flight: InFlight) -> Sender:
+        return Sender(self._client, in_flight, on_wait=self._tick, work="replay", sleep=self._sleep)
+
     def summary(self) -> Summary:
         """What the run has done so far."""
         return Summary(
-            published=self._in_flight.delivered,
+            published=self._sender.in_flight.delivered,
             bad=self._bad,
-            unacknowledged=self._in_flight.unacknowledged,
+            unacknowledged=self._sender.in_flight.unacknowledged,
             skipped=self._skipped,
             rows=self._progress.rows,
             shift_ms=self._progress.shift_ms,
             seconds=time.monotonic() - self._started,
             complete=self._progress.complete,
-            problem=self._problem,
+            problem=self._sender.problem,
         )
 
     def _restore(self) -> Progress:
@@ -220,10 +215,7 @@ class Replay:
                 self._tick()
             else:
                 self._progress.rows = number
-        while self._in_flight.waiting:
-            self._client.wait_for_room(1, _WAIT_S)
-            self._tick()
-        self._note_failure()
+        self._sender.finish()
 
     def _publish_row(self, row: Row, mapper: Mapper, timed: bool) -> bool:
         """Publish a row or report it; False when the broker's state ends the run."""
@@ -239,7 +231,7 @@ class Replay:
             return True
         if mapped.timestamp is not None:
             self._pace(mapped.timestamp)
-        return self._send(row.number, key, body)
+        return self._sender.send(row.number, key, body)
 
     def _record(self, number: int, mapped: MappedRow) -> tuple[bytes, bytes]:
         built = self._client.build(
@@ -259,29 +251,7 @@ class Replay:
         if self._on_bad_line is not None:
             self._on_bad_line(line)
         self._bad += 1
-        self._in_flight.add_bad(line.number)
-
-    def _send(self, number: int, key: bytes, body: bytes) -> bool:
-        self._in_flight.add(number)
-        while self._note_failure() is None:
-            if not self._client.wait_for_room(self._limit, _WAIT_S):
-                self._tick()
-                continue
-            try:
-                self._client.publish_record(key, body, partial(self._in_flight.settle, number))
-                return True
-            except QueueFull:
-                self._sleep(_WAIT_S / 10)  # others use the same client; there will be room again
-            except LoopinError as error:
-                self._problem = error.reason
-        self._in_flight.withdraw(number)
-        return False
-
-    def _note_failure(self) -> str | None:
-        failure = self._in_flight.failure
-        if failure is not None and self._problem is None:
-            self._problem = f"{failure.reason.rstrip('.')}: run the replay again to go on where it stopped."
-        return self._problem
+        self._sender.in_flight.add_bad(line.number)
 
     def _pace(self, at_ms: int) -> None:
         if math.isinf(self._speed):
@@ -292,7 +262,7 @@ class Replay:
         due = began + (at_ms - first_ms) / 1000 / self._speed
         while (left := due - time.monotonic()) > 0:
             self._tick()
-            self._sleep(min(left, _WAIT_S))
+            self._sleep(min(left, WAIT_S))
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -304,7 +274,7 @@ class Replay:
             self._on_progress(self.summary())
 
     def _checkpoint(self) -> None:
-        self._progress.acknowledged, self._progress.bad = self._in_flight.position()
+        self._progress.acknowledged, self._progress.bad = self._sender.in_flight.position()
         if self._progress_file is not None:
             save_progress(self._progress_file, self._progress)
 

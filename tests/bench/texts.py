@@ -1,4 +1,4 @@
-"""What people write in the demo's community: reviews with their rating, comments and feedback."""
+"""What people write in the benches' messages: reviews with their rating, comments and feedback."""
 
 from __future__ import annotations
 
