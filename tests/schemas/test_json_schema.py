@@ -16,6 +16,7 @@ from loopin_schemas import DeadLetter, EnrichedEvent, Event, encode
 from loopin_schemas.alert import Alert
 from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property, check_properties_types
 from loopin_schemas.dead_letter import Replayed, fingerprint
+from loopin_schemas.identity import Link, LinkRequest, Person, PersonMerge
 from loopin_schemas.json_schema import main, schema_files
 from loopin_schemas.profile import Profile, Session
 from loopin_schemas.topics import TOPICS
@@ -55,6 +56,15 @@ ALERT = Alert(
     id="a", rule="invalid_ratio", project="demo", severity="critical", message="Too many.", observed=0.5,
     threshold=0.05, labels={"reason": "not_json"}, window_start=0, raised_at=1,
 )  # fmt: skip
+REQUEST = LinkRequest(
+    id=UUID, project="demo", kind="identify", distinct_id="u1", other="anon", event_uuid=UUID, timestamp=1,
+    raw_partition=0, raw_offset=9,
+)  # fmt: skip
+PERSON = Person(distinct_ids=["u1", "anon"], identified=[0], links=[Link(UUID, 0, 1)], revision=2)
+MERGE = PersonMerge(
+    id=UUID, project="demo", kind="identify", outcome="merged", distinct_id="u1", other="anon", person="u1",
+    moved=["anon"], kept=["u1"], event_at=1, decided_at=2, revision=2, link_offset=0,
+)  # fmt: skip
 VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "events.raw": EVENT,
     "events.enriched": ENRICHED,
@@ -64,6 +74,9 @@ VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "windows": PARTIALS,
     "metrics": MERGED,
     "alerts": ALERT,
+    "identity.links": REQUEST,
+    "persons": PERSON,
+    "person.merges": MERGE,
 }
 
 
