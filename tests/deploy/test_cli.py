@@ -18,6 +18,7 @@ from tests.deploy.command_line import Loopin, run_process
 COMMANDS = [
     *("demo", "up", "down", "replay", "doctor", "run", "status", "migrate", "version"),
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
+    *("persons", "persons merges", "persons warnings", "persons show", "persons unmerge"),
     *(
         "state",
         "state rebuild",

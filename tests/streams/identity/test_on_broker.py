@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import signal
@@ -11,7 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.streams.conftest import Run
+from loopin_streams.identity.journal import (
+    ask_to_unmerge,
+    decision_on,
+    merge_of,
+    newest_merges,
+    person_of,
+)
+from tests.streams.conftest import Run, Scenario
 from tests.streams.identity.plain import Joined, Plain
 from tests.streams.installation import Installation, wait_until
 
@@ -117,4 +125,52 @@ KILLED = (
 
 @pytest.mark.parametrize("scenario", KILLED, ids=lambda at: f"{at.point}-{at.passing}")
 def test_a_kill_at_any_point_decides_everything_once(side_by_side: Run, scenario: Killed) -> None:
+    side_by_side(scenario)
+
+
+def undone(installation: Installation) -> None:
+    """A merge is undone by a worker, as the command asks it to, and found by who looks from outside."""
+
+    def event(name: str, user: str, **properties: str) -> tuple[str, bytes]:
+        body = {"project": PROJECT, "event": name, "distinct_id": user, "properties": properties}
+        return user, json.dumps(body).encode()
+
+    settings = installation.settings
+    worker = installation.start()
+    installation.publish([event("$identify", "u", **{"$anon_distinct_id": "a"})])
+    wait_until(lambda: installation.read_one("person.merges"), "the merge is journaled")
+    installation.publish([event("$create_alias", "v", alias="u"), event("$create_alias", "u", alias="b")])
+    wait_until(lambda: len(installation.read_one("person.merges")) == 3, "the others are, too")
+
+    async def go() -> None:
+        found = await newest_merges(settings, limit=10)
+        assert {(one.distinct_id, one.other) for one in found} == {("u", "a"), ("u", "b")}
+        [refused] = await newest_merges(settings, outcomes=("refused",), limit=10)
+        assert (refused.distinct_id, refused.other, refused.reason) == ("v", "u", "already_identified")
+        assert await newest_merges(settings, project="shop", limit=10) == []
+        person = await person_of(settings, PROJECT, "a")
+        assert person is not None
+        assert sorted(person.distinct_ids) == ["a", "b", "u"]
+        merge = next(one for one in found if one.other == "a")
+        assert await merge_of(settings, merge.id) == merge
+        offset = await ask_to_unmerge(settings, merge)
+        async with asyncio.timeout(60):
+            decided = await decision_on(settings, offset)
+            while decided is None:
+                await asyncio.sleep(0.05)
+                decided = await decision_on(settings, offset)
+        assert (decided.id, decided.outcome, decided.moved) == (merge.id, "unmerged", ["a"])
+        assert [one.outcome for one in await newest_merges(settings, limit=10)] == ["unmerged", "merged"]
+        alone = await person_of(settings, PROJECT, "a")
+        assert alone is not None
+        assert alone.distinct_ids == ["a"]
+        assert await person_of(settings, PROJECT, "never seen") is None
+        assert len(await newest_merges(settings, limit=1, distinct_id="b")) == 1
+
+    asyncio.run(go())
+    assert not worker.ended
+
+
+@pytest.mark.parametrize("scenario", [undone], ids=["undone"])
+def test_a_merge_is_undone(side_by_side: Run, scenario: Scenario) -> None:
     side_by_side(scenario)
