@@ -58,6 +58,11 @@ async def total_users(store: Store) -> int:
     return (await overview(store, "shop", last_days(30, datetime.now(UTC), UTC), "INR")).total_users
 
 
+async def refusals(store: Store) -> list[str]:
+    rows = await store.query("SELECT reason FROM person_merges FINAL WHERE outcome = 'refused'")
+    return [row["reason"] for row in rows]
+
+
 async def until_equal(found: Callable[[], Awaitable[object]], wanted: object, what: str) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while (last := await found()) != wanted:
@@ -85,16 +90,18 @@ async def test_the_past_of_an_anonymous_visitor_counts_for_the_user(
         await until_equal(lambda: users_of_day(store, day), (3, "persons"), "users of the day before")
 
         client.capture("$identify", "u-1", now, **{"$anon_distinct_id": "laptop"})
-        client.capture("$create_alias", "stranger", now, alias="u-1")
         await until_equal(lambda: total_users(store), 22, "users after")
+        client.capture("$create_alias", "stranger", now, alias="u-1")
         await until_equal(lambda: users_of_day(store, day), (2, "persons"), "users of the day after")
         assert await person_properties(store, "shop", "laptop") == {"plan": "pro", "referrer": "news"}
 
         [line] = run_process("persons", "merges", "--json", env=environment).out.splitlines()
         merge = json.loads(line)
         assert (merge["distinct_id"], merge["other"], merge["event_at"]) == ("u-1", "laptop", now)
+        await until_equal(lambda: refusals(store), ["already_identified"], "what was refused")
         [line] = run_process("persons", "warnings", "--json", env=environment).out.splitlines()
         assert json.loads(line)["reason"] == "already_identified"
+        assert await total_users(store) == 22
 
         undone = run_process("persons", "unmerge", merge["id"], env=environment)
         assert undone.out == "Undone: laptop is a person of its own.\n", undone
