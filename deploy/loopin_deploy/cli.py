@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from loopin_api.settings import ConfigurationError
-from loopin_deploy.commands import dead_letters, kafka, keys, sink, state, system, topics
+from loopin_deploy.commands import dead_letters, kafka, keys, persons, sink, state, system, topics
 from loopin_deploy.commands.doctor import doctor
 from loopin_deploy.commands.options import Data
 from loopin_deploy.commands.replay import replay
@@ -69,6 +69,7 @@ app.command()(simulate)
 app.add_typer(topics.app, name="topics")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dlq")
+app.add_typer(persons.app, name="persons")
 app.add_typer(state.app, name="state")
 app.add_typer(sink.app, name="sink")
 app.add_typer(kafka.app, name="kafka")

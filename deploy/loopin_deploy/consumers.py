@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from loopin_schemas.topics import ENRICHED, METRICS, RAW, WINDOWS, Topic
+from loopin_schemas.topics import (
+    ENRICHED,
+    IDENTITY_LINKS,
+    METRICS,
+    PERSON_MERGES,
+    PROFILES,
+    RAW,
+    WINDOWS,
+    Topic,
+)
 from loopin_sinks import metrics
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
@@ -23,10 +32,13 @@ class Group(NamedTuple):
 
 ENRICH: Final = Group("enrich", "enrich", RAW, "stream")
 MERGE: Final = Group("merge", "merge", WINDOWS, "stream")
+IDENTITY: Final = Group("identity", "identity", IDENTITY_LINKS, "stream")
 EVENTS: Final = Group(metrics.EVENTS, "clickhouse", ENRICHED, "sink")
 METRIC_WINDOWS: Final = Group(metrics.WINDOWS, "clickhouse-metrics", METRICS, "sink")
+PERSONS: Final = Group(metrics.PERSONS, "clickhouse-persons", PERSON_MERGES, "sink")
+USERS: Final = Group(metrics.USERS, "clickhouse-profiles", PROFILES, "sink")
 
-GROUPS: Final = (ENRICH, MERGE, EVENTS, METRIC_WINDOWS)
+GROUPS: Final = (ENRICH, MERGE, IDENTITY, EVENTS, METRIC_WINDOWS, PERSONS, USERS)
 
 
 def as_committed(group: Group, settings: KafkaSettings, logs: Logs) -> Consumption:

@@ -9,6 +9,7 @@ from loopin_schemas.alert import Alert
 from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import DeadLetter, Replayed
 from loopin_schemas.event import EnrichedEvent, Event
+from loopin_schemas.identity import LinkRequest, Person, PersonMerge
 from loopin_schemas.profile import Profile
 from loopin_schemas.window import MetricWindow, WindowPartials
 
@@ -118,6 +119,22 @@ SEEN = Topic(
     "events, because a backlog of those is judged by their own time",
     retention_bytes=64 << 20,
 )  # fmt: skip
+IDENTITY_LINKS = Topic(
+    "identity.links", "project:distinct_id", LinkRequest, "one", 30 * DAY,
+    "requests to make distinct_ids one person, or to take that back; for the identity job",
+)  # fmt: skip
+IDENTITY_STATE = Topic(
+    "identity.state", "m", None, "one", None,
+    "the identity job's marker: which requests it has decided",
+)  # fmt: skip
+PERSONS = Topic(
+    "persons", "project:distinct_id", Person, "one", None,
+    "each person of more than one distinct_id or with an identified one; the identity job restores from it",
+)  # fmt: skip
+PERSON_MERGES = Topic(
+    "person.merges", "project:merge", PersonMerge, "one", 1095 * DAY,
+    "the journal of merges, refusals and unmerges, for the sink",
+)  # fmt: skip
 
 CONFIG = Topic(
     "config", "kind:id", ConfigRecord, "one", None,
@@ -136,6 +153,10 @@ TOPICS: tuple[Topic, ...] = (
     MERGE_STATE,
     METRICS,
     ALERTS,
+    IDENTITY_LINKS,
+    IDENTITY_STATE,
+    PERSONS,
+    PERSON_MERGES,
     CONFIG,
 )
 

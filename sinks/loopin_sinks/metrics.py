@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 from prometheus_client.core import Metric
 
 from loopin_schemas.codec import decoder
+from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import STORE_METRICS
-from loopin_sinks.metric_sink import MetricSink
+from loopin_sinks.persons.profile_rows import PROFILES
+from loopin_sinks.persons.rows import PERSON_MERGES
 from loopin_sinks.repair.repairer import Repairer
 from loopin_sinks.repair.requests import MAX_PENDING
 from loopin_sinks.sink import Sink
@@ -20,6 +23,8 @@ from loopin_streams.kafka.lag import LagWatch
 
 EVENTS = TABLE
 WINDOWS = METRIC_WINDOWS
+PERSONS = PERSON_MERGES
+USERS = PROFILES
 """Names of the sinks as consumers: the tables that they write."""
 
 QUANTILES = (0.5, 0.9, 0.99)
@@ -28,7 +33,8 @@ READ = Instrument("loopin_sink_records_read", "counter", "Records consumed by th
 ROWS = Instrument(
     "loopin_sink_rows",
     "counter",
-    "Rows stored by this process: events once each, of windows the newest version at each insert.",
+    "Rows stored by this process: events and merges once each, of windows and profiles the newest version at "
+    "each insert.",
     ("table",),
 )
 UNREADABLE = Instrument(
@@ -82,33 +88,38 @@ class SinkCollector:
 
     Args:
         sink: of events.
-        metric_sink: of windows.
+        others: the sinks of other topics.
         repairer: of windows that late events belong to.
         watch: of ``sink``, as the consumer ``events``, and of the enrichment before it.
         upstream: the name of the enrichment as a consumer.
     """
 
     def __init__(
-        self, sink: Sink, metric_sink: MetricSink, repairer: Repairer, watch: LagWatch, upstream: str
+        self,
+        sink: Sink,
+        others: Sequence[LatestSink[Any, Any]],
+        repairer: Repairer,
+        watch: LagWatch,
+        upstream: str,
     ) -> None:
         self._sink = sink
-        self._metric_sink = metric_sink
+        self._others = others
         self._repairer = repairer
         self._watch = watch
         self._upstream = upstream
 
     def collect(self) -> Iterator[Metric]:
         """``SINK_METRICS`` without those of the store."""
-        sink, windows = self._sink, self._metric_sink
-        for instrument, of_events, of_windows in (
-            (READ, sink.read_records, windows.read_records),
-            (ROWS, sink.writer.stored_rows, windows.stored_rows),
-            (UNREADABLE, sink.writer.unreadable, windows.unreadable),
-        ):
-            family = instrument.counter()
-            family.add_metric([EVENTS], of_events)
-            family.add_metric([WINDOWS], of_windows)
-            yield family
+        sink = self._sink
+        read, rows, unreadable = READ.counter(), ROWS.counter(), UNREADABLE.counter()
+        read.add_metric([EVENTS], sink.read_records)
+        rows.add_metric([EVENTS], sink.writer.stored_rows)
+        unreadable.add_metric([EVENTS], sink.writer.unreadable)
+        for other in self._others:
+            read.add_metric([other.table], other.read_records)
+            rows.add_metric([other.table], other.stored_rows)
+            unreadable.add_metric([other.table], other.unreadable)
+        yield from (read, rows, unreadable)
         freshness = FRESHNESS.gauge()
         seconds = freshness_s(self._watch, self._upstream)
         if seconds is not None:

@@ -13,6 +13,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0002_events_origin",
     "0003_metric_windows",
     "0004_events_deduplication_window",
+    "0005_persons",
     "0006_enrichment",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""

@@ -173,6 +173,14 @@ class StoredTruth:
         )
         return {(str(project), grain, int(start) * 1000) for project, grain, start in rows}
 
+    async def identified(self) -> AsyncGenerator[tuple[str, str], None]:
+        """Project and distinct_id of those that an ``$identify`` was about."""
+        sql = f"SELECT DISTINCT toString(project), distinct_id FROM {TABLE} WHERE event = '$identify'"
+        async with aclosing(self._blocks(sql, {})) as blocks:
+            async for rows in blocks:
+                for project, distinct_id in rows:
+                    yield str(project), str(distinct_id)
+
     async def ask_for_repairs(self, windows: Iterable[WindowId]) -> None:
         """Have these windows recomputed from the events, once no stream will change them any more."""
         await request_repairs(self._store, {WindowRef(*window) for window in windows})

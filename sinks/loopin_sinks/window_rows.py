@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Context, Decimal
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ def retention_of(grain: Grain, event_days: int) -> int:
 
 
 def windows_to_arrow(
-    windows: Sequence[MetricWindow], retention: Callable[[str], int], stored_at_ms: int
+    windows: Collection[MetricWindow], retention: Callable[[str], int], stored_at_ms: int
 ) -> pa.Table:
     """Rows of ``WINDOWS_SCHEMA``; ``retention`` gives the days that a project's events are kept."""
     columns: tuple[Sequence[object], ...] = (

@@ -17,6 +17,7 @@ from loopin_schemas.codec import decoder, encode
 from loopin_schemas.dead_letter import MAX_BODY_BYTES, MAX_KEY_BYTES, DeadLetter, fingerprint
 from loopin_schemas.event import EnrichedEvent
 from loopin_sinks.latency import Latency
+from loopin_sinks.persons.properties import store_properties
 from loopin_sinks.repair.requests import late_windows, request_repairs
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreError
@@ -167,6 +168,8 @@ class RangeWriter:
     async def _insert(self, partition: int, rows: Sequence[Row]) -> None:
         if not rows:
             return
+        # Before the events, because those that are stored are not looked at again.
+        await store_properties(self._store, [event for _, event in rows])
         for token, part in await asyncio.to_thread(self._tables, partition, rows):
             await self._confirm(partition)
             await self._store.insert(TABLE, part, token=token)

@@ -12,7 +12,9 @@ from loopin_streams.enrich.job import EnrichOptions
 from loopin_streams.enrich.seen import HOUR_MS, LIMIT, MAX_LIMIT, WINDOW_MS
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
+from loopin_streams.state.keyed_store import KeyedStore
 from loopin_streams.state.sessions import LONGEST_MS, TIMEOUT_MS
+from loopin_streams.state.spill import keyed_store
 from loopin_text.pii import Kind
 from loopin_text.sentiment import TEXT_PROPERTIES
 
@@ -32,7 +34,8 @@ class StreamSettings(KafkaSettings):
     )
     currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")
     state_store: Literal["memory", "disk"] = Field(
-        "memory", description="where a worker keeps profiles: in memory, or in RocksDB below data_dir"
+        "memory",
+        description="where a worker keeps profiles and persons: in memory, or in RocksDB below data_dir",
     )
     state_cache_mb: int = Field(64, ge=1, description="memory for profiles on disk, MB a partition")
     seen_hours: float = Field(
@@ -91,6 +94,15 @@ class StreamSettings(KafkaSettings):
         """``seen_hours`` in milliseconds."""
         return round(self.seen_hours * HOUR_MS)
 
+    @property
+    def spill_folder(self) -> Path | None:
+        """Where state is kept on disk; None where it is in memory."""
+        return self.data_dir / "state" if self.state_store == "disk" else None
+
+    def keyed_store(self, name: str) -> KeyedStore:
+        """An empty store for the state of a job's partition, by name."""
+        return keyed_store(self.spill_folder, name, self.state_cache_mb)
+
     def enrich_options(self, partitions: int) -> EnrichOptions:
         """What the enrichment is told; ``partitions`` is how many ``events.raw`` has."""
         return EnrichOptions(
@@ -99,7 +111,7 @@ class StreamSettings(KafkaSettings):
             text_properties=self.text_properties,
             sentiment=self.ai_enabled,
             currency=self.currency,
-            spill_folder=self.data_dir / "state" if self.state_store == "disk" else None,
+            spill_folder=self.spill_folder,
             cache_mb=self.state_cache_mb,
             seen_ms=self.seen_ms,
             seen_limit=self.seen_limit,

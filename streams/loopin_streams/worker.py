@@ -12,6 +12,7 @@ import structlog
 from loopin_schemas.topics import RAW, TOPICS
 from loopin_streams.enrich.job import EnrichJob
 from loopin_streams.health import health_server
+from loopin_streams.identity.job import IdentityJob
 from loopin_streams.kafka.errors import EXIT_REFUSED, Fenced, RefusedToOpen
 from loopin_streams.kafka.job import Job
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
@@ -44,7 +45,7 @@ async def run_worker(
     limits: Limits | None = None,
     probe: Probe = no_probe,
 ) -> None:
-    """Enrich and merge until ``stop`` is set; waits for the broker and its topics first.
+    """Enrich, merge and decide on persons until ``stop`` is set; waits for the broker and its topics first.
 
     A worker whose work fails ends the process at once (:func:`end_process`), because Faust and aiokafka
     swallow exceptions where they arise, and a successor fences it anyway.
@@ -61,7 +62,11 @@ async def run_worker(
     # Reads the lexicon, so that the first batch need not.
     await asyncio.to_thread(score, "warm")
     settle_memory()
-    jobs: tuple[Job, ...] = (enrich, MergeJob(partitions, settings.invalid_ratio_limits()))
+    jobs: tuple[Job, ...] = (
+        enrich,
+        MergeJob(partitions, settings.invalid_ratio_limits()),
+        IdentityJob(settings.keyed_store),
+    )
     meters = Meters()
 
     runners = [
@@ -70,9 +75,10 @@ async def run_worker(
             job,
             found[job.input].id,
             on_fatal=end_process,
-            # Events are enriched also while nobody can add up their windows; readiness tells of it.
+            # Events are enriched also while nobody can add up their windows or decide who they are of;
+            # readiness tells of it.
             on_refused=end_process if job is enrich else lambda _: None,
-            partitions=partitions,
+            partitions=found[job.input].partitions,
             store_ids={name: found[name].id for name in (job.state_topic, *job.history)},
             limits=limits,
             probe=probe,

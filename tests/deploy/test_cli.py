@@ -19,6 +19,7 @@ COMMANDS = [
     *("demo", "up", "down", "replay", "simulate", "doctor", "run", "status", "migrate", "version"),
     *("keys", "keys create", "keys list", "keys revoke"),
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
+    *("persons", "persons merges", "persons warnings", "persons show", "persons unmerge"),
     *(
         "state",
         "state rebuild",

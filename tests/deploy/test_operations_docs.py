@@ -42,9 +42,9 @@ def told_by_a_sink() -> CollectorRegistry:
     latency = SimpleNamespace(percentiles=lambda _: [1.0])
     writer = SimpleNamespace(stored_rows=0, unreadable=0, newest_received_ms=None, latency=latency)
     sink: Any = SimpleNamespace(read_records=0, writer=writer)
-    windows: Any = SimpleNamespace(read_records=0, stored_rows=0, unreadable=0)
+    windows: Any = SimpleNamespace(table="metric_windows", read_records=0, stored_rows=0, unreadable=0)
     repairer: Any = SimpleNamespace(repaired=0, pending=None, failing=None)
-    registry.register(SinkCollector(sink, windows, repairer, watch(), "enrich"))
+    registry.register(SinkCollector(sink, [windows], repairer, watch(), "enrich"))
     return registry
 
 

@@ -5,24 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-from loopin_deploy.kafka import LocalKafka
 from loopin_sinks.repair.requests import pending_repairs
 from loopin_sinks.store import Store, StoreSettings, open_store
 from loopin_streams.kafka.progress import least_watermark
 from loopin_streams.kafka.reader import Reader
-from tests.clickhouse import PASSWORD, USER, clickhouse_server
-from tests.deploy.command_line import clean_environment, run_process
+from tests.e2e.conftest import PARTITIONS
 from tests.sinks.repair.installation import until
 from tests.sinks.repair.plain import (
     DAY_MS,
@@ -40,7 +35,6 @@ from tests.sinks.repair.stream import OPERATIONAL, raw
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("collected")]
 
-PARTITIONS = 2
 KEPT: dict[str, int] = {"minute": HOUR_MS, "hour": 6 * HOUR_MS, "day": 2 * DAY_MS}
 """How long after their end the stream holds windows open."""
 
@@ -48,49 +42,6 @@ REPAIRS = 1 << 62
 """Revisions from here on are repairs'."""
 
 TEXT = "What a great evening, thank you all!"
-
-
-@pytest.fixture
-def environment(kafka: LocalKafka, topic_prefix: str, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An installation with topics, tables and short intervals."""
-    with clickhouse_server(tmp_path / "server") as clickhouse:
-        environment = {
-            "LOOPIN_KAFKA_BOOTSTRAP": kafka.bootstrap,
-            "LOOPIN_TOPIC_PREFIX": topic_prefix,
-            "LOOPIN_PARTITIONS": str(PARTITIONS),
-            "LOOPIN_CLICKHOUSE_URL": clickhouse.url,
-            "LOOPIN_CLICKHOUSE_USER": USER,
-            "LOOPIN_CLICKHOUSE_PASSWORD": PASSWORD,
-            "LOOPIN_DATA_DIR": str(tmp_path / "data"),
-            "LOOPIN_HEALTH_PORT": "0",
-            "LOOPIN_INSERT_INTERVAL_S": "0.1",
-            "LOOPIN_METRIC_INTERVAL_S": "0.2",
-            "LOOPIN_REPAIR_INTERVAL_S": "0.2",
-            "LOOPIN_RETENTION_DAYS": "200",
-        }
-        for command in (("topics", "apply"), ("migrate",)):
-            ran = run_process(*command, env=environment)
-            assert ran.code == 0, ran
-        yield environment
-
-
-@pytest.fixture
-def roles(environment: dict[str, str], tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """A stream worker and two sinks, of which one repairs."""
-    with ExitStack() as cleanup:
-        started = []
-        for at, name in enumerate(("stream", "sink", "sink")):
-            log = cleanup.enter_context((tmp_path / f"{name}-{at}.log").open("wb"))
-            process = subprocess.Popen(
-                [sys.executable, "-m", "loopin_deploy", "run", name],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=clean_environment(**environment),
-            )
-            cleanup.enter_context(process)
-            cleanup.callback(process.kill)
-            started.append(process)
-        yield started
 
 
 def publish(environment: dict[str, str], events: Sequence[Happened]) -> None:

@@ -17,6 +17,7 @@ from loopin_schemas.alert import Alert
 from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property, check_properties_types
 from loopin_schemas.config import ApiKey, ConfigRecord
 from loopin_schemas.dead_letter import Replayed, fingerprint
+from loopin_schemas.identity import Link, LinkRequest, Person, PersonMerge
 from loopin_schemas.json_schema import main, schema_files
 from loopin_schemas.profile import Profile, Session
 from loopin_schemas.topics import TOPICS
@@ -61,6 +62,15 @@ API_KEY = ApiKey(
     created_by="root", name="web", expires_at=2, revoked_at=3,
 )  # fmt: skip
 CONFIGURED = ConfigRecord(kind="api_key", id="k", version="v", by="root", body=msgspec.Raw(encode(API_KEY)))
+REQUEST = LinkRequest(
+    id=UUID, project="demo", kind="identify", distinct_id="u1", other="anon", event_uuid=UUID, timestamp=1,
+    raw_partition=0, raw_offset=9,
+)  # fmt: skip
+PERSON = Person(distinct_ids=["u1", "anon"], identified=[0], links=[Link(UUID, 0, 1)], revision=2)
+MERGE = PersonMerge(
+    id=UUID, project="demo", kind="identify", outcome="merged", distinct_id="u1", other="anon", person="u1",
+    moved=["anon"], kept=["u1"], event_at=1, decided_at=2, revision=2, link_offset=0,
+)  # fmt: skip
 VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "events.raw": EVENT,
     "events.enriched": ENRICHED,
@@ -71,6 +81,9 @@ VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "metrics": MERGED,
     "alerts": ALERT,
     "config": CONFIGURED,
+    "identity.links": REQUEST,
+    "persons": PERSON,
+    "person.merges": MERGE,
 }
 
 

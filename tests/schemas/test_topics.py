@@ -10,6 +10,7 @@ from loopin_schemas import DeadLetter, EnrichedEvent, Event
 from loopin_schemas.alert import Alert
 from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import Replayed
+from loopin_schemas.identity import LinkRequest, Person, PersonMerge
 from loopin_schemas.profile import Profile
 from loopin_schemas.topics import (
     CONFIG,
@@ -48,13 +49,16 @@ def test_values() -> None:
         "metrics": MetricWindow,
         "alerts": Alert,
         "config": ConfigRecord,
+        "identity.links": LinkRequest,
+        "persons": Person,
+        "person.merges": PersonMerge,
     }
 
 
-def test_all_but_what_is_read_whole_have_the_partitions_of_raw() -> None:
+def test_all_but_what_is_read_whole_or_decided_in_one_order_have_the_partitions_of_raw() -> None:
     assert [topic.name for topic in TOPICS if topic.partitions != "raw"] == [
-        "dlq.replayed",
-        "alerts",
+        *("dlq.replayed", "alerts"),
+        *("identity.links", "identity.state", "persons", "person.merges"),
         "config",
     ]
 
@@ -93,7 +97,7 @@ def test_state_is_compacted_in_small_segments(topic: Topic) -> None:
 
 def test_no_other_topic_is_compacted() -> None:
     compacted = [topic.name for topic in TOPICS if topic.compacted]
-    assert compacted == ["profiles", "enrich.state", "merge.state", "config"]
+    assert compacted == ["profiles", "enrich.state", "merge.state", "identity.state", "persons", "config"]
 
 
 def test_shares_of_windows_are_kept_as_long_as_raw_events_within_a_bound() -> None:

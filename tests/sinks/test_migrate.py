@@ -17,6 +17,7 @@ SHIPPED = {
     "0002_events_origin": "b8ff0242b5e8b6a1217d05447d77724035e3f07430fd273fdee7ec665eec2f41",
     "0003_metric_windows": "aa9e84a0b73ba222e4056616e8e8d2ee44d2fa58708dd5b30061dc1bb988eaf8",
     "0004_events_deduplication_window": "fdac5ac8734773ad9291231947b67329f02826a0dbc5816540842bdc82ff3ec9",
+    "0005_persons": "b5968a14ab7b4e747a4dd951b48b3c269f586cf00556e085bba14cc121cbae5e",
     "0006_enrichment": "416bfc7d480c5927bf9a10ff1e3cecf3d8c2fa4d7d5181593706e4a446d9d0f5",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""

@@ -246,9 +246,17 @@ class Installation:
 
         With ``decided`` none is missed that was sent before: see :func:`wait_decided`.
         """
+        partitions = self.settings.partitions
+        return self._read(topic, partitions, decided=decided)
+
+    def read_one(self, topic: str) -> list[Message]:
+        """Every committed record of a topic of one partition."""
+        return self._read(topic, 1, decided=False)[0]
+
+    def _read(self, topic: str, partitions: int, *, decided: bool) -> list[list[Message]]:
         full = self.settings.topic(topic)
         if decided:
-            wait_decided(self.settings.kafka_bootstrap, full, self.settings.partitions)
+            wait_decided(self.settings.kafka_bootstrap, full, partitions)
         consumer = Consumer(
             {
                 "bootstrap.servers": self.settings.kafka_bootstrap,
@@ -260,7 +268,6 @@ class Installation:
                 "fetch.wait.max.ms": 20,
             }
         )
-        partitions = self.settings.partitions
         found: list[list[Message]] = [[] for _ in range(partitions)]
         consumer.assign([TopicPartition(full, partition, 0) for partition in range(partitions)])
         ended: set[int] = set()

@@ -1,4 +1,7 @@
-"""The numbers of the overview, as the metric catalogue defines them, from the stored events."""
+"""The numbers of the overview, as the metric catalogue defines them, from the stored events.
+
+Users are persons: what an id did before it was known whose it is counts for the person.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any, Final
 
 from loopin_api.timespan import Timespan
 from loopin_schemas.catalogue.system import SYSTEM
+from loopin_sinks.persons.mapping import PERSON_OF_USER
 from loopin_sinks.store import Store
 
 SESSION_GAP_MS: Final = 30 * 60 * 1000
@@ -31,27 +35,42 @@ MAX_CURRENCIES: Final = 200
 SYSTEM_EVENTS: Final = tuple(event.name for event in SYSTEM)
 """Events that do not make a user active."""
 
-_EVER: Final = """
-SELECT
-    uniqExact(user) AS total_users,
-    count() AS stored,
-    toUnixTimestamp64Milli(max(received_at)) AS newest_ms
-FROM events
-WHERE project = {project:String} AND timestamp < {end:DateTime64(3, 'UTC')}
+_PERSON: Final = "if(other.person = 0, found.user, other.person)"
+"""Who a user is, where ``other`` has a row for those who are another one's person."""
+
+# Events by user first, then users by person: an event's person is dear, a user's is not.
+_EVER: Final = f"""
+SELECT uniqExact({_PERSON}) AS total_users, sum(events) AS stored, max(newest) AS newest_ms
+FROM (
+    SELECT user, count() AS events, toUnixTimestamp64Milli(max(received_at)) AS newest
+    FROM events
+    WHERE project = {{project:String}} AND timestamp < {{end:DateTime64(3, 'UTC')}}
+    GROUP BY user
+) AS found
+LEFT ANY JOIN ({PERSON_OF_USER}) AS other ON other.user = found.user
 """
 
-_PERIOD: Final = """
+_PERIOD: Final = f"""
 SELECT
-    count() AS tracked_events,
-    countIf(event = 'event_created') AS total_events,
-    uniqExactIf(user, NOT has({system:Array(String)}, event)) AS active_users,
-    uniqExactIf(user, event = 'ticket_purchased') AS buyers,
-    uniqExactIf(
-        user, NOT has({system:Array(String)}, event) AND timestamp >= {today:DateTime64(3, 'UTC')}
-    ) AS active_users_today
-FROM events
-WHERE project = {project:String}
-    AND timestamp >= {start:DateTime64(3, 'UTC')} AND timestamp < {end:DateTime64(3, 'UTC')}
+    sum(events) AS tracked_events,
+    sum(created) AS total_events,
+    uniqExactIf({_PERSON}, active) AS active_users,
+    uniqExactIf({_PERSON}, bought) AS buyers,
+    uniqExactIf({_PERSON}, today) AS active_users_today
+FROM (
+    SELECT
+        user,
+        count() AS events,
+        countIf(event = 'event_created') AS created,
+        max(NOT has({{system:Array(String)}}, event)) AS active,
+        max(event = 'ticket_purchased') AS bought,
+        max(NOT has({{system:Array(String)}}, event) AND timestamp >= {{today:DateTime64(3, 'UTC')}}) AS today
+    FROM events
+    WHERE project = {{project:String}}
+        AND timestamp >= {{start:DateTime64(3, 'UTC')}} AND timestamp < {{end:DateTime64(3, 'UTC')}}
+    GROUP BY user
+) AS found
+LEFT ANY JOIN ({PERSON_OF_USER}) AS other ON other.user = found.user
 """
 
 _REVENUE: Final = """
@@ -69,32 +88,45 @@ ORDER BY code IN ('', {currency:String}) DESC, abs(revenue) DESC, code
 LIMIT {max_currencies:UInt32}
 """
 
-_SESSIONS: Final = """
+_SESSIONS: Final = f"""
 SELECT count() AS sessions, sum(ended_ms - began_ms) AS total_ms
 FROM (
-    SELECT
-        min(toUnixTimestamp64Milli(timestamp)) AS began_ms,
-        max(toUnixTimestamp64Milli(timestamp)) AS ended_ms
-    FROM events
-    WHERE project = {project:String}
-        AND timestamp >= {lookback:DateTime64(3, 'UTC')} AND timestamp < {end:DateTime64(3, 'UTC')}
-        AND session_id != '' AND NOT has({system:Array(String)}, event)
-    GROUP BY user, session_id
+    SELECT min(found.began) AS began_ms, max(found.ended) AS ended_ms
+    FROM (
+        SELECT
+            user,
+            session_id,
+            min(toUnixTimestamp64Milli(timestamp)) AS began,
+            max(toUnixTimestamp64Milli(timestamp)) AS ended
+        FROM events
+        WHERE project = {{project:String}}
+            AND timestamp >= {{lookback:DateTime64(3, 'UTC')}} AND timestamp < {{end:DateTime64(3, 'UTC')}}
+            AND session_id != '' AND NOT has({{system:Array(String)}}, event)
+        GROUP BY user, session_id
+    ) AS found
+    LEFT ANY JOIN ({PERSON_OF_USER}) AS other ON other.user = found.user
+    GROUP BY {_PERSON}, found.session_id
     UNION ALL
     SELECT session[1] AS began_ms, session[-1] AS ended_ms
     FROM (
         SELECT
-            arraySort(groupArray(toUnixTimestamp64Milli(timestamp))) AS times,
-            arraySplit((at, pause) -> pause > {gap_ms:Int64}, times, arrayDifference(times)) AS parts
-        FROM events
-        WHERE project = {project:String}
-            AND timestamp >= {lookback:DateTime64(3, 'UTC')} AND timestamp < {end:DateTime64(3, 'UTC')}
-            AND session_id = '' AND NOT has({system:Array(String)}, event)
-        GROUP BY user
+            arraySort(groupArrayArray(found.times)) AS moments,
+            arraySplit((at, pause) -> pause > {{gap_ms:Int64}}, moments, arrayDifference(moments)) AS parts
+        FROM (
+            SELECT user, groupArray(toUnixTimestamp64Milli(timestamp)) AS times
+            FROM events
+            WHERE project = {{project:String}}
+                AND timestamp >= {{lookback:DateTime64(3, 'UTC')}}
+                AND timestamp < {{end:DateTime64(3, 'UTC')}}
+                AND session_id = '' AND NOT has({{system:Array(String)}}, event)
+            GROUP BY user
+        ) AS found
+        LEFT ANY JOIN ({PERSON_OF_USER}) AS other ON other.user = found.user
+        GROUP BY {_PERSON}
     )
     ARRAY JOIN parts AS session
 )
-WHERE began_ms >= toUnixTimestamp64Milli({start:DateTime64(3, 'UTC')})
+WHERE began_ms >= toUnixTimestamp64Milli({{start:DateTime64(3, 'UTC')}})
 """
 
 

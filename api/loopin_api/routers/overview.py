@@ -61,7 +61,7 @@ class Overview(BaseModel):
     )
     avg_session_length: float | None = Field(
         description="Mean of last minus first event of the sessions begun in the period, minutes, to two "
-        "decimals; null without sessions. A session is a user's events of one `session_id`, or, where they "
+        "decimals; null without sessions. A session is a person's events of one `session_id`, or, where they "
         "name none, those without a pause of more than 30 minutes; events of the system group are left out."
     )
     top_insights: list[Insight] = Field(description="Newest insights of the highest priority.")
@@ -104,7 +104,7 @@ _EXAMPLE = {
     "period_end": "2026-01-15T10:30:00.000Z",
     "tz": "Asia/Kolkata",
     "freshness_s": 1.2,
-    "basis": "distinct_ids",
+    "basis": "persons",
 }
 
 
@@ -144,7 +144,7 @@ def _answer(numbers: OverviewNumbers, span: Timespan, currency: str, now: dateti
         period_end=span.end,
         tz=span.zone_name,
         freshness_s=None if newest is None else max(0.0, round((now - newest).total_seconds(), 3)),
-        basis="distinct_ids",
+        basis="persons",
     )
 
 

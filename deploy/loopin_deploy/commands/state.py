@@ -53,7 +53,9 @@ def state() -> None:
 @app.command()
 def rebuild(
     data: Data,
-    job: Annotated[Scope, typer.Argument(help="enrich, and with it the merge; or merge alone.")] = "enrich",
+    job: Annotated[
+        Scope, typer.Argument(help="enrich, and with it the merge; merge alone; or identity.")
+    ] = "enrich",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="Go on without records that nobody has absorbed.")
@@ -95,6 +97,9 @@ async def _rebuild(
         if job == "merge":
             await _rebuild_merge(work, yes)
             return
+        if job == "identity":
+            await _rebuild_identity(work, yes)
+            return
 
         async def caught_up() -> None:
             sink = SinkSettings(kafka_bootstrap=settings.kafka_bootstrap)
@@ -116,6 +121,17 @@ async def _rebuild_merge(work: Rebuild, yes: bool) -> None:
     _ask(yes)
     await work.run_merge(preview)
     out.print(_merge_table(preview))
+
+
+async def _rebuild_identity(work: Rebuild, yes: bool) -> None:
+    with err.status("Seeing what there is ..."):
+        await work.prepare_identity()
+    _ask(yes)
+    rebuilt = await work.run_identity()
+    out.print(
+        f"{rebuilt.persons:,} persons; requests are decided from offset {rebuilt.position:,} on.",
+        highlight=False,
+    )
 
 
 @asynccontextmanager

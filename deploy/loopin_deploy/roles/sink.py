@@ -6,8 +6,7 @@ import asyncio
 
 import structlog
 
-from loopin_deploy.roles.storing import storing
-from loopin_schemas.topics import ENRICHED, METRICS
+from loopin_deploy.roles.storing import STORED, storing
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import StoreSettings, open_store
 from loopin_streams.health import health_server
@@ -23,7 +22,7 @@ async def run_sink(stop: asyncio.Event) -> None:
         StoreError: the store cannot be used.
     """
     settings, store_settings = SinkSettings(), StoreSettings()
-    topics = await wait_for_topics(settings, [ENRICHED.name, METRICS.name], stop)
+    topics = await wait_for_topics(settings, STORED, stop)
     if topics is None:
         return
     store = open_store(store_settings)

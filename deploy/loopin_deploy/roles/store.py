@@ -10,8 +10,7 @@ from loopin_api.app import create_app
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from loopin_deploy.roles.components import kafka_client, lag_probes, run_together
-from loopin_deploy.roles.storing import Storing, storing
-from loopin_schemas.topics import ENRICHED, METRICS
+from loopin_deploy.roles.storing import STORED, Storing, storing
 from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import StoreSettings, open_store
@@ -30,7 +29,7 @@ async def run_store(stop: asyncio.Event) -> None:
         MigrationError: the store is not of this release.
     """
     store_settings, sink_settings = StoreSettings(), SinkSettings()
-    topics = await wait_for_topics(sink_settings, [ENRICHED.name, METRICS.name], stop)
+    topics = await wait_for_topics(sink_settings, STORED, stop)
     if topics is None:
         return
     store = open_store(store_settings)

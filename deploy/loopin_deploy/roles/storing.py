@@ -5,15 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from loopin_deploy.consumers import ENRICH, EVENTS, MERGE, METRIC_WINDOWS, as_committed
+from loopin_deploy.consumers import (
+    ENRICH,
+    EVENTS,
+    IDENTITY,
+    MERGE,
+    METRIC_WINDOWS,
+    PERSONS,
+    USERS,
+    as_committed,
+)
 from loopin_deploy.roles.components import run_together
-from loopin_schemas.topics import ENRICHED, METRICS
+from loopin_schemas.topics import ENRICHED, METRICS, PERSON_MERGES, PROFILES
+from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metric_sink import MetricSink
 from loopin_sinks.metrics import SinkCollector, freshness_s, received_ms
+from loopin_sinks.persons.look import PersonWindows
+from loopin_sinks.persons.profile_sink import ProfileSink
+from loopin_sinks.persons.sink import PersonSink
 from loopin_sinks.repair.repairer import Repairer
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
@@ -25,7 +39,11 @@ from loopin_streams.memory import settle_memory
 from loopin_streams.metrics import LagCollector, register_process
 from loopin_streams.readiness import LAG, PARTITIONS, REFUSED, Checks
 
-OWN = (EVENTS.consumer, METRIC_WINDOWS.consumer)
+STORED = (ENRICHED.name, METRICS.name, PERSON_MERGES.name, PROFILES.name)
+"""Topics that a role which stores must find."""
+
+OWN = (EVENTS.consumer, METRIC_WINDOWS.consumer, PERSONS.consumer)
+"""Consumers whose lag says that the role is not ready; profiles are stored now and then only."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +52,9 @@ class Storing:
 
     store: Store
     sink: Sink
-    metric_sink: MetricSink
+    others: tuple[LatestSink[Any, Any], ...]
     repairer: Repairer
+    person_windows: PersonWindows
     watch: LagWatch
     registry: CollectorRegistry
 
@@ -51,11 +70,12 @@ class Storing:
 
     def failing(self) -> str | None:
         """One sentence while the store refuses inserts."""
-        return self.sink.writer.failing or self.metric_sink.failing
+        return self.sink.writer.failing or next((e.failing for e in self.others if e.failing), None)
 
     def refused(self) -> str | None:
         """Which partitions are left alone and why, until somebody acts; None when all are stored."""
-        return " ".join(filter(None, (self.sink.refused(), self.metric_sink.refused()))) or None
+        refusals = (self.sink.refused(), *(each.refused() for each in self.others))
+        return " ".join(filter(None, refusals)) or None
 
     def freshness_s(self) -> float | None:
         """Age of the oldest received event that is neither queryable nor left out; None while unknown."""
@@ -64,7 +84,9 @@ class Storing:
     async def run(self, stop: asyncio.Event) -> None:
         """Store until ``stop`` is set."""
         settle_memory()
-        await run_together(stop, self.sink.run, self.metric_sink.run, self.repairer.run, self.watch.run)
+        others = [each.run for each in self.others]
+        repairs = (self.repairer.run, self.person_windows.run)
+        await run_together(stop, self.sink.run, *others, *repairs, self.watch.run)
 
 
 def storing(
@@ -80,6 +102,9 @@ def storing(
     metered = MeteredStore(store, registry)
     sink = Sink(settings, metered, store_settings, enriched.id)
     metric_sink = MetricSink(settings, metered, store_settings.retention, topics[METRICS.name].id)
+    person_sink = PersonSink(settings, metered, topics[PERSON_MERGES.name].id)
+    profile_sink = ProfileSink(settings, metered, topics[PROFILES.name].id)
+    others = (metric_sink, person_sink, profile_sink)
     repairer = Repairer(
         settings,
         metered,
@@ -93,11 +118,14 @@ def storing(
         [
             Consumption(EVENTS.consumer, settings.topic(ENRICHED.name), sink.positions, received_ms),
             Consumption(METRIC_WINDOWS.consumer, settings.topic(METRICS.name), metric_sink.positions),
-            *(as_committed(group, settings, logs) for group in (ENRICH, MERGE)),
+            Consumption(PERSONS.consumer, settings.topic(PERSON_MERGES.name), person_sink.positions),
+            Consumption(USERS.consumer, settings.topic(PROFILES.name), profile_sink.positions),
+            *(as_committed(group, settings, logs) for group in (ENRICH, MERGE, IDENTITY)),
         ],
         LagLimits.of(settings),
     )
-    registry.register(SinkCollector(sink, metric_sink, repairer, watch, ENRICH.consumer))
-    registry.register(LagCollector(watch, OWN))
+    registry.register(SinkCollector(sink, others, repairer, watch, ENRICH.consumer))
+    registry.register(LagCollector(watch, (*OWN, USERS.consumer)))
     register_process(registry, role)
-    return Storing(metered, sink, metric_sink, repairer, watch, registry)
+    person_windows = PersonWindows(metered, leads=lambda: sink.leads)
+    return Storing(metered, sink, others, repairer, person_windows, watch, registry)

@@ -9,6 +9,7 @@ from typing import Final
 from loopin_schemas.catalogue import CATALOGUE
 from loopin_schemas.catalogue.system import SYSTEM
 from loopin_schemas.window import Grain
+from loopin_sinks.persons.mapping import PERSON_OF_ID
 from loopin_sinks.store import Store
 from loopin_sinks.window_rows import METRIC_WINDOWS, retention_of
 
@@ -23,18 +24,20 @@ START: Final[dict[Grain, str]] = {
 """In SQL, when the window that an event belongs to begins."""
 
 # FINAL: what a client sent again after hours lies there twice until the engine merges it.
-_EVENTS: Final = """
+# Users are persons here, whom the stream does not know: it counts distinct_ids.
+_EVENTS: Final = f"""
     SELECT
-        event, distinct_id, sentiment, toDateTime(<start>, 'UTC') AS window_start,
-        if(event IN {purchases:Array(String)}, 1, -1) AS sign,
+        event, if(known.person = '', events.distinct_id, known.person) AS person, sentiment,
+        toDateTime(<start>, 'UTC') AS window_start,
+        if(event IN {{purchases:Array(String)}}, 1, -1) AS sign,
         if(
-            event IN {money:Array(String)} AND abs(amount) < 1e12,
+            event IN {{money:Array(String)}} AND abs(amount) < 1e12,
             toDecimal128(sign * toInt64(round(amount * 1e6)), 0),
             NULL
         ) AS moved,
         upper(trim(BOTH ' ' FROM toString(currency))) AS given,
         multiIf(
-            given = '', {home:String}, match(given, '^[A-Z][A-Z][A-Z]$'), given, 'other'
+            given = '', {{home:String}}, match(given, '^[A-Z][A-Z][A-Z]$'), given, 'other'
         ) AS code,
         if(tupleElement(_typed, 'country') != '', 'country', '$geoip_country_code') AS named_by,
         country != '' AND lengthUTF8(country) <= 100 AND JSONType(properties, named_by) = 'String'
@@ -42,9 +45,9 @@ _EVENTS: Final = """
         arrayConcat(
             [('', ''), ('event', toString(event))], if(located, [('country', toString(country))], [])
         ) AS dimensions
-    FROM events FINAL
-    WHERE project = {project:String} AND toDate(timestamp) IN {days:Array(Date)}
-        AND toUnixTimestamp(toDateTime(<start>, 'UTC')) IN {starts:Array(Int64)}
+    FROM events FINAL LEFT ANY JOIN ({PERSON_OF_ID}) AS known ON known.distinct_id = events.distinct_id
+    WHERE project = {{project:String}} AND toDate(timestamp) IN {{days:Array(Date)}}
+        AND toUnixTimestamp(toDateTime(<start>, 'UTC')) IN {{starts:Array(Int64)}}
 """
 
 _NOTHING: Final = "CAST(NULL AS Nullable(Decimal(38, 0)))"
@@ -59,7 +62,7 @@ _MEASURES: Final[dict[str, str]] = {
     """,
     "active_users": f"""
         SELECT 'active_users' AS metric, of.1 AS dimension, of.2 AS value, window_start,
-            uniqExact(distinct_id) AS number, {_UNMEASURED}
+            uniqExact(person) AS number, {_UNMEASURED}
         FROM found ARRAY JOIN dimensions AS of WHERE NOT has({{system:Array(String)}}, event)
         GROUP BY dimension, value, window_start
     """,
@@ -91,7 +94,7 @@ INSERT INTO {METRIC_WINDOWS}
 WITH found AS (<events>)
 SELECT
     {{project:String}}, metric, dimension, value, {{grain:String}}, window_start, sum(number),
-    <total>, <least>, <greatest>, true, 'distinct_ids', greatest({{revision:UInt64}}, max(replaced) + 1),
+    <total>, <least>, <greatest>, true, 'persons', greatest({{revision:UInt64}}, max(replaced) + 1),
     now64(3), {{kept_days:UInt16}}
 FROM (
     SELECT *, toUInt64(0) AS replaced FROM (<measures>)

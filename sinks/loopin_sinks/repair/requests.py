@@ -44,9 +44,8 @@ async def request_repairs(store: Store, windows: Iterable[WindowRef]) -> None:
     wanted = list(windows)
     if not wanted:
         return
-    now_ms = int(time() * 1000)
-    version = await _next_version(store, now_ms)
-    await _insert(store, [Request(window, version) for window in wanted], "", now_ms)
+    version = await next_version(store)
+    await _insert(store, [Request(window, version) for window in wanted], "", int(time() * 1000))
 
 
 async def request_repairs_since(store: Store, received_ms: int) -> None:
@@ -61,12 +60,13 @@ async def request_repairs_since(store: Store, received_ms: int) -> None:
         "SELECT DISTINCT project, of.1, of.2, '', {version:UInt64}, now64(3) "
         f"FROM events ARRAY JOIN [{starts}] AS of "
         "WHERE received_at >= fromUnixTimestamp64Milli({since:Int64})",
-        {"version": await _next_version(store, int(time() * 1000)), "since": received_ms},
+        {"version": await next_version(store), "since": received_ms},
     )
 
 
-async def _next_version(store: Store, now_ms: int) -> int:
+async def next_version(store: Store) -> int:
     """Beyond every version there is: by a clock that is behind, a request would seem to be dealt with."""
+    now_ms = int(time() * 1000)
     [row] = await store.query(f"SELECT max(version) AS newest FROM {WINDOW_REPAIRS}")
     return max(2 * now_ms, int(row["newest"]) // 2 * 2 + 2)
 

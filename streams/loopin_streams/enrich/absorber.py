@@ -12,6 +12,7 @@ from loopin_streams.enrich.body_privacy import BodyPrivacy
 from loopin_streams.enrich.counting import count_events
 from loopin_streams.enrich.dead_letters import dead_letter, project_of
 from loopin_streams.enrich.draft import Context, Dlq, Draft
+from loopin_streams.enrich.links import route_links
 from loopin_streams.enrich.pipeline import run
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
@@ -80,6 +81,7 @@ class EnrichAbsorber:
             output.messages[topics.PROFILES.name] = count_events(
                 passed, self.context.profiles, self.context.windows, self.context.currency
             )
+            route_links(passed, self.context.origin, output)
             for draft in passed:
                 if draft.enriched.late is not None:
                     _increase(output.counts.late, draft.enriched.late)

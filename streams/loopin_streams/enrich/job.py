@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +14,9 @@ from loopin_streams.enrich.draft import Context, Origin
 from loopin_streams.enrich.geo import Geo
 from loopin_streams.enrich.ip_address import Privacy
 from loopin_streams.enrich.seen import LIMIT, WINDOW_MS, Seen
-from loopin_streams.state.keyed_store import DiskStore, KeyedStore, MemoryStore
 from loopin_streams.state.profiles import Profiles
 from loopin_streams.state.sessions import TIMEOUT_MS
+from loopin_streams.state.spill import keyed_store
 from loopin_streams.windows.open_windows import OpenWindows
 from loopin_text.pii import KINDS, Kind, Scrubber
 from loopin_text.sentiment import TEXT_PROPERTIES
@@ -55,7 +53,8 @@ class EnrichOptions:
 
 
 class EnrichJob:
-    """From ``events.raw`` to ``events.enriched``, ``events.dlq``, ``profiles`` and ``windows``.
+    """From ``events.raw`` to ``events.enriched``, ``events.dlq``, ``profiles``, ``windows`` and
+    ``identity.links``.
 
     Raises:
         RefusedToOpen: ``geoip_unreadable``.
@@ -83,7 +82,9 @@ class EnrichJob:
             text_properties=options.text_properties,
             sentiment=options.sentiment,
             seen=Seen(options.seen_ms, options.seen_limit),
-            profiles=Profiles(self._store(partition)),
+            profiles=Profiles(
+                keyed_store(options.spill_folder, f"{self.name}-{partition}", options.cache_mb)
+            ),
             windows=OpenWindows(),
             partitions=options.partitions,
             currency=options.currency,
@@ -96,30 +97,3 @@ class EnrichJob:
             costs=self.costs,
         )
         return EnrichAbsorber(context, self._clock, real_time=options.real_time)
-
-    def _store(self, partition: int) -> KeyedStore:
-        folder = self._options.spill_folder
-        if folder is None:
-            return MemoryStore()
-        _remove_stale(folder)
-        # By process: while a partition moves, its former owner on this machine may still hold its own.
-        return DiskStore(folder / f"{self.name}-{partition}-{os.getpid()}", self._options.cache_mb)
-
-
-def _remove_stale(folder: Path) -> None:
-    """Remove what processes that were killed have left."""
-    for left in folder.glob("*-*-*"):
-        owner = left.name.rpartition("-")[2]
-        if owner.isdecimal() and _ended(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _ended(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
-        # Another user's, or no process of ours at all.
-        return False
-    return False

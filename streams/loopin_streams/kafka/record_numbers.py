@@ -8,7 +8,18 @@ from typing import Final
 import msgspec
 
 from loopin_schemas.codec import decode
-from loopin_schemas.topics import DLQ, ENRICH_STATE, ENRICHED, MERGE_STATE, METRICS, RAW, WINDOWS
+from loopin_schemas.topics import (
+    DLQ,
+    ENRICH_STATE,
+    ENRICHED,
+    IDENTITY_LINKS,
+    MERGE_STATE,
+    METRICS,
+    PERSON_MERGES,
+    PERSONS,
+    RAW,
+    WINDOWS,
+)
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.marker import MARKER_KEY
 from loopin_streams.kafka.settings import KafkaSettings
@@ -38,6 +49,15 @@ class _Letter(msgspec.Struct):
     offset: int
 
 
+class _Link(msgspec.Struct):
+    raw_partition: int | None = msgspec.field(default=None, name="_raw_partition")
+    raw_offset: int = msgspec.field(default=0, name="_raw_offset")
+
+
+class _Decided(msgspec.Struct):
+    link_offset: int
+
+
 def marker_position(record: Record) -> int | None:
     """The position of a marker; other records of a state topic say nothing."""
     if record.key != MARKER_KEY:
@@ -63,11 +83,21 @@ def numbers_of(settings: KafkaSettings, partition: int) -> dict[str, Number]:
         mine = record.key == b"%d" % partition
         return decode(record.value or b"", _Position).position if mine else None
 
+    def link(record: Record) -> int | None:
+        about = decode(record.value or b"", _Link)
+        return about.raw_offset + 1 if about.raw_partition == partition else None
+
+    def decided(record: Record) -> int | None:
+        return decode(record.value, _Decided).link_offset + 1 if record.value else None
+
     return {
         ENRICH_STATE.name: marker_position,
         ENRICHED.name: _if_readable(lambda record: decode(record.value or b"", _Event).raw_offset + 1),
         DLQ.name: _if_readable(letter),
         WINDOWS.name: _if_readable(partials),
+        IDENTITY_LINKS.name: _if_readable(link),
+        PERSONS.name: _if_readable(decided),
+        PERSON_MERGES.name: _if_readable(decided),
         MERGE_STATE.name: progress,
         METRICS.name: _if_readable(lambda record: decode(record.value or b"", _Revision).revision),
     }

@@ -29,6 +29,7 @@ from loopin_schemas.topics import (
     ALERTS,
     ENRICH_STATE,
     ENRICHED,
+    IDENTITY_LINKS,
     MERGE_STATE,
     PROFILES,
     RAW,
@@ -54,11 +55,11 @@ POLL_S = 0.1
 TAIL: Final = 256
 """Offsets read back first for the last number: the last few hold one, unless others write there, too."""
 
-SHARED: Final = {ENRICH_STATE.name: (WINDOWS.name, RAW.name), MERGE_STATE.name: (ALERTS.name,)}
+SHARED: Final = {ENRICH_STATE.name: (WINDOWS, RAW, IDENTITY_LINKS), MERGE_STATE.name: (ALERTS,)}
 """By state topic, those of which a job's transactions may write any partition.
 
-Who commits there a second time does no harm: windows are absolute, and what was moved on ``events.raw`` is a
-duplicate.
+Who commits there a second time does no harm: windows are absolute, what was moved on ``events.raw`` is a
+duplicate, and who asks twice to be one person with another is so already.
 """
 
 TOGETHER: Final = (ENRICHED.name, SEEN.name, PROFILES.name)
@@ -102,9 +103,9 @@ class Transactions:
         # Every job's marker says its position; the merge's, which also works without input, has more to say.
         numbers = {state: marker_position, **numbers_of(settings, partition)}
         shared = [
-            (settings.topic(name), number)
-            for name in SHARED.get(state, ())
-            for number in range(1 if name == ALERTS.name else partitions)
+            (settings.topic(topic.name), number)
+            for topic in SHARED.get(state, ())
+            for number in range(1 if topic.partitions == "one" else partitions)
         ]
         return cls(
             (settings.topic(state), partition),

@@ -9,7 +9,18 @@ from time import monotonic, sleep
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from loopin_schemas.topics import DLQ, ENRICH_STATE, ENRICHED, MERGE_STATE, METRICS, PROFILES, SEEN
+from loopin_schemas.topics import (
+    DLQ,
+    ENRICH_STATE,
+    ENRICHED,
+    IDENTITY_STATE,
+    MERGE_STATE,
+    METRICS,
+    PERSON_MERGES,
+    PERSONS,
+    PROFILES,
+    SEEN,
+)
 from loopin_streams.kafka.outbox import Outbox, transactional_id
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.settling import Transactions, settle
@@ -18,6 +29,7 @@ from loopin_streams.rebuild.refused import RebuildRefused
 JOBS = {
     "enrich": (ENRICH_STATE, SEEN, PROFILES, ENRICHED, DLQ),
     "merge": (MERGE_STATE, METRICS),
+    "identity": (IDENTITY_STATE, PERSONS, PERSON_MERGES),
 }
 """By job, the topics of which it alone writes its own partition in transactions; first that of its state."""
 
@@ -71,7 +83,8 @@ async def fence(settings: KafkaSettings, partitions: int, *, made_anew: Collecti
             finally:
                 await outbox.stop()
 
-    await asyncio.gather(*(one(job, number) for job in JOBS for number in range(partitions)))
+    every = {job: 1 if own[0].partitions == "one" else partitions for job, own in JOBS.items()}
+    await asyncio.gather(*(one(job, number) for job, count in every.items() for number in range(count)))
 
 
 def members(settings: KafkaSettings, group: str) -> int:

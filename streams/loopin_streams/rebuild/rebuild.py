@@ -6,15 +6,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from loopin_schemas.topics import DLQ, ENRICH_STATE, ENRICHED, MERGE_STATE, RAW
+from loopin_schemas.topics import DLQ, ENRICH_STATE, ENRICHED, IDENTITY_STATE, MERGE_STATE, RAW
 from loopin_streams.enrich.draft import Origin
 from loopin_streams.enrich.job import EnrichJob
+from loopin_streams.identity.job import IdentityJob
 from loopin_streams.kafka.marker import Counts, Marker
 from loopin_streams.kafka.outbox import Probe, no_probe
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.merge.job import MergeJob
 from loopin_streams.rebuild.align import Aligned, align, look
 from loopin_streams.rebuild.enrich import REACH_MS, EnrichRebuild, Plan, Rebuilt
+from loopin_streams.rebuild.identity import RebuiltPersons, rebuild_identity
 from loopin_streams.rebuild.idle import check_no_workers, fence
 from loopin_streams.rebuild.letters import read_letters_of
 from loopin_streams.rebuild.merge import left_behind, reset_merge, unmerged_windows
@@ -25,8 +27,8 @@ from loopin_streams.rebuild.truth import Truth, WindowId
 from loopin_streams.rebuild.watermark import common_watermark
 from loopin_streams.settings import StreamSettings
 
-Scope = Literal["enrich", "merge"]
-"""``enrich`` makes both new: the merge adds up what the enrichment counts."""
+Scope = Literal["enrich", "merge", "identity"]
+"""``enrich`` makes the merge new, too: it adds up what the enrichment counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,25 @@ class Rebuild:
         for number in range(self.partitions):
             await align(self.settings, aligned, number, self.probe)
         await self._reset_merge(preview.merge_counts)
+
+    async def prepare_identity(self) -> None:
+        """See that nobody is at work.
+
+        Raises:
+            RebuildRefused: ``workers_run``.
+        """
+        await self._shut_out(IdentityJob.name)
+
+    async def run_identity(self) -> RebuiltPersons:
+        """Replace the identity job's state, from the journal of merges and the stored events.
+
+        Raises:
+            RebuildRefused: ``workers_run``.
+            Fenced: a worker was started meanwhile.
+        """
+        await check_no_workers(self.settings)
+        await erase_marker(self.settings, IdentityJob.name, IDENTITY_STATE.name, 0, self.probe)
+        return await rebuild_identity(self.settings, self.topic_ids, self.truth.identified(), self.probe)
 
     async def _shut_out(self, *made_anew: str) -> None:
         await check_no_workers(self.settings)

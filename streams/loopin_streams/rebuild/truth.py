@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -115,6 +115,10 @@ class Truth(Protocol):
 
         Only those that begin at ``since`` (epoch ms) or later.
         """
+        ...
+
+    def identified(self) -> AsyncIterator[tuple[str, str]]:
+        """Project and distinct_id of those that an ``$identify`` was about."""
         ...
 
     async def ask_for_repairs(self, windows: Iterable[WindowId]) -> None:

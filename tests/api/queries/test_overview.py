@@ -6,15 +6,20 @@ import json
 import random
 import string
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from loopin_api.queries.overview import MAX_CURRENCIES, OverviewNumbers, overview
 from loopin_api.timespan import Timespan, last_days, timezone
 from loopin_schemas import EnrichedEvent
+from loopin_sinks.persons.mapping import PERSON_IDS
+from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store
 
 if TYPE_CHECKING:
@@ -66,6 +71,24 @@ def generated(enrich: Enrich, seed: int, count: int = 3000) -> list[EnrichedEven
 
 def moment(event: EnrichedEvent) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=event.timestamp)
+
+
+async def store_persons(store: Store, person_of: Mapping[str, str]) -> None:
+    """Who is whose person from now on, in the project shop; among others who have been so before."""
+    ids = [*person_of]
+    former = [{"distinct_id": each, "person": f"{each} before", "revision": 1} for each in ids]
+    latter = [{"distinct_id": each, "person": person_of[each], "revision": 2} for each in ids]
+    others = [{"distinct_id": each, "person": ids[0], "revision": 3, "project": "other"} for each in ids]
+    blank = {"project": "shop", "_stored_at": NOW}
+    rows = [blank | row for row in (*latter, *former, *others)]
+    await store.insert(PERSON_IDS, pa.Table.from_pylist(rows, schema=IDS_SCHEMA), token=str(uuid4()))
+
+
+def of_persons(events: Sequence[EnrichedEvent], person_of: Mapping[str, str]) -> list[EnrichedEvent]:
+    """The events as if each person had had one id all along."""
+    return [
+        replace(event, distinct_id=person_of.get(event.distinct_id, event.distinct_id)) for event in events
+    ]
 
 
 def expected(stored: Sequence[EnrichedEvent], span: Timespan, midnight: datetime) -> OverviewNumbers:
@@ -156,6 +179,24 @@ async def test_it_equals_a_plain_computation(store: Store, put: Put, enrich: Enr
         wanted = expected(events, span, midnight)
         assert wanted.tracked_events > 0
         assert plainly(numbers) == approximately(wanted), (days, zone)
+
+
+async def test_users_are_persons(store: Store, put: Put, enrich: Enrich) -> None:
+    events = generated(enrich, 3)
+    await put(events)
+    # Some are another's person, some that of several, some by a person that has no events; some are alone.
+    person_of = {f"user-{number}": f"user-{number % 7}" for number in range(7, 30)}
+    person_of |= {"user-40": "nobody's id", "user-41": "nobody's id", "never seen": "user-3"}
+    person_of |= {"user-50": "user-50"}
+    await store_persons(store, person_of)
+    merged = of_persons(events, person_of)
+    for days, zone in [(7, "UTC"), (1, "Asia/Kolkata"), (3650, "UTC")]:
+        span = last_days(days, NOW, timezone(zone))
+        midnight = NOW.astimezone(span.zone).replace(hour=0, minute=0, second=0)
+        wanted, separate = expected(merged, span, midnight), expected(events, span, midnight)
+        assert wanted.total_users < separate.total_users
+        assert wanted.avg_session_length != separate.avg_session_length
+        assert plainly(await overview(store, "shop", span, "INR")) == approximately(wanted), (days, zone)
 
 
 async def test_without_events_ratios_are_null(store: Store) -> None:

@@ -60,7 +60,7 @@ async def test_numbers_come_in_the_documents_units(
         "period_end": "2026-01-15T10:30:00.000Z",
         "tz": "UTC",
         "freshness_s": 1.5,
-        "basis": "distinct_ids",
+        "basis": "persons",
     }
 
 

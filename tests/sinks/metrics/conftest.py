@@ -20,7 +20,7 @@ async def metrics(
     embedded_settings: StoreSettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Metrics:
-    monkeypatch.setattr("loopin_sinks.metric_sink.RETRY_S", 0.05)
+    monkeypatch.setattr("loopin_sinks.latest_sink.RETRY_S", 0.05)
     settings = SinkSettings.model_validate(
         {
             "kafka_bootstrap": kafka.bootstrap,

@@ -149,7 +149,7 @@ async def test_a_sink_that_is_stopped_while_the_store_is_away_leaves_it_to_the_n
 
 
 async def test_no_more_waits_than_a_limit(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loopin_sinks.metric_sink.MAX_WAITING", 3)
+    monkeypatch.setattr("loopin_sinks.latest_sink.MAX_WAITING", 3)
     store = FaultyStore(metrics.store, failing=True)
     sink = metrics.sink(store)
     async with running(sink):

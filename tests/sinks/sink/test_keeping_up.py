@@ -142,7 +142,7 @@ async def test_the_numbers_are_those_of_the_events(enriched: Enriched, logs: Log
     sink = enriched.sink(store)
     watch = watch_of(sink, enriched, logs)
     windows = MetricSink(enriched.settings, store, enriched.store_settings.retention, TOPIC_ID)
-    registry.register(SinkCollector(sink, windows, repairer_of(enriched), watch, "enrich"))
+    registry.register(SinkCollector(sink, [windows], repairer_of(enriched), watch, "enrich"))
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(name, labels)
@@ -174,7 +174,7 @@ async def test_the_newest_event_stays_the_newest_when_older_ones_come(enriched: 
     sink = enriched.sink()
     windows = MetricSink(enriched.settings, enriched.store, enriched.store_settings.retention, TOPIC_ID)
     watch = watch_of(sink, enriched, logs)
-    registry.register(SinkCollector(sink, windows, repairer_of(enriched), watch, "enrich"))
+    registry.register(SinkCollector(sink, [windows], repairer_of(enriched), watch, "enrich"))
     newest = int(time.time() * 1000) - 60_001
     async with at_work(sink):
         for received, expected in (
@@ -192,7 +192,7 @@ async def test_repairs_are_told(enriched: Enriched, logs: Logs) -> None:
     registry = CollectorRegistry()
     sink, repairer = enriched.sink(), repairer_of(enriched)
     windows = MetricSink(enriched.settings, enriched.store, enriched.store_settings.retention, TOPIC_ID)
-    registry.register(SinkCollector(sink, windows, repairer, watch_of(sink, enriched, logs), "enrich"))
+    registry.register(SinkCollector(sink, [windows], repairer, watch_of(sink, enriched, logs), "enrich"))
 
     def told() -> list[float | None]:
         names = ("loopin_repaired_windows_total", "loopin_repairs_pending", "loopin_repairs_failing")

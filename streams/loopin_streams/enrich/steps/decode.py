@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from uuid import UUID
 
 from loopin_schemas.errors import InvalidEvent
+from loopin_schemas.uuids import uuid8
 from loopin_schemas.validation import decode_event
 from loopin_streams.enrich.draft import Context, Dlq, Draft, Origin, Outcome
-
-_VERSION_AND_VARIANT = 0xF << 76 | 0x3 << 62
-_VERSION_8 = 8 << 76 | 0x2 << 62
 
 
 def decode(draft: Draft, context: Context) -> Outcome:
@@ -29,6 +26,4 @@ def decode(draft: Draft, context: Context) -> Outcome:
 def derived_uuid(origin: Origin, offset: int) -> str:
     """A uuid (version 8, RFC 9562) of the record itself: the same whenever it is read again."""
     place = f"{origin.topic_id}:{origin.partition}:{offset}".encode()
-    digest = int.from_bytes(blake2b(place, digest_size=16).digest(), "big")
-    # Python 3.11's UUID does not set version 8 itself.
-    return str(UUID(int=digest & ~_VERSION_AND_VARIANT | _VERSION_8))
+    return uuid8(blake2b(place, digest_size=16).digest())

@@ -1,0 +1,82 @@
+"""Profiles as rows of the table ``profiles``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from decimal import Context, Decimal
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+
+from loopin_schemas.profile import Profile
+from loopin_sinks.persons.rows import table
+
+PROFILES: Final = "profiles"
+
+_MS = pa.timestamp("ms", "UTC")
+_EXACT = pa.decimal128(38, 6)
+_DIGITS = Context(prec=38)
+_LARGEST = 10**38 - 1
+
+PROFILES_SCHEMA = pa.schema(
+    [
+        pa.field("project", pa.string(), nullable=False),
+        pa.field("distinct_id", pa.string(), nullable=False),
+        pa.field("first_seen", _MS, nullable=False),
+        pa.field("last_seen", _MS, nullable=False),
+        pa.field("events", pa.uint64(), nullable=False),
+        pa.field("sessions", pa.uint64(), nullable=False),
+        pa.field("session_started", _MS, nullable=False),
+        pa.field("session_last", _MS, nullable=False),
+        pa.field("session_events", pa.uint64(), nullable=False),
+        pa.field("currencies", pa.list_(pa.string()), nullable=False),
+        pa.field("revenues", pa.list_(_EXACT), nullable=False),
+        pa.field("active_days", pa.list_(pa.date32()), nullable=False),
+        pa.field("revision", pa.uint64(), nullable=False),
+        pa.field("_topic_id", pa.string(), nullable=False),
+        pa.field("_stored_at", _MS, nullable=False),
+    ]
+)
+
+
+class Known(NamedTuple):
+    """A user's profile; a greater revision replaces a smaller one."""
+
+    project: str
+    distinct_id: str
+    profile: Profile
+    revision: int
+
+
+def profiles_to_arrow(known: Collection[Known], topic_id: str, stored_at_ms: int) -> pa.Table:
+    """Rows of ``PROFILES_SCHEMA``, one a profile."""
+    profiles = [each.profile for each in known]
+    columns: tuple[Sequence[object], ...] = (
+        [each.project for each in known],
+        [each.distinct_id for each in known],
+        [p.first_seen for p in profiles],
+        [p.last_seen for p in profiles],
+        [p.events for p in profiles],
+        [p.sessions for p in profiles],
+        [p.session.started for p in profiles],
+        [p.session.last for p in profiles],
+        [p.session.events for p in profiles],
+        [list(p.revenue) for p in profiles],
+        [[_exact(millionths) for millionths in p.revenue.values()] for p in profiles],
+        [active_days(p) for p in profiles],
+        [each.revision for each in known],
+        [topic_id] * len(profiles),
+        [stored_at_ms] * len(profiles),
+    )
+    return table(columns, PROFILES_SCHEMA)
+
+
+def active_days(profile: Profile) -> list[int]:
+    """Days since 1970 (UTC) that the profile remembers as active, newest first."""
+    bits = int.from_bytes(profile.active_days, "big")
+    return [profile.active_day - back for back in range(bits.bit_length()) if bits >> back & 1]
+
+
+def _exact(millionths: int) -> Decimal:
+    # No sum of amounts that count comes near the column's end; a client's nonsense must not stop the others.
+    return Decimal(max(-_LARGEST, min(_LARGEST, millionths))).scaleb(-6, _DIGITS)

@@ -1,0 +1,1 @@
+"""Which distinct_ids are one person: the third job of the stream worker."""

@@ -1,0 +1,158 @@
+"""Profiles from their topic to the store, and combined for a person, against a plain computation."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from confluent_kafka import Producer
+
+from loopin_schemas.codec import encode
+from loopin_schemas.profile import Profile, Session
+from loopin_sinks.persons.profile_sink import ProfileSink
+from loopin_sinks.persons.profiles import CombinedProfile, person_profile
+from tests.sinks.metrics.topic import caught_up, running
+from tests.sinks.persons.journal import Journal
+from tests.sinks.persons.test_properties import link
+
+DAY_MS = 86_400_000
+T = 1_800_000_000_000 // DAY_MS * DAY_MS
+
+
+def some_profile(dice: random.Random) -> Profile:
+    first = T - dice.randrange(200 * DAY_MS)
+    last = first + dice.randrange(100 * DAY_MS)
+    bits = 1 | dice.getrandbits(dice.randrange(1, 129))
+    return Profile(
+        first_seen=first,
+        last_seen=last,
+        events=dice.randrange(1, 10**9),
+        session=Session(last - dice.randrange(DAY_MS), last, dice.randrange(1, 50)),
+        active_day=last // DAY_MS,
+        active_days=bits.to_bytes(17, "big"),
+        sessions=dice.randrange(1, 1000),
+        revenue={
+            code: dice.randrange(-(10**15), 10**15)
+            for code in dice.sample(["", "INR", "EUR", "USD"], dice.randrange(3))
+        },
+    )
+
+
+def moment(milliseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+
+def combined(person: str, profiles: Mapping[str, Profile]) -> CombinedProfile:
+    """Field by field, in plain Python."""
+    known = [*profiles.values()]
+    last = max(profiles.items(), key=lambda item: (item[1].session.last, item[0]))[1].session
+    codes = {code for profile in known for code in profile.revenue}
+    return CombinedProfile(
+        person=person,
+        distinct_ids=frozenset(profiles),
+        first_seen=moment(min(profile.first_seen for profile in known)),
+        last_seen=moment(max(profile.last_seen for profile in known)),
+        events=sum(profile.events for profile in known),
+        sessions=sum(profile.sessions for profile in known),
+        session=(moment(last.started), moment(last.last), last.events),
+        revenue={
+            code: Decimal(sum(p.revenue.get(code, 0) for p in known)) / 1_000_000 for code in sorted(codes)
+        },
+        active_days=tuple(sorted({day for profile in known for day in days(profile)}, reverse=True)),
+    )
+
+
+def days(profile: Profile) -> Iterable[date]:
+    written = bin(int.from_bytes(profile.active_days, "big"))[:1:-1]
+    for back, bit in enumerate(written):
+        if bit == "1":
+            yield date(1970, 1, 1) + timedelta(days=profile.active_day - back)
+
+
+def without_zeros(found: CombinedProfile | None) -> CombinedProfile | None:
+    """The engine leaves out a currency whose amounts add up to nothing."""
+    return found and found._replace(revenue={code: sum_ for code, sum_ in found.revenue.items() if sum_})
+
+
+def sink_of(journal: Journal, topic_id: str | None = None) -> ProfileSink:
+    return ProfileSink(journal.settings, journal.store, topic_id or journal.topic_ids["profiles"])
+
+
+class Publisher:
+    def __init__(self, journal: Journal) -> None:
+        self._producer = Producer({"bootstrap.servers": journal.settings.kafka_bootstrap, "linger.ms": 0})
+        self._topic = journal.settings.topic("profiles")
+        self.ends = {0: 0, 1: 0}
+
+    def publish(self, key: str, profile: Profile | bytes | None, partition: int = 0) -> None:
+        value = encode(profile) if isinstance(profile, Profile) else profile
+        self._producer.produce(self._topic, value, key, partition=partition)
+        assert self._producer.flush(60) == 0
+        self.ends[partition] += 1
+
+
+async def test_the_profiles_of_joined_ids_are_combined(journal: Journal) -> None:
+    dice = random.Random(3)
+    topic = Publisher(journal)
+    profiles = {each: some_profile(dice) for each in ("u", "a:1", "b", "c", "alone")}
+    for number, (each, profile) in enumerate(profiles.items()):
+        topic.publish(f"demo:{each}", some_profile(dice), number % 2)
+        topic.publish(f"demo:{each}", profile, number % 2)
+        topic.publish(f"shop:{each}", some_profile(dice), number % 2)
+    sink = sink_of(journal)
+    async with running(sink):
+        await caught_up(sink, topic.ends)
+    assert sink.unreadable == 0
+    await link(journal.store, "demo", {"a:1": "u", "b": "u", "c": "gone"}, 1)
+    for person, ids in (("u", ["u", "a:1", "b"]), ("gone", ["c"]), ("alone", ["alone"])):
+        expected = without_zeros(combined(person, {each: profiles[each] for each in ids}))
+        for each in (*ids, person):
+            assert without_zeros(await person_profile(journal.store, "demo", each)) == expected
+    await link(journal.store, "demo", {"b": "b"}, 2)
+    alone = without_zeros(combined("b", {"b": profiles["b"]}))
+    assert without_zeros(await person_profile(journal.store, "demo", "b")) == alone
+    assert await person_profile(journal.store, "demo", "nobody") is None
+
+
+async def test_the_newest_counts_also_of_a_topic_that_was_made_anew(journal: Journal) -> None:
+    dice = random.Random(5)
+    topic = Publisher(journal)
+    earlier, later = some_profile(dice), some_profile(dice)
+    for _ in range(3):
+        topic.publish("demo:u", earlier)
+    sink = sink_of(journal)
+    async with running(sink):
+        await caught_up(sink, topic.ends)
+    topic.publish("demo:other", None)
+    topic.publish("demo:other", b"[]")
+    again = sink_of(journal)
+    async with running(again):
+        await caught_up(again, topic.ends)
+    assert (again.read_records, again.unreadable) == (2, 1)
+    # All of it is read again, now as of another topic of that name.
+    remade = sink_of(journal, "22222222-2222-4222-8222-222222222222")
+    async with running(remade):
+        await caught_up(remade, topic.ends)
+        topic.publish("demo:u", later)
+        await caught_up(remade, topic.ends)
+    rows = await journal.store.query(
+        "SELECT revision >= bitShiftLeft(toUInt64(1), 48) AS anew, _topic_id FROM profiles FINAL"
+    )
+    assert [(row["anew"], str(row["_topic_id"])[:2]) for row in rows] == [(1, "22")]
+    found = await person_profile(journal.store, "demo", "u")
+    assert without_zeros(found) == without_zeros(combined("u", {"u": later}))
+
+
+async def test_nonsense_amounts_do_not_stop_the_others(journal: Journal) -> None:
+    topic = Publisher(journal)
+    profile = some_profile(random.Random(1))
+    profile.revenue = {"INR": 10**50, "EUR": -(10**50), "USD": 5_000_000}
+    topic.publish("demo:u", profile)
+    sink = sink_of(journal)
+    async with running(sink):
+        await caught_up(sink, topic.ends)
+    found = await person_profile(journal.store, "demo", "u")
+    assert found is not None
+    assert found.revenue["USD"] == 5
