@@ -116,6 +116,9 @@ class LoginFailed(TypedEvent):
     reason: str | None = None
     """Why it failed."""
 
+    username_hash: str | None = None
+    """Keyed hash of the name that was tried."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtpSent(TypedEvent):
@@ -149,6 +152,9 @@ class ProfileUpdated(TypedEvent):
 
     completion: float | None = None
     """Share of the profile that is filled in (ratio)."""
+
+    changed: Sequence[Any] | None = None
+    """Names of the fields that changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -441,6 +447,9 @@ class Click(TypedEvent):
 
     event_name: ClassVar[str] = "click"
 
+    element: str | None = None
+    """Name that the page gave the element."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchPerformed(TypedEvent):
@@ -475,6 +484,7 @@ class WebVitals(TypedEvent):
         "web_vitals_fcp_value": "$web_vitals_FCP_value",
         "web_vitals_inp_value": "$web_vitals_INP_value",
         "web_vitals_cls_value": "$web_vitals_CLS_value",
+        "web_vitals_ttfb_value": "$web_vitals_TTFB_value",
     }
 
     web_vitals_lcp_value: float | None = None
@@ -488,6 +498,9 @@ class WebVitals(TypedEvent):
 
     web_vitals_cls_value: float | None = None
     """Cumulative layout shift (score)."""
+
+    web_vitals_ttfb_value: float | None = None
+    """Time to first byte (ms)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -673,12 +686,22 @@ class MessageSent(TypedEvent):
     """A user sent a private message; its words are scored, never stored."""
 
     event_name: ClassVar[str] = "message_sent"
+    property_names: ClassVar[dict[str, str]] = {
+        "sentiment": "$sentiment",
+        "text_length": "$text_length",
+    }
 
     text: str | None = None
-    """The message."""
+    """The message, of which only the next two stay."""
 
     message: str | None = None
-    """The message."""
+    """The message, under another name."""
+
+    sentiment: float | None = None
+    """How its words feel (VADER)."""
+
+    text_length: int | None = None
+    """How long it is (characters)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -850,6 +873,12 @@ class ApiRequest(TypedEvent):
 
     method: str | None = None
     """HTTP method."""
+
+    exception: str | None = None
+    """Class of the exception that was not handled."""
+
+    session_key_hash: str | None = None
+    """Hash of the web framework's session key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

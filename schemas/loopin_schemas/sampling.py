@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
+
+from loopin_schemas.topics import event_key
+
+_KEY: Final = b"loopin sampling rate"
+"""So that the sample has nothing to do with the users' partitions. It never changes: nor does the sample."""
 
 
 def sampled(project: str, distinct_id: str, rate: float) -> bool:
-    """Whether the user is among the share ``rate`` (0-1) that is kept.
+    """Whether the user is among the share ``rate`` (0-1) that is kept."""
+    return rate >= 1 or key_sampled(event_key(project, distinct_id), rate)
 
-    By a hash of the user, so that all events of a user are kept or none, funnels stay whole, and the users
-    kept at a lower rate are among those kept at a higher one.
+
+def key_sampled(key: bytes, rate: float) -> bool:
+    """Whether the user with this record key (``project:distinct_id``) is kept.
+
+    By a hash, so that all events of a user are kept or none, funnels stay whole, and who is kept at a lower
+    rate is among those kept at a higher one.
     """
-    if rate >= 1:
-        return True
-    digest = blake2b(f"{project}:{distinct_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    digest = blake2b(key, digest_size=8, key=_KEY).digest()
     return int.from_bytes(digest, "big") < rate * 2**64
