@@ -28,7 +28,12 @@ _FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
         "The body is not JSON (trailing characters (byte 8)); correct it.",
         [],
     ),
-    401: ("No valid token or key", "INVALID_TOKEN", "This key is not known; use one that exists (`loopin keys`).", []),
+    401: (
+        "No valid token or key",
+        "INVALID_TOKEN",
+        "This key is not known; use one that exists (`loopin keys`).",
+        [],
+    ),
     403: (
         "The scope is missing",
         "INSUFFICIENT_SCOPE",
