@@ -68,7 +68,7 @@ def test_it_does_not_survive_in_what_is_set_of_a_person() -> None:
 @pytest.mark.parametrize("properties", [{}, {"a": IP}, {"$set": {"a": 1}}, {"$set": "none"}])
 def test_without_an_address_nothing_changes(properties: dict[str, Any]) -> None:
     for privacy in ("drop", "truncate", "keep"):
-        assert without_ip(properties, privacy) is properties  # type: ignore[arg-type]
+        assert without_ip(properties, privacy) is properties
 
 
 def test_where_the_address_stands() -> None:
