@@ -15,6 +15,10 @@ QUEUE = Path(os.environ.get("SHOP_QUEUE", "queue"))
 app = Celery(
     "shop",
     broker="filesystem://",
-    broker_transport_options={"data_folder_in": str(QUEUE), "data_folder_out": str(QUEUE)},
+    broker_transport_options={
+        "data_folder_in": str(QUEUE),
+        "data_folder_out": str(QUEUE),
+        "polling_interval": 0.1,
+    },
     include=["tests.e2e.django_project.tickets.tasks"],
 )
