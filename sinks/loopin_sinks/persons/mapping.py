@@ -29,8 +29,8 @@ LINKED: Final = f"""
     SELECT (arrayPushBack(groupArray(distinct_id), ''), arrayPushBack(groupArray(person), ''))
     FROM ({PERSON_OF_ID})
 """
-"""One row: the distinct_ids of ``PERSON_OF_ID`` and their persons, as constants for ``transform``: a query that
-reads events in their order need not join them. An id is never ``''``, and no array may be empty."""
+"""One row: the distinct_ids of ``PERSON_OF_ID`` and their persons, as constants for ``transform``, so that a
+query which reads events in their order need not join. An id is never ``''``, and no array may be empty."""
 
 
 def person_name(distinct_id: str, linked: str) -> str:
