@@ -91,14 +91,16 @@ Users = Annotated[
 ]
 
 _CSV = (
-    '"uuid","event","distinct_id","timestamp","received_at","original_timestamp","sent_at","session_id","source",'
-    '"parent_uuid","sentiment","sentiment_label","warnings","properties"\r\n'
-    '"01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a10","event_reviewed","12345","2026-01-15T10:30:00.000Z",'
+    '"uuid","event","distinct_id","person_id","timestamp","received_at","original_timestamp","sent_at",'
+    '"session_id","source","parent_uuid","sentiment","sentiment_label","warnings","properties"\r\n'
+    '"01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a10","event_reviewed","12345",'
+    '"03d80b99-9006-5cc9-9b90-f742ccecf544","2026-01-15T10:30:00.000Z",'
     '"2026-01-15T10:30:00.412Z",,,"abc-def-ghi","api",,0.6249,"positive","[]",'
     '"{""rating"": 5, ""text"": ""Great event""}"\r\n'
 )
 _NDJSON = (
     '{"uuid":"01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a10","event":"event_reviewed","distinct_id":"12345",'
+    '"person_id":"03d80b99-9006-5cc9-9b90-f742ccecf544",'
     '"timestamp":"2026-01-15T10:30:00.000Z","received_at":"2026-01-15T10:30:00.412Z","original_timestamp":null,'
     '"sent_at":null,"session_id":"abc-def-ghi","source":"api","parent_uuid":null,"sentiment":0.6249,'
     '"sentiment_label":"positive","warnings":[],"properties":{"rating": 5, "text": "Great event"}}\n'
@@ -106,6 +108,7 @@ _NDJSON = (
 _ROWS: Responses = {
     200: {
         "description": "The events, ordered by day (UTC), event and user. Times are ISO 8601 in UTC; "
+        "`person_id` is the same for all distinct_ids of a person; "
         "`sentiment` is VADER's compound, -1 to 1. CSV has a header row; text is quoted, otherwise kept as "
         "it was sent, so a value may begin with `=`: have a spreadsheet import the columns as text.",
         "content": {

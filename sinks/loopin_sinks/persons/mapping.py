@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from loopin_schemas.identity import PERSONS_NAMESPACE
+
 PERSON_IDS: Final = "person_distinct_ids"
 
 PERSON_OF_USER: Final = f"""
@@ -22,3 +24,29 @@ PERSON_OF_ID: Final = f"""
     GROUP BY distinct_id HAVING person != distinct_id
 """
 """The same by distinct_id."""
+
+LINKED: Final = f"""
+    SELECT (arrayPushBack(groupArray(distinct_id), ''), arrayPushBack(groupArray(person), ''))
+    FROM ({PERSON_OF_ID})
+"""
+"""One row: the distinct_ids of ``PERSON_OF_ID`` and their persons, as constants for ``transform``, so that a
+query which reads events in their order need not join. An id is never ``''``, and no array may be empty."""
+
+
+def person_name(distinct_id: str, linked: str) -> str:
+    """In SQL, what names the person of a distinct_id, where ``linked`` is the value of ``LINKED``."""
+    return f"transform({distinct_id}, {linked}.1, {linked}.2, {distinct_id})"
+
+
+def person_uuid(project: str, name: str) -> str:
+    """In SQL, the text of ``loopin_schemas.identity.person_id``."""
+    digest = f"lower(hex(SHA1(concat(unhex('{PERSONS_NAMESPACE.hex}'), {project}, ':', {name}))))"
+    # Version 5, and of the digit after it the two highest bits are 10.
+    digit = f"position('0123456789abcdef', substring({digest}, 17, 1)) - 1"
+    parts = (
+        f"substring({digest}, 1, 8), '-', substring({digest}, 9, 4)",
+        f"'-5', substring({digest}, 14, 3)",
+        f"'-', substring('89ab', modulo({digit}, 4) + 1, 1), substring({digest}, 18, 3)",
+        f"'-', substring({digest}, 21, 12)",
+    )
+    return f"concat({', '.join(parts)})"

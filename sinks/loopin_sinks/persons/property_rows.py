@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -35,6 +36,7 @@ LARGEST: Final = (1 << 64) - 1
 
 _TIES: Final = (1 << TIE_BITS) - 1
 _MS = pa.timestamp("ms", "UTC")
+_may_set = re.compile(rb'\$(?:set(?:_once)?|unset|group_set)"').search
 
 PERSONS_SCHEMA = pa.schema(
     [
@@ -90,11 +92,10 @@ def property_writes(events: Iterable[EnrichedEvent]) -> tuple[list[PersonWrite],
     persons: list[PersonWrite] = []
     groups: list[GroupWrite] = []
     for event in events:
-        body = event.properties
         # Only few events set anything: most are not decoded.
-        if b'set"' not in bytes(body) and b'$set_once"' not in bytes(body):
+        if _may_set(event.properties) is None:
             continue
-        properties = decode_object(body)
+        properties = decode_object(event.properties)
         persons += _of_person(event, properties)
         if event.event == GROUP_EVENT:
             groups += _of_group(event, properties)

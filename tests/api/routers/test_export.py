@@ -5,16 +5,20 @@ import csv
 import io
 import json
 import tracemalloc
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 
 from loopin_api.server import serving
+from loopin_sinks.persons.mapping import PERSON_IDS
+from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import RowStream, Store
 
 if TYPE_CHECKING:
@@ -24,9 +28,18 @@ PATH = "/api/analytics/export/events"
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 COLUMNS = [
-    *("uuid", "event", "distinct_id", "timestamp", "received_at", "original_timestamp", "sent_at"),
+    *("uuid", "event", "distinct_id", "person_id", "timestamp", "received_at", "original_timestamp"),
+    "sent_at",
     *("session_id", "source", "parent_uuid", "sentiment", "sentiment_label", "warnings", "properties"),
 ]
+
+
+NAMESPACE = uuid.UUID("5b1f2d8e-3a0c-5e7b-9c54-7d1f4a6e0b92")
+
+
+def person_of(distinct_id: str, project: str = "shop") -> str:
+    """The uuid of a person that goes by this id, as the standard library makes it."""
+    return str(uuid.uuid5(NAMESPACE, f"{project}:{distinct_id}"))
 
 
 async def ndjson(client: httpx.AsyncClient, headers: dict[str, str], **query: Any) -> list[dict[str, Any]]:
@@ -60,6 +73,7 @@ async def test_an_event_comes_out_whole(
         "uuid": identity,
         "event": "event_reviewed",
         "distinct_id": "12345",
+        "person_id": person_of("12345"),
         "timestamp": "2026-01-15T09:30:00.000Z",
         "received_at": "2026-01-15T09:30:00.000Z",
         "original_timestamp": "2026-01-09T23:06:40.001Z",
@@ -83,6 +97,30 @@ async def test_an_event_comes_out_whole(
     assert json.loads(read["warnings"]) == expected["warnings"]
     assert read["sent_at"] == ""
     assert float(read["sentiment"]) == 0.4927
+
+
+async def test_all_ids_of_a_person_have_one_person_id(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich, store: Store
+) -> None:
+    alone = ["x", "Größe", "💘", "a'b", "\\", "0", *(f"u{number}" for number in range(40))]
+    ids = ["anon", "phone", "user-1", *alone]
+    await put([enrich("click", each, NOW - HOUR) for each in ids])
+    before = await ndjson(client, bearer("read"))
+    assert {row["distinct_id"]: row["person_id"] for row in before} == {each: person_of(each) for each in ids}
+    rows = [
+        {"project": project, "distinct_id": each, "person": name, "revision": 1, "_stored_at": NOW}
+        for project, each, name in [
+            ("shop", "anon", "user-1"),
+            ("shop", "phone", "user-1"),
+            ("other", "x", "user-1"),
+        ]
+    ]
+    await store.insert(PERSON_IDS, pa.Table.from_pylist(rows, schema=IDS_SCHEMA), token="a token")
+    after = await ndjson(client, bearer("read"))
+    joined = dict.fromkeys(["anon", "phone", "user-1"], person_of("user-1"))
+    assert {row["distinct_id"]: row["person_id"] for row in after} == {
+        each: joined.get(each, person_of(each)) for each in ids
+    }
 
 
 async def test_without_events_there_is_a_header_only(client: httpx.AsyncClient, bearer: Bearer) -> None:
