@@ -9,11 +9,14 @@ import pytest
 
 from loopin_deploy import demo
 from loopin_deploy.api_client import ApiClient
-from loopin_deploy.demo import COMMUNITY, SHOP, Demo, Result
+from loopin_deploy.demo import COMMUNITY, REPEATS, SHOP, Demo, Result
 from loopin_deploy.errors import DeployError
 from loopin_deploy.own_secrets import load_or_create_secrets
 from loopin_deploy.stack import Stack, StackState
 from loopin_deploy.supervisor import Supervisor
+from loopin_producers import DeliveryFailed, Loopin
+from loopin_producers.broken_records import broken_records
+from loopin_producers.channel import Done
 from loopin_producers.replay import Summary
 from loopin_streams.kafka.marker import Counts
 from loopin_streams.kafka.topic_admin import TopicAdmin, TopicInfo
@@ -180,3 +183,66 @@ def test_a_replay_stops_at_the_next_progress_after_stop(tmp_path: Path) -> None:
         one._progress(now)
 
     assert seen == [now, now]
+
+
+class Broker:
+    """Stands in for the client: acknowledges each record at once."""
+
+    project = COMMUNITY
+    disabled = False
+    max_queue_size = 1000
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+
+    def wait_for_room(self, limit: int, timeout: float) -> bool:
+        return True
+
+    def flush(self, timeout: float) -> int:
+        return 0
+
+    def publish_record(self, key: bytes, value: bytes, done: Done) -> None:
+        self.values.append(value)
+        done(None, 0, 0)
+
+
+def uuids(values: list[bytes]) -> list[str]:
+    """Of the records that are events with one; broken ones have none."""
+    return [value.decode().split('"uuid":"')[1][:36] for value in values if b'"uuid":"' in value]
+
+
+def test_each_run_brings_the_community_up_to_now_with_repeats_and_broken_records(tmp_path: Path) -> None:
+    secrets = load_or_create_secrets(tmp_path / "secrets.json", (SHOP, COMMUNITY))
+    stack = Stack(StackState(1, "a:1", "http://x", "http://y"), secrets, cast(Supervisor, None))
+    broken = len(list(broken_records(COMMUNITY)))
+    noon_ms = 1_772_452_800_000
+    runs = []
+    for now_ms in (noon_ms, noon_ms, noon_ms + 6 * 3_600_000):
+        client = Broker()
+        Demo(stack, tmp_path, on_replayed=print, on_stored=print)._simulate(cast(Loopin, client), now_ms)
+        assert len(client.values) - len(uuids(client.values)) == broken
+        runs.append(uuids(client.values))
+
+    first, again, later = runs
+    assert len(first) - len(set(first)) == REPEATS
+    assert first[-REPEATS:] == first[-2 * REPEATS : -REPEATS]
+    assert len(first) > 3_000
+    assert again == []
+    assert len(later) - len(set(later)) == REPEATS
+    assert not set(first) & set(later)
+    assert len(later) < len(first) / 4
+
+
+def test_a_community_that_cannot_be_published_is_said(tmp_path: Path) -> None:
+    secrets = load_or_create_secrets(tmp_path / "secrets.json", (SHOP, COMMUNITY))
+    stack = Stack(StackState(1, "a:1", "http://x", "http://y"), secrets, cast(Supervisor, None))
+    client = Broker()
+    failure = DeliveryFailed("The broker is gone", kafka_error="_ALL_BROKERS_DOWN")
+    client.publish_record = lambda key, value, done: done(failure, 0, 0)  # type: ignore[method-assign]
+
+    with pytest.raises(DeployError, match=r"run the simulation again") as raised:
+        Demo(stack, tmp_path, on_replayed=print, on_stored=print)._simulate(
+            cast(Loopin, client), 1_772_452_800_000
+        )
+
+    assert raised.value.code == "simulation_ended"

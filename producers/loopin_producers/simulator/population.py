@@ -96,7 +96,7 @@ class Population:
         signup_day = self._signup_day(index, dice)
         risk = persona.leaving * math.exp(-0.5 * satisfaction) / 30
         churn_day = max(signup_day, 0) + _LEAST_STAY_DAYS + dice.wait(1 / risk)
-        declines = dice.happens(0.85)
+        declines = dice.happens(0.82)
         decline_days = dice.between(45, 80)
         devices = tuple(dice.pick(DEVICES) for _ in range(dice.whole(1, 2)))
         first = dice.whole(0, len(CATEGORIES) - 1)
