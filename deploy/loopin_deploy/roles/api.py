@@ -31,7 +31,7 @@ async def run_api(stop: asyncio.Event) -> None:
     logs = Logs(kafka.kafka_bootstrap)
     watch = watch_from_broker(kafka, logs)
     try:
-        with kafka_client(kafka) as client:
+        with kafka_client(kafka, settings.publish_timeout_s) as client:
             app = create_app(
                 settings,
                 store,
