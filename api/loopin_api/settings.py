@@ -52,10 +52,11 @@ class ApiSettings(BaseSettings):
     rate_limit_failures_per_minute: int = Field(
         300, ge=1, description="requests without a valid key that one address may send in a minute"
     )
-    quota_events_per_day: int | None = Field(
-        None,
-        ge=1,
-        description="events that one project may send in a UTC day, by this process's count; beyond it, 402",
+    quota_events_per_day: int = Field(
+        0,
+        ge=0,
+        description="events that one project may send in a UTC day, by this process's count; beyond it, 402; "
+        "0 for as many as it likes",
     )
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         (), description='networks whose X-Forwarded-For is believed, e.g. ["10.0.0.0/8"]'

@@ -36,7 +36,7 @@ class Limits:
         self._rate = RateLimitItemPerMinute(settings.rate_limit_events_per_minute)
         self._failures = RateLimitItemPerMinute(settings.rate_limit_failures_per_minute)
         quota = settings.quota_events_per_day
-        self._quota = None if quota is None else RateLimitItemPerDay(quota)
+        self._quota = RateLimitItemPerDay(quota) if quota else None
 
     async def charge(self, caller: Caller, events: int) -> Mapping[str, str]:
         """Count a request with so many events; gives the headers of its answer.

@@ -32,7 +32,7 @@ async def run_api(stop: asyncio.Event) -> None:
     logs = Logs(kafka.kafka_bootstrap)
     watch, config = watch_from_broker(kafka, logs), ConfigLog(kafka)
     try:
-        with kafka_client(kafka) as client:
+        with kafka_client(kafka, settings.publish_timeout_s) as client:
             app = create_app(
                 settings,
                 store,

@@ -17,10 +17,18 @@ _ANY_PROJECT = "loopin"
 
 
 @contextmanager
-def kafka_client(settings: KafkaSettings) -> Iterator[Loopin]:
-    """A client of the broker, whose queue is flushed at the end."""
+def kafka_client(settings: KafkaSettings, timeout_s: float) -> Iterator[Loopin]:
+    """A client of the broker, whose queue is flushed at the end.
+
+    What is not acknowledged after ``timeout_s`` is given up: its sender was told to send it again, and a
+    record that goes out minutes later would make the wait look like an error of its sender's clock.
+    """
     client = Loopin(
-        settings.kafka_bootstrap, project=_ANY_PROJECT, topic_prefix=settings.topic_prefix, disabled=False
+        settings.kafka_bootstrap,
+        project=_ANY_PROJECT,
+        topic_prefix=settings.topic_prefix,
+        disabled=False,
+        config={"message.timeout.ms": max(1000, round(timeout_s * 1000))},
     )
     try:
         yield client

@@ -44,7 +44,7 @@ async def run_store(stop: asyncio.Event) -> None:
 
 async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio.Event) -> None:
     api, config = ApiSettings(), ConfigLog(settings)
-    with kafka_client(settings) as client:
+    with kafka_client(settings, api.publish_timeout_s) as client:
         app = create_app(
             api,
             parts.store,

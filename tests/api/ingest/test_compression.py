@@ -101,7 +101,10 @@ def test_a_second_stream_behind_the_first_is_refused(way: str) -> None:
 
 
 def test_a_window_of_a_hundred_megabytes_is_refused() -> None:
-    options = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.compression_level: 1}
+    options: dict[int, int] = {
+        zstd.CompressionParameter.window_log: 27,
+        zstd.CompressionParameter.compression_level: 1,
+    }
     compressor = zstd.ZstdCompressor(options=options)
     wide = compressor.compress(b"a" * 1000) + compressor.flush()
     with pytest.raises(Undecodable):

@@ -128,7 +128,8 @@ async def test_some_to_be_sent_again_are_named(
     client: httpx.AsyncClient, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The queue has room for the first only."""
-    publish, taken = broker.publish_record, []
+    publish = broker.publish_record
+    taken: list[bytes | None] = []
 
     def first_only(key: bytes | None, value: bytes, done: Any) -> None:
         broker.answer = "full" if taken else "acknowledge"
