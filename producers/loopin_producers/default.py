@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,15 @@ from loopin_producers.typed_event import TypedEvent
 
 _lock = threading.Lock()
 _client: Loopin | None = None
+
+
+def _after_fork() -> None:
+    # Another thread of the parent may have held it.
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def configure(*arguments: Any, **options: Any) -> None:
