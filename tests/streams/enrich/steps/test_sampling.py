@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from loopin_schemas.sampling import key_sampled
 from loopin_streams.enrich.draft import Draft
 from loopin_streams.enrich.steps.partition import partition_of
-from loopin_streams.enrich.steps.sampling import SAMPLED, key_sampled, sample_users
+from loopin_streams.enrich.steps.sampling import SAMPLED, sample_users
 from tests.streams.enrich.drafts import body, context, draft_before
 
 USERS = [f"demo:user-{n}".encode() for n in range(20_000)]
