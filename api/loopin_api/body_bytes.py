@@ -9,7 +9,7 @@ from typing import Final
 
 from fastapi import Request
 
-from loopin_api.errors import ApiError
+from loopin_api.errors import RETRY_AFTER_S, ApiError
 
 BODY_TIMEOUT_S: Final = 30.0
 """How long a client may take to send a body, in seconds."""
@@ -35,7 +35,12 @@ async def read_body(request: Request, limit: int) -> bytes:
                 if len(body) > limit:
                     break
     except TimeoutError:
-        raise ApiError(408, "BODY_TIMEOUT", f"Send the body within {BODY_TIMEOUT_S:g} seconds.") from None
+        raise ApiError(
+            408,
+            "BODY_TIMEOUT",
+            f"Send the body within {BODY_TIMEOUT_S:g} seconds.",
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+        ) from None
     if len(body) > limit:
         await _discard(chunks)
         raise ApiError(413, "BODY_TOO_LARGE", f"Send at most {limit} bytes.")
