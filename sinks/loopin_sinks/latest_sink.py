@@ -66,8 +66,13 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
         group: str,
         table: str,
         interval_s: float,
+        patient: bool = False,
     ) -> None:
-        """``topic_id`` is Kafka's id of the topic, ``group`` is without the installation's prefix."""
+        """``topic_id`` is Kafka's id of the topic, ``group`` is without the installation's prefix.
+
+        A ``patient`` sink inserts no more often when ``MAX_WAITING`` rows wait, but reads no further: for a
+        compacted topic, which grows no longer than it has keys.
+        """
         self.table = table
         self.failing: str | None = None
         self.read_records = 0
@@ -76,6 +81,7 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
         self._topic = topic
         self._group = group
         self._interval_s = interval_s
+        self._patient = patient
         self._assigned: frozenset[TopicPartition] = frozenset()
         self._unchecked: frozenset[TopicPartition] = frozenset()
         self._settings = settings
@@ -132,12 +138,15 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
             flushed = monotonic()
             while not stop.is_set():
                 await self._check_assigned()
-                if len(self._waiting) < MAX_WAITING:
+                full = len(self._waiting) >= MAX_WAITING
+                if not full:
                     self._take(await self._fetched())
                     await self._pass_marks()
+                elif self._patient:
+                    await _either(stop, POLL_S)
                 due = monotonic() - flushed >= self._interval_s
                 waits = self._read_up_to or self._owes
-                if waits and (due or len(self._waiting) >= MAX_WAITING):
+                if waits and (due or (full and not self._patient)):
                     stored = await self._flush()
                     flushed = monotonic()
                     if not stored:

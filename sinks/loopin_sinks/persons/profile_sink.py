@@ -23,7 +23,7 @@ that was made anew replace those of the one before."""
 
 
 class ProfileSink(LatestSink[bytes, Known]):
-    """Stores the newest profile of each user, at most once in ``profile_interval_s``."""
+    """Stores the newest profile of each user, of ``MAX_WAITING`` users once in ``profile_interval_s``."""
 
     def __init__(self, settings: SinkSettings, store: Store, topic_id: str) -> None:
         """``topic_id`` is Kafka's id of ``profiles``."""
@@ -34,6 +34,7 @@ class ProfileSink(LatestSink[bytes, Known]):
             group="clickhouse-profiles",
             table=PROFILES,
             interval_s=settings.profile_interval_s,
+            patient=True,
         )
         self._store = store
         self._generation: int | None = None

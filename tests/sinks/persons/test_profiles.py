@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from confluent_kafka import Producer
 
 from loopin_schemas.codec import encode
 from loopin_schemas.profile import Profile, Session
 from loopin_sinks.persons.profile_sink import ProfileSink
 from loopin_sinks.persons.profiles import CombinedProfile, person_profile
+from tests.sinks.asking import until
 from tests.sinks.metrics.topic import caught_up, running
 from tests.sinks.persons.journal import Journal
 from tests.sinks.persons.test_properties import link
@@ -156,3 +159,25 @@ async def test_nonsense_amounts_do_not_stop_the_others(journal: Journal) -> None
     found = await person_profile(journal.store, "demo", "u")
     assert found is not None
     assert found.revenue["USD"] == 5
+
+
+async def test_it_stores_at_a_bounded_rate(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loopin_sinks.latest_sink.MAX_WAITING", 3)
+    settings = journal.settings.model_copy(update={"profile_interval_s": 3600.0})
+    topic = Publisher(journal)
+    profile = some_profile(random.Random(1))
+    for number in range(3):
+        topic.publish(f"demo:u{number}", profile)
+    slow = ProfileSink(settings, journal.store, journal.topic_ids["profiles"])
+    async with running(slow):
+        await until(lambda: slow.read_records == 3, "it has read as many as may wait")
+        topic.publish("demo:u3", profile)
+        reached = asyncio.get_running_loop().time() + 1
+        # Nothing tells that nothing happens: it has had the time of several rounds.
+        await until(lambda: asyncio.get_running_loop().time() > reached, "a while has passed")
+        assert (slow.read_records, slow.stored_rows) == (3, 0)
+    assert slow.stored_rows == 3
+    quick = sink_of(journal)
+    async with running(quick):
+        await caught_up(quick, topic.ends)
+    assert quick.read_records == 1
