@@ -50,27 +50,35 @@ def elements(array: bytes | Raw) -> list[Raw]:
 
 
 _anything: Final = msgspec.json.Decoder(Raw)
+_TEXT_OR_NO_NUMBER: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?Infinity|NaN', re.DOTALL)
 _ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)",
-    re.DOTALL,
+    rb"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|ud[89a-f][0-9a-f]{2}|.)", re.DOTALL | re.IGNORECASE
 )
 """A pair of surrogates, half a pair, or any other escape."""
 _HALF: Final = len(rb"\ud800")
+_SIGNS: Final = (rb"\ud", rb"\uD", b"NaN", b"Infinity")
 
 
 def sound(body: bytes) -> bytes:
-    """The body, with U+FFFD in place of halves of characters.
+    """The body as JSON, where it lacks only two things: U+FFFD for halves of characters, null for NaN.
 
-    JavaScript writes them where a program cuts a text within an emoji; they are no text to any reader, and
-    would cost the whole body.
+    JavaScript writes half a character where a program cuts a text within an emoji, and Python writes NaN and
+    Infinity. No reader of JSON takes them, so that one such value would cost all events beside it.
     """
-    if b"\\ud" not in body and b"\\uD" not in body:
+    if not any(sign in body for sign in _SIGNS):
         return body
     try:
         _anything.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        return _ESCAPE.sub(_whole_character, body)
+        return _TEXT_OR_NO_NUMBER.sub(_repaired, body)
     return body
+
+
+def _repaired(found: re.Match[bytes]) -> bytes:
+    text = found[0]
+    if text[:1] != b'"':
+        return b"null"
+    return _ESCAPE.sub(_whole_character, text) if b"\\" in text else text
 
 
 def _whole_character(escape: re.Match[bytes]) -> bytes:

@@ -19,6 +19,20 @@ def test_half_characters_are_replaced_and_nothing_else_is(text: str) -> None:
     assert repaired == [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")]
 
 
+@given(
+    st.recursive(
+        st.floats() | st.text(st.sampled_from('NaNInfinity-"\\\\ '), max_size=12) | st.none(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+        max_leaves=10,
+    )
+)
+def test_what_is_no_number_becomes_null_and_text_stays(value: object) -> None:
+    """Python writes NaN and Infinity, and reads them as what it is told to."""
+    written = json.dumps(value)
+    expected = json.loads(written, parse_constant=lambda _: None)
+    assert msgspec.json.decode(sound(written.encode())) == expected
+
+
 @pytest.mark.parametrize("text", ["\\ud800", "\\\\ud83d\\ude00", "plain", '\\"\\ud83d\\ude00'])
 def test_a_sound_body_is_left_alone(text: str) -> None:
     body = json.dumps([text]).encode()
