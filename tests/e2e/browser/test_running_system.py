@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
-from tests.e2e.receiving import WRITE_KEY, Receiving, receiving
 
 from loopin_deploy.kafka import LocalKafka
 from tests.e2e.browser.site import Site
+from tests.e2e.receiving import WRITE_KEY, Receiving, receiving
 
 pytestmark = pytest.mark.e2e
 
