@@ -18,9 +18,11 @@ def offsets(found: Sequence[Draft]) -> list[int]:
 
 
 def test_the_steps_in_their_order() -> None:
-    arrival = ("decode", "validate", "repeated_names", "clock_skew", "partition", "duplicate", "lateness")
-    content = ("catalogue", "sentiment", "private_text", "encode")
-    assert tuple(step.name for step in STEPS) == (*arrival, *content)
+    arrival = ("decode", "validate", "repeated_names", "clock_skew", "partition", "duplicate")
+    counts = ("anonymous", "sampling", "lateness")
+    visitor = ("bot", "scrub", "geo", "ip", "user_agent")
+    content = ("catalogue", "sentiment", "private_text", "session", "encode")
+    assert tuple(step.name for step in STEPS) == (*arrival, *counts, *visitor, *content)
     assert all((step.each is None) != (step.batch is None) for step in STEPS)
 
 
