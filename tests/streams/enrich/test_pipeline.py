@@ -19,9 +19,10 @@ def offsets(found: Sequence[Draft]) -> list[int]:
 
 def test_the_steps_in_their_order() -> None:
     arrival = ("decode", "validate", "repeated_names", "clock_skew", "partition", "duplicate")
-    privacy = ("anonymous", "sampling", "lateness", "bot", "scrub", "geo", "ip", "user_agent")
+    counts = ("anonymous", "sampling", "lateness")
+    visitor = ("bot", "scrub", "geo", "ip", "user_agent")
     content = ("catalogue", "sentiment", "private_text", "session", "encode")
-    assert tuple(step.name for step in STEPS) == (*arrival, *privacy, *content)
+    assert tuple(step.name for step in STEPS) == (*arrival, *counts, *visitor, *content)
     assert all((step.each is None) != (step.batch is None) for step in STEPS)
 
 
