@@ -1,4 +1,4 @@
-"""PostHog's, Segment's and RudderStack's own Python SDKs, with their host changed and nothing else."""
+"""The Python SDKs of PostHog, Segment and RudderStack, with only their host changed; and our own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import rudderstack.analytics.client as rudderstack
 import segment.analytics.client as segment
 
 from loopin_deploy.kafka import LocalKafka
+from loopin_producers import Loopin
 from tests.e2e.receiving import WRITE_KEY, Receiving, receiving
 
 pytestmark = pytest.mark.e2e
@@ -230,3 +231,28 @@ NODE_EVENTS = {
     "node-rudder": ("node-rudder event", "$identify", "$pageview"),
 }
 """What ``send.mjs`` sends, by user, under the names that are stored."""
+
+
+def test_our_own_over_http(system: Receiving, user: str, tmp_path: Path) -> None:
+    """Its events are those that it would publish to Kafka, with the project that the key tells."""
+    errors: list[str] = []
+    client = Loopin(
+        url=system.url,
+        api_key=WRITE_KEY,
+        flush_interval=0.05,
+        spool_dir=tmp_path,
+        on_error=lambda error: errors.append(error.reason),
+    )
+    sent = [
+        client.capture("ticket_purchased", user, {"amount": 25.0 + number}, session_id="session-1")
+        for number in range(700)
+    ]
+    sent.append(client.capture("message_sent", user, {"text": "What a wonderful evening"}))
+    assert client.shutdown(120) == 0
+    assert errors == []
+    rows = system.rows([user], len(sent))
+    assert sorted(row["uuid"] for row in rows) == sorted(map(str, sent))
+    assert Counter(row["event"] for row in rows) == {"ticket_purchased": 700, "message_sent": 1}
+    message = next(row for row in rows if row["event"] == "message_sent")
+    assert "wonderful" not in json.dumps(message)
+    assert {row["session_id"] for row in rows if row["event"] == "ticket_purchased"} == {"session-1"}
