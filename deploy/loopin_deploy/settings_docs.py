@@ -48,6 +48,9 @@ Variable = tuple[tuple[str, ...], str, str]
 
 SDK: tuple[Variable, ...] = (
     (("LOOPIN_KAFKA_BOOTSTRAP",), "127.0.0.1:9092", "host:port of the brokers, comma separated"),
+    (("LOOPIN_URL",), "", "address of the API, for a client without a route to the broker"),
+    (("LOOPIN_API_KEY",), "", "write key for it"),
+    (("LOOPIN_SPOOL_DIR",), "~/.local/state/loopin/spool", "folder for events that wait on disk"),
     (("LOOPIN_PROJECT",), "", "the project (tenant) that events belong to; required unless an argument"),
     (("LOOPIN_TOPIC_PREFIX",), "loopin.", "put before the topic's name"),
     (("LOOPIN_ENABLED", "ANALYTICS_ENABLED"), "true", "when false, nothing is published"),

@@ -121,8 +121,9 @@ class Channel:
     def _queued(self) -> int:
         if not self._only_failures:
             return self._pending
-        # Nobody tells of a success; librdkafka knows how many it still has.
-        return sum(len(producer) for producer in (self._producer, self._retired) if producer is not None)
+        # Nobody tells of a success; librdkafka knows how many it still has, but counts its own events too.
+        held = sum(len(producer) for producer in (self._producer, self._retired) if producer is not None)
+        return min(held, self._accepted - self._failed)
 
     def send(self, topic: str, key: bytes | None, value: bytes, done: Done) -> None:
         """Queue a record; returns at once.

@@ -161,7 +161,7 @@ async def test_no_attempt_at_an_insert_is_made_before_the_partition_is_known_to_
     store = FaultyStore(migrated)
     await write(writer(store, confirm), entries(0))
     assert asked == list(range(len(store.inserts))), "and before each month's"
-    assert len(asked) in (3, 4)
+    assert len(asked) in (2, 3, 4), "two months at the end of one with 30 days"
 
 
 async def test_records_that_took_the_places_of_lost_ones_are_not_taken_for_those(migrated: Store) -> None:

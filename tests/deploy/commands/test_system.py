@@ -197,7 +197,7 @@ def test_it_says_where_everything_is(running: Running) -> None:
     assert f"Kafka    {running.state.bootstrap}\n" in running.shown
     assert "Keys of project shop\n" in running.shown
     assert "Keys of project x.y_z-1\n" in running.shown
-    assert len(re.findall(r"  (?:read|ingest) +lp_[wp]_\S{43}\n", running.shown)) == 4
+    assert len(re.findall(r"  (?:read|ingest) +lp_[wp]_\S{43}_\S{6}\n", running.shown)) == 4
     assert "curl -H 'Authorization: Bearer lp_p_" in running.shown
 
 
