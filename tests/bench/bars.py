@@ -31,9 +31,11 @@ class Bar(NamedTuple):
     def _outcome(self, runs: Runs, found: float | None) -> str:
         if found is None:
             return "missed" if any(run.not_held for run in runs) else "not measured"
-        short = 1 - found / self.limit if self.least else found / self.limit - 1
-        if short <= 0:
+        if found >= self.limit if self.least else found <= self.limit:
             return "met"
+        if self.limit == 0:
+            return f"**missed: {found:,.0f}**"
+        short = 1 - found / self.limit if self.least else found / self.limit - 1
         return f"**missed by {100 * short:.0f} %**" if short >= 0.01 else "**missed by less than 1 %**"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from tests.bench.__main__ import JOBS, REPORT, asked_for
 from tests.bench.figures import Figure, load, merged, save
@@ -101,6 +102,16 @@ def test_the_machines_speed_is_given() -> None:
 
 
 TARGETS: dict[str, tuple[list[Figure], str]] = {
+    "nothing allowed": (
+        [
+            replace(
+                figure("loopin", 1, 1.0, job="capture"),
+                case="kill -9, durable, broker up",
+                more={"lost": 3.0},
+            )
+        ],
+        "0 lost: **missed: 3**",
+    ),
     "a rate": ([figure("loopin", 1, 40_000.0, job="J2")], ">= 50,000 events/s: **missed by 20 %**"),
     "a multiple": (
         [figure("loopin", 1, 249.0), figure("faust", 1, 10.0)],
