@@ -28,7 +28,11 @@ SHOP = "shop"
 GOOD, BROKEN, REPEATED = 500, 9, 20
 READ = GOOD + BROKEN + REPEATED
 USERS = 50
-CONSUMERS = {"enrich", "merge", "events", "metric_windows", "api"}
+CONSUMERS = {
+    *("enrich", "merge", "identity"),
+    *("events", "metric_windows", "person_merges", "profiles"),
+    "api",
+}
 DEADLINE_S = 300.0
 STALL_S = 5.0
 
