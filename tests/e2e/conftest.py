@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from loopin_deploy.kafka import LocalKafka
 from tests.clickhouse import PASSWORD, USER, clickhouse_server
 from tests.deploy.command_line import clean_environment, run_process
+from tests.e2e.receiving import Receiving, receiving
 
 PARTITIONS = 2
 
@@ -58,3 +60,16 @@ def roles(environment: dict[str, str], tmp_path: Path) -> Iterator[list[subproce
             cleanup.callback(process.kill)
             started.append(process)
         yield started
+
+
+@pytest.fixture(scope="module")
+def system(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiving]:
+    """The whole system with its API and a write key, shared by the tests of a module."""
+    with receiving(kafka, tmp_path_factory.mktemp("system")) as running:
+        yield running
+
+
+@pytest.fixture
+def user() -> str:
+    """A user whom no other test knows."""
+    return f"user-{uuid.uuid4()}"

@@ -6,8 +6,6 @@ import json
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,6 +16,7 @@ from loopin_api.auth import hash_key, issue_jwt
 from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.ports import free_port
 from tests.deploy.command_line import clean_environment, run_process
+from tests.plain_http import ask
 
 SECRET = "a secret of the tests, thirty-two bytes"
 WRITE_KEY = "lk_a_write_key_of_the_tests"
@@ -44,24 +43,14 @@ class Receiving(NamedTuple):
             time.sleep(0.1)
 
     def _exported(self) -> list[Row]:
-        status, text = ask(f"{self.url}/api/analytics/export/events?format=ndjson&days=2")
+        status, text = read(f"{self.url}/api/analytics/export/events?format=ndjson&days=2")
         assert status == 200, text
         return [json.loads(line) for line in text.splitlines()]
 
 
-def ask(url: str) -> tuple[int, str]:
-    """Status and text of an answer; status 0 while nobody listens."""
-    token = issue_jwt(SECRET, sub="reader", project=PROJECT, scopes=["read"], ttl_s=60)
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
+def read(url: str) -> tuple[int, str]:
+    """Status and text of the answer to a reader of the project."""
+    return ask(url, token=issue_jwt(SECRET, sub="reader", project=PROJECT, scopes=["read"], ttl_s=60))
 
 
 @contextmanager
@@ -119,7 +108,7 @@ def _role(
 
 def _wait_ready(process: subprocess.Popen[str], url: str) -> None:
     deadline = time.monotonic() + DEADLINE_S
-    while (answer := ask(url))[0] != 200:
+    while (answer := read(url))[0] != 200:
         assert process.poll() is None, answer
         assert time.monotonic() < deadline, answer
         time.sleep(0.05)

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,10 @@ import pytest
 import rudderstack.analytics.client as rudderstack
 import segment.analytics.client as segment
 
-from loopin_deploy.kafka import LocalKafka
 from loopin_producers import Loopin
-from tests.e2e.receiving import WRITE_KEY, Receiving, receiving
+from tests.e2e.receiving import WRITE_KEY, Receiving
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module")
-def system(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiving]:
-    with receiving(kafka, tmp_path_factory.mktemp("system")) as running:
-        yield running
-
-
-@pytest.fixture
-def user() -> str:
-    """A user whom no other test knows."""
-    return f"user-{uuid.uuid4()}"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +19,7 @@ from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.ports import free_port
 from tests.clickhouse import PASSWORD, USER, clickhouse_server
 from tests.deploy.command_line import clean_environment, run_process
+from tests.plain_http import ask
 
 pytestmark = pytest.mark.e2e
 
@@ -81,29 +80,15 @@ def roles(installation: dict[str, str]) -> Iterator[dict[str, Role]]:
         yield started
 
 
-def ask(url: str, body: dict[str, Any] | None = None, *scopes: Scope) -> tuple[int, str]:
-    """Status and text of an answer; status 0 while nobody listens."""
-    return send(url, issue_jwt(SECRET, sub="user-7", project="shop", scopes=scopes, ttl_s=60), body)
-
-
-def send(url: str, token: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
-    """As :func:`ask`, with a token or key of one's own."""
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode() if body else None, headers)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
+def ask_as_user(url: str, body: dict[str, Any] | None = None, *scopes: Scope) -> tuple[int, str]:
+    """Status and text of the answer to a user of the project."""
+    token = issue_jwt(SECRET, sub="user-7", project="shop", scopes=scopes, ttl_s=60)
+    return ask(url, token=token, body=body)
 
 
 def wait_ready(role: Role) -> None:
     deadline = time.monotonic() + DEADLINE_S
-    while (answer := ask(f"{role.url}/readyz"))[0] != 200:
+    while (answer := ask_as_user(f"{role.url}/readyz"))[0] != 200:
         assert role.process.poll() is None, role.process.communicate()[0]
         assert time.monotonic() < deadline, answer
         time.sleep(0.05)
@@ -112,12 +97,12 @@ def wait_ready(role: Role) -> None:
 def test_an_event_passes_three_processes_and_each_ends_in_order(roles: dict[str, Role]) -> None:
     for role in roles.values():
         wait_ready(role)
-        assert ask(f"{role.url}/healthz")[0] == 200
-        assert "loopin_" in ask(f"{role.url}/metrics", None, "read")[1]
+        assert ask_as_user(f"{role.url}/healthz")[0] == 200
+        assert "loopin_" in ask_as_user(f"{role.url}/metrics", None, "read")[1]
     api = roles["api"].url
     event = {"event_name": "event_reviewed", "metadata": {"text": "What a great evening!", "price": 12.5}}
 
-    status, answer = ask(f"{api}/api/analytics/events/track", event, "ingest")
+    status, answer = ask_as_user(f"{api}/api/analytics/events/track", event, "ingest")
 
     assert status == 200, answer
     tracked = json.loads(answer)["data"]["uuid"]
@@ -158,12 +143,12 @@ def test_an_api_without_secrets_takes_the_keys_that_are_made_and_revoked_while_i
         event = {"event_name": "click", "user_id": "user-7"}
         track = f"http://127.0.0.1:{port}/api/analytics/events/track"
 
-        _until(lambda: send(track, key, event)[0] == 200, "the key is taken")
-        assert send(f"http://127.0.0.1:{port}/metrics", key)[0] == 403
+        _until(lambda: ask(track, token=key, body=event)[0] == 200, "the key is taken")
+        assert ask(f"http://127.0.0.1:{port}/metrics", token=key)[0] == 403
         revoked = run_process("keys", "revoke", key, env=environment)
         assert revoked.code == 0, revoked
-        _until(lambda: send(track, key, event)[0] == 401, "the key is refused")
-        assert json.loads(send(track, key, event)[1])["error_code"] == "KEY_REVOKED"
+        _until(lambda: ask(track, token=key, body=event)[0] == 401, "the key is refused")
+        assert json.loads(ask(track, token=key, body=event)[1])["error_code"] == "KEY_REVOKED"
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 0
 
@@ -179,7 +164,7 @@ def _healthy(api: str) -> dict[str, Any]:
     """What health says once every consumer has been looked at."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
-        health = json.loads(ask(f"{api}/api/analytics/health")[1])["data"]
+        health = json.loads(ask_as_user(f"{api}/api/analytics/health")[1])["data"]
         if health["status"] == "ok":
             return dict(health)
         assert time.monotonic() < deadline, health
@@ -199,7 +184,7 @@ def _exported(api: str) -> dict[str, Any]:
     """The one stored event, once it is there."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
-        status, text = ask(f"{api}/api/analytics/export/events?format=ndjson&days=2", None, "read")
+        status, text = ask_as_user(f"{api}/api/analytics/export/events?format=ndjson&days=2", None, "read")
         assert status == 200, text
         if rows := [json.loads(line) for line in text.splitlines()]:
             (row,) = rows

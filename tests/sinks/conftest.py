@@ -16,9 +16,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from clickhouse_connect import get_client
+from confluent_kafka import Producer
 
+from loopin_deploy.kafka import LocalKafka
+from loopin_sinks.migrate import migrate
+from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings, open_store
+from loopin_streams.kafka.topic_admin import TopicAdmin
 from tests.clickhouse import PASSWORD, USER, ClickHouseServer, clickhouse_server
+from tests.sinks.topics_to_store import TopicsToStore
 
 QUERY_TIMEOUT_S = 10
 
@@ -108,3 +114,32 @@ async def store(store_settings: StoreSettings) -> AsyncIterator[Store]:
     store = open_store(store_settings)
     yield store
     await store.close()
+
+
+@pytest.fixture
+async def topics_to_store(
+    kafka: LocalKafka,
+    topic_prefix: str,
+    embedded: Store,
+    embedded_settings: StoreSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> TopicsToStore:
+    """Topics, tables, and short intervals."""
+    monkeypatch.setattr("loopin_sinks.latest_sink.RETRY_S", 0.05)
+    settings = SinkSettings.model_validate(
+        {
+            "kafka_bootstrap": kafka.bootstrap,
+            "topic_prefix": topic_prefix,
+            "partitions": 2,
+            "session_timeout_s": 6,
+            "metric_interval_s": 0.05,
+            "profile_interval_s": 0.05,
+        }
+    )
+    admin = TopicAdmin(settings)
+    admin.apply()
+    await migrate(embedded, embedded_settings)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{topic_prefix}writer"})
+    producer.init_transactions(20)
+    ids = {name: info.id for name, info in admin.describe().items()}
+    return TopicsToStore(settings, embedded_settings, embedded, ids, producer)

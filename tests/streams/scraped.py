@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,19 +33,6 @@ class Scraped(NamedTuple):
             s.labels[label] for s in self.samples if s.name == name and labels.items() <= s.labels.items()
         }
         return {value: self.total(name, **labels, **{label: value}) or 0.0 for value in values}
-
-
-def get(url: str) -> tuple[int, str]:
-    """Status and text of an answer, no proxy between; status 0 while nobody listens."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-    except OSError:
-        return 0, ""
 
 
 def address(worker: Worker) -> str:

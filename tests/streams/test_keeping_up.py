@@ -12,10 +12,11 @@ import time
 
 import pytest
 
+from tests.plain_http import ask
 from tests.streams.conftest import Run, Scenario
 from tests.streams.exactly_once import event
 from tests.streams.installation import Installation, Worker, wait_until
-from tests.streams.scraped import Scraped, address, get
+from tests.streams.scraped import Scraped, address
 
 BATCH = 50
 """Records that a transaction of the gathering workers takes."""
@@ -43,26 +44,26 @@ def oldest(installation: Installation) -> tuple[int, float]:
 
 def wait_unready(url: str, sentence: str) -> None:
     def said() -> bool:
-        status, text = get(f"{url}/readyz")
+        status, text = ask(f"{url}/readyz")
         return status == 503 and sentence in text
 
     wait_until(said, f"it is not ready, because: {sentence}")
 
 
 def wait_ready(url: str) -> None:
-    wait_until(lambda: get(f"{url}/readyz")[0] == 200, f"{url} is ready")
+    wait_until(lambda: ask(f"{url}/readyz")[0] == 200, f"{url} is ready")
 
 
 def wait_caught_up(url: str) -> Scraped:
     """What the worker says once its enrichment is no reason any more to be unready."""
 
     def keeps_up() -> bool:
-        status, text = get(f"{url}/readyz")
+        status, text = ask(f"{url}/readyz")
         # Of two that do not keep up the first is named, which the enrichment is.
         return status == 200 or (status == 503 and MERGE_LAGS.search(text) is not None)
 
     wait_until(keeps_up, "the enrichment keeps up")
-    return Scraped.of(get(f"{url}/metrics")[1])
+    return Scraped.of(ask(f"{url}/metrics")[1])
 
 
 def ready_in_the_hands_of_a_successor(installation: Installation, worker: Worker) -> None:
@@ -78,8 +79,8 @@ def unready_after_downtime_until_it_has_caught_up(installation: Installation) ->
 
     wait_unready(url, "s behind (limit 0.3 s): 25 records wait in")
 
-    assert get(f"{url}/readyz?exclude=lag")[0] == 200, "it is at work"
-    metrics = Scraped.of(get(f"{url}/metrics")[1])
+    assert ask(f"{url}/readyz?exclude=lag")[0] == 200, "it is at work"
+    metrics = Scraped.of(ask(f"{url}/metrics")[1])
     assert metrics.total("loopin_consumer_lag_events", consumer="enrich") == BATCH // 2
     lag_reaches_the_age_of_the_oldest(url, appended)
     publish_half_a_batch(installation)
@@ -94,7 +95,7 @@ def lag_reaches_the_age_of_the_oldest(url: str, appended: float) -> None:
     now = time.time()
 
     def reached() -> bool:
-        metrics = Scraped.of(get(f"{url}/metrics")[1])
+        metrics = Scraped.of(ask(f"{url}/metrics")[1])
         seconds = metrics.total("loopin_consumer_lag_seconds", consumer="enrich") or 0.0
         assert seconds <= time.time() - appended
         return seconds >= now - appended
@@ -112,7 +113,7 @@ def unready_while_one_partition_stands_still(installation: Installation) -> None
     topic = installation.settings.topic("events.raw")
     wait_unready(url, f"enrich stands still: records wait in partition {partition} of {topic}")
 
-    metrics = Scraped.of(get(f"{url}/metrics")[1])
+    metrics = Scraped.of(ask(f"{url}/metrics")[1])
     assert metrics.total("loopin_consumer_stalled_partitions", consumer="enrich") == 1
     publish_half_a_batch(installation)
     metrics = wait_caught_up(url)
@@ -126,7 +127,7 @@ def ready_without_partitions(installation: Installation) -> None:
 
     def shares() -> list[float]:
         return sorted(
-            Scraped.of(get(f"{url}/metrics")[1]).total(open_in, consumer="enrich") or 0 for url in urls
+            Scraped.of(ask(f"{url}/metrics")[1]).total(open_in, consumer="enrich") or 0 for url in urls
         )
 
     wait_until(lambda: shares() == [0, 1, 1], "one of three workers has none of two partitions")

@@ -21,8 +21,9 @@ from loopin_streams.metrics import (
     RunnerCollector,
     register_process,
 )
+from tests.plain_http import ask
 from tests.streams.installation import Installation, wait_until
-from tests.streams.scraped import Scraped, address, get
+from tests.streams.scraped import Scraped, address
 
 GOOD, BROKEN, REPEATED, LATE = 300, 7, 20, 5
 USERS = 30
@@ -50,7 +51,7 @@ def test_a_worker_counts_what_was_published(installation: Installation) -> None:
     everything = GOOD + BROKEN + REPEATED
 
     def scrape() -> Scraped:
-        status, text = get(f"{url}/metrics")
+        status, text = ask(f"{url}/metrics")
         assert status == 200
         return Scraped.of(text)
 

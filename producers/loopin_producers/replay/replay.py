@@ -20,13 +20,12 @@ from loopin_producers.replay.progress import Progress, load_progress, save_progr
 from loopin_producers.replay.row import Row, Rows
 from loopin_producers.replay.sender import LAST_FLUSH_S, WAIT_S, Sender
 from loopin_producers.replay.source import sha256_of
+from loopin_producers.replay.ticker import Ticker
 from loopin_schemas import InvalidEvent, encode
 from loopin_schemas.topics import event_key
 from loopin_schemas.validation import check_size
 
 _NAMESPACE = UUID("b3a1c3a6-51a5-5a0b-9c64-2b4f6a0b7d11")
-_CHECKPOINT_S = 1.0
-_REPORT_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ class Replay:
         self._now_ms = now_ms
         self._sleep = sleep
         self._bad = 0
-        self._checkpointed = self._reported = 0.0
+        self._ticker = Ticker(self._checkpoint, self._tell)
         self._pace_from: tuple[float, int] | None = None
         self._started = time.monotonic()
         self._digest = ""
@@ -146,7 +145,7 @@ class Replay:
         return summary
 
     def _sender_from(self, in_flight: InFlight) -> Sender:
-        return Sender(self._client, in_flight, on_wait=self._tick, work="replay", sleep=self._sleep)
+        return Sender(self._client, in_flight, on_wait=self._ticker.tick, work="replay", sleep=self._sleep)
 
     def summary(self) -> Summary:
         """What the run has done so far."""
@@ -212,7 +211,7 @@ class Replay:
                 if not self._publish_row(row, mapper, timed):
                     break
                 number = row.number
-                self._tick()
+                self._ticker.tick()
             else:
                 self._progress.rows = number
         self._sender.finish()
@@ -261,16 +260,11 @@ class Replay:
         began, first_ms = self._pace_from
         due = began + (at_ms - first_ms) / 1000 / self._speed
         while (left := due - time.monotonic()) > 0:
-            self._tick()
+            self._ticker.tick()
             self._sleep(min(left, WAIT_S))
 
-    def _tick(self) -> None:
-        now = time.monotonic()
-        if now - self._checkpointed > _CHECKPOINT_S:
-            self._checkpointed = now
-            self._checkpoint()
-        if self._on_progress is not None and now - self._reported > _REPORT_S:
-            self._reported = now
+    def _tell(self) -> None:
+        if self._on_progress is not None:
             self._on_progress(self.summary())
 
     def _checkpoint(self) -> None:

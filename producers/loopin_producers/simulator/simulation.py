@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from loopin_producers.replay.progress import save_progress
+from loopin_producers.replay.ticker import Ticker
 from loopin_producers.simulator.days import lines
 from loopin_producers.simulator.errors import SimulationError
 from loopin_producers.simulator.outputs import Output
@@ -20,8 +21,6 @@ from loopin_producers.simulator.time_queue import TimeQueue
 from loopin_producers.simulator.truth import NoTruth, Truth
 from loopin_producers.simulator.world import make_world
 
-_CHECKPOINT_S = 1.0
-_REPORT_S = 0.2
 _WAIT_S = 0.5
 _LOOKS_EVERY = 64
 
@@ -92,7 +91,7 @@ class Simulation:
         self._stopped = self._complete = False
         self._reached_ms = parameters.start_ms
         self._started = time.monotonic()
-        self._checkpointed = self._reported = 0.0
+        self._ticker = Ticker(self._checkpoint, self._tell)
 
     def stop(self) -> None:
         """Let the run end at the next event; may be called by a signal's handler or another thread."""
@@ -104,7 +103,7 @@ class Simulation:
         Whatever ends it, the progress file then holds what the broker has acknowledged.
         """
         self._started = time.monotonic()
-        self._output.begin(self._skipped, self.tick)
+        self._output.begin(self._skipped, self._ticker.tick)
         self._checkpoint()
         try:
             self._complete = self._go()
@@ -132,14 +131,8 @@ class Simulation:
             problem=self._output.problem,
         )
 
-    def tick(self) -> None:
-        """Note and tell how far the run is, when it is time to."""
-        now = time.monotonic()
-        if now - self._checkpointed > _CHECKPOINT_S:
-            self._checkpointed = now
-            self._checkpoint()
-        if self._on_progress is not None and now - self._reported > _REPORT_S:
-            self._reported = now
+    def _tell(self) -> None:
+        if self._on_progress is not None:
             self._on_progress(self.summary())
 
     def _go(self) -> bool:
@@ -152,7 +145,7 @@ class Simulation:
                 self._truth.mood(written.truth)
             self._reached_ms = written.at_ms
             if number % _LOOKS_EVERY == 0:
-                self.tick()
+                self._ticker.tick()
         return True
 
     def _sent(self, number: int, written: Written) -> bool:
@@ -172,7 +165,7 @@ class Simulation:
                 self._output.flush()
                 paused = True
             self._sleep(min(left, _WAIT_S))
-            self.tick()
+            self._ticker.tick()
 
     def _checkpoint(self) -> None:
         if self._progress_file is not None:

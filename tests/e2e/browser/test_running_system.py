@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from loopin_deploy.kafka import LocalKafka
 from tests.e2e.browser.site import Site
-from tests.e2e.receiving import WRITE_KEY, Receiving, receiving
+from tests.e2e.receiving import WRITE_KEY, Receiving
 
 pytestmark = pytest.mark.e2e
 
 Row = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def system(kafka: LocalKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiving]:
-    with receiving(kafka, tmp_path_factory.mktemp("system")) as running:
-        yield running
-
-
-@pytest.fixture
-def user() -> str:
-    """A user whom no other test knows."""
-    return f"user-{uuid.uuid4()}"
 
 
 def by_loopin(site: Site, system: Receiving) -> None:

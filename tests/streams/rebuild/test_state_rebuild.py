@@ -12,6 +12,7 @@ from loopin_schemas.topics import TOPICS
 from loopin_streams.kafka.topic_admin import TopicAdmin
 from loopin_streams.rebuild.idle import members
 from tests.faults.oracle import RawRecord
+from tests.plain_http import ask
 from tests.streams.conftest import Run, Scenario
 from tests.streams.installation import Installation, Worker, wait_until
 from tests.streams.rebuild import damage
@@ -25,7 +26,7 @@ from tests.streams.rebuild.numbers import (
     varied,
     wait_numbers,
 )
-from tests.streams.scraped import address, get
+from tests.streams.scraped import address
 
 EVENTS = 400
 
@@ -60,8 +61,8 @@ def refusal(worker: Worker, job: str) -> str:
         return end
     wait_until(lambda: worker.refused(job) == {0, 1}, "it has refused both partitions of the merge")
     readyz = f"{address(worker)}/readyz?exclude=lag"
-    wait_until(lambda: get(f"{readyz}&exclude=refused")[0] == 200, "it enriches all the same")
-    assert "Partition 0 is refused: " in get(readyz)[1]
+    wait_until(lambda: ask(f"{readyz}&exclude=refused")[0] == 200, "it enriches all the same")
+    assert "Partition 0 is refused: " in ask(readyz)[1]
     assert worker.terminate() == 0
     return next(line for line in worker.said().splitlines() if "partition_refused" in line)
 
