@@ -22,22 +22,19 @@ from uuid import UUID
 
 from loopin_producers import context, exits
 from loopin_producers.channel import Channel, Done, logger, producer_config
-from loopin_producers.connection import Connection, MakeTransport, Ways
-from loopin_producers.errors import DeliveryFailed, HookFailed, InvalidConfiguration, LoopinError
+from loopin_producers.connection import Connection
+from loopin_producers.errors import DeliveryFailed, HookFailed, LoopinError
 from loopin_producers.event_builder import Timestamp, build_event
-from loopin_producers.http_transport import HttpTransport, check_target
-from loopin_producers.kafka_transport import KafkaTransport
-from loopin_producers.options import BeforeSend, Filters, OptOut
+from loopin_producers.filters import BeforeSend, Filters, OptOut
 from loopin_producers.privacy import Privacy
 from loopin_producers.properties import plain_text
 from loopin_producers.resender import Hooks
-from loopin_producers.spool import Spool, SpooledRecord
-from loopin_producers.spool.folder import default_folder, folder_of
-from loopin_producers.spool.spool import DEFAULT_BYTES, SMALLEST_BYTES
+from loopin_producers.spool import SpooledRecord
+from loopin_producers.spool.spool import DEFAULT_BYTES
 from loopin_producers.typed_event import TypedEvent
 from loopin_producers.uuid7 import uuid7
+from loopin_producers.ways import Waiting, check_spool, http_ways, kafka_ways
 from loopin_schemas import Event, InvalidEvent, Source, encode
-from loopin_schemas.sampling import sampled
 from loopin_schemas.topics import RAW, event_key
 from loopin_schemas.validation import check_project, check_size
 from loopin_text.pii import KINDS, Kind
@@ -79,7 +76,8 @@ class Loopin:
             something.
         super_properties: properties of every event, unless the event or its context names them.
         sample_rate: share of the users (0-1) whose events are sent; all events of a user or none.
-        opt_out: users who are not tracked: a collection of distinct_ids, or a test of one.
+        opt_out: users who are not tracked: a collection of distinct_ids, or a test of one. A test that
+            raises drops the event.
         scrub: kinds of personal data that are replaced in properties, all by default: email, phone, card,
             token; () for none.
         scrub_except: names of properties, at any depth, that stay as they are, such as ``email``.
@@ -135,82 +133,41 @@ class Loopin:
         config: Mapping[str, Any] | None = None,
     ) -> None:
         self.disabled = _disabled_by_environment() if disabled is None else disabled
-        self._url = url or (None if bootstrap_servers else os.environ.get("LOOPIN_URL") or None)
-        self.project = _project(project, self.disabled, by_key=self._url is not None)
+        by_http = url or (None if bootstrap_servers else os.environ.get("LOOPIN_URL"))
+        self.project = _project(project, self.disabled, by_key=bool(by_http))
         self.debug = debug
         prefix = os.environ.get("LOOPIN_TOPIC_PREFIX", "loopin.") if topic_prefix is None else topic_prefix
         self.topic = f"{prefix}{RAW.name}"
-        if max_queue_size < 1:
-            raise InvalidConfiguration("Raise max_queue_size to at least 1.")
-        if spool_max_bytes < SMALLEST_BYTES:
-            raise InvalidConfiguration(f"Raise spool_max_bytes to at least {SMALLEST_BYTES}.")
-        if durable and not spool:
-            raise InvalidConfiguration("Leave spool on: durable=True writes events there.")
+        waiting = Waiting(
+            max_queue_size, flush_interval, delivery_timeout, durable, spool, spool_dir, spool_max_bytes
+        )
+        waiting.check()
         self.max_queue_size = max_queue_size
         self._privacy = Privacy(scrub, scrub_except)
         self._filters = Filters.of(before_send, super_properties, sample_rate, opt_out)
         self._on_error, self._on_delivery, self._on_drop = on_error, on_delivery, on_drop
-        servers = bootstrap_servers or os.environ.get("LOOPIN_KAFKA_BOOTSTRAP") or "127.0.0.1:9092"
-        timing = {"linger.ms": 10 if flush_interval is None else round(flush_interval * 1000)}
-        if spool:
-            timing["message.timeout.ms"] = round(delivery_timeout * 1000)
-        self._config = producer_config(servers, max_queue_size, {**timing, **(config or {})})
-        key = api_key or os.environ.get("LOOPIN_API_KEY") or ""
-        if self._url and not self.disabled:
-            check_target(self._url, key)
-        open_spool = partial(self._open_spool, spool_dir, spool_max_bytes, self._url or servers, key)
-        if durable and not self.disabled and (opened := open_spool()) is not None:
-            opened.close()
-        elif durable and not self.disabled:
-            raise InvalidConfiguration("Give a spool_dir that can be written: durable=True needs it.")
-        self._ways = Ways(
-            transport=self._http(self._url, key, flush_interval or 0.5, delivery_timeout)
-            if self._url
-            else self._kafka(),
-            spool=open_spool if spool else _no_spool,
-            channel=None if self._url else lambda: Channel(self._config),
-            hooks=Hooks(self._delivered, self._give_up, self._dropped_some, self._recovered),
-            durable=durable,
-            max_waiting=max_queue_size,
-        )
+        hooks = Hooks(self._delivered, self._give_up, self._dropped_some, self._recovered)
+        if by_http and not self.disabled:
+            self._ways = http_ways(by_http, api_key or os.environ.get("LOOPIN_API_KEY") or "", waiting, hooks)
+        else:
+            servers = bootstrap_servers or os.environ.get("LOOPIN_KAFKA_BOOTSTRAP") or "127.0.0.1:9092"
+            linger = {"linger.ms": 10 if flush_interval is None else round(flush_interval * 1000)}
+            self._config = producer_config(servers, max_queue_size, {**linger, **(config or {})})
+            report_all = on_delivery is not None or debug
+            self._ways = kafka_ways(self._config, self.topic, waiting, hooks, report_all=report_all)
+            if config:
+                # A misspelt option has to surface here, not in the first capture().
+                Channel(self._config).close(0)
+        if not self.disabled:
+            check_spool(self._ways)
         self._start_afresh()
         exits.register(self)
-        if config:
-            # A misspelt option has to surface here, not in the first capture().
-            Channel(self._config).close(0)
 
     def _start_afresh(self) -> None:
         self._lock = threading.Lock()
         self._connection = Connection(self._ways, lambda: exits.opened(self))
         self._failed = self._dropped = 0
         self._captured_ns = 0
-
-    def _kafka(self) -> MakeTransport:
-        report_all = self._on_delivery is not None or self.debug
-        return lambda down: KafkaTransport(self._config, self.topic, report_all=report_all, on_down=down)
-
-    def _http(self, url: str, key: str, flush_interval: float, timeout: float) -> MakeTransport:
-        def make(on_down: Callable[[], object]) -> HttpTransport:
-            return HttpTransport(
-                url,
-                key,
-                max_queue_size=self.max_queue_size,
-                flush_interval=flush_interval,
-                delivery_timeout=timeout,
-                on_down=on_down,
-            )
-
-        return make
-
-    def _open_spool(self, folder: str | Path | None, most: int, target: str, key: str) -> Spool | None:
-        root = Path(folder) if folder is not None else default_folder()
-        try:
-            return Spool(folder_of(root, f"{target} {self.topic} {key}"), most)
-        except OSError as error:
-            logger.warning(
-                "Nothing is kept on disk, %s cannot be used (%s): give another spool_dir.", root, error
-            )
-            return None
 
     def capture(
         self,
@@ -246,36 +203,50 @@ class Loopin:
         Raises:
             InvalidEvent: an argument of the wrong type or beyond its limit.
         """
-        name = event
         if isinstance(event, TypedEvent):
             name, properties = event.event_name, {**event.properties(), **(properties or {})}
+        else:
+            name = event
         properties = self._with_context(properties)
         if distinct_id is None and (distinct_id := context.context_distinct_id()) is None:
             distinct_id = uuid7.text()
             properties = {"$process_person_profile": False, **(properties or {})}
-        fields: dict[str, Any] = {
-            "event": name,
-            "distinct_id": distinct_id,
-            "properties": properties,
-            "timestamp": timestamp,
-            "uuid": uuid,
-            "groups": groups,
-            "session_id": context.context_session_id() if session_id is None else session_id,
-            "source": source,
-            "parent_uuid": parent_uuid,
-        }
-        built = self._filtered(fields)
-        return None if built is None else self._send(built)
+        built = self.build(
+            name,
+            distinct_id,
+            properties,
+            timestamp=timestamp,
+            uuid=uuid,
+            groups=groups,
+            session_id=context.context_session_id() if session_id is None else session_id,
+            source=source,
+            parent_uuid=parent_uuid,
+        )
+        filters = self._filters
+        try:
+            if filters.leave_out(self.project, built.distinct_id):
+                return None
+            found = self._changed(built, properties, groups) if filters.change else built
+        except HookFailed as error:
+            logger.warning("%s", error.reason, exc_info=error.__cause__)
+            error.uuid = built.uuid
+            self._count_dropped(error)
+            return None
+        return None if found is None else self._send(found)
 
     def identify(
-        self, distinct_id: str, properties: Mapping[str, Any] | None = None, **options: Any
+        self,
+        distinct_id: str,
+        properties: Mapping[str, Any] | None = None,
+        *,
+        anonymous_id: str | None = None,
+        **options: Any,
     ) -> str | None:
         """Set a user's person properties: an ``$identify`` event with ``$set``.
 
-        ``anonymous_id`` names the id that the user had before; the two become one person. Other options are
+        ``anonymous_id`` is the id that the user had before; the two become one person. Other options are
         those of ``capture``.
         """
-        anonymous_id = options.pop("anonymous_id", None)
         known = {} if anonymous_id is None else {"$anon_distinct_id": anonymous_id}
         set_ = {} if properties is None else properties
         return self.capture("$identify", distinct_id, {**known, "$set": set_}, **options)
@@ -332,29 +303,29 @@ class Loopin:
             return properties  # for the check to refuse
         return {**self._filters.super_properties, **tags, **(properties or {})}
 
-    def _filtered(self, fields: dict[str, Any]) -> Event | None:
-        """The event, unless an option leaves it out."""
-        filters = self._filters
-        built = self.build(**fields)
-        if filters.opt_out(built.distinct_id):
+    def _changed(
+        self, built: Event, properties: Mapping[str, Any] | None, groups: Mapping[str, str] | None
+    ) -> Event | None:
+        """The event as ``before_send`` wants it, or None. Raises HookFailed."""
+        changed = self._filters.changed(
+            {
+                "event": built.event,
+                "distinct_id": built.distinct_id,
+                "properties": dict(properties or {}),
+                "timestamp": built.timestamp,
+                "uuid": built.uuid,
+                "groups": groups,
+                "session_id": built.session_id,
+                "source": built.source,
+                "parent_uuid": built.parent_uuid,
+            }
+        )
+        if changed is None:
             return None
-        if not sampled(self.project, built.distinct_id, filters.sample_rate):
-            return None
-        if not filters.before_send:
-            return built
-        fields.update(uuid=built.uuid, timestamp=built.timestamp, properties=dict(fields["properties"] or {}))
-        for function in filters.before_send:
-            try:
-                changed = function(fields)
-            except Exception as error:
-                logger.exception("A before_send raised; the event is dropped.")
-                reason = f"Event dropped: before_send raised {type(error).__name__}; correct it."
-                self._count_dropped(HookFailed(reason, uuid=built.uuid))
-                return None
-            if changed is None:
-                return None
-            fields = changed
-        return self.build(**fields)
+        try:
+            return self.build(**changed)
+        except (TypeError, InvalidEvent) as error:
+            raise HookFailed(f"Event dropped: before_send returned no event ({error}).") from error
 
     def _send(self, built: Event) -> str:
         body, identity = encode(built), str(built.uuid)
@@ -487,10 +458,6 @@ class Loopin:
         """Leave what was captured before a fork to the parent."""
         self._connection.abandon()
         self._start_afresh()
-
-
-def _no_spool() -> None:
-    return None
 
 
 def _disabled_by_environment() -> bool:

@@ -45,9 +45,9 @@ class SpoolUnreadable(LoopinError):
 
 
 class HookFailed(LoopinError):
-    """A ``before_send`` of the caller raised, so the event was dropped rather than sent as it was."""
+    """A ``before_send`` or ``opt_out`` of the caller raised, so the event was dropped rather than sent."""
 
-    code = "before_send_failed"
+    code = "hook_failed"
 
 
 class ClientClosed(LoopinError):

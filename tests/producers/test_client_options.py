@@ -179,9 +179,17 @@ def test_before_send_that_raises_drops_the_event_and_says_so(make: Make) -> None
     client, sent = make(before_send=fail, on_error=errors.append, on_drop=lambda *told: dropped.append(told))
     assert client.capture("click", "user-1") is None
     assert sent == []
-    assert [error.code for error in errors] == ["before_send_failed"]
-    assert dropped == [(1, "before_send_failed")]
+    assert [error.code for error in errors] == ["hook_failed"]
+    assert dropped == [(1, "hook_failed")]
     assert client.stats().dropped == 1
+
+
+@pytest.mark.parametrize("returned", [{}, {"event": "click"}, {"event": "", "distinct_id": "u"}, {"sum": 1}])
+def test_before_send_that_returns_no_event_drops_it(make: Make, returned: dict[str, Any]) -> None:
+    errors: list[LoopinError] = []
+    client, sent = make(before_send=lambda _: returned, on_error=errors.append)
+    assert client.capture("click", "user-1", {"secret": 1}) is None
+    assert (sent, [error.code for error in errors]) == ([], ["hook_failed"])
 
 
 def test_opted_out_users_are_left_out(make: Make) -> None:
@@ -190,6 +198,17 @@ def test_opted_out_users_are_left_out(make: Make) -> None:
         assert client.capture("click", "user-1") is None
         assert client.capture("click", "user-2")
         assert [one["distinct_id"] for one in sent] == ["user-2"]
+
+
+def test_opt_out_that_raises_tracks_nobody_and_says_so(make: Make) -> None:
+    errors: list[LoopinError] = []
+
+    def fail(_: str) -> bool:
+        raise ConnectionError("the consent service is away")
+
+    client, sent = make(opt_out=fail, on_error=errors.append)
+    assert client.capture("click", "user-1") is None
+    assert (sent, [error.code for error in errors]) == ([], ["hook_failed"])
 
 
 def test_sampling_keeps_whole_users_at_the_rate(make: Make) -> None:

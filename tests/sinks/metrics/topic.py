@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import aiokafka
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -20,11 +20,6 @@ from loopin_sinks.store import Store, StoreSettings
 
 DAY_MS = 86_400_000
 TODAY_MS = int(time.time()) * 1000 // DAY_MS * DAY_MS
-
-
-class Broker(Protocol):
-    @property
-    def bootstrap(self) -> str: ...
 
 
 Row = tuple[str, int, int, bool]

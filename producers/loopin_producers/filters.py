@@ -6,7 +6,8 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loopin_producers.errors import InvalidConfiguration
+from loopin_producers.errors import HookFailed, InvalidConfiguration
+from loopin_schemas.sampling import sampled
 
 BeforeSend = Callable[[dict[str, Any]], dict[str, Any] | None]
 """Gets an event as a dict (``event``, ``distinct_id``, ``properties``, ``timestamp``, ``uuid``, ``groups``,
@@ -20,10 +21,10 @@ OptOut = Callable[[str], bool] | Container[str]
 class Filters:
     """The options that change or leave out events, checked."""
 
-    before_send: tuple[BeforeSend, ...]
+    _before_send: tuple[BeforeSend, ...]
     super_properties: Mapping[str, Any]
     sample_rate: float
-    opt_out: Callable[[str], bool]
+    _opt_out: Callable[[str], bool]
 
     @classmethod
     def of(
@@ -40,6 +41,44 @@ class Filters:
         if not all(map(callable, chain)):
             raise InvalidConfiguration("Give before_send as a function, or a list of functions.")
         return cls(chain, dict(super_properties or {}), sample_rate, _test(opt_out))
+
+    @property
+    def change(self) -> bool:
+        """Whether events may be changed before they are sent."""
+        return bool(self._before_send)
+
+    def leave_out(self, project: str, distinct_id: str) -> bool:
+        """Whether the user is not tracked, or not in the sample.
+
+        Raises:
+            HookFailed: ``opt_out`` raised. Who may not want to be tracked is not.
+        """
+        try:
+            if self._opt_out(distinct_id):
+                return True
+        except Exception as error:
+            raise _failed("opt_out", error) from error
+        return not sampled(project, distinct_id, self.sample_rate)
+
+    def changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """The event as ``before_send`` wants it, or None.
+
+        Raises:
+            HookFailed: one raised. It may have been there to remove something.
+        """
+        for function in self._before_send:
+            try:
+                found = function(event)
+            except Exception as error:
+                raise _failed("before_send", error) from error
+            if found is None:
+                return None
+            event = found
+        return event
+
+
+def _failed(hook: str, error: Exception) -> HookFailed:
+    return HookFailed(f"Event dropped: {hook} raised {type(error).__name__}; correct it.")
 
 
 def _test(opt_out: OptOut | None) -> Callable[[str], bool]:

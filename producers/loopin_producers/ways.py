@@ -1,0 +1,107 @@
+"""From a client's options to its ways out: which transport, which spool."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopin_producers.channel import Channel
+from loopin_producers.connection import Ways
+from loopin_producers.errors import InvalidConfiguration
+from loopin_producers.http_transport import HttpTransport, check_target
+from loopin_producers.kafka_transport import KafkaTransport
+from loopin_producers.resender import Hooks
+from loopin_producers.spool import Spool
+from loopin_producers.spool.folder import default_folder, folder_of
+from loopin_producers.spool.spool import SMALLEST_BYTES
+
+logger = logging.getLogger("loopin_producers")
+
+HTTP_FLUSH_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How long, how many and where events wait: the client's options of these names."""
+
+    max_queue_size: int
+    flush_interval: float | None
+    delivery_timeout: float
+    durable: bool
+    spool: bool
+    spool_dir: str | Path | None
+    spool_max_bytes: int
+
+    def check(self) -> None:
+        """Raises InvalidConfiguration."""
+        if self.max_queue_size < 1:
+            raise InvalidConfiguration("Raise max_queue_size to at least 1.")
+        if self.spool_max_bytes < SMALLEST_BYTES:
+            raise InvalidConfiguration(f"Raise spool_max_bytes to at least {SMALLEST_BYTES}.")
+        if self.durable and not self.spool:
+            raise InvalidConfiguration("Leave spool on: durable=True writes events there.")
+
+
+def kafka_ways(
+    config: Mapping[str, Any], topic: str, waiting: Waiting, hooks: Hooks, *, report_all: bool
+) -> Ways:
+    """Straight to the broker. ``config`` is librdkafka's; events that time out go to the spool, if any."""
+    timeout = {"message.timeout.ms": round(waiting.delivery_timeout * 1000)} if waiting.spool else {}
+    delivering = {**timeout, **config}
+    return Ways(
+        transport=lambda down: KafkaTransport(delivering, topic, report_all=report_all, on_down=down),
+        spool=_spool(waiting, f"{config['bootstrap.servers']} {topic} "),
+        channel=lambda: Channel(config),
+        hooks=hooks,
+        durable=waiting.durable,
+        max_waiting=waiting.max_queue_size,
+    )
+
+
+def http_ways(url: str, key: str, waiting: Waiting, hooks: Hooks) -> Ways:
+    """By way of the API at ``url``. Raises InvalidConfiguration: no usable address or key."""
+    check_target(url, key)
+    return Ways(
+        transport=lambda down: HttpTransport(
+            url,
+            key,
+            max_queue_size=waiting.max_queue_size,
+            flush_interval=waiting.flush_interval or HTTP_FLUSH_S,
+            delivery_timeout=waiting.delivery_timeout,
+            on_down=down,
+        ),
+        spool=_spool(waiting, f"{url} {key}"),
+        channel=None,
+        hooks=hooks,
+        durable=waiting.durable,
+        max_waiting=waiting.max_queue_size,
+    )
+
+
+def check_spool(ways: Ways) -> None:
+    """Raises InvalidConfiguration: events are to be written to a spool that cannot be used."""
+    if not ways.durable:
+        return
+    spool = ways.spool()
+    if spool is None:
+        raise InvalidConfiguration("Give a spool_dir that can be written: durable=True needs it.")
+    spool.close()
+
+
+def _spool(waiting: Waiting, destination: str) -> Callable[[], Spool | None]:
+    def open_spool() -> Spool | None:
+        if not waiting.spool:
+            return None
+        root = default_folder() if waiting.spool_dir is None else Path(waiting.spool_dir)
+        try:
+            return Spool(folder_of(root, destination), waiting.spool_max_bytes)
+        except OSError as error:
+            logger.warning(
+                "Nothing is kept on disk, %s cannot be used (%s): give another spool_dir.", root, error
+            )
+            return None
+
+    return open_spool
