@@ -123,7 +123,7 @@ so set on the brokers before that: `transaction.state.log.replication.factor=3`,
 `unclean.leader.election.enable` false.
 
 Set `offsets.retention.minutes` far above every topic's retention as well (the broker that `loopin` installs
-has 180 days): by default Kafka forgets after 7 days without a sink where that sink was.
+has 10 years): by default Kafka forgets after 7 days without a sink where that sink was.
 
 Kafka acknowledges a record when it is in the replicas' memory, and the kernel writes it to disk later: a
 broker that is killed loses nothing, a machine that loses its power may lose the last seconds. With three

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,8 +68,8 @@ class Resender:
         source = iter(batches)
         todo: deque[SpooledRecord] = deque()
         while True:
-            failed: list[SpooledRecord] = []
-            while not failed and not self._stopping():
+            failed = _Failed(self._transport)
+            while not failed.records and not self._stopping():
                 if not todo:
                     todo.extend(next(source, ()))
                 if not todo:
@@ -76,17 +77,20 @@ class Resender:
                 self._offer(todo, failed)
             if not self._settle(failed):
                 return False
-            if not failed:
+            if not failed.records:
                 return not todo
-            todo.extendleft(sorted(failed, key=lambda record: -record.captured_ns))
+            todo.extendleft(sorted(failed.records, key=lambda record: -record.captured_ns))
             self._wait(_PAUSE_S)
 
-    def _offer(self, todo: deque[SpooledRecord], failed: list[SpooledRecord]) -> None:
+    def _offer(self, todo: deque[SpooledRecord], failed: _Failed) -> None:
         """Give some records to the transport, and the interpreter to others."""
         settle = partial(self._settled, failed)
         for _ in range(min(PIECE, len(todo))):
             try:
-                self._transport.send(todo[0], settle)
+                with failed.lock:
+                    if failed.records:
+                        return
+                    self._transport.send(todo[0], settle)
             except QueueFull:
                 self._wait(_LOOK_S)
                 return
@@ -96,10 +100,11 @@ class Resender:
             todo.popleft()
         self._wait(YIELD_S)
 
-    def _settle(self, failed: Sequence[SpooledRecord]) -> bool:
+    def _settle(self, failed: _Failed) -> bool:
         """Wait until the transport has nothing left; False when told to stop before."""
         while not self._transport.wait_below(1, _LOOK_S):
-            if failed:
+            if failed.records:
+                # What was in flight may be queued once more, to be tried again.
                 self._transport.purge(in_flight=False)
             self._meanwhile()
             if self._stopping():
@@ -117,7 +122,7 @@ class Resender:
 
     def _settled(
         self,
-        failed: list[SpooledRecord],
+        failed: _Failed,
         record: SpooledRecord,
         failure: DeliveryFailed | None,
         partition: int,
@@ -128,7 +133,24 @@ class Resender:
         elif failure.final:
             self._hooks.failed(record, failure)
         else:
-            failed.append(record)
+            failed.note(record)
+
+
+class _Failed:
+    """What failed since nothing was under way; from the first on, the transport holds nothing back."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.records: list[SpooledRecord] = []
+        self.lock = threading.Lock()
+        self._transport = transport
+
+    def note(self, record: SpooledRecord) -> None:
+        """Note a record; what was sent after the first one is taken back at once, before it overtakes."""
+        with self.lock:
+            first = not self.records
+            self.records.append(record)
+        if first:
+            self._transport.purge(in_flight=False)
 
 
 def pieces(records: Sequence[SpooledRecord]) -> Iterator[Sequence[SpooledRecord]]:

@@ -36,8 +36,9 @@ AMOUNT_LIMIT = 10**12 * MILLION
 COUNTRY_LENGTH = 100
 SIGNS = {"ticket_purchased": 1, "payment_refunded": -1}
 SYSTEM_EVENTS = frozenset({"api_request", "system_metric", "error_logged"})
+EARLIER_SESSIONS = 2
 PRIVATE = {"message_sent": {"text"}}
-"""Properties that are scored, but never stored."""
+"""Properties that are scored, but only their length is stored."""
 
 LATENESS_MS = MINUTE_MS
 LABEL_FROM = 50_000
@@ -62,7 +63,8 @@ Place = tuple[int, int]
 class StoredEvent(NamedTuple):
     """What a row of an event must say; ``uuid`` is None where the client sent none.
 
-    ``properties`` are JSON with sorted names, ``sentiment`` is in millionths.
+    ``session_id`` is :func:`derived_session` where the client named none, ``properties`` are JSON with sorted
+    names, ``sentiment`` is in millionths.
     """
 
     project: str
@@ -140,7 +142,7 @@ def expected(
     out = Expected()
     operations: Counter[WindowKey] = Counter()
     log = list(raw)
-    good = list(_counting(log, poison, partitions, out, operations))
+    good = _in_sessions(list(_counting(log, poison, partitions, out, operations)))
     out.events = {event.place: event.row for event in good}
     out.profiles = _profiles(good)
     windows = {key: Measures(count) for key, count in operations.items()} | _windows(good, currency)
@@ -202,10 +204,25 @@ def _row(event: dict[str, Any], time_ms: int, appended_ms: int) -> StoredEvent:
         timestamp_ms=time_ms,
         received_ms=appended_ms,
         session_id=event.get("session_id", ""),
-        properties=canonical({name: value for name, value in properties.items() if name not in private}),
+        properties=canonical(_without(private, properties)),
         sentiment=compound,
         label=_label(compound),
     )
+
+
+def _without(private: set[str], properties: dict[str, Any]) -> dict[str, Any]:
+    """The properties with the length of private texts in their place."""
+    if not private & properties.keys():
+        return properties
+    texts = [text for name in private if isinstance(text := properties.get(name), str)]
+    return {name: value for name, value in properties.items() if name not in private} | {
+        "$text_length": len("".join(texts))
+    }
+
+
+def derived_session(begun_ms: int) -> str:
+    """Stands for the id of the session that is known by this time; whose it is, is not judged here."""
+    return f"begun {begun_ms}"
 
 
 def canonical(properties: dict[str, Any]) -> str:
@@ -281,11 +298,30 @@ def _milliseconds(written: int | str) -> int:
     return since.days * DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
-def _profiles(good: Iterable[_Good]) -> dict[tuple[str, str], UserProfile]:
-    by_user: dict[tuple[str, str], list[_Good]] = {}
+def _by_user(good: Iterable[_Good]) -> dict[tuple[str, str], list[_Good]]:
+    """The events of each user, in the order of the log."""
+    out: dict[tuple[str, str], list[_Good]] = {}
     for event in good:
-        by_user.setdefault((event.row.project, event.row.distinct_id), []).append(event)
-    return {user: _profile(events) for user, events in by_user.items()}
+        out.setdefault((event.row.project, event.row.distinct_id), []).append(event)
+    return out
+
+
+def _in_sessions(good: list[_Good]) -> list[_Good]:
+    """The events with a session each: the one their client named, else that of their user."""
+    begun: dict[Place, int] = {}
+    for events in _by_user(good).values():
+        starts = _sessions([event.row.timestamp_ms for event in events]).begun
+        begun.update(zip((event.place for event in events), starts, strict=True))
+    return [
+        event._replace(
+            row=event.row._replace(session_id=event.row.session_id or derived_session(begun[event.place]))
+        )
+        for event in good
+    ]
+
+
+def _profiles(good: Iterable[_Good]) -> dict[tuple[str, str], UserProfile]:
+    return {user: _profile(events) for user, events in _by_user(good).items()}
 
 
 def _profile(events: list[_Good]) -> UserProfile:
@@ -297,31 +333,64 @@ def _profile(events: list[_Good]) -> UserProfile:
         if amount is not None:
             named = _currency(event.properties)
             revenue[named] = revenue.get(named, 0) + amount
-    session, sessions = _sessions(times)
+    sessions = _sessions(times)
     days = {time // DAY_MS for time in times}
     return UserProfile(
         first_seen=min(times),
         last_seen=max(times),
         events=len(times),
-        session=session,
-        sessions=sessions,
+        session=sessions.last,
+        sessions=sessions.total,
         revenue=revenue,
         active_days=frozenset(day for day in days if max(days) - day < ACTIVE_DAYS),
     )
 
 
-def _sessions(times: list[int]) -> tuple[tuple[int, int, int], int]:
-    """The session that ends last (began, ended, events), and how many began."""
-    started = last = times[0]
-    events, sessions = 1, 1
+class _Sessions(NamedTuple):
+    """A user's sessions: the one that ends last (began, ended, events), how many began, and each event's.
+
+    ``begun`` is the time of the event that arrived first in the event's session.
+    """
+
+    last: tuple[int, int, int]
+    total: int
+    begun: list[int]
+
+
+@dataclass
+class _Session:
+    known_by: int
+    times: list[int]
+
+    def takes(self, at: int) -> bool:
+        """Whether an event belongs to it; if so it is added."""
+        first, last = min(self.times), max(self.times)
+        if first - IDLE_MS <= at <= last + IDLE_MS and max(last, at) - min(first, at) <= SESSION_MS:
+            self.times.append(at)
+            return True
+        return False
+
+
+def _sessions(times: list[int]) -> _Sessions:
+    """Sessions as docs/enrichment.md has them, of one user's event times in the order of arrival."""
+    newest = _Session(times[0], [times[0]])
+    earlier: list[_Session] = []
+    total, begun = 1, [times[0]]
     for at in times[1:]:
-        longest = max(last, at) - min(started, at)
-        if started - IDLE_MS <= at <= last + IDLE_MS and longest <= SESSION_MS:
-            started, last, events = min(started, at), max(last, at), events + 1
-        elif at > last:
-            started = last = at
-            events, sessions = 1, sessions + 1
-    return (started, last, events), sessions
+        if newest.takes(at):
+            begun.append(newest.known_by)
+            continue
+        if at > max(newest.times):
+            touched = newest
+            newest = _Session(at, [at])
+            total += 1
+            begun.append(at)
+        else:
+            by_start = sorted(earlier, key=lambda session: -min(session.times))
+            touched = next((session for session in by_start if session.takes(at)), None) or _Session(at, [at])
+            begun.append(touched.known_by)
+        earlier = [*(session for session in earlier if session is not touched), touched][-EARLIER_SESSIONS:]
+    return _Sessions((min(newest.times), max(newest.times), len(newest.times)), total, begun)
 
 
 def _signed_amount(event: _Good) -> int | None:

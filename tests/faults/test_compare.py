@@ -7,7 +7,15 @@ import base64
 import pytest
 
 from tests.faults.compare import compare_events, compare_profiles, compare_windows, profile_of
-from tests.faults.oracle import Expected, Measures, Place, StoredEvent, UserProfile, WindowKey
+from tests.faults.oracle import (
+    Expected,
+    Measures,
+    Place,
+    StoredEvent,
+    UserProfile,
+    WindowKey,
+    derived_session,
+)
 
 ROW = StoredEvent("p", "a", "click", "u", 5, 6, "s", '{"n": 1}', 440_400, "positive")
 WINDOW = WindowKey("p", "events", "", "", "minute", 0)
@@ -70,6 +78,23 @@ def test_an_event_without_a_uuid_may_have_any() -> None:
     wanted = Expected(events={(0, 0): ROW._replace(uuid=None)})
 
     assert compare_events(wanted, [((0, 0), ROW)], [(0, 0)], []).none
+
+
+@pytest.mark.parametrize(
+    ("found", "fits"),
+    [
+        pytest.param("01a0a4e2-840e-84e2-aa82-fef9d4ad0708", True, id="its time"),
+        pytest.param("01a0a4e2-840f-84e2-aa82-fef9d4ad0708", False, id="another time"),
+        pytest.param("01a0a4e2840e", False, id="no id"),
+        pytest.param("", False, id="none"),
+    ],
+)
+def test_a_session_of_the_stream_s_begins_with_its_time(found: str, fits: bool) -> None:
+    wanted = Expected(events={(0, 0): ROW._replace(session_id=derived_session(0x01A0A4E2840E))})
+
+    judged = compare_events(wanted, [((0, 0), ROW._replace(session_id=found))], [(0, 0)], [])
+
+    assert judged.none is fits
 
 
 def test_windows_differ_where_they_are_wrong_missing_or_too_many() -> None:

@@ -19,6 +19,7 @@ from tests.faults.oracle import (
     RawRecord,
     UserProfile,
     WindowKey,
+    derived_session,
     expected,
 )
 from tests.faults.poison import Refused
@@ -132,6 +133,27 @@ def test_sessions(minutes: list[int], session: tuple[int, int, int], sessions: i
 
 
 @pytest.mark.parametrize(
+    ("minutes", "begun"),
+    [
+        pytest.param([0, 30, 61], [0, 0, 61], id="the first event names it"),
+        pytest.param([30, 0], [30, 30], id="which came first, not earliest"),
+        pytest.param([0, 100, 20], [0, 100, 0], id="a late event finds its own"),
+        pytest.param([0, 300, 100], [0, 300, 100], id="or begins one"),
+        pytest.param([0, 50, 25], [0, 50, 50], id="between two it is the later's"),
+        pytest.param([0, 100, 200, 300, 10], [0, 100, 200, 300, 10], id="the third last is forgotten"),
+        pytest.param([0, 100, 200, 10, 300, 20], [0, 100, 200, 0, 300, 0], id="unless it was touched"),
+    ],
+)
+def test_events_without_a_session_get_their_user_s(minutes: list[int], begun: list[int]) -> None:
+    began = NOON - 2 * DAY_MS
+    found = of(*(body(at=began + minute * MINUTE_MS) for minute in minutes)).events
+
+    assert [found[0, at].session_id for at in range(len(minutes))] == [
+        derived_session(began + minute * MINUTE_MS) for minute in begun
+    ]
+
+
+@pytest.mark.parametrize(
     ("name", "properties", "revenue"),
     [
         pytest.param(
@@ -230,7 +252,7 @@ def test_a_row_says_what_was_sent_and_how_it_feels() -> None:
 def test_private_words_are_scored_and_not_stored() -> None:
     found = of(body("message_sent", text="bad", topic="t")).events[0, 0]
 
-    assert (found.properties, found.label) == ('{"topic": "t"}', "negative")
+    assert (found.properties, found.label) == ('{"$text_length": 3, "topic": "t"}', "negative")
 
 
 def test_windows_that_every_partition_has_passed_must_be_closed() -> None:

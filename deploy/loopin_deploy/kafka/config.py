@@ -55,9 +55,9 @@ def server_properties(port: int, controller_port: int, log_dir: str) -> str:
         # a batch that stays open holds up every group.
         "group.coordinator.append.linger.ms": 0,
         "group.min.session.timeout.ms": 1000,
-        # 180 days, far longer than any topic keeps its records: by default a group that nobody is in forgets
-        # after 7 days where it was, and a sink that comes back then cannot tell what it has missed.
-        "offsets.retention.minutes": 180 * 24 * 60,
+        # Far longer than any topic keeps its records (merges of persons: 3 years). By default a group that
+        # nobody is in forgets where it was after 7 days, and a sink that comes back cannot say what it lost.
+        "offsets.retention.minutes": 10 * 365 * 24 * 60,
         # A broker that was killed is let in again once its old session has ended: after 9 s by default.
         "broker.session.timeout.ms": 4000,
         "broker.heartbeat.interval.ms": 1000,
