@@ -17,6 +17,7 @@ from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
 from loopin_api.ingest.bodies import Bodies
 from loopin_api.ingest.circuit import Circuit
+from loopin_api.ingest.held import Held, Reserve
 from loopin_api.ingest.intake import Intake
 from loopin_api.ingest.limits import Limits
 from loopin_api.ingest.origins import Cors, Origins
@@ -68,6 +69,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     index.router,
 )
 
+SPOOL: Final = "spool"
+"""The component that keeps events on disk."""
+
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     sentiment.SentimentRequest,
     track.TrackRequest,
@@ -96,6 +100,7 @@ def create_app(
     *,
     keys: Sequence[Key] = (),
     config: Configured | None = None,
+    reserve: Reserve | None = None,
     probes: Mapping[str, Probe] | None = None,
     checks: Checks | None = None,
     freshness: Callable[[], float | None] = lambda: None,
@@ -109,6 +114,7 @@ def create_app(
         publisher: takes the tracked events; a ``Loopin`` client of any project serves all projects.
         keys: keys beside those of the settings' file.
         config: what is configured, followed by the caller; None where nothing is but by settings.
+        reserve: keeps events while the broker is away; without one they are refused then.
         probes: further components of ``/api/analytics/health``, by name.
         checks: what ``/readyz`` asks beside the store.
         freshness: up to how many seconds ago all received events are queryable; None while unknown.
@@ -120,6 +126,8 @@ def create_app(
     instruments, origins = Instruments(), Origins(settings.cors_origins)
     known = authenticator(settings, keys, config)
     probes = {"store": lambda: _ask_store(store, clock), **(probes or {})}
+    if reserve is not None:
+        probes[SPOOL] = lambda: _ask_reserve(reserve)
     if config is not None:
         instruments.registry.register(ConfigCollector(config))
         checks = {**(checks or {}), CONFIGURATION: config.unready}
@@ -145,6 +153,7 @@ def create_app(
             origins=origins,
             protect=Privacy(settings),
             circuit=Circuit(),
+            held=None if reserve is None else Held(reserve, instruments),
             instruments=instruments,
         ),
         health=HealthBoard(probes, checks, freshness),
@@ -170,6 +179,12 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 async def _ask_store(store: Store, clock: Callable[[], datetime]) -> Component:
     await store.ping()
     return Component(ok=True, version=await store.version(), freshness_s=await freshness_s(store, clock()))
+
+
+async def _ask_reserve(reserve: Reserve) -> Component:
+    waiting = reserve.waiting
+    reason = f"{waiting} events are kept on disk until the broker has them." if waiting else None
+    return Component(ok=not reserve.is_down, reason=reason)
 
 
 async def _ask_config(config: Configured) -> Component:

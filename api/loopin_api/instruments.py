@@ -30,7 +30,12 @@ class Instruments:
         )
         self.unacknowledged = Counter(
             "loopin_api_events_unacknowledged",
-            "Events the broker did not acknowledge in time",
+            "Events the broker did not acknowledge in time, and that are not kept either",
+            registry=self.registry,
+        )
+        self.spooled = Counter(
+            "loopin_api_events_spooled",
+            "Events kept on disk until the broker has them",
             registry=self.registry,
         )
         self.refused = Counter(

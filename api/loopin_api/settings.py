@@ -74,6 +74,14 @@ class ApiSettings(BaseSettings):
     publish_timeout_s: float = Field(
         10.0, gt=0, le=300, description="longest wait for the broker's acknowledgement, in seconds"
     )
+    ingest_spool_dir: Path | None = Field(
+        None,
+        description="folder where events are kept, and accepted, while the broker is away; without one "
+        "they are refused with 503",
+    )
+    ingest_spool_bytes: int = Field(
+        1 << 30, ge=1 << 20, description="bound on that folder, in bytes; beyond it, 503"
+    )
     project_timezone: str = Field("UTC", description="where a project's days begin, e.g. Asia/Kolkata")
     currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")
     enabled: bool = Field(

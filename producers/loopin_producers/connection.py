@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loopin_producers.channel import Channel, Done
@@ -47,6 +47,10 @@ class Connection:
         """Raises QueueFull, ClientClosed or DeliveryFailed."""
         (self._delivery or self._open_delivery()).send(record)
 
+    def keep(self, records: Sequence[SpooledRecord]) -> int:
+        """Write records to the spool, for a durable client; returns how many of the last found no room."""
+        return (self._delivery or self._open_delivery()).keep(records)
+
     def publish(self, topic: str, key: bytes | None, value: bytes, done: Done) -> None:
         """Raises QueueFull, ClientClosed or DeliveryFailed."""
         (self._channel or self._open_channel()).send(topic, key, value, done)
@@ -89,6 +93,11 @@ class Connection:
     def spooled(self) -> int:
         """Records of this process that wait on disk."""
         return 0 if self._delivery is None else self._delivery.spooled
+
+    @property
+    def spool_empty(self) -> bool:
+        """Whether nothing waits on disk, of this process or of another that has ended."""
+        return self._delivery is None or self._delivery.spool_empty
 
     @property
     def counts(self) -> tuple[int, int]:

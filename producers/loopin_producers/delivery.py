@@ -105,6 +105,20 @@ class Delivery:
         if lost:
             self._drop(lost)
 
+    def keep(self, records: Sequence[SpooledRecord]) -> int:
+        """Write records to the spool; returns how many of the last found no room. For durable deliveries.
+
+        Raises:
+            ClientClosed: after :meth:`close`.
+        """
+        with self._lock:
+            if self._closing:
+                raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
+            self._idle.clear()
+            lost = len(records) if self._spool is None else self._spool.append(records)
+        self._wake.set()
+        return lost
+
     def down(self) -> None:
         """Nobody can be reached: what is in memory is better off on disk."""
         if self._spool is not None:
@@ -121,6 +135,11 @@ class Delivery:
     def spooled(self) -> int:
         """Records of this process that wait on disk."""
         return 0 if self._spool is None else self._spool.waiting
+
+    @property
+    def spool_empty(self) -> bool:
+        """Whether nothing waits on disk, of this process or of another that has ended."""
+        return self._spool is None or self._spool.empty
 
     @property
     def undelivered(self) -> int:

@@ -17,9 +17,10 @@ from loopin_api.delivery import Outgoing, Publisher, deliver
 from loopin_api.errors import ApiError, unavailable
 from loopin_api.ingest.acceptance import Accepted, Protect, accept
 from loopin_api.ingest.bodies import Bodies
-from loopin_api.ingest.circuit import Circuit
+from loopin_api.ingest.circuit import PATIENCE_S, Circuit
 from loopin_api.ingest.claims import Claim
 from loopin_api.ingest.client_side import Connection, connection
+from loopin_api.ingest.held import Held
 from loopin_api.ingest.incoming import name_of
 from loopin_api.ingest.limits import Limits
 from loopin_api.ingest.origins import Origins
@@ -44,6 +45,7 @@ class Intake:
     origins: Origins
     protect: Protect
     circuit: Circuit
+    held: Held | None
     instruments: Instruments
 
     async def by_header(self, request: Request, *, basic: bool = False) -> Caller | None:
@@ -97,7 +99,7 @@ class Intake:
         self.origins.check(request, caller.project)
         if not self.settings.enabled:
             raise unavailable("ANALYTICS_DISABLED", "Tracking is switched off; set ANALYTICS_ENABLED=true.")
-        if not self.circuit.admits():
+        if self.held is None and not self.circuit.admits():
             raise unavailable("BROKER_AWAY", "The broker does not answer; send the events again later.")
         return await self.limits.charge(caller, events)
 
@@ -122,25 +124,44 @@ class Intake:
                 accepted.append(ready)
                 places.append(place)
                 receipts.append(ready.receipt)
-        for place, ready, arrived in zip(places, accepted, await self.send(accepted), strict=True):
-            if not arrived:
-                receipts[place] = retry(ready.uuid)
+        for place, receipt in zip(places, await self.send(accepted), strict=True):
+            receipts[place] = receipt
         return receipts
 
-    async def send(self, accepted: Sequence[Accepted]) -> list[bool]:
-        """Publish records; says of each whether the broker has acknowledged it."""
-        if not accepted:
-            return []
+    async def send(self, accepted: Sequence[Accepted]) -> list[Receipt]:
+        """Publish records; a receipt for each, which says ``retry`` where nobody has it for sure."""
+        receipts = await self._publish_or_keep(accepted) if accepted else []
+        left = sum(one.result == "retry" for one in receipts)
+        self.instruments.unacknowledged.inc(left)
+        return receipts
+
+    async def _publish_or_keep(self, accepted: Sequence[Accepted]) -> list[Receipt]:
+        held, timeout_s = self.held, self.settings.publish_timeout_s
+        if held is not None:
+            if not await held.emptied() or not self.circuit.admits():
+                return await held.keep(accepted)
+            timeout_s = min(timeout_s, PATIENCE_S)
+        acknowledged = await self._publish(accepted, timeout_s)
+        receipts = [
+            one.receipt if done else retry(one.uuid) for one, done in zip(accepted, acknowledged, strict=True)
+        ]
+        if held is not None:
+            left = [place for place, done in enumerate(acknowledged) if not done]
+            kept = await held.keep([accepted[place] for place in left])
+            for place, receipt in zip(left, kept, strict=True):
+                receipts[place] = receipt
+        return receipts
+
+    async def _publish(self, accepted: Sequence[Accepted], timeout_s: float) -> list[bool]:
+        """Publish records; says of each whether the broker acknowledged it within ``timeout_s`` seconds."""
         number = self.circuit.begin()
         acknowledged: list[bool] | None = None
         try:
             records = [Outgoing(one.key, one.body) for one in accepted]
-            acknowledged = await deliver(self.publisher, records, self.settings.publish_timeout_s)
+            acknowledged = await deliver(self.publisher, records, timeout_s)
         finally:
             self.circuit.end(number, acknowledged=None if acknowledged is None else any(acknowledged))
-        arrived = sum(acknowledged)
-        self.instruments.accepted.inc(arrived)
-        self.instruments.unacknowledged.inc(len(acknowledged) - arrived)
+        self.instruments.accepted.inc(sum(acknowledged))
         return acknowledged
 
     def connection(self, request: Request) -> Connection:

@@ -9,7 +9,8 @@ import msgspec
 from loopin_schemas import InvalidEvent
 
 Result = Literal["ok", "warning", "drop", "retry"]
-"""``ok``, ``warning``: the broker has it; ``drop``: refused for good; ``retry``: to be sent again."""
+"""``ok``, ``warning``: the broker has it, or, where the code is ``spooled``, the disk; ``drop``: refused for
+good; ``retry``: to be sent again."""
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):
@@ -31,8 +32,14 @@ def ok(uuid: str) -> Receipt:
 
 
 def warning(uuid: str, code: str, reason: str) -> Receipt:
-    """The broker has the event, but something about it is not as it should be."""
+    """The event is accepted, but something about it is not as it should be."""
     return Receipt(uuid, "warning", reason, code)
+
+
+def spooled(receipt: Receipt) -> Receipt:
+    """The event is on disk, and goes to the broker once it is back; ``receipt`` is what it would have got."""
+    kept = "The broker is away; the event is kept and will be delivered."
+    return warning(str(receipt.uuid), "spooled", f"{receipt.reason} {kept}" if receipt.reason else kept)
 
 
 def drop(uuid: str | None, error: InvalidEvent) -> Receipt:

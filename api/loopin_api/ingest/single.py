@@ -40,10 +40,10 @@ async def publish_one(
     except InvalidEvent as error:
         intake.instruments.refused.labels(error.code).inc()
         raise from_invalid_event(error, field_of(error.field)) from None
-    (acknowledged,) = await intake.send([ready])
-    if not acknowledged:
+    (receipt,) = await intake.send([ready])
+    if receipt.result == "retry":
         raise _not_acknowledged(ready.uuid)
-    return Published(claim.event, ready.receipt)
+    return Published(claim.event, receipt)
 
 
 def _not_acknowledged(uuid: str) -> ApiError:

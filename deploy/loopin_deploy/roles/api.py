@@ -10,7 +10,7 @@ from loopin_api.app import create_app
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from loopin_deploy.consumers import ENRICH, watch_from_broker
-from loopin_deploy.roles.components import kafka_client, lag_probes, run_together
+from loopin_deploy.roles.components import kafka_client, lag_probes, run_together, spool
 from loopin_sinks.metrics import freshness_s
 from loopin_sinks.store import StoreSettings, open_store
 from loopin_streams.kafka.config_log import ConfigLog
@@ -32,12 +32,13 @@ async def run_api(stop: asyncio.Event) -> None:
     logs = Logs(kafka.kafka_bootstrap)
     watch, config = watch_from_broker(kafka, logs), ConfigLog(kafka)
     try:
-        with kafka_client(kafka, settings.publish_timeout_s) as client:
+        with kafka_client(kafka, settings.publish_timeout_s) as client, spool(kafka, settings) as reserve:
             app = create_app(
                 settings,
                 store,
                 client,
                 config=config,
+                reserve=reserve,
                 probes=lag_probes(watch),
                 freshness=lambda: freshness_s(watch, ENRICH.consumer),
             )

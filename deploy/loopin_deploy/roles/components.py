@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
+
+import structlog
 
 from loopin_api.health import Component, Probe
+from loopin_api.settings import ApiSettings, ConfigurationError
 from loopin_deploy.consumers import GROUPS
 from loopin_producers import Loopin
+from loopin_producers.errors import InvalidConfiguration
+from loopin_producers.reserve import Reserve
 from loopin_streams.kafka.lag import LagWatch
 from loopin_streams.kafka.settings import KafkaSettings
+
+SPOOL_GRACE_S: Final = 2.0
+"""How long what is kept on disk is delivered before the process ends, in seconds; the next one goes on."""
+
+log = structlog.get_logger(__name__)
 
 _ANY_PROJECT = "loopin"
 """The API names the project with each event; the client needs one all the same."""
@@ -34,6 +45,35 @@ def kafka_client(settings: KafkaSettings, timeout_s: float) -> Iterator[Loopin]:
         yield client
     finally:
         client.shutdown()
+
+
+@contextmanager
+def spool(settings: KafkaSettings, api: ApiSettings) -> Iterator[Reserve | None]:
+    """What keeps events while the broker is away, if the settings want that; it is closed at the end.
+
+    Raises:
+        ConfigurationError: the folder cannot be used.
+    """
+    if api.ingest_spool_dir is None:
+        yield None
+        return
+    try:
+        reserve = Reserve(
+            settings.kafka_bootstrap,
+            settings.topic_prefix,
+            api.ingest_spool_dir,
+            api.ingest_spool_bytes,
+            given_up=lambda uuid, error: log.error("event_given_up", uuid=uuid, reason=error.reason),
+        )
+    except InvalidConfiguration:
+        raise ConfigurationError(
+            f"Set LOOPIN_INGEST_SPOOL_DIR to a folder that can be written: {api.ingest_spool_dir} cannot."
+        ) from None
+    try:
+        yield reserve
+    finally:
+        if waiting := reserve.close(SPOOL_GRACE_S):
+            log.warning("events_wait_on_disk", events=waiting, folder=str(api.ingest_spool_dir))
 
 
 def lag_probes(watch: LagWatch, failing: Callable[[], str | None] = lambda: None) -> Mapping[str, Probe]:

@@ -9,7 +9,7 @@ import structlog
 from loopin_api.app import create_app
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
-from loopin_deploy.roles.components import kafka_client, lag_probes, run_together
+from loopin_deploy.roles.components import kafka_client, lag_probes, run_together, spool
 from loopin_deploy.roles.storing import STORED, Storing, storing
 from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
@@ -44,12 +44,13 @@ async def run_store(stop: asyncio.Event) -> None:
 
 async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio.Event) -> None:
     api, config = ApiSettings(), ConfigLog(settings)
-    with kafka_client(settings, api.publish_timeout_s) as client:
+    with kafka_client(settings, api.publish_timeout_s) as client, spool(settings, api) as reserve:
         app = create_app(
             api,
             parts.store,
             client,
             config=config,
+            reserve=reserve,
             probes=lag_probes(parts.watch, lambda: parts.failing() or parts.refused()),
             checks=parts.checks,
             freshness=parts.freshness_s,
