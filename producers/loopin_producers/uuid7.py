@@ -10,11 +10,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from struct import Struct
+from typing import Final
 from uuid import UUID
 
 COUNTER_BITS = 42
 _COUNTER_LIMIT = 1 << COUNTER_BITS
+_NOISE: Final = Struct(">QI")
+_NOISE_AHEAD: Final = 256
+"""UUIDs whose random bits are fetched at once: asking the system for each costs as much as all the rest."""
 
 
 def _now_ms() -> int:
@@ -33,25 +38,31 @@ class Uuid7Generator:
         self._lock = threading.Lock()
         self._last_ms = -1
         self._counter = 0
+        self._noise: Iterator[tuple[int, ...]] = iter(())
 
     def __call__(self) -> UUID:
         """The next UUID."""
-        return UUID(int=self._next())
+        with self._lock:
+            ms, counter, tail = self._next()
+        high, low = counter >> 30, counter & 0x3FFFFFFF
+        return UUID(int=ms << 80 | 7 << 76 | high << 64 | 2 << 62 | low << 32 | tail)
 
     def text(self) -> str:
-        """The next UUID in its text form, five times as fast as by way of a ``UUID``."""
-        digits = f"{self._next():032x}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-    def _next(self) -> int:
-        noise = int.from_bytes(os.urandom(10), "big")
+        """The next UUID in its text form, several times as fast as by way of a ``UUID``."""
         with self._lock:
-            ms, counter = self._advance(noise >> 32)
-        high, low = counter >> 30, counter & 0x3FFFFFFF
-        tail = noise & 0xFFFFFFFF
-        return ms << 80 | 7 << 76 | high << 64 | 2 << 62 | low << 32 | tail
+            ms, counter, tail = self._next()
+        return (
+            f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-{0x7000 | counter >> 30:04x}"
+            f"-{0x8000 | counter >> 16 & 0x3FFF:04x}-{counter & 0xFFFF:04x}{tail:08x}"
+        )
 
-    def _advance(self, seed: int) -> tuple[int, int]:
+    def _next(self) -> tuple[int, int, int]:
+        """Milliseconds, counter and random bits of the next UUID; the caller holds the lock."""
+        noise = next(self._noise, None)
+        if noise is None:
+            self._noise = _NOISE.iter_unpack(os.urandom(_NOISE_AHEAD * _NOISE.size))
+            noise = next(self._noise)
+        seed, tail = noise
         now = self._clock_ms()
         if now > self._last_ms:
             self._last_ms = now
@@ -63,7 +74,7 @@ class Uuid7Generator:
             if self._counter == _COUNTER_LIMIT:
                 self._last_ms += 1
                 self._counter = seed % (_COUNTER_LIMIT >> 1)
-        return self._last_ms, self._counter
+        return self._last_ms, self._counter, tail
 
 
 uuid7 = Uuid7Generator()
