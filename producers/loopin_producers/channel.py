@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from loopin_producers.errors import ClientClosed, DeliveryFailed, InvalidConfiguration, QueueFull
@@ -97,8 +98,10 @@ class Channel:
         }
         self._producer: Producer | None = self._make_producer()
         self._retired: Producer | None = None
-        self._settled = threading.Condition()
-        self._accepted = self._failed = self._pending = 0
+        # A plain lock, taken for every event: the condition's own way in is a function of Python's.
+        self._lock = threading.Lock()
+        self._settled = threading.Condition(self._lock)
+        self._accepted = self._failed = self._reported = 0
         self._only_failures = only_failures
         self._closing = False
         self._stop = threading.Event()
@@ -114,13 +117,13 @@ class Channel:
     @property
     def counts(self) -> tuple[int, int, int]:
         """Records queued, delivered and failed so far."""
-        with self._settled:
+        with self._lock:
             queued = self._queued()
             return queued, self._accepted - self._failed - queued, self._failed
 
     def _queued(self) -> int:
         if not self._only_failures:
-            return self._pending
+            return self._accepted - self._reported
         # Nobody tells of a success; librdkafka knows how many it still has, but counts its own events too.
         held = sum(len(producer) for producer in (self._producer, self._retired) if producer is not None)
         return min(held, self._accepted - self._failed)
@@ -133,14 +136,13 @@ class Channel:
             ClientClosed: ``close`` has been called.
             DeliveryFailed: the producer cannot take this record at all (e.g. it is too large).
         """
-        with self._settled:
+        with self._lock:
             producer = self._producer
             if self._closing or producer is None:
                 raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
             self._accepted += 1
-            self._pending += 1
         try:
-            producer.produce(topic, value=value, key=key, on_delivery=partial(self._settle, done))
+            producer.produce(topic, value=value, key=key, on_delivery=_Report(self, done))
         except BufferError:
             self._withdraw()
             raise QueueFull(
@@ -153,7 +155,6 @@ class Channel:
     def _withdraw(self) -> None:
         with self._settled:
             self._accepted -= 1
-            self._pending -= 1
             self._settled.notify_all()
 
     def wait_below(self, limit: int, timeout: float) -> bool:
@@ -219,7 +220,8 @@ class Channel:
         with self._settled:
             self._retired = None
 
-    def _settle(self, done: Done, error: KafkaError | None, message: Message) -> None:
+    def report(self, done: Done, error: KafkaError | None, message: Message) -> None:
+        """What became of a record, from the producer: tell ``done``, and count it."""
         failure = None if error is None else _delivery_failed(error)
         try:
             done(failure, message.partition(), message.offset())
@@ -227,10 +229,20 @@ class Channel:
             logger.exception("A delivery callback raised; the event itself is not affected.")
         finally:
             with self._settled:
-                self._pending -= 1
+                self._reported += 1
                 if failure is not None:
                     self._failed += 1
                 self._settled.notify_all()
+
+
+class _Report(msgspec.Struct, gc=False):
+    """What the producer calls for one record; nothing for the garbage collector to count."""
+
+    channel: Channel
+    done: Done
+
+    def __call__(self, error: KafkaError | None, message: Message) -> None:
+        self.channel.report(self.done, error, message)
 
 
 def _on_error(fatal: threading.Event, on_down: Callable[[], object] | None, error: KafkaError) -> None:

@@ -68,6 +68,7 @@ class Delivery:
         self._direct = True
         self._down = False
         self._draining = False
+        self._settle = self._settled
         self._waiting: deque[SpooledRecord] = deque()
         self._failed: deque[SpooledRecord] = deque()
         self._lost = 0
@@ -94,14 +95,16 @@ class Delivery:
                 raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
             if self._direct:
                 try:
-                    self._transport.send(record, self._settled)
+                    self._transport.send(record, self._settle)
                     return
                 except (QueueFull, DeliveryFailed) as error:
                     if self._spool is None or (isinstance(error, DeliveryFailed) and error.final):
                         raise
                     self._leave_direct()
             lost = self._keep(record)
-        self._wake.set()
+        if not self._wake.is_set():
+            # Setting it again would cost more than all the rest, for every event of an outage.
+            self._wake.set()
         if lost:
             self._drop(lost)
 
@@ -203,7 +206,8 @@ class Delivery:
 
     def _keep(self, record: SpooledRecord) -> int:
         """Keep a record for the spool's thread; returns how many found no room. The caller holds the lock."""
-        self._idle.clear()
+        if self._idle.is_set():
+            self._idle.clear()
         spool = self._spool
         if spool is None:
             return 1

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 import urllib3
@@ -32,7 +32,7 @@ _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 
 
-class _Queued(NamedTuple):
+class _Queued(msgspec.Struct, gc=False):
     record: SpooledRecord
     settle: Settle
     deadline: float

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
+import msgspec
+
 from loopin_producers.channel import Channel
+from loopin_producers.errors import DeliveryFailed
 from loopin_producers.spool import SpooledRecord
 from loopin_producers.transport import Settle
 
@@ -38,4 +40,14 @@ class KafkaTransport:
 
     def send(self, record: SpooledRecord, settle: Settle) -> None:
         """Queue a record; returns at once. Raises QueueFull, ClientClosed or DeliveryFailed."""
-        self._channel.send(self._topic, record.key, record.value, partial(settle, record))
+        self._channel.send(self._topic, record.key, record.value, _Outcome(settle, record))
+
+
+class _Outcome(msgspec.Struct, gc=False):
+    """``settle`` of one record; nothing for the garbage collector to count, as a ``partial`` is."""
+
+    settle: Settle
+    record: SpooledRecord
+
+    def __call__(self, failure: DeliveryFailed | None, partition: int, offset: int) -> None:
+        self.settle(self.record, failure, partition, offset)

@@ -8,9 +8,11 @@ length of 0 is where nothing has been written yet.
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 from zlib import crc32
+
+import msgspec
 
 HEAD: Final = Struct(">II")
 _FIXED: Final = Struct(">16sQH")
@@ -19,8 +21,11 @@ MAX_PAYLOAD: Final = 1 << 20
 """A greater length cannot be one: an event has 64 KB at most."""
 
 
-class SpooledRecord(NamedTuple):
-    """An event as it goes to the broker, its uuid, and when it was captured (epoch ns)."""
+class SpooledRecord(msgspec.Struct, frozen=True, gc=False):
+    """An event as it goes to the broker, its uuid, and when it was captured (epoch ns).
+
+    The garbage collector does not count it: those that wait would make it run, in the callers' threads.
+    """
 
     uuid: str
     captured_ns: int
