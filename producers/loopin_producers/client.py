@@ -36,7 +36,7 @@ from loopin_producers.uuid7 import uuid7
 from loopin_producers.ways import Waiting, check_spool, http_ways, kafka_ways
 from loopin_schemas import Event, InvalidEvent, Source, encode
 from loopin_schemas.topics import RAW, event_key
-from loopin_schemas.validation import check_project, check_size
+from loopin_schemas.validation import check_project
 from loopin_text.pii import KINDS, Kind
 
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -145,6 +145,7 @@ class Loopin:
         self.max_queue_size = max_queue_size
         self._privacy = Privacy(scrub, scrub_except)
         self._filters = Filters.of(before_send, super_properties, sample_rate, opt_out)
+        self._super_properties = self._filters.super_properties
         self._on_error, self._on_delivery, self._on_drop = on_error, on_delivery, on_drop
         hooks = Hooks(self._delivered, self._give_up, self._dropped_some, self._recovered)
         if by_http and not self.disabled:
@@ -207,22 +208,32 @@ class Loopin:
             name, properties = event.event_name, {**event.properties(), **(properties or {})}
         else:
             name = event
-        properties = self._with_context(properties)
+        scope = context.current_scope()
+        if scope is not None or self._super_properties:
+            properties = self._with_context(properties)
         if distinct_id is None and (distinct_id := context.context_distinct_id()) is None:
             distinct_id = uuid7.text()
             properties = {"$process_person_profile": False, **(properties or {})}
-        built = self.build(
+        if session_id is None and scope is not None:
+            session_id = context.context_session_id()
+        now_ns = time.time_ns()
+        built = build_event(
+            self.project,
             name,
             distinct_id,
             properties,
+            now_ms=now_ns // 1_000_000,
             timestamp=timestamp,
             uuid=uuid,
             groups=groups,
-            session_id=context.context_session_id() if session_id is None else session_id,
+            session_id=session_id,
             source=source,
             parent_uuid=parent_uuid,
+            change=self._privacy.change(name),
         )
         filters = self._filters
+        if filters.let_all_pass:
+            return self._send(built, now_ns)
         try:
             if filters.leave_out(self.project, built.distinct_id):
                 return None
@@ -232,7 +243,7 @@ class Loopin:
             error.uuid = built.uuid
             self._count_dropped(error)
             return None
-        return None if found is None else self._send(found)
+        return None if found is None else self._send(found, now_ns)
 
     def identify(
         self,
@@ -297,11 +308,11 @@ class Loopin:
 
     def _with_context(self, properties: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         tags = context.context_tags()
-        if not tags and not self._filters.super_properties:
+        if not tags and not self._super_properties:
             return properties
         if properties is not None and not isinstance(properties, Mapping):
             return properties  # for the check to refuse
-        return {**self._filters.super_properties, **tags, **(properties or {})}
+        return {**self._super_properties, **tags, **(properties or {})}
 
     def _changed(
         self, built: Event, properties: Mapping[str, Any] | None, groups: Mapping[str, str] | None
@@ -327,28 +338,27 @@ class Loopin:
         except (TypeError, InvalidEvent) as error:
             raise HookFailed(f"Event dropped: before_send returned no event ({error}).") from error
 
-    def _send(self, built: Event) -> str:
+    def _send(self, built: Event, now_ns: int) -> str:
+        # Properties and names within their limits make no event that is too large.
         body, identity = encode(built), str(built.uuid)
-        check_size(body)
         if self.debug:
             logger.info("captured %s of %s as %s", built.event, built.distinct_id, identity)
         if self.disabled:
             return identity
         key = event_key(built.project, built.distinct_id)
         try:
-            self._connection.deliver(SpooledRecord(identity, self._moment(), key, body))
+            self._connection.deliver(SpooledRecord(identity, self._moment(now_ns), key, body))
         except LoopinError as error:
             error.uuid = identity
             self._count_dropped(error)
         return identity
 
-    def _moment(self) -> int:
+    def _moment(self, now_ns: int) -> int:
         """Now in epoch ns, later than the moment before: the order in which events go, whatever the clock."""
-        now = time.time_ns()
-        if now <= self._captured_ns:
-            now = self._captured_ns + 1
-        self._captured_ns = now
-        return now
+        if now_ns <= self._captured_ns:
+            now_ns = self._captured_ns + 1
+        self._captured_ns = now_ns
+        return now_ns
 
     def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
         """Queue a record as it is, unchecked: for replays and simulations, which wait for room.
@@ -443,7 +453,7 @@ class Loopin:
     def _recovered(self, dropped: int) -> None:
         """Everything that was kept is delivered; what was not is told to the system itself."""
         measured = {"metric_type": "events_dropped", "value": dropped, "component": "loopin_producers"}
-        self._send(self.build("system_metric", f"sdk:{socket.gethostname()}"[:200], measured))
+        self._send(self.build("system_metric", f"sdk:{socket.gethostname()}"[:200], measured), time.time_ns())
 
     def _report(self, error: LoopinError) -> None:
         if self._on_error is None:

@@ -35,6 +35,9 @@ class Scope:
 
 _current: ContextVar[Scope | None] = ContextVar("loopin_context", default=None)
 
+current_scope = _current.get
+"""The innermost block around the caller; None where nothing has to be asked of a context."""
+
 
 @contextmanager
 def new_context(*, fresh: bool = False) -> Iterator[None]:

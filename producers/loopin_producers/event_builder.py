@@ -13,7 +13,15 @@ from loopin_producers.properties import Change, encode_properties, plain_text
 from loopin_producers.uuid7 import uuid7
 from loopin_schemas import Event, InvalidEvent, Source
 from loopin_schemas.timestamps import parse_timestamp
-from loopin_schemas.validation import check_encoded_properties, check_event_time, check_names
+from loopin_schemas.validation import (
+    check_distinct_id,
+    check_encoded_properties,
+    check_event_name,
+    check_event_time,
+    check_session_id,
+    check_uuid,
+    known_event_name,
+)
 
 T = TypeVar("T")
 
@@ -41,7 +49,7 @@ def build_event(
 ) -> Event:
     """The event to publish, sent at ``now_ms`` (epoch ms); its time is ``now_ms`` unless given.
 
-    ``change`` is applied to the properties once they are plain.
+    ``project`` has been checked; ``change`` is applied to the properties once they are plain.
 
     Raises:
         InvalidEvent: an argument of the wrong type or beyond its limit.
@@ -49,9 +57,9 @@ def build_event(
     encoded = encode_properties(properties, groups, change)
     at = now_ms if timestamp is None else to_ms(timestamp)
     built = Event(
-        project=_text(project),
-        event=_text(event),
-        distinct_id=_text(distinct_id),
+        project=project,
+        event=event if type(event) is str else _text(event),
+        distinct_id=distinct_id if type(distinct_id) is str else _text(distinct_id),
         uuid=uuid7.text() if uuid is None else _uuid(uuid),
         timestamp=at,
         queued_at=now_ms,
@@ -60,9 +68,18 @@ def build_event(
         source="sdk" if source == "sdk" else _source(source),
         parent_uuid=None if parent_uuid is None else _uuid(parent_uuid),
     )
-    check_names(built)
+    # Not `check_names`, which would also look at what is known to be right: the project and our own uuid.
+    (known_event_name if type(built.event) is str else check_event_name)(built.event)
+    check_distinct_id(built.distinct_id)
+    if uuid is not None:
+        check_uuid(built.uuid)
+    if session_id is not None:
+        check_session_id(built.session_id)
+    if parent_uuid is not None:
+        check_uuid(built.parent_uuid, "parent_uuid")
     check_encoded_properties(encoded)
-    check_event_time(at, now_ms)
+    if timestamp is not None:
+        check_event_time(at, now_ms)
     return built
 
 

@@ -25,6 +25,8 @@ class Filters:
     super_properties: Mapping[str, Any]
     sample_rate: float
     _opt_out: Callable[[str], bool]
+    let_all_pass: bool
+    """Whether every event is sent as it is."""
 
     @classmethod
     def of(
@@ -40,7 +42,8 @@ class Filters:
         chain = (before_send,) if callable(before_send) else tuple(before_send or ())
         if not all(map(callable, chain)):
             raise InvalidConfiguration("Give before_send as a function, or a list of functions.")
-        return cls(chain, dict(super_properties or {}), sample_rate, _test(opt_out))
+        all_pass = not chain and opt_out is None and sample_rate >= 1
+        return cls(chain, dict(super_properties or {}), sample_rate, _test(opt_out), all_pass)
 
     @property
     def change(self) -> bool:

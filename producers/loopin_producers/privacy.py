@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from loopin_producers.errors import InvalidConfiguration
 from loopin_producers.properties import Change
-from loopin_schemas.catalogue import by_name
+from loopin_schemas.catalogue import CATALOGUE
 from loopin_text.pii import KINDS, Kind, Scrubber
 from loopin_text.private import without_private_text
 
@@ -30,13 +30,13 @@ class Privacy:
             known = ", ".join(get_args(Kind))
             raise InvalidConfiguration(f"Correct scrub: {sorted(unknown)[0]!r} is none of {known}.")
         self._scrub = Scrubber(kinds, frozenset(scrub_except)).properties
+        self._private: dict[str, Change] = {
+            known.name: partial(self._without_text, known.private) for known in CATALOGUE if known.private
+        }
 
     def change(self, event: object) -> Change:
         """What to do to the properties of an event of this name."""
-        known = by_name(event) if isinstance(event, str) else None
-        if known is not None and known.private:
-            return partial(self._without_text, known.private)
-        return self._scrub
+        return self._private.get(event, self._scrub) if isinstance(event, str) else self._scrub
 
     def _without_text(self, private: tuple[str, ...], properties: dict[str, Any]) -> Mapping[str, Any]:
         return self._scrub(without_private_text(properties, private))

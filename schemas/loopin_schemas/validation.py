@@ -95,12 +95,12 @@ def check_fields(event: Event) -> dict[str, Any]:
 def check_names(event: Event) -> None:
     """``check_fields`` without the properties, for a caller that has just encoded them itself."""
     _known_project(event.project)
-    _known_event_name(event.event)
+    known_event_name(event.event)
     check_distinct_id(event.distinct_id)
     if event.uuid is not None:
         check_uuid(event.uuid)
     if event.session_id is not None:
-        _check_text(event.session_id, "session_id", "session_id")
+        check_session_id(event.session_id)
     if event.parent_uuid is not None:
         check_uuid(event.parent_uuid, "parent_uuid")
     if event.origin is not None:
@@ -123,6 +123,11 @@ def check_distinct_id(value: object) -> None:
         )
 
 
+def check_session_id(value: object) -> None:
+    """As an event name."""
+    _check_text(value, "session_id", "session_id")
+
+
 def check_project(value: object) -> None:
     """1 to 64 of the characters A-Z, a-z, 0-9, ``_``, ``.`` and ``-``."""
     if not isinstance(value, str):
@@ -137,7 +142,8 @@ def check_project(value: object) -> None:
 
 # Few names come again and again; a failed check raises, which is not remembered.
 _known_project = lru_cache(1024)(check_project)
-_known_event_name = lru_cache(4096)(check_event_name)
+known_event_name = lru_cache(4096)(check_event_name)
+"""``check_event_name`` of a text."""
 
 
 def check_uuid(value: object, field: str = "uuid") -> None:
@@ -174,7 +180,8 @@ def check_properties(raw: bytes | msgspec.Raw) -> dict[str, Any]:
     if raw is NO_PROPERTIES:
         return {}
     body = bytes(raw)
-    _check_properties_size(body)
+    if len(body) > MAX_PROPERTIES_BYTES:
+        raise _properties_too_large(len(body))
     try:
         properties = _decode_object(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -192,17 +199,17 @@ def check_encoded_properties(body: bytes) -> None:
     Raises:
         InvalidEvent: ``properties_too_large`` or ``null_byte``.
     """
-    _check_properties_size(body)
+    if len(body) > MAX_PROPERTIES_BYTES:
+        raise _properties_too_large(len(body))
     _check_no_nul(body)
 
 
-def _check_properties_size(body: bytes) -> None:
-    if len(body) > MAX_PROPERTIES_BYTES:
-        raise InvalidEvent(
-            "properties_too_large",
-            "properties",
-            f"The properties take {len(body)} bytes; send at most {MAX_PROPERTIES_BYTES}.",
-        )
+def _properties_too_large(size: int) -> InvalidEvent:
+    return InvalidEvent(
+        "properties_too_large",
+        "properties",
+        f"The properties take {size} bytes; send at most {MAX_PROPERTIES_BYTES}.",
+    )
 
 
 def _check_no_nul(body: bytes) -> None:
