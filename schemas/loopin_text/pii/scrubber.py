@@ -7,18 +7,16 @@ from typing import Any, Final, TypeVar
 
 from loopin_text.pii.cards import is_card
 from loopin_text.pii.kinds import KINDS, MARKS, Kind
-from loopin_text.pii.names import EXEMPT, NO_NUMBER, PLAIN, Rule, rule_of
-from loopin_text.pii.texts import NUMBERS, TextScrub, is_by_name
+from loopin_text.pii.names import EXEMPT, PLAIN, Rule, rule_of
+from loopin_text.pii.texts import KNOWN_LENGTH, NUMBERS, TextScrub, is_by_name
 
 Properties = TypeVar("Properties", bound=Mapping[str, Any])
 
 MAX_DEPTH: Final = 40
 """Deeper values stay as they are: validation refuses them (20 levels)."""
 
-KNOWN_TEXTS: Final = 16_384
 KNOWN_NAMES: Final = 8_192
-KNOWN_LENGTH: Final = 200
-"""Texts known to be harmless, and names of properties, and characters of the longest: at most 32 MB."""
+"""Names of properties that are remembered; with the texts known to be harmless they take at most 32 MB."""
 
 _NOTHING: Final = frozenset((bool, type(None)))
 _NUMERIC: Final = frozenset((int, float))
@@ -42,8 +40,6 @@ class Scrubber:
         self._kinds = kinds
         self._except = except_properties
         self._texts = TextScrub(kinds, except_properties)
-        # The same few values come again and again.
-        self._harmless: dict[Rule, set[str]] = {PLAIN: set(), NO_NUMBER: set()}
         self._by_name: dict[str, set[str]] = {}
 
     def properties(self, properties: Properties) -> Properties | dict[str, Any]:
@@ -52,7 +48,7 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """The text without these."""
-        return self._text(PLAIN, text)
+        return self._texts.named(PLAIN, text)
 
     def _mapping(self, values: Properties, depth: int) -> Properties | dict[str, Any]:
         changed: dict[str, Any] = {}
@@ -72,30 +68,16 @@ class Scrubber:
 
     def _rule_of(self, name: str) -> Rule:
         rule = EXEMPT if name in self._except else rule_of(name)
-        harmless = self._harmless.get(rule)
+        harmless = self._texts.harmless.get(rule)
         if harmless is not None and len(self._by_name) < KNOWN_NAMES and len(name) <= KNOWN_LENGTH:
             self._by_name[name] = harmless
         return rule
-
-    def _text(self, rule: Rule, text: str) -> str:
-        harmless = self._harmless.get(rule)
-        if harmless is not None and text in harmless:
-            return text
-        scrubbed = self._texts.named(rule, text)
-        if scrubbed != text:
-            return scrubbed
-        if harmless is not None and len(text) <= KNOWN_LENGTH:
-            if len(harmless) >= KNOWN_TEXTS:
-                harmless.clear()
-            harmless.add(text)
-        # Byte for byte the same, so that nobody takes it for changed.
-        return text
 
     def _value(self, rule: Rule, value: Any, depth: int) -> Any:
         if rule is EXEMPT or depth > MAX_DEPTH:
             return value
         if isinstance(value, str):
-            return self._text(rule, value)
+            return self._texts.named(rule, value)
         if isinstance(value, bool):
             return value
         if isinstance(value, int | float):

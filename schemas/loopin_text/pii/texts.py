@@ -8,7 +8,7 @@ from typing import Final
 from loopin_text.pii.cards import LONGEST as LONGEST_CARD
 from loopin_text.pii.emails import scrub_emails
 from loopin_text.pii.kinds import MARKS, Kind
-from loopin_text.pii.names import Rule, rule_of
+from loopin_text.pii.names import NO_NUMBER, PLAIN, Rule, rule_of
 from loopin_text.pii.numbers import scrub_numbers
 from loopin_text.pii.parameters import headers, quoted_pairs, split_pairs
 from loopin_text.pii.phones import LONGEST as LONGEST_PHONE
@@ -16,6 +16,10 @@ from loopin_text.pii.tokens import scrub_tokens
 
 NESTED: Final = 3
 """How many addresses within addresses are looked into."""
+
+KNOWN_TEXTS: Final = 16_384
+KNOWN_LENGTH: Final = 200
+"""Texts known to be harmless, and characters of the longest, under each rule."""
 
 NUMBERS: Final[frozenset[Kind]] = frozenset(("phone", "card"))
 
@@ -31,9 +35,25 @@ class TextScrub:
     def __init__(self, kinds: frozenset[Kind], except_properties: frozenset[str]) -> None:
         self._kinds = kinds
         self._except = except_properties
+        # The same few values come again and again.
+        self.harmless: dict[Rule, set[str]] = {PLAIN: set(), NO_NUMBER: set()}
 
     def named(self, rule: Rule, text: str, nested: int = NESTED) -> str:
-        """A text under the rule of its name."""
+        """A text under the rule of its name; the very same object where there is nothing."""
+        # What an address holds depends on how deep it lies, for its parameters may not be looked into.
+        known = self.harmless.get(rule) if nested == NESTED or "=" not in text else None
+        if known is not None and text in known:
+            return text
+        scrubbed = self._scrubbed(rule, text, nested)
+        if scrubbed != text:
+            return scrubbed
+        if known is not None and len(text) <= KNOWN_LENGTH:
+            if len(known) >= KNOWN_TEXTS:
+                known.clear()
+            known.add(text)
+        return text
+
+    def _scrubbed(self, rule: Rule, text: str, nested: int) -> str:
         kind = rule.is_kind
         if kind is not None and kind in self._kinds and is_by_name(kind, text):
             return MARKS[kind]
@@ -44,15 +64,16 @@ class TextScrub:
             return text
         if "token" in kinds:
             text = scrub_tokens(text)
-        address = _ADDRESS.match(text) is not None and _BLANK.search(text) is None
+        # The numbers in a path are the site's own.
+        numbers = frozenset() if _is_address(text) else kinds & NUMBERS
         if "=" in text and nested:
             text = split_pairs(
                 text,
                 lambda name, value: self._pair(name, value, nested - 1),
-                lambda part: _unpaired(part, kinds, address),
+                lambda part: _unpaired(part, kinds, numbers),
             )
         else:
-            text = _unpaired(text, kinds, address)
+            text = _unpaired(text, kinds, numbers)
         if '"' in text or "'" in text:
             text = quoted_pairs(text, lambda name, value: self._pair(name, value, 0))
         if ": " in text:
@@ -76,9 +97,11 @@ def is_by_name(kind: Kind, text: str) -> bool:
     return 7 <= digits <= LONGEST_PHONE if kind == "phone" else 3 <= digits <= LONGEST_CARD
 
 
-def _unpaired(text: str, kinds: frozenset[Kind], address: bool) -> str:
+def _is_address(text: str) -> bool:
+    return "/" in text and _ADDRESS.match(text) is not None and _BLANK.search(text) is None
+
+
+def _unpaired(text: str, kinds: frozenset[Kind], numbers: frozenset[Kind]) -> str:
     if "email" in kinds:
         text = scrub_emails(text)
-    numbers = kinds & NUMBERS
-    # The numbers in a path are the site's own.
-    return scrub_numbers(text, numbers) if numbers and not address else text
+    return scrub_numbers(text, numbers) if numbers else text
