@@ -26,7 +26,10 @@ def split_pairs(text: str, judge: Judge, other: Callable[[str], str]) -> str:
     """The text with every pair's value judged, and ``other`` applied to what lies between the pairs."""
     pieces: list[str] = []
     at = 0
-    for found in _PAIR.finditer(text):
+    # No name holds a slash or a question mark: of an address only the query is searched.
+    first = text.find("=")
+    begin = max(text.rfind("/", 0, first), text.rfind("?", 0, first), 0)
+    for found in _PAIR.finditer(text, begin):
         start, end = found.span(2)
         pieces += (other(text[at:start]), _judged(found[1], found[2], judge))
         at = end

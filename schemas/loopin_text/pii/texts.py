@@ -25,7 +25,6 @@ NUMBERS: Final[frozenset[Kind]] = frozenset(("phone", "card"))
 
 _SHORTEST: Final = 6
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.\-]*+:)?//|/", re.IGNORECASE | re.ASCII)
-_BLANK = re.compile(r"\s")
 _DIGIT = re.compile("[0-9]")
 
 
@@ -98,7 +97,7 @@ def is_by_name(kind: Kind, text: str) -> bool:
 
 
 def _is_address(text: str) -> bool:
-    return "/" in text and _ADDRESS.match(text) is not None and _BLANK.search(text) is None
+    return "/" in text and _ADDRESS.match(text) is not None and text.split(None, 1) == [text]
 
 
 def _unpaired(text: str, kinds: frozenset[Kind], numbers: frozenset[Kind]) -> str:
