@@ -21,7 +21,7 @@ from loopin_producers.context import (
     identify_context_by,
     new_context,
     set_context_session,
-    tag,
+    tag_all,
 )
 from loopin_producers.default import default_client
 from loopin_producers.guard import Guard
@@ -186,8 +186,7 @@ class _Seen:
         identify_context_by(self._ask)
         if self.said.session_id:
             set_context_session(self.said.session_id)
-        for name, value in self._properties.items():
-            tag(name, value)
+        tag_all(self._properties)
 
     def answered(self, status: int, duration_s: float) -> dict[str, Any]:
         """The event's properties."""

@@ -216,13 +216,12 @@ class Loopin:
             properties = {"$process_person_profile": False, **(properties or {})}
         if session_id is None and scope is not None:
             session_id = context.context_session_id()
-        now_ns = time.time_ns()
         built = build_event(
             self.project,
             name,
             distinct_id,
             properties,
-            now_ms=now_ns // 1_000_000,
+            now_ms=time.time_ns() // 1_000_000,
             timestamp=timestamp,
             uuid=uuid,
             groups=groups,
@@ -233,7 +232,7 @@ class Loopin:
         )
         filters = self._filters
         if filters.let_all_pass:
-            return self._send(built, now_ns)
+            return self._send(built)
         try:
             if filters.leave_out(self.project, built.distinct_id):
                 return None
@@ -243,7 +242,7 @@ class Loopin:
             error.uuid = built.uuid
             self._count_dropped(error)
             return None
-        return None if found is None else self._send(found, now_ns)
+        return None if found is None else self._send(found)
 
     def identify(
         self,
@@ -338,7 +337,7 @@ class Loopin:
         except (TypeError, InvalidEvent) as error:
             raise HookFailed(f"Event dropped: before_send returned no event ({error}).") from error
 
-    def _send(self, built: Event, now_ns: int) -> str:
+    def _send(self, built: Event) -> str:
         # Properties and names within their limits make no event that is too large.
         body, identity = encode(built), str(built.uuid)
         if self.debug:
@@ -347,18 +346,19 @@ class Loopin:
             return identity
         key = event_key(built.project, built.distinct_id)
         try:
-            self._connection.deliver(SpooledRecord(identity, self._moment(now_ns), key, body))
+            self._connection.deliver(SpooledRecord(identity, self._moment(), key, body))
         except LoopinError as error:
             error.uuid = identity
             self._count_dropped(error)
         return identity
 
-    def _moment(self, now_ns: int) -> int:
+    def _moment(self) -> int:
         """Now in epoch ns, later than the moment before: the order in which events go, whatever the clock."""
-        if now_ns <= self._captured_ns:
-            now_ns = self._captured_ns + 1
-        self._captured_ns = now_ns
-        return now_ns
+        now = time.time_ns()
+        if now <= self._captured_ns:
+            now = self._captured_ns + 1
+        self._captured_ns = now
+        return now
 
     def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
         """Queue a record as it is, unchecked: for replays and simulations, which wait for room.
@@ -453,7 +453,7 @@ class Loopin:
     def _recovered(self, dropped: int) -> None:
         """Everything that was kept is delivered; what was not is told to the system itself."""
         measured = {"metric_type": "events_dropped", "value": dropped, "component": "loopin_producers"}
-        self._send(self.build("system_metric", f"sdk:{socket.gethostname()}"[:200], measured), time.time_ns())
+        self._send(self.build("system_metric", f"sdk:{socket.gethostname()}"[:200], measured))
 
     def _report(self, error: LoopinError) -> None:
         if self._on_error is None:

@@ -14,10 +14,10 @@ context.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from typing import Any, Self
 
 
 class Scope:
@@ -39,14 +39,23 @@ current_scope = _current.get
 """The innermost block around the caller; None where nothing has to be asked of a context."""
 
 
-@contextmanager
-def new_context(*, fresh: bool = False) -> Iterator[None]:
+class new_context(ContextDecorator):  # noqa: N801 (used as a function; a generator costs each request more)
     """A block of its own identity, session and tags; those of the block around it hold unless ``fresh``."""
-    token = _current.set(Scope(None if fresh else _current.get()))
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    def __init__(self, *, fresh: bool = False) -> None:
+        self._fresh = fresh
+        self._token: Token[Scope | None] | None = None
+
+    def _recreate_cm(self) -> Self:
+        # As a decorator it opens a block of its own for each call.
+        return type(self)(fresh=self._fresh)
+
+    def __enter__(self) -> None:
+        self._token = _current.set(Scope(None if self._fresh else _current.get()))
+
+    def __exit__(self, *_: object) -> None:
+        if self._token is not None:
+            _current.reset(self._token)
 
 
 def identify_context(distinct_id: str) -> None:
@@ -75,6 +84,12 @@ def tag(name: str, value: Any) -> None:
     """Captures in this context carry this property, unless they name it themselves."""
     if (scope := _current.get()) is not None:
         scope.tags[name] = value
+
+
+def tag_all(tags: Mapping[str, Any]) -> None:
+    """``tag`` for several."""
+    if (scope := _current.get()) is not None:
+        scope.tags.update(tags)
 
 
 def reset_context() -> None:
@@ -108,11 +123,10 @@ def context_session_id() -> str | None:
 
 def context_tags() -> dict[str, Any]:
     """The tags of the current context, a copy; the innermost block's win."""
-    found: dict[str, Any] = {}
     scope = _current.get()
-    while scope is not None:
+    found = {} if scope is None else scope.tags.copy()
+    while scope is not None and (scope := scope.parent) is not None:
         found = {**scope.tags, **found}
-        scope = scope.parent
     return found
 
 

@@ -50,10 +50,11 @@ def default_client() -> Loopin:
         InvalidEvent: LOOPIN_PROJECT is not set.
     """
     global _client
-    with _lock:
-        if _client is None:
-            _client = Loopin()
-        return _client
+    client = _client
+    if client is None:
+        with _lock:
+            client = _client = Loopin() if _client is None else _client
+    return client
 
 
 def capture(

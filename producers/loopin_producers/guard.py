@@ -36,12 +36,16 @@ class Guard:
     ) -> bool:
         if not isinstance(error, Exception):
             return False
+        self.note(error)
+        return True
+
+    def note(self, error: Exception) -> None:
+        """Log the first of each kind: for an ``except`` of code that must not pay for a ``with``."""
         code, reason = _told(error)
         if self._is_new(code):
             logger.warning(
                 "%s %s Further ones (%s) are not logged.", self._where, reason, code, exc_info=error
             )
-        return True
 
     def _is_new(self, code: str) -> bool:
         with self._lock:

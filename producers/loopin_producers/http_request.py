@@ -69,7 +69,7 @@ def request_properties(request: HttpRequest, privacy: IpPrivacy, trusted_proxies
     if referrer := header("referer"):
         found.update(_referrer(referrer[:_MAX_URL]))
     if "utm_" in request.query:
-        found.update(campaign(request.query))
+        found.update(_known_campaign(request.query[:_MAX_QUERY]))
     return found
 
 
@@ -90,6 +90,9 @@ def campaign(query: str) -> dict[str, str]:
     return found
 
 
+_known_campaign = lru_cache(1024)(campaign)
+
+
 def current_url(request: HttpRequest, parameters: Mapping[str, object], properties: Mapping[str, Any]) -> str:
     """The request's address; of its query the campaign remains, of its path no parameter that is a secret.
 
@@ -101,8 +104,10 @@ def current_url(request: HttpRequest, parameters: Mapping[str, object], properti
     for name, value in parameters.items():
         if name.lower() in SECRET_PARAMETERS and (text := str(value)):
             path = path.replace(text, "[token]")
-    url = f"{request.scheme}://{request.host}{quote(path, safe=_SAFE)}"
-    if utm := tuple((name, properties[name]) for name in UTM if name in properties):
+    if not _SAFE_PATH.fullmatch(path):
+        path = quote(path, safe=_SAFE)
+    url = f"{request.scheme}://{request.host}{path}"
+    if utm := tuple([(name, properties[name]) for name in UTM if name in properties]):
         url += f"?{_query(utm)}"
     return plain(url, _MAX_URL)
 
@@ -137,6 +142,9 @@ def plain(text: str, longest: int) -> str:
 
 _SAFE = "/:@!$&'()*+,;=~-._[]"
 """What stays as it is in a path (RFC 3986), and the brackets of ``[token]``."""
+
+_SAFE_PATH = re.compile(rf"[A-Za-z0-9{re.escape(_SAFE)}]*+")
+"""A path that ``quote`` leaves as it is, which takes it much longer to find out."""
 
 
 @lru_cache(1024)

@@ -6,7 +6,8 @@ what others have loaded is looked up in the objects themselves.
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from collections.abc import Mapping
+from functools import cached_property, lru_cache, partial
 from time import time
 from typing import Any
 
@@ -20,9 +21,9 @@ from loopin_producers.django.conf import Config
 from loopin_producers.visitor import Visitor, daily_id, session_hash, visitor
 
 
-def header(request: HttpRequest, name: str) -> str | None:
-    """A header by its lower-case name; ``request.headers`` would copy them all."""
-    value = request.META.get(_variable(name))
+def header(meta: Mapping[str, Any], name: str) -> str | None:
+    """A header by its lower-case name, from ``request.META``; ``request.headers`` would copy them all."""
+    value = meta.get(_variable(name))
     return value if isinstance(value, str) else None
 
 
@@ -32,24 +33,20 @@ def _variable(name: str) -> str:
 
 
 class Sender:
-    """The sender of one request."""
+    """The sender of one request.
+
+    Attributes:
+        said: what headers and cookie say.
+        session_key_hash: hash of the key that the session had when the request came, or None.
+    """
 
     def __init__(self, request: HttpRequest, config: Config) -> None:
         self._request = request
         self._config = config
-
-    @cached_property
-    def said(self) -> Visitor:
-        """What headers and cookie say."""
-        request = self._request
-        cookie = request.COOKIES.get(self._config.anonymous_cookie)
-        return visitor(lambda name: header(request, name), cookie)
-
-    @cached_property
-    def session_key_hash(self) -> str | None:
-        """Hash of the key that the session had when the request came."""
-        key = self._request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-        return session_hash(key) if key else None
+        cookies = request.COOKIES
+        self.said: Visitor = visitor(partial(header, request.META), cookies.get(config.anonymous_cookie))
+        key = cookies.get(settings.SESSION_COOKIE_NAME)
+        self.session_key_hash = session_hash(key) if key else None
 
     def distinct_id(self) -> str | None:
         """The user if one is signed in and known, else an anonymous id; None where those are not wanted."""
@@ -65,9 +62,9 @@ class Sender:
             return f"session-{self.session_key_hash}"
         meta = self._request.META
         address = client_address(
-            meta.get("REMOTE_ADDR"), header(self._request, "x-forwarded-for"), self._config.trusted_proxies
+            meta.get("REMOTE_ADDR"), header(meta, "x-forwarded-for"), self._config.trusted_proxies
         )
-        return daily_id(secret(), time(), address, header(self._request, "user-agent"))
+        return daily_id(secret(), time(), address, header(meta, "user-agent"))
 
 
 def user_id(request: HttpRequest) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +19,7 @@ from loopin_producers.context import (
     identify_context_by,
     new_context,
     set_context_session,
-    tag,
+    tag_all,
 )
 from loopin_producers.django.client import get_client
 from loopin_producers.django.conf import Config, config
@@ -83,17 +84,21 @@ class LoopinMiddleware:
         return response
 
     def _open(self, request: HttpRequest) -> _Seen | None:
-        with _guard:
+        try:
             seen = _Seen(request, self._config)
             seen.lend()
-            return seen
-        return None
+        except Exception as error:
+            _guard.note(error)
+            return None
+        return seen
 
     def _capture(self, seen: _Seen | None, status: int, began: float) -> None:
         ended = perf_counter()
-        with _guard:
+        try:
             if seen is not None:
                 seen.capture(status, ended - began)
+        except Exception as error:
+            _guard.note(error)
 
 
 class _Seen:
@@ -109,7 +114,7 @@ class _Seen:
             path=request.path,
             query=meta.get("QUERY_STRING", ""),
             peer=meta.get("REMOTE_ADDR"),
-            header=lambda name: header(request, name),
+            header=partial(header, meta),
         )
         self._properties = request_properties(self._sent, config.ip, config.trusted_proxies)
 
@@ -118,13 +123,14 @@ class _Seen:
         identify_context_by(self._ask)
         if session_id := self._sender.said.session_id:
             set_context_session(session_id)
-        for name, value in self._properties.items():
-            tag(name, value)
+        tag_all(self._properties)
 
     def _ask(self) -> str | None:
-        with _guard:
+        try:
             return self._sender.distinct_id()
-        return None
+        except Exception as error:
+            _guard.note(error)
+            return None
 
     def capture(self, status: int, duration_s: float) -> None:
         """Publish the event; a client that is disabled, and a sender who is not wanted, cost nothing more."""
