@@ -122,6 +122,9 @@ class Progress:
         self._enriched = _Ends(bootstrap, f"{prefix}events.enriched", partitions)
         self._metrics = _Ends(bootstrap, f"{prefix}metrics", partitions)
         self._absorbed = [0] * partitions
+        self._links = _Ends(bootstrap, f"{prefix}identity.links", 1)
+        self._decisions = _Ends(bootstrap, f"{prefix}person.merges", 1)
+        self._person_sink = _Group(bootstrap, f"{prefix}clickhouse-persons", f"{prefix}person.merges", 1)
 
     def absorbed(self) -> list[int]:
         """Offsets of ``events.raw`` up to which the workers have committed."""
@@ -154,8 +157,25 @@ class Progress:
         """Offsets of ``metrics`` up to which the sink says that it has stored."""
         return self._metric_sink.committed()
 
+    def requests(self) -> int:
+        """How many requests to join persons there are."""
+        self._links.now()
+        return self._links.records
+
+    def decisions(self) -> int:
+        """How many of them were granted or refused."""
+        self._decisions.now()
+        return self._decisions.records
+
+    def persons_stored(self) -> bool:
+        """Whether the sink says that it has stored all decisions."""
+        return reached(self._person_sink.committed(), self._decisions.now())
+
     def close(self) -> None:
-        for each in (self._state, self._enriched, self._metrics, self._sink, self._metric_sink):
+        for each in (
+            *(self._state, self._enriched, self._metrics, self._sink, self._metric_sink),
+            *(self._links, self._decisions, self._person_sink),
+        ):
             each.close()
 
 
