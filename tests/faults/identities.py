@@ -12,12 +12,6 @@ from typing import Any
 Event = dict[str, Any]
 """An event's fields, before it is encoded."""
 
-ONE_OF = 33
-"""Of so many users one begins anonymous, 3 %."""
-
-FIRST = 5
-"""The first of them: not one of the few who have nearly all events."""
-
 LEAST_EVENTS = 4
 STILL_ANONYMOUS = 0.1
 """Share of later events that come from where the user has not signed in yet."""
@@ -30,31 +24,30 @@ NO_ID = "undefined"
 """What a client's bug sends in place of an id."""
 
 
-def with_identities(events: Sequence[Event], seed: int) -> None:
-    """Rewrite events in place.
+def with_identities(events: Sequence[Event], seed: int, one_of: int) -> None:
+    """Rewrite events in place; of so many users one begins anonymous.
 
-    Every one of these users is identified; one after the other they also have a second device, an alias, an
-    anonymous id that somebody else claims in the same moment, somebody who claims them long after, somebody
-    who is merged with them dangerously.
+    Every one of these users is identified. In turn they also have a second device, an alias, an anonymous id
+    that somebody else claims in the same moment, somebody who claims them long after, and somebody who is
+    merged with them dangerously.
     """
     rng = random.Random(f"{seed}:identity")
-    by_user: dict[str, list[int]] = {}
+    users: dict[str, list[int]] = {}
+    others: dict[str, list[int]] = {}
     for at, event in enumerate(events):
-        by_user.setdefault(event["distinct_id"], []).append(at)
-    chosen = [user for user in by_user if _begins_anonymous(user)]
-    others = {
-        project: [
-            at
-            for at, event in enumerate(events)
-            if event["project"] == project and not _begins_anonymous(event["distinct_id"])
-        ]
-        for project in {event["project"] for event in events}
-    }
-    for user in sorted(chosen, key=number_of):
-        places = by_user[user]
+        # Not the first ones, who have nearly all events.
+        if number_of(event["distinct_id"]) % one_of == one_of - 1:
+            users.setdefault(event["distinct_id"], []).append(at)
+        else:
+            others.setdefault(event["project"], []).append(at)
+    for user, places in sorted(users.items(), key=lambda item: number_of(item[0])):
         if len(places) >= LEAST_EVENTS:
             _identified(rng, events, user, places)
-            _more(rng, events, user, places, others[events[places[0]]["project"]])
+            turn = number_of(user) // one_of % 6
+            if turn in (1, 2):
+                _second_id(events, user, places, ("phone", "legacy")[turn - 1])
+            elif turn > 2:
+                _another(rng, events, user, others[events[places[0]]["project"]], turn, _signing_in(places))
 
 
 def number_of(user: str) -> int:
@@ -67,44 +60,44 @@ def anonymous(user: str) -> str:
     return f"anon-{number_of(user)}"
 
 
-def _begins_anonymous(user: str) -> bool:
-    return number_of(user) % ONE_OF == FIRST
+def _signing_in(places: Sequence[int]) -> int:
+    """The place of the event that says who it was."""
+    return places[len(places) // 3]
 
 
 def _identified(rng: random.Random, events: Sequence[Event], user: str, places: Sequence[int]) -> None:
     """A third of the events is anonymous; the next one says who it was."""
-    signs_in = len(places) // 3
-    for number, at in enumerate(places):
-        event = events[at]
-        if number < signs_in or (number > signs_in and rng.random() < STILL_ANONYMOUS):
-            event["distinct_id"] = anonymous(user)
+    signing_in = _signing_in(places)
+    for at in places:
+        if at < signing_in or rng.random() < STILL_ANONYMOUS:
+            events[at]["distinct_id"] = anonymous(user)
         if rng.random() < WRITING:
-            event["properties"] |= _written(rng)
-    _say(events[places[signs_in]], "$identify", user, {"$anon_distinct_id": anonymous(user)})
-    events[places[signs_in]]["properties"] |= {"$set": {"plan": "free"}, "$set_once": {"signed_in": signs_in}}
+            events[at]["properties"] |= _written(rng)
+    _say(events[signing_in], "$identify", user, {"$anon_distinct_id": anonymous(user)})
+    events[signing_in]["properties"] |= {"$set": {"plan": "free"}, "$set_once": {"signed_in": signing_in}}
 
 
-def _more(
-    rng: random.Random, events: Sequence[Event], user: str, places: Sequence[int], others: Sequence[int]
+def _second_id(events: Sequence[Event], user: str, places: Sequence[int], kind: str) -> None:
+    """The last but one event came by another id, which the last one says is the user's."""
+    other = f"{kind}-{number_of(user)}"
+    events[places[-2]]["distinct_id"] = other
+    if kind == "phone":
+        _say(events[places[-1]], "$identify", user, {"$anon_distinct_id": other})
+    else:
+        _say(events[places[-1]], "$create_alias", user, {"alias": other})
+
+
+def _another(
+    rng: random.Random, events: Sequence[Event], user: str, others: Sequence[int], turn: int, signing_in: int
 ) -> None:
-    """What else happens to this user; ``others`` are the places of those who are known from the start."""
-    signs_in, last = places[len(places) // 3], places[-1]
-    turn = number_of(user) // ONE_OF % 6
-    if turn == 1:
-        events[places[-2]]["distinct_id"] = f"{anonymous(user)}-phone"
-        _say(events[last], "$identify", user, {"$anon_distinct_id": f"{anonymous(user)}-phone"})
-    elif turn == 2:
-        events[places[-2]]["distinct_id"] = f"legacy-{number_of(user)}"
-        _say(events[last], "$create_alias", user, {"alias": f"legacy-{number_of(user)}"})
-    elif turn == 3:
-        near = min(others, key=lambda at: (abs(at - signs_in), at))
-        somebody = events[near]["distinct_id"]
-        _say(events[near], "$identify", somebody, {"$anon_distinct_id": anonymous(user)})
-    elif turn in (4, 5):
-        at, again = rng.sample(others[-max(2, len(others) // 5) :], 2)
-        name = "$create_alias" if turn == 4 else "$merge_dangerously"
-        _say(events[at], name, events[at]["distinct_id"], {"alias": user})
-        _say(events[again], "$create_alias", events[again]["distinct_id"], {"alias": NO_ID})
+    """Somebody else wants to be that user; ``others`` are the events of whom that may be."""
+    if turn == 3:
+        near = events[min(others, key=lambda at: abs(at - signing_in))]
+        _say(near, "$identify", near["distinct_id"], {"$anon_distinct_id": anonymous(user)})
+        return
+    late, again = (events[at] for at in rng.sample(others[-max(2, len(others) // 5) :], 2))
+    _say(late, "$create_alias" if turn == 4 else "$merge_dangerously", late["distinct_id"], {"alias": user})
+    _say(again, "$create_alias", again["distinct_id"], {"alias": NO_ID})
 
 
 def _say(event: Event, name: str, user: str, properties: dict[str, Any]) -> None:

@@ -53,6 +53,7 @@ class Shape:
         seed: of everything random.
         until_ms: about the time of publishing (epoch ms); event times run up to it.
         minutes: how far back the first event lies.
+        anonymous_one_of: of so many users one begins anonymous.
         history_hours: a tenth of the events lies in so many hours before that, published first.
         hot_times: the first user has so many times the events that Zipf's law gives.
         skewed: share of users whose clock is a day ahead or behind; half of them say when they sent.
@@ -68,6 +69,7 @@ class Shape:
     seed: int
     until_ms: int
     minutes: int = 40
+    anonymous_one_of: int = 33
     history_hours: int = 0
     hot_times: float = 1
     skewed: float = 0
@@ -83,7 +85,7 @@ def make_records(shape: Shape) -> list[Record]:
     """The records of a shape, in the order of publishing."""
     rng = random.Random(shape.seed)
     events = list(_events(rng, shape))
-    with_identities(events, shape.seed)
+    with_identities(events, shape.seed, shape.anonymous_one_of)
     if shape.late:
         _make_late(rng, events, shape)
     if shape.skewed:

@@ -123,6 +123,8 @@ class Progress:
         self._metrics = _Ends(bootstrap, f"{prefix}metrics", partitions)
         self._absorbed = [0] * partitions
         self._links = _Ends(bootstrap, f"{prefix}identity.links", 1)
+        self._identity = Follower(bootstrap, f"{prefix}identity.state", 1)
+        self._decided = 0
         self._decisions = _Ends(bootstrap, f"{prefix}person.merges", 1)
         self._person_sink = _Group(bootstrap, f"{prefix}clickhouse-persons", f"{prefix}person.merges", 1)
 
@@ -162,6 +164,17 @@ class Progress:
         self._links.now()
         return self._links.records
 
+    def links_ends(self) -> list[int]:
+        """Offset after the last request."""
+        return self._links.now()
+
+    def decided(self) -> list[int]:
+        """Offset of ``identity.links`` up to which a worker has committed."""
+        for message in self._identity.new():
+            if message.key() == b"m":
+                self._decided = as_object(message)["position"]
+        return [self._decided]
+
     def decisions(self) -> int:
         """How many of them were granted or refused."""
         self._decisions.now()
@@ -174,7 +187,7 @@ class Progress:
     def close(self) -> None:
         for each in (
             *(self._state, self._enriched, self._metrics, self._sink, self._metric_sink),
-            *(self._links, self._decisions, self._person_sink),
+            *(self._links, self._identity, self._decisions, self._person_sink),
         ):
             each.close()
 

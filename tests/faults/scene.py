@@ -104,11 +104,16 @@ class Scene:
         self._wait_absorbed(self.ends(), RECOVERY_S)
 
     def recovered(self) -> None:
-        """Call at the end of a fault: returns when all that the broker has by now is stored."""
+        """Call at the end of a fault.
+
+        Returns when all that the broker has by now is stored, and every request to join persons is decided.
+        """
         began = time.monotonic()
         self.wait_absorbed()
         enriched = self._progress.enriched_ends()
         self.wait(lambda: reached(self._progress.stored(), enriched), "the sink has caught up", RECOVERY_S)
+        links = self._progress.links_ends()
+        self.wait(lambda: reached(self._progress.decided(), links), "requests are decided", RECOVERY_S)
         self.recovery_s = max(self.recovery_s or 0.0, time.monotonic() - began)
 
     def wait_quiet(self) -> bool:
