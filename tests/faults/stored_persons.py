@@ -28,8 +28,8 @@ NAMES_SQL = (
     "GROUP BY project, distinct_id"
 )
 MERGES_SQL = (
-    "SELECT argMax((project, kind, outcome, reason, distinct_id, other, person), revision) AS told, "
-    "argMax(moved, revision) AS moved, argMax(kept, revision) AS kept FROM person_merges GROUP BY project, id"
+    "SELECT project, kind, outcome, reason, distinct_id, other, person, moved, kept FROM person_merges "
+    "ORDER BY revision DESC LIMIT 1 BY project, id"
 )
 PERSON_EVENTS_SQL = (
     "SELECT project, known.person AS person, count() AS events FROM events INNER JOIN ("
@@ -64,7 +64,7 @@ def read_persons(system: System, rows: Rows, links: list[Link]) -> Persons:
         decisions=decisions,
         members={user_of(key.decode()): _member(as_object(m)) for key, m in members.items() if m.value()},
         names=names,
-        merges=Counter(_stored_merge(row) for row in rows.rows(MERGES_SQL)),
+        merges=Counter(_merge(row) for row in rows.rows(MERGES_SQL)),
         events={(row["project"], row["person"]): row["events"] for row in rows.rows(PERSON_EVENTS_SQL)},
         properties=person_properties(rows.rows(PROPERTIES_SQL), names),
     )
@@ -102,12 +102,6 @@ def _asked(link: dict[str, Any]) -> Asked:
 def _merge(entry: dict[str, Any]) -> Merge:
     told = Told(*(entry.get(name) or "" for name in Told._fields))
     return Merge(told, frozenset(entry.get("moved", ())), frozenset(entry.get("kept", ())))
-
-
-def _stored_merge(row: dict[str, Any]) -> Merge:
-    told = row["told"]
-    values = told.values() if isinstance(told, dict) else told
-    return Merge(Told(*values), frozenset(row["moved"]), frozenset(row["kept"]))
 
 
 def _member(person: dict[str, Any]) -> Member:
