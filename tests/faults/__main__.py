@@ -58,7 +58,7 @@ def _run(case: Case, events: int, seed: int) -> Row:
     except Exception as error:
         # One case that breaks off, even by a defect of the matrix itself, must not hide the others.
         (folder / "failure.txt").write_text(traceback.format_exc())
-        row, notes = Row(case.name, 0, None, None, None, None, None), [f"{type(error).__name__}: {error}"]
+        row, notes = Row(case.name), [f"{type(error).__name__}: {error}"]
     print(line(row), flush=True)
     for note in notes:
         print(f"    {note}", file=sys.stderr, flush=True)

@@ -10,10 +10,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from loopin_deploy.errors import DeployError
-from tests.faults.compare import Differences, all_of, compare_events, compare_profiles, compare_windows
+from tests.faults.compare import (
+    Differences,
+    all_of,
+    compare_events,
+    compare_persons,
+    compare_profiles,
+    compare_windows,
+)
 from tests.faults.findings import Findings, read_findings
 from tests.faults.load import Shape, make_records
-from tests.faults.oracle import expected
+from tests.faults.oracle import active_users, expected
+from tests.faults.persons import expected_persons
 from tests.faults.processes import NotInTime, Refused
 from tests.faults.publisher import Publisher
 from tests.faults.raw_log import compare_raw
@@ -32,17 +40,18 @@ class Row(NamedTuple):
     """
 
     case: str
-    published: int
-    lost: int | None
-    double: int | None
-    wrong_windows: int | None
-    wrong_profiles: int | None
-    recovery_s: float | None
+    published: int = 0
+    lost: int | None = None
+    double: int | None = None
+    wrong_windows: int | None = None
+    wrong_profiles: int | None = None
+    wrong_persons: int | None = None
+    recovery_s: float | None = None
 
     @property
     def good(self) -> bool:
         """Whether nothing differs, and the case came to its end."""
-        return self[2:6] == (0, 0, 0, 0) and self.recovery_s is not None
+        return self[2:7] == (0, 0, 0, 0, 0) and self.recovery_s is not None
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ def run_case(case: Case, events: int, seed: int, folder: Path) -> tuple[Row, lis
         try:
             system = running.enter_context(running_system(folder, case.layout))
         except (NotInTime, Refused, DeployError) as error:
-            return Row(case.name, 0, None, None, None, None, None), [f"It did not start: {error}"]
+            return Row(case.name), [f"It did not start: {error}"]
         deadline = time.monotonic() + CASE_S
         publisher = Publisher(system.bootstrap, system.topic("events.raw"), records)
         scene = Scene(system, publisher, case.name, seed, deadline)
@@ -91,6 +100,7 @@ def run_case(case: Case, events: int, seed: int, folder: Path) -> tuple[Row, lis
         found.double,
         found.wrong_windows,
         found.wrong_profiles,
+        found.wrong_persons,
         None if scene.failed else scene.recovery_s,
     ), [*scene.notes, *found.notes]
 
@@ -116,11 +126,13 @@ def _play(case: Case, scene: Scene) -> None:
 
 def _compare(publisher: Publisher, findings: Findings, scene: Scene) -> Differences:
     wanted = scene.expected or expected(findings.raw, publisher.poison, partitions=PARTITIONS)
+    persons = expected_persons(wanted.good, findings.links)
     return all_of(
         compare_raw(
             publisher.records, publisher.placed, findings.raw, added=scene.added, partitions=PARTITIONS
         ),
         compare_events(wanted, findings.stored, findings.enriched, findings.dead),
         compare_profiles(wanted.profiles, findings.profiles),
-        compare_windows(wanted.windows, findings.windows),
+        compare_windows(wanted.windows, findings.windows, active_users(wanted.good, persons.names)),
+        compare_persons(persons, findings.persons),
     )

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from tests.faults.oracle import (
@@ -19,6 +20,7 @@ from tests.faults.oracle import (
     WindowKey,
     derived_session,
 )
+from tests.faults.persons import Persons
 
 SHOWN = 10
 """Differences of a kind that are written out."""
@@ -38,12 +40,15 @@ class Differences:
     double: int = 0
     wrong_windows: int = 0
     wrong_profiles: int = 0
+    wrong_persons: int = 0
     notes: list[str] = field(default_factory=list)
 
     @property
     def none(self) -> bool:
         """Whether there is no difference."""
-        return not (self.lost or self.double or self.wrong_windows or self.wrong_profiles)
+        return not (
+            self.lost or self.double or self.wrong_windows or self.wrong_profiles or self.wrong_persons
+        )
 
 
 def compare_events(
@@ -76,17 +81,47 @@ def compare_profiles(
     return out
 
 
-def compare_windows(
-    expected: Mapping[WindowKey, Measures], found: Mapping[WindowKey, Measures]
-) -> Differences:
-    """Windows that differ, lack or are too many, or are open though they must be closed."""
+def compare_persons(expected: Persons, found: Persons) -> Differences:
+    """Requests, decisions, persons and what is known of them that differ, lack or are too many."""
     out = Differences()
+    out.wrong_persons = found.disordered + sum(
+        (
+            _differing(out.notes, "request", expected.requests, found.requests),
+            _differing(out.notes, "decision", expected.decisions, found.decisions),
+            _differing(out.notes, "person", expected.members, found.members),
+            _differing(out.notes, "person of", expected.names, found.names),
+            _differing(out.notes, "merge", expected.merges, found.merges),
+            _differing(out.notes, "events of person", expected.events, found.events),
+            _differing(out.notes, "properties of person", expected.properties, found.properties),
+        )
+    )
+    if found.disordered:
+        out.notes.append(f"{found.disordered} requests stand before an earlier one of their partition")
+    return out
+
+
+def compare_windows(
+    expected: Mapping[WindowKey, Measures],
+    found: Mapping[WindowKey, Measures],
+    persons: Mapping[WindowKey, int] = MappingProxyType({}),
+) -> Differences:
+    """Windows that differ, lack or are too many, or are open though they must be closed.
+
+    Users are counted as the window says: ``persons`` is how many it must hold where it counts persons.
+    """
+    out = Differences()
+    wanted = {
+        key: measures._replace(count=persons.get(key, measures.count), basis="persons")
+        if key in found and found[key].basis == "persons"
+        else measures
+        for key, measures in expected.items()
+    }
     # One that need not be closed yet may be: at the log's end the watermark follows the clock.
     judged = {
         key: measures if key in expected and expected[key].closed else measures._replace(closed=False)
         for key, measures in found.items()
     }
-    out.wrong_windows = _differing(out.notes, "window", expected, judged)
+    out.wrong_windows = _differing(out.notes, "window", wanted, judged)
     return out
 
 
@@ -97,6 +132,7 @@ def all_of(*parts: Differences) -> Differences:
         double=sum(part.double for part in parts),
         wrong_windows=sum(part.wrong_windows for part in parts),
         wrong_profiles=sum(part.wrong_profiles for part in parts),
+        wrong_persons=sum(part.wrong_persons for part in parts),
         notes=[note for part in parts for note in part.notes],
     )
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from tests.faults.compare import profile_of
 from tests.faults.oracle import (
+    GRAINS,
+    HELD_MS,
     MILLION,
     Measures,
     Place,
@@ -17,8 +19,10 @@ from tests.faults.oracle import (
     WindowKey,
     canonical,
 )
+from tests.faults.persons import Link, Persons, place_of, user_of
 from tests.faults.progress import as_object, read_topic
 from tests.faults.stored import Rows
+from tests.faults.stored_persons import read_links, read_persons
 from tests.faults.system import PARTITIONS, System
 
 EVENTS_SQL = (
@@ -30,12 +34,13 @@ WINDOWS_SQL = (
     "SELECT project, metric, dimension, dimension_value, grain, "
     "toUnixTimestamp64Milli(toDateTime64(start, 3)) AS start, argMax(count, revision) AS count, "
     "argMax(tuple(sum), revision).1 AS sum, argMax(tuple(min), revision).1 AS min, "
-    "argMax(tuple(max), revision).1 AS max, argMax(closed, revision) AS closed FROM metric_windows "
+    "argMax(tuple(max), revision).1 AS max, argMax(closed, revision) AS closed, "
+    "argMax(basis, revision) AS basis FROM metric_windows "
     "GROUP BY project, metric, dimension, dimension_value, grain, start"
 )
 
 REPAIRS_SQL = (
-    "SELECT project, grain, start FROM window_repairs "
+    "SELECT grain, toUnixTimestamp64Milli(toDateTime64(start, 3)) AS start FROM window_repairs "
     "GROUP BY project, grain, start HAVING max(version) % 2 = 0"
 )
 """A request has an even version, its outcome the odd one after it."""
@@ -50,6 +55,8 @@ class Findings(NamedTuple):
     dead: list[Place]
     profiles: dict[tuple[str, str], tuple[UserProfile, ...]]
     windows: dict[WindowKey, Measures]
+    links: list[Link]
+    persons: Persons
 
 
 def read_findings(system: System) -> Findings:
@@ -62,10 +69,12 @@ def read_findings(system: System) -> Findings:
     return Findings(
         raw=read_raw(system),
         stored=stored_events(rows),
-        enriched=[_place(as_object(m)) for m in read("events.enriched")],
+        enriched=[place_of(as_object(m)) for m in read("events.enriched")],
         dead=[(letter["partition"], letter["offset"]) for letter in map(as_object, read("events.dlq"))],
         profiles=newest_profiles(read("profiles")),
         windows=stored_windows(rows),
+        links=(links := read_links(system)),
+        persons=read_persons(system, rows, links),
     )
 
 
@@ -79,7 +88,7 @@ def stored_events(rows: Rows) -> list[tuple[Place, StoredEvent]]:
     """Every stored row of an event, before any merge."""
     return [
         (
-            _place(row),
+            place_of(row),
             StoredEvent(
                 project=row["project"],
                 uuid=row["uuid"],
@@ -113,6 +122,7 @@ def stored_windows(rows: Rows) -> dict[WindowKey, Measures]:
             min=_millionths(row["min"]),
             max=_millionths(row["max"]),
             closed=bool(row["closed"]),
+            basis=row["basis"],
         )
         for row in rows.rows(WINDOWS_SQL)
     }
@@ -123,9 +133,12 @@ def read_alerts(system: System) -> list[dict[str, Any]]:
     return [as_object(message) for message in read_topic(system.bootstrap, system.topic("alerts"), 1)]
 
 
-def pending_repairs(rows: Rows) -> int:
-    """Windows of late events that wait for being recomputed."""
-    return len(rows.rows(REPAIRS_SQL))
+def pending_repairs(rows: Rows, watermark: int | None) -> int:
+    """Windows that wait for being recomputed, of those that no stream holds any more at this watermark."""
+    if watermark is None:
+        return 0
+    pending = rows.rows(REPAIRS_SQL)
+    return sum(row["start"] + GRAINS[row["grain"]] + HELD_MS[row["grain"]] <= watermark for row in pending)
 
 
 def window_of(window: dict[str, Any]) -> tuple[WindowKey, Measures]:
@@ -153,17 +166,8 @@ def newest_profiles(messages: list[Any]) -> dict[tuple[str, str], tuple[UserProf
     found: dict[tuple[str, str], tuple[UserProfile, ...]] = {}
     for (_, key), message in newest.items():
         if message.value():
-            found[_user(key)] = (*found.get(_user(key), ()), profile_of(as_object(message)))
+            found[user_of(key)] = (*found.get(user_of(key), ()), profile_of(as_object(message)))
     return found
-
-
-def _user(key: str) -> tuple[str, str]:
-    project, _, distinct_id = key.partition(":")
-    return project, distinct_id
-
-
-def _place(row: dict[str, Any]) -> Place:
-    return row["_raw_partition"], row["_raw_offset"]
 
 
 def _millionths(amount: str | float | None) -> int | None:

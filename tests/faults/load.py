@@ -1,7 +1,7 @@
 """What a case publishes: seeded records of a community platform, made without the code that is judged.
 
-The same shape gives the same records. Users follow a Zipf law; some events are out of order, some are sent
-twice, some are broken.
+The same shape gives the same records. Users follow a Zipf law; some begin anonymous; some events are out of
+order, some are sent twice, some are broken.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
+from tests.faults.identities import Event, with_identities
 from tests.faults.poison import ALARMING, Refused, alarming, poison
 from tests.faults.vocabulary import COUNTRIES, EVENTS, ODD_COUNTRIES, WEIGHTS
 
@@ -28,9 +29,6 @@ POISON = 0.001
 ALARMING_KEY = ALARMING.encode()
 LEAST_POISON = 60
 """However few the events, so many records are broken: each kind four times."""
-
-Event = dict[str, Any]
-"""An event's fields, before it is encoded."""
 
 
 class Record(NamedTuple):
@@ -55,6 +53,7 @@ class Shape:
         seed: of everything random.
         until_ms: about the time of publishing (epoch ms); event times run up to it.
         minutes: how far back the first event lies.
+        anonymous_one_of: of so many users one begins anonymous.
         history_hours: a tenth of the events lies in so many hours before that, published first.
         hot_times: the first user has so many times the events that Zipf's law gives.
         skewed: share of users whose clock is a day ahead or behind; half of them say when they sent.
@@ -70,6 +69,7 @@ class Shape:
     seed: int
     until_ms: int
     minutes: int = 40
+    anonymous_one_of: int = 33
     history_hours: int = 0
     hot_times: float = 1
     skewed: float = 0
@@ -85,6 +85,7 @@ def make_records(shape: Shape) -> list[Record]:
     """The records of a shape, in the order of publishing."""
     rng = random.Random(shape.seed)
     events = list(_events(rng, shape))
+    with_identities(events, shape.seed, shape.anonymous_one_of)
     if shape.late:
         _make_late(rng, events, shape)
     if shape.skewed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -24,6 +24,9 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 GRAINS = {"minute": MINUTE_MS, "hour": HOUR_MS, "day": DAY_MS}
+
+HELD_MS = {"minute": HOUR_MS, "hour": 6 * HOUR_MS, "day": 2 * DAY_MS}
+"""How long after its end a stream still corrects a window."""
 
 CLOCK_ERROR_MS = MINUTE_MS
 FUTURE_MS = 23 * HOUR_MS
@@ -104,32 +107,42 @@ class WindowKey(NamedTuple):
 
 
 class Measures(NamedTuple):
-    """A window's numbers, sums in millionths; ``closed`` says that every partition is known to be past it."""
+    """A window's numbers, sums in millionths; ``closed`` says that every partition is known to be past it.
+
+    ``basis`` says whom users are, where they are counted.
+    """
 
     count: int  # type: ignore[assignment]  # the field is meant, not the method of tuples
     sum: int | None = None
     min: int | None = None
     max: int | None = None
     closed: bool = False
+    basis: str = "distinct_ids"
 
 
-@dataclass
-class Expected:
-    """All that must be found once the system is quiet."""
-
-    events: dict[Place, StoredEvent] = field(default_factory=dict)
-    dead: set[Place] = field(default_factory=set)
-    repeated: int = 0
-    profiles: dict[tuple[str, str], UserProfile] = field(default_factory=dict)
-    windows: dict[WindowKey, Measures] = field(default_factory=dict)
-
-
-class _Good(NamedTuple):
+class Good(NamedTuple):
     """An event that counts, with its own fields decoded."""
 
     place: Place
     row: StoredEvent
     properties: dict[str, Any]
+
+
+@dataclass
+class Expected:
+    """All that must be found once the system is quiet.
+
+    ``good`` are the events in the order of the log. ``watermark`` (epoch ms) is the least one that the
+    records alone give, None where a partition has none.
+    """
+
+    good: list[Good] = field(default_factory=list)
+    watermark: int | None = None
+    events: dict[Place, StoredEvent] = field(default_factory=dict)
+    dead: set[Place] = field(default_factory=set)
+    repeated: int = 0
+    profiles: dict[tuple[str, str], UserProfile] = field(default_factory=dict)
+    windows: dict[WindowKey, Measures] = field(default_factory=dict)
 
 
 def expected(
@@ -142,11 +155,12 @@ def expected(
     out = Expected()
     operations: Counter[WindowKey] = Counter()
     log = list(raw)
-    good = _in_sessions(list(_counting(log, poison, partitions, out, operations)))
+    good = out.good = _in_sessions(list(_counting(log, poison, partitions, out, operations)))
+    out.watermark = _watermark(log, good, partitions)
     out.events = {event.place: event.row for event in good}
     out.profiles = _profiles(good)
     windows = {key: Measures(count) for key, count in operations.items()} | _windows(good, currency)
-    out.windows = _closed(windows, _watermark(log, good, partitions))
+    out.windows = _closed(windows, out.watermark)
     return out
 
 
@@ -156,7 +170,7 @@ def _counting(
     partitions: int,
     out: Expected,
     operations: Counter[WindowKey],
-) -> Iterator[_Good]:
+) -> Iterator[Good]:
     """The first event of each uuid, among those that are good; the others are noted in ``out``.
 
     Every record is counted in ``operations``, by the windows of its append time.
@@ -182,7 +196,7 @@ def _counting(
             continue
         if uuid is not None:
             known.add((event["project"], uuid))
-        yield _Good(place, _row(event, time_ms, record.appended_ms), event.get("properties", {}))
+        yield Good(place, _row(event, time_ms, record.appended_ms), event.get("properties", {}))
 
 
 def misplaced(partition: int, event: dict[str, Any], partitions: int) -> bool:
@@ -246,7 +260,7 @@ def _operations(record: RawRecord, project: str, reason: str | None) -> Iterator
         yield from _at(record.appended_ms, project, "records_rejected", "reason", reason)
 
 
-def _watermark(raw: Iterable[RawRecord], good: Iterable[_Good], partitions: int) -> int | None:
+def _watermark(raw: Iterable[RawRecord], good: Iterable[Good], partitions: int) -> int | None:
     """The least watermark that the records alone give; None where a partition has none.
 
     Where no event of a partition counts, the arrival of the others tells the time. The system's own watermark
@@ -298,15 +312,15 @@ def _milliseconds(written: int | str) -> int:
     return since.days * DAY_MS + since.seconds * 1000 + since.microseconds // 1000
 
 
-def _by_user(good: Iterable[_Good]) -> dict[tuple[str, str], list[_Good]]:
+def _by_user(good: Iterable[Good]) -> dict[tuple[str, str], list[Good]]:
     """The events of each user, in the order of the log."""
-    out: dict[tuple[str, str], list[_Good]] = {}
+    out: dict[tuple[str, str], list[Good]] = {}
     for event in good:
         out.setdefault((event.row.project, event.row.distinct_id), []).append(event)
     return out
 
 
-def _in_sessions(good: list[_Good]) -> list[_Good]:
+def _in_sessions(good: list[Good]) -> list[Good]:
     """The events with a session each: the one their client named, else that of their user."""
     begun: dict[Place, int] = {}
     for events in _by_user(good).values():
@@ -320,11 +334,11 @@ def _in_sessions(good: list[_Good]) -> list[_Good]:
     ]
 
 
-def _profiles(good: Iterable[_Good]) -> dict[tuple[str, str], UserProfile]:
+def _profiles(good: Iterable[Good]) -> dict[tuple[str, str], UserProfile]:
     return {user: _profile(events) for user, events in _by_user(good).items()}
 
 
-def _profile(events: list[_Good]) -> UserProfile:
+def _profile(events: list[Good]) -> UserProfile:
     """One user's profile, of that user's events in the order of the log."""
     times = [event.row.timestamp_ms for event in events]
     revenue: dict[str, int] = {}
@@ -393,7 +407,7 @@ def _sessions(times: list[int]) -> _Sessions:
     return _Sessions((min(newest.times), max(newest.times), len(newest.times)), total, begun)
 
 
-def _signed_amount(event: _Good) -> int | None:
+def _signed_amount(event: Good) -> int | None:
     """What the event adds to revenue, in millionths; None where it says nothing of money."""
     sign = SIGNS.get(event.row.event)
     amount = event.properties.get("amount")
@@ -417,26 +431,34 @@ def _currency(properties: dict[str, Any]) -> str:
     return named if len(named) == 3 and all("A" <= letter <= "Z" for letter in named) else "other"
 
 
-def _windows(good: Iterable[_Good], currency: str) -> dict[WindowKey, Measures]:
-    counts: dict[WindowKey, int] = {}
+def active_users(good: Iterable[Good], persons: Mapping[tuple[str, str], str]) -> dict[WindowKey, int]:
+    """Users of each window; ``persons`` names the person of a (project, distinct_id) that is not its own."""
     users: dict[WindowKey, set[str]] = {}
+    for event in good:
+        if event.row.event not in SYSTEM_EVENTS:
+            user = event.row.distinct_id
+            name = persons.get((event.row.project, user), user)
+            for key in _keys(event, "active_users"):
+                users.setdefault(key, set()).add(name)
+    return {key: len(found) for key, found in users.items()}
+
+
+def _windows(good: Sequence[Good], currency: str) -> dict[WindowKey, Measures]:
+    counts: dict[WindowKey, int] = {}
     values: dict[WindowKey, list[int]] = {}
     for event in good:
         for key in _keys(event, "events"):
             counts[key] = counts.get(key, 0) + 1
-        if event.row.event not in SYSTEM_EVENTS:
-            for key in _keys(event, "active_users"):
-                users.setdefault(key, set()).add(event.row.distinct_id)
         for key, value in _measured(event, currency):
             values.setdefault(key, []).append(value)
     return {
         **{key: Measures(count) for key, count in counts.items()},
-        **{key: Measures(len(found)) for key, found in users.items()},
+        **{key: Measures(users) for key, users in active_users(good, {}).items()},
         **{key: Measures(len(v), sum(v), min(v), max(v)) for key, v in values.items()},
     }
 
 
-def _measured(event: _Good, currency: str) -> Iterator[tuple[WindowKey, int]]:
+def _measured(event: Good, currency: str) -> Iterator[tuple[WindowKey, int]]:
     amount = _signed_amount(event)
     if amount is not None:
         named = _currency(event.properties)
@@ -452,7 +474,7 @@ def _measured(event: _Good, currency: str) -> Iterator[tuple[WindowKey, int]]:
             yield key, compound
 
 
-def _keys(event: _Good, metric: str) -> Iterator[WindowKey]:
+def _keys(event: Good, metric: str) -> Iterator[WindowKey]:
     """The event's windows of a metric: whole, by event, and by country."""
     yield from _series(event, metric, "", "")
     yield from _series(event, metric, "event", event.row.event)
@@ -461,7 +483,7 @@ def _keys(event: _Good, metric: str) -> Iterator[WindowKey]:
         yield from _series(event, metric, "country", country)
 
 
-def _series(event: _Good, metric: str, dimension: str, value: str) -> Iterator[WindowKey]:
+def _series(event: Good, metric: str, dimension: str, value: str) -> Iterator[WindowKey]:
     return _at(event.row.timestamp_ms, event.row.project, metric, dimension, value)
 
 

@@ -122,6 +122,11 @@ class Progress:
         self._enriched = _Ends(bootstrap, f"{prefix}events.enriched", partitions)
         self._metrics = _Ends(bootstrap, f"{prefix}metrics", partitions)
         self._absorbed = [0] * partitions
+        self._links = _Ends(bootstrap, f"{prefix}identity.links", 1)
+        self._identity = Follower(bootstrap, f"{prefix}identity.state", 1)
+        self._decided = 0
+        self._decisions = _Ends(bootstrap, f"{prefix}person.merges", 1)
+        self._person_sink = _Group(bootstrap, f"{prefix}clickhouse-persons", f"{prefix}person.merges", 1)
 
     def absorbed(self) -> list[int]:
         """Offsets of ``events.raw`` up to which the workers have committed."""
@@ -154,8 +159,36 @@ class Progress:
         """Offsets of ``metrics`` up to which the sink says that it has stored."""
         return self._metric_sink.committed()
 
+    def requests(self) -> int:
+        """How many requests to join persons there are."""
+        self._links.now()
+        return self._links.records
+
+    def links_ends(self) -> list[int]:
+        """Offset after the last request."""
+        return self._links.now()
+
+    def decided(self) -> list[int]:
+        """Offset of ``identity.links`` up to which a worker has committed."""
+        for message in self._identity.new():
+            if message.key() == b"m":
+                self._decided = as_object(message)["position"]
+        return [self._decided]
+
+    def decisions(self) -> int:
+        """How many of them were granted or refused."""
+        self._decisions.now()
+        return self._decisions.records
+
+    def persons_stored(self) -> bool:
+        """Whether the sink says that it has stored all decisions."""
+        return reached(self._person_sink.committed(), self._decisions.now())
+
     def close(self) -> None:
-        for each in (self._state, self._enriched, self._metrics, self._sink, self._metric_sink):
+        for each in (
+            *(self._state, self._enriched, self._metrics, self._sink, self._metric_sink),
+            *(self._links, self._identity, self._decisions, self._person_sink),
+        ):
             each.close()
 
 

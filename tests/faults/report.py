@@ -9,8 +9,11 @@ from typing import Any
 
 from tests.faults.case import Row
 
-COLUMNS = ("case", "published", "lost", "double", "wrong windows", "wrong profiles", "recovery s")
-WIDTHS = (24, 10, 7, 7, 14, 15, 11)
+COLUMNS = (
+    *("case", "published", "lost", "double"),
+    *("wrong windows", "wrong profiles", "wrong persons", "recovery s"),
+)
+WIDTHS = (24, 10, 7, 7, 14, 15, 14, 11)
 
 
 def header() -> str:
@@ -26,7 +29,8 @@ def line(row: Row) -> str:
 def write(rows: Sequence[Row], path: Path, order: Sequence[str]) -> None:
     """Write a list of objects, one for each case in ``order`` that has a row, now or in the file before.
 
-    The rows of cases that exist no more are left out, and fields that a row has no more.
+    The rows of cases that exist no more are left out, and fields that a row has no more; one that a row has
+    not had is null.
     """
     results = {row["case"]: row for row in _written(path)} | {row.case: row._asdict() for row in rows}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +42,8 @@ def write(rows: Sequence[Row], path: Path, order: Sequence[str]) -> None:
 
 def _written(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    return [{name: row[name] for name in Row._fields} for row in found]
+    # A row of before may lack what was not looked at then.
+    return [{name: row.get(name) for name in Row._fields} for row in found]
 
 
 def _shown(value: str | float | None) -> str:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 from tests.faults.compare import compare_windows
 from tests.faults.findings import pending_repairs, read_raw, stored_windows, window_of
-from tests.faults.oracle import Expected, Measures, Place, WindowKey, expected
+from tests.faults.oracle import Expected, Measures, Place, WindowKey, active_users, expected
+from tests.faults.persons import Persons, asked, expected_persons
 from tests.faults.processes import wait_until
 from tests.faults.progress import Follower, Progress, as_object, reached
 from tests.faults.publisher import EVENTS_PER_S, Publisher
+from tests.faults.stored_persons import read_links
 from tests.faults.system import PARTITIONS, System
 
 RECOVERY_S = 180.0
@@ -102,11 +104,16 @@ class Scene:
         self._wait_absorbed(self.ends(), RECOVERY_S)
 
     def recovered(self) -> None:
-        """Call at the end of a fault: returns when all that the broker has by now is stored."""
+        """Call at the end of a fault.
+
+        Returns when all that the broker has by now is stored, and every request to join persons is decided.
+        """
         began = time.monotonic()
         self.wait_absorbed()
         enriched = self._progress.enriched_ends()
         self.wait(lambda: reached(self._progress.stored(), enriched), "the sink has caught up", RECOVERY_S)
+        links = self._progress.links_ends()
+        self.wait(lambda: reached(self._progress.decided(), links), "requests are decided", RECOVERY_S)
         self.recovery_s = max(self.recovery_s or 0.0, time.monotonic() - began)
 
     def wait_quiet(self) -> bool:
@@ -118,22 +125,23 @@ class Scene:
         self._wait_absorbed(self.ends(), self.left_s)
         wanted = self.expected = expected(read_raw(self.system), self.publisher.poison, partitions=PARTITIONS)
         self.wait(lambda: self._all_stored(len(wanted.events)), "all is stored", self.left_s)
+        persons = active_users(wanted.good, self._wait_persons(wanted).names)
         found: dict[WindowKey, Measures] = {}
         right_since: float | None = None
         deadline = time.monotonic() + min(WINDOWS_S, self.left_s)
         while (now := time.monotonic()) < deadline:
             self.system.check()
             found = self._windows(found)
-            right = compare_windows(wanted.windows, found).none and self._metrics_stored()
-            if not (right and self._repaired()):
+            right = compare_windows(wanted.windows, found, persons).none and self._metrics_stored()
+            if not (right and self._repaired(wanted)):
                 right_since = None
             elif right_since is None:
                 right_since = now
             elif now - right_since >= SETTLED_S:
                 return True
             time.sleep(0.5)
-        if not self._repaired():
-            self.fail("windows of late events still wait for their repair")
+        if not self._repaired(wanted):
+            self.fail("windows still wait for their repair")
         return False
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
@@ -156,15 +164,28 @@ class Scene:
         enriched = self._progress.enriched_ends()
         return self._progress.enriched >= events and reached(self._progress.stored(), enriched)
 
+    def _wait_persons(self, wanted: Expected) -> Persons:
+        """Return when every request is decided and stored: who must be one person."""
+        requests = sum(asked(event) is not None for event in wanted.good)
+        self.wait(
+            lambda: self._progress.requests() >= requests, "every request to join is there", self.left_s
+        )
+        persons = expected_persons(wanted.good, read_links(self.system))
+        decisions = len(persons.decisions)
+        self.wait(lambda: self._progress.decisions() >= decisions, "every request is decided", self.left_s)
+        self.wait(self._progress.persons_stored, "every decision is stored", self.left_s)
+        return persons
+
     def _windows(self, found: dict[WindowKey, Measures]) -> dict[WindowKey, Measures]:
         """The windows by now; an embedded store cannot be asked, so those on the topic stand for its own."""
         if self.system.layout.store == "server":
             return stored_windows(self.system.rows())
         return found | dict(window_of(as_object(message)) for message in self._metrics.new())
 
-    def _repaired(self) -> bool:
-        """Whether no window waits for its repair; unknown of an embedded store, which cannot be asked."""
-        return self.system.layout.store == "embedded" or not pending_repairs(self.system.rows())
+    def _repaired(self, wanted: Expected) -> bool:
+        """Whether no window that is due waits for its repair; an embedded store cannot be asked."""
+        embedded = self.system.layout.store == "embedded"
+        return embedded or not pending_repairs(self.system.rows(), wanted.watermark)
 
     def _metrics_stored(self) -> bool:
         return reached(self._progress.metrics_stored(), self._progress.metrics_ends())

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
-from tests.faults.compare import compare_events, compare_profiles, compare_windows, profile_of
+from tests.faults.compare import (
+    compare_events,
+    compare_persons,
+    compare_profiles,
+    compare_windows,
+    profile_of,
+)
 from tests.faults.oracle import (
     Expected,
     Measures,
@@ -16,10 +23,26 @@ from tests.faults.oracle import (
     WindowKey,
     derived_session,
 )
+from tests.faults.persons import Asked, Member, Merge, Persons, Told
 
 ROW = StoredEvent("p", "a", "click", "u", 5, 6, "s", '{"n": 1}', 440_400, "positive")
 WINDOW = WindowKey("p", "events", "", "", "minute", 0)
 PROFILE = UserProfile(1, 5, 2, (1, 5, 2), 1, {}, frozenset({0}))
+MERGE = Merge(Told("p", "identify", "merged", "", "u", "a", "u"), frozenset({"a"}), frozenset({"u"}))
+
+
+def persons(**changes: Any) -> Persons:
+    """One merge and all that follows of it, but for the changes."""
+    found: dict[str, Any] = {
+        "requests": {((0, 1), Asked("p", "identify", "u", "a")): 1},
+        "decisions": {0: (MERGE,)},
+        "members": {("p", "u"): Member(frozenset({"u", "a"}), frozenset({"u"}))},
+        "names": {("p", "a"): "u"},
+        "merges": {MERGE: 1},
+        "events": {("p", "u"): 1},
+        "properties": {("p", "u"): {"plan": '"gold"'}},
+    }
+    return Persons(**found | changes)
 
 
 def judged(
@@ -127,6 +150,47 @@ def test_a_window_that_must_be_closed_is_wrong_while_it_is_open() -> None:
     assert compare_windows(closed, closed).none
     assert compare_windows(closed, {WINDOW: Measures(2)}).wrong_windows == 1
     assert compare_windows({WINDOW: Measures(2)}, closed).none
+
+
+def test_users_are_counted_as_a_window_says() -> None:
+    wanted, by_persons = {WINDOW: Measures(3)}, {WINDOW: 2}
+
+    assert compare_windows(wanted, {WINDOW: Measures(3)}, by_persons).none
+    assert compare_windows(wanted, {WINDOW: Measures(2, basis="persons")}, by_persons).none
+    assert compare_windows(wanted, {WINDOW: Measures(3, basis="persons")}).none, "nothing to be joined"
+    assert compare_windows(wanted, {WINDOW: Measures(3, basis="persons")}, by_persons).wrong_windows == 1
+    assert compare_windows(wanted, {WINDOW: Measures(2)}, by_persons).wrong_windows == 1
+    assert compare_windows(wanted, {}, by_persons).wrong_windows == 1
+
+
+def test_persons_that_are_as_they_must_be_are_no_difference() -> None:
+    assert compare_persons(persons(), persons()).none
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"requests": {}}, id="no request"),
+        pytest.param({"requests": {((0, 1), Asked("p", "identify", "u", "a")): 2}}, id="two requests"),
+        pytest.param({"disordered": 1}, id="requests out of order"),
+        pytest.param({"decisions": {}}, id="no decision"),
+        pytest.param({"decisions": {0: (MERGE, MERGE)}}, id="decided twice"),
+        pytest.param({"members": {("p", "u"): Member(frozenset({"u"}), frozenset())}}, id="ids"),
+        pytest.param({"members": {}}, id="no person"),
+        pytest.param({"names": {("p", "a"): "b"}}, id="another person"),
+        pytest.param({"merges": {MERGE._replace(kept=frozenset()): 1}}, id="journal"),
+        pytest.param({"merges": {MERGE: 2}}, id="stored under two ids"),
+        pytest.param({"events": {("p", "u"): 2}}, id="events"),
+        pytest.param({"properties": {("p", "u"): {"plan": '"free"'}}}, id="property"),
+    ],
+)
+def test_what_differs_of_persons_is_wrong(wrong: dict[str, Any]) -> None:
+    found = compare_persons(persons(), persons(**wrong))
+
+    # A merge under another entry is one that lacks and one that is too many.
+    assert found.wrong_persons >= 1
+    assert found.notes
+    assert not found.none
 
 
 def test_a_published_profile_is_read() -> None:

@@ -52,6 +52,35 @@ def test_users_follow_zipfs_law() -> None:
     assert len(users) > 150
 
 
+def test_some_users_are_anonymous_first() -> None:
+    events = events_of(make_records(replace(SHAPE, anonymous_one_of=10)))
+
+    asking = {event["event"] for event in events}
+    assert asking >= {"$identify", "$create_alias", "$merge_dangerously"}
+    anonymous = {event["distinct_id"] for event in events if event["distinct_id"].startswith("anon-")}
+    identified = {event["properties"].get("$anon_distinct_id") for event in events}
+    assert 15 <= len(anonymous) <= 25, "a tenth of 250, but for those with too few events"
+    assert anonymous <= identified
+    written = {name for event in events for name in event["properties"] if name.startswith("$")}
+    assert written >= {"$set", "$set_once", "$unset"}
+
+
+def test_an_anonymous_id_comes_before_it_is_identified_and_sometimes_after() -> None:
+    events = events_of(make_records(replace(SHAPE, anonymous_one_of=10)))
+
+    said = {
+        event["properties"]["$anon_distinct_id"]: at
+        for at, event in reversed([*enumerate(events)])
+        if event["event"] == "$identify"
+    }
+    first = {event["distinct_id"]: at for at, event in reversed([*enumerate(events)])}
+    last = {event["distinct_id"]: at for at, event in enumerate(events)}
+    seen = {other: at for other, at in said.items() if other in first}
+    # One that somebody else claims in the same moment may be claimed a moment before.
+    assert sum(first[other] < at for other, at in seen.items()) > 0.8 * len(seen)
+    assert any(last[other] > at for other, at in seen.items())
+
+
 def test_a_hot_user_takes_most() -> None:
     users = Counter(event["distinct_id"] for event in events_of(make_records(replace(SHAPE, hot_times=100))))
 

@@ -40,7 +40,7 @@ def test_only_a_part_of_the_matrix_keeps_the_rows_of_before(
 
 
 def good_row(case: Case, events: int = 0, seed: int = 0) -> Row:
-    return Row(case.name, 1, 0, 0, 0, 0, 0.0)
+    return Row(case.name, 1, 0, 0, 0, 0, 0, 0.0)
 
 
 def test_an_unknown_case_is_refused_before_anything_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,22 +11,24 @@ from tests.faults.case import Row
 from tests.faults.cases import CASES
 from tests.faults.report import header, line, write
 
-GOOD = Row("worker-kill", 100_123, 0, 0, 0, 0, 3.25)
+GOOD = Row("worker-kill", 100_123, 0, 0, 0, 0, 0, 3.25)
 
 
 def test_a_row_stands_below_its_columns() -> None:
     assert header() == (
-        "case                     published   lost double wrong windows wrong profiles recovery s"
+        "case                     published   lost double"
+        " wrong windows wrong profiles wrong persons recovery s"
     )
     assert line(GOOD) == (
-        "worker-kill                100,123      0      0             0              0        3.2"
+        "worker-kill                100,123      0      0"
+        "             0              0             0        3.2"
     )
 
 
 def test_what_is_not_known_is_no_zero() -> None:
-    broken_off = Row("worker-kill", 0, None, None, None, None, None)
+    broken_off = Row("worker-kill")
 
-    assert line(broken_off).split() == ["worker-kill", "0", "?", "?", "?", "?", "?"]
+    assert line(broken_off).split() == ["worker-kill", "0", "?", "?", "?", "?", "?", "?"]
     assert not broken_off.good
 
 
@@ -37,6 +39,7 @@ def test_what_is_not_known_is_no_zero() -> None:
         pytest.param(GOOD._replace(double=1), id="double"),
         pytest.param(GOOD._replace(wrong_windows=1), id="window"),
         pytest.param(GOOD._replace(wrong_profiles=1), id="profile"),
+        pytest.param(GOOD._replace(wrong_persons=1), id="person"),
     ],
 )
 def test_any_difference_is_bad(bad: Row) -> None:
@@ -59,6 +62,7 @@ def test_the_file_is_a_list_of_objects(tmp_path: Path) -> None:
             "double": 0,
             "wrong_windows": 0,
             "wrong_profiles": 0,
+            "wrong_persons": 0,
             "recovery_s": 3.25,
         }
     ]
@@ -81,6 +85,17 @@ def test_rows_of_before_lose_what_a_row_has_no_more(tmp_path: Path) -> None:
     write([GOOD], path, ["first", "worker-kill"])
 
     assert all(tuple(row) == Row._fields for row in json.loads(path.read_text()))
+
+
+def test_what_a_row_of_before_did_not_look_at_is_not_known(tmp_path: Path) -> None:
+    path = tmp_path / "faults.json"
+    before = GOOD._replace(case="first")._asdict()
+    del before["wrong_persons"]
+    path.write_text(json.dumps([before]))
+
+    write([GOOD], path, ["first", "worker-kill"])
+
+    assert [row["wrong_persons"] for row in json.loads(path.read_text())] == [None, 0]
 
 
 def test_cases_have_names_of_their_own() -> None:
