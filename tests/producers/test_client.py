@@ -337,6 +337,7 @@ def test_capture_from_a_delivery_callback_and_many_threads(
         ({"event": "x" * 201}, "event"),
         ({"distinct_id": 17}, "distinct_id"),
         ({"distinct_id": "undefined"}, "distinct_id"),
+        ({"event": ["click"]}, "event"),
         ({"properties": "text"}, "properties"),
         ({"properties": {"x": float("nan")}}, "properties.x"),
         ({"properties": {"x": "y" * 33_000}}, "properties"),

@@ -119,6 +119,21 @@ def test_context_names_the_user_the_session_and_tags(make: Make) -> None:
     assert context_tags() == {}
 
 
+def test_a_context_may_be_a_decorator_and_holds_for_each_call(make: Make) -> None:
+    client, sent = make()
+
+    @new_context()
+    def handle(depth: int) -> None:
+        tag("depth", depth)
+        if depth:
+            handle(depth - 1)
+        client.capture("click", "user-1")
+
+    handle(2)
+    assert [one["properties"] for one in sent] == [{"depth": depth} for depth in (0, 1, 2)]
+    assert context_tags() == {}
+
+
 async def test_context_follows_tasks_and_what_they_set_is_seen_outside(make: Make) -> None:
     import asyncio
 

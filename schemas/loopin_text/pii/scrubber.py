@@ -59,7 +59,10 @@ class Scrubber:
                 harmless = by_name.get(name)
                 if harmless is not None and value in harmless:
                     continue
-            elif of in _NOTHING or (of in _NUMERIC and value < 100):
+            elif of in _NOTHING or (
+                of in _NUMERIC and (value < 100 or (value < _FIRST_CARD and name in by_name))
+            ):
+                # Shorter than a card, under a name that asks for nothing else.
                 continue
             kept = self._value(self._rule_of(name), value, depth)
             if kept is not value:
