@@ -36,6 +36,9 @@ def decode(body: bytes, of: type[T]) -> T:
     return decoder(of).decode(body)
 
 
+_BACKSLASH = ord("\\")
+
+
 class _Versioned(msgspec.Struct):
     version: int = 1
 
@@ -49,6 +52,9 @@ def version_of(body: bytes) -> int:
 
     The field ``version`` of an object, the first item of an array; 1 where neither is there.
     """
+    # Most records are of the first version and do not name it; without a backslash nothing else spells it.
+    if body[:1] == b"{" and body.find(b"version") < 0 and _BACKSLASH not in body:
+        return 1
     forms: tuple[type[_Versioned | _VersionedArray], ...] = (_Versioned, _VersionedArray)
     for form in forms:
         try:

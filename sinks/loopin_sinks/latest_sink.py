@@ -38,7 +38,9 @@ from loopin_streams.kafka.errors import RefusedToOpen
 
 log = structlog.get_logger(__name__)
 
-POLL_S = 0.2
+POLL_S = 0.5
+"""Longest wait for records; those that come end it."""
+
 RETRY_S = 2.0
 MAX_WAITING = 50_000
 """Rows that wait for an insert; then nothing more is read."""
@@ -91,6 +93,7 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
         self._read_up_to: dict[TopicPartition, int] = {}
         self._read_ms: dict[TopicPartition, int] = {}
         self._passed: dict[TopicPartition, int] = {}
+        self._stored_to: dict[TopicPartition, int] = {}
         self._consumer: AIOKafkaConsumer
 
     @abstractmethod
@@ -106,8 +109,8 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
         """Whether a value read later counts instead of one that waits."""
 
     @abstractmethod
-    async def _insert(self, values: Collection[Value]) -> None:
-        """Store values; all of them again, where it failed.
+    async def _insert(self, values: Collection[Value]) -> int:
+        """Store values, all of them again where it failed; the number of rows that they made.
 
         Raises:
             StoreError: not all are stored.
@@ -140,7 +143,8 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
                 await self._check_assigned()
                 full = len(self._waiting) >= MAX_WAITING
                 if not full:
-                    self._take(await self._fetched())
+                    due_s = flushed + self._interval_s - monotonic() if self._read_up_to else POLL_S
+                    self._take(await self._fetched(min(POLL_S, max(0.0, due_s))))
                     await self._pass_marks()
                 elif self._patient:
                     await _either(stop, POLL_S)
@@ -160,13 +164,13 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
         """For each assigned partition the offset of the first record that is not stored."""
         positions = {}
         for at in self._assigned:
+            if at in self._read_up_to:
+                positions[at.partition] = self._stored_to[at]
+                continue
             # A partition that has been given up meanwhile is another sink's.
             with suppress(IllegalStateError):
-                if at in self._read_up_to:
-                    positions[at.partition] = int(await self._consumer.committed(at) or 0)
-                else:
-                    # It passes transaction markers, which are no records.
-                    positions[at.partition] = int(await self._consumer.position(at))
+                # It passes transaction markers, which are no records.
+                positions[at.partition] = int(await self._consumer.position(at))
         return positions
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
@@ -177,6 +181,7 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
         self._read_up_to.clear()
         self._read_ms.clear()
         self._passed.clear()
+        self._stored_to.clear()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Reading goes on from the committed offsets, once it is known that they are of this topic."""
@@ -191,7 +196,7 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
             enable_auto_commit=False,
             # Where the log does not hold a position, records were lost.
             auto_offset_reset="none",
-            fetch_max_wait_ms=200,
+            fetch_max_wait_ms=500,
             session_timeout_ms=int(self._settings.session_timeout_s * 1000),
             heartbeat_interval_ms=int(self._settings.session_timeout_s * 250),
             # A store that is away for long must not cost the sink its partitions.
@@ -215,6 +220,7 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
         note = Progress.of(found.metadata) if found is not None else None
         begins = found is None or (note is not None and note.topic_id != self._topic_id)
         self._passed[at] = start if begins or found is None else max(start, found.offset)
+        self._stored_to[at] = self._passed[at]
         self._consumer.seek(at, self._passed[at])
         stored_ms = note.stored_ms if note is not None else None
         if stored_ms is not None:
@@ -224,10 +230,10 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
             # With the request made, whoever comes next has missed nothing.
             self._read_up_to[at] = self._passed[at]
 
-    async def _fetched(self) -> dict[TopicPartition, list[Record]]:
+    async def _fetched(self, wait_s: float) -> dict[TopicPartition, list[Record]]:
         try:
             found: dict[TopicPartition, list[Record]] = await self._consumer.getmany(
-                timeout_ms=int(POLL_S * 1000), max_records=5000
+                timeout_ms=int(wait_s * 1000), max_records=5000
             )
         except NoOffsetForPartitionError:
             # A partition that has just been assigned; the next round seeks.
@@ -242,14 +248,17 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
 
     def _take(self, found: dict[TopicPartition, list[Record]]) -> None:
         for at, records in found.items():
+            taken: Record | None = None
             for record in records:
                 if version_of(record.value or b"") > READABLE_VERSION:
                     self._refuse(at, record)
                     break
                 self._wait(record)
-                self._read_up_to[at] = record.offset + 1
-                self._read_ms[at] = record.timestamp
+                taken = record
                 self.read_records += 1
+            if taken is not None:
+                self._read_up_to[at] = taken.offset + 1
+                self._read_ms[at] = taken.timestamp
 
     async def _pass_marks(self) -> None:
         """Behind the last record there is its transaction's mark: without it, nothing is missing."""
@@ -278,8 +287,7 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
         try:
             found = self._read(record)
         except (ValueError, RecursionError) as error:
-            self.unreadable += 1
-            log.error("record_unreadable", table=self.table, offset=record.offset, reason=str(error)[:200])
+            self._leave_out(record.offset, error)
             return
         if found is None:
             return
@@ -287,20 +295,24 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
         if key not in self._waiting or self._replaces(self._waiting[key], value):
             self._waiting[key] = value
 
+    def _leave_out(self, offset: int, error: Exception) -> None:
+        """Count a record that is of no release."""
+        self.unreadable += 1
+        log.error("record_unreadable", table=self.table, offset=offset, reason=str(error)[:200])
+
     async def _flush(self) -> bool:
         """Whether all that waits is stored now."""
         values, offsets = list(self._waiting.values()), dict(self._read_up_to)
         try:
             # Before the offsets, which say that nothing before them is missing.
             await self._settle_missed()
-            if values:
-                await self._insert(values)
+            rows = await self._insert(values) if values else 0
         except StoreError as error:
             self.failing = str(error)
             log.error("insert_failed", table=self.table, reason=str(error))
             return False
         self.failing = None
-        self.stored_rows += len(values)
+        self.stored_rows += rows
         self._waiting = {}
         self._read_up_to = {at: end for at, end in self._read_up_to.items() if offsets.get(at) != end}
         if offsets:
@@ -310,6 +322,7 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
                 await self._consumer.commit(
                     {at: OffsetAndMetadata(end, notes[at]) for at, end in offsets.items()}
                 )
+                self._stored_to |= offsets
         return True
 
 

@@ -61,11 +61,12 @@ class MetricSink(LatestSink[Cell, MetricWindow]):
     def _replaces(self, held: MetricWindow, value: MetricWindow) -> bool:
         return held.revision <= value.revision
 
-    async def _insert(self, values: Collection[MetricWindow]) -> None:
+    async def _insert(self, values: Collection[MetricWindow]) -> int:
         table = await asyncio.to_thread(windows_to_arrow, values, self._retention, int(time() * 1000))
         for _, part in by_month(table, "start"):
             # Each attempt has its own token: the same rows twice are replaced by their revision.
             await self._store.insert(METRIC_WINDOWS, part, token=str(uuid4()))
+        return len(values)
 
     def _miss(self, at: TopicPartition, since_ms: int) -> None:
         since = max(0, since_ms - MERGE_LAG_MS)

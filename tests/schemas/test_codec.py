@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from loopin_schemas import EnrichedEvent, Event, decode, encode
-from loopin_schemas.codec import decode_object, decoder
+from loopin_schemas.codec import decode_object, decoder, version_of
 
 
 def test_an_event_comes_back() -> None:
@@ -40,3 +40,22 @@ def test_one_decoder_a_type() -> None:
 def test_a_value_that_is_no_object() -> None:
     with pytest.raises(msgspec.ValidationError):
         decode_object(b"[]")
+
+
+@pytest.mark.parametrize(
+    ("body", "version"),
+    [
+        (b'{"a": "b"}', 1),
+        (b'{"a": "version"}', 1),
+        (b'{"version": 3, "a": [1]}', 3),
+        (b'{"\\u0076ersion": 4}', 4),
+        (b'{"version": "5"}', 1),
+        (b"[6, 0]", 6),
+        (b" [7]", 7),
+        (b' {"version": 8}', 8),
+        (b"{", 1),
+        (b"", 1),
+    ],
+)
+def test_a_record_says_by_which_version_it_was_written(body: bytes, version: int) -> None:
+    assert version_of(body) == version

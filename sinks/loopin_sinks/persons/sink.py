@@ -44,7 +44,7 @@ class PersonSink(LatestSink[Decided, PersonMerge]):
     def _replaces(self, held: PersonMerge, value: PersonMerge) -> bool:
         return held.revision <= value.revision
 
-    async def _insert(self, values: Collection[PersonMerge]) -> None:
+    async def _insert(self, values: Collection[PersonMerge]) -> int:
         now_ms = int(time() * 1000)
         ids = await asyncio.to_thread(ids_to_arrow, values, now_ms)
         # Each attempt has its own token: the same rows twice are replaced by their revision.
@@ -54,3 +54,4 @@ class PersonSink(LatestSink[Decided, PersonMerge]):
         await self._store.insert(PERSON_MERGES, merges, token=str(uuid4()))
         # Last: whoever recomputes the windows then knows who is whose person.
         await request_overlaps(self._store, values)
+        return len(values)

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 NAMES: Final = ("$ip", "ip", "ip_address")
 """Properties that hold the client's address, the first that is there."""
 
+ADDRESSES: Final = frozenset(NAMES)
+
 Privacy = Literal["drop", "truncate", "keep"]
 """What becomes of it once it was looked up."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from loopin_streams.enrich.ip_address import NAMES, Privacy, ip_of, truncated
+from loopin_streams.enrich.ip_address import ADDRESSES, NAMES, Privacy, ip_of, truncated
 
 _PERSONS: Final = ("$set", "$set_once")
 _OF_PERSONS: Final = frozenset((*NAMES, "$initial_ip"))
-_LOOKED_AT: Final = frozenset((*NAMES, *_PERSONS))
+
+WITH_ADDRESS: Final = frozenset((*NAMES, *_PERSONS))
+"""Properties that may hold an address."""
 
 
 def without_ip(properties: dict[str, Any], privacy: Privacy) -> dict[str, Any]:
@@ -17,10 +19,10 @@ def without_ip(properties: dict[str, Any], privacy: Privacy) -> dict[str, Any]:
     There every value that is the event's own address counts, whatever its name. The very same object where
     nothing changed.
     """
-    if privacy == "keep" or properties.keys().isdisjoint(_LOOKED_AT):
+    if privacy == "keep" or properties.keys().isdisjoint(WITH_ADDRESS):
         return properties
     own = ip_of(properties)
-    kept = _without(properties, frozenset(NAMES), own, privacy)
+    kept = _without(properties, ADDRESSES, own, privacy)
     for name in _PERSONS:
         person = kept.get(name)
         if isinstance(person, dict):

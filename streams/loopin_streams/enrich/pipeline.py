@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from time import thread_time
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
-from loopin_streams.enrich.costs import Cost
 from loopin_streams.enrich.draft import Context, Dlq, Draft, Outcome
+from loopin_streams.enrich.ip_address import ADDRESSES
+from loopin_streams.enrich.ip_privacy import WITH_ADDRESS
 from loopin_streams.enrich.steps.anonymous import drop_anonymous
 from loopin_streams.enrich.steps.bot import flag_bot
 from loopin_streams.enrich.steps.catalogued import check_catalogue
@@ -29,19 +31,31 @@ from loopin_streams.enrich.steps.sentiment import score_sentiment
 from loopin_streams.enrich.steps.session import assign_sessions
 from loopin_streams.enrich.steps.user_agent import describe_user_agent
 from loopin_streams.enrich.steps.validate import validate
+from loopin_streams.enrich.user_agents import USER_AGENTS
 
 log = structlog.get_logger(__name__)
+
+SHARE: Final = 250
+"""Drafts that pass through steps which look at one at a time, before the next ones do: the processor's cache
+still holds them at the next step, which it does not with a whole batch."""
 
 EachStep = Callable[[Draft, Context], Outcome]
 BatchStep = Callable[[Sequence[Draft], Context], None]
 
 
 class Step(NamedTuple):
-    """A named step; a batch step looks at all drafts at once and marks their outcome itself."""
+    """A named step; a batch step looks at all drafts at once and marks their outcome itself.
+
+    That is all of a batch, or shares of it where it says ``in_shares``. One with ``properties`` has nothing
+    to do with an event whose client sent none of these names: most clients send none that any step asks for,
+    and then no such step is given the event.
+    """
 
     name: str
     each: EachStep | None = None
     batch: BatchStep | None = None
+    in_shares: bool = False
+    properties: frozenset[str] = frozenset()
 
 
 STEPS: tuple[Step, ...] = (
@@ -54,11 +68,11 @@ STEPS: tuple[Step, ...] = (
     Step("anonymous", batch=drop_anonymous),
     Step("sampling", batch=sample_users),
     Step("lateness", each=mark_late),
-    Step("bot", each=flag_bot),
+    Step("bot", each=flag_bot, properties=USER_AGENTS),
     Step("scrub", each=scrub_properties),
-    Step("geo", batch=locate),
-    Step("ip", each=keep_ip_private),
-    Step("user_agent", each=describe_user_agent),
+    Step("geo", batch=locate, in_shares=True, properties=ADDRESSES),
+    Step("ip", each=keep_ip_private, properties=WITH_ADDRESS),
+    Step("user_agent", each=describe_user_agent, properties=USER_AGENTS),
     Step("catalogue", each=check_catalogue),
     Step("sentiment", each=score_sentiment),
     Step("private_text", each=remove_private_text),
@@ -74,25 +88,56 @@ def run(drafts: Sequence[Draft], context: Context, steps: Sequence[Step] = STEPS
     to the dead letters as ``internal_error`` and the rest go on; a batch step that raises sends all of its.
     """
     live = list(drafts)
-    costs: list[Cost] = []
+    costs = {step.name: (0.0, 0) for step in steps}
+    for whole, group in groupby(steps, key=_needs_all):
+        among = tuple(group)
+        size = len(live) if whole else SHARE
+        shares = [live[at : at + size] for at in range(0, len(live), size or 1)]
+        live = [draft for share in shares for draft in _through(among, share, context, costs)]
+    context.costs.add((name, seconds, given) for name, (seconds, given) in costs.items())
+    return live
+
+
+def _needs_all(step: Step) -> bool:
+    return step.batch is not None and not step.in_shares
+
+
+def _through(
+    steps: Sequence[Step], drafts: list[Draft], context: Context, costs: dict[str, tuple[float, int]]
+) -> list[Draft]:
+    """Those that come through some of the steps, whose costs are added up."""
+    live = drafts
+    naming: list[Draft] | None = None
     begun = thread_time()
     for step in steps:
-        given = len(live)
+        concerned = live
+        if step.properties:
+            if naming is None:
+                naming = _naming(live, steps)
+            concerned = [draft for draft in naming if draft.outcome is None]
         decided = False
-        if step.each is not None:
-            decided = _run_each(step.name, step.each, live, context)
+        if not concerned:
+            pass
+        elif step.each is not None:
+            decided = _run_each(step.name, step.each, concerned, context)
         elif step.batch is not None:
-            decided = _run_batch(step.name, step.batch, live, context)
+            decided = _run_batch(step.name, step.batch, concerned, context)
+        ended = thread_time()
+        seconds, given = costs[step.name]
+        costs[step.name] = seconds + ended - begun, given + len(live)
+        begun = ended
         if decided:
             for draft in live:
                 if draft.outcome is not None:
                     draft.step = step.name
             live = [draft for draft in live if draft.outcome is None]
-        ended = thread_time()
-        costs.append((step.name, ended - begun, given))
-        begun = ended
-    context.costs.add(costs)
     return live
+
+
+def _naming(drafts: Sequence[Draft], steps: Sequence[Step]) -> list[Draft]:
+    """Those with a property that some step asks for: one look, because most events have none."""
+    names = frozenset[str]().union(*(step.properties for step in steps))
+    return [draft for draft in drafts if not draft.properties.keys().isdisjoint(names)]
 
 
 def _run_each(name: str, step: EachStep, drafts: Sequence[Draft], context: Context) -> bool:
@@ -119,7 +164,7 @@ def _run_batch(name: str, step: BatchStep, drafts: Sequence[Draft], context: Con
         log.exception("step_failed", step=name, events=len(drafts))
         for draft in drafts:
             draft.outcome = _failure(name, error)
-    return any(draft.outcome is not None for draft in drafts)
+    return [draft.outcome for draft in drafts].count(None) < len(drafts)
 
 
 def _failure(name: str, error: Exception) -> Dlq:

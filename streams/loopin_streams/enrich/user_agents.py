@@ -13,7 +13,7 @@ from ua_parser import OS, UserAgent
 NAMES: Final = ("$raw_user_agent", "user_agent", "$user_agent")
 """Properties that hold the visitor's user agent, the first that is there."""
 
-_NAMES: Final = frozenset(NAMES)
+USER_AGENTS: Final = frozenset(NAMES)
 
 LONGEST: Final = 1024
 """Characters of a user agent that are looked at; real ones have up to some 500."""
@@ -60,7 +60,7 @@ _KINDS: Final = tuple(
 
 def user_agent_of(properties: Mapping[str, Any]) -> str | None:
     """The visitor's user agent, as the client reported it."""
-    if properties.keys().isdisjoint(_NAMES):
+    if properties.keys().isdisjoint(USER_AGENTS):
         return None
     for name in NAMES:
         found = properties.get(name)

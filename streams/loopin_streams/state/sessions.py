@@ -89,13 +89,15 @@ def session_id(key: bytes, begun: int) -> str:
 def _extend(session: Session, at: int, timeout_ms: int) -> bool:
     """Whether the session reaches to the event, or now does."""
     started, last = session.started, session.last
-    if not started - timeout_ms <= at <= last + timeout_ms or max(last, at) - min(started, at) > LONGEST_MS:
-        return False
-    if at < started:
+    if at > last:
+        if at - last > timeout_ms or at - started > LONGEST_MS:
+            return False
+        session.last = at
+    elif at < started:
+        if started - at > timeout_ms or last - at > LONGEST_MS:
+            return False
         session.started = at
         session.after += started - at
-    elif at > last:
-        session.last = at
     session.events += 1
     return True
 

@@ -89,7 +89,7 @@ class Publisher:
         self._topic = journal.settings.topic("profiles")
         self.ends = {0: 0, 1: 0}
 
-    def publish(self, key: str, profile: Profile | bytes | None, partition: int = 0) -> None:
+    def publish(self, key: str | bytes, profile: Profile | bytes | None, partition: int = 0) -> None:
         value = encode(profile) if isinstance(profile, Profile) else profile
         self._producer.produce(self._topic, value, key, partition=partition)
         assert self._producer.flush(60) == 0
@@ -146,6 +146,26 @@ async def test_the_newest_counts_also_of_a_topic_that_was_made_anew(journal: Jou
     assert [(row["anew"], str(row["_topic_id"])[:2]) for row in rows] == [(1, "22")]
     found = await person_profile(journal.store, "demo", "u")
     assert without_zeros(found) == without_zeros(combined("u", {"u": later}))
+
+
+async def test_only_the_newest_is_read_and_one_of_no_release_leaves_what_is_stored(journal: Journal) -> None:
+    dice = random.Random(7)
+    topic = Publisher(journal)
+    stored, later = some_profile(dice), some_profile(dice)
+    topic.publish("demo:u", b"{")
+    topic.publish("demo:u", stored)
+    sink = sink_of(journal)
+    async with running(sink):
+        await caught_up(sink, topic.ends)
+        assert (sink.read_records, sink.unreadable, sink.stored_rows) == (2, 0, 1)
+        topic.publish("demo:u", b"{}")
+        topic.publish(b"demo:\xff", later)
+        topic.publish("demo:other", later)
+        await caught_up(sink, topic.ends)
+    assert (sink.read_records, sink.unreadable, sink.stored_rows) == (5, 2, 2)
+    for each, profile in {"u": stored, "other": later}.items():
+        found = await person_profile(journal.store, "demo", each)
+        assert without_zeros(found) == without_zeros(combined(each, {each: profile}))
 
 
 async def test_nonsense_amounts_do_not_stop_the_others(journal: Journal) -> None:

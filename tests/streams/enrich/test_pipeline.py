@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from loopin_streams.enrich.draft import Context, Dlq, Draft, Drop, Outcome
-from loopin_streams.enrich.pipeline import STEPS, Step, run
+from loopin_streams.enrich.pipeline import SHARE, STEPS, Step, run
 from tests.streams.enrich.drafts import RawRecord, body, context
 
 
@@ -96,3 +96,53 @@ def test_a_batch_step_that_raises_makes_dead_letters_of_its_events_only() -> Non
 
 def test_nothing_in_nothing_out() -> None:
     assert run([], context()) == []
+
+
+def test_every_draft_passes_every_step_in_shares_too() -> None:
+    log: list[tuple[str, int]] = []
+
+    def noting(name: str) -> Callable[[Draft, Context], Outcome]:
+        def note(draft: Draft, _: Context) -> Outcome:
+            log.append((name, draft.record.offset))
+            return Drop("third") if name == "first" and draft.record.offset % 3 == 0 else None
+
+        return note
+
+    whole: list[int] = []
+    steps = (
+        Step("first", each=noting("first")),
+        Step("second", each=noting("second")),
+        Step("whole", batch=lambda found, _: whole.extend(offsets(found))),
+        Step("last", each=noting("last")),
+    )
+    number = 2 * SHARE + 7
+    found = drafts(number)
+    left = [offset for offset in range(number) if offset % 3]
+    at = context()
+    assert offsets(run(found, at, steps)) == left == whole
+    assert [offset for name, offset in log if name == "first"] == list(range(number))
+    assert [offset for name, offset in log if name == "second"] == left
+    assert log.index(("second", 1)) < log.index(("first", number - 1)), "a share goes on before the next one"
+    assert {name: given for name, (_, given) in at.costs.sums().items()} == {
+        **dict.fromkeys(("second", "whole", "last"), len(left)),
+        "first": number,
+    }
+
+
+def test_steps_that_ask_for_properties_are_given_only_who_sent_one() -> None:
+    seen: list[int] = []
+
+    def watch(draft: Draft, _: Context) -> Outcome:
+        seen.append(draft.record.offset)
+        return None
+
+    def add(draft: Draft, _: Context) -> Outcome:
+        draft.add({"ip": "made by a step"})
+        return None
+
+    sent: list[dict[str, object]] = [{}, {"ip": "1.2.3.4"}, {"other": 1}, {"agent": 1, "ip": None}]
+    found = [Draft(RawRecord(body(properties=each), offset)) for offset, each in enumerate(sent)]
+    before = (STEPS[0], STEPS[1], Step("agent", each=watch, properties=frozenset(["agent"])))
+    steps = (*before, Step("add", each=add), Step("ip", each=watch, properties=frozenset(["ip", "$ip"])))
+    assert run(found, context(), steps) == found
+    assert seen == [1, 3, 1, 3]

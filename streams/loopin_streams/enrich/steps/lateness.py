@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from loopin_schemas.event import EnrichedEvent
 from loopin_streams.enrich.draft import Context, Draft, Outcome
 from loopin_streams.windows.grains import GRAINS, LATENESS_MS, MINUTE
+
+_KEPT_MS: Final = MINUTE.keep_ms
 
 
 def mark_late(draft: Draft, context: Context) -> Outcome:
@@ -21,6 +25,6 @@ def judge(event: EnrichedEvent, watermark: int | None) -> None:
     """
     arrived = event.received_at - LATENESS_MS
     now = arrived if watermark is None or watermark < arrived else watermark
-    if event.timestamp < now - MINUTE.keep_ms:
+    if event.timestamp < now - _KEPT_MS:
         gone = [grain for grain in GRAINS if grain.gone(grain.start(event.timestamp), now)]
         event.late = gone[-1].name if gone else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.profile import Profile, Session
 from loopin_streams.enrich.draft import Context, Draft, Drop
 from loopin_streams.enrich.pipeline import run
-from loopin_streams.enrich.steps.partition import move_misplaced, partition_of
+from loopin_streams.enrich.steps.partition import move_misplaced, murmur2, partition_of
 from tests.streams.enrich.drafts import RECEIVED_MS, UUID, RawRecord, body, context, draft_before
 
 HOUR = 3_600_000
@@ -39,6 +40,11 @@ def placed(at: Context, **fields: Any) -> Draft:
 @pytest.mark.parametrize("key", HASHES)
 def test_the_right_partition_is_the_one_of_kafkas_default_partitioner(key: bytes, partitions: int) -> None:
     assert partition_of(key, partitions) == (HASHES[key] & 0x7FFFFFFF) % partitions
+
+
+@given(st.binary(max_size=60))
+def test_any_key_is_hashed_as_aiokafka_does(key: bytes) -> None:
+    assert murmur2(key) == aiokafka_murmur2(key) & 0xFFFFFFFF
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 7])
