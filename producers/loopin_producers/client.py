@@ -149,7 +149,8 @@ class Loopin:
         self._on_error, self._on_delivery, self._on_drop = on_error, on_delivery, on_drop
         hooks = Hooks(self._delivered, self._give_up, self._dropped_some, self._recovered)
         if by_http and not self.disabled:
-            self._ways = http_ways(by_http, api_key or os.environ.get("LOOPIN_API_KEY") or "", waiting, hooks)
+            key, named = api_key or os.environ.get("LOOPIN_API_KEY") or "", self.project
+            self._ways = http_ways(by_http, key, waiting, hooks, project=None if named == _BY_KEY else named)
         else:
             servers = bootstrap_servers or os.environ.get("LOOPIN_KAFKA_BOOTSTRAP") or "127.0.0.1:9092"
             linger = {"linger.ms": 10 if flush_interval is None else round(flush_interval * 1000)}
@@ -165,7 +166,7 @@ class Loopin:
         exits.register(self)
 
     def _start_afresh(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may capture in the middle of a capture
         self._connection = Connection(self._ways, lambda: exits.opened(self))
         self._failed = self._dropped = 0
         self._captured_ns = 0

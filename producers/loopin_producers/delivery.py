@@ -3,6 +3,9 @@
 Usually a record goes straight to the transport (*direct*). When the transport has no room, fails a record, or
 nobody can be reached, and from the beginning where a process that has ended left records, the records go to
 the spool, and one thread delivers from there, oldest first, until there are none; then it is direct again.
+
+A signal handler, or a finalizer, may capture while its own thread is in here: the locks that
+:meth:`Delivery.send` takes are re-entrant, and it waits for nothing else that its own thread may hold.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from loopin_producers.channel import logger
@@ -30,6 +34,10 @@ _ADOPT_EVERY_S: Final = 30.0
 
 _LOOK_S: Final = 0.02
 _PAUSE_S: Final = 1.0
+_FLUSH_LOOK_S: Final = 0.005
+_PIECE: Final = 500
+"""Records that failed and had no room on disk, sent before their acknowledgements are waited for."""
+
 _CHUNK: Final = 2_000
 """Records sent from the spool before their acknowledgements are waited for."""
 
@@ -59,11 +67,12 @@ class Delivery:
         self._hooks = hooks
         self._durable = durable
         self._max_waiting = max_waiting
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._writing = threading.Lock()
-        self._wake = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
+        self._keeping = False
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._rung = False
+        self._idle = True
         self._closing = self._stopping = False
         self._direct = True
         self._down = False
@@ -77,7 +86,7 @@ class Delivery:
             self._resender = Resender(
                 transport, hooks, stopping=lambda: self._stopping, meanwhile=lambda: self._spill(spool)
             )
-            if spool.adopt() or durable:
+            if self._adopt(spool) or durable:
                 self._leave_direct()
             self._thread = threading.Thread(target=self._run, args=(spool,), name="loopin-spool", daemon=True)
             self._thread.start()
@@ -101,12 +110,9 @@ class Delivery:
                     if self._spool is None or (isinstance(error, DeliveryFailed) and error.final):
                         raise
                     self._leave_direct()
-            lost = self._keep(record)
-        if not self._wake.is_set():
-            # Setting it again would cost more than all the rest, for every event of an outage.
-            self._wake.set()
-        if lost:
-            self._drop(lost)
+            lost = self._keep([record])
+        self._wake()
+        self._drop(lost)
 
     def keep(self, records: Sequence[SpooledRecord]) -> int:
         """Write records to the spool; returns how many of the last found no room. For durable deliveries.
@@ -117,9 +123,8 @@ class Delivery:
         with self._lock:
             if self._closing:
                 raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
-            self._idle.clear()
-            lost = len(records) if self._spool is None else self._spool.append(records)
-        self._wake.set()
+            lost = self._keep(records)
+        self._wake()
         return lost
 
     def down(self) -> None:
@@ -161,10 +166,11 @@ class Delivery:
         deadline = time.monotonic() + timeout
         while True:
             left = max(0.0, deadline - time.monotonic())
-            if not self._idle.is_set():
-                done = self._idle.wait(min(left, _LOOK_S))
+            if self._idle:
+                done = self._transport.wait_below(1, left) and self._idle
             else:
-                done = self._transport.wait_below(1, left) and self._idle.is_set()
+                time.sleep(min(left, _FLUSH_LOOK_S))
+                done = self._idle
             if done and self.undelivered == 0:
                 return 0
             if time.monotonic() >= deadline or threading.current_thread() is self._thread:
@@ -179,16 +185,15 @@ class Delivery:
             return self._transport.close(timeout)
         self.flush(timeout)
         self._stopping = True
-        self._wake.set()
+        self._wake()
         if self._thread is not None and threading.current_thread() is not self._thread:
             self._thread.join()
         self._transport.close(0)
-        self._spill(spool)
         self._put_back(spool)
+        self._spill(spool)
         unsent = spool.waiting + len(self._failed)
-        if self._failed:
-            self._drop(len(self._failed))
-            self._failed.clear()
+        self._drop(len(self._failed))
+        self._failed.clear()
         spool.close()
         return unsent
 
@@ -198,22 +203,42 @@ class Delivery:
         if self._spool is not None:
             self._spool.abandon()
 
+    def _wake(self) -> None:
+        """Make the spool's thread look. An event's lock could be held by what a signal has interrupted."""
+        if not self._rung:
+            self._rung = True
+            self._bell.put(None)
+
     def _leave_direct(self) -> None:
         """Send new records by way of the spool; the caller holds the lock."""
-        self._direct = False
-        self._idle.clear()
-        self._wake.set()
+        self._direct = self._idle = False
+        self._wake()
 
-    def _keep(self, record: SpooledRecord) -> int:
-        """Keep a record for the spool's thread; returns how many found no room. The caller holds the lock."""
-        if self._idle.is_set():
-            self._idle.clear()
-        spool = self._spool
-        if spool is None:
-            return 1
+    def _keep(self, records: Sequence[SpooledRecord]) -> int:
+        """Keep records for the spool's thread; returns how many of the last found no room.
+
+        The caller holds the lock.
+        """
+        self._idle = False
+        if self._spool is None:
+            return len(records)
+        if self._keeping or threading.current_thread() is self._thread:
+            # This interrupts what writes to the spool; it, or the thread, takes them along.
+            self._waiting.extend(records)
+            return 0
+        self._keeping = True
+        try:
+            return self._keep_alone(self._spool, records)
+        finally:
+            self._keeping = False
+
+    def _keep_alone(self, spool: Spool, records: Sequence[SpooledRecord]) -> int:
         if self._durable:
-            return spool.append([record])
-        self._waiting.append(record)
+            lost = spool.append(records)
+            if self._waiting:
+                self._drop(self._write(spool, len(self._waiting)))
+            return lost
+        self._waiting.extend(records)
         # Events that come faster than the spool's thread writes are written here: no loss comes first.
         return self._write(spool, _HELP) if len(self._waiting) > self._max_waiting else 0
 
@@ -223,8 +248,9 @@ class Delivery:
             return spool.append([self._waiting.popleft() for _ in range(min(most, len(self._waiting)))])
 
     def _drop(self, count: int) -> None:
-        self._lost += count
-        self._hooks.dropped(count, SpoolFull(_SPOOL_FULL))
+        if count:
+            self._lost += count
+            self._hooks.dropped(count, SpoolFull(_SPOOL_FULL))
 
     def _settled(
         self, record: SpooledRecord, failure: DeliveryFailed | None, partition: int, offset: int
@@ -245,10 +271,13 @@ class Delivery:
 
     def _run(self, spool: Spool) -> None:
         while not self._stopping:
-            if not self._wake.wait(_ADOPT_EVERY_S) and spool.adopt():
-                with self._lock:
-                    self._leave_direct()
-            self._wake.clear()
+            try:
+                self._bell.get(timeout=_ADOPT_EVERY_S)
+            except Empty:
+                if self._adopt(spool):
+                    with self._lock:
+                        self._leave_direct()
+            self._rung = False
             while not self._stopping and not self._caught_up(spool):
                 try:
                     self._step(spool)
@@ -256,6 +285,14 @@ class Delivery:
                     # A broken disk, most likely; what is in memory stays there.
                     logger.exception("The spool failed; trying again.")
                     time.sleep(_PAUSE_S)
+
+    def _adopt(self, spool: Spool) -> bool:
+        """Take over what processes that have ended left; whether there is anything that waits."""
+        try:
+            return spool.adopt()
+        except OSError:
+            logger.exception("What other processes left in the spool cannot be looked for; trying again.")
+            return False
 
     def _caught_up(self, spool: Spool) -> bool:
         """Whether nothing waits any more; if so, records go directly from now on."""
@@ -265,7 +302,7 @@ class Delivery:
             if self._waiting or self._failed or self._transport.counts[0] or not spool.empty:
                 return False
             self._direct = not self._durable
-            self._idle.set()
+            self._idle = True
             lost, self._lost = self._lost, 0
         if not self._durable:
             spool.tidy()
@@ -275,13 +312,17 @@ class Delivery:
 
     def _step(self, spool: Spool) -> None:
         """Write what came, wait for what was sent directly, then send from the spool."""
-        self._spill(spool)
         if self._transport.counts[0]:
+            self._spill(spool)
             if self._failed or self._down:
                 # The rest would fail too, later; and newer records must not overtake those that failed.
                 self._transport.purge(in_flight=False)
             self._transport.wait_below(1, _LOOK_S)
-        elif self._failed and not self._put_back(spool):
+            return
+        # The older records first, for what room there is.
+        self._put_back(spool)
+        self._spill(spool)
+        if self._failed and spool.at_gap:
             self._send_failed(spool)
         else:
             self._drain(spool)
@@ -289,8 +330,7 @@ class Delivery:
     def _spill(self, spool: Spool) -> None:
         """Write to the spool what was captured since."""
         while waiting := len(self._waiting):
-            if lost := self._write(spool, max(PIECE, waiting // 8)):
-                self._drop(lost)
+            self._drop(self._write(spool, max(PIECE, waiting // 8)))
             time.sleep(YIELD_S)
 
     def _take_failed(self) -> list[SpooledRecord]:
@@ -299,21 +339,25 @@ class Delivery:
         self._failed.clear()
         return failed
 
-    def _put_back(self, spool: Spool) -> bool:
-        """Write to the spool what failed, before everything else; False when there is no room for it."""
-        failed = self._take_failed()
-        if not failed or spool.put_back(failed):
-            return True
-        self._failed.extend(failed)
-        return False
+    def _put_back(self, spool: Spool) -> None:
+        """Write to the spool what failed, before everything else; what has no room stays in memory."""
+        failed, written = self._take_failed(), 0
+        try:
+            written = spool.put_back(failed)
+        finally:
+            self._failed.extend(failed[written:])
 
     def _send_failed(self, spool: Spool) -> None:
-        """Send from memory what failed and has no room on disk."""
-        failed = self._take_failed()
-        self._failed.extend(failed)
+        """Send from memory what failed and has no room on disk; then what was captured after it."""
         self._draining = True
-        if self._resender.deliver(pieces(failed)):
-            self._failed.clear()
+        while self._failed:
+            piece = [self._failed[at] for at in range(min(_PIECE, len(self._failed)))]
+            if not self._resender.deliver(pieces(piece)):
+                break
+            for _ in piece:
+                self._failed.popleft()
+        else:
+            spool.close_gap()
         self._draining = False
 
     def _drain(self, spool: Spool) -> None:
@@ -324,6 +368,8 @@ class Delivery:
             self._down = False
             for chunk in chunks:
                 spool.done(chunk)
+                if chunk.unreadable:
+                    self._hooks.dropped(chunk.unreadable, SpoolUnreadable(_UNREADABLE))
         self._draining = False
 
     def _read(self, spool: Spool, chunks: list[Chunk]) -> Iterator[Sequence[SpooledRecord]]:
@@ -332,8 +378,6 @@ class Delivery:
         while count < _CHUNK and (chunk := spool.next_chunk(PIECE)) is not None:
             chunks.append(chunk)
             count += len(chunk.records)
-            if chunk.unreadable:
-                self._hooks.dropped(chunk.unreadable, SpoolUnreadable(_UNREADABLE))
             yield chunk.records
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,15 @@ from loopin_producers.http_transport import HttpTransport, check_target
 from loopin_producers.kafka_transport import KafkaTransport
 from loopin_producers.resender import Hooks
 from loopin_producers.spool import Spool
-from loopin_producers.spool.folder import default_folder, folder_of
+from loopin_producers.spool.folder import (
+    Destination,
+    default_folder,
+    describe,
+    description,
+    folder_of,
+    kin,
+    unread,
+)
 from loopin_producers.spool.spool import SMALLEST_BYTES
 
 logger = logging.getLogger("loopin_producers")
@@ -53,7 +62,7 @@ def kafka_ways(
     delivering = {**timeout, **config}
     return Ways(
         transport=lambda down: KafkaTransport(delivering, topic, report_all=report_all, on_down=down),
-        spool=_spool(waiting, f"{config['bootstrap.servers']} {topic} "),
+        spool=_spool(waiting, Destination.kafka(config["bootstrap.servers"], topic)),
         channel=lambda: Channel(config),
         hooks=hooks,
         durable=waiting.durable,
@@ -61,8 +70,11 @@ def kafka_ways(
     )
 
 
-def http_ways(url: str, key: str, waiting: Waiting, hooks: Hooks) -> Ways:
-    """By way of the API at ``url``. Raises InvalidConfiguration: no usable address or key."""
+def http_ways(url: str, key: str, waiting: Waiting, hooks: Hooks, *, project: str | None = None) -> Ways:
+    """By way of the API at ``url``; with a ``project``, what waits on disk belongs to it, not to the key.
+
+    Raises InvalidConfiguration: no usable address or key.
+    """
     check_target(url, key)
     return Ways(
         transport=lambda down: HttpTransport(
@@ -73,7 +85,7 @@ def http_ways(url: str, key: str, waiting: Waiting, hooks: Hooks) -> Ways:
             delivery_timeout=waiting.delivery_timeout,
             on_down=down,
         ),
-        spool=_spool(waiting, f"{url} {key}"),
+        spool=_spool(waiting, Destination.http(url, project, key)),
         channel=None,
         hooks=hooks,
         durable=waiting.durable,
@@ -91,17 +103,37 @@ def check_spool(ways: Ways) -> None:
     spool.close()
 
 
-def _spool(waiting: Waiting, destination: str) -> Callable[[], Spool | None]:
+def _spool(waiting: Waiting, destination: Destination) -> Callable[[], Spool | None]:
     def open_spool() -> Spool | None:
         if not waiting.spool:
             return None
         root = default_folder() if waiting.spool_dir is None else Path(waiting.spool_dir)
+        folder = folder_of(root, destination)
         try:
-            return Spool(folder_of(root, destination), waiting.spool_max_bytes)
+            describe(folder, destination)
+            spool = Spool(folder, waiting.spool_max_bytes, lambda: kin(root, destination))
         except OSError as error:
             logger.warning(
                 "Nothing is kept on disk, %s cannot be used (%s): give another spool_dir.", root, error
             )
             return None
+        _warn_of_unread(root, destination)
+        return spool
 
     return open_spool
+
+
+_warned: set[Path] = set()
+
+
+def _warn_of_unread(root: Path, destination: Destination) -> None:
+    """Say once in a process which events wait for a destination that nobody sends to any more."""
+    for folder in unread(root, destination, time.time()):
+        if folder not in _warned:
+            _warned.add(folder)
+            logger.warning(
+                "Events wait in %s, and nobody has delivered them for an hour: start a client for %s, or "
+                "delete the folder.",
+                folder,
+                description(folder) or "their destination",
+            )

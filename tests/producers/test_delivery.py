@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -247,17 +247,106 @@ def test_failed_events_without_room_on_disk_are_kept_in_memory_and_go_first(
     spool = Spool(tmp_path / "spool", 1 << 20)
     transport.auto, transport.room = False, 60
     delivery = Delivery(transport, spool, seen.hooks(), durable=False, max_waiting=100_000)
-    for number in range(120):
+    for number in range(160):
         delivery.send(record(number, 16_000))
     until(lambda: not delivery._waiting)
     transport.fail(1)
-    until(lambda: len(delivery._failed) == 60 and transport.counts[0] > 0)
+    until(lambda: spool._gap is not None and transport.counts[0] > 0)
     transport.auto = True
     transport.acknowledge()
     assert delivery.flush(60) == 0
-    lost = sum(count for count, _ in seen.dropped)
-    assert numbers(transport) == list(range(120 - lost))
+    arrived = numbers(transport)
+    assert arrived == list(range(len(arrived)))
+    assert 60 < len(arrived) < 160
+    assert sum(count for count, _ in seen.dropped) == 160 - len(arrived)
     delivery.close(10)
+
+
+@pytest.mark.parametrize("count", [800, 900, 2000])
+def test_close_keeps_the_oldest_that_fit_and_counts_the_rest(tmp_path: Path, seen: Seen, count: int) -> None:
+    """All are in memory when nobody can be reached; the disk has room for about 900."""
+    nowhere = ScriptedTransport(auto=False)
+    spool = Spool(tmp_path / "spool", 1 << 20)
+    delivery = Delivery(nowhere, spool, seen.hooks(), durable=False, max_waiting=100_000)
+    for number in range(count):
+        delivery.send(record(number, 1000))
+    delivery.down()
+    unsent = delivery.close(0)
+    transport = ScriptedTransport()
+    heir = Delivery(
+        transport, Spool(tmp_path / "spool", 1 << 20), seen.hooks(), durable=False, max_waiting=100
+    )
+    assert heir.close(60) == 0
+    kept = numbers(transport)
+    assert kept == list(range(len(kept)))
+    assert len(kept) >= min(count, 850)
+    assert unsent == count
+    assert sum(dropped for dropped, _ in seen.dropped) == count - len(kept)
+
+
+def test_disk_that_fails_for_a_moment_costs_nothing(
+    delivery: Delivery, transport: ScriptedTransport, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport.auto = False
+    send(delivery, *range(10))
+    tried = threading.Event()
+    put_back = spool.put_back
+
+    def broken_once(records: Sequence[SpooledRecord]) -> int:
+        monkeypatch.setattr(spool, "put_back", put_back)
+        tried.set()
+        raise OSError("Input/output error")
+
+    monkeypatch.setattr(spool, "put_back", broken_once)
+    delivery.down()
+    assert tried.wait(60)
+    until(lambda: spool.waiting == 10)
+    transport.auto = True
+    transport.acknowledge()
+    assert delivery.flush(60) == 0
+    assert numbers(transport) == list(range(10))
+
+
+def test_what_was_sent_from_memory_before_the_end_is_not_counted_as_dropped(
+    tmp_path: Path, transport: ScriptedTransport, seen: Seen
+) -> None:
+    spool = Spool(tmp_path / "spool", 1 << 20)
+    transport.auto, transport.room = False, 10_000
+    delivery = Delivery(transport, spool, seen.hooks(), durable=False, max_waiting=100_000)
+    for number in range(5000):
+        delivery.send(record(number, 1000))
+    delivery.down()
+    until(lambda: spool._gap is not None and transport.counts[0] > 0)
+    on_disk = spool.waiting
+    while len(delivery._failed) > 3000:
+        transport.acknowledge()
+    delivery.close(0)
+    heir_transport = ScriptedTransport()
+    heir = Delivery(
+        heir_transport, Spool(tmp_path / "spool", 1 << 20), seen.hooks(), durable=False, max_waiting=100
+    )
+    assert heir.close(60) == 0
+    arrived = {*numbers(transport), *numbers(heir_transport)}
+    assert on_disk < len(arrived) < 5000
+    assert sum(count for count, _ in seen.dropped) == 5000 - len(arrived)
+
+
+def test_what_cannot_be_read_back_is_reported_once(
+    tmp_path: Path, transport: ScriptedTransport, seen: Seen
+) -> None:
+    dead = Spool(tmp_path / "spool")
+    dead.append([record(number) for number in range(10)])
+    dead.close()
+    (path,) = (tmp_path / "spool").glob("*/*.events")
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"x" * 100, b"x" * 99 + b"?", 1))
+    path.with_name(f"{99:020d}.events").write_bytes(b"destroyed")
+    heir = Delivery(transport, Spool(tmp_path / "spool"), seen.hooks(), durable=False, max_waiting=100)
+    send(heir, 10)
+    assert heir.flush(60) == 0
+    assert numbers(transport) == list(range(1, 11))
+    assert seen.dropped == [(1, "spool_unreadable")] * 2
+    heir.close(60)
 
 
 def test_without_a_spool_the_caller_is_told(transport: ScriptedTransport, seen: Seen) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import logging
 import os
 import shutil
+import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from loopin_producers.spool.folder import make_private
-from loopin_producers.spool.record import SpooledRecord, pack
+from loopin_producers.spool.record import SpooledRecord, pack, packed_size
 from loopin_producers.spool.segment import OVERHEAD, Segment
-from loopin_producers.spool.writer_folder import WriterFolder, bytes_below, folders
+from loopin_producers.spool.writer_folder import SET_ASIDE, WriterFolder, bytes_below, folders, order
+
+logger = logging.getLogger("loopin_producers")
 
 DEFAULT_BYTES: Final = 256 << 20
 SMALLEST_BYTES: Final = 1 << 20
@@ -28,14 +33,21 @@ _SEGMENTS: Final = 8
 
 _ABANDONED_S: Final = 3600
 
+_PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN})
+"""The process, not the file, is the reason why it cannot be opened; later it can."""
+
 
 class Chunk(NamedTuple):
-    """Records in order, and how many could not be read; its place is for :meth:`Spool.done`."""
+    """Records in order, and how many could not be read; its place is for :meth:`Spool.done`.
+
+    Without a segment it tells of files that were set aside.
+    """
 
     records: list[SpooledRecord]
     unreadable: int
-    segment: Segment
-    end: int
+    segment: Segment | None = None
+    end: int = 0
+    number: int = 0
 
 
 class Spool:
@@ -49,14 +61,19 @@ class Spool:
         folder: shared by all processes that send to the same place.
         max_bytes: bound on the files of all processes together; what is older stays, what is newer is
             refused.
+        kin: folders of spools whose events go to the same place as this one's, such as those from before a
+            broker was added: what processes that have ended left there is taken over, too.
 
     Raises:
         OSError: the folder cannot be used.
     """
 
-    def __init__(self, folder: Path, max_bytes: int = DEFAULT_BYTES) -> None:
+    def __init__(
+        self, folder: Path, max_bytes: int = DEFAULT_BYTES, kin: Callable[[], Sequence[Path]] = tuple
+    ) -> None:
         make_private(folder)
         self._folder = folder
+        self._kin = kin
         self._max_bytes = max_bytes
         self._segment_bytes = min(_SEGMENT_BYTES, max_bytes // _SEGMENTS)
         self._lock = threading.Lock()
@@ -64,7 +81,10 @@ class Spool:
         self._adopted: deque[WriterFolder] = deque()
         self._active: Segment | None = None
         self._open: dict[Path, Segment] = {}
-        self._outstanding = 0
+        self._outstanding = self._set_aside = 0
+        self._passed_over: set[Path] = set()
+        self._gap: int | None = None
+        self._before: int | None = None
         self.waiting = 0
         """Records that this process wrote and the broker does not have."""
 
@@ -75,25 +95,46 @@ class Spool:
             self.waiting += written
             return len(records) - written
 
-    def put_back(self, records: Sequence[SpooledRecord]) -> bool:
-        """Write records that were captured before all others here; False when not all of them have room."""
+    def put_back(self, records: Sequence[SpooledRecord]) -> int:
+        """Write records that were captured before all others here; returns how many of the first have room.
+
+        The others leave a gap: until they are put back, too, or :meth:`close_gap`, nothing behind it is read.
+        """
         with self._lock:
-            needed = sum(len(pack(record)) for record in records) + OVERHEAD
-            if needed > self._max_bytes - bytes_below(self._folder):
-                return False
-            active, self._active = self._active, None
-            written = self._write(records, before=True)
+            if not records:
+                return 0
+            first = records[0].captured_ns if self._gap is None else self._gap
+            if self._gap is None and self._own is not None:
+                first = self._own.place_before(first, len(records))
+            active, self._active, self._before = self._active, None, first
+            written = self._write(records)
             if self._active is not None:
-                self._active.seal()
-            self._active = active
+                self._seal(self._active)
+            self._gap = self._before if written < len(records) else None
+            self._active, self._before = active, None
+            if self._own is not None:
+                self._own.reserve(first + len(records))
             self.waiting += written
-            return written == len(records)
+            return written
+
+    def close_gap(self) -> None:
+        """What had no room is delivered, or lost: go on behind it."""
+        with self._lock:
+            self._gap = None
+
+    @property
+    def at_gap(self) -> bool:
+        """Whether the next records are those that :meth:`put_back` had no room for."""
+        with self._lock:
+            if self._gap is None or self._outstanding or self._adopted:
+                return False
+            return not any(self._segments())
 
     def adopt(self) -> bool:
         """Take over what processes that have ended left; whether there is anything that waits."""
         with self._lock:
             known = {folder.path for folder in (*self._adopted, *([self._own] if self._own else ()))}
-            for path in folders(self._folder):
+            for path in (path for folder in (self._folder, *self._kin()) for path in folders(folder)):
                 if path in known or (taken := WriterFolder.take_over(path)) is None:
                     continue
                 if any(taken.segments()):
@@ -106,7 +147,8 @@ class Spool:
     def next_chunk(self, most: int) -> Chunk | None:
         """The oldest records that were not read yet, at most so many; None when there are none.
 
-        What another process left comes to an end only once all of it is done.
+        What another process left comes to an end only once all of it is done, and what was put back before
+        what is behind a gap.
         """
         with self._lock:
             while True:
@@ -114,25 +156,33 @@ class Spool:
                     piece = segment.read(most)
                     if piece.records or piece.unreadable:
                         self._outstanding += 1
-                        return Chunk(piece.records, piece.unreadable, segment, piece.end)
+                        return Chunk(piece.records, piece.unreadable, segment, piece.end, piece.number)
                     if segment.all_consumed and segment is not self._active:
                         self._remove(segment)
+                if self._set_aside:
+                    lost, self._set_aside = self._set_aside, 0
+                    self._outstanding += 1
+                    return Chunk([], lost)
                 if self._outstanding:
                     return None
                 if not self._adopted:
-                    self.waiting = 0
+                    if self._gap is None:
+                        self.waiting = 0
                     return None
                 self._adopted.popleft().release()
 
     def done(self, chunk: Chunk) -> None:
         """The broker has the chunk, or it is given up."""
         with self._lock:
-            chunk.segment.consumed(chunk.end)
             self._outstanding -= 1
-            if self._own is not None and chunk.segment.path.parent == self._own.path:
+            segment = chunk.segment
+            if segment is None:
+                return
+            segment.consumed(chunk.end, chunk.number)
+            if self._own is not None and segment.path.parent == self._own.path:
                 self.waiting = max(0, self.waiting - len(chunk.records) - chunk.unreadable)
-            if chunk.segment.all_consumed and chunk.segment is not self._active:
-                self._remove(chunk.segment)
+            if segment.all_consumed and segment is not self._active:
+                self._remove(segment)
 
     @property
     def empty(self) -> bool:
@@ -149,6 +199,8 @@ class Spool:
     def close(self) -> None:
         """Let go of everything; others may take over what is left."""
         with self._lock:
+            if self._active is not None:
+                self._seal(self._active)
             for segment in self._open.values():
                 segment.remove() if segment.all_consumed else segment.close()
             for folder in (*self._adopted, *([self._own] if self._own else ())):
@@ -171,69 +223,98 @@ class Spool:
         self._own = self._active = None
         self._adopted.clear()
         self._open.clear()
-        self._outstanding = 0
+        self._outstanding = self._set_aside = 0
+        self._gap = None
 
     def _segments(self) -> Iterator[Segment]:
-        """What may hold records, in the order in which they are to be sent."""
+        """What may hold records that can be sent now, in their order."""
         sources = [self._adopted[0]] if self._adopted else [self._own] if self._own else []
         for path in (path for folder in sources for path in folder.segments()):
-            segment = self._open.get(path)
-            if segment is None:
-                segment = Segment.open(path)
-                if segment is None:
-                    # Not ours, or destroyed: kept for a person to look at.
-                    path.rename(path.with_name(f"{path.name}.unreadable"))
-                    continue
+            if not self._adopted and self._gap is not None and (order(path) or 0) >= self._gap:
+                return
+            segment = self._open.get(path) or (None if path in self._passed_over else self._opened(path))
+            if segment is not None:
                 self._open[path] = segment
-            yield segment
+                yield segment
+
+    def _opened(self, path: Path) -> Segment | None:
+        """A segment that another process left; None where it is none, and was set aside."""
+        try:
+            segment = Segment.open(path)
+            why: object = "it is not what was written"
+        except OSError as error:
+            if error.errno in _PASSING:
+                raise
+            segment, why = None, error
+        if segment is None:
+            # A file would not have been made without an event; how many were in it nobody can tell.
+            self._set_aside += stat.S_ISREG(path.lstat().st_mode)
+            aside = path.with_name(f"{path.name}{SET_ASIDE}")
+            try:
+                path.rename(aside)
+            except OSError:
+                aside = path
+                self._passed_over.add(path)
+            logger.warning("A file of the spool cannot be read (%s): look at %s, and delete it.", why, aside)
+        return segment
 
     def _remove(self, segment: Segment) -> None:
         self._open.pop(segment.path, None)
         segment.remove()
 
-    def _write(self, records: Iterable[SpooledRecord], *, before: bool = False) -> int:
-        """Append to the active segment and to new ones; returns how many were written.
+    def _seal(self, segment: Segment) -> None:
+        # Without it the room is given back later, with the whole file.
+        with suppress(OSError):
+            segment.seal()
 
-        The new ones sort behind all others of this process, or ``before`` them.
-        """
-        written = 0
+    def _write(self, records: Sequence[SpooledRecord]) -> int:
+        """Append to the active segment and to new ones; returns how many were written."""
+        written = held = 0
         buffer = bytearray()
-        held = 0
         try:
             for record in records:
-                data = pack(record)
-                if self._active is None or self._active.room < len(buffer) + len(data):
-                    self._flush(buffer)
+                size = packed_size(record)
+                segment = self._active
+                if segment is None or segment.room < len(buffer) + size:
+                    self._flush(buffer, held)
                     written, held = written + held, 0
-                    if not self._next_segment(record.captured_ns, len(data), before):
+                    segment = self._next_segment(record.captured_ns, size)
+                    if segment is None:
                         return written
-                buffer += data
+                buffer += pack(record, segment.count + held)
                 held += 1
-            self._flush(buffer)
+            self._flush(buffer, held)
         except OSError:
             # A full or broken disk; what was written before stays.
             return written
         return written + held
 
-    def _flush(self, buffer: bytearray) -> None:
+    def _flush(self, buffer: bytearray, count: int) -> None:
         if buffer and self._active is not None:
-            self._active.append(bytes(buffer))
+            self._active.append(bytes(buffer), count)
         buffer.clear()
 
-    def _next_segment(self, captured_ns: int, needed: int, before: bool) -> bool:
-        """Begin another segment; False when the bound does not allow one."""
+    def _next_segment(self, captured_ns: int, needed: int) -> Segment | None:
+        """Begin another segment; None when the bound does not allow one.
+
+        It comes behind all others of this process, or where :meth:`put_back` is.
+        """
         if self._active is not None:
-            self._active.seal()
+            self._seal(self._active)
             self._active = None
         with self._bound():
             size = min(self._segment_bytes, self._max_bytes - bytes_below(self._folder))
             if size < needed + OVERHEAD:
-                return False
+                return None
             if self._own is None:
                 self._own = WriterFolder.create(self._folder)
-            self._active = Segment.create(self._own.new_segment(captured_ns, before), size)
-        self._open[self._active.path] = self._active
-        return True
+            if self._before is None:
+                path = self._own.new_segment(captured_ns)
+            else:
+                path, self._before = self._own.segment(self._before), self._before + 1
+            segment = self._active = Segment.create(path, size)
+        self._open[path] = segment
+        return segment
 
     @contextmanager
     def _bound(self) -> Iterator[None]:

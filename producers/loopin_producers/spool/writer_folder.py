@@ -15,6 +15,7 @@ from uuid import uuid4
 _LOCK: Final = "lock"
 _UNFINISHED: Final = ".new-"
 SUFFIX: Final = ".events"
+SET_ASIDE: Final = ".unreadable"
 
 
 class WriterFolder:
@@ -59,21 +60,35 @@ class WriterFolder:
 
     def segments(self) -> list[Path]:
         """Its segment files, oldest events first."""
-        return sorted(self.path.glob(f"*{SUFFIX}"))
+        named = [(order(path), path) for path in self.path.glob(f"*{SUFFIX}")]
+        return [path for _, path in sorted((place, path) for place, path in named if place is not None)]
 
-    def new_segment(self, captured_ns: int, before: bool) -> Path:
-        """A path for events from ``captured_ns`` (epoch ns) on: behind all segments, or ``before`` them.
+    def new_segment(self, captured_ns: int) -> Path:
+        """A path behind all segments, for events from ``captured_ns`` (epoch ns) on.
 
         Clocks may step back: the order of the names is what counts, not the time they show.
         """
-        names = [int(path.stem) for path in self.segments()]
-        self._newest = max([captured_ns, self._newest + 1, *(name + 1 for name in names)])
-        name = min([captured_ns, *(name - 1 for name in names)]) if before else self._newest
+        self._newest = max([captured_ns, self._newest + 1, *(name + 1 for name in self._names())])
+        return self.segment(self._newest)
+
+    def place_before(self, captured_ns: int, count: int) -> int:
+        """The first of ``count`` names for :meth:`segment` that come before all segments."""
+        return min([captured_ns, *(name - count for name in self._names())])
+
+    def reserve(self, name: int) -> None:
+        """No :meth:`new_segment` gets this name, or one before it."""
+        self._newest = max(self._newest, name)
+
+    def segment(self, name: int) -> Path:
+        """The path of a segment by its name."""
         return self.path / f"{name:020d}{SUFFIX}"
+
+    def _names(self) -> list[int]:
+        return [name for path in self.segments() if (name := order(path)) is not None]
 
     def release(self) -> None:
         """Unlock it, and remove it if it holds nothing; others may take over what is left."""
-        if not any(self.path.glob(f"*{SUFFIX}*")):
+        if not any(self.segments()) and not any(self.path.glob(f"*{SET_ASIDE}")):
             shutil.rmtree(self.path, ignore_errors=True)
         self.forget()
 
@@ -81,6 +96,14 @@ class WriterFolder:
         """Close this process's copy of the lock."""
         with suppress(OSError):
             os.close(self._lock)
+
+
+def order(path: Path) -> int | None:
+    """The number that a segment is named by, or None of another file."""
+    try:
+        return int(path.stem)
+    except ValueError:
+        return None
 
 
 def folders(parent: Path) -> Iterator[Path]:
@@ -91,10 +114,13 @@ def folders(parent: Path) -> Iterator[Path]:
 
 
 def bytes_below(parent: Path) -> int:
-    """Bytes of all segment files below ``parent``; those that vanish meanwhile do not count."""
+    """Bytes of all segment files below ``parent``; those that vanish meanwhile do not count.
+
+    Nor do those that were set aside: nobody delivers them, so their room would never be free again.
+    """
     total = 0
     for folder in folders(parent):
-        for path in folder.glob(f"*{SUFFIX}*"):
+        for path in (*folder.glob(f"*{SUFFIX}"), *folder.glob(f"*{SUFFIX}.new")):
             with suppress(OSError):
-                total += path.stat().st_size
+                total += path.lstat().st_size
     return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from uuid import UUID
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopin_producers.spool.record import HEAD, SpooledRecord, Unreadable, pack, unpack
+from loopin_producers.spool.record import SpooledRecord, next_record, pack, packed_size
 from loopin_producers.spool.segment import OVERHEAD, Segment
 
 records = st.builds(
@@ -26,36 +27,33 @@ def record(number: int, value: bytes = b"{}") -> SpooledRecord:
     return SpooledRecord(str(UUID(int=number)), number, b"shop:user", value)
 
 
-@given(records)
-def test_record_is_read_as_it_was_written(written: SpooledRecord) -> None:
-    data = pack(written)
-    assert unpack(data, 0) == (written, len(data))
-    assert unpack(b"x" * 7 + data, 7) == (written, 7 + len(data))
+@given(records, st.integers(0, 2**32 - 1))
+def test_record_is_read_as_it_was_written(written: SpooledRecord, number: int) -> None:
+    data = pack(written, number)
+    assert len(data) == packed_size(written)
+    assert next_record(data, 0) == (written, number, len(data))
+    assert next_record(b"x" * 7 + data, 3) == (written, number, 7 + len(data))
 
 
 @given(records, st.data())
 def test_every_flipped_bit_is_noticed(written: SpooledRecord, data: st.DataObject) -> None:
-    packed = bytearray(pack(written))
+    packed = bytearray(pack(written, 3))
     bit = data.draw(st.integers(0, len(packed) * 8 - 1))
     packed[bit // 8] ^= 1 << bit % 8
-    if bit // 8 < 4 and int.from_bytes(packed[:4], "big") == 0:
-        return  # that many zeros mean that nothing has been written
-    with pytest.raises(Unreadable):
-        unpack(bytes(packed), 0)
+    assert next_record(bytes(packed), 0) is None
 
 
 @given(records)
 def test_every_record_that_is_cut_off_is_noticed(written: SpooledRecord) -> None:
-    packed = pack(written)
-    for length in (HEAD.size, HEAD.size + 1, len(packed) - 1):
-        with pytest.raises(Unreadable):
-            unpack(packed[:length], 0)
+    packed = pack(written, 0)
+    for length in (0, 1, 15, 16, 17, len(packed) - 1):
+        assert next_record(packed[:length], 0) is None
 
 
 def fill(path: Path, written: list[SpooledRecord], size: int = 1 << 16) -> Segment:
     segment = Segment.create(path, size)
-    for one in written:
-        segment.append(pack(one))
+    for number, one in enumerate(written):
+        segment.append(pack(one, number), 1)
     return segment
 
 
@@ -64,7 +62,7 @@ def test_segment_is_read_in_pieces_and_goes_on_where_the_broker_was(tmp_path: Pa
     segment = fill(tmp_path / "a", written)
     first = segment.read(30)
     assert first.records == written[:30]
-    segment.consumed(first.end)
+    segment.consumed(first.end, first.number)
     assert segment.read(30).records == written[30:60]
     segment.close()
     again = Segment.open(tmp_path / "a")
@@ -79,10 +77,10 @@ def test_segment_is_read_in_pieces_and_goes_on_where_the_broker_was(tmp_path: Pa
 def test_file_has_its_full_size_at_once_and_never_more(tmp_path: Path) -> None:
     segment = Segment.create(tmp_path / "a", 1000)
     assert (tmp_path / "a").stat().st_size == 1000
-    packed = pack(record(1))
+    packed = pack(record(1), 0)
     count = 0
     while segment.room >= len(packed):
-        segment.append(packed)
+        segment.append(pack(record(1), count), 1)
         count += 1
     assert count == (1000 - OVERHEAD) // len(packed)
     assert (tmp_path / "a").stat().st_size == 1000
@@ -92,17 +90,111 @@ def test_file_has_its_full_size_at_once_and_never_more(tmp_path: Path) -> None:
     segment.close()
 
 
-def test_damaged_record_is_passed_over_and_counted(tmp_path: Path) -> None:
-    written = [record(number, b"value %d" % number) for number in range(10)]
-    fill(tmp_path / "a", written).close()
-    whole = (tmp_path / "a").read_bytes()
-    place = whole.index(b"value 4")
-    (tmp_path / "a").write_bytes(whole[:place] + b"VALUE" + whole[place + 5 :])
-    segment = Segment.open(tmp_path / "a")
-    assert segment is not None
+COUNT = 500
+SIZE = 300
+
+
+def damaged(tmp_path: Path, offset: int, content: bytes, *, sealed: bool = False) -> Segment:
+    """A file of 500 records of 300 bytes with other bytes at an offset, reopened."""
+    segment = fill(tmp_path / "a", sized(COUNT), 1 << 18)
+    if sealed:
+        segment.seal()
+    segment.close()
+    whole = bytearray((tmp_path / "a").read_bytes())
+    whole[offset : offset + len(content)] = content
+    (tmp_path / "a").write_bytes(whole)
+    opened = Segment.open(tmp_path / "a")
+    assert opened is not None
+    return opened
+
+
+def sized(count: int) -> list[SpooledRecord]:
+    """Records of ``SIZE`` bytes in the file."""
+    empty = packed_size(record(0, b""))
+    return [record(number, b"x" * (SIZE - empty)) for number in range(count)]
+
+
+def lost(first: int, count: int) -> list[SpooledRecord]:
+    """All records but those."""
+    return [one for one in sized(COUNT) if not first <= one.captured_ns < first + count]
+
+
+AT = OVERHEAD + 200 * SIZE
+"""Where record 200 begins."""
+
+
+@pytest.mark.parametrize(
+    ("offset", "content"),
+    [
+        (AT + 100, b"?"),
+        (AT, b"????"),
+        (AT + 4, b"\xff\xff\xff\xff"),
+        (AT + 8, b"\x7f\xff\xff\xff"),
+        (AT + 8, b"\0\0\0\0"),
+        (AT + 8, b"\0\0\0\x20"),
+        (AT + 12, b"????"),
+    ],
+    ids=["payload", "mark", "number", "length", "no length", "short length", "checksum"],
+)
+def test_damaged_record_costs_none_of_its_neighbours(tmp_path: Path, offset: int, content: bytes) -> None:
+    piece = damaged(tmp_path, offset, content).read(COUNT)
+    assert (piece.records, piece.unreadable) == (lost(200, 1), 1)
+
+
+@pytest.mark.parametrize(
+    ("offset", "first", "count"), [(AT, 200, 14), (OVERHEAD, 0, 14), (AT + 150, 200, 15)]
+)
+def test_page_of_zeros_costs_what_was_on_it_and_says_how_many(
+    tmp_path: Path, offset: int, first: int, count: int
+) -> None:
+    segment = damaged(tmp_path, offset, b"\0" * 4096)
+    records, unreadable = [], 0
+    while (piece := segment.read(7)).records or piece.unreadable:
+        records += piece.records
+        unreadable += piece.unreadable
+    assert (records, unreadable) == (lost(first, count), count)
+
+
+@pytest.mark.parametrize(("sealed", "said"), [(True, 100), (False, 1)])
+def test_what_is_lost_at_the_end_is_counted_where_that_is_known(
+    tmp_path: Path, sealed: bool, said: int
+) -> None:
+    end = OVERHEAD + 400 * SIZE
+    junk = b"?" * (100 * SIZE)
+    piece = damaged(tmp_path, end, junk, sealed=sealed).read(COUNT)
+    assert (piece.records, piece.unreadable) == (lost(400, 100), said)
+
+
+@pytest.mark.parametrize("place", [OVERHEAD + 400 * SIZE, OVERHEAD + 400 * SIZE - 1])
+def test_sealed_file_that_was_cut_off_says_how_many(tmp_path: Path, place: int) -> None:
+    segment = fill(tmp_path / "a", sized(COUNT), 1 << 18)
+    segment.seal()
+    segment.close()
+    os.truncate(tmp_path / "a", place)
+    opened = Segment.open(tmp_path / "a")
+    assert opened is not None
+    piece = opened.read(COUNT)
+    assert len(piece.records) + piece.unreadable == COUNT
+    assert piece.records == sized(COUNT)[: (place - OVERHEAD) // SIZE]
+    opened.consumed(piece.end, piece.number)
+    assert opened.all_consumed
+
+
+@pytest.mark.parametrize(("offset", "length"), [(0, 8), (8, 8), (8, 12), (20, 4), (0, 32), (16, 4)])
+def test_damaged_beginning_of_the_file_costs_no_record(tmp_path: Path, offset: int, length: int) -> None:
+    """Where the broker was is not known any more: all are sent again, under their uuids."""
+    segment = fill(tmp_path / "a", sized(COUNT), 1 << 18)
     piece = segment.read(100)
-    assert piece.records == written[:4] + written[5:]
-    assert piece.unreadable == 1
+    segment.consumed(piece.end, piece.number)
+    segment.close()
+    whole = bytearray((tmp_path / "a").read_bytes())
+    whole[offset : offset + length] = b"\x7f" * length
+    (tmp_path / "a").write_bytes(whole)
+    opened = Segment.open(tmp_path / "a")
+    assert opened is not None
+    piece = opened.read(COUNT)
+    assert piece.records[-400:] == sized(COUNT)[100:]
+    assert piece.unreadable == 0
 
 
 def test_whatever_is_in_the_file_it_is_read_to_its_end(tmp_path: Path) -> None:
@@ -111,17 +203,17 @@ def test_whatever_is_in_the_file_it_is_read_to_its_end(tmp_path: Path) -> None:
     fill(tmp_path / "a", written, 4096).close()
     whole = (tmp_path / "a").read_bytes()
     for turn in range(300):
-        damaged = bytearray(whole)
+        changed = bytearray(whole)
         for _ in range(random.randint(1, 20)):
-            damaged[random.randrange(16, len(damaged))] = random.randrange(256)
+            changed[random.randrange(OVERHEAD, len(changed))] = random.randrange(256)
         path = tmp_path / str(turn)
-        path.write_bytes(damaged[: random.randint(16, len(damaged))])
+        path.write_bytes(changed[: random.randint(OVERHEAD, len(changed))])
         segment = Segment.open(path)
         assert segment is not None
         found: list[SpooledRecord] = []
         while (piece := segment.read(3)).records or piece.unreadable:
             found += piece.records
-            segment.consumed(piece.end)
+            segment.consumed(piece.end, piece.number)
         assert segment.all_read
         # Nothing is invented: a checksum stands between damage and the broker.
         assert set(found) <= set(written)
@@ -129,7 +221,7 @@ def test_whatever_is_in_the_file_it_is_read_to_its_end(tmp_path: Path) -> None:
 
 
 def test_other_files_are_no_segments(tmp_path: Path) -> None:
-    for number, content in enumerate((b"", b"short", b"something else entirely")):
+    for number, content in enumerate((b"", b"short", b"LOOPSPL2", b"something else entirely", b"\0" * 4096)):
         path = tmp_path / str(number)
         path.write_bytes(content)
         assert Segment.open(path) is None
