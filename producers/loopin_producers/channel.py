@@ -98,8 +98,9 @@ class Channel:
         }
         self._producer: Producer | None = self._make_producer()
         self._retired: Producer | None = None
-        # A plain lock, taken for every event: the condition's own way in is a function of Python's.
-        self._lock = threading.Lock()
+        # Taken itself for every event: the condition's own way in is a function of Python's. A signal handler
+        # may capture while its thread holds it.
+        self._lock = threading.RLock()
         self._settled = threading.Condition(self._lock)
         self._accepted = self._failed = self._reported = 0
         self._only_failures = only_failures

@@ -38,18 +38,26 @@ class Connection:
     def __init__(self, ways: Ways, opened: Callable[[], object]) -> None:
         self._ways = ways
         self._opened = opened
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._opening = self._was_down = False
+        self._early: list[SpooledRecord] = []
         self._delivery: Delivery | None = None
         self._channel: Channel | None = None
         self._closed = False
 
     def deliver(self, record: SpooledRecord) -> None:
         """Raises QueueFull, ClientClosed or DeliveryFailed."""
-        (self._delivery or self._open_delivery()).send(record)
+        delivery = self._delivery or self._open_delivery()
+        if delivery is None:
+            # A signal handler's, which has interrupted the opening.
+            self._early.append(record)
+        else:
+            delivery.send(record)
 
     def keep(self, records: Sequence[SpooledRecord]) -> int:
         """Write records to the spool, for a durable client; returns how many of the last found no room."""
-        return (self._delivery or self._open_delivery()).keep(records)
+        delivery = self._delivery or self._open_delivery()
+        return len(records) if delivery is None else delivery.keep(records)
 
     def publish(self, topic: str, key: bytes | None, value: bytes, done: Done) -> None:
         """Raises QueueFull, ClientClosed or DeliveryFailed."""
@@ -109,21 +117,33 @@ class Connection:
             queued, delivered = queued + more, delivered + acknowledged
         return queued, delivered
 
-    def _open_delivery(self) -> Delivery:
+    def _open_delivery(self) -> Delivery | None:
+        """The delivery, or None in what has interrupted its opening."""
         with self._lock:
-            if self._delivery is None:
-                self._refuse_if_closed()
+            if self._delivery is not None or self._opening:
+                return self._delivery
+            self._refuse_if_closed()
+            self._opening = True
+            try:
                 ways = self._ways
                 spool = ways.spool()
-                self._delivery = Delivery(
+                delivery = Delivery(
                     ways.transport(self._note_down),
                     spool,
                     ways.hooks,
                     durable=ways.durable,
                     max_waiting=ways.max_waiting,
                 )
-                self._opened()
-            return self._delivery
+            finally:
+                self._opening = False
+            self._delivery = delivery
+            if self._was_down:
+                delivery.down()
+            self._opened()
+            early, self._early = self._early, []
+            for record in early:
+                delivery.send(record)
+            return delivery
 
     def _open_channel(self) -> Channel:
         with self._lock:
@@ -140,6 +160,8 @@ class Connection:
             raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
 
     def _note_down(self) -> None:
+        # Noted first: a refused connection is known before the delivery that it concerns is here.
+        self._was_down = True
         delivery = self._delivery
         if delivery is not None:
             delivery.down()

@@ -15,14 +15,14 @@ from typing import Any
 from loopin_producers.client import Loopin
 from loopin_producers.typed_event import TypedEvent
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _client: Loopin | None = None
 
 
 def _after_fork() -> None:
     # Another thread of the parent may have held it.
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -26,7 +26,7 @@ class Guard:
     def __init__(self, where: str) -> None:
         self._where = where
         self._known: set[str] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __enter__(self) -> None:
         pass

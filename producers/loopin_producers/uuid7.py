@@ -35,7 +35,7 @@ class Uuid7Generator:
 
     def reset(self) -> None:
         """Forget what was made before; a forked child calls this so as not to continue its parent's run."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may ask in the middle of this
         self._last_ms = -1
         self._counter = 0
         self._noise: Iterator[tuple[int, ...]] = iter(())

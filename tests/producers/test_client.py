@@ -202,7 +202,9 @@ def test_end_of_the_process_flushes(
 def test_fatal_error_replaces_the_producer(client: Loopin, read_all: ReadAll) -> None:
     client.capture("before", "user-1")
     client.flush(20)
-    transport = client._connection._open_delivery()._transport
+    delivery = client._connection._delivery
+    assert delivery is not None
+    transport = delivery._transport
     assert isinstance(transport, KafkaTransport)
     channel = transport._channel
     spent = channel._producer
