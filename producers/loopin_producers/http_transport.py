@@ -30,6 +30,8 @@ _TIMEOUT: Final = urllib3.Timeout(connect=5, read=15)
 _SMALL: Final = 1024
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
+_LONGEST_ASKED_S: Final = 3600.0
+"""No longer pause is kept, whoever asks for it."""
 
 
 class _Queued(msgspec.Struct, gc=False):
@@ -47,7 +49,7 @@ class HttpTransport:
         max_queue_size: records that may wait.
         flush_interval: how long (s) a record may wait for others to go with.
         delivery_timeout: how long (s) a record is tried before it fails.
-        on_down: called in the background thread when the API cannot be reached.
+        on_down: called in the background thread when the API cannot be reached, or asks to be left alone.
 
     Raises:
         InvalidConfiguration: no usable address or key.
@@ -78,7 +80,7 @@ class HttpTransport:
         self._queue: deque[_Queued] = deque()
         self._batch: list[_Queued] = []
         self._acknowledged = self._failed = self._purging = 0
-        self._hurried = self._aborted = self._closing = self._stopped = False
+        self._hurried = self._aborted = self._closing = self._stopped = self._resting = False
         self._most = BATCH_EVENTS
         self._thread = threading.Thread(target=self._run, name="loopin-delivery", daemon=True)
         self._thread.start()
@@ -122,13 +124,20 @@ class HttpTransport:
         with self._changed:
             purged = list(self._queue)
             self._queue.clear()
+            if self._resting:
+                # What the API has not taken is not on its way: whoever has a disk may keep it there.
+                purged, self._batch = self._batch + purged, []
             self._purging += len(purged)
             if in_flight:
                 self._aborted = True
             self._changed.notify_all()
-        self._settle([(queued, _failed("it was taken back unsent", "_PURGE_QUEUE")) for queued in purged])
+        self._give_back(purged, "it was taken back unsent", "_PURGE_QUEUE")
+
+    def _give_back(self, taken: Sequence[_Queued], why: str, code: str) -> None:
+        """Fail what was taken out of queue and batch, and counted as ``_purging`` in the same moment."""
+        self._settle([(queued, _failed(why, code)) for queued in taken])
         with self._changed:
-            self._purging -= len(purged)
+            self._purging -= len(taken)
             self._changed.notify_all()
 
     def close(self, timeout: float) -> int:
@@ -157,10 +166,9 @@ class HttpTransport:
             if not self._batch:
                 pause = _FIRST_PAUSE_S
                 continue
-            if answer.outcome in (Outcome.UNREACHABLE, Outcome.LATER):
-                self._on_down()
-            self._expire()
-            self._rest(answer.retry_after_s if answer.retry_after_s is not None else pause)
+            if answer.outcome is Outcome.TOO_LARGE:
+                continue
+            self._rest(pause if answer.retry_after_s is None else answer.retry_after_s)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     def _gather(self) -> bool:
@@ -217,19 +225,34 @@ class HttpTransport:
     def _expire(self) -> None:
         """Fail what has been tried for too long, or is not to be tried any more."""
         now = time.monotonic()
-        late = [queued for queued in self._batch if self._aborted or queued.deadline <= now]
-        self._settle(
-            [(queued, _failed("the API did not take it in time", "_MSG_TIMED_OUT")) for queued in late]
-        )
+        with self._changed:
+            late = [queued for queued in self._batch if self._aborted or queued.deadline <= now]
+            self._batch = [] if self._aborted else [queued for queued in self._batch if queued.deadline > now]
+            self._purging += len(late)
+        self._give_back(late, "the API did not take it in time", "_MSG_TIMED_OUT")
 
     def _rest(self, seconds: float) -> None:
-        if not self._batch:
-            return
-        # Clients that were refused together must not come back together.
-        wait = min(seconds, _LONGEST_PAUSE_S) * random.uniform(1, 1.25)
-        with self._changed:
-            self._changed.wait_for(lambda: self._aborted or self._stopped, wait)
+        """Send nothing for so long; meanwhile what waits may be taken back, and is failed when it is late."""
         self._expire()
+        with self._changed:
+            self._resting = True
+        self._on_down()
+        # Clients that were refused together must not come back together.
+        self._wait(min(seconds, _LONGEST_ASKED_S) * random.uniform(1, 1.25))
+        with self._changed:
+            self._resting = False
+        self._expire()
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._woken() and (left := until - time.monotonic()) > 0:
+            with self._changed:
+                late = min((queued.deadline for queued in self._batch), default=until) - time.monotonic()
+                self._changed.wait_for(self._woken, max(0.0, min(left, late)))
+            self._expire()
+
+    def _woken(self) -> bool:
+        return self._aborted or self._stopped
 
     def _settle(self, outcomes: Sequence[tuple[_Queued, DeliveryFailed | None]]) -> None:
         for queued, failure in outcomes:

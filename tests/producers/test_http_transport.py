@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from pathlib import Path
 
 import pytest
 
 from loopin_producers import InvalidConfiguration, Loopin, LoopinError, Stats
 from loopin_producers.http_answer import Outcome, read_answer
-from loopin_producers.http_transport import BATCH_EVENTS
+from loopin_producers.http_transport import BATCH_EVENTS, HttpTransport
 
 from .ingest_server import Events, IngestServer, Reply, ingest_server, receipts
 
@@ -166,6 +171,117 @@ def test_shutdown_leaves_the_rest_to_the_next_client(server: IngestServer) -> No
     capture(heir, 4)
     assert heir.shutdown(60) == 0
     assert clicks(server.events) == [1, 2, 3, 4]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.01)
+
+
+KILLED = """
+import os, sys, time
+from loopin_producers import Loopin
+client = Loopin(url=sys.argv[1], api_key="a-write-key", flush_interval=0.01)
+for number in range(400):
+    client.capture("click", "user-1", {"n": number})
+deadline = time.monotonic() + 60
+while client.stats().spooled < 400 and time.monotonic() < deadline:
+    time.sleep(0.01)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("answer", ["503", "retry"])
+def test_kill_9_while_the_api_asks_for_patience_loses_nothing(server: IngestServer, answer: str) -> None:
+    """What was posted and not taken rests on disk, not in memory."""
+    patience = {"Retry-After": "3000"}
+    if answer == "503":
+        server.answer = lambda events: Reply(503, headers=patience)
+    else:
+        server.answer = lambda events: receipts(
+            events, {event["uuid"]: "retry" for event in events}
+        )._replace(headers=patience)
+    done = subprocess.run([sys.executable, "-c", KILLED, server.url], timeout=120, check=False)
+    assert done.returncode == -9
+    # The events were on disk while the pause lasted: nothing was posted in it.
+    assert len(server.requests) == 1
+    server.answer = receipts
+    heir = Loopin(url=server.url, api_key=KEY, flush_interval=0.01)
+    capture(heir, 400)
+    assert heir.shutdown(60) == 0
+    assert clicks(server.events) == list(range(401))
+
+
+@pytest.mark.parametrize(("asked", "kept"), [("60", 60.0), ("31", 31.0), ("99999999", 3600.0), ("0", 0.0)])
+def test_pause_that_the_api_asks_for_is_kept(
+    server: IngestServer, monkeypatch: pytest.MonkeyPatch, asked: str, kept: float
+) -> None:
+    pauses: list[float] = []
+
+    monkeypatch.setattr(HttpTransport, "_wait", lambda _, seconds: pauses.append(seconds))
+    refusals = [Reply(503, headers={"Retry-After": asked})]
+    server.answer = lambda events: refusals.pop() if refusals else receipts(events)
+    with Loopin(url=server.url, api_key=KEY, flush_interval=0.01, spool=False) as client:
+        capture(client, 1)
+        assert client.flush(60) == 0
+    (pause,) = pauses
+    assert kept <= pause <= 1.25 * kept
+
+
+def test_pause_does_not_keep_what_is_late(server: IngestServer, errors: list[LoopinError]) -> None:
+    server.answer = lambda events: Reply(503, headers={"Retry-After": "3000"})
+    client = Loopin(
+        url=server.url,
+        api_key=KEY,
+        on_error=errors.append,
+        flush_interval=0.01,
+        delivery_timeout=0.2,
+        spool=False,
+    )
+    capture(client, 1, 2)
+    until(lambda: client.stats().failed == 2)
+    assert [error.code for error in errors] == ["delivery_failed"] * 2
+    assert client.shutdown(0) == 0
+    assert len(server.requests) == 1
+
+
+def test_changed_key_of_a_named_project_delivers_what_waits(server: IngestServer) -> None:
+    server.answer = lambda events: Reply(503, headers={"Retry-After": "30"})
+    before = Loopin(url=server.url, api_key="old-key", project="shop")
+    capture(before, 1)
+    before.shutdown(0)
+    server.answer = receipts
+    with Loopin(url=server.url, api_key=KEY, project="shop") as after:
+        capture(after, 2)
+        assert after.flush(60) == 0
+    assert clicks(server.events) == [1, 2]
+    assert server.requests[-1][1]["authorization"] == f"Bearer {KEY}"
+
+
+def test_events_of_a_key_that_nobody_uses_any_more_are_told_of_once(
+    server: IngestServer, spool_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = lambda events: Reply(503, headers={"Retry-After": "30"})
+    before = Loopin(url=server.url, api_key="old-key")
+    capture(before, 1)
+    before.shutdown(0)
+    (path,) = spool_folder.glob("*/*/*.events")
+    os.utime(path, (1, 1))
+    server.answer = receipts
+    for _ in range(2):
+        with Loopin(url=server.url, api_key=KEY) as after:
+            capture(after, 2)
+    said = [entry.getMessage() for entry in caplog.records if "Events wait in" in entry.getMessage()]
+    assert len(said) == 1
+    assert str(path.parent.parent) in said[0]
+    assert f"http key {folder_name('old-key')[:12]} {server.url}" in said[0]
+    assert "old-key" not in said[0]
+
+
+def folder_name(key: str) -> str:
+    return blake2b(key.encode(), digest_size=12).hexdigest()
 
 
 def test_other_keys_events_are_not_delivered_with_this_key(server: IngestServer) -> None:
