@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import sys
+import time
 from multiprocessing.util import Finalize
 from typing import Final, Protocol
 from weakref import WeakSet
@@ -23,12 +24,15 @@ EXIT_TIMEOUT_S: Final = 10.0
 DOWN_TIMEOUT_S: Final = 1.0
 """How long it waits for those that could not reach anybody: their events are in the spool."""
 
+_LOOK_S: Final = 0.1
+
 
 class Client(Protocol):
     """What ends and forks do to a client."""
 
     @property
     def is_down(self) -> bool: ...
+    def flush(self, timeout: float) -> int: ...
     def shutdown(self, timeout: float) -> int: ...
     def abandon_after_fork(self) -> None: ...
 
@@ -63,7 +67,12 @@ def closed(client: Client) -> None:
 def shut_down_all() -> None:
     """Deliver what every client of this process has queued."""
     for client in tuple(_open_clients):
-        client.shutdown(DOWN_TIMEOUT_S if client.is_down else EXIT_TIMEOUT_S)
+        deadline = time.monotonic() + EXIT_TIMEOUT_S
+        # A short program ends before its client has noticed that nobody answers.
+        while not client.is_down and time.monotonic() < deadline and client.flush(_LOOK_S):
+            pass
+        left = DOWN_TIMEOUT_S if client.is_down else max(0.0, deadline - time.monotonic())
+        client.shutdown(left)
 
 
 def _celery_worker_ends(**_: object) -> None:
