@@ -152,7 +152,7 @@ def create_app(
             limits=Limits(settings),
             origins=origins,
             protect=Privacy(settings),
-            circuit=Circuit(),
+            circuit=Circuit(lambda: settings.publish_timeout_s, lambda: publisher.broker_is_down),
             held=None if reserve is None else Held(reserve, instruments),
             instruments=instruments,
         ),

@@ -72,7 +72,11 @@ class ApiSettings(BaseSettings):
     )
     scrub_except: tuple[str, ...] = Field((), description="names of properties that are not scrubbed")
     publish_timeout_s: float = Field(
-        10.0, gt=0, le=300, description="longest wait for the broker's acknowledgement, in seconds"
+        3.0,
+        gt=0,
+        le=300,
+        description="longest wait for the broker's acknowledgement, in seconds; it takes milliseconds, so one "
+        "that takes longer means that the broker is away",
     )
     ingest_spool_dir: Path | None = Field(
         None,

@@ -17,7 +17,7 @@ from loopin_api.delivery import Outgoing, Publisher, deliver
 from loopin_api.errors import ApiError, unavailable
 from loopin_api.ingest.acceptance import Accepted, Protect, accept
 from loopin_api.ingest.bodies import Bodies
-from loopin_api.ingest.circuit import PATIENCE_S, Circuit
+from loopin_api.ingest.circuit import Circuit
 from loopin_api.ingest.claims import Claim
 from loopin_api.ingest.client_side import Connection, connection
 from loopin_api.ingest.held import Held
@@ -136,12 +136,10 @@ class Intake:
         return receipts
 
     async def _publish_or_keep(self, accepted: Sequence[Accepted]) -> list[Receipt]:
-        held, timeout_s = self.held, self.settings.publish_timeout_s
-        if held is not None:
-            if not await held.emptied() or not self.circuit.admits():
-                return await held.keep(accepted)
-            timeout_s = min(timeout_s, PATIENCE_S)
-        acknowledged = await self._publish(accepted, timeout_s)
+        held = self.held
+        if held is not None and (not await held.emptied() or not self.circuit.admits()):
+            return await held.keep(accepted)
+        acknowledged = await self._publish(accepted)
         receipts = [
             one.receipt if done else retry(one.uuid) for one, done in zip(accepted, acknowledged, strict=True)
         ]
@@ -152,13 +150,18 @@ class Intake:
                 receipts[place] = receipt
         return receipts
 
-    async def _publish(self, accepted: Sequence[Accepted], timeout_s: float) -> list[bool]:
-        """Publish records; says of each whether the broker acknowledged it within ``timeout_s`` seconds."""
+    async def _publish(self, accepted: Sequence[Accepted]) -> list[bool]:
+        """Publish records; says of each whether the broker acknowledged it in time."""
         number = self.circuit.begin()
         acknowledged: list[bool] | None = None
         try:
             records = [Outgoing(one.key, one.body) for one in accepted]
-            acknowledged = await deliver(self.publisher, records, timeout_s)
+            acknowledged = await deliver(
+                self.publisher,
+                records,
+                self.settings.publish_timeout_s,
+                lambda: self.circuit.hopeless(number),
+            )
         finally:
             self.circuit.end(number, acknowledged=None if acknowledged is None else any(acknowledged))
         self.instruments.accepted.inc(sum(acknowledged))
