@@ -50,13 +50,19 @@ def elements(array: bytes | Raw) -> list[Raw]:
 
 
 _anything: Final = msgspec.json.Decoder(Raw)
-_TEXT_OR_NO_NUMBER: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?Infinity|NaN', re.DOTALL)
 _ESCAPE: Final = re.compile(
     rb"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|ud[89a-f][0-9a-f]{2}|.)", re.DOTALL | re.IGNORECASE
 )
 """A pair of surrogates, half a pair, or any other escape."""
 _HALF: Final = len(rb"\ud800")
-_SIGNS: Final = (rb"\ud", rb"\uD", b"NaN", b"Infinity")
+_SURROGATES: Final = (rb"\ud", rb"\uD")
+_NO_NUMBERS: Final = (b"NaN", b"Infinity")
+
+# Each finds a few KB at most: another thread gets its turn only between two finds.
+_UP_TO_NO_NUMBER: Final = re.compile(
+    rb'((?:"(?:[^"\\]{1,64}+|\\.){0,64}+"|[^"NI-]){0,64}+)(-?Infinity|NaN)?', re.DOTALL
+)
+_WITHIN_TEXT: Final = re.compile(rb'(?:[^"\\]{1,64}+|\\.){1,64}+', re.DOTALL)
 
 
 def sound(body: bytes) -> bytes:
@@ -65,20 +71,43 @@ def sound(body: bytes) -> bytes:
     JavaScript writes half a character where a program cuts a text within an emoji, and Python writes NaN and
     Infinity. No reader of JSON takes them, so that one such value would cost all events beside it.
     """
-    if not any(sign in body for sign in _SIGNS):
+    halves, no_numbers = (any(sign in body for sign in signs) for signs in (_SURROGATES, _NO_NUMBERS))
+    if not halves and not no_numbers:
         return body
     try:
         _anything.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        return _TEXT_OR_NO_NUMBER.sub(_repaired, body)
+        whole = _ESCAPE.sub(_whole_character, body) if halves else body
+        return _with_null(whole) if no_numbers else whole
     return body
 
 
-def _repaired(found: re.Match[bytes]) -> bytes:
-    text = found[0]
-    if text[:1] != b'"':
-        return b"null"
-    return _ESCAPE.sub(_whole_character, text) if b"\\" in text else text
+def _with_null(body: bytes) -> bytes:
+    """The body with null for NaN and Infinity, but not within its texts."""
+    out = bytearray()
+    at = 0
+    while at < len(body):
+        found = _UP_TO_NO_NUMBER.match(body, at)
+        if found is not None and found.end() > at:
+            harmless, no_number = found.groups()
+            out += harmless
+            if no_number:
+                out += b"null"
+            at = found.end()
+        else:
+            # A long text begins, or a letter that belongs to nothing.
+            after = _end_of_text(body, at) if body[at : at + 1] == b'"' else at + 1
+            out += body[at:after]
+            at = after
+    return bytes(out)
+
+
+def _end_of_text(body: bytes, quote: int) -> int:
+    """Where the text ends that begins with this quote."""
+    at = quote + 1
+    while found := _WITHIN_TEXT.match(body, at):
+        at = found.end()
+    return min(at + 1, len(body))
 
 
 def _whole_character(escape: re.Match[bytes]) -> bytes:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from fastapi import Request
 from msgspec import Raw
@@ -21,17 +19,14 @@ from loopin_api.ingest.circuit import Circuit
 from loopin_api.ingest.claims import Claim
 from loopin_api.ingest.client_side import Connection, connection
 from loopin_api.ingest.held import Held
-from loopin_api.ingest.incoming import name_of
+from loopin_api.ingest.incoming import name_of, sound
 from loopin_api.ingest.limits import Limits
 from loopin_api.ingest.origins import Origins
 from loopin_api.ingest.receipts import Receipt, drop, retry
+from loopin_api.ingest.turns import Aside, Turns
 from loopin_api.instruments import Instruments
 from loopin_api.settings import ApiSettings
 from loopin_schemas import InvalidEvent
-
-_SLICE: Final = 50
-"""Events that are handled in one go, a few ms; other requests get their turn in between."""
-
 
 @dataclass(frozen=True, slots=True)
 class Intake:
@@ -46,6 +41,7 @@ class Intake:
     protect: Protect
     circuit: Circuit
     held: Held | None
+    aside: Aside
     instruments: Instruments
 
     async def by_header(self, request: Request, *, basic: bool = False) -> Caller | None:
@@ -88,8 +84,12 @@ class Intake:
     def _address(self, request: Request) -> str:
         return self.connection(request).address or ""
 
-    async def admit(self, request: Request, caller: Caller, events: int) -> Mapping[str, str]:
-        """Let a request with so many events in; gives the headers of its answer.
+    async def sound(self, body: bytes) -> bytes:
+        """:func:`~loopin_api.ingest.incoming.sound`, while other requests go on."""
+        return await self.aside.run(len(body), sound, body)
+
+    async def admit(self, request: Request, caller: Caller, events: int, size: int) -> Mapping[str, str]:
+        """Let a request with so many events, in so many bytes of JSON, in; gives the headers of its answer.
 
         Raises:
             ApiError: 402, 403, 429 or 503.
@@ -101,7 +101,7 @@ class Intake:
             raise unavailable("ANALYTICS_DISABLED", "Tracking is switched off; set ANALYTICS_ENABLED=true.")
         if self.held is None and not self.circuit.admits():
             raise unavailable("BROKER_AWAY", "The broker does not answer; send the events again later.")
-        return await self.limits.charge(caller, events)
+        return await self.limits.charge(caller, events, size)
 
     async def publish(self, events: Sequence[Raw], claimed: Callable[[Raw], Claim]) -> list[Receipt]:
         """Publish the events that ``claimed`` reads; a receipt for each, in their order.
@@ -112,11 +112,11 @@ class Intake:
         accepted: list[Accepted] = []
         places: list[int] = []
         now_ms = now()
+        turns = Turns()
         for place, raw in enumerate(events):
-            if place % _SLICE == _SLICE - 1:
-                await asyncio.sleep(0)
+            await turns.give_way()
             try:
-                ready = accept(claimed(raw), now_ms, self.protect)
+                ready = await self.aside.run(len(memoryview(raw)), self._ready, claimed, raw, now_ms)
             except InvalidEvent as error:
                 self.instruments.refused.labels(error.code).inc()
                 receipts.append(drop(name_of(raw), error))
@@ -127,6 +127,9 @@ class Intake:
         for place, receipt in zip(places, await self.send(accepted), strict=True):
             receipts[place] = receipt
         return receipts
+
+    def _ready(self, claimed: Callable[[Raw], Claim], raw: Raw, now_ms: int) -> Accepted:
+        return accept(claimed(raw), now_ms, self.protect)
 
     async def send(self, accepted: Sequence[Accepted]) -> list[Receipt]:
         """Publish records; a receipt for each, which says ``retry`` where nobody has it for sure."""

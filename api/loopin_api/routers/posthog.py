@@ -106,10 +106,10 @@ async def post_events(request: Request, use: Use) -> Response:
     caller = await intake.by_header(request)
     async with intake.bodies.received(request) as coded:
         form = "x-www-form-urlencoded" in request.headers.get("content-type", "")
-        text = await uncoded(coded, form, request.query_params, intake.bodies)
+        text = await intake.sound(await uncoded(coded, form, request.query_params, intake.bodies))
         batch = batch_of(text, request.query_params)
         caller = caller or await intake.by_key(request, batch.key)
-        headers = await intake.admit(request, caller, len(batch.events))
+        headers = await intake.admit(request, caller, len(batch.events), len(text))
         receipts = await intake.publish(batch.events, _reader(request, use, caller.project, batch).claim)
     refuse_if(receipts, any)
     refuse_wholly_dropped(receipts)
