@@ -68,7 +68,9 @@ def given_name(text: str) -> str:
     """
     if not text.strip() or len(text) > MAX_NAME or not text.isprintable():
         raise DeployError(
-            "name_invalid", "--name", f"Give --name 1 to {MAX_NAME} characters that can be shown, or leave it out."
+            "name_invalid",
+            "--name",
+            f"Give --name 1 to {MAX_NAME} characters that can be shown, or leave it out.",
         )
     return text
 

@@ -32,7 +32,12 @@ def list_topics(data: Data) -> None:
     found, differences = admin.describe(), admin.differences()
     # What a topic carries stands below its name: beside it a narrow terminal has room for a word a line.
     table = Table(
-        Column("topic", ratio=2), "partitions", "keeps", Column("differs", ratio=1), expand=True, show_lines=True
+        Column("topic", ratio=2),
+        "partitions",
+        "keeps",
+        Column("differs", ratio=1),
+        expand=True,
+        show_lines=True,
     )
     for topic in TOPICS:
         info = found.get(topic.name)

@@ -114,7 +114,8 @@ def test_warnings_say_why(loopin: Loopin, topics: Topics) -> None:
 def test_what_clients_sent_does_not_steer_the_terminal(loopin: Loopin, topics: Topics) -> None:
     topics.journal(record(REFUSED, "refused", HOSTILE, reason="other_id_invalid", distinct_id=HOSTILE))
     topics.person(f"demo:{HOSTILE}", Person(distinct_ids=[HOSTILE]))
-    for arguments in (["warnings"], ["warnings", "--json"], ["show", HOSTILE, *DEMO], ["show", HOSTILE, *DEMO, "--json"]):
+    show = ["show", HOSTILE, *DEMO]
+    for arguments in (["warnings"], ["warnings", "--json"], show, [*show, "--json"]):
         shown = loopin("persons", *arguments)
         assert shown.code == 0
         assert not {"\x1b", "\x07", "\x9b", "\u202e", "\r", "\x00"} & set(shown.out)
