@@ -44,8 +44,8 @@ async def deliver(
 ) -> list[bool]:
     """Publish records in order and wait up to ``timeout`` seconds; says of each whether it was acknowledged.
 
-    The wait ends when it is ``hopeless``, too. One that was not may still arrive. When the client's queue is full the rest is not tried, so that the
-    order of a user's events holds.
+    The wait ends when it is ``hopeless``, too. One that was not may still arrive. When the client's queue is
+    full the rest is not tried, so that the order of a user's events holds.
     """
     waiting = _Waiting(asyncio.get_running_loop(), len(records))
     for index, record in enumerate(records):

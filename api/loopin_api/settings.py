@@ -80,8 +80,8 @@ class ApiSettings(BaseSettings):
         3.0,
         gt=0,
         le=300,
-        description="longest wait for the broker's acknowledgement, in seconds; it takes milliseconds, so one "
-        "that takes longer means that the broker is away",
+        description="longest wait for the broker's acknowledgement, in seconds; it takes milliseconds: "
+        "a longer one says that the broker is away",
     )
     ingest_spool_dir: Path | None = Field(
         None,

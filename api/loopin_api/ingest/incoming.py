@@ -37,13 +37,16 @@ _Slots: Final = msgspec.defstruct(
 _slots: Final = msgspec.json.Decoder(_Slots)
 
 
-def elements(array: bytes | Raw) -> list[Raw]:
-    """The elements of a JSON array, undecoded.
+def elements(array: bytes | Raw, field: str | None = None) -> list[Raw]:
+    """The elements of a JSON array, undecoded; ``field`` is where in the body it stands.
 
     Raises:
-        ApiError: 400 where it is no array, 413 where it has more than ``MAX_EVENTS``.
+        ApiError: 400 where it is missing or no array, 413 where it has more than ``MAX_EVENTS``.
     """
-    found = [item for item in msgspec.structs.astuple(scan(_slots, array)) if item is not UNSET]
+    if field is not None and bytes(memoryview(array)[:5]) == b"null":
+        raise ApiError(400, "MALFORMED_JSON", f"The field {field} is missing; add it.")
+    items = scan(_slots, array, f"field {field}" if field else "body")
+    found = [item for item in msgspec.structs.astuple(items) if item is not UNSET]
     if len(found) > MAX_EVENTS:
         raise ApiError(413, "TOO_MANY_EVENTS", f"Send at most {MAX_EVENTS} events in a request.")
     return found
@@ -120,8 +123,8 @@ def is_array(body: bytes | Raw) -> bool:
     return bytes(memoryview(body)[:64]).lstrip()[:1] == b"["
 
 
-def scan(decoder: msgspec.json.Decoder[T], body: bytes | Raw) -> T:
-    """Decode a request's outer form.
+def scan(decoder: msgspec.json.Decoder[T], body: bytes | Raw, whole: str = "body") -> T:
+    """Decode a request's outer form; ``whole`` says what of it the body is.
 
     Raises:
         ApiError: 400 with what is wrong.
@@ -129,7 +132,7 @@ def scan(decoder: msgspec.json.Decoder[T], body: bytes | Raw) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        found = decoding_error(error, bytes(body), None)
+        found = decoding_error(error, bytes(body), None, whole)
         raise ApiError(400, "MALFORMED_JSON", found.reason) from None
 
 
@@ -199,5 +202,7 @@ def as_object(value: object, field: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise InvalidEvent("wrong_type", field, f"The {field} is not a JSON object; send {{}} for none.")
+        raise InvalidEvent(
+            "wrong_type", field, f"The field {field} is not a JSON object; send {{}} for none."
+        )
     return value

@@ -6,11 +6,13 @@ import base64
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from fastapi import Request
 from msgspec import Raw
 
-from loopin_api.auth import Authenticator, Caller, forbidden
+from loopin_api.auth import BEARER, Authenticator, Caller, forbidden, without_key
 from loopin_api.delivery import Outgoing, Publisher, deliver
 from loopin_api.errors import ApiError, unavailable
 from loopin_api.ingest.acceptance import Accepted, Protect, accept
@@ -27,6 +29,9 @@ from loopin_api.ingest.turns import Aside, Turns
 from loopin_api.instruments import Instruments
 from loopin_api.settings import ApiSettings
 from loopin_schemas import InvalidEvent
+
+_NO_USER: Final = "Send the write key as the user of Authorization: Basic, with an empty password."
+
 
 @dataclass(frozen=True, slots=True)
 class Intake:
@@ -59,23 +64,30 @@ class Intake:
             return None
         scheme, _, credentials = header.partition(" ")
         if basic and scheme.lower() == "basic":
-            return await self.by_key(request, basic_name(credentials))
+            return await self.by_key(request, basic_name(credentials), _NO_USER)
         return await self._signed_in(request, lambda: self.authenticator.authenticate(header))
 
-    async def by_key(self, request: Request, key: str | None) -> Caller:
+    async def by_key(self, request: Request, key: str | None, missing: str = BEARER) -> Caller:
         """The caller with the write key that stands elsewhere than in the header.
+
+        ``missing`` is what to do where there is none.
 
         Raises:
             ApiError: 401 or 429.
         """
-        if not key:
-            # The refusal of a missing header says what there is to do.
-            return await self._signed_in(request, lambda: self.authenticator.authenticate(None))
-        return await self._signed_in(request, lambda: self.authenticator.authenticate_key(key))
+
+        def authenticate() -> Caller:
+            if not key:
+                raise without_key(missing)
+            return self.authenticator.authenticate_key(key)
+
+        return await self._signed_in(request, authenticate)
 
     async def _signed_in(self, request: Request, authenticate: Callable[[], Caller]) -> Caller:
         try:
-            return authenticate()
+            caller = authenticate()
+            request.state.limit_headers = partial(self.limits.headers, caller)
+            return caller
         except ApiError:
             await self.limits.count_failure(self._address(request))
             await self.limits.check_stranger(self._address(request))

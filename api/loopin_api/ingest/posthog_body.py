@@ -89,7 +89,7 @@ def batch_of(body: bytes, query: QueryParams) -> Batch:
     sent_at = sent_at if own is None else own
     if bytes(envelope.batch) == b"null":
         return Batch(key or key_of(Raw(body)), [Raw(body)], sent_at, False)
-    events = elements(envelope.batch)
+    events = elements(envelope.batch, "batch")
     historical = bytes(envelope.historical_migration) == b"true"
     return Batch(key or next(filter(None, map(key_of, events)), None), events, sent_at, historical)
 

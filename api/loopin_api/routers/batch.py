@@ -95,6 +95,8 @@ class _Event(msgspec.Struct):
 _body: Final = msgspec.json.Decoder(_Body)
 _event: Final = msgspec.json.Decoder(_Event)
 
+_NO_KEY: Final = "Send the header Authorization: Bearer with a key, or the write key as api_key in the body."
+
 _EXAMPLE: Final = {
     "events": [
         {
@@ -141,8 +143,8 @@ async def post_batch(
     caller = await intake.by_header(request)
     async with intake.bodies.received(request) as text:
         body = scan(_body, await intake.sound(text))
-        caller = caller or await intake.by_key(request, body.api_key)
-        events = elements(body.events)
+        caller = caller or await intake.by_key(request, body.api_key, _NO_KEY)
+        events = elements(body.events, "events")
         headers = await intake.admit(request, caller, len(events), len(text))
         claimed = partial(_claim, caller.project, intake.connection(request), plain(body.sent_at))
         receipts = await intake.publish(events, claimed)

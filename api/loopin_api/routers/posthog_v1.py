@@ -119,7 +119,7 @@ async def post_events(
     caller = await intake.by_header(request) or await intake.by_key(request, None)
     async with intake.bodies.received(request) as text:
         body = scan(_body, await intake.sound(text))
-        events = elements(body.batch)
+        events = elements(body.batch, "batch")
         headers = await intake.admit(request, caller, len(events), len(text))
         reader = Reader(
             project=caller.project,

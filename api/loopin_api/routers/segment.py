@@ -74,6 +74,11 @@ class _Body(msgspec.Struct):
 
 _body: Final = msgspec.json.Decoder(_Body)
 
+_NO_KEY: Final = (
+    "Give the SDK the project's write key (lp_w_...): it is sent as the user of Authorization: Basic, or as "
+    "writeKey in the body."
+)
+
 _MESSAGE: Final = {
     "userId": "user-17",
     "event": "Order Completed",
@@ -97,8 +102,8 @@ async def _take(request: Request, use: Use, kind: str | None) -> Response:
         text = await intake.sound(received)
         body = scan(_body, text)
         key = plain(body.write_key)
-        caller = caller or await intake.by_key(request, key if isinstance(key, str) else None)
-        messages = elements(body.batch) if kind is None else [Raw(text)]
+        caller = caller or await intake.by_key(request, key if isinstance(key, str) else None, _NO_KEY)
+        messages = elements(body.batch, "batch") if kind is None else [Raw(text)]
         headers = await intake.admit(request, caller, len(messages), len(text))
         reader = Reader(caller.project, intake.connection(request), plain(body.sent_at), kind)
         receipts = await intake.publish(messages, reader.claim)
