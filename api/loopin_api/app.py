@@ -22,6 +22,7 @@ from loopin_api.ingest.intake import Intake
 from loopin_api.ingest.limits import Limits
 from loopin_api.ingest.origins import Cors, Origins
 from loopin_api.ingest.privacy import Privacy
+from loopin_api.ingest.turns import Aside
 from loopin_api.instruments import Instruments
 from loopin_api.keys import Configured, Key
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
@@ -152,8 +153,9 @@ def create_app(
             limits=Limits(settings),
             origins=origins,
             protect=Privacy(settings),
-            circuit=Circuit(),
+            circuit=Circuit(lambda: settings.publish_timeout_s, lambda: publisher.broker_is_down),
             held=None if reserve is None else Held(reserve, instruments),
+            aside=Aside(),
             instruments=instruments,
         ),
         health=HealthBoard(probes, checks, freshness),

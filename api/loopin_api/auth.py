@@ -27,6 +27,10 @@ LEEWAY_S: Final = 10
 """How far the clock of a token's issuer may be off, in seconds."""
 
 
+BEARER: Final = "Send the header Authorization: Bearer with a token or key."
+"""What to do about a missing key, where it stands in the header."""
+
+
 class Claims(BaseModel):
     """What a token must say beside ``exp``."""
 
@@ -73,9 +77,7 @@ class Authenticator:
         scheme, _, token = (authorization or "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
-            raise _unauthenticated(
-                "UNAUTHENTICATED", "Send the header Authorization: Bearer with a token or key."
-            )
+            raise without_key(BEARER)
         if token.count(".") == 2:
             return self._by_jwt(token)
         return self.authenticate_key(token)
@@ -155,6 +157,11 @@ def issue_jwt(secret: str, *, sub: str, project: str, scopes: Sequence[Scope], t
         "exp": int(now + ttl_s),
     }
     return jwt.encode(claims, secret, ALGORITHM)
+
+
+def without_key(message: str) -> ApiError:
+    """401 for a request without a token or key; ``message`` says where to put it."""
+    return _unauthenticated("UNAUTHENTICATED", message)
 
 
 def _rejected(message: str) -> ApiError:

@@ -11,7 +11,6 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from loopin_api.body_bytes import read_body
 from loopin_api.envelope import Detail
 from loopin_api.errors import ApiError, details_of, invalid
 from loopin_api.services import services
@@ -23,13 +22,15 @@ def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     """A dependency that reads the request's body as ``model``.
 
     FastAPI's own body parameters are read before any dependency, hence before the caller is known, and
-    take NaN. Raises ApiError: 400, 408, 413, 415 or 422.
+    take NaN. Raises ApiError: 400, 408, 413, 415, 422 or 503.
     """
 
     async def read(request: Request) -> Body:
         _check_content_type(request.headers.get("content-type", ""))
-        _check_encoding(request.headers.get("content-encoding", ""))
-        body = _decode(await read_body(request, services(request).settings.max_body_bytes))
+        use = services(request)
+        async with use.intake.bodies.received(request, use.settings.max_body_bytes) as text:
+            request.state.body_bytes = len(text)
+            body = _decode(text)
         try:
             return model.model_validate(body)
         except ValidationError as error:
@@ -37,6 +38,11 @@ def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
             raise invalid(details_of([{**f, "loc": _location(f, body)} for f in faults])) from None
 
     return read
+
+
+def body_bytes(request: Request) -> int:
+    """How long the body is that ``json_body`` read, in bytes after decompression."""
+    return int(request.state.body_bytes)
 
 
 def _location(fault: ErrorDetails, body: Any) -> tuple[int | str, ...]:
@@ -53,13 +59,6 @@ def _location(fault: ErrorDetails, body: Any) -> tuple[int | str, ...]:
         else:
             return parts[:index]
     return parts
-
-
-def _check_encoding(value: str) -> None:
-    if value.strip().lower() not in ("", "identity"):
-        raise ApiError(
-            415, "UNSUPPORTED_MEDIA_TYPE", "Send the body uncompressed, without a Content-Encoding."
-        )
 
 
 def _check_content_type(value: str) -> None:

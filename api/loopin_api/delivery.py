@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from loopin_producers.channel import Done
 from loopin_producers.errors import DeliveryFailed, LoopinError
+
+_LOOK_S: Final = 0.05
+"""How often whoever waits looks whether that has become hopeless."""
 
 
 class Publisher(Protocol):
@@ -17,6 +21,11 @@ class Publisher(Protocol):
 
     def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
         """Queue a record; ``done`` is called once, from any thread. Raises LoopinError."""
+        ...
+
+    @property
+    def broker_is_down(self) -> bool:
+        """Whether no broker can be reached, as far as is known without asking it."""
         ...
 
 
@@ -27,11 +36,16 @@ class Outgoing(NamedTuple):
     value: bytes
 
 
-async def deliver(publisher: Publisher, records: Sequence[Outgoing], timeout: float) -> list[bool]:
+async def deliver(
+    publisher: Publisher,
+    records: Sequence[Outgoing],
+    timeout: float,
+    hopeless: Callable[[], bool] = lambda: False,
+) -> list[bool]:
     """Publish records in order and wait up to ``timeout`` seconds; says of each whether it was acknowledged.
 
-    One that was not may still arrive. When the client's queue is full the rest is not tried, so that the
-    order of a user's events holds.
+    The wait ends when it is ``hopeless``, too. One that was not may still arrive. When the client's queue is
+    full the rest is not tried, so that the order of a user's events holds.
     """
     waiting = _Waiting(asyncio.get_running_loop(), len(records))
     for index, record in enumerate(records):
@@ -40,8 +54,9 @@ async def deliver(publisher: Publisher, records: Sequence[Outgoing], timeout: fl
         except LoopinError:
             waiting.give_up(len(records) - index)
             break
-    with suppress(TimeoutError):
-        await asyncio.wait_for(waiting.settled, timeout)
+    until = time.monotonic() + timeout
+    while not waiting.settled.done() and (left := until - time.monotonic()) > 0 and not hopeless():
+        await asyncio.wait((waiting.settled,), timeout=min(left, _LOOK_S))
     return list(waiting.acknowledged)
 
 

@@ -82,6 +82,14 @@ def details_of(errors: Sequence[Any], skip: int = 0) -> list[Detail]:
     return [Detail(field=field, reason=f"{'; or: '.join(said)}.") for field, said in reasons.items()]
 
 
+async def with_limits(request: Request, error: ApiError) -> ApiError:
+    """The error with the headers that tell a known sender of events how many it may still send."""
+    limits = getattr(request.state, "limit_headers", None)
+    if limits is not None:
+        error.headers = {**await limits(), **error.headers}
+    return error
+
+
 def failure(error: ApiError) -> JSONResponse:
     """The error as a response."""
     body = Failure(error=error.message, error_code=error.code, details=error.details)
@@ -96,8 +104,8 @@ def internal() -> ApiError:
 def install(app: FastAPI) -> None:
     """Answer every exception in the envelope."""
 
-    async def on_api_error(_: Request, error: ApiError) -> JSONResponse:
-        return failure(error)
+    async def on_api_error(request: Request, error: ApiError) -> JSONResponse:
+        return failure(await with_limits(request, error))
 
     async def on_http(_: Request, error: HTTPException) -> JSONResponse:
         code, message = _BY_STATUS.get(error.status_code, (f"HTTP_{error.status_code}", f"{error.detail}."))

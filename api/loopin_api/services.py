@@ -79,6 +79,8 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     ) -> Caller:
         intake = services(request).intake
         found = await intake.by_header(request) or await intake.by_key(request, None)
+        if scope != "ingest":
+            del request.state.limit_headers  # they are for those who send events
         if not found.may(scope):
             raise forbidden(scope)
         if request.method == "GET":

@@ -49,6 +49,11 @@ class ApiSettings(BaseSettings):
     rate_limit_events_per_minute: int = Field(
         600_000, ge=1, description="events that one key may send in a minute; beyond it, 429"
     )
+    rate_limit_bytes_per_minute: int = Field(
+        1 << 30,
+        ge=1,
+        description="bytes of JSON, after decompression, that one key may send in a minute; beyond it, 429",
+    )
     rate_limit_failures_per_minute: int = Field(
         300, ge=1, description="requests without a valid key that one address may send in a minute"
     )
@@ -72,7 +77,11 @@ class ApiSettings(BaseSettings):
     )
     scrub_except: tuple[str, ...] = Field((), description="names of properties that are not scrubbed")
     publish_timeout_s: float = Field(
-        10.0, gt=0, le=300, description="longest wait for the broker's acknowledgement, in seconds"
+        3.0,
+        gt=0,
+        le=300,
+        description="longest wait for the broker's acknowledgement, in seconds; it takes milliseconds: "
+        "a longer one says that the broker is away",
     )
     ingest_spool_dir: Path | None = Field(
         None,

@@ -90,8 +90,9 @@ def show_addresses(stack: Stack, projects: Sequence[str]) -> None:
     out.print(f"[bold]Worker[/]   {state.worker_url}/metrics", highlight=False, soft_wrap=True)
     out.print(f"[bold]Kafka[/]    {state.bootstrap}", highlight=False, soft_wrap=True)
     for project in projects:
-        out.print(Text.assemble(("Keys of project ", "bold"), (printable(project), "bold")))
-        out.print(f"  read   {stack.secrets.personal_key(project)}", highlight=False, soft_wrap=True)
+        heading = (f"Keys of project {printable(project)}", "bold")
+        out.print(Text.assemble(heading, ": admin may do everything in it, ingest only send events"))
+        out.print(f"  admin  {stack.secrets.personal_key(project)}", highlight=False, soft_wrap=True)
         out.print(f"  ingest {stack.secrets.write_key(project)}", highlight=False, soft_wrap=True)
     token = issue_jwt(
         stack.secrets.jwt_secret, sub="owner", project=projects[0], scopes=["read"], ttl_s=TOKEN_TTL_S

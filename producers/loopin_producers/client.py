@@ -376,10 +376,17 @@ class Loopin:
             self._connection.publish(self.topic, key, value, partial(self._published, done))
 
     def _published(self, done: Done, failure: DeliveryFailed | None, partition: int, offset: int) -> None:
-        if failure is not None:
+        if failure is None:
+            self._connection.channel_down = False
+        else:
             with self._lock:
                 self._failed += 1
         done(failure, partition, offset)
+
+    @property
+    def broker_is_down(self) -> bool:
+        """Whether no broker could be reached for published records, and none has been acknowledged since."""
+        return self._connection.channel_down
 
     def wait_for_room(self, limit: int, timeout: float) -> bool:
         """Wait until fewer than ``limit`` published records are queued; False when ``timeout`` (s) passes."""

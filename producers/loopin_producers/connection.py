@@ -19,11 +19,14 @@ MakeTransport = Callable[[Callable[[], object]], Transport]
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How to make what a connection consists of; ``channel`` is None where there is no broker to talk to."""
+    """How to make what a connection consists of; ``channel`` is None where there is no broker to talk to.
+
+    Like the transport, the channel calls the function it is given when nobody can be reached.
+    """
 
     transport: MakeTransport
     spool: Callable[[], Spool | None]
-    channel: Callable[[], Channel] | None
+    channel: Callable[[Callable[[], object]], Channel] | None
     hooks: Hooks
     durable: bool
     max_waiting: int
@@ -44,6 +47,8 @@ class Connection:
         self._delivery: Delivery | None = None
         self._channel: Channel | None = None
         self._closed = False
+        self.channel_down = False
+        """Whether the channel could reach nobody; whoever hears of an acknowledgement takes it back."""
 
     def deliver(self, record: SpooledRecord) -> None:
         """Raises QueueFull, ClientClosed or DeliveryFailed."""
@@ -151,13 +156,16 @@ class Connection:
                 self._refuse_if_closed()
                 if self._ways.channel is None:
                     raise InvalidConfiguration("Publish records as they are to Kafka, not over HTTP.")
-                self._channel = self._ways.channel()
+                self._channel = self._ways.channel(self._note_channel_down)
                 self._opened()
             return self._channel
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
+
+    def _note_channel_down(self) -> None:
+        self.channel_down = True
 
     def _note_down(self) -> None:
         # Noted first: a refused connection is known before the delivery that it concerns is here.

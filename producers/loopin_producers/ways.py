@@ -63,7 +63,7 @@ def kafka_ways(
     return Ways(
         transport=lambda down: KafkaTransport(delivering, topic, report_all=report_all, on_down=down),
         spool=_spool(waiting, Destination.kafka(config["bootstrap.servers"], topic)),
-        channel=lambda: Channel(config),
+        channel=lambda down: Channel(config, on_down=down),
         hooks=hooks,
         durable=waiting.durable,
         max_waiting=waiting.max_queue_size,

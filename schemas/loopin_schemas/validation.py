@@ -49,7 +49,8 @@ _PLACE = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}:[0-9]{1,10}:[0
 _NIL_UUID = "00000000-0000-0000-0000-000000000000"
 _BACKSLASH = ord("\\")
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+_PATH = re.compile(r" - at `\$\.?(?:\[\.\.\.\][^`]*|([^`]*?)(?:\[\.\.\.\][^`]*)?)`$")
+_TYPES = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 
 _decode_event = decoder(Event).decode
@@ -283,12 +284,12 @@ def _properties_error(error: Exception, body: bytes) -> InvalidEvent:
     return found
 
 
-def decoding_error(error: Exception, body: bytes, field: str | None) -> InvalidEvent:
-    """Our error for one of msgspec's, with the path that its message names."""
+def decoding_error(error: Exception, body: bytes, field: str | None, whole: str = "event") -> InvalidEvent:
+    """Our error for one of msgspec's, with the path that its message names; ``whole`` is what the body is."""
     if isinstance(error, RecursionError):
         return _too_deep(field)
     if isinstance(error, msgspec.ValidationError):
-        return _type_error(str(error), field)
+        return _type_error(str(error), field, whole)
     try:
         body.decode()
     except UnicodeDecodeError as fault:
@@ -301,26 +302,46 @@ def decoding_error(error: Exception, body: bytes, field: str | None) -> InvalidE
     return InvalidEvent("not_json", field, f"{reason}; send one JSON object.")
 
 
-def _type_error(message: str, field: str | None) -> InvalidEvent:
+def _type_error(message: str, field: str | None, whole: str) -> InvalidEvent:
     if missing := _MISSING.search(message):
         return InvalidEvent("missing_field", missing[1], f"The field {missing[1]} is missing; add it.")
     path = _PATH.search(message)
     what = message[: path.start()] if path else message
     where = field or (path[1] if path else None) or None
-    named = where or "event"
+    named = f"field {where}" if where else whole
     if "out of range" in what:
         return InvalidEvent(
-            "number_out_of_range", where, f"A number in {named} is too large; send it as text."
+            "number_out_of_range", where, f"A number in the {named} is too large; send it as text."
         )
     if what.startswith("Invalid enum value"):
         return InvalidEvent(
             "wrong_value", where, f"The {named} has a value that is not one of those allowed."
         )
-    return InvalidEvent("wrong_type", where, f"The {named} has the wrong type: {_lower_first(what)}.")
+    if types := _TYPES.search(what):
+        subject = f"A value in the {named}" if path and not where else f"The {named}"
+        reason = f"{subject} is {_WORDS.get(types[2], types[2])}; send {_any_of(types[1])}."
+    else:
+        reason = f"The {named} has the wrong type."
+    return InvalidEvent("wrong_type", where, reason)
 
 
-def _lower_first(text: str) -> str:
-    return text[:1].lower() + text[1:]
+_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "a JSON object",
+    "array": "an array",
+}
+"""What msgspec calls the types of JSON, in words."""
+
+
+def _any_of(types: str) -> str:
+    """The types of msgspec's message, without null, which is said by leaving the field out."""
+    names = [name for name in types.split(" | ") if name != "null"]
+    if "float" in names and "int" in names:
+        names.remove("int")
+    return " or ".join(_WORDS.get(name, name) for name in names)
 
 
 def _wrong_type(field: str, expected: str) -> InvalidEvent:
@@ -331,5 +352,6 @@ def _too_deep(field: str | None) -> InvalidEvent:
     return InvalidEvent(
         "too_deep",
         field,
-        f"The {field or 'event'} is nested too deeply; flatten it to at most {MAX_DEPTH} levels.",
+        f"The {f'field {field}' if field else 'event'} is nested too deeply; "
+        f"flatten it to at most {MAX_DEPTH} levels.",
     )

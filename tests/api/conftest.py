@@ -41,6 +41,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.answer = "acknowledge"
+        self.broker_is_down = False
         self.records: list[tuple[bytes | None, bytes]] = []
 
     @property
@@ -55,6 +56,7 @@ class Broker:
             done(None, 0, len(self.records))
         elif self.answer == "refuse":
             done(DeliveryFailed("Refused.", kafka_error="_MSG_TIMED_OUT"), 0, -1)
+        self.broker_is_down = self.answer == "gone"
 
 
 @pytest.fixture

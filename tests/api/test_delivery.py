@@ -49,8 +49,12 @@ async def test_tracked_events_of_all_projects_are_on_the_topic_once_answered(
 async def test_without_a_broker_the_answer_is_503(
     settings: ApiSettings, store: Store, bearer: Bearer
 ) -> None:
-    with Loopin("127.0.0.1:1", "api", disabled=False, config={"message.timeout.ms": 500}) as publisher:
-        response = await _track(create_app(settings, store, publisher), bearer("ingest"))
+    # Neither the record nor the request waits for its own timeout.
+    settings.publish_timeout_s = 10_000
+    publisher = Loopin("127.0.0.1:1", "api", disabled=False)
+    response = await _track(create_app(settings, store, publisher), bearer("ingest"))
+    assert publisher.broker_is_down
+    await asyncio.to_thread(publisher.shutdown, 0)
     assert (response.status_code, response.json()["error_code"]) == (503, "NOT_ACKNOWLEDGED")
 
 
@@ -61,6 +65,7 @@ class Late:
         self.room = room
         self.waiting: list[Done] = []
         self.asked = asyncio.Event()
+        self.broker_is_down = False
 
     def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
         self.asked.set()
@@ -91,6 +96,16 @@ async def test_each_record_is_answered_for_by_itself() -> None:
     # From other threads, as the client does, and in any order.
     await asyncio.to_thread(publisher.waiting[1], DeliveryFailed("Refused.", kafka_error="_TRANSPORT"), 0, 0)
     await asyncio.to_thread(publisher.waiting[0], None, 0, 0)
+    assert await delivery == [True, False]
+
+
+async def test_nobody_waits_once_it_has_become_hopeless() -> None:
+    publisher = Late()
+    gone = asyncio.Event()
+    delivery = asyncio.create_task(deliver(publisher, RECORDS, 10_000, gone.is_set))
+    await publisher.asked.wait()
+    publisher.waiting[0](None, 0, 0)
+    gone.set()
     assert await delivery == [True, False]
 
 

@@ -113,8 +113,9 @@ def test_addresses_come_with_keys_that_can_be_copied(
     lines = capsys.readouterr().out.splitlines()
     assert f"API      {state.api_url}   (OpenAPI: {state.api_url}/docs)" in lines
     for project in ("shop", "demo"):
-        assert f"  read   {secrets.personal_key(project)}" in lines
+        assert f"  admin  {secrets.personal_key(project)}" in lines
         assert f"  ingest {secrets.write_key(project)}" in lines
+    assert not any(line.startswith("  read") for line in lines)
     key = secrets.personal_key("shop")
     query = f"{state.api_url}/api/analytics/overview?days=7"
     assert lines[-1] == f"  curl -H 'Authorization: Bearer {key}' '{query}'"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ SECRET = "a secret of the tests, thirty-two bytes"
 WRITE_KEY = "lk_a_write_key_of_the_tests"
 PROJECT = "shop"
 DEADLINE_S = 300.0
+MARK = "everything_before_is_stored"
 
 Row = dict[str, Any]
 
@@ -33,19 +34,43 @@ class Receiving(NamedTuple):
     processes: Sequence[subprocess.Popen[str]]
 
     def rows(self, distinct_ids: Sequence[str], count: int) -> list[Row]:
-        """The stored events of these users, once there are as many; by user and time."""
+        """The stored events of these users, by user and time: once there are as many, and all the system has
+        received of them by then is stored, so that one too many is seen.
+        """
+        self._stored(distinct_ids, lambda rows: len(_others(rows)) >= count)
+        last = {self._mark(each) for each in distinct_ids}
+        # A mark takes its user's way, behind all that this user sent before.
+        rows = self._stored(distinct_ids, lambda rows: last <= {row["uuid"] for row in rows})
+        return sorted(_others(rows), key=lambda row: (row["distinct_id"], row["timestamp"], row["event"]))
+
+    def _stored(self, distinct_ids: Sequence[str], enough: Callable[[list[Row]], bool]) -> list[Row]:
         deadline = time.monotonic() + DEADLINE_S
         while True:
             rows = [row for row in self._exported() if row["distinct_id"] in distinct_ids]
-            if len(rows) >= count:
-                return sorted(rows, key=lambda row: (row["distinct_id"], row["timestamp"], row["event"]))
+            if enough(rows):
+                return rows
             assert time.monotonic() < deadline, [(row["distinct_id"], row["event"]) for row in rows]
             time.sleep(0.1)
+
+    def _mark(self, distinct_id: str) -> str:
+        """Send an event of the user's that no test counts; its uuid."""
+        mark = str(uuid.uuid4())
+        event = {"event": MARK, "distinct_id": distinct_id, "uuid": mark}
+        status, text = ask(
+            f"{self.url}/api/analytics/events/batch", token=WRITE_KEY, body={"events": [event]}
+        )
+        assert status == 200, text
+        assert json.loads(text)["data"]["receipts"][0]["result"] == "ok", text
+        return mark
 
     def _exported(self) -> list[Row]:
         status, text = read(f"{self.url}/api/analytics/export/events?format=ndjson&days=2")
         assert status == 200, text
         return [json.loads(line) for line in text.splitlines()]
+
+
+def _others(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["event"] != MARK]
 
 
 def read(url: str) -> tuple[int, str]:

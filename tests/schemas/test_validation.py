@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,6 +26,7 @@ from loopin_schemas.validation import (
     check_size,
     check_uuid,
     decode_event,
+    decoding_error,
     validate,
 )
 
@@ -386,3 +388,32 @@ class TestValidate:
     def test_names_the_field_at_fault(self, fields: dict[str, object], code: str, field: str) -> None:
         error = refusal(validate, decode_event(body(**fields)))
         assert (error.code, error.field) == (code, field)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        (b"null", "The event is null; send a JSON object."),
+        (b"[]", "The event is an array; send a JSON object."),
+        (body(event=1), "The field event is a whole number; send text."),
+        (body(event=None), "The field event is null; send text."),
+        (body(timestamp=[]), "The field timestamp is an array; send a number or text."),
+        (body(queued_at="x"), "The field queued_at is text; send a whole number."),
+        (body(source="web"), "The field source has a value that is not one of those allowed."),
+        (body()[:-1] + b',"sent_at":1e999}', "A number in the field sent_at is too large; send it as text."),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_told_what_to_be(raw: bytes, sentence: str) -> None:
+    assert refusal(decode_event, raw).reason == sentence
+
+
+def test_properties_are_called_by_their_name() -> None:
+    deep = refusal(check_properties, nested(21)).reason
+    assert deep == "The field properties is nested too deeply; flatten it to at most 20 levels."
+    large = refusal(check_properties, b'{"a":[1e999]}').reason
+    assert large == "A number in the field properties is too large; send it as text."
+    with pytest.raises(msgspec.ValidationError) as fault:
+        msgspec.json.decode(b'{"a":[1e999]}', type=dict[str, Any])
+    assert decoding_error(fault.value, b"", None).reason == (
+        "A number in the event is too large; send it as text."
+    )

@@ -6,19 +6,30 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-PATIENCE_S: Final = 3.0
-"""An acknowledgement that takes longer means that the broker is away, in seconds: it takes milliseconds."""
-
 PROBE_S: Final = 2.0
 """While the broker is away, one request goes through in so many seconds, to see whether it is back."""
 
 
 class Circuit:
-    """Opens when a delivery fails or takes too long, closes with the first that succeeds."""
+    """Opens when a delivery fails or takes too long, closes with the first that succeeds.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        patience_s: an acknowledgement that takes longer means that the broker is away, in seconds.
+        down: whether the producer knows that no broker can be reached.
+        clock: seconds, from any beginning.
+    """
+
+    def __init__(
+        self,
+        patience_s: Callable[[], float],
+        down: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._patience_s = patience_s
+        self._down = down
         self._clock = clock
         self._begun: dict[int, float] = {}
+        self._probes: set[int] = set()
         self._last = 0
         self._probed_at: float | None = None
 
@@ -26,8 +37,12 @@ class Circuit:
         """Whether to try a delivery now."""
         now = self._clock()
         if self._probed_at is None:
+            if self._down():
+                # It may be back since: this one finds out.
+                self._probed_at = now
+                return True
             oldest = next(iter(self._begun.values()), now)
-            if now - oldest <= PATIENCE_S:
+            if now - oldest <= self._patience_s():
                 return True
             self._probed_at = now
             return False
@@ -40,11 +55,22 @@ class Circuit:
         """A delivery begins; gives the number by which it ends."""
         self._last += 1
         self._begun[self._last] = self._clock()
+        if self._is_open:
+            self._probes.add(self._last)
         return self._last
+
+    def hopeless(self, number: int) -> bool:
+        """Whether to wait no longer for a delivery: the broker has gone since it began."""
+        return number not in self._probes and self._is_open
+
+    @property
+    def _is_open(self) -> bool:
+        return self._probed_at is not None or self._down()
 
     def end(self, number: int, *, acknowledged: bool | None) -> None:
         """It ended: with at least one acknowledgement, with none, or, where None, nobody waited for it."""
         del self._begun[number]
+        self._probes.discard(number)
         if acknowledged:
             self._probed_at = None
         elif acknowledged is False and self._probed_at is None:

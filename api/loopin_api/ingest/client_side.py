@@ -23,6 +23,20 @@ _CLIENT_LIBRARIES: Final = (
 )
 """Beginnings of the names, in lower case, of libraries that run in a browser or an app."""
 
+_SERVER_LIBRARIES: Final = (
+    *(
+        f"posthog-{name}"
+        for name in ("python", "node", "php", "ruby", "go", "java", "server", "rs", "elixir")
+    ),
+    *("posthog-dotnet", "posthog.net", "posthog-edge"),
+    # Segment's and RudderStack's
+    *(f"analytics-{name}" for name in ("python", "node", "php", "ruby", "go", "java", "rust")),
+    *("analytics.net", "analytics-csharp", "@segment/analytics-node"),
+    *(f"rudder-sdk-{name}" for name in ("python", "node", "php", "ruby", "go", "java", "rust")),
+    *("@rudderstack/rudder-sdk-node", "rudder-analytics-", "rudderanalytics", "rudder-server"),
+)
+"""The same of libraries that run on a server, whatever user agent they send."""
+
 _POSTHOG_JS: Final = frozenset({"web", "js"})
 """What posthog-js and posthog-js-lite call themselves."""
 
@@ -42,16 +56,20 @@ class Connection(NamedTuple):
 
         A server's own address and user agent say nothing about its users, so its events get neither.
         """
-        if given.get("$is_server") is True or not (self.browser or _is_client(library)):
+        if given.get("$is_server") is True or _begins(library, _SERVER_LIBRARIES):
+            return {}
+        if not (self.browser or _is_client(library)):
             return {}
         known = {"$ip": self.address, "$raw_user_agent": self.user_agent}
         return {name: value for name, value in known.items() if value is not None and name not in given}
 
 
 def _is_client(library: object) -> bool:
-    if not isinstance(library, str):
-        return False
-    return library in _POSTHOG_JS or library[:64].lower().startswith(_CLIENT_LIBRARIES)
+    return (isinstance(library, str) and library in _POSTHOG_JS) or _begins(library, _CLIENT_LIBRARIES)
+
+
+def _begins(library: object, names: tuple[str, ...]) -> bool:
+    return isinstance(library, str) and library[:64].lower().startswith(names)
 
 
 def connection(request: Request, trusted: Sequence[Network]) -> Connection:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from loopin_api.errors import ApiError
+from loopin_api.errors import ApiError, with_limits
 from loopin_api.ingest.answers import answer
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -24,7 +24,8 @@ def speaking(words: Callable[[ApiError], dict[str, Any]]) -> type[APIRoute]:
             async def translated(request: Request) -> Response:
                 try:
                     return await handle(request)
-                except ApiError as error:
+                except ApiError as refusal:
+                    error = await with_limits(request, refusal)
                     return answer(words(error), error.headers, error.status)
 
             return translated

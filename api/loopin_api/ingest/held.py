@@ -54,8 +54,13 @@ class Held:
         self._instruments = instruments
 
     async def emptied(self) -> bool:
-        """Whether nothing is kept any more; waits a moment for the last of it."""
+        """Whether nothing is kept any more; waits a moment for the last of it.
+
+        No also while no broker can be reached: what is kept then is what asks for it.
+        """
         reserve = self._reserve
+        if reserve.is_down:
+            return False
         until = time.monotonic() + MOMENT_S
         while not reserve.empty:
             # All requests wait here, so that there is an end to what is kept.

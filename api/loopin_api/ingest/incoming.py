@@ -37,26 +37,35 @@ _Slots: Final = msgspec.defstruct(
 _slots: Final = msgspec.json.Decoder(_Slots)
 
 
-def elements(array: bytes | Raw) -> list[Raw]:
-    """The elements of a JSON array, undecoded.
+def elements(array: bytes | Raw, field: str | None = None) -> list[Raw]:
+    """The elements of a JSON array, undecoded; ``field`` is where in the body it stands.
 
     Raises:
-        ApiError: 400 where it is no array, 413 where it has more than ``MAX_EVENTS``.
+        ApiError: 400 where it is missing or no array, 413 where it has more than ``MAX_EVENTS``.
     """
-    found = [item for item in msgspec.structs.astuple(scan(_slots, array)) if item is not UNSET]
+    if field is not None and bytes(memoryview(array)[:5]) == b"null":
+        raise ApiError(400, "MALFORMED_JSON", f"The field {field} is missing; add it.")
+    items = scan(_slots, array, f"field {field}" if field else "body")
+    found = [item for item in msgspec.structs.astuple(items) if item is not UNSET]
     if len(found) > MAX_EVENTS:
         raise ApiError(413, "TOO_MANY_EVENTS", f"Send at most {MAX_EVENTS} events in a request.")
     return found
 
 
 _anything: Final = msgspec.json.Decoder(Raw)
-_TEXT_OR_NO_NUMBER: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?Infinity|NaN', re.DOTALL)
 _ESCAPE: Final = re.compile(
     rb"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|ud[89a-f][0-9a-f]{2}|.)", re.DOTALL | re.IGNORECASE
 )
 """A pair of surrogates, half a pair, or any other escape."""
 _HALF: Final = len(rb"\ud800")
-_SIGNS: Final = (rb"\ud", rb"\uD", b"NaN", b"Infinity")
+_SURROGATES: Final = (rb"\ud", rb"\uD")
+_NO_NUMBERS: Final = (b"NaN", b"Infinity")
+
+# Each finds a few KB at most: another thread gets its turn only between two finds.
+_UP_TO_NO_NUMBER: Final = re.compile(
+    rb'((?:"(?:[^"\\]{1,64}+|\\.){0,64}+"|[^"NI-]){0,64}+)(-?Infinity|NaN)?', re.DOTALL
+)
+_WITHIN_TEXT: Final = re.compile(rb'(?:[^"\\]{1,64}+|\\.){1,64}+', re.DOTALL)
 
 
 def sound(body: bytes) -> bytes:
@@ -65,20 +74,43 @@ def sound(body: bytes) -> bytes:
     JavaScript writes half a character where a program cuts a text within an emoji, and Python writes NaN and
     Infinity. No reader of JSON takes them, so that one such value would cost all events beside it.
     """
-    if not any(sign in body for sign in _SIGNS):
+    halves, no_numbers = (any(sign in body for sign in signs) for signs in (_SURROGATES, _NO_NUMBERS))
+    if not halves and not no_numbers:
         return body
     try:
         _anything.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        return _TEXT_OR_NO_NUMBER.sub(_repaired, body)
+        whole = _ESCAPE.sub(_whole_character, body) if halves else body
+        return _with_null(whole) if no_numbers else whole
     return body
 
 
-def _repaired(found: re.Match[bytes]) -> bytes:
-    text = found[0]
-    if text[:1] != b'"':
-        return b"null"
-    return _ESCAPE.sub(_whole_character, text) if b"\\" in text else text
+def _with_null(body: bytes) -> bytes:
+    """The body with null for NaN and Infinity, but not within its texts."""
+    out = bytearray()
+    at = 0
+    while at < len(body):
+        found = _UP_TO_NO_NUMBER.match(body, at)
+        if found is not None and found.end() > at:
+            harmless, no_number = found.groups()
+            out += harmless
+            if no_number:
+                out += b"null"
+            at = found.end()
+        else:
+            # A long text begins, or a letter that belongs to nothing.
+            after = _end_of_text(body, at) if body[at : at + 1] == b'"' else at + 1
+            out += body[at:after]
+            at = after
+    return bytes(out)
+
+
+def _end_of_text(body: bytes, quote: int) -> int:
+    """Where the text ends that begins with this quote."""
+    at = quote + 1
+    while found := _WITHIN_TEXT.match(body, at):
+        at = found.end()
+    return min(at + 1, len(body))
 
 
 def _whole_character(escape: re.Match[bytes]) -> bytes:
@@ -91,8 +123,8 @@ def is_array(body: bytes | Raw) -> bool:
     return bytes(memoryview(body)[:64]).lstrip()[:1] == b"["
 
 
-def scan(decoder: msgspec.json.Decoder[T], body: bytes | Raw) -> T:
-    """Decode a request's outer form.
+def scan(decoder: msgspec.json.Decoder[T], body: bytes | Raw, whole: str = "body") -> T:
+    """Decode a request's outer form; ``whole`` says what of it the body is.
 
     Raises:
         ApiError: 400 with what is wrong.
@@ -100,7 +132,7 @@ def scan(decoder: msgspec.json.Decoder[T], body: bytes | Raw) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        found = decoding_error(error, bytes(body), None)
+        found = decoding_error(error, bytes(body), None, whole)
         raise ApiError(400, "MALFORMED_JSON", found.reason) from None
 
 
@@ -170,5 +202,7 @@ def as_object(value: object, field: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise InvalidEvent("wrong_type", field, f"The {field} is not a JSON object; send {{}} for none.")
+        raise InvalidEvent(
+            "wrong_type", field, f"The field {field} is not a JSON object; send {{}} for none."
+        )
     return value

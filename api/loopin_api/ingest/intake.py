@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from fastapi import Request
 from msgspec import Raw
 
-from loopin_api.auth import Authenticator, Caller, forbidden
+from loopin_api.auth import BEARER, Authenticator, Caller, forbidden, without_key
 from loopin_api.delivery import Outgoing, Publisher, deliver
 from loopin_api.errors import ApiError, unavailable
 from loopin_api.ingest.acceptance import Accepted, Protect, accept
 from loopin_api.ingest.bodies import Bodies
-from loopin_api.ingest.circuit import PATIENCE_S, Circuit
+from loopin_api.ingest.circuit import Circuit
 from loopin_api.ingest.claims import Claim
 from loopin_api.ingest.client_side import Connection, connection
 from loopin_api.ingest.held import Held
-from loopin_api.ingest.incoming import name_of
+from loopin_api.ingest.incoming import name_of, sound
 from loopin_api.ingest.limits import Limits
 from loopin_api.ingest.origins import Origins
 from loopin_api.ingest.receipts import Receipt, drop, retry
+from loopin_api.ingest.turns import Aside, Turns
 from loopin_api.instruments import Instruments
 from loopin_api.settings import ApiSettings
 from loopin_schemas import InvalidEvent
 
-_SLICE: Final = 50
-"""Events that are handled in one go, a few ms; other requests get their turn in between."""
+_NO_USER: Final = "Send the write key as the user of Authorization: Basic, with an empty password."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Intake:
     protect: Protect
     circuit: Circuit
     held: Held | None
+    aside: Aside
     instruments: Instruments
 
     async def by_header(self, request: Request, *, basic: bool = False) -> Caller | None:
@@ -63,23 +64,30 @@ class Intake:
             return None
         scheme, _, credentials = header.partition(" ")
         if basic and scheme.lower() == "basic":
-            return await self.by_key(request, basic_name(credentials))
+            return await self.by_key(request, basic_name(credentials), _NO_USER)
         return await self._signed_in(request, lambda: self.authenticator.authenticate(header))
 
-    async def by_key(self, request: Request, key: str | None) -> Caller:
+    async def by_key(self, request: Request, key: str | None, missing: str = BEARER) -> Caller:
         """The caller with the write key that stands elsewhere than in the header.
+
+        ``missing`` is what to do where there is none.
 
         Raises:
             ApiError: 401 or 429.
         """
-        if not key:
-            # The refusal of a missing header says what there is to do.
-            return await self._signed_in(request, lambda: self.authenticator.authenticate(None))
-        return await self._signed_in(request, lambda: self.authenticator.authenticate_key(key))
+
+        def authenticate() -> Caller:
+            if not key:
+                raise without_key(missing)
+            return self.authenticator.authenticate_key(key)
+
+        return await self._signed_in(request, authenticate)
 
     async def _signed_in(self, request: Request, authenticate: Callable[[], Caller]) -> Caller:
         try:
-            return authenticate()
+            caller = authenticate()
+            request.state.limit_headers = partial(self.limits.headers, caller)
+            return caller
         except ApiError:
             await self.limits.count_failure(self._address(request))
             await self.limits.check_stranger(self._address(request))
@@ -88,8 +96,12 @@ class Intake:
     def _address(self, request: Request) -> str:
         return self.connection(request).address or ""
 
-    async def admit(self, request: Request, caller: Caller, events: int) -> Mapping[str, str]:
-        """Let a request with so many events in; gives the headers of its answer.
+    async def sound(self, body: bytes) -> bytes:
+        """:func:`~loopin_api.ingest.incoming.sound`, while other requests go on."""
+        return await self.aside.run(len(body), sound, body)
+
+    async def admit(self, request: Request, caller: Caller, events: int, size: int) -> Mapping[str, str]:
+        """Let a request with so many events, in so many bytes of JSON, in; gives the headers of its answer.
 
         Raises:
             ApiError: 402, 403, 429 or 503.
@@ -101,7 +113,7 @@ class Intake:
             raise unavailable("ANALYTICS_DISABLED", "Tracking is switched off; set ANALYTICS_ENABLED=true.")
         if self.held is None and not self.circuit.admits():
             raise unavailable("BROKER_AWAY", "The broker does not answer; send the events again later.")
-        return await self.limits.charge(caller, events)
+        return await self.limits.charge(caller, events, size)
 
     async def publish(self, events: Sequence[Raw], claimed: Callable[[Raw], Claim]) -> list[Receipt]:
         """Publish the events that ``claimed`` reads; a receipt for each, in their order.
@@ -112,11 +124,11 @@ class Intake:
         accepted: list[Accepted] = []
         places: list[int] = []
         now_ms = now()
+        turns = Turns()
         for place, raw in enumerate(events):
-            if place % _SLICE == _SLICE - 1:
-                await asyncio.sleep(0)
+            await turns.give_way()
             try:
-                ready = accept(claimed(raw), now_ms, self.protect)
+                ready = await self.aside.run(len(memoryview(raw)), self._ready, claimed, raw, now_ms)
             except InvalidEvent as error:
                 self.instruments.refused.labels(error.code).inc()
                 receipts.append(drop(name_of(raw), error))
@@ -128,6 +140,9 @@ class Intake:
             receipts[place] = receipt
         return receipts
 
+    def _ready(self, claimed: Callable[[Raw], Claim], raw: Raw, now_ms: int) -> Accepted:
+        return accept(claimed(raw), now_ms, self.protect)
+
     async def send(self, accepted: Sequence[Accepted]) -> list[Receipt]:
         """Publish records; a receipt for each, which says ``retry`` where nobody has it for sure."""
         receipts = await self._publish_or_keep(accepted) if accepted else []
@@ -136,12 +151,10 @@ class Intake:
         return receipts
 
     async def _publish_or_keep(self, accepted: Sequence[Accepted]) -> list[Receipt]:
-        held, timeout_s = self.held, self.settings.publish_timeout_s
-        if held is not None:
-            if not await held.emptied() or not self.circuit.admits():
-                return await held.keep(accepted)
-            timeout_s = min(timeout_s, PATIENCE_S)
-        acknowledged = await self._publish(accepted, timeout_s)
+        held = self.held
+        if held is not None and (not await held.emptied() or not self.circuit.admits()):
+            return await held.keep(accepted)
+        acknowledged = await self._publish(accepted)
         receipts = [
             one.receipt if done else retry(one.uuid) for one, done in zip(accepted, acknowledged, strict=True)
         ]
@@ -152,13 +165,18 @@ class Intake:
                 receipts[place] = receipt
         return receipts
 
-    async def _publish(self, accepted: Sequence[Accepted], timeout_s: float) -> list[bool]:
-        """Publish records; says of each whether the broker acknowledged it within ``timeout_s`` seconds."""
+    async def _publish(self, accepted: Sequence[Accepted]) -> list[bool]:
+        """Publish records; says of each whether the broker acknowledged it in time."""
         number = self.circuit.begin()
         acknowledged: list[bool] | None = None
         try:
             records = [Outgoing(one.key, one.body) for one in accepted]
-            acknowledged = await deliver(self.publisher, records, timeout_s)
+            acknowledged = await deliver(
+                self.publisher,
+                records,
+                self.settings.publish_timeout_s,
+                lambda: self.circuit.hopeless(number),
+            )
         finally:
             self.circuit.end(number, acknowledged=None if acknowledged is None else any(acknowledged))
         self.instruments.accepted.inc(sum(acknowledged))

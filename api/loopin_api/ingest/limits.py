@@ -34,12 +34,13 @@ class Limits:
         self._clock = clock
         self._windows = FixedWindowRateLimiter(MemoryStorage())
         self._rate = RateLimitItemPerMinute(settings.rate_limit_events_per_minute)
+        self._bytes = RateLimitItemPerMinute(settings.rate_limit_bytes_per_minute)
         self._failures = RateLimitItemPerMinute(settings.rate_limit_failures_per_minute)
         quota = settings.quota_events_per_day
         self._quota = RateLimitItemPerDay(quota) if quota else None
 
-    async def charge(self, caller: Caller, events: int) -> Mapping[str, str]:
-        """Count a request with so many events; gives the headers of its answer.
+    async def charge(self, caller: Caller, events: int, size: int) -> Mapping[str, str]:
+        """Count a request with so many events, in so many bytes; gives the headers of its answer.
 
         A request is taken whole while anything is left, so that one larger than what is left is not
         refused for ever.
@@ -48,17 +49,21 @@ class Limits:
             ApiError: 429 when the key has used its minute up, 402 when the project has its day.
         """
         key = caller.key_id
-        if not await self._windows.test(self._rate, key):
-            headers = await self._headers(key)
-            raise ApiError(
-                429,
-                "RATE_LIMITED",
-                f"This key may send {self._rate.amount} events a minute; wait as long as Retry-After says.",
-                headers={**headers, "Retry-After": headers["RateLimit-Reset"]},
-            )
+        for limit, what in ((self._rate, "events"), (self._bytes, "bytes")):
+            if not await self._windows.test(limit, what, key):
+                raise ApiError(
+                    429,
+                    "RATE_LIMITED",
+                    f"This key may send {limit.amount} {what} a minute; wait as long as Retry-After says.",
+                    headers={
+                        **await self.headers(caller),
+                        "Retry-After": str(await self._reset(limit, what, key)),
+                    },
+                )
         await self._charge_quota(caller.project, events)
-        await self._windows.hit(self._rate, key, cost=events)
-        return await self._headers(key)
+        await self._windows.hit(self._rate, "events", key, cost=events)
+        await self._windows.hit(self._bytes, "bytes", key, cost=size)
+        return await self.headers(caller)
 
     async def check_stranger(self, address: str) -> None:
         """Before anything is read for a caller who is not known yet.
@@ -66,8 +71,9 @@ class Limits:
         Raises:
             ApiError: 429 for an address with too many failures.
         """
-        if not await self._windows.test(self._failures, network_of(address)):
-            reset = await self._reset(self._failures, network_of(address))
+        who = ("failures", network_of(address))
+        if not await self._windows.test(self._failures, *who):
+            reset = await self._reset(self._failures, *who)
             raise ApiError(
                 429,
                 "TOO_MANY_FAILURES",
@@ -77,7 +83,7 @@ class Limits:
 
     async def count_failure(self, address: str) -> None:
         """An address sent no valid key."""
-        await self._windows.hit(self._failures, network_of(address))
+        await self._windows.hit(self._failures, "failures", network_of(address))
 
     async def _charge_quota(self, project: str, events: int) -> None:
         if self._quota is None:
@@ -92,17 +98,19 @@ class Limits:
             )
         await self._windows.hit(self._quota, project, day, cost=events)
 
-    async def _headers(self, key: str) -> Mapping[str, str]:
-        stats = await self._windows.get_window_stats(self._rate, key)
+    async def headers(self, caller: Caller) -> Mapping[str, str]:
+        """What tells a caller how many events it may still send in this minute."""
+        who = ("events", caller.key_id)
+        stats = await self._windows.get_window_stats(self._rate, *who)
         return {
             "RateLimit-Limit": str(self._rate.amount),
             "RateLimit-Remaining": str(max(0, stats.remaining)),
-            "RateLimit-Reset": str(await self._reset(self._rate, key)),
+            "RateLimit-Reset": str(await self._reset(self._rate, *who)),
         }
 
-    async def _reset(self, item: RateLimitItemPerMinute, key: str) -> int:
+    async def _reset(self, limit: RateLimitItemPerMinute, *who: str) -> int:
         """Whole seconds until the window ends, at least 1."""
-        stats = await self._windows.get_window_stats(item, key)
+        stats = await self._windows.get_window_stats(limit, *who)
         return max(1, ceil(stats.reset_time - self._clock()))
 
 

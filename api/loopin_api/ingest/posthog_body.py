@@ -12,7 +12,7 @@ from starlette.datastructures import QueryParams
 from loopin_api.errors import ApiError
 from loopin_api.ingest.bodies import Bodies
 from loopin_api.ingest.compression import GZIP_MAGIC
-from loopin_api.ingest.incoming import NOTHING, elements, is_array, plain, scan, sound
+from loopin_api.ingest.incoming import NOTHING, elements, is_array, plain, scan
 
 _FORM: Final = b"data="
 _COMPRESSIONS: Final = ("", "gzip", "gzip-js", "base64")
@@ -77,7 +77,6 @@ def batch_of(body: bytes, query: QueryParams) -> Batch:
     Raises:
         ApiError: 400 or 413.
     """
-    body = sound(body)
     asked = query.get("api_key") or query.get("token")
     sent_at: str | int | float | None = query.get("sent_at") or query.get("_")
     if is_array(body):
@@ -90,7 +89,7 @@ def batch_of(body: bytes, query: QueryParams) -> Batch:
     sent_at = sent_at if own is None else own
     if bytes(envelope.batch) == b"null":
         return Batch(key or key_of(Raw(body)), [Raw(body)], sent_at, False)
-    events = elements(envelope.batch)
+    events = elements(envelope.batch, "batch")
     historical = bytes(envelope.historical_migration) == b"true"
     return Batch(key or next(filter(None, map(key_of, events)), None), events, sent_at, historical)
 

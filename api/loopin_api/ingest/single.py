@@ -36,7 +36,8 @@ async def publish_one(
     moment = now()
     try:
         claim = Claim(made(moment))
-        ready = accept(claim, moment, intake.protect)
+        size = len(memoryview(claim.event.properties))
+        ready = await intake.aside.run(size, accept, claim, moment, intake.protect)
     except InvalidEvent as error:
         intake.instruments.refused.labels(error.code).inc()
         raise from_invalid_event(error, field_of(error.field)) from None

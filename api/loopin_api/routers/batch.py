@@ -14,7 +14,7 @@ from loopin_api.envelope import Success
 from loopin_api.ingest.answers import enveloped
 from loopin_api.ingest.claims import Claim
 from loopin_api.ingest.client_side import Connection
-from loopin_api.ingest.incoming import NOTHING, decode_one, elements, plain, scan, sound
+from loopin_api.ingest.incoming import NOTHING, decode_one, elements, plain, scan
 from loopin_api.openapi import COMMON, LIMITED, WITH_BODY, failures, request_body, success
 from loopin_api.services import KEY, TOKEN, Use
 from loopin_schemas import Event, Source, encode
@@ -95,6 +95,8 @@ class _Event(msgspec.Struct):
 _body: Final = msgspec.json.Decoder(_Body)
 _event: Final = msgspec.json.Decoder(_Event)
 
+_NO_KEY: Final = "Send the header Authorization: Bearer with a key, or the write key as api_key in the body."
+
 _EXAMPLE: Final = {
     "events": [
         {
@@ -140,10 +142,10 @@ async def post_batch(
     intake = use.intake
     caller = await intake.by_header(request)
     async with intake.bodies.received(request) as text:
-        body = scan(_body, sound(text))
-        caller = caller or await intake.by_key(request, body.api_key)
-        events = elements(body.events)
-        headers = await intake.admit(request, caller, len(events))
+        body = scan(_body, await intake.sound(text))
+        caller = caller or await intake.by_key(request, body.api_key, _NO_KEY)
+        events = elements(body.events, "events")
+        headers = await intake.admit(request, caller, len(events), len(text))
         claimed = partial(_claim, caller.project, intake.connection(request), plain(body.sent_at))
         receipts = await intake.publish(events, claimed)
     return enveloped(receipts, headers)

@@ -16,7 +16,7 @@ from loopin_api.errors import ApiError
 from loopin_api.ingest.answers import enveloped
 from loopin_api.ingest.claims import Claim, Note, identity
 from loopin_api.ingest.client_side import Connection
-from loopin_api.ingest.incoming import as_object, as_text, decode_one, elements, is_array, scan, sound
+from loopin_api.ingest.incoming import as_object, as_text, decode_one, elements, is_array, scan
 from loopin_api.ingest.receipts import Receipt
 from loopin_api.openapi import COMMON, LIMITED, WITH_BODY, failures, success
 from loopin_api.routers.batch import Receipts
@@ -117,10 +117,10 @@ async def post_events(
     intake = use.intake
     caller = await intake.by_header(request) or await intake.by_key(request, None)
     async with intake.bodies.received(request) as body:
-        text = sound(body)
+        text = await intake.sound(body)
         alone = not is_array(text)
         events = [scan(_whole, text)] if alone else elements(text)
-        headers = await intake.admit(request, caller, len(events))
+        headers = await intake.admit(request, caller, len(events), len(text))
         receipts = await intake.publish(events, partial(_claim, caller, intake.connection(request)))
     if alone and receipts[0].result == "drop":
         raise _refusal(receipts[0])

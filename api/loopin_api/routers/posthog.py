@@ -74,8 +74,10 @@ _PATHS: Final = {
     "/e": "PostHog: events of a browser",
     "/i/v0/e": "PostHog: events of a browser, by its newer path",
 }
+_NO_KEY: Final = "Give the SDK the project's write key (lp_w_...): it is sent as api_key in the body."
+
 _EXAMPLE: Final = {
-    "api_key": "lk_write",
+    "api_key": "lp_w_...",
     "batch": [
         {
             "event": "ticket_purchased",
@@ -106,10 +108,10 @@ async def post_events(request: Request, use: Use) -> Response:
     caller = await intake.by_header(request)
     async with intake.bodies.received(request) as coded:
         form = "x-www-form-urlencoded" in request.headers.get("content-type", "")
-        text = await uncoded(coded, form, request.query_params, intake.bodies)
+        text = await intake.sound(await uncoded(coded, form, request.query_params, intake.bodies))
         batch = batch_of(text, request.query_params)
-        caller = caller or await intake.by_key(request, batch.key)
-        headers = await intake.admit(request, caller, len(batch.events))
+        caller = caller or await intake.by_key(request, batch.key, _NO_KEY)
+        headers = await intake.admit(request, caller, len(batch.events), len(text))
         receipts = await intake.publish(batch.events, _reader(request, use, caller.project, batch).claim)
     refuse_if(receipts, any)
     refuse_wholly_dropped(receipts)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from loopin_api.errors import ApiError
 from loopin_api.ingest.answers import answer, refuse_if, retry_header
 from loopin_api.ingest.dialect import speaking
-from loopin_api.ingest.incoming import NOTHING, elements, name_of, scan, sound
+from loopin_api.ingest.incoming import NOTHING, elements, name_of, scan
 from loopin_api.ingest.intake import now
 from loopin_api.ingest.posthog import Reader, library_of
 from loopin_api.ingest.receipts import Receipt, Result
@@ -118,9 +118,9 @@ async def post_events(
     intake = use.intake
     caller = await intake.by_header(request) or await intake.by_key(request, None)
     async with intake.bodies.received(request) as text:
-        body = scan(_body, sound(text))
-        events = elements(body.batch)
-        headers = await intake.admit(request, caller, len(events))
+        body = scan(_body, await intake.sound(text))
+        events = elements(body.batch, "batch")
+        headers = await intake.admit(request, caller, len(events), len(text))
         reader = Reader(
             project=caller.project,
             key="",

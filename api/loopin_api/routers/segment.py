@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from loopin_api.errors import ApiError
 from loopin_api.ingest.answers import answer, refuse_if, refuse_wholly_dropped
 from loopin_api.ingest.dialect import speaking
-from loopin_api.ingest.incoming import NOTHING, elements, plain, scan, sound
+from loopin_api.ingest.incoming import NOTHING, elements, plain, scan
 from loopin_api.ingest.segment import KINDS, Reader
 from loopin_api.openapi import COMPATIBLE, bare, failures_as, request_body
 from loopin_api.routers.batch import EventReceipt
@@ -74,6 +74,11 @@ class _Body(msgspec.Struct):
 
 _body: Final = msgspec.json.Decoder(_Body)
 
+_NO_KEY: Final = (
+    "Give the SDK the project's write key (lp_w_...): it is sent as the user of Authorization: Basic, or as "
+    "writeKey in the body."
+)
+
 _MESSAGE: Final = {
     "userId": "user-17",
     "event": "Order Completed",
@@ -94,12 +99,12 @@ async def _take(request: Request, use: Use, kind: str | None) -> Response:
     intake = use.intake
     caller = await intake.by_header(request, basic=True)
     async with intake.bodies.received(request, MAX_BATCH_BYTES) as received:
-        text = sound(received)
+        text = await intake.sound(received)
         body = scan(_body, text)
         key = plain(body.write_key)
-        caller = caller or await intake.by_key(request, key if isinstance(key, str) else None)
-        messages = elements(body.batch) if kind is None else [Raw(text)]
-        headers = await intake.admit(request, caller, len(messages))
+        caller = caller or await intake.by_key(request, key if isinstance(key, str) else None, _NO_KEY)
+        messages = elements(body.batch, "batch") if kind is None else [Raw(text)]
+        headers = await intake.admit(request, caller, len(messages), len(text))
         reader = Reader(caller.project, intake.connection(request), plain(body.sent_at), kind)
         receipts = await intake.publish(messages, reader.claim)
     refuse_if(receipts, any)

@@ -66,9 +66,11 @@ def given_name(text: str) -> str:
     Raises:
         DeployError: ``name_invalid``.
     """
-    if len(text) > MAX_NAME or not text.isprintable():
+    if not text.strip() or len(text) > MAX_NAME or not text.isprintable():
         raise DeployError(
-            "name_invalid", "--name", f"Give --name at most {MAX_NAME} characters that can be shown."
+            "name_invalid",
+            "--name",
+            f"Give --name 1 to {MAX_NAME} characters that can be shown, or leave it out.",
         )
     return text
 

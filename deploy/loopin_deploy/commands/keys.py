@@ -48,7 +48,9 @@ def create(
     kind: Annotated[
         KeyKind, typer.Option(help="write: sends events, nothing else. personal: a person's or a service's.")
     ],
-    name: Annotated[str, typer.Option(help="What it is for, to recognise it by.")] = "",
+    name: Annotated[
+        str | None, typer.Option(help="What it is for, to recognise it by.", show_default=False)
+    ] = None,
     scopes: Annotated[
         str,
         typer.Option(
@@ -73,7 +75,7 @@ def create(
         last4=token[-4:],
         created_at=now_ms,
         created_by=person(),
-        name=given_name(name),
+        name="" if name is None else given_name(name),
         expires_at=expiry_ms(expires, now_ms),
     )
     item = asyncio.run(_put(_settings(data), token_hex(6), key, None))

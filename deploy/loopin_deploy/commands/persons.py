@@ -17,6 +17,7 @@ from loopin_deploy.errors import DeployError
 from loopin_deploy.screen import err, out, printable, verbatim
 from loopin_schemas.identity import Person, PersonMerge, person_id
 from loopin_schemas.timestamps import to_iso
+from loopin_schemas.validation import check_project
 from loopin_streams.identity.components import alone
 from loopin_streams.identity.journal import (
     ask_to_unmerge,
@@ -86,12 +87,24 @@ def warnings(data: Data, project: Project = "", limit: Limit = 50, json: Json = 
 def show(
     data: Data,
     distinct_id: Annotated[str, typer.Argument(help="Any distinct_id of the person.")],
-    project: Annotated[str, typer.Option(help="The project.")] = "demo",
+    project: Annotated[str, typer.Option(envvar="LOOPIN_PROJECT", help="The project.")],
     json: Json = False,
 ) -> None:
     """Show a person: all distinct_ids, and the merges that joined them."""
+    check_project(project)
+    if not distinct_id.strip():
+        raise DeployError("distinct_id_empty", "distinct_id", "Give one of the person's distinct_ids.")
     settings = kafka_settings(data)
-    person, joined = asyncio.run(_person(settings, project, distinct_id))
+    known, joined = asyncio.run(_person(settings, project, distinct_id))
+    person = known or alone(distinct_id)
+    if known is None and not joined:
+        err.print(
+            f"Nothing has been joined to {printable(distinct_id)} in project {project}, nor has it been "
+            "identified: if it has events, it is a person by itself.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     name = person.distinct_ids[0]
     if json:
         about = {"project": project, "person_id": person_id(project, name), "name": name}
@@ -133,13 +146,14 @@ def unmerge(
 
 async def _person(
     settings: KafkaSettings, project: str, distinct_id: str
-) -> tuple[Person, list[PersonMerge]]:
-    person = await person_of(settings, project, distinct_id) or alone(distinct_id)
+) -> tuple[Person | None, list[PersonMerge]]:
+    """The person of an id, None where none is known, and what the journal says of all its ids."""
+    person = await person_of(settings, project, distinct_id)
     joined = await newest_merges(
         settings,
         project=project,
         outcomes=("merged", "unmerged", "refused"),
-        distinct_id=distinct_id,
+        distinct_ids=[distinct_id] if person is None else person.distinct_ids,
         limit=MERGES_SHOWN,
     )
     return person, joined

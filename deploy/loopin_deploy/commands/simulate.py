@@ -189,8 +189,8 @@ def _print(run: Run, done: Summary, truth: Path | None, *, to_stderr: bool) -> N
     rows = [
         ("project", run.world.project),
         ("world", f"{run.world.users:,} users, {run.world.days} days, seed {run.world.seed}"),
-        ("from", run.world.start.isoformat()),
-        ("to", datetime.fromtimestamp(done.reached_ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")),
+        ("from", _moment(run.world.start_ms)),
+        ("to", _moment(done.reached_ms)),
         ("events", f"{done.published:,}"),
         ("done before", f"{done.skipped:,}"),
         ("not acknowledged", f"{done.unacknowledged:,}"),
@@ -200,6 +200,10 @@ def _print(run: Run, done: Summary, truth: Path | None, *, to_stderr: bool) -> N
     for name, value in rows:
         table.add_row(name, verbatim(value))
     (err if to_stderr else out).print(table)
+
+
+def _moment(epoch_ms: int) -> str:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")
 
 
 def _speed(text: str) -> float:

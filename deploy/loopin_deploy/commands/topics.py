@@ -30,15 +30,22 @@ def list_topics(data: Data) -> None:
     settings = kafka_settings(data)
     admin = TopicAdmin(settings)
     found, differences = admin.describe(), admin.differences()
-    table = Table(Column("topic", no_wrap=True), "partitions", "keeps", "carries", "differs")
+    # What a topic carries stands below its name: beside it a narrow terminal has room for a word a line.
+    table = Table(
+        Column("topic", ratio=2),
+        "partitions",
+        "keeps",
+        Column("differs", ratio=1),
+        expand=True,
+        show_lines=True,
+    )
     for topic in TOPICS:
         info = found.get(topic.name)
         mine = [change for change in differences if change.topic == topic.name]
         table.add_row(
-            settings.topic(topic.name),
+            f"[bold]{settings.topic(topic.name)}[/]\n{topic.help}",
             str(info.partitions) if info else "-",
             _keeps(topic),
-            topic.help,
             "\n".join(f"{change.kind}: {change.detail}" for change in mine) or "no",
         )
     out.print(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from time import time
 from typing import Final, TypeVar
@@ -34,15 +34,16 @@ async def newest_merges(
     *,
     project: str = "",
     outcomes: tuple[Outcome, ...] = ("merged", "unmerged"),
-    distinct_id: str = "",
+    distinct_ids: Collection[str] = (),
     limit: int,
 ) -> list[PersonMerge]:
     """What became of each request, the newest first, at most ``limit``; of everybody unless narrowed down."""
     found: dict[tuple[str, str], PersonMerge] = {}
+    wanted = frozenset(distinct_ids)
     async with aclosing(_merges(settings)) as merges:
         async for merge in merges:
             of_whom = {merge.distinct_id, merge.other, *merge.moved, *merge.kept}
-            if project not in ("", merge.project) or (distinct_id and distinct_id not in of_whom):
+            if project not in ("", merge.project) or (wanted and wanted.isdisjoint(of_whom)):
                 continue
             # Taken out first: what was undone counts from then on.
             found.pop((merge.project, merge.id), None)

@@ -48,6 +48,13 @@ def test_a_servers_own_address_is_nobodys(library: object) -> None:
     assert SERVER.properties(library, {}) == {}
 
 
+@pytest.mark.parametrize(
+    "library", ["posthog-python", "posthog-node", "analytics-python", "analytics-node", "Analytics.NET"]
+)
+def test_a_servers_library_is_one_whatever_user_agent_it_sends(library: str) -> None:
+    assert BROWSER.properties(library, {}) == {}
+
+
 def test_a_server_that_says_so_is_one_whatever_it_looks_like() -> None:
     assert BROWSER.properties("posthog-node", {"$is_server": True}) == {}
 

@@ -79,6 +79,14 @@ async def test_while_the_broker_takes_events_nothing_is_kept(
     assert (len(broker.records), shelf.records) == (2, [])
 
 
+async def test_while_no_broker_can_be_reached_events_are_kept_at_once(
+    client: httpx.AsyncClient, broker: Broker, shelf: Shelf
+) -> None:
+    shelf.is_down = True
+    assert await send(client, "a") == [("warning", "spooled")]
+    assert (broker.records, len(shelf.records)) == ([], 1)
+
+
 async def test_what_the_broker_refuses_is_kept_and_the_next_goes_there_at_once(
     client: httpx.AsyncClient, broker: Broker, shelf: Shelf
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import msgspec
 import pytest
@@ -33,6 +34,20 @@ def test_what_is_no_number_becomes_null_and_text_stays(value: object) -> None:
     assert msgspec.json.decode(sound(written.encode())) == expected
 
 
+@pytest.mark.parametrize("length", [63, 64, 65, 4095, 4096, 4097, 70_000])
+@pytest.mark.parametrize("part", ["x", "\n", '"', "NaN"])
+def test_long_texts_stay_whole_among_what_is_no_number(part: str, length: int) -> None:
+    text = (part * length)[:length]
+    body = json.dumps([math.nan, text, {text: -math.inf}, "NaN", math.inf])
+    assert json.loads(sound(body.encode())) == [None, text, {text: None}, "NaN", None]
+
+
+@pytest.mark.parametrize("body", [b'[NaN, "open', b"[NaN, I, -, N", b'[NaN, "a\\', b"NaN" * 3])
+def test_what_is_no_json_stays_none(body: bytes) -> None:
+    with pytest.raises(ValueError, match="Expecting|Unterminated|Extra data|Invalid"):
+        json.loads(sound(body))
+
+
 @pytest.mark.parametrize("text", ["\\ud800", "\\\\ud83d\\ude00", "plain", '\\"\\ud83d\\ude00'])
 def test_a_sound_body_is_left_alone(text: str) -> None:
     body = json.dumps([text]).encode()
@@ -53,6 +68,20 @@ def test_what_is_no_array_is_refused(body: bytes) -> None:
     with pytest.raises(ApiError) as refused:
         elements(body)
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"null", "The field events is missing; add it."),
+        (b'{"a": 1}', "The field events is a JSON object; send an array."),
+        (b"5", "The field events is a whole number; send an array."),
+    ],
+)
+def test_a_field_that_is_no_array_is_named(body: bytes, sentence: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        elements(body, "events")
+    assert (refused.value.status, refused.value.message) == (400, sentence)
 
 
 def test_an_array_is_known_by_its_beginning() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import msgspec
 import pytest
+from limits import RateLimitItemPerDay
 
 from loopin_api.settings import ApiSettings
 from loopin_sinks.store import Store
@@ -173,3 +174,54 @@ async def test_strangers_are_not_listened_to_for_ever(client: httpx.AsyncClient,
     response = await client.post(PATH, json={"events": [ONE], "api_key": "lk_write"})
     refused(response, 429, "TOO_MANY_FAILURES")
     assert (await client.post(PATH, json={"events": [ONE]}, headers=KEY)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({}, "The field events is missing; add it."),
+        ({"events": {}}, "The field events is a JSON object; send an array."),
+        (5, "The body is a whole number; send a JSON object."),
+        ("text", "The body is text; send a JSON object."),
+    ],
+)
+async def test_what_is_no_batch_is_told_what_is_missing(
+    client: httpx.AsyncClient, refused: Refused, body: Any, sentence: str
+) -> None:
+    answer = refused(await client.post(PATH, json=body, headers=KEY), 400, "MALFORMED_JSON")
+    assert answer["error"] == sentence
+
+
+async def test_a_missing_key_is_told_where_to_put_it(client: httpx.AsyncClient, refused: Refused) -> None:
+    answer = refused(await client.post(PATH, json={"events": [ONE]}), 401, "UNAUTHENTICATED")
+    assert "api_key in the body" in answer["error"]
+
+
+async def test_a_known_sender_is_told_its_limit_also_in_a_refusal(
+    client: httpx.AsyncClient, app: Any, settings: ApiSettings
+) -> None:
+    await client.post(PATH, json={"events": [ONE] * 10}, headers=KEY)
+    track = "/api/analytics/events/track"
+    app.state.services.intake.limits._quota = RateLimitItemPerDay(1)
+    answers = [
+        await client.post(PATH, content=b"{", headers=KEY),
+        await client.post(PATH, json={"events": [{}] * 1001}, headers=KEY),
+        await client.post(track, content=b"{", headers={**KEY, "Content-Type": "application/json"}),
+        await client.post(track, json={}, headers=KEY),
+        await client.post(track, json={"event_name": "x" * settings.max_body_bytes}, headers=KEY),
+        await client.post("/v1/batch", json={}, headers=KEY),
+        await client.post(PATH, json={"events": [ONE]}, headers=KEY),
+        await client.post(PATH, json={"events": [ONE]}, headers=KEY),
+    ]
+    assert [one.status_code for one in answers] == [400, 413, 400, 422, 413, 400, 200, 402]
+    left = [one.headers["RateLimit-Remaining"] for one in answers]
+    assert left == [str(600_000 - 10)] * 6 + [str(600_000 - 11)] * 2
+    assert all("RateLimit-Limit" in one.headers and "RateLimit-Reset" in one.headers for one in answers)
+
+
+async def test_strangers_and_readers_have_no_limit_of_events(client: httpx.AsyncClient) -> None:
+    nobody = await client.post(PATH, content=b"{")
+    wrong = await client.get("/api/analytics/overview?day=7", headers={"Authorization": "Bearer lk_personal"})
+    assert (nobody.status_code, wrong.status_code) == (400, 422)
+    for answer in (nobody, wrong):
+        assert not [name for name in answer.headers if name.startswith("ratelimit")]

@@ -338,3 +338,10 @@ async def test_the_settings_script_is_safe_with_any_token(client: httpx.AsyncCli
     assert response.headers["content-type"].startswith("text/javascript")
     assert response.text.count(json.dumps(token)) == 2
     assert "alert" not in response.text.replace(json.dumps(token), "")
+
+
+async def test_a_missing_key_is_told_where_posthog_puts_it(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/batch", json={"batch": [ONE]})
+    assert answer.status_code == 401
+    assert "api_key" in answer.json()["detail"]
+    assert "Bearer" not in answer.json()["detail"]

@@ -249,3 +249,17 @@ async def test_what_was_not_acknowledged_is_to_be_sent_again(
     response = await client.post("/v1/batch", json={"batch": [TRACK]}, headers=KEY)
     assert (response.status_code, response.json()["code"]) == (503, "not_acknowledged")
     assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [({}, ("Authorization: Basic", "writeKey")), (basic(""), ("Authorization: Basic",))],
+    ids=["no header", "no user"],
+)
+async def test_a_missing_key_is_told_where_segment_puts_it(
+    client: httpx.AsyncClient, headers: dict[str, str], words: tuple[str, ...]
+) -> None:
+    answer = await client.post("/v1/batch", json={"batch": [TRACK]}, headers=headers)
+    assert answer.status_code == 401
+    assert all(word in answer.json()["message"] for word in words)
+    assert "Bearer" not in answer.json()["message"]

@@ -245,6 +245,16 @@ async def test_without_an_acknowledgement_the_client_is_told_to_send_it_again(
     assert again.json()["data"]["uuid"] == identity
 
 
+async def test_a_broker_that_cannot_be_reached_is_not_waited_for(
+    client: httpx.AsyncClient, settings: ApiSettings, bearer: Bearer, refused: Refused, broker: Broker
+) -> None:
+    settings.publish_timeout_s = 10_000
+    broker.answer = "gone"
+    refused(await client.post(PATH, json=BODY, headers=bearer("ingest")), 503, "NOT_ACKNOWLEDGED")
+    refused(await client.post(PATH, json=BODY, headers=bearer("ingest")), 503, "BROKER_AWAY")
+    assert len(broker.records) == 1
+
+
 async def test_switched_off_it_says_so(
     app: FastAPI, client: httpx.AsyncClient, bearer: Bearer, refused: Refused, broker: Broker
 ) -> None:

@@ -202,8 +202,10 @@ def test_a_record_that_was_mended_meanwhile_is_left(
         (["--expires", "soon"], "soon is no time: give --expires one such as"),
         (["--expires", "2020-01-01"], "2020-01-01 is not ahead"),
         (["--expires", "0d"], "0d is not ahead"),
-        (["--name", "x" * 201], "Give --name at most 200 characters"),
-        (["--name", "a\nb"], "Give --name at most 200 characters"),
+        (["--name", "x" * 201], "Give --name 1 to 200 characters"),
+        (["--name", "a\nb"], "Give --name 1 to 200 characters"),
+        (["--name", ""], "Give --name 1 to 200 characters that can be shown, or leave it out."),
+        (["--name", " "], "Give --name 1 to 200 characters"),
     ],
 )
 def test_what_is_given_wrong_is_told_before_anything_is_made(

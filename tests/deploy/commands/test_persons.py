@@ -15,6 +15,7 @@ from tests.deploy.commands.test_dead_letters import HOSTILE, swept
 
 MERGED = "00000000-0000-8000-8000-000000000001"
 REFUSED = "00000000-0000-8000-8000-000000000002"
+DEMO = ("--project", "demo")
 UNMERGED = "00000000-0000-8000-8000-000000000003"
 
 __all__ = ["swept"]
@@ -113,7 +114,8 @@ def test_warnings_say_why(loopin: Loopin, topics: Topics) -> None:
 def test_what_clients_sent_does_not_steer_the_terminal(loopin: Loopin, topics: Topics) -> None:
     topics.journal(record(REFUSED, "refused", HOSTILE, reason="other_id_invalid", distinct_id=HOSTILE))
     topics.person(f"demo:{HOSTILE}", Person(distinct_ids=[HOSTILE]))
-    for arguments in (["warnings"], ["warnings", "--json"], ["show", HOSTILE], ["show", HOSTILE, "--json"]):
+    show = ["show", HOSTILE, *DEMO]
+    for arguments in (["warnings"], ["warnings", "--json"], show, [*show, "--json"]):
         shown = loopin("persons", *arguments)
         assert shown.code == 0
         assert not {"\x1b", "\x07", "\x9b", "\u202e", "\r", "\x00"} & set(shown.out)
@@ -125,15 +127,50 @@ def test_a_person_is_shown_by_any_id(loopin: Loopin, topics: Topics) -> None:
     both = Person(distinct_ids=["user", "a"], identified=[0], links=[Link(MERGED, 0, 1)], revision=2)
     topics.person("demo:user", both)
     topics.journal(record(MERGED, "merged", "a"), record(REFUSED, "refused", "c", reason="too_many_ids"))
-    found = json.loads(loopin("persons", "show", "a", "--json").out)
+    found = json.loads(loopin("persons", "show", "a", *DEMO, "--json").out)
     assert found["person_id"] == person_id("demo", "user")
     assert (found["distinct_ids"], found["identified"]) == (["user", "a"], ["user"])
-    assert [merge["id"] for merge in found["merges"]] == [MERGED]
-    shown = loopin("persons", "show", "user").out
+    assert [merge["id"] for merge in found["merges"]] == [REFUSED, MERGED]
+    shown = loopin("persons", "show", "user", *DEMO).out
     assert "user (identified)" in shown
     assert f"a joined to user ({MERGED})" in shown
-    nobody = json.loads(loopin("persons", "show", "nobody", "--json").out)
+    nobody = json.loads(loopin("persons", "show", "nobody", *DEMO, "--json").out)
     assert (nobody["distinct_ids"], nobody["merges"]) == (["nobody"], [])
+
+
+def test_a_person_comes_with_the_merges_of_all_its_ids(loopin: Loopin, topics: Topics) -> None:
+    three = Person(distinct_ids=["user", "a", "b"], links=[Link(MERGED, 0, 1), Link("4", 1, 2)], revision=2)
+    topics.person("demo:user", three)
+    topics.journal(
+        record(MERGED, "merged", "a"),
+        record("4", "merged", "b", distinct_id="a"),
+        record("5", "merged", "y", distinct_id="x"),
+    )
+    for each in three.distinct_ids:
+        found = json.loads(loopin("persons", "show", each, *DEMO, "--json").out)
+        assert [merge["id"] for merge in found["merges"]] == ["4", MERGED]
+
+
+def test_an_id_of_which_nothing_is_known_is_told_as_such(loopin: Loopin, topics: Topics) -> None:
+    topics.person("demo:user", Person(distinct_ids=["user"], identified=[0], revision=1))
+    assert loopin("persons", "show", "user", *DEMO).err == ""
+    nobody = loopin("persons", "show", "nobody", *DEMO)
+    assert nobody.code == 0
+    assert nobody.err.startswith("Nothing has been joined to nobody in project demo")
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_nobody_has_an_empty_id(loopin: Loopin, topics: Topics, empty: str) -> None:
+    topics.journal(record(MERGED, "merged", "a"))
+    shown = loopin("persons", "show", empty, *DEMO)
+    assert shown.out == ""
+    assert shown.refused() == "Give one of the person's distinct_ids."
+
+
+def test_the_project_of_a_person_has_to_be_named(loopin: Loopin, topics: Topics) -> None:
+    shown = loopin("persons", "show", "user")
+    assert (shown.code, shown.out) == (2, "")
+    assert "--project" in shown.err
 
 
 def test_unmerge_names_what_cannot_be_undone(loopin: Loopin, topics: Topics) -> None:

@@ -54,6 +54,8 @@ def test_a_file_and_the_truth_beside_it(loopin: Loopin, tmp_path: Path) -> None:
     events = path.read_text().splitlines()
     assert f"{len(events):,}" in ran.out
     assert "20 users, 2 days, seed 3" in ran.out
+    assert re.search(r"│ from +│ +2026-03-02 00:00:00\+00:00 │", ran.out)
+    assert re.search(r"│ to +│ +2026-03-03 23:00:00\+00:00 │", ran.out)
     assert str(tmp_path / "truth") in ran.out
     assert json.loads((tmp_path / "truth" / "parameters.json").read_text())["start"] == "2026-03-02"
 

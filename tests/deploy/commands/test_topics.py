@@ -159,6 +159,19 @@ def test_list_shows_the_table_and_what_is_missing(loopin: Loopin, broker: str, t
     assert "missing" not in after.out
 
 
+def test_what_topics_carry_can_be_read_in_a_narrow_terminal(
+    loopin: Loopin, broker: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = loopin("topics", "list").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    told = [line.split("│")[1].strip() for line in lines if line.count("│") == 5]
+    for topic in TOPICS:
+        at = told.index(f"{topic_prefix}{topic.name}")
+        assert topic.help.startswith(told[at + 1])
+        assert len(told[at + 1].split()) >= 3
+
+
 def test_without_a_broker_each_command_says_so(loopin: Loopin, nobody: str) -> None:
     for command in ("list", "apply"):
         assert loopin("topics", command).refused().startswith(f"No Kafka broker answers at {nobody}: start")

@@ -165,7 +165,7 @@ def undone(installation: Installation) -> None:
         assert alone is not None
         assert alone.distinct_ids == ["a"]
         assert await person_of(settings, PROJECT, "never seen") is None
-        assert len(await newest_merges(settings, limit=1, distinct_id="b")) == 1
+        assert len(await newest_merges(settings, limit=1, distinct_ids=["b"])) == 1
 
     asyncio.run(go())
     assert not worker.ended
