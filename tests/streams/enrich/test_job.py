@@ -25,7 +25,7 @@ from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.job import Absorber, Output
 from loopin_streams.kafka.marker import Marker
 from loopin_text.pii import Scrubber
-from tests.streams.enrich.drafts import UUID, RECEIVED_MS, TOPIC_ID, RawRecord, body
+from tests.streams.enrich.drafts import RECEIVED_MS, TOPIC_ID, UUID, RawRecord, body
 
 
 def opened(history: Sequence[Record] = (), *, partition: int = 0, partitions: int = 1) -> Absorber:
