@@ -66,7 +66,7 @@ def _mention() -> re.Pattern[bytes]:
 
 
 _MENTION: Final = _mention()
-_ESCAPE: Final = re.compile(rb"\\+u00([2-7][0-9a-f])", re.IGNORECASE)
+_ESCAPE: Final = re.compile(rb"(?<!\\)\\++u00([2-7][0-9a-f])", re.IGNORECASE)
 
 
 def mentions_private_event(body: bytes) -> bool:

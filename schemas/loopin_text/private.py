@@ -45,9 +45,14 @@ _IDS: Final = frozenset(
 )
 _GROUP: Final = re.compile(r"\$group_[0-9]{1,3}")
 _LONGEST_ID: Final = 200
-_OF_DEVICES: Final = re.compile(r"\$(?:os|browser|device|lib|app|geoip|network|timezone|locale|bot)(?:_|$)")
+_OF_DEVICES: Final = re.compile(
+    r"\$(?:os|browser|device|lib|app|geoip|network|timezone|locale|bot)(?:_.*)?|country|region|city"
+    r"|os|browser|device_type",
+    re.DOTALL,
+)
 """Properties that libraries and the stream fill in by themselves, such as ``$os``: Mac OS X."""
-_LONGEST_OF_DEVICES: Final = 64
+_NAMING: Final = re.compile(r"[^\s]{0,100}(?: [^\s]{1,40}){0,2}")
+_PLACE: Final = re.compile(r"[^\n]{0,100}")
 
 _GONE: Final = object()
 
@@ -108,8 +113,12 @@ class _Removal:
             return _GONE
         if not self._wordless:
             return self._value(value, depth)
-        if depth == 1 and _is_technical(name, value):
-            return value
+        if depth == 1:
+            if isinstance(value, str) and _OF_DEVICES.fullmatch(name):
+                form = _PLACE if name.startswith("$geoip_") else _NAMING
+                return value if form.fullmatch(value) else _GONE
+            if _is_technical(name, value):
+                return value
         if plain in _WORDS and isinstance(value, str | Mapping | list | tuple):
             self._take(value, depth)
             return _GONE
@@ -145,7 +154,8 @@ class _Removal:
 
 
 def _is_identifier(text: str) -> bool:
-    return _IDENTIFIER.fullmatch(text) is not None or text in _MARKS or (_TIME.fullmatch(text) is not None)
+    word = text.strip(" ")
+    return _IDENTIFIER.fullmatch(word) is not None or word in _MARKS or _TIME.fullmatch(word) is not None
 
 
 def _is_technical(name: str, value: Any) -> bool:
@@ -153,9 +163,7 @@ def _is_technical(name: str, value: Any) -> bool:
     if isinstance(value, str):
         if name in _USER_AGENTS:
             return _USER_AGENT.fullmatch(value) is not None
-        if name in _IDS or _GROUP.fullmatch(name):
-            return len(value) <= _LONGEST_ID
-        return len(value) <= _LONGEST_OF_DEVICES and _OF_DEVICES.match(name) is not None
+        return (name in _IDS or _GROUP.fullmatch(name) is not None) and len(value) <= _LONGEST_ID
     if name == "$groups" and isinstance(value, Mapping):
         return all(
             _NAME.fullmatch(kind) and (not isinstance(key, str) or len(key) <= _LONGEST_ID)

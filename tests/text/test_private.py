@@ -109,7 +109,10 @@ def test_what_is_no_text_stays_the_very_same() -> None:
         "$lib": "posthog-python",
         "$lib_version": "7.1.0",
         "$os": "Mac OS X",
-        "$geoip_city_name": "New York",
+        "$geoip_country_name": "Democratic Republic of the Congo",
+        "country": "United Arab Emirates",
+        "city": "New York",
+        "currency": " eur ",
         "$raw_user_agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/130.0",
         "$ip": "2001:db8::1",
     }
@@ -121,6 +124,12 @@ def test_addresses_and_names_are_no_words() -> None:
     scored = {"$sentiment": 0.5, "$text_length": 9}
     assert without_private_text({**given, **scored}, PRIVATE, wordless=True) == scored
     assert without_private_text({"body": "https://x.test/"}, PRIVATE, wordless=True)["$text_length"] == 15
+
+
+def test_names_of_devices_and_places_are_no_sentences() -> None:
+    for name in ("$os", "country", "$lib_version", "$device_model"):
+        assert without_private_text({name: WORDS, "n": 1}, PRIVATE, wordless=True) == {"n": 1}
+        assert "$text_length" in without_private_text({"a": {name: WORDS}}, PRIVATE, wordless=True)
 
 
 def test_depth_is_no_danger() -> None:
