@@ -53,6 +53,11 @@ def test_bytes_mention_it(body: bytes) -> None:
     assert mentions_private_event(body)
 
 
+@pytest.mark.parametrize("part", [b"\\", rb"\\u00", b"message_", b'"event":"', b"event:", b"message   "])
+def test_a_body_of_any_length_takes_time_in_proportion(part: bytes) -> None:
+    assert not mentions_private_event(part * (300_000 // len(part)) + rb"\u00zz")
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b'{"message": "sent"', b'{"event":"click","message":"x', b"in the event, share", b"messages"],
