@@ -300,8 +300,18 @@ class Loopin:
         Raises:
             InvalidEvent: an argument of the wrong type or beyond its limit.
         """
+        return self._built(event, event, distinct_id, properties, **options)
+
+    def _built(
+        self,
+        original: str,
+        event: str,
+        distinct_id: str,
+        properties: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Event:
         now_ms = time.time_ns() // 1_000_000
-        change = self._privacy.change(event)
+        change = self._privacy.renamed(original, event)
         return build_event(
             self.project, event, distinct_id, properties, now_ms=now_ms, change=change, **options
         )
@@ -334,7 +344,7 @@ class Loopin:
         if changed is None:
             return None
         try:
-            return self.build(**changed)
+            return self._built(built.event, **changed)
         except (TypeError, InvalidEvent) as error:
             raise HookFailed(f"Event dropped: before_send returned no event ({error}).") from error
 

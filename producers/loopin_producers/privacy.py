@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from loopin_producers.errors import InvalidConfiguration
-from loopin_producers.properties import Change
-from loopin_schemas.catalogue import CATALOGUE
+from loopin_producers.properties import Change, plain_text
+from loopin_schemas.private_events import may_be_private, private_event
+from loopin_schemas.validation import MAX_TEXT
 from loopin_text.pii import KINDS, Kind, Scrubber
 from loopin_text.private import without_private_text
+
+_KNOWN_NAMES: Final = 1_024
+"""Events of which it is remembered what to do; a client has some dozens."""
 
 
 class Privacy:
@@ -29,14 +33,27 @@ class Privacy:
         if unknown := kinds - set(get_args(Kind)):
             known = ", ".join(get_args(Kind))
             raise InvalidConfiguration(f"Correct scrub: {sorted(unknown)[0]!r} is none of {known}.")
-        self._scrub = Scrubber(kinds, frozenset(scrub_except)).properties
-        self._private: dict[str, Change] = {
-            known.name: partial(self._without_text, known.private) for known in CATALOGUE if known.private
-        }
+        self._scrub: Change = Scrubber(kinds, frozenset(scrub_except)).properties
+        self._known: dict[str, Change] = {}
 
     def change(self, event: object) -> Change:
         """What to do to the properties of an event of this name."""
-        return self._private.get(event, self._scrub) if isinstance(event, str) else self._scrub
+        return (self._known.get(event) if type(event) is str else None) or self._find(event)
 
-    def _without_text(self, private: tuple[str, ...], properties: dict[str, Any]) -> Mapping[str, Any]:
-        return self._scrub(without_private_text(properties, private))
+    def renamed(self, original: object, event: object) -> Change:
+        """``change`` of an event that had another name: the privacy of both holds."""
+        first, then = self.change(original), self.change(event)
+        return then if first in (self._scrub, then) else lambda properties: then(dict(first(properties)))
+
+    def _find(self, event: object) -> Change:
+        name = plain_text(event) if isinstance(event, str) else ""
+        change = self._scrub if may_be_private(name) is None else partial(self._without_text, name)
+        if len(name) <= MAX_TEXT and len(self._known) < _KNOWN_NAMES:
+            self._known[name] = change
+        return change
+
+    def _without_text(self, name: str, properties: dict[str, Any]) -> Mapping[str, Any]:
+        known = private_event(name, properties)
+        if known is None:
+            return self._scrub(properties)
+        return self._scrub(without_private_text(properties, known.private, wordless=known.wordless))

@@ -259,6 +259,38 @@ def test_personal_data_and_private_words_stay_here(make: Make) -> None:
     assert sent[1]["properties"] == {"reference": "4111111111111111"}
 
 
+@pytest.mark.parametrize("event", ["message_sent", "Message Sent", " MESSAGE_SENT", "message"])
+def test_words_stay_here_under_whatever_name(make: Make, event: str) -> None:
+    client, sent = make()
+    client.capture(event, "user-1", {"body": "I love it", "nested": [{"Text": "so much"}], "room": 7})
+    client.capture(TypedName(event), "user-1", {"body": "I love it", "room": 7})
+    client.capture("community_activity", "user-1", {"activity_type": "Message", "note": "I love it"})
+    assert [one["properties"]["$text_length"] for one in sent] == [16, 9, 9]
+    assert "love" not in str(sent)
+    assert "so much" not in str(sent)
+    client.capture("click", "user-1", {"body": "I love it"})
+    assert sent[-1]["properties"] == {"body": "I love it"}
+
+
+class TypedName(str):
+    """A name of a class of the caller's own."""
+
+
+@pytest.mark.parametrize(("original", "renamed"), [("message_sent", "chat"), ("chat", "message_sent")])
+def test_before_send_that_renames_gets_no_words_out(make: Make, original: str, renamed: str) -> None:
+    client, sent = make(before_send=lambda event: {**event, "event": renamed})
+    client.capture(original, "user-1", {"body": "I love it", "mail": "a@example.com", "room": 7})
+    (event,) = sent
+    assert event["event"] == renamed
+    assert event["properties"].keys() == {"$text_length", "$sentiment", "room"}
+
+
+def test_before_send_that_renames_leaves_other_events_as_they_are(make: Make) -> None:
+    client, sent = make(before_send=lambda event: {**event, "event": "other"})
+    client.capture("click", "user-1", {"body": "write to a@example.com"})
+    assert sent[0]["properties"] == {"body": "write to [email]"}
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loopin_api.settings import ApiSettings
-from loopin_schemas.catalogue import by_name
+from loopin_schemas.private_events import private_event
 from loopin_text.pii import Scrubber
 from loopin_text.private import without_private_text
 
@@ -20,7 +20,9 @@ class Privacy:
 
     def __call__(self, event: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
         """The properties of an event, the very same mapping where nothing in it is to be protected."""
-        known = by_name(event)
-        if known is not None and known.private:
-            properties = without_private_text(properties, known.private, score=self._score)
+        known = private_event(event, properties)
+        if known is not None:
+            properties = without_private_text(
+                properties, known.private, wordless=known.wordless, score=self._score
+            )
         return self._scrubber.properties(properties)

@@ -18,5 +18,6 @@ COMMUNITIES: tuple[EventType, ...] = (
             Property("activity_type", "text", "What the user did, such as view", required=True),
             Property("duration_s", "number", "How long it took", "s", minimum=0),
         ),
+        acts_as="activity_type",
     ),
 )

@@ -61,6 +61,8 @@ class EventType:
         aliases: its names in other vocabularies.
         revenue: sign with which the property ``amount`` counts as revenue; 0 for none.
         private: properties that may be scored but are never stored.
+        wordless: whether no words at all are stored, whatever property holds them.
+        acts_as: property that may name another event, whose privacy then holds for this one.
     """
 
     name: str
@@ -69,6 +71,8 @@ class EventType:
     aliases: tuple[Alias, ...] = ()
     revenue: Literal[-1, 0, 1] = 0
     private: tuple[str, ...] = ()
+    wordless: bool = False
+    acts_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopin_schemas.catalogue.event_type import EventType, Property
+from loopin_schemas.catalogue.event_type import Alias, EventType, Property
 
 _FOLLOWED = Property("followed_id", "id", "The user who is followed")
 
@@ -18,7 +18,9 @@ SOCIAL: tuple[EventType, ...] = (
             Property("$sentiment", "number", "How its words feel", "VADER", minimum=-1, maximum=1),
             Property("$text_length", "integer", "How long it is", "characters", minimum=0),
         ),
+        (Alias("message", "documents"), Alias("Message Sent", "segment")),
         private=("text", "message"),
+        wordless=True,
     ),
     EventType(
         "feedback_submitted",

@@ -26,11 +26,16 @@ IDENTITIES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """What a name says: the value's kind, or which kinds it cannot be; ``exempt`` values are left alone."""
+    """What a name says: the value's kind, or which kinds it cannot be; ``exempt`` values are left alone.
+
+    Under names of several (``tokens``) numbers may count them, under ``pin`` only ``digits`` are one.
+    """
 
     is_kind: Kind | None = None
     skip: frozenset[Kind] = frozenset()
     exempt: bool = False
+    several: bool = False
+    digits: bool = False
 
 
 PLAIN: Final = Rule()
@@ -38,10 +43,17 @@ NO_NUMBER: Final = Rule(skip=frozenset(("phone", "card")))
 EXEMPT: Final = Rule(exempt=True)
 BY_KIND: Final[Mapping[Kind, Rule]] = {kind: Rule(is_kind=kind) for kind in KINDS}
 
-RULES: Final = (PLAIN, NO_NUMBER, EXEMPT, *BY_KIND.values())
-"""All there are."""
+TOKENS: Final = Rule(is_kind="token", several=True)
+PIN: Final = Rule(is_kind="token", digits=True)
 
 _SECRETS = ("password", "passwd", "passphrase", "token", "secret", "apikey", "pwd")
+_SEVERAL_SECRETS = tuple(f"{word}s" for word in _SECRETS[:-1])
+_ONCE = frozenset({"otp", "totp", "mpin", "passcode", "phpsessid", "jsessionid", "sessid"})
+"""Words that as a name, or at its end, are of secrets too short to be told by their form, and of cookies."""
+_SESSIONS = frozenset(
+    {"sid", "session", "sessionid", "session_id", "session-id", "connect.sid", "asp.net_sessionid"}
+)
+_PLACED = _SESSIONS | {"code", "state"}
 _KEYS = frozenset({"api", "access", "private", "secret", "auth", "encryption", "signing"})
 _PHONES = frozenset(
     {
@@ -84,6 +96,20 @@ def rule_of(name: str) -> Rule:
     return _remembered_rule(name) if len(name) <= LONGEST else PLAIN
 
 
+def parameter_rule(name: str, text: str, at: int) -> Rule:
+    """The rule for the value of ``name=value``, which begins at ``at`` in the text.
+
+    Here names of sessions, and in addresses those of OAuth's grants, say more than as names of properties.
+    """
+    if (lower := name.lower()) in _PLACED:
+        before = text[max(at - 2, 0) : at]
+        in_address = before.endswith(("?", "&", "#")) or before == "p;"  # &amp;
+        in_cookie = lower in _SESSIONS and (not before or before.rstrip(" ").endswith(";"))
+        if in_address or in_cookie:
+            return BY_KIND["token"]
+    return rule_of(name)
+
+
 @lru_cache(8192)
 def _remembered_rule(name: str) -> Rule:
     if name in IDENTITIES or name.startswith("$group_") and name[7:].isdecimal():
@@ -103,6 +129,12 @@ def _by_words(words: list[str]) -> Rule:
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     if last.endswith(_SECRETS) or words == ["authorization"] or (last == "key" and before in _KEYS):
         return BY_KIND["token"]
+    if last.endswith(_SEVERAL_SECRETS) or (last == "keys" and before in _KEYS):
+        return TOKENS
+    if last in _ONCE or (before in ("otp", "totp") and last in ("code", "value", *_COUNTED)):
+        return BY_KIND["token"]
+    if last == "pin":
+        return PIN
     if last in ("confirmation", "confirm") and before in _SECRETS:
         return BY_KIND["token"]
     if last in _SECURITY_CODES or (last in _COUNTED and before in ("card", "cc")) or last == "cardnumber":

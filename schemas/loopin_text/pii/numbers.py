@@ -10,10 +10,14 @@ from loopin_text.pii.cards import SHORTEST as SHORTEST_CARD
 from loopin_text.pii.kinds import MARKS, Kind
 from loopin_text.pii.phones import CONTEXT, begins_number, phone_length
 
-_BETWEEN = r"[ .\-/()\t\xa0\u2007\u2009\u2010-\u2013\u202f]"
+_BETWEEN = r"[ .\-/()\t\r\n\xa0\u2007\u2009\u2010-\u2013\u202f]"
 
 _RUN = re.compile(rf"[0-9]++(?:{_BETWEEN}{{1,3}}+[0-9]++)*+")
 """Groups of digits that may belong together; possessive, so that no character is looked at twice."""
+
+_GAPS = frozenset((" ", "-", "  ", "   ", "\n", "\r\n", " \n", "\n ", " \n ", " \r\n"))
+_DOT = frozenset((".",))
+"""What stands between the groups of a card."""
 
 _GROUP = re.compile("[0-9]+")
 _DASH = re.compile("[\u2010-\u2013]")
@@ -70,21 +74,26 @@ def _number(digits: list[str], between: list[str], before: str, kinds: frozenset
         if length:
             return length, "card"
     if "phone" in kinds and precedes not in ("-", ".", "/"):
-        return phone_length(digits, between, before), "phone"
+        line = next((n for n, gap in enumerate(between) if "\n" in gap or "\r" in gap), len(between))
+        return phone_length(digits[: line + 1], between[:line], before), "phone"
     return 0, "phone"
 
 
 def _card_length(digits: list[str], between: list[str]) -> int:
     whole = ""
     lengths: list[int] = []
+    dotted = len(between) > 1 and between[0] == "."
     for taken, group in enumerate(digits, 1):
-        if taken > 1 and between[taken - 2] not in (" ", "-"):
+        # Dots are those of a card only where all are, and there are two: other numbers have one.
+        if taken > 1 and between[taken - 2] not in (_DOT if dotted else _GAPS):
             return 0
         whole += group
         if len(whole) > LONGEST:
             return 0
         lengths.append(len(group))
         follows = between[taken - 1] if taken <= len(between) else ""
+        if dotted and taken < 3:
+            continue
         if follows not in ("-", ".") and is_grouping(lengths) and is_card(whole):
             return taken
     return 0

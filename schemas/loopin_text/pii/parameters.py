@@ -11,6 +11,9 @@ from loopin_text.pii.tokens import looks_secret
 Judge = Callable[[str, str], str]
 """Given a name and its decoded value, the value as it may stay."""
 
+JudgePlaced = Callable[[str, str, str, int], str]
+"""Given also the text, and where in it the name begins."""
+
 _PAIR = re.compile(r"(?<![\w.\-\[\]$])([\w.\-\[\]$]++)=([^&#\s\"'<>]++)", re.ASCII)
 _QUOTED = re.compile(
     r"""(?<=["'])([\w.\-$]++)\\{0,3}["'][ \t]{0,4}+[:=][ \t]{0,4}+\\{0,3}["']([^"'\\\n]++)""", re.ASCII
@@ -22,7 +25,7 @@ _HEADER = re.compile(
 )
 
 
-def split_pairs(text: str, judge: Judge, other: Callable[[str], str]) -> str:
+def split_pairs(text: str, judge: JudgePlaced, other: Callable[[str], str]) -> str:
     """The text with every pair's value judged, and ``other`` applied to what lies between the pairs."""
     pieces: list[str] = []
     at = 0
@@ -31,7 +34,7 @@ def split_pairs(text: str, judge: Judge, other: Callable[[str], str]) -> str:
     begin = max(text.rfind("/", 0, first), text.rfind("?", 0, first), 0)
     for found in _PAIR.finditer(text, begin):
         start, end = found.span(2)
-        pieces += (other(text[at:start]), _judged(found[1], found[2], judge))
+        pieces += (other(text[at:start]), _judged(found, judge))
         at = end
     return "".join((*pieces, other(text[at:])))
 
@@ -57,13 +60,15 @@ def headers(text: str, judge: Judge) -> str:
     return _HEADER.sub(replaced, text)
 
 
-def _judged(name: str, value: str, judge: Judge) -> str:
+def _judged(found: re.Match[str], judge: JudgePlaced) -> str:
     """The value, byte for byte where the judge leaves it, else encoded as it was."""
+    name, value = found.groups()
+    text, at = found.string, found.start()
     if "%" not in value and "+" not in value:
-        return judge(name, value)
+        return judge(name, value, text, at)
     decoded = (unquote_plus if "+" in value else unquote)(value)
-    kept = judge(name, decoded)
+    kept = judge(name, decoded, text, at)
     if kept != decoded:
         return (quote_plus if "+" in value else quote)(kept, safe="[]")
     # An unencoded plus is a phone's own.
-    return judge(name, value) if "+" in value else value
+    return judge(name, value, text, at) if "+" in value else value

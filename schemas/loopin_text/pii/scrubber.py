@@ -86,13 +86,26 @@ class Scrubber:
         if isinstance(value, int | float):
             return self._number(rule, value)
         if isinstance(value, Mapping):
+            if rule.is_kind == "token" and "token" in self._kinds:
+                return self._secrets(rule, value, depth + 1)
             return self._mapping(value, depth + 1)
         if isinstance(value, list | tuple):
             kept = [self._value(rule, item, depth + 1) for item in value]
             return value if all(map(_same, kept, value)) else kept
         return value
 
+    def _secrets(self, rule: Rule, values: Mapping[str, Any], depth: int) -> Mapping[str, Any]:
+        """All that is called a secret together, under whatever names."""
+        kept = {
+            name: value if name in self._except else self._value(rule, value, depth)
+            for name, value in values.items()
+        }
+        return values if all(map(_same, kept.values(), values.values())) else kept
+
     def _number(self, rule: Rule, value: float) -> Any:
+        if rule.is_kind == "token" and "token" in self._kinds:
+            # Fewer digits are no secret.
+            return MARKS["token"] if abs(value) >= 100 and not rule.several else value
         if not 100 <= value < _END or value != int(value):
             return value
         digits = str(int(value))

@@ -8,7 +8,7 @@ from typing import Final
 from loopin_text.pii.cards import LONGEST as LONGEST_CARD
 from loopin_text.pii.emails import scrub_emails
 from loopin_text.pii.kinds import MARKS, Kind
-from loopin_text.pii.names import NO_NUMBER, PLAIN, Rule, rule_of
+from loopin_text.pii.names import NO_NUMBER, PLAIN, Rule, parameter_rule, rule_of
 from loopin_text.pii.numbers import scrub_numbers
 from loopin_text.pii.parameters import headers, quoted_pairs, split_pairs
 from loopin_text.pii.phones import LONGEST as LONGEST_PHONE
@@ -26,6 +26,8 @@ NUMBERS: Final[frozenset[Kind]] = frozenset(("phone", "card"))
 _SHORTEST: Final = 6
 _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.\-]*+:)?//|/", re.IGNORECASE | re.ASCII)
 _DIGIT = re.compile("[0-9]")
+_PIN = re.compile(r"[0-9](?:[ \-]?[0-9]){2,11}")
+_COUNT = re.compile("[0-9]{1,9}")
 
 
 class TextScrub:
@@ -54,7 +56,7 @@ class TextScrub:
 
     def _scrubbed(self, rule: Rule, text: str, nested: int) -> str:
         kind = rule.is_kind
-        if kind is not None and kind in self._kinds and is_by_name(kind, text):
+        if kind is not None and kind in self._kinds and is_by_name(kind, text) and _fits(rule, text):
             return MARKS[kind]
         return self._text(text, self._kinds - rule.skip if rule.skip else self._kinds, nested)
 
@@ -68,19 +70,23 @@ class TextScrub:
         if "=" in text and nested:
             text = split_pairs(
                 text,
-                lambda name, value: self._pair(name, value, nested - 1),
+                lambda name, value, text, at: self._pair(
+                    parameter_rule(name, text, at), name, value, nested - 1
+                ),
                 lambda part: _unpaired(part, kinds, numbers),
             )
         else:
             text = _unpaired(text, kinds, numbers)
         if '"' in text or "'" in text:
-            text = quoted_pairs(text, lambda name, value: self._pair(name, value, 0))
+            text = quoted_pairs(text, self._quoted)
         if ": " in text:
-            text = headers(text, lambda name, value: self._pair(name, value, 0))
+            text = headers(text, self._quoted)
         return text
 
-    def _pair(self, name: str, value: str, nested: int) -> str:
-        rule = rule_of(name)
+    def _quoted(self, name: str, value: str) -> str:
+        return self._pair(rule_of(name), name, value, 0)
+
+    def _pair(self, rule: Rule, name: str, value: str, nested: int) -> str:
         return value if rule.exempt or name in self._except else self.named(rule, value, nested)
 
 
@@ -94,6 +100,12 @@ def is_by_name(kind: Kind, text: str) -> bool:
     if digits + sum(text.count(mark) for mark in " +-.()/") != len(text):
         return False
     return 7 <= digits <= LONGEST_PHONE if kind == "phone" else 3 <= digits <= LONGEST_CARD
+
+
+def _fits(rule: Rule, text: str) -> bool:
+    if rule.digits:
+        return _PIN.fullmatch(text) is not None
+    return not (rule.several and _COUNT.fullmatch(text))
 
 
 def _is_address(text: str) -> bool:

@@ -28,9 +28,18 @@ _KNOWN = (
     r"do[opr]_v1_[a-f0-9]{32,}+",  # DigitalOcean
     r"hf_[A-Za-z0-9]{30,}+",  # Hugging Face
     r"ph[xcs]_[A-Za-z0-9]{30,}+",  # PostHog
+    r"lp_[pw]_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}(?![0-9A-Za-z])",  # our own
+    r"[MNO][A-Za-z0-9]{23,27}\.[\w\-]{6}\.[\w\-]{27,38}(?![\w\-])",  # Discord's bots
 )
 _SHORTEST = 15
 _TOKEN = re.compile(rf"(?<![\w\-])(?:{'|'.join(_KNOWN)})", re.ASCII)
+_BOT = re.compile(r"(?<![0-9])[0-9]{8,10}:AA[\w\-]{33}(?![\w\-])", re.ASCII)
+"""Telegram's bots: in their addresses ``bot`` stands right before it."""
+_WEBHOOK = re.compile(
+    r"(hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/(?:v[0-9]{1,2}/)?webhooks/"
+    r"|\.webhook\.office\.com/webhookb2/)[^\s\"'<>?#&\[]++",
+    re.IGNORECASE,
+)
 _SCHEME = re.compile(r"\b(bearer|basic|token)( {1,4}+)([\w.~+/\-]{16,}+=*+)", re.IGNORECASE | re.ASCII)
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}-----|\Z)")
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s@:\"'<>]{0,128}:[^/?#\s@\"'<>]{0,256}@")
@@ -40,6 +49,10 @@ def scrub_tokens(text: str) -> str:
     """The text with ``[token]`` in place of keys, bearer tokens and passwords of addresses."""
     if len(text) >= _SHORTEST:
         text = _TOKEN.sub(MARKS["token"], text)
+        if ":AA" in text:
+            text = _BOT.sub(MARKS["token"], text)
+        if "hook" in text:
+            text = _WEBHOOK.sub(rf"\1{MARKS['token']}", text)
         if " " in text and _names_a_scheme(text.lower()):
             text = _SCHEME.sub(_mark_scheme, text)
     if "PRIVATE KEY" in text:

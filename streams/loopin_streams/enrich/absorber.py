@@ -37,7 +37,7 @@ class EnrichAbsorber:
 
     def __init__(self, context: Context, clock: Callable[[], float], *, real_time: bool = True) -> None:
         self.context = context
-        self._privacy = BodyPrivacy(context.scrubber, context.ip)
+        self._privacy = BodyPrivacy(context.scrubber, context.ip, context.sentiment)
         self._real_time = real_time
         self._clock = clock
         self._published_at = clock()

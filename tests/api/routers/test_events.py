@@ -143,6 +143,18 @@ async def test_a_communitys_activity(
     assert properties == {"section": "p", "duration_s": 9, "community_id": 123, "activity_type": activity}
 
 
+async def test_the_words_of_messages_stay_here(client: httpx.AsyncClient, broker: Broker) -> None:
+    words = {"note": "I love it"}
+    sent = {"community_id": 1, "user_id": 4, "activity_type": "message", "metadata": words}
+    await client.post("/api/community-analytics/track", json=sent, headers=KEY)
+    sent = {"event_type": "message", "user_id": 4, "event_data": words}
+    await client.post("/api/analytics/events", json=sent, headers=KEY)
+    assert [event.event for event in broker.events] == ["community_activity", "message_sent"]
+    for _, body in broker.records:
+        assert b"love" not in body
+        assert b'"$text_length":9' in body
+
+
 @pytest.mark.parametrize("more", [{}, {"reason": "country"}])
 async def test_a_check_of_a_place(client: httpx.AsyncClient, broker: Broker, more: dict[str, Any]) -> None:
     place = {"country": "India", "city": "Mumbai", "region": "Maharashtra"}

@@ -156,6 +156,19 @@ async def test_the_context_becomes_properties(client: httpx.AsyncClient, broker:
     assert event.session_id == "1700000000"
 
 
+async def test_the_words_of_a_message_stay_here(client: httpx.AsyncClient, broker: Broker) -> None:
+    said = {
+        **TRACK,
+        "event": "Message Sent",
+        "properties": {"body": "I love it", "room": 7},
+        "context": {"x": {"text": "so much"}},
+    }
+    event, found = await taken(client, broker, "/v1/track", said)
+    assert event.event == "message_sent"
+    assert found.pop("$sentiment") > 0.5
+    assert found == {"room": 7, "$text_length": 16, "$context": {"x": {}}}
+
+
 async def test_somebody_identified_is_linked_to_who_it_was(client: httpx.AsyncClient, broker: Broker) -> None:
     message = {
         "userId": 17,

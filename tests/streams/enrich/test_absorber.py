@@ -75,6 +75,9 @@ def happened(ages: st.SearchStrategy[int], gaps: st.SearchStrategy[int]) -> st.S
         for project, user, name, age, gap, more in drawn:
             received += gap
             at = RECEIVED_MS if age is None else received - age
+            if name == "message_sent":
+                # What has not the form of an id or a country would be words of the message.
+                more = {key: value for key, value in more.items() if key == "review" or value in ("IN", "FR")}
             log.append(Happened(project, user, name, at, received, more))
         return log
 

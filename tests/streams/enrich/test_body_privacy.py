@@ -100,6 +100,88 @@ def test_a_body_of_any_length_takes_time_in_proportion() -> None:
         assert len(PRIVACY.apply(hostile)) <= max(len(hostile), MAX_BODY_BYTES)
 
 
+WHO = {"project": "demo", "event": "message_sent", "uuid": UUID}
+WORDS = "meet me at nine"
+
+
+def message(properties: Any = None, **fields: Any) -> bytes:
+    return body(**{"event": "message_sent", "properties": properties or {"text": WORDS}} | fields)
+
+
+@pytest.mark.parametrize(
+    ("broken", "who"),
+    [
+        (message()[:-10], WHO),
+        (message().replace(b"{", b'{"x": NaN, ', 1), WHO),
+        (message({"n": float("nan"), "text": WORDS}), WHO),
+        (message().replace(b"me at", b"me \xff at"), WHO),
+        (message().replace(b"me at", rb"me \ud800 at"), WHO),
+        (message({"text": WORDS, "deep": 5}).replace(b"5", b"[" * 5000 + b"]" * 5000), WHO),
+        (message(WORDS), WHO),
+        (message([{"text": WORDS}]), WHO),
+        (b"[" + message() + b"]", WHO),
+        (message(event=" message_sent")[:-10], {"project": "demo", "uuid": UUID}),
+        (message(event="message", properties=WORDS), WHO | {"event": "message"}),
+        (body(event="community_activity", properties=WORDS, activity_type="message"), None),
+        (message(uuid="no uuid", project=WORDS, properties=WORDS), {"event": "message_sent"}),
+        (message(event=["message_sent", WORDS], properties=WORDS), {"project": "demo", "uuid": UUID}),
+        (f"message_sent {WORDS}".encode(), {}),
+        (message().decode().encode("utf-16"), {}),
+    ],
+)
+def test_a_private_body_that_cannot_be_read_says_only_whose_it_is(broken: bytes, who: Any) -> None:
+    kept = PRIVACY.apply(broken)
+    assert json.loads(kept) == (WHO | {"event": "community_activity"} if who is None else who)
+    assert PRIVACY.apply(kept) is kept
+
+
+@pytest.mark.parametrize("event", ["message_sent", " message_sent", "Message Sent", "MESSAGE"])
+def test_no_words_of_a_private_body_are_kept(event: str) -> None:
+    for fields in (
+        {"properties": {"body": WORDS}},
+        {"properties": {"nested": {"Text": WORDS}}},
+        {"text": WORDS},
+        {"context": {"x": {"y": WORDS}}},
+        {"session_id": {"text": WORDS}},
+        {"session_id": WORDS * 20},
+    ):
+        sent = body(event=event, n=5, **fields)
+        left = json.loads(PRIVACY.apply(sent))
+        assert "nine" not in str(left)
+        whole = json.loads(sent)
+        assert {name for name in whole if left.get(name) != whole[name]} == set(fields)
+    scored = {"$text_length": 15, "$sentiment": 0.0}
+    assert left_of(event=event, properties={"text": WORDS, "to": "u2"})["properties"] == {"to": "u2"} | scored
+
+
+def test_a_message_whose_name_cannot_be_read_is_private_too() -> None:
+    left = left_of(event=["message_sent"], properties={"caption": WORDS, "to": "u2"})
+    assert left["properties"] == {"to": "u2", "$text_length": 15, "$sentiment": 0.0}
+    activity = {"activity_type": "message", "words": WORDS}
+    assert "nine" not in str(left_of(event="community_activity", properties=activity))
+
+
+def test_values_that_a_later_one_hides_are_not_kept() -> None:
+    hidden = body(event="message_sent", properties={"n": 5})[:-1] + b', "properties": {"n": 5}}'
+    for twice in (hidden.replace(b'"n": 5', b'"text": "nine"', 1), hidden.replace(b'"n"', b'"a":"nine","a"')):
+        left = PRIVACY.apply(twice)
+        assert b"nine" not in left
+        assert set(json.loads(left)["properties"]) <= {"n", "a"}
+
+
+def test_a_message_without_words_is_the_very_same() -> None:
+    for value in (message({"to": "u2", "$sentiment": 0.5}), message({"n": 1}, distinct_id="null")):
+        assert PRIVACY.apply(value) is value
+    for other in (body(event="community_activity", properties={"text": WORDS}), body(note="message_sent")):
+        assert PRIVACY.apply(other) is other
+    assert left_of(event="content_shared", properties={"share_message": WORDS, "text": WORDS}) == json.loads(
+        body(
+            event="content_shared",
+            properties={"text": WORDS, "$text_length": 15, "$sentiment": 0.0},
+        )
+    )
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes(value: bytes) -> None:
     once = PRIVACY.apply(value)

@@ -25,7 +25,7 @@ from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.job import Absorber, Output
 from loopin_streams.kafka.marker import Marker
 from loopin_text.pii import Scrubber
-from tests.streams.enrich.drafts import RECEIVED_MS, TOPIC_ID, RawRecord, body
+from tests.streams.enrich.drafts import RECEIVED_MS, TOPIC_ID, UUID, RawRecord, body
 
 
 def opened(history: Sequence[Record] = (), *, partition: int = 0, partitions: int = 1) -> Absorber:
@@ -161,18 +161,28 @@ def test_private_text_is_not_kept_in_a_dead_letter_either() -> None:
         [letter] = letters(absorb(value))
         assert letter.reason == reason
         assert b"nine" not in letter.body
-        assert json.loads(letter.body) == json.loads(value) | {"properties": {"to": "u2"}}
+        left = {"to": "u2", "$text_length": 15, "$sentiment": 0.0}
+        assert json.loads(letter.body) == json.loads(value) | {"properties": left}
         assert (letter.size, letter.sha256) == (len(value), sha256(value).hexdigest())
         assert letter.scrubbed
-        assert letter.truncated, "a replay looks for the whole record on the log"
     for other in (
         body(event="feedback_submitted", properties=secret, distinct_id="null"),
         body(event="message_sent", properties={"to": "u2"}, distinct_id="null"),
-        body(event="message_sent", properties="none"),
+        body(event="click", properties="none"),
         b"no event",
     ):
         [letter] = letters(absorb(other))
         assert (letter.body, letter.scrubbed, letter.truncated) == (other, False, False)
+
+
+def test_of_a_private_body_that_cannot_be_read_only_whose_it_is_is_kept() -> None:
+    value = body(event="message_sent", properties={"text": "meet me at nine"})[:-20]
+    [letter] = letters(absorb(value))
+    who = {"project": "demo", "event": "message_sent", "uuid": UUID}
+    assert json.loads(letter.body) == who
+    assert (letter.size, letter.sha256) == (len(value), sha256(value).hexdigest())
+    assert letter.scrubbed
+    assert letter.truncated, "a replay looks for the whole record on the log"
 
 
 def test_what_the_history_holds_is_a_duplicate() -> None:

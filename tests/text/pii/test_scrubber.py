@@ -24,6 +24,8 @@ CARDS = [
     *("3056930009020004", "36227206271667", "6555900000604105", "3566002020360505", "6200000000000005"),
     *("6205500000000000004", "30569309025904", "38520000023237", "4012888888881881", "4222222222222"),
     *("5019717010103742", "6331101999990016", "5610591081018250", "4111 1111 1111 1111"),
+    *("4111.1111.1111.1111", "4111\n1111\n1111\n1111", "4111  1111  1111  1111", "3782.822463.10005"),
+    *("4111 1111\n1111 1111", "4111\r\n1111\r\n1111\r\n1111"),
     *("4111-1111-1111-1111", "3782 822463 10005", "3056 930902 5904", "6205 5000 0000 0000 004"),
 ]
 EMAILS = [
@@ -49,6 +51,10 @@ TOKENS = [
     "xoxb-" + "123456789012-abcdefABCDEF1234",
     "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
     "sk-proj-" + "abcDEF123456ghiJKL789_-x",
+    "lp_w_" + "a1B2c3D4e5F6" * 3 + "a1B2c3D_0Ab9Zz",
+    "lp_p_" + "Z9y8" * 10 + "Z9y_aaaaaa",
+    "123456789:AAE" + "x-_9" * 8,
+    "MTk4NjIyNDgzNDcxOTI1MjQ4" + ".Cl2FMQ." + "ZnCjm1XVW7vRze4b7Cq4se7kKWs",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/=\n-----END RSA PRIVATE KEY-----",
 ]
 HARMLESS = [
@@ -58,6 +64,11 @@ HARMLESS = [
     *("2026-01-02 03:04:05", "01-02-2026 10:20:33", "02/01/2026 0304", "20260102T030405Z"),
     *("d41d8cd98f00b204e9800998ecf8427e", "0123456789abcdef", "order 9876543210", "ORD-2026-000123"),
     *("123-1234567-1234567", "978-3-16-148410-0", "SKU 4111111111111112", "4111111111111111a"),
+    *("4111.1111.1111.1112", "4111\n1111\n1111\n1112", "411111.1111111111", "2024.1011.1213.1415"),
+    *("lp_w_51Obvtvf5Sy", "lp_events_per_minute", "2026-01-02 10:20:30\n2026-01-03 11:21:31", "12345678:AAA"),
+    *("01a2b3c4-0000-7000-8000-00000000000a:0:17", "10.5\n20.25\n30", "error code=500 state=open", "session"),
+    *("202-555\n0143", "555 0143\n202", "MNO" + "a1" * 16, "sha256:" + "0a1b" * 16),
+    *("https://hooks.example.com/services/T0/B0/x1", "https://x.test/discord/webhooks", "/orders?page=2"),
     # Addresses of machines, versions, money, places.
     *("192.168.100.200", "10.0.0.1:8080", "2001:db8::8a2e:370:7334", "10.0.19045.3803", "v1.2.3-rc.4"),
     *(
@@ -131,6 +142,28 @@ def test_what_is_none_of_these_stays(text: str) -> None:
         ("https://x.test/?utm_content=joe@example.com", "https://x.test/?utm_content=[email]"),
         ("/login?password=hunter2", "/login?password=[token]"),
         ("a=1;password=hunter2", "a=1;password=[token]"),
+        ("https://x.test/cb?code=4/0AbC&state=xyz&b=1", "https://x.test/cb?code=[token]&state=[token]&b=1"),
+        ("https://x.test/cb#state=xyz&b=1", "https://x.test/cb#state=[token]&b=1"),
+        ("/a?sid=1f&SessionID=2f&session=3f&x=1", "/a?sid=[token]&SessionID=[token]&session=[token]&x=1"),
+        ("/a?session_id=cs_1&PHPSESSID=2f", "/a?session_id=[token]&PHPSESSID=[token]"),
+        (
+            "PHPSESSID=1f; sid=2f;sessionid=3f; connect.sid=4",
+            "PHPSESSID=[token] sid=[token] connect.sid=[token]",
+        ),
+        ("a=1;sid=2f", "a=1;sid=[token]"),
+        ("/cb?a=1&amp;code=x", "/cb?a=1&amp;code=[token]"),
+        ("/login?otp=123456&pin=4711&pin=map", "/login?otp=[token]&pin=[token]&pin=map"),
+        ("https://hooks.slack.com/services/T00/B00/Xx9?a=1", "https://hooks.slack.com/services/[token]?a=1"),
+        ("https://discord.com/api/webhooks/1234/a-B_c", "https://discord.com/api/webhooks/[token]"),
+        ("https://discordapp.com/api/v10/webhooks/1/a", "https://discordapp.com/api/v10/webhooks/[token]"),
+        (
+            "https://api.telegram.org/bot123456789:AAE" + "x-_9" * 8 + "/getMe",
+            "https://api.telegram.org/bot[token]/getMe",
+        ),
+        (
+            "https://x.test/?to=https%3A%2F%2Fhooks.slack.com%2Fservices%2FT0%2FB0%2FX1",
+            "https://x.test/?to=https%3A%2F%2Fhooks.slack.com%2Fservices%2F[token]",
+        ),
         ("?clientSecret=x&newPassword=y", "?clientSecret=[token]&newPassword=[token]"),
     ],
 )
@@ -163,6 +196,16 @@ def test_log_lines_and_prose(text: str, left: str) -> None:
         ({"customerPhone": 9876543210}, {"customerPhone": "[phone]"}),
         ({"contact_number": "080 1234 5678"}, {"contact_number": "[phone]"}),
         ({"password": "x", "is_secret": True}, {"password": "[token]", "is_secret": True}),
+        ({"access_token": 123456789, "token": 1234.5}, {"access_token": "[token]", "token": "[token]"}),
+        ({"password": {"deep": "z", "a": [1234]}}, {"password": {"deep": "[token]", "a": ["[token]"]}}),
+        (
+            {"tokens": ["abc"], "api_keys": {"a": "b"}, "secrets": "x y"},
+            {"tokens": ["[token]"], "api_keys": {"a": "[token]"}, "secrets": "[token]"},
+        ),
+        ({"otp": "123456", "otp_code": 123456}, {"otp": "[token]", "otp_code": "[token]"}),
+        ({"pin": "4711", "cardPin": 4711}, {"pin": "[token]", "cardPin": "[token]"}),
+        ({"PHPSESSID": "1f", "JSESSIONID": "2f"}, {"PHPSESSID": "[token]", "JSESSIONID": "[token]"}),
+        ({"note": "key lp_w_" + "a" * 43 + "_" + "b" * 6}, {"note": "key [token]"}),
         ({"card": 4111111111111111}, {"card": "[card]"}),
         ({"cvv": "123"}, {"cvv": "[card]"}),
         ({"email": "joe@localhost"}, {"email": "[email]"}),
@@ -203,6 +246,34 @@ def test_names_say_what_digits_do_not(properties: dict[str, Any], left: dict[str
         {"order_id": 4111111111111111, "event_ids": ["4111111111111111"], "created_at": "020 7946 0958"},
         {"amount": 4111111111111111, "$viewport_height": 4111111111111111},
         {"phone_model": "iPhone 12", "mobile": True, "hotel": "0123456789", "phone": "n/a", "cvv": "match"},
+        {"code": "SUMMER25", "country_code": "IN", "coupon": {"code": 12345}, "state": "Karnataka"},
+        {
+            "session_id": "a1b2",
+            "sessionId": "a1b2",
+            "$session_id": "a1b2",
+            "session": "morning",
+            "sid": "s-1",
+        },
+        {
+            "total_tokens": 1500,
+            "tokens": {"input": 1200, "output": "300"},
+            "max_tokens": "512",
+            "api_keys": 3,
+        },
+        {
+            "pin": "post-17",
+            "pin_code": "560001",
+            "pincode": 560001,
+            "pinned": True,
+            "token": None,
+            "otp": True,
+        },
+        {
+            "password": {"set": True, "email": "[email]"},
+            "tokens": ["[token]"],
+            "secret": 7,
+            "secret_level": 500,
+        },
         {"score": 4111111111111112, "n": 1e300, "x": 0.5, "y": -4111111111111111, "z": None},
     ],
 )
@@ -245,6 +316,7 @@ def test_blanks_around_it_are_enough(before: str, found: str, after: str) -> Non
 
 
 HOSTILE = [
+    *("1\n", "4111\n", "4111.", "4111  ", ":AA", "1:AA", "hooks.slack.com/services/", "M", "lp_w_", "?sid="),
     *("a", "1", "1 ", "12 ", "0123 ", "a@", "@", "a=", "a=b&", "%40", "%25", '"', "'", "\\", "eyJ", "eyJ."),
     *("bearer ", "token ", "+1", "(1", "://", "://a:", "a.b", "a@a.a", "call 9876543210 ", "4111-", "4111 "),
     *("a=%3D", "a=b%3D", "'a':", "a':'a", "1-202-555-", "01 ", "password:", "-", ".", "a-", "é", "\u00a0"),
@@ -259,6 +331,20 @@ def test_hostile_text_takes_time_in_proportion_to_its_length(part: str) -> None:
     for hostile in (text, text + "!", "x" + text, f"?q={text}"):
         SCRUBBER.text(hostile)
         SCRUBBER.properties({"a": hostile})
+
+
+def test_a_number_on_the_next_line_is_another() -> None:
+    assert SCRUBBER.text("+12025550143\n12 of 20\n30") == "[phone]\n12 of 20\n30"
+    assert SCRUBBER.text("98765 43210\n98765 43210") == "[phone]\n[phone]"
+    assert SCRUBBER.text("x7\n4111 1111 1111 1111\n7x") == "x7\n[card]\n7x"
+
+
+def test_only_kinds_that_are_asked_for_count_under_names_of_secrets() -> None:
+    given = {"password": {"deep": "z"}, "token": 12345, "tokens": ["abc"], "pin": "4711"}
+    assert Scrubber(KINDS - {"token"}).properties(given) is given
+    assert (
+        Scrubber(except_properties=frozenset({"deep", "token", "tokens", "pin"})).properties(given) is given
+    )
 
 
 def test_depth_is_no_danger() -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from loopin_schemas.catalogue import CATALOGUE
+from loopin_schemas.private_events import private_event
 from loopin_streams.enrich.draft import Context, Draft, Outcome
-from loopin_text.private import without_private_text
+from loopin_text.private import SENTIMENT, without_private_text
+from loopin_text.sentiment import label
 
-_PRIVATE: Final = {event.name: event.private for event in CATALOGUE if event.private}
 
-
-def remove_private_text(draft: Draft, _: Context) -> Outcome:
-    """Take private properties out (``message_sent``'s text is never stored); ``$text_length`` stays."""
-    private = _PRIVATE.get(draft.event.event)
-    if private is None or draft.properties.keys().isdisjoint(private):
+def remove_private_text(draft: Draft, context: Context) -> Outcome:
+    """Take private text out (``message_sent``'s words are never stored); score and length stay."""
+    properties = draft.properties
+    known = private_event(draft.event.event, properties)
+    if known is None:
         return None
-    # The sentiment step has scored it.
-    draft.replace(without_private_text(draft.properties, private, score=False))
+    kept = without_private_text(properties, known.private, wordless=known.wordless, score=context.sentiment)
+    if kept is properties:
+        return None
+    left = dict(kept)
+    if kept.get(SENTIMENT) is not properties.get(SENTIMENT):
+        # The step before knows only the usual names of texts, and not what the client scored of which.
+        compound = left.pop(SENTIMENT, None)
+        draft.enriched.sentiment = compound
+        draft.enriched.sentiment_label = None if compound is None else label(compound)
+    draft.replace(left)
     return None

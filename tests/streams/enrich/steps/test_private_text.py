@@ -32,3 +32,27 @@ def test_a_message_without_text_keeps_its_bytes() -> None:
     before = draft.enriched.properties
     assert remove_private_text(draft, context()) is None
     assert draft.enriched.properties is before
+
+
+def test_words_under_any_name_leave_and_are_scored() -> None:
+    for event in ("message_sent", "Message Sent", " message_sent", "message"):
+        draft = after(event, {"room": {"Body": "I love you"}, "community_id": "c1"})
+        assert draft.enriched.sentiment_label == "positive"
+        assert draft.properties == {"room": {}, "community_id": "c1", "$text_length": 10}
+    draft = after("community_activity", {"activity_type": "message", "note": "I hate you"})
+    assert (draft.enriched.sentiment_label, draft.properties["$text_length"]) == ("negative", 10)
+    assert after("community_activity", {"activity_type": "view", "note": "x y"}).properties["note"] == "x y"
+
+
+def test_what_the_client_scored_counts_where_only_its_address_leaves() -> None:
+    sent = {"$sentiment": 0.5, "$text_length": 10, "$current_url": "https://x.test/chat?text=love"}
+    draft = after("message_sent", sent)
+    assert draft.enriched.sentiment == 0.5
+    assert draft.properties == {"$sentiment": 0.5, "$text_length": 10}
+
+
+def test_without_sentiment_words_are_not_scored() -> None:
+    at = context(sentiment=False)
+    draft = draft_before("private_text", body(event="message_sent", properties={"body": "I love it"}), at=at)
+    assert remove_private_text(draft, at) is None
+    assert (draft.enriched.sentiment, draft.properties) == (None, {"$text_length": 9})
