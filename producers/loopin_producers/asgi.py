@@ -8,7 +8,7 @@ Not for Django, which has its own in ``loopin_producers.django.middleware``.
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from secrets import token_bytes
 from time import perf_counter, time
 from typing import Any, NamedTuple
@@ -173,7 +173,7 @@ class _Seen:
         self._sent = HttpRequest(
             scheme=scope.get("scheme", "http"),
             host=headers.get("host", ""),
-            path=scope["path"],
+            prefix=self._prefix,
             query=scope.get("query_string", b"").decode("latin-1"),
             peer=(scope.get("client") or (None,))[0],
             header=headers.get,
@@ -190,11 +190,11 @@ class _Seen:
 
     def answered(self, status: int, duration_s: float) -> dict[str, Any]:
         """The event's properties."""
-        scope = self._scope
+        route = route_of(self._scope, self._prefix)
         return {
             **self._properties,
-            **answered(route_of(scope, self._prefix), scope["method"], status, duration_s),
-            "$current_url": current_url(self._sent, scope.get("path_params") or {}, self._properties),
+            **answered(route, self._scope["method"], status, duration_s),
+            "$current_url": current_url(self._sent, route, self._properties),
         }
 
     def _ask(self) -> str | None:
@@ -222,11 +222,23 @@ def route_of(scope: Scope, prefix: str) -> str | None:
     if route is None:
         return None
     mounted = str(scope.get("root_path", "")).removeprefix(prefix)
-    # Of two parameters with one value the outer is the mount's.
-    parameters = reversed((scope.get("path_params") or {}).items())
-    names = {str(value): name for name, value in parameters}
-    parts = (f"{{{names[part]}}}" if part in names else part for part in mounted.split("/"))
+    parameters = (scope.get("path_params") or {}) if mounted else {}
+    for name, value in parameters.items():
+        if isinstance(value, str) and "/" in value:
+            mounted = mounted.replace(f"/{value}", f"/{{{name}}}", 1)
+    parts = (_parameter(part, parameters) or part for part in mounted.split("/"))
     return "/".join(parts) + _own_path(scope, route) or "/"
+
+
+def _parameter(part: str, parameters: Mapping[str, Any]) -> str | None:
+    """``{name}`` of the parameter that was read from a part of the path; of two the first, a mount's."""
+    for name, value in parameters.items():
+        try:
+            if part and (part == str(value) or type(value)(part) == value):
+                return f"{{{name}}}"
+        except (TypeError, ValueError):
+            continue
+    return None
 
 
 def _own_path(scope: Scope, route: Any) -> str:

@@ -1,7 +1,8 @@
 """From an HTTP request to an event's properties: pure functions that the web frameworks' integrations share.
 
-User agents are passed on unread, because the stream parses them; of a query only the campaign leaves, because
-queries hold what people typed, and tokens.
+User agents are passed on unread, because the stream parses them. Paths leave as their route's pattern, because
+they hold ids and what opens something; of a query only the campaign leaves, because queries hold what people
+typed, and tokens.
 """
 
 from __future__ import annotations
@@ -27,9 +28,6 @@ UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 _CAMPAIGN = {"utm_source": "campaign_source", "utm_medium": "campaign_medium"}
 """The documents' names beside PostHog's."""
 
-SECRET_PARAMETERS = frozenset({"token", "uidb64", "key", "secret", "signature", "code", "password"})
-"""Path parameters that open something, such as a link to reset a password."""
-
 _MAX_URL = 1000
 _MAX_USER_AGENT = 500
 _MAX_CAMPAIGN = 200
@@ -44,7 +42,7 @@ class HttpRequest(NamedTuple):
     Attributes:
         scheme: http or https.
         host: as the client named it, with its port.
-        path: decoded, starting with a slash.
+        prefix: path at which the application is mounted, "" for the root; no part of its routes.
         query: without the question mark, still encoded.
         peer: address of the connection.
         header: the value of a header by its lower-case name.
@@ -52,7 +50,7 @@ class HttpRequest(NamedTuple):
 
     scheme: str
     host: str
-    path: str
+    prefix: str
     query: str
     peer: str | None
     header: Callable[[str], str | None]
@@ -67,7 +65,8 @@ def request_properties(request: HttpRequest, privacy: IpPrivacy, trusted_proxies
     if ip := kept_address(address_of(request, trusted_proxies), privacy):
         found["$ip"] = ip
     if referrer := header("referer"):
-        found.update(_referrer(referrer[:_MAX_URL]))
+        own = (request.host, header("x-forwarded-host") or "")
+        found.update(_referrer(referrer[:_MAX_URL], own))
     if "utm_" in request.query:
         found.update(_known_campaign(request.query[:_MAX_QUERY]))
     return found
@@ -93,23 +92,23 @@ def campaign(query: str) -> dict[str, str]:
 _known_campaign = lru_cache(1024)(campaign)
 
 
-def current_url(request: HttpRequest, parameters: Mapping[str, object], properties: Mapping[str, Any]) -> str:
-    """The request's address; of its query the campaign remains, of its path no parameter that is a secret.
+def current_url(request: HttpRequest, route: str | None, properties: Mapping[str, Any]) -> str:
+    """The address of the request's route: its pattern stands for the path, of the query the campaign remains.
 
     Args:
-        parameters: the path's parameters by name.
+        route: pattern below the prefix, with its slash; None where no route was found.
         properties: what ``request_properties`` found.
     """
-    path = request.path
-    for name, value in parameters.items():
-        if name.lower() in SECRET_PARAMETERS and (text := str(value)):
-            path = path.replace(text, "[token]")
-    if not _SAFE_PATH.fullmatch(path):
-        path = quote(path, safe=_SAFE)
-    url = f"{request.scheme}://{request.host}{path}"
+    url = f"{request.scheme}://{request.host}{_path(request.prefix, route)}"
     if utm := tuple([(name, properties[name]) for name in UTM if name in properties]):
         url += f"?{_query(utm)}"
     return plain(url, _MAX_URL)
+
+
+@lru_cache(1024)
+def _path(prefix: str, route: str | None) -> str:
+    """As an address may hold it: a question mark of a regular expression begins no query."""
+    return quote(prefix + (f"/{UNMATCHED}" if route is None else route), safe=_SAFE, errors="replace")
 
 
 @lru_cache(256)
@@ -140,16 +139,16 @@ def plain(text: str, longest: int) -> str:
     return cut if cut.isprintable() else _CONTROL.sub("", cut)
 
 
-_SAFE = "/:@!$&'()*+,;=~-._[]"
-"""What stays as it is in a path (RFC 3986), and the brackets of ``[token]``."""
-
-_SAFE_PATH = re.compile(rf"[A-Za-z0-9{re.escape(_SAFE)}]*+")
-"""A path that ``quote`` leaves as it is, which takes it much longer to find out."""
+_SAFE = "/:@!$&'()*+,;=~-._[]<>{}"
+"""What stays as it is in a path (RFC 3986), and the brackets of parameters and of ``[0-9]``."""
 
 
 @lru_cache(1024)
-def _referrer(referrer: str) -> Mapping[str, str]:
-    """Address and domain without query, fragment and user."""
+def _referrer(referrer: str, own: tuple[str, ...]) -> Mapping[str, str]:
+    """Address and domain without query, fragment and user; of our ``own`` hosts without the path, too.
+
+    Those paths hold ids, and to look up their routes would cost each request what its own look-up costs.
+    """
     try:
         parts = urlsplit(_CONTROL.sub("", referrer))
         domain = parts.hostname
@@ -158,4 +157,14 @@ def _referrer(referrer: str) -> Mapping[str, str]:
     if not domain or parts.scheme not in ("http", "https"):
         return {}
     host = parts.netloc.rpartition("@")[2]
-    return {"$referrer": f"{parts.scheme}://{host}{parts.path}", "$referring_domain": domain}
+    ours = {_hostname(host.strip()) for named in own for host in named.split(",")}
+    path = "/" if domain in ours else parts.path
+    return {"$referrer": f"{parts.scheme}://{host}{path}", "$referring_domain": domain}
+
+
+def _hostname(host: str) -> str | None:
+    """Of ``host:port``, in lower case."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None

@@ -111,7 +111,7 @@ class _Seen:
         self._sent = Sent(
             scheme=request.scheme or "http",
             host=meta.get("HTTP_HOST") or meta.get("SERVER_NAME", ""),
-            path=request.path,
+            prefix=meta.get("SCRIPT_NAME", ""),
             query=meta.get("QUERY_STRING", ""),
             peer=meta.get("REMOTE_ADDR"),
             header=partial(header, meta),
@@ -145,9 +145,9 @@ class _Seen:
             )
 
     def _answered(self, status: int, duration_s: float) -> dict[str, Any]:
-        match = self._request.resolver_match
-        found = answered(_pattern(match), self._request.method, status, duration_s)
-        found["$current_url"] = current_url(self._sent, match.kwargs if match else {}, self._properties)
+        route = _pattern(self._request.resolver_match)
+        found = answered(route, self._request.method, status, duration_s)
+        found["$current_url"] = current_url(self._sent, route, self._properties)
         if key_hash := self._sender.session_key_hash:
             found["session_key_hash"] = key_hash
         if exception := getattr(self._request, _EXCEPTION, None):

@@ -36,7 +36,7 @@ def test_a_request_is_captured_as_the_catalogue_says(browser: Client, recorder: 
         "status": 404,
         "$raw_user_agent": "Mozilla/5.0",
         "$ip": "203.0.113.0",
-        "$current_url": "http://testserver/tickets/17/?utm_source=mail&utm_medium=news",
+        "$current_url": "http://testserver/tickets/<int:ticket_id>/?utm_source=mail&utm_medium=news",
         "$referrer": "https://search.example/find",
         "$referring_domain": "search.example",
         "utm_source": "mail",
@@ -81,11 +81,21 @@ def faulty(get_response: Any) -> Any:
     return answer
 
 
-def test_secrets_in_the_path_stay_here(browser: Client, recorder: Recorder) -> None:
-    browser.get("/reset/MTc/c3ec-59b0/")
-    assert recorder.only("api_request")["properties"]["$current_url"] == (
-        "http://testserver/reset/[token]/[token]/"
-    )
+def test_neither_ids_nor_secrets_of_a_path_leave(browser: Client, recorder: Recorder) -> None:
+    own = {"referer": "http://testserver/tickets/9271/?q=9271"}
+    for path in ("/reset/MTc/c3ec-9271/", "/tickets/9271/", "/old/9271/", "/nope/9271/a@b.example"):
+        browser.get(path, headers=own)
+    browser.get("/tickets/9271/", SCRIPT_NAME="/shop")
+    found = [one["properties"] for one in recorder.of("api_request")]
+    assert "9271" not in str(found)
+    assert [one["$current_url"] for one in found] == [
+        "http://testserver/reset/<uidb64>/<token>/",
+        "http://testserver/tickets/<int:ticket_id>/",
+        "http://testserver/old/(%3FP<ticket_id>[0-9]+)/$",
+        "http://testserver/(unmatched)",
+        "http://testserver/shop/tickets/<int:ticket_id>/",
+    ]
+    assert {one["$referrer"] for one in found[:4]} == {"http://testserver/"}
 
 
 def test_excluded_paths_pass(browser: Client, recorder: Recorder) -> None:
