@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import NamedTuple
@@ -13,6 +14,9 @@ DISTINCT_ID_HEADERS = ("x-loopin-distinct-id", "x-posthog-distinct-id")
 SESSION_ID_HEADERS = ("x-loopin-session-id", "x-posthog-session-id")
 ANONYMOUS_COOKIE = "loopin_id"
 """Where a browser keeps the id of a visitor who has not signed in."""
+
+_MADE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""A version 7 UUID in lower case, as loopin.js writes it."""
 
 _DIGEST_BYTES = 16
 _DAY_S = 86_400
@@ -35,7 +39,17 @@ class Visitor(NamedTuple):
 
 def visitor(header: Callable[[str], str | None], cookie: str | None) -> Visitor:
     """Read the headers, given by their names in lower case; what cannot be an id is left out."""
-    return Visitor(_first(header, DISTINCT_ID_HEADERS), valid_id(cookie), _first(header, SESSION_ID_HEADERS))
+    claimed, session_id = _first(header, DISTINCT_ID_HEADERS), _first(header, SESSION_ID_HEADERS)
+    return Visitor(claimed, anonymous_id(cookie), session_id)
+
+
+def anonymous_id(cookie: str | None) -> str | None:
+    """The cookie's text if the browser script can have made it, else None.
+
+    Anybody writes into a cookie what they like, and what an anonymous id did becomes that user's who signs in:
+    another user's id, such as ``17``, must not get there.
+    """
+    return cookie if cookie and _MADE.fullmatch(cookie) else None
 
 
 def valid_id(text: str | None) -> str | None:

@@ -71,7 +71,7 @@ class Visitor:
     def come(self) -> None:
         """Make an account."""
         answer = self.post("/sign-up/", "user_signed_up", 200, name=self._name)
-        self.expected["user_logged_in"] += 1
+        self.expected.update(("user_logged_in", "$identify"))
         self.user = str(answer.json()["id"])
 
     def shop(self, turn: int) -> None:
@@ -79,6 +79,7 @@ class Visitor:
         self.post("/sign-out/", "user_logged_out")
         self.post("/sign-in/", "login_failed", 401, name=self._name, password="a guess")
         self.post("/sign-in/", "user_logged_in", name=self._name, password="a password")
+        self.expected["$identify"] += 1
         self.post("/tickets/", "ticket_purchased", 201, amount=str(turn))
         self.post("/tickets/", "no event", 500, amount="1", fail="1")
         self.post("/rename/", "profile_updated", first_name=f"{self._name} {turn}")

@@ -29,6 +29,8 @@ from loopin_schemas.catalogue import check_properties_types
 
 from .recorder import Recorder
 
+COOKIE = "019ae1c8-3f00-7abc-8def-0123456789ab"
+
 
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
@@ -202,12 +204,12 @@ def test_fastapi(recorder: Recorder) -> None:
 def test_who_it_is(recorder: Recorder) -> None:
     visitor = Browser(shop(recorder))
     visitor.get("/", headers={"x-user": "ann", "x-loopin-distinct-id": "somebody-else"})
-    visitor.get("/", headers={"x-loopin-distinct-id": "device-1", "cookie": "loopin_id=b"})
-    visitor.get("/", headers={"cookie": 'a=1; loopin_id="browser%2D1"; c'})
-    visitor.get("/", headers={"cookie": "loopin_id=null"})
+    visitor.get("/", headers={"x-loopin-distinct-id": "device-1", "cookie": f"loopin_id={COOKIE}"})
+    visitor.get("/", headers={"cookie": f'a=1; loopin_id="{COOKIE.replace("-", "%2D")}"; c'})
+    visitor.get("/", headers={"cookie": "loopin_id=ann"})
     visitor.get("/")
     named = [one["distinct_id"] for one in recorder.of("api_request")]
-    assert named[:3] == ["ann", "device-1", "browser-1"]
+    assert named[:3] == ["ann", "device-1", COOKIE]
     assert named[3] == named[4]
     assert named[3].startswith("anon-")
 

@@ -1,14 +1,25 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopin_producers.visitor import Visitor, daily_id, keyed_hash, session_hash, valid_id, visitor
+from loopin_producers.visitor import (
+    Visitor,
+    anonymous_id,
+    daily_id,
+    keyed_hash,
+    session_hash,
+    valid_id,
+    visitor,
+)
 from loopin_schemas.validation import check_distinct_id
 
+COOKIE = "019ae1c8-3f00-7abc-8def-0123456789ab"
 NOON = 1_767_312_000.0 + 43_200
 
 
@@ -18,7 +29,7 @@ def test_our_headers_come_before_posthogs() -> None:
         "x-posthog-distinct-id": "theirs",
         "x-posthog-session-id": "session",
     }
-    assert visitor(headers.get, "cookie") == Visitor("ours", "cookie", "session")
+    assert visitor(headers.get, COOKIE) == Visitor("ours", COOKIE, "session")
     assert visitor(lambda name: None, None) == Visitor(None, None, None)
 
 
@@ -27,6 +38,32 @@ def test_what_cannot_be_an_id_is_left_out(text: str | None) -> None:
     headers = {"x-loopin-distinct-id": text, "x-posthog-distinct-id": "theirs"}
     assert visitor(headers.get, text) == Visitor("theirs", None, None)
     assert valid_id(text) is None
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "17",
+        "ann@mail.example",
+        "user-17",
+        COOKIE.upper(),
+        COOKIE.replace("-7abc", "-4abc"),
+        COOKIE.replace("-8def", "-cdef"),
+        f"{COOKIE}\n",
+        f"{COOKIE}0",
+        COOKIE.replace("-", ""),
+    ],
+)
+def test_a_cookie_that_the_browser_script_did_not_make_is_left_out(cookie: str) -> None:
+    assert visitor({}.get, cookie).cookie is None
+
+
+def test_ids_are_what_the_browser_script_makes() -> None:
+    """Its template, with any digits: if the script changes, what is accepted has to."""
+    script = Path(__file__).parents[2] / "api" / "loopin_api" / "static" / "loopin.src.js"
+    assert re.findall(r"`-\$\{time\.slice\(8\)\}(-[^`]+)`", script.read_text()) == ["-7xxx-yxxx-xxxxxxxxxxxx"]
+    for digit in "89ab":
+        assert anonymous_id(f"019ae1c8-3f00-7fff-{digit}000-123456789abc") is not None
 
 
 @given(st.text(min_size=1))

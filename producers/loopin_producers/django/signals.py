@@ -21,7 +21,7 @@ from loopin_producers.django.client import get_client
 from loopin_producers.django.conf import config
 from loopin_producers.django.identity import primary_key, secret
 from loopin_producers.guard import Guard
-from loopin_producers.visitor import keyed_hash, valid_id
+from loopin_producers.visitor import anonymous_id, keyed_hash
 
 UNTOLD = frozenset({"password", "last_login"})
 """Fields of which nothing is told: a secret, and what Django writes at each login."""
@@ -47,10 +47,12 @@ def _logged_in(*, request: HttpRequest | None, user: Any, **_: Any) -> None:
     with _guard:
         if (key := primary_key(user)) is None:
             return
-        anonymous = valid_id(request.COOKIES.get(config().anonymous_cookie)) if request is not None else None
-        if anonymous is not None and anonymous != key:
-            # What the visitor did before counts for the user from now on.
-            capture_after_commit("$identify", key, {"$anon_distinct_id": anonymous}, using=_database(user))
+        cookie = None if request is None else request.COOKIES.get(config().anonymous_cookie)
+        before = anonymous_id(cookie)
+        # What the visitor did before counts for the user from now on. Without a visitor, too: it makes the user
+        # an identified one, whom nobody else's sign-in can take over.
+        known = {} if before is None or before == key else {"$anon_distinct_id": before}
+        capture_after_commit("$identify", key, known, using=_database(user))
         capture_after_commit("user_logged_in", key, {}, using=_database(user))
 
 

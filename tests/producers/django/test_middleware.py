@@ -16,6 +16,7 @@ from loopin_producers.django.middleware import LoopinMiddleware
 from loopin_schemas.catalogue import check_properties_types
 from tests.producers.recorder import Recorder
 
+COOKIE = "019ae1c8-3f00-7abc-8def-0123456789ab"
 MIDDLEWARE = "loopin_producers.django.middleware.LoopinMiddleware"
 
 
@@ -155,13 +156,13 @@ def test_no_vary_header_is_added(browser: Client, recorder: Recorder) -> None:
 def test_ids_of_the_client(browser: Client, recorder: Recorder) -> None:
     headers = {"x-loopin-session-id": "s-1", "x-posthog-distinct-id": "device-1"}
     browser.get("/stream/", headers=headers)
-    browser.cookies["loopin_id"] = "anon-cookie"
+    browser.cookies["loopin_id"] = COOKIE
     browser.get("/stream/")
     browser.get("/stream/", headers={"x-posthog-session-id": "undefined", "x-loopin-distinct-id": "null"})
     assert [(one["distinct_id"], one["session_id"]) for one in recorder.of("api_request")] == [
         ("device-1", "s-1"),
-        ("anon-cookie", None),
-        ("anon-cookie", None),
+        (COOKIE, None),
+        (COOKIE, None),
     ]
 
 

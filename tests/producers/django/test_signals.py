@@ -14,6 +14,7 @@ from loopin_producers.django import signals
 from loopin_schemas.catalogue import by_name
 from tests.producers.recorder import Recorder
 
+COOKIE = "019ae1c8-3f00-7abc-8def-0123456789ab"
 PASSWORD = "correct horse battery"
 
 
@@ -35,30 +36,33 @@ def test_signing_up_in_and_out(browser: Client, recorder: Recorder) -> None:
     signalled = [one for one in recorder.captured if one["source"] == "signal"]
     assert [(one["event"], one["distinct_id"], one["properties"]) for one in signalled] == [
         ("user_signed_up", key, {}),
+        ("$identify", key, {}),
         ("user_logged_in", key, {}),
         ("user_logged_out", key, {}),
     ]
-    assert all(by_name(one["event"]) for one in signalled)
+    assert all(by_name(one["event"]) or one["event"] == "$identify" for one in signalled)
 
 
 def test_what_the_visitor_did_before_signing_in_is_the_users(
     browser: Client, recorder: Recorder, ann: User
 ) -> None:
-    browser.cookies["loopin_id"] = "browser-1"
+    browser.cookies["loopin_id"] = COOKIE
     assert sign_in(browser, "ann", PASSWORD) == 204
     linked = recorder.only("$identify")
-    assert (linked["distinct_id"], linked["properties"]) == (str(ann.pk), {"$anon_distinct_id": "browser-1"})
+    assert (linked["distinct_id"], linked["properties"]) == (str(ann.pk), {"$anon_distinct_id": COOKIE})
     # And the request that signed in is the user's already.
     assert recorder.only("api_request")["distinct_id"] == str(ann.pk)
 
 
-@pytest.mark.parametrize("cookie", ["", "undefined"])
-def test_no_visitor_is_linked_by_what_is_no_id(
-    browser: Client, recorder: Recorder, ann: User, cookie: str
+@pytest.mark.parametrize("cookie", [None, "", "undefined", "1", "victim", "ann@mail.example"])
+def test_whoever_signs_in_is_identified_and_no_other_user_is_linked(
+    browser: Client, recorder: Recorder, ann: User, cookie: str | None
 ) -> None:
-    browser.cookies["loopin_id"] = cookie
+    if cookie is not None:
+        browser.cookies["loopin_id"] = cookie
     sign_in(browser, "ann", PASSWORD)
-    assert recorder.of("$identify") == []
+    one = recorder.only("$identify")
+    assert (one["distinct_id"], one["properties"]) == (str(ann.pk), {})
 
 
 def test_a_refused_login_tells_neither_name_nor_password(
