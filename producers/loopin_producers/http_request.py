@@ -1,7 +1,8 @@
 """From an HTTP request to an event's properties: pure functions that the web frameworks' integrations share.
 
-User agents are passed on unread, because the stream parses them. Paths leave as their route's pattern: they hold
-ids, and what opens something. Of a query only the campaign leaves: queries hold what people typed, and tokens.
+User agents are passed on unread, because the stream parses them. Paths leave as their route's pattern: they
+hold ids, and what opens something. Of a query only the campaign leaves: queries hold what people typed, and
+tokens.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ def visitor(header: Callable[[str], str | None], cookie: str | None) -> Visitor:
 def anonymous_id(cookie: str | None) -> str | None:
     """The cookie's text if the browser script can have made it, else None.
 
-    Anybody writes into a cookie what they like, and what an anonymous id did becomes that user's who signs in:
-    another user's id, such as ``17``, must not get there.
+    Anybody writes into a cookie what they like, and what an anonymous id did becomes that user's who signs
+    in: another user's id, such as ``17``, must not get there.
     """
     return cookie if cookie and _MADE.fullmatch(cookie) else None
 

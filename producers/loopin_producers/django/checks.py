@@ -9,12 +9,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 
 from loopin_producers.django.client import get_client
-from loopin_producers.django.conf import faults
+from loopin_producers.django.conf import MIDDLEWARE, faults
 from loopin_producers.django.tracking import TRACKINGS
 from loopin_producers.errors import LoopinError
 from loopin_schemas import InvalidEvent
-
-MIDDLEWARE = "loopin_producers.django.middleware.LoopinMiddleware"
 
 
 def check_loopin(**_: Any) -> list[CheckMessage]:

@@ -17,6 +17,9 @@ from loopin_producers.client_address import IpPrivacy
 from loopin_producers.http_request import Excluded
 from loopin_producers.visitor import ANONYMOUS_COOKIE
 
+MIDDLEWARE = "loopin_producers.django.middleware.LoopinMiddleware"
+"""Its name in Django's setting of that name."""
+
 
 class Setting(NamedTuple):
     """One key of ``LOOPIN``.

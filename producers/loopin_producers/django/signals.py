@@ -49,8 +49,8 @@ def _logged_in(*, request: HttpRequest | None, user: Any, **_: Any) -> None:
             return
         cookie = None if request is None else request.COOKIES.get(config().anonymous_cookie)
         before = anonymous_id(cookie)
-        # What the visitor did before counts for the user from now on. Without a visitor, too: it makes the user
-        # an identified one, whom nobody else's sign-in can take over.
+        # What the visitor did before counts for the user from now on. Where nothing is known of one, too: it
+        # makes the user an identified one, whom nobody else's sign-in can take over.
         known = {} if before is None or before == key else {"$anon_distinct_id": before}
         capture_after_commit("$identify", key, known, using=_database(user))
         capture_after_commit("user_logged_in", key, {}, using=_database(user))

@@ -2,13 +2,9 @@
 
 In ``ready()`` of an app:
 
-track(
-    Ticket,
-    created="ticket_purchased",
-    properties=("amount", "currency"),
-    distinct_id="user_id",
-)
+track(Ticket, created="ticket_purchased", properties=("amount", "currency"))
 
+The user is the one whom the ticket belongs to: the model's foreign key to the user model.
 Events follow Django's signals: ``bulk_create``, ``bulk_update`` and ``QuerySet.update`` send none, so capture
 there by hand. ``QuerySet.delete`` sends them, and for that reads the rows before it deletes them.
 """
@@ -18,12 +14,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from django.db.models import Field, Model
+from django.conf import settings
+from django.db.models import Field, ForeignKey, Model
 from django.db.models.signals import post_delete, post_save
 
+from loopin_producers.context import context_distinct_id
 from loopin_producers.django.after_commit import capture_after_commit
+from loopin_producers.django.conf import MIDDLEWARE
 from loopin_producers.guard import Guard
 from loopin_schemas import InvalidEvent
 from loopin_schemas.validation import check_event_name
@@ -43,9 +43,14 @@ class Tracking(Generic[M]):
     updated: str | None
     deleted: str | None
     properties: Sequence[str]
-    distinct_id: str | Callable[[M], object]
+    distinct_id: str | Callable[[M], object] | None
     groups: Mapping[str, str] | Callable[[M], Mapping[str, str]] | None
     when: Callable[[M], bool] | None
+
+    @cached_property
+    def _owners(self) -> list[str]:
+        """The columns that hold a user."""
+        return _owners(self.model)
 
     def faults(self) -> Iterator[str]:
         """What is wrong with it, each in one sentence that says what to do."""
@@ -62,6 +67,14 @@ class Tracking(Generic[M]):
         if isinstance(self.properties, str):
             yield f"{named}: give the properties as a tuple of field names."
             return
+        if self.distinct_id is None and len(self._owners) > 1:
+            yield f"{named}: say whose event it is with distinct_id=, one of {', '.join(self._owners)}."
+        if self.distinct_id is None and not self._owners and MIDDLEWARE not in settings.MIDDLEWARE:
+            yield (
+                f"{named}: say whose event it is with distinct_id=; the model has no foreign key to "
+                f"{settings.AUTH_USER_MODEL}, and without {MIDDLEWARE!r} in MIDDLEWARE nobody knows a "
+                "request's user."
+            )
         for field in self._named_fields():
             if field not in _attributes(self.model):
                 yield f"{named}: {field!r} is no column of the model; use one of {_names(self.model)}."
@@ -113,6 +126,10 @@ class Tracking(Generic[M]):
     def _user(self, instance: M) -> str | None:
         """None for a row that is nobody's, such as one whose user is NULL."""
         named = self.distinct_id
+        if named is None:
+            if not self._owners:
+                return context_distinct_id()
+            named = self._owners[0]
         found = _value(instance, named) if isinstance(named, str) else named(instance)
         return None if found is None else str(found)
 
@@ -134,7 +151,7 @@ def track(
     updated: str | None = None,
     deleted: str | None = None,
     properties: Sequence[str] = (),
-    distinct_id: str | Callable[[M], object],
+    distinct_id: str | Callable[[M], object] | None = None,
     groups: Mapping[str, str] | Callable[[M], Mapping[str, str]] | None = None,
     when: Callable[[M], bool] | None = None,
 ) -> None:
@@ -147,7 +164,9 @@ def track(
         created: name of the event for a new row; likewise ``updated`` (at each save) and ``deleted``.
         properties: columns whose values the event has under the same names; NULL is left out. A foreign key
             gives the other's key: nothing is read from the database.
-        distinct_id: the column that holds the user, or a function of the instance; None captures nothing.
+        distinct_id: the column that holds the user, or a function of the instance; by default the model's one
+            foreign key to the user model (of users themselves their key), and the context's user, such as the
+            request's, where it has none. An instance that is nobody's is not captured.
         groups: group type to the column with its key, or a function of the instance.
         when: whether this instance counts.
     """
@@ -157,6 +176,24 @@ def track(
         logger.error("%s", " ".join(found))
         return
     tracking.connect()
+
+
+def _owners(model: type[Model]) -> list[str]:
+    """Columns of a model that hold a user's primary key."""
+    if _is_user(model):
+        return ["pk"]
+    fields = [field for field in model._meta.concrete_fields if isinstance(field, ForeignKey)]
+    return [
+        field.attname
+        for field in fields
+        if _is_user(field.remote_field.model) and field.target_field.primary_key
+    ]
+
+
+def _is_user(model: Any) -> bool:
+    """Whether a model, or a proxy of it, is the user model; a name is that of a model to come."""
+    label = model if isinstance(model, str) else model._meta.concrete_model._meta.label
+    return bool(label.lower() == settings.AUTH_USER_MODEL.lower())
 
 
 def _attributes(model: type[Model]) -> dict[str, str]:

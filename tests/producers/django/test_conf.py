@@ -9,8 +9,7 @@ from django.test import override_settings
 
 from loopin_producers import default
 from loopin_producers.django import client as django_client
-from loopin_producers.django.checks import MIDDLEWARE
-from loopin_producers.django.conf import SETTINGS, config, faults
+from loopin_producers.django.conf import MIDDLEWARE, SETTINGS, config, faults
 from tests.producers.recorder import Recorder
 
 

@@ -5,11 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AbstractUser, User
-from django.db import connection, transaction
-from django.test import Client
-from django.test.utils import CaptureQueriesContext
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, Group, User
+from django.db import connection, models, transaction
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext, isolate_apps
 
+from loopin_producers.context import identify_context, new_context
 from loopin_producers.django import track, tracking
 from loopin_producers.django.checks import check_loopin
 from tests.e2e.django_project.tickets.models import Ticket
@@ -46,6 +48,66 @@ def test_a_ticket_is_an_event(recorder: Recorder, ann: User) -> None:
         assert one["properties"] == {"event_id": 7, "amount": Decimal("12.50"), "currency": "EUR"}
         assert one["groups"] == {"community": "c1"}
         assert one["source"] == "signal"
+
+
+def test_a_line_is_enough_where_the_model_names_its_user(recorder: Recorder, ann: User) -> None:
+    tracking.TRACKINGS[0].disconnect()
+    track(Ticket, created="ticket_purchased", properties=("amount", "currency"))
+    assert not [message for message in check_loopin() if message.id == "loopin.E004"]
+    with new_context():
+        identify_context("an administrator")
+        Ticket.objects.create(user=ann, event_id=7, amount=Decimal("12.50"))
+        Ticket.objects.create(event_id=7, amount=1)
+    tracking.TRACKINGS[0].connect()
+    one = recorder.only("ticket_purchased")
+    assert one["distinct_id"] == str(ann.pk)
+    assert one["properties"] == {"amount": Decimal("12.50"), "currency": "EUR"}
+
+
+def test_users_are_their_own_and_what_belongs_to_nobody_is_the_contexts(recorder: Recorder) -> None:
+    track(User, created="account_made")
+    track(Group, created="club_founded")
+    ann = User.objects.create_user("ann")
+    assert recorder.only("account_made")["distinct_id"] == str(ann.pk)
+    with new_context():
+        identify_context("user-17")
+        with transaction.atomic():
+            Group.objects.create(name="chess")
+            identify_context("somebody else")
+    Group.objects.create(name="go")
+    assert recorder.only("club_founded")["distinct_id"] == "user-17"
+
+
+@isolate_apps()
+def test_a_user_who_cannot_be_told_is_a_fault(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    class Message(models.Model):
+        to: models.ForeignKey[Any, Any] = models.ForeignKey(User, models.CASCADE, related_name="+")
+        sender: models.OneToOneField[Any, Any] = models.OneToOneField(User, models.CASCADE, related_name="+")
+
+        class Meta:
+            app_label = "tickets"
+
+    class Letter(models.Model):
+        to: models.ForeignKey[Any, Any] = models.ForeignKey(
+            User, models.CASCADE, related_name="+", to_field="username"
+        )
+
+        class Meta:
+            app_label = "tickets"
+
+    track(Message, created="message_written")
+    assert "track(Message): say whose event it is with distinct_id=, one of to_id, sender_id." in caplog.text
+    track(Letter, created="letter_written")  # a username is no user's id, but the request's user is known
+    track(Group, created="club_founded")
+    (known,) = (message for message in check_loopin() if message.id == "loopin.E004")
+    assert "track(Message)" in str(known.msg)
+    own = [name for name in settings.MIDDLEWARE if "loopin" not in name]
+    with override_settings(MIDDLEWARE=own):
+        found = [str(message.msg) for message in check_loopin() if message.id == "loopin.E004"]
+    assert ["track(Message)" in found[0], "track(Letter)" in found[1], "track(Group)" in found[2]] == [
+        True
+    ] * 3
+    assert "no foreign key to auth.User" in found[2]
 
 
 def test_rows_of_nobody_and_null_columns(recorder: Recorder, ann: User) -> None:

@@ -22,6 +22,5 @@ class TicketsConfig(AppConfig):
             created="ticket_purchased",
             deleted="payment_refunded",
             properties=("event_id", "amount", "currency"),
-            distinct_id="user_id",
             groups={"community": "community"},
         )
