@@ -26,6 +26,7 @@ from loopin_producers.connection import Connection
 from loopin_producers.errors import DeliveryFailed, HookFailed, LoopinError
 from loopin_producers.event_builder import Timestamp, build_event
 from loopin_producers.filters import BeforeSend, Filters, OptOut
+from loopin_producers.guard import Guard
 from loopin_producers.privacy import Privacy
 from loopin_producers.properties import plain_text
 from loopin_producers.resender import Hooks
@@ -167,6 +168,9 @@ class Loopin:
 
     def _start_afresh(self) -> None:
         self._lock = threading.RLock()  # a signal handler may capture in the middle of a capture
+        self._guard = Guard("Events are lost.")
+        self._refused = False
+        self._telling = threading.local()
         self._connection = Connection(self._ways, lambda: exits.opened(self))
         self._failed = self._dropped = 0
         self._captured_ns = 0
@@ -239,7 +243,6 @@ class Loopin:
                 return None
             found = self._changed(built, properties, groups) if filters.change else built
         except HookFailed as error:
-            logger.warning("%s", error.reason, exc_info=error.__cause__)
             error.uuid = built.uuid
             self._count_dropped(error)
             return None
@@ -444,6 +447,9 @@ class Loopin:
         self.shutdown()
 
     def _delivered(self, record: SpooledRecord, partition: int, offset: int) -> None:
+        if self._refused:
+            self._refused = False
+            self._guard.forget()
         if self.debug:
             logger.info("delivered %s to partition %d, offset %d", record.uuid, partition, offset)
         if self._on_delivery is not None:
@@ -462,25 +468,33 @@ class Loopin:
         with self._lock:
             self._dropped += count
         self._report(error)
-        if self._on_drop is not None:
-            try:
-                self._on_drop(count, error.code)
-            except Exception:
-                logger.exception("on_drop raised; the client goes on.")
+        self._tell("on_drop", self._on_drop, count, error.code)
 
     def _recovered(self, dropped: int) -> None:
         """Everything that was kept is delivered; what was not is told to the system itself."""
+        self._guard.forget()
         measured = {"metric_type": "events_dropped", "value": dropped, "component": "loopin_producers"}
         self._send(self.build("system_metric", f"sdk:{socket.gethostname()}"[:200], measured))
 
     def _report(self, error: LoopinError) -> None:
-        if self._on_error is None:
-            logger.debug("%s", error.reason)
+        self._guard.note(error)
+        if isinstance(error, DeliveryFailed) and error.status is not None:
+            self._refused = True  # all that is sent, until something arrives again
+        if self.debug:
+            logger.info("lost %s: %s", error.uuid, error.reason)
+        self._tell("on_error", self._on_error, error)
+
+    def _tell(self, name: str, callback: Callable[..., object] | None, *told: object) -> None:
+        """Call back, but not from within: of what a callback captures it hears nothing, or it would never end."""
+        if callback is None or getattr(self._telling, "now", False):
             return
+        self._telling.now = True
         try:
-            self._on_error(error)
+            callback(*told)
         except Exception:
-            logger.exception("on_error raised; the client goes on.")
+            logger.exception("%s raised; the client goes on.", name)
+        finally:
+            self._telling.now = False
 
     def abandon_after_fork(self) -> None:
         """Leave what was captured before a fork to the parent."""

@@ -19,6 +19,11 @@ class LoopinError(Exception):
         self.reason = reason
         self.uuid = uuid
 
+    @property
+    def kind(self) -> str:
+        """What is the same for errors with one cause."""
+        return self.code
+
 
 class InvalidConfiguration(LoopinError):
     """The client was made with settings that cannot work."""
@@ -59,15 +64,33 @@ class ClientClosed(LoopinError):
 class DeliveryFailed(LoopinError):
     """An event was not acknowledged.
 
-    ``kafka_error`` is the broker's or librdkafka's name of the cause, e.g. ``_MSG_TIMED_OUT``; over HTTP it
-    is the status or the code of the answer. ``final`` says that trying again cannot help.
+    Attributes:
+        kafka_error: the broker's or librdkafka's name of the cause, e.g. ``_MSG_TIMED_OUT``; over HTTP the code
+            of the answer, or its status.
+        final: trying again cannot help.
+        status: the HTTP status, where the API answered so to all events of a request.
+        error_code: the API's own code of the cause, e.g. ``UNAUTHENTICATED``.
     """
 
     code = "delivery_failed"
 
     def __init__(
-        self, reason: str, *, kafka_error: str, uuid: str | None = None, final: bool = False
+        self,
+        reason: str,
+        *,
+        kafka_error: str,
+        uuid: str | None = None,
+        final: bool = False,
+        status: int | None = None,
+        error_code: str | None = None,
     ) -> None:
         super().__init__(reason, uuid=uuid)
         self.kafka_error = kafka_error
         self.final = final
+        self.status = status
+        self.error_code = error_code
+
+    @property
+    def kind(self) -> str:
+        """Its code and the cause."""
+        return f"{self.code} {self.kafka_error}"

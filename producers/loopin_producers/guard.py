@@ -15,7 +15,7 @@ logger = logging.getLogger("loopin_producers")
 class Guard:
     """``with guard:`` swallows what is raised within, and logs the first of each kind.
 
-    A kind is an error's code, or its class where it has none, so a fault in every request is one line of the
+    A kind is that of an error of ours, or the class of any other, so a fault in every request is one line of the
     log. ``BaseException`` passes: the end of the process and the cancelling of a task are no faults of ours.
     Safe to share by threads.
 
@@ -41,21 +41,30 @@ class Guard:
 
     def note(self, error: Exception) -> None:
         """Log the first of each kind: for an ``except`` of code that must not pay for a ``with``."""
-        code, reason = _told(error)
-        if self._is_new(code):
+        kind, reason = _told(error)
+        if self._is_new(kind):
+            # What was made without being raised has nothing to add to its sentence.
+            raised = error if error.__traceback__ is not None else None
             logger.warning(
-                "%s %s Further ones (%s) are not logged.", self._where, reason, code, exc_info=error
+                "%s %s Further ones (%s) are not logged.", self._where, reason, kind, exc_info=raised
             )
 
-    def _is_new(self, code: str) -> bool:
+    def forget(self) -> None:
+        """It works again: of what comes now, the first of each kind is logged anew."""
         with self._lock:
-            known = code in self._known
-            self._known.add(code)
+            self._known.clear()
+
+    def _is_new(self, kind: str) -> bool:
+        with self._lock:
+            known = kind in self._known
+            self._known.add(kind)
         return not known
 
 
 def _told(error: Exception) -> tuple[str, str]:
-    """Code and sentence of an error of ours; the class of any other, with the rest in the traceback."""
-    if isinstance(error, LoopinError | InvalidEvent):
+    """Kind and sentence of an error of ours; the class of any other, with the rest in the traceback."""
+    if isinstance(error, LoopinError):
+        return error.kind, error.reason
+    if isinstance(error, InvalidEvent):
         return error.code, error.reason
     return type(error).__name__, f"{type(error).__name__} was raised."

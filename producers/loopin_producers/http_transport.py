@@ -15,6 +15,7 @@ import msgspec
 import urllib3
 
 from loopin_producers.errors import ClientClosed, DeliveryFailed, InvalidConfiguration, QueueFull
+from loopin_producers.guard import Guard
 from loopin_producers.http_answer import Answer, Outcome, read_answer
 from loopin_producers.spool import SpooledRecord
 from loopin_producers.transport import Settle
@@ -76,6 +77,7 @@ class HttpTransport:
         self._flush_interval = flush_interval
         self._delivery_timeout = delivery_timeout
         self._on_down = on_down
+        self._guard = Guard("Events wait for the API.")
         self._changed = threading.Condition()
         self._queue: deque[_Queued] = deque()
         self._batch: list[_Queued] = []
@@ -207,7 +209,12 @@ class HttpTransport:
         except urllib3.exceptions.HTTPError as error:
             logger.info("The API cannot be reached: %s", type(error).__name__)
             return Answer(Outcome.UNREACHABLE)
-        return read_answer(response.status, response.headers.get("Retry-After"), response.data)
+        answer = read_answer(response.status, response.headers.get("Retry-After"), response.data)
+        if answer.outcome is Outcome.LATER:
+            self._guard.note(answer.failure)
+        elif answer.outcome is Outcome.ANSWERED:
+            self._guard.forget()
+        return answer
 
     def _take(self, answer: Answer) -> None:
         """Settle what the answer decides; what stays in the batch is to be sent again."""

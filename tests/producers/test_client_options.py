@@ -199,6 +199,26 @@ def test_before_send_that_raises_drops_the_event_and_says_so(make: Make) -> None
     assert client.stats().dropped == 1
 
 
+def test_callbacks_that_capture_are_not_called_from_within(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[str] = []
+
+    def on_error(error: LoopinError) -> None:
+        told.append(error.code)
+        client.capture("loss", "user-1")
+
+    def on_drop(count: int, code: str) -> None:
+        told.append(f"{count} {code}")
+        client.capture("loss", "user-1")
+
+    client = Loopin(NOBODY, "shop", spool=False, on_error=on_error, on_drop=on_drop, config={"log_level": 0})
+    client.shutdown(0)
+    for _ in range(2):
+        client.capture("click", "user-1")
+    assert told == ["client_closed", "1 client_closed"] * 2
+    assert client.stats().dropped == 6
+    assert not [record for record in caplog.records if "raised" in record.getMessage()]
+
+
 @pytest.mark.parametrize("returned", [{}, {"event": "click"}, {"event": "", "distinct_id": "u"}, {"sum": 1}])
 def test_before_send_that_returns_no_event_drops_it(make: Make, returned: dict[str, Any]) -> None:
     errors: list[LoopinError] = []

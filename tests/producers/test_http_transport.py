@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -98,7 +99,7 @@ def test_only_what_is_to_be_retried_is_sent_again(client: Loopin, server: Ingest
     assert sorted(event["uuid"] for event in server.events) == sorted(uuids)
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+@pytest.mark.parametrize("status", [404, 405, 408, 429, 500, 502, 503])
 def test_refused_for_now_is_tried_again(client: Loopin, server: IngestServer, status: int) -> None:
     refusals = [Reply(status, headers={"Retry-After": "0"}), Reply(status, b"<html>", {"Retry-After": "0"})]
 
@@ -112,7 +113,7 @@ def test_refused_for_now_is_tried_again(client: Loopin, server: IngestServer, st
     assert client.stats() == Stats(0, 3, 0, 0)
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 415])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 409, 413, 415])
 def test_refused_for_ever_is_reported(
     client: Loopin, server: IngestServer, errors: list[LoopinError], status: int
 ) -> None:
@@ -122,7 +123,64 @@ def test_refused_for_ever_is_reported(
     assert client.flush(30) == 0
     assert sorted(str(error.uuid) for error in errors) == sorted(uuids)
     assert all("The key is not known" in error.reason for error in errors)
+    assert {getattr(error, "error_code", None) for error in errors} == {"INVALID_TOKEN"}
+    assert {getattr(error, "status", None) for error in errors} == {status}
     assert client.stats() == Stats(0, 0, 3, 0)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_each_kind_of_refusal_is_logged_once_until_events_arrive_again(
+    client: Loopin, server: IngestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    revoked = b'{"success": false, "error": "The key was revoked.", "error_code": "UNAUTHENTICATED"}'
+    spent = b'{"success": false, "error_code": "QUOTA_SPENT"}'
+
+    def refuse(status: int, body: bytes) -> str:
+        server.answer = lambda events: Reply(status, body)
+        for number in range(3):
+            capture(client, number)
+            assert client.flush(30) == 0
+        (said,) = warnings(caplog)
+        caplog.clear()
+        return said
+
+    refused = refuse(401, revoked)
+    assert "Give a valid api_key: the API answered 401 (UNAUTHENTICATED): The key was revoked." in refused
+    assert "Raise the project's quota: the API answered 402 (QUOTA_SPENT)." in refuse(402, spent)
+    server.answer = receipts
+    capture(client, 4)
+    assert client.flush(30) == 0
+    assert refuse(401, revoked) == refused
+
+
+def test_events_refused_one_by_one_are_logged_once_though_others_arrive(
+    client: Loopin, server: IngestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = lambda events: receipts(events, {event["uuid"]: "drop" for event in events[::2]})
+    for _ in range(3):
+        capture(client, 1, 2, 3, 4)
+        assert client.flush(30) == 0
+    (said,) = warnings(caplog)
+    assert "Event refused: Because." in said
+
+
+def test_wrong_address_is_logged_once_and_its_events_wait(
+    server: IngestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = lambda events: Reply(404, headers={"Retry-After": "0"})
+    with Loopin(url=server.url, api_key=KEY, flush_interval=0.01) as client:
+        capture(client, 1)
+        client.flush(0.5)
+        assert len(server.requests) > 1
+        assert client.stats().failed == 0
+        (said,) = warnings(caplog)
+        assert "Correct url: the API answered 404." in said
+        server.answer = receipts
+        assert client.flush(60) == 0
+    assert clicks(server.events) == [1]
 
 
 def test_batch_that_is_too_large_is_halved_until_it_fits(client: Loopin, server: IngestServer) -> None:
