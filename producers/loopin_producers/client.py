@@ -24,9 +24,10 @@ from loopin_producers import context, exits
 from loopin_producers.channel import Channel, Done, logger, producer_config
 from loopin_producers.connection import Connection
 from loopin_producers.errors import DeliveryFailed, HookFailed, LoopinError
-from loopin_producers.event_builder import Timestamp, build_event
-from loopin_producers.filters import BeforeSend, Filters, OptOut
+from loopin_producers.event_builder import Timestamp, build_event, check_id, check_mapping, check_name
+from loopin_producers.filters import BeforeSend, Filters, OptOut, own_copy
 from loopin_producers.guard import Guard
+from loopin_producers.options import check_functions, check_mappings, check_texts
 from loopin_producers.privacy import Privacy
 from loopin_producers.properties import plain_text
 from loopin_producers.resender import Hooks
@@ -133,6 +134,9 @@ class Loopin:
         debug: bool = False,
         config: Mapping[str, Any] | None = None,
     ) -> None:
+        check_functions(on_error=on_error, on_delivery=on_delivery, on_drop=on_drop)
+        check_texts(bootstrap_servers=bootstrap_servers, url=url, api_key=api_key, topic_prefix=topic_prefix)
+        check_mappings(config=config)
         self.disabled = _disabled_by_environment() if disabled is None else disabled
         by_http = url or (None if bootstrap_servers else os.environ.get("LOOPIN_URL"))
         self.project = _project(project, self.disabled, by_key=bool(by_http))
@@ -262,20 +266,26 @@ class Loopin:
         those of ``capture``.
         """
         known = {} if anonymous_id is None else {"$anon_distinct_id": anonymous_id}
+        if anonymous_id is not None:
+            check_id(anonymous_id, "anonymous_id")
         set_ = {} if properties is None else properties
-        return self.capture("$identify", distinct_id, {**known, "$set": set_}, **options)
+        check_mapping(set_, "properties")
+        return self.capture("$identify", _known(distinct_id), {**known, "$set": set_}, **options)
 
     def alias(self, previous_id: str, distinct_id: str, **options: Any) -> str | None:
         """Say that both ids are one person, an ``$create_alias`` event. Options are those of ``capture``."""
-        return self.capture("$create_alias", distinct_id, {"alias": previous_id}, **options)
+        check_id(previous_id, "previous_id")
+        return self.capture("$create_alias", _known(distinct_id), {"alias": previous_id}, **options)
 
     def set(self, distinct_id: str | None, properties: Mapping[str, Any], **options: Any) -> str | None:
         """Set person properties; the newest by event time counts. Options are those of ``capture``."""
-        return self.capture("$set", distinct_id, {"$set": properties}, **options)
+        check_mapping(properties, "properties")
+        return self.capture("$set", _known(distinct_id), {"$set": properties}, **options)
 
     def set_once(self, distinct_id: str | None, properties: Mapping[str, Any], **options: Any) -> str | None:
         """Set person properties that the person does not have. Options are those of ``capture``."""
-        return self.capture("$set", distinct_id, {"$set_once": properties}, **options)
+        check_mapping(properties, "properties")
+        return self.capture("$set", _known(distinct_id), {"$set_once": properties}, **options)
 
     def group_identify(
         self,
@@ -287,7 +297,11 @@ class Loopin:
         **options: Any,
     ) -> str | None:
         """Set properties of a group, such as a company. Options are those of ``capture``."""
-        group = {"$group_type": group_type, "$group_key": group_key, "$group_set": dict(properties or {})}
+        check_name(group_type, "group_type")
+        check_name(group_key, "group_key")
+        set_ = {} if properties is None else properties
+        check_mapping(set_, "properties")
+        group = {"$group_type": group_type, "$group_key": group_key, "$group_set": set_}
         user = distinct_id or context.context_distinct_id() or f"${group_type}_{group_key}"
         return self.capture("$groupidentify", user, group, **options)
 
@@ -335,10 +349,10 @@ class Loopin:
             {
                 "event": built.event,
                 "distinct_id": built.distinct_id,
-                "properties": dict(properties or {}),
+                "properties": own_copy(properties or {}),
                 "timestamp": built.timestamp,
                 "uuid": built.uuid,
-                "groups": groups,
+                "groups": own_copy(groups),
                 "session_id": built.session_id,
                 "source": built.source,
                 "parent_uuid": built.parent_uuid,
@@ -500,6 +514,18 @@ class Loopin:
         """Leave what was captured before a fork to the parent."""
         self._connection.abandon()
         self._start_afresh()
+
+
+def _known(distinct_id: str | None) -> str:
+    """The user whom a statement is about, by default the context's. Raises InvalidEvent: there is none."""
+    found = context.context_distinct_id() if distinct_id is None else distinct_id
+    if found is None:
+        raise InvalidEvent(
+            "missing_field",
+            "distinct_id",
+            "Give the distinct_id: outside a context nobody else says who it is.",
+        )
+    return found
 
 
 def _disabled_by_environment() -> bool:

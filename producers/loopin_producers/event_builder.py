@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast, get_args
 from uuid import UUID
@@ -81,6 +81,32 @@ def build_event(
     if timestamp is not None:
         check_event_time(at, now_ms)
     return built
+
+
+def check_id(value: object, field: str) -> None:
+    """Raises InvalidEvent: no user's id; ``field`` is what the caller calls it."""
+    _check_as(check_distinct_id, value, field)
+
+
+def check_name(value: object, field: str) -> None:
+    """Raises InvalidEvent: no text of 1 to 200 characters."""
+    _check_as(check_session_id, value, field)
+
+
+def check_mapping(value: object, field: str) -> None:
+    """Raises InvalidEvent: no mapping."""
+    if not isinstance(value, Mapping):
+        raise InvalidEvent("wrong_type", field, f"Give the {field} as a mapping of names to values.")
+
+
+def _check_as(check: Callable[[object], None], value: object, field: str) -> None:
+    try:
+        check(value)
+    except InvalidEvent as error:
+        known = str(error.field)
+        raise InvalidEvent(
+            error.code.replace(known, field), field, error.reason.replace(known, field)
+        ) from None
 
 
 def to_ms(timestamp: Timestamp, field: str = "timestamp") -> int:

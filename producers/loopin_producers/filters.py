@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from loopin_producers.errors import HookFailed, InvalidConfiguration
+from loopin_producers.options import check_mappings, is_number
 from loopin_schemas.sampling import sampled
 
 BeforeSend = Callable[[dict[str, Any]], dict[str, Any] | None]
 """Gets an event as a dict (``event``, ``distinct_id``, ``properties``, ``timestamp``, ``uuid``, ``groups``,
 ``session_id``, ``source``, ``parent_uuid``); returns what is to be sent instead, or None to send nothing."""
+
+_NAMES: Final = frozenset(
+    {
+        *("event", "distinct_id", "properties", "timestamp", "uuid", "groups"),
+        *("session_id", "source", "parent_uuid"),
+    }
+)
 
 OptOut = Callable[[str], bool] | Container[str]
 """Which users do not want to be tracked: a test of the distinct_id, or a collection of them."""
@@ -37,11 +45,10 @@ class Filters:
         opt_out: OptOut | None,
     ) -> Filters:
         """Raises InvalidConfiguration."""
-        if not 0 <= sample_rate <= 1:
+        if not is_number(sample_rate) or not 0 <= sample_rate <= 1:
             raise InvalidConfiguration("Give sample_rate as a share from 0 to 1, such as 0.25.")
-        chain = (before_send,) if callable(before_send) else tuple(before_send or ())
-        if not all(map(callable, chain)):
-            raise InvalidConfiguration("Give before_send as a function, or a list of functions.")
+        chain = _chain(before_send)
+        check_mappings(super_properties=super_properties)
         all_pass = not chain and opt_out is None and sample_rate >= 1
         return cls(chain, dict(super_properties or {}), sample_rate, _test(opt_out), all_pass)
 
@@ -67,7 +74,7 @@ class Filters:
         """The event as ``before_send`` wants it, or None.
 
         Raises:
-            HookFailed: one raised. It may have been there to remove something.
+            HookFailed: one raised, or returned no event. It may have been there to remove something.
         """
         for function in self._before_send:
             try:
@@ -76,8 +83,43 @@ class Filters:
                 raise _failed("before_send", error) from error
             if found is None:
                 return None
-            event = found
+            event = _event(found)
         return event
+
+
+def _chain(before_send: object) -> tuple[BeforeSend, ...]:
+    if before_send is None or callable(before_send):
+        return () if before_send is None else (before_send,)
+    if not isinstance(before_send, Sequence) or not all(map(callable, before_send)):
+        raise InvalidConfiguration("Give before_send as a function, or a list of functions.")
+    return tuple(before_send)
+
+
+def _event(found: object) -> dict[str, Any]:
+    """What ``before_send`` returned, if it has an event's names. Raises HookFailed."""
+    if not isinstance(found, dict):
+        raise _no_event(f"a {type(found).__name__}")
+    for name in ("event", "distinct_id"):
+        if name not in found:
+            raise _no_event(f"no {name}")
+    if unknown := found.keys() - _NAMES:
+        raise _no_event(f"the unknown name {min(map(str, unknown))!r}")
+    return found
+
+
+def _no_event(what: str) -> HookFailed:
+    return HookFailed(
+        f"Event dropped: before_send returned {what}; return the dict that it got, changed, or None to send nothing."
+    )
+
+
+def own_copy(value: Any) -> Any:
+    """A copy that may be changed: all mappings, lists and sets within are copies, too."""
+    if isinstance(value, Mapping):
+        return {name: own_copy(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [own_copy(item) for item in value]
+    return set(value) if isinstance(value, set) else value
 
 
 def _failed(hook: str, error: Exception) -> HookFailed:
@@ -90,6 +132,8 @@ def _test(opt_out: OptOut | None) -> Callable[[str], bool]:
     if callable(opt_out):
         return opt_out
     if isinstance(opt_out, str):
+        raise InvalidConfiguration("Give opt_out as a collection of distinct_ids, or a test of one.")
+    if not isinstance(opt_out, Container):
         raise InvalidConfiguration("Give opt_out as a collection of distinct_ids, or a test of one.")
     return opt_out.__contains__
 

@@ -119,4 +119,3 @@ def read_answer(status: int, retry_after: str | None, body: bytes) -> Answer:
 def _seconds(retry_after: str | None) -> float | None:
     """``Retry-After`` in seconds; a date, which our API does not send, is left to our own pauses."""
     return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
-

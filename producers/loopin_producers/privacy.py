@@ -29,7 +29,11 @@ class Privacy:
     """
 
     def __init__(self, scrub: Iterable[Kind] = KINDS, scrub_except: Iterable[str] = ()) -> None:
-        kinds = frozenset(scrub)
+        if isinstance(scrub, str) or not isinstance(scrub, Iterable):
+            raise InvalidConfiguration(f"Give scrub as a collection, such as {(scrub,)!r}.")
+        if isinstance(scrub_except, str) or not isinstance(scrub_except, Iterable):
+            raise InvalidConfiguration(f"Give scrub_except as a collection, such as {(scrub_except,)!r}.")
+        kinds = frozenset(map(str, scrub))
         if unknown := kinds - set(get_args(Kind)):
             known = ", ".join(get_args(Kind))
             raise InvalidConfiguration(f"Correct scrub: {sorted(unknown)[0]!r} is none of {known}.")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from loopin_producers.channel import Channel
 from loopin_producers.connection import Ways
 from loopin_producers.errors import InvalidConfiguration
 from loopin_producers.http_transport import HttpTransport, check_target
 from loopin_producers.kafka_transport import KafkaTransport
+from loopin_producers.options import check_folder, is_count, is_number
 from loopin_producers.resender import Hooks
 from loopin_producers.spool import Spool
 from loopin_producers.spool.folder import (
@@ -31,6 +33,12 @@ logger = logging.getLogger("loopin_producers")
 
 HTTP_FLUSH_S = 0.5
 
+_MOST: Final = 2**31 - 1
+_SHORTEST_S: Final = 0.001
+_LONGEST_S: Final = _MOST // 1000
+_LONGEST_LINGER_S: Final = 900
+"""librdkafka's bounds of its queue, of ``message.timeout.ms`` (0 would be for ever) and of ``linger.ms``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -46,10 +54,24 @@ class Waiting:
 
     def check(self) -> None:
         """Raises InvalidConfiguration."""
-        if self.max_queue_size < 1:
-            raise InvalidConfiguration("Raise max_queue_size to at least 1.")
-        if self.spool_max_bytes < SMALLEST_BYTES:
-            raise InvalidConfiguration(f"Raise spool_max_bytes to at least {SMALLEST_BYTES}.")
+        if not is_count(self.max_queue_size, 1, _MOST):
+            raise InvalidConfiguration(f"Give max_queue_size as a whole number from 1 to {_MOST}.")
+        if not is_count(self.spool_max_bytes, SMALLEST_BYTES, sys.maxsize):
+            raise InvalidConfiguration(
+                f"Give spool_max_bytes as a whole number of bytes, at least {SMALLEST_BYTES}."
+            )
+        timeout, interval = self.delivery_timeout, self.flush_interval
+        if not is_number(timeout) or not _SHORTEST_S <= timeout <= _LONGEST_S:
+            raise InvalidConfiguration(
+                f"Give delivery_timeout in seconds, from {_SHORTEST_S} to {_LONGEST_S:,.0f}."
+            )
+        if interval is not None and not (is_number(interval) and 0 <= interval <= _LONGEST_LINGER_S):
+            raise InvalidConfiguration(
+                f"Give flush_interval in seconds, from 0 to {_LONGEST_LINGER_S:.0f}, or leave it out."
+            )
+        if interval is not None and self.spool and interval >= timeout:
+            raise InvalidConfiguration("Give a flush_interval below delivery_timeout.")
+        check_folder("spool_dir", self.spool_dir)
         if self.durable and not self.spool:
             raise InvalidConfiguration("Leave spool on: durable=True writes events there.")
 

@@ -28,6 +28,7 @@ from loopin_producers.context import (
 from loopin_producers.event_types import FILE, source
 from loopin_producers.events import Pageview, TicketPurchased, WebVitals
 from loopin_producers.spool import SpooledRecord
+from loopin_schemas import InvalidEvent
 from loopin_schemas.catalogue import CATALOGUE, by_name
 from loopin_schemas.sampling import sampled
 from loopin_schemas.validation import decode_event
@@ -219,12 +220,44 @@ def test_callbacks_that_capture_are_not_called_from_within(caplog: pytest.LogCap
     assert not [record for record in caplog.records if "raised" in record.getMessage()]
 
 
-@pytest.mark.parametrize("returned", [{}, {"event": "click"}, {"event": "", "distinct_id": "u"}, {"sum": 1}])
-def test_before_send_that_returns_no_event_drops_it(make: Make, returned: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ({}, "returned no event;"),
+        ({"event": "click"}, "returned no distinct_id;"),
+        ({"event": "", "distinct_id": "u"}, "The event is empty"),
+        ({"event": "a", "distinct_id": "u", "sum": 1, "zoo": 2}, "the unknown name 'sum';"),
+        ({"event": "a", "distinct_id": "u", 1: 2}, "the unknown name '1';"),
+        ("click", "returned a str; return the dict that it got"),
+        (True, "returned a bool;"),
+        ([{}], "returned a list;"),
+    ],
+)
+def test_before_send_that_returns_no_event_drops_it(make: Make, returned: Any, said: str) -> None:
     errors: list[LoopinError] = []
     client, sent = make(before_send=lambda _: returned, on_error=errors.append)
     assert client.capture("click", "user-1", {"secret": 1}) is None
     assert (sent, [error.code for error in errors]) == ([], ["hook_failed"])
+    assert said in errors[0].reason
+
+
+def test_before_send_changes_nothing_of_the_callers(make: Make) -> None:
+    def change(event: dict[str, Any]) -> dict[str, Any]:
+        event["groups"]["company"] = "other"
+        event["properties"]["inner"]["deep"][0]["n"] = 2
+        event["properties"]["inner"]["seen"].add("x")
+        event["properties"]["inner"]["deep"].append(3)
+        return event
+
+    client, sent = make(before_send=change)
+    properties: dict[str, Any] = {"inner": {"deep": [{"n": 1}], "seen": set()}}
+    groups = {"company": "acme"}
+    client.capture("click", "user-1", properties, groups=groups)
+    assert (properties, groups) == ({"inner": {"deep": [{"n": 1}], "seen": set()}}, {"company": "acme"})
+    assert sent[0]["properties"] == {
+        "inner": {"deep": [{"n": 2}, 3], "seen": ["x"]},
+        "$groups": {"company": "other"},
+    }
 
 
 def test_opted_out_users_are_left_out(make: Make) -> None:
@@ -317,9 +350,40 @@ def test_before_send_that_renames_leaves_other_events_as_they_are(make: Make) ->
         {"sample_rate": 1.5},
         {"sample_rate": -0.1},
         {"before_send": [5]},
+        {"sample_rate": "x"},
+        {"sample_rate": float("nan")},
+        {"before_send": 5},
+        {"before_send": "a name"},
         {"opt_out": "user-1"},
+        {"opt_out": 5},
+        {"super_properties": [("a", 1)]},
         {"scrub": ("emails",)},
+        {"scrub": (5,)},
+        {"scrub": "email"},
+        {"scrub": 5},
+        {"scrub_except": "email"},
+        {"max_queue_size": "x"},
+        {"max_queue_size": 0},
+        {"max_queue_size": 1.5},
+        {"max_queue_size": 2**31},
+        {"flush_interval": -1},
+        {"flush_interval": "1"},
+        {"flush_interval": 901, "spool": False},
+        {"flush_interval": 30.0},
+        {"delivery_timeout": -1},
+        {"delivery_timeout": 0},
+        {"delivery_timeout": 0.0001},
+        {"delivery_timeout": None},
+        {"delivery_timeout": float("inf")},
+        {"delivery_timeout": 10**7},
         {"spool_max_bytes": 1000},
+        {"spool_max_bytes": "1 GB"},
+        {"spool_dir": 5},
+        {"on_error": 5},
+        {"on_drop": "log"},
+        {"on_delivery": 5},
+        {"topic_prefix": 5},
+        {"config": "acks=all"},
         {"durable": True, "spool": False},
         {"durable": True, "spool_dir": "/proc/nowhere"},
     ],
@@ -328,6 +392,76 @@ def test_options_that_cannot_work_are_refused_at_once(options: dict[str, Any]) -
     with pytest.raises(InvalidConfiguration) as caught:
         Loopin(NOBODY, "shop", **options)
     assert caught.value.reason.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_queue_size": 2**31 - 1},
+        {"flush_interval": 0},
+        {"flush_interval": 900, "delivery_timeout": 901},
+        {"flush_interval": 60, "spool": False},
+        {"delivery_timeout": 0.02, "flush_interval": 0.001},
+        {"delivery_timeout": 2_147_483},
+    ],
+)
+def test_options_at_their_bounds_deliver(options: dict[str, Any]) -> None:
+    """librdkafka takes them: it would say so when the first event makes its producer."""
+    errors: list[LoopinError] = []
+    client = Loopin(NOBODY, "shop", on_error=errors.append, **options)
+    client.capture("click", "user-1")
+    assert client.stats().dropped == 0
+    client.shutdown(0)
+    assert "invalid_configuration" not in [error.code for error in errors]
+
+
+def test_one_kind_to_scrub_is_told_how_to_be_given() -> None:
+    kind: Any = "email"
+    with pytest.raises(InvalidConfiguration, match=r"such as \('email',\)"):
+        Loopin(NOBODY, "shop", scrub=kind)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "code", "field"),
+    [
+        ("identify", (None,), "missing_field", "distinct_id"),
+        ("identify", ("u", "abc"), "wrong_type", "properties"),
+        ("set", (None, {"a": 1}), "missing_field", "distinct_id"),
+        ("set", ("u", None), "wrong_type", "properties"),
+        ("set_once", (None, {"a": 1}), "missing_field", "distinct_id"),
+        ("set_once", ("u", ["a"]), "wrong_type", "properties"),
+        ("alias", ("", "u"), "previous_id_empty", "previous_id"),
+        ("alias", (None, "u"), "wrong_type", "previous_id"),
+        ("alias", ("null", "u"), "previous_id_forbidden", "previous_id"),
+        ("alias", ("a", None), "missing_field", "distinct_id"),
+        ("group_identify", (None, None), "wrong_type", "group_type"),
+        ("group_identify", ("company", None), "wrong_type", "group_key"),
+        ("group_identify", ("company", ""), "group_key_empty", "group_key"),
+        ("group_identify", ("company", "acme", [1]), "wrong_type", "properties"),
+    ],
+)
+def test_statements_about_nobody_and_of_nothing_are_refused(
+    make: Make, method: str, arguments: tuple[Any, ...], code: str, field: str
+) -> None:
+    client, sent = make()
+    with pytest.raises(InvalidEvent) as caught:
+        getattr(client, method)(*arguments)
+    assert (caught.value.code, caught.value.field) == (code, field)
+    assert field in caught.value.reason
+    assert sent == []
+
+
+def test_former_ids_are_checked_and_the_contexts_user_may_be_meant(make: Make) -> None:
+    client, sent = make()
+    with pytest.raises(InvalidEvent, match="anonymous_id"):
+        client.identify("u", anonymous_id="")
+    nobody: Any = None
+    with new_context():
+        identify_context("user-1")
+        client.identify(nobody, {"plan": "gold"})
+        client.set(None, {"plan": "gold"})
+        client.alias("old-1", nobody)
+    assert [one["distinct_id"] for one in sent] == ["user-1"] * 3
 
 
 def test_disk_that_cannot_be_used_is_said_and_the_client_goes_on(caplog: pytest.LogCaptureFixture) -> None:
