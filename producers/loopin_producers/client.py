@@ -28,7 +28,7 @@ from loopin_producers.event_builder import Timestamp, build_event, check_id, che
 from loopin_producers.filters import BeforeSend, Filters, OptOut, own_copy
 from loopin_producers.guard import Guard
 from loopin_producers.options import check_functions, check_mappings, check_texts
-from loopin_producers.privacy import Privacy
+from loopin_producers.privacy import Privacy, get_ready
 from loopin_producers.properties import plain_text
 from loopin_producers.resender import Hooks
 from loopin_producers.spool import SpooledRecord
@@ -167,6 +167,7 @@ class Loopin:
                 Channel(self._config).close(0)
         if not self.disabled:
             check_spool(self._ways)
+            get_ready()
         self._start_afresh()
         exits.register(self)
 
@@ -499,7 +500,7 @@ class Loopin:
         self._tell("on_error", self._on_error, error)
 
     def _tell(self, name: str, callback: Callable[..., object] | None, *told: object) -> None:
-        """Call back, but not from within: of what a callback captures it hears nothing, or it would never end."""
+        """Call back, but not from within: a callback that hears of what it captures itself may never end."""
         if callback is None or getattr(self._telling, "now", False):
             return
         self._telling.now = True

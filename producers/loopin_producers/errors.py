@@ -65,8 +65,8 @@ class DeliveryFailed(LoopinError):
     """An event was not acknowledged.
 
     Attributes:
-        kafka_error: the broker's or librdkafka's name of the cause, e.g. ``_MSG_TIMED_OUT``; over HTTP the code
-            of the answer, or its status.
+        kafka_error: the broker's or librdkafka's name of the cause, e.g. ``_MSG_TIMED_OUT``; over HTTP the
+            code of the answer, or its status.
         final: trying again cannot help.
         status: the HTTP status, where the API answered so to all events of a request.
         error_code: the API's own code of the cause, e.g. ``UNAUTHENTICATED``.

@@ -97,19 +97,20 @@ def _chain(before_send: object) -> tuple[BeforeSend, ...]:
 
 def _event(found: object) -> dict[str, Any]:
     """What ``before_send`` returned, if it has an event's names. Raises HookFailed."""
-    if not isinstance(found, dict):
+    if not isinstance(found, Mapping):
         raise _no_event(f"a {type(found).__name__}")
     for name in ("event", "distinct_id"):
         if name not in found:
             raise _no_event(f"no {name}")
     if unknown := found.keys() - _NAMES:
         raise _no_event(f"the unknown name {min(map(str, unknown))!r}")
-    return found
+    return dict(found)
 
 
 def _no_event(what: str) -> HookFailed:
     return HookFailed(
-        f"Event dropped: before_send returned {what}; return the dict that it got, changed, or None to send nothing."
+        f"Event dropped: before_send returned {what}; return the dict that it got, changed, or None to send "
+        "nothing."
     )
 
 

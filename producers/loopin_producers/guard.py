@@ -15,9 +15,9 @@ logger = logging.getLogger("loopin_producers")
 class Guard:
     """``with guard:`` swallows what is raised within, and logs the first of each kind.
 
-    A kind is that of an error of ours, or the class of any other, so a fault in every request is one line of the
-    log. ``BaseException`` passes: the end of the process and the cancelling of a task are no faults of ours.
-    Safe to share by threads.
+    A kind is that of an error of ours, or the class of any other, so a fault in every request is one line of
+    the log. ``BaseException`` passes: the end of the process and the cancelling of a task are no faults of
+    ours. Safe to share by threads.
 
     Args:
         where: what does not work while it lasts, a sentence for the log.

@@ -97,9 +97,9 @@ class Answer:
 def read_answer(status: int, retry_after: str | None, body: bytes) -> Answer:
     """The answer with this status, ``Retry-After`` and body; never raises.
 
-    408, 429 and 5xx ask for another try, other 4xx are final (the contract of the ingestion endpoints), but for
-    404 and 405: those are a gateway's, to which the API is unknown for now. Whatever else is not an answer of
-    the API is tried again, too.
+    408, 429 and 5xx ask for another try, other 4xx are final (the contract of the ingestion endpoints), but
+    for 404 and 405: those are a gateway's, to which the API is unknown for now. Whatever else is not an
+    answer of the API is tried again, too.
     """
     try:
         decoded = msgspec.json.decode(body, type=_Body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Final, get_args
@@ -11,10 +13,33 @@ from loopin_producers.properties import Change, plain_text
 from loopin_schemas.private_events import may_be_private, private_event
 from loopin_schemas.validation import MAX_TEXT
 from loopin_text.pii import KINDS, Kind, Scrubber
-from loopin_text.private import without_private_text
+from loopin_text.private import can_score, without_private_text
 
 _KNOWN_NAMES: Final = 1_024
 """Events of which it is remembered what to do; a client has some dozens."""
+
+_LONGEST_LOADING_S: Final = 5.0
+_loading: threading.Thread | None = None
+
+
+def get_ready() -> None:
+    """Load, in the background and once in a process, what scores a private message.
+
+    Otherwise whoever captures the first one waits for the lexicon, some 0.1 s.
+    """
+    global _loading
+    if _loading is None:
+        _loading = threading.Thread(target=can_score, name="loopin-lexicon", daemon=True)
+        _loading.start()
+
+
+def _finish_loading() -> None:
+    """A child forked meanwhile would wait for ever for the import of a thread that it does not have."""
+    if _loading is not None and _loading is not threading.current_thread():
+        _loading.join(_LONGEST_LOADING_S)
+
+
+os.register_at_fork(before=_finish_loading)
 
 
 class Privacy:
@@ -25,19 +50,19 @@ class Privacy:
         scrub_except: names of properties, at any depth, that stay as they are.
 
     Raises:
-        InvalidConfiguration: an unknown kind.
+        InvalidConfiguration: no collections, or an unknown kind.
     """
 
     def __init__(self, scrub: Iterable[Kind] = KINDS, scrub_except: Iterable[str] = ()) -> None:
         if isinstance(scrub, str) or not isinstance(scrub, Iterable):
-            raise InvalidConfiguration(f"Give scrub as a collection, such as {(scrub,)!r}.")
+            raise InvalidConfiguration("Give scrub as a collection of kinds, such as ('email',).")
         if isinstance(scrub_except, str) or not isinstance(scrub_except, Iterable):
-            raise InvalidConfiguration(f"Give scrub_except as a collection, such as {(scrub_except,)!r}.")
-        kinds = frozenset(map(str, scrub))
-        if unknown := kinds - set(get_args(Kind)):
+            raise InvalidConfiguration("Give scrub_except as a collection of names, such as ('email',).")
+        kinds = tuple(scrub)
+        if unknown := [kind for kind in kinds if kind not in get_args(Kind)]:
             known = ", ".join(get_args(Kind))
-            raise InvalidConfiguration(f"Correct scrub: {sorted(unknown)[0]!r} is none of {known}.")
-        self._scrub: Change = Scrubber(kinds, frozenset(scrub_except)).properties
+            raise InvalidConfiguration(f"Correct scrub: {unknown[0]!r} is none of {known}.")
+        self._scrub: Change = Scrubber(frozenset(kinds), frozenset(scrub_except)).properties
         self._known: dict[str, Change] = {}
 
     def change(self, event: object) -> Change:

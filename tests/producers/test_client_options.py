@@ -344,6 +344,32 @@ def test_before_send_that_renames_leaves_other_events_as_they_are(make: Make) ->
     assert sent[0]["properties"] == {"body": "write to [email]"}
 
 
+READY = """
+import os, signal, sys, threading
+from loopin_producers import Loopin
+assert "loopin_text.sentiment" not in sys.modules
+Loopin("127.0.0.1:1", "shop", disabled=True)
+assert not [one for one in threading.enumerate() if one.name == "loopin-lexicon"]
+client = Loopin("127.0.0.1:1", "shop", before_send=lambda event: None)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    client.capture("message_sent", "user-1", {"text": "I love it"})
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+for thread in threading.enumerate():
+    if thread.name == "loopin-lexicon":
+        thread.join()
+assert "loopin_text.sentiment" in sys.modules
+"""
+
+
+def test_what_scores_private_messages_is_loaded_when_the_client_is_made() -> None:
+    """In the background, also when the process forks at once."""
+    done = subprocess.run([sys.executable, "-c", READY], capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
 @pytest.mark.parametrize(
     "options",
     [
