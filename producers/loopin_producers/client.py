@@ -35,7 +35,7 @@ from loopin_producers.spool import SpooledRecord
 from loopin_producers.spool.spool import DEFAULT_BYTES
 from loopin_producers.typed_event import TypedEvent
 from loopin_producers.uuid7 import uuid7
-from loopin_producers.ways import Waiting, check_spool, http_ways, kafka_ways
+from loopin_producers.ways import KAFKA_FLUSH_S, Waiting, check_spool, http_ways, kafka_ways
 from loopin_schemas import Event, InvalidEvent, Source, encode
 from loopin_schemas.topics import RAW, event_key
 from loopin_schemas.validation import check_project
@@ -158,7 +158,9 @@ class Loopin:
             self._ways = http_ways(by_http, key, waiting, hooks, project=None if named == _BY_KEY else named)
         else:
             servers = bootstrap_servers or os.environ.get("LOOPIN_KAFKA_BOOTSTRAP") or "127.0.0.1:9092"
-            linger = {"linger.ms": 10 if flush_interval is None else round(flush_interval * 1000)}
+            linger = {
+                "linger.ms": round((KAFKA_FLUSH_S if flush_interval is None else flush_interval) * 1000)
+            }
             self._config = producer_config(servers, max_queue_size, {**linger, **(config or {})})
             report_all = on_delivery is not None or debug
             self._ways = kafka_ways(self._config, self.topic, waiting, hooks, report_all=report_all)

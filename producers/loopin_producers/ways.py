@@ -32,6 +32,7 @@ from loopin_producers.spool.spool import SMALLEST_BYTES
 logger = logging.getLogger("loopin_producers")
 
 HTTP_FLUSH_S = 0.5
+KAFKA_FLUSH_S = 0.01
 
 _MOST: Final = 2**31 - 1
 _SHORTEST_S: Final = 0.001
@@ -69,8 +70,8 @@ class Waiting:
             raise InvalidConfiguration(
                 f"Give flush_interval in seconds, from 0 to {_LONGEST_LINGER_S:.0f}, or leave it out."
             )
-        if interval is not None and self.spool and interval >= timeout:
-            raise InvalidConfiguration("Give a flush_interval below delivery_timeout.")
+        if self.spool and timeout <= (KAFKA_FLUSH_S if interval is None else interval):
+            raise InvalidConfiguration("Give a delivery_timeout above flush_interval.")
         check_folder("spool_dir", self.spool_dir)
         if self.durable and not self.spool:
             raise InvalidConfiguration("Leave spool on: durable=True writes events there.")

@@ -399,6 +399,7 @@ def test_what_scores_private_messages_is_loaded_when_the_client_is_made() -> Non
         {"delivery_timeout": -1},
         {"delivery_timeout": 0},
         {"delivery_timeout": 0.0001},
+        {"delivery_timeout": 0.01},
         {"delivery_timeout": None},
         {"delivery_timeout": float("inf")},
         {"delivery_timeout": 10**7},
@@ -425,6 +426,7 @@ def test_options_that_cannot_work_are_refused_at_once(options: dict[str, Any]) -
     [
         {"max_queue_size": 2**31 - 1},
         {"flush_interval": 0},
+        {"delivery_timeout": 0.011},
         {"flush_interval": 900, "delivery_timeout": 901},
         {"flush_interval": 60, "spool": False},
         {"delivery_timeout": 0.02, "flush_interval": 0.001},
