@@ -41,8 +41,7 @@ def test_what_happens_in_a_project_is_stored_once(shop: Shop, system: Receiving)
         assert running.end() == 0, running.log
     assert shop.events() == []
 
-    # The sign-up itself was still the request of somebody unknown.
-    names = Counter(ticket_purchased=10, api_request=11, user_signed_up=1, user_logged_in=1)
+    names = Counter(ticket_purchased=10, api_request=12, user_signed_up=1, user_logged_in=1)
     names["$identify"] = 1
     rows = system.rows([user], names.total())
 

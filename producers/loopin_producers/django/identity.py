@@ -7,9 +7,10 @@ what others have loaded is looked up in the objects themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property, lru_cache, partial
 from time import time
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -19,6 +20,9 @@ from django.utils.functional import LazyObject, empty
 from loopin_producers.client_address import client_address
 from loopin_producers.django.conf import Config
 from loopin_producers.visitor import Visitor, daily_id, session_hash, visitor
+
+SESSIONS: Final = 10_000
+"""Sessions whose user a process remembers, some 2 MB."""
 
 
 def header(meta: Mapping[str, Any], name: str) -> str | None:
@@ -49,8 +53,21 @@ class Sender:
         self.session_key_hash = session_hash(key) if key else None
 
     def distinct_id(self) -> str | None:
-        """The user if one is signed in and known, else an anonymous id; None where those are not wanted."""
-        return user_id(self._request) or self._anonymous_id
+        """The user if one is signed in and known, else an anonymous id; None where those are not wanted.
+
+        A user is known as well who was when another request of the same session came to this process.
+        """
+        user, key = user_id(self._request), self.session_key_hash
+        if key is None:
+            return user or self._anonymous_id
+        if user is None:
+            if _loaded_user(self._request) is None:
+                return _users.get(key) or self._anonymous_id
+            # Nobody is signed in any more.
+            _users.pop(key, None)
+            return self._anonymous_id
+        _remember(key, user)
+        return user
 
     @cached_property
     def _anonymous_id(self) -> str | None:
@@ -65,6 +82,17 @@ class Sender:
             meta.get("REMOTE_ADDR"), header(meta, "x-forwarded-for"), self._config.trusted_proxies
         )
         return daily_id(secret(), time(), address, header(meta, "user-agent"))
+
+
+_users: dict[str, str] = {}
+"""By the hash of a session's key, whose it is. A key has one user: Django makes another at the sign-in."""
+
+
+def _remember(session: str, user: str) -> None:
+    if session not in _users and len(_users) >= SESSIONS:
+        with suppress(KeyError, RuntimeError, StopIteration):  # other threads do the same
+            del _users[next(iter(_users))]
+    _users[session] = user
 
 
 def user_id(request: HttpRequest) -> str | None:

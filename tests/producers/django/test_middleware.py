@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 
+from loopin_producers.django import identity
 from loopin_producers.django.middleware import LoopinMiddleware
 from loopin_schemas.catalogue import check_properties_types
 from tests.producers.recorder import Recorder
@@ -121,6 +122,39 @@ def test_a_signed_in_user_is_named_without_a_query(browser: Client, recorder: Re
 
     browser.get("/context/?user=1")
     assert recorder.of("api_request")[1]["distinct_id"] == str(user.pk)
+    with CaptureQueriesContext(connection) as queries:
+        browser.get("/stream/")
+    assert [query["sql"] for query in queries if query["sql"].startswith("SELECT")] == []
+    # Now this process knows whose session it is.
+    assert recorder.of("api_request")[2]["distinct_id"] == str(user.pk)
+
+    signed_out = browser.cookies["sessionid"].value
+    browser.post("/sign-out/")
+    for path in ("/context/?user=1", "/stream/"):
+        browser.cookies["sessionid"] = signed_out
+        browser.get(path)
+    assert {one["distinct_id"] for one in recorder.of("api_request")[-2:]} == {unknown["distinct_id"]}
+
+
+def test_so_many_sessions_are_remembered(
+    browser: Client, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "SESSIONS", 2)
+    monkeypatch.setattr(identity, "_users", {})
+    users = [User.objects.create_user(f"user-{number}") for number in range(3)]
+    sessions = []
+    for user in users:
+        browser.force_login(user)
+        sessions.append(browser.cookies["sessionid"].value)
+        browser.get("/context/?user=1")
+    recorder.captured.clear()
+    for session in sessions:
+        browser.cookies["sessionid"] = session
+        browser.get("/stream/")
+
+    first, *others = (one["distinct_id"] for one in recorder.of("api_request"))
+    assert first.startswith("session-")
+    assert others == [str(user.pk) for user in users[1:]]
 
 
 def test_a_view_that_asks_the_session_only_is_enough(

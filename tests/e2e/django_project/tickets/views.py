@@ -64,7 +64,8 @@ def tickets(request: HttpRequest) -> HttpResponse:
 def ticket(request: HttpRequest, ticket_id: int) -> HttpResponse:
     """Show a ticket."""
     found = get_object_or_404(Ticket, pk=ticket_id)
-    return JsonResponse({"id": found.pk, "amount": found.amount})
+    mine = found.user == request.user
+    return JsonResponse({"id": found.pk, "amount": found.amount, "mine": mine})
 
 
 def reset(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
