@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache, partial
-from time import time
+from time import monotonic, time
 from typing import Any, Final
 
 from django.conf import settings
@@ -22,7 +22,10 @@ from loopin_producers.django.conf import Config
 from loopin_producers.visitor import Visitor, daily_id, session_hash, visitor
 
 SESSIONS: Final = 10_000
-"""Sessions whose user a process remembers, some 2 MB."""
+"""Sessions whose user a process remembers, some 3 MB."""
+
+REMEMBERED_S: Final = 600
+"""How long: another process may have ended the session."""
 
 
 def header(meta: Mapping[str, Any], name: str) -> str | None:
@@ -49,7 +52,7 @@ class Sender:
         self._config = config
         cookies = request.COOKIES
         self.said: Visitor = visitor(partial(header, request.META), cookies.get(config.anonymous_cookie))
-        key = cookies.get(settings.SESSION_COOKIE_NAME)
+        self._session_key = key = cookies.get(settings.SESSION_COOKIE_NAME)
         self.session_key_hash = session_hash(key) if key else None
 
     def distinct_id(self) -> str | None:
@@ -61,12 +64,16 @@ class Sender:
         if key is None:
             return user or self._anonymous_id
         if user is None:
-            if _loaded_user(self._request) is None:
-                return _users.get(key) or self._anonymous_id
-            # Nobody is signed in any more.
+            if _is_nobodys(self._request):
+                _users.pop(key, None)
+                return self._anonymous_id
+            return _remembered(key) or self._anonymous_id
+        session = self._request.__dict__.get("session")
+        if getattr(session, "session_key", None) != self._session_key:
+            # A sign-in has given the session another key: whoever else has the old one is not this user.
             _users.pop(key, None)
-            return self._anonymous_id
-        _remember(key, user)
+        elif _session_user_id(self._request) == user:  # not a token's
+            _remember(key, user)
         return user
 
     @cached_property
@@ -84,15 +91,20 @@ class Sender:
         return daily_id(secret(), time(), address, header(meta, "user-agent"))
 
 
-_users: dict[str, str] = {}
-"""By the hash of a session's key, whose it is. A key has one user: Django makes another at the sign-in."""
+_users: dict[str, tuple[str, float]] = {}
+"""By the hash of a session's key: whose it is, and until when (``monotonic``) that is believed."""
 
 
 def _remember(session: str, user: str) -> None:
     if session not in _users and len(_users) >= SESSIONS:
         with suppress(KeyError, RuntimeError, StopIteration):  # other threads do the same
             del _users[next(iter(_users))]
-    _users[session] = user
+    _users[session] = user, monotonic() + REMEMBERED_S
+
+
+def _remembered(session: str) -> str | None:
+    user, until = _users.get(session, (None, 0.0))
+    return user if monotonic() < until else None
 
 
 def user_id(request: HttpRequest) -> str | None:
@@ -123,7 +135,16 @@ def _loaded_user(request: HttpRequest) -> Any:
     return user
 
 
+def _is_nobodys(request: HttpRequest) -> bool:
+    """Whether it has turned out that nobody is signed in (any more), where :func:`user_id` is None."""
+    return _loaded_user(request) is not None or _loaded_session(request) is not None
+
+
 def _session_user_id(request: HttpRequest) -> str | None:
-    session = request.__dict__.get("session")
-    loaded = getattr(session, "__dict__", {}).get("_session_cache")
-    return loaded.get("_auth_user_id") if isinstance(loaded, dict) else None
+    loaded = _loaded_session(request)
+    return None if loaded is None else loaded.get("_auth_user_id")
+
+
+def _loaded_session(request: HttpRequest) -> dict[str, Any] | None:
+    loaded = getattr(request.__dict__.get("session"), "__dict__", {}).get("_session_cache")
+    return loaded if isinstance(loaded, dict) else None

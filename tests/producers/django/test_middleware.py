@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -134,6 +135,86 @@ def test_a_signed_in_user_is_named_without_a_query(browser: Client, recorder: Re
         browser.cookies["sessionid"] = signed_out
         browser.get(path)
     assert {one["distinct_id"] for one in recorder.of("api_request")[-2:]} == {unknown["distinct_id"]}
+
+
+@pytest.fixture
+def no_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No session's user is known."""
+    monkeypatch.setattr(identity, "_users", {})
+
+
+@pytest.mark.usefixtures("no_sessions")
+def test_the_key_from_before_a_sign_in_is_not_the_users(browser: Client, recorder: Recorder) -> None:
+    browser.cookies["sessionid"] = "a-key-that-a-stranger-has-planted"
+    for name in ("ann", "bob"):  # who takes over from ann, whose key is known
+        user = User.objects.create_user(name, password="a password")
+        before = browser.cookies["sessionid"].value
+        browser.get("/context/?user=1")
+        browser.post("/sign-in/", {"name": name, "password": "a password"})
+        assert recorder.of("api_request")[-1]["distinct_id"] == str(user.pk)
+        signed_in = browser.cookies["sessionid"].value
+        browser.cookies["sessionid"] = before
+        browser.get("/stream/")
+        assert recorder.of("api_request")[-1]["distinct_id"].startswith("session-")
+        browser.cookies["sessionid"] = signed_in
+
+
+@pytest.mark.usefixtures("no_sessions")
+def test_the_user_of_a_token_is_not_the_sessions(browser: Client, recorder: Recorder) -> None:
+    browser.force_login(User.objects.create_user("ann"))
+    User.objects.create_user("bob")
+    _through("token_reader", browser)
+    browser.get("/stream/")
+    first, second = (one["distinct_id"] for one in recorder.of("api_request"))
+    assert (first, second[:8]) == (str(User.objects.get(username="bob").pk), "session-")
+
+
+def _through(middleware: str, browser: Client) -> None:
+    """The same browser's request by way of another middleware; a client's handler keeps its own."""
+    other = Client()
+    other.cookies = browser.cookies
+    with override_settings(MIDDLEWARE=[*_middleware(), f"{__name__}.{middleware}"]):
+        other.get("/stream/")
+
+
+def token_reader(get_response: Any) -> Any:
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        request.user = User.objects.get(username="bob")
+        response: HttpResponseBase = get_response(request)
+        return response
+
+    return answer
+
+
+@pytest.mark.usefixtures("no_sessions")
+def test_a_session_that_another_process_ended_is_nobodys(
+    browser: Client, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = User.objects.create_user("ann")
+    browser.force_login(user)
+    now = 1000.0
+    monkeypatch.setattr(identity, "monotonic", lambda: now)
+    _through("session_reader", browser)
+    browser.get("/stream/")
+    Session.objects.all().delete()
+    now += identity.REMEMBERED_S - 1
+    browser.get("/stream/")
+    now += 1
+    browser.get("/stream/")
+    found = [one["distinct_id"] for one in recorder.of("api_request")]
+    assert found[:3] == [str(user.pk)] * 3
+    assert found[3].startswith("session-")
+
+    identity._users.clear()
+    browser.force_login(user)
+    browser.get("/context/?user=1")
+    key = browser.cookies["sessionid"].value
+    Session.objects.all().delete()
+    # This one looks into the session and finds it empty.
+    _through("session_reader", browser)
+    browser.cookies["sessionid"] = key
+    browser.get("/stream/")
+    assert all(one["distinct_id"].startswith("session-") for one in recorder.of("api_request")[-2:])
 
 
 def test_so_many_sessions_are_remembered(
