@@ -173,7 +173,8 @@ class _Seen:
         self._sent = HttpRequest(
             scheme=scope.get("scheme", "http"),
             host=headers.get("host", ""),
-            prefix=self._prefix,
+            # Mounts above may have read parameters.
+            prefix=_pattern(self._prefix, scope.get("path_params") or {}),
             query=scope.get("query_string", b"").decode("latin-1"),
             peer=(scope.get("client") or (None,))[0],
             header=headers.get,
@@ -222,12 +223,17 @@ def route_of(scope: Scope, prefix: str) -> str | None:
     if route is None:
         return None
     mounted = str(scope.get("root_path", "")).removeprefix(prefix)
-    parameters = (scope.get("path_params") or {}) if mounted else {}
+    return _pattern(mounted, scope.get("path_params") or {}) + _own_path(scope, route) or "/"
+
+
+def _pattern(path: str, parameters: Mapping[str, Any]) -> str:
+    """The path of a mount, with ``{name}`` for what was read from it."""
+    if not (path and parameters):
+        return path
     for name, value in parameters.items():
         if isinstance(value, str) and "/" in value:
-            mounted = mounted.replace(f"/{value}", f"/{{{name}}}", 1)
-    parts = (_parameter(part, parameters) or part for part in mounted.split("/"))
-    return "/".join(parts) + _own_path(scope, route) or "/"
+            path = path.replace(f"/{value}", f"/{{{name}}}", 1)
+    return "/".join([_parameter(part, parameters) or part for part in path.split("/")])
 
 
 def _parameter(part: str, parameters: Mapping[str, Any]) -> str | None:

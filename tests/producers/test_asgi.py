@@ -243,6 +243,31 @@ def test_neither_ids_nor_secrets_of_a_path_leave(recorder: Recorder) -> None:
     assert {one["$referrer"] for one in found} == {"http://testserver/"}
 
 
+@pytest.mark.parametrize(
+    ("mount", "path", "prefix"),
+    [
+        ("/tenants/{tenant}", "/tenants/acme-9271", "/tenants/{tenant}"),
+        ("/floors/{floor:int}", "/floors/09271", "/floors/{floor}"),
+        ("/trees/{tree:path}/-", "/trees/a/9271/-", "/trees/{tree}/-"),
+    ],
+)
+@pytest.mark.parametrize("root_path", ["", "/behind/a/proxy"])
+def test_ids_of_mounts_around_the_middleware_stay(
+    recorder: Recorder, mount: str, path: str, prefix: str, root_path: str
+) -> None:
+    outer = Starlette(routes=[Mount(mount, shop(recorder))])
+    visitor = Browser(outer, root_path=root_path)
+    visitor.get(f"{root_path}{path}/halls/7/seats/8")
+    visitor.get(f"{root_path}{path}/nowhere")
+    found = [one["properties"] for one in recorder.of("api_request")]
+    assert [one["$current_url"] for one in found] == [
+        f"http://testserver{root_path}{prefix}/halls/{{hall}}/seats/{{seat}}",
+        f"http://testserver{root_path}{prefix}/",  # the outer mount is all that was found
+    ]
+    assert [one["route"] for one in found] == ["/halls/{hall}/seats/{seat}", "/"]
+    assert "9271" not in str(found)
+
+
 def test_addresses_behind_proxies(recorder: Recorder) -> None:
     headers = [("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "203.0.113.77")]
     visitor = Browser(shop(recorder, trusted_proxies=1, ip="keep"))
