@@ -27,7 +27,7 @@ from loopin_producers.errors import DeliveryFailed, HookFailed, LoopinError
 from loopin_producers.event_builder import Timestamp, build_event, check_id, check_mapping, check_name
 from loopin_producers.filters import BeforeSend, Filters, OptOut, own_copy
 from loopin_producers.guard import Guard
-from loopin_producers.options import check_functions, check_mappings, check_texts
+from loopin_producers.options import check_flags, check_functions, check_mappings, check_texts
 from loopin_producers.privacy import Privacy, get_ready
 from loopin_producers.properties import plain_text
 from loopin_producers.resender import Hooks
@@ -35,7 +35,7 @@ from loopin_producers.spool import SpooledRecord
 from loopin_producers.spool.spool import DEFAULT_BYTES
 from loopin_producers.typed_event import TypedEvent
 from loopin_producers.uuid7 import uuid7
-from loopin_producers.ways import KAFKA_FLUSH_S, Waiting, check_spool, http_ways, kafka_ways
+from loopin_producers.ways import HTTP_FLUSH_S, KAFKA_FLUSH_S, Waiting, check_spool, http_ways, kafka_ways
 from loopin_schemas import Event, InvalidEvent, Source, encode
 from loopin_schemas.topics import RAW, event_key
 from loopin_schemas.validation import check_project
@@ -137,6 +137,7 @@ class Loopin:
         check_functions(on_error=on_error, on_delivery=on_delivery, on_drop=on_drop)
         check_texts(bootstrap_servers=bootstrap_servers, url=url, api_key=api_key, topic_prefix=topic_prefix)
         check_mappings(config=config)
+        check_flags(durable=durable, spool=spool, disabled=disabled, debug=debug)
         self.disabled = _disabled_by_environment() if disabled is None else disabled
         by_http = url or (None if bootstrap_servers else os.environ.get("LOOPIN_URL"))
         self.project = _project(project, self.disabled, by_key=bool(by_http))
@@ -146,7 +147,7 @@ class Loopin:
         waiting = Waiting(
             max_queue_size, flush_interval, delivery_timeout, durable, spool, spool_dir, spool_max_bytes
         )
-        waiting.check()
+        waiting.check(HTTP_FLUSH_S if by_http else KAFKA_FLUSH_S)
         self.max_queue_size = max_queue_size
         self._privacy = Privacy(scrub, scrub_except)
         self._filters = Filters.of(before_send, super_properties, sample_rate, opt_out)
@@ -305,8 +306,9 @@ class Loopin:
         set_ = {} if properties is None else properties
         check_mapping(set_, "properties")
         group = {"$group_type": group_type, "$group_key": group_key, "$group_set": set_}
-        user = distinct_id or context.context_distinct_id() or f"${group_type}_{group_key}"
-        return self.capture("$groupidentify", user, group, **options)
+        if distinct_id is None:
+            distinct_id = context.context_distinct_id() or f"${group_type}_{group_key}"
+        return self.capture("$groupidentify", distinct_id, group, **options)
 
     def reset(self) -> None:
         """Forget the current context's user, session and tags."""

@@ -30,6 +30,13 @@ def check_mappings(**given: object) -> None:
             raise InvalidConfiguration(f"Give {name} as a mapping of names to values.")
 
 
+def check_flags(**given: object) -> None:
+    """Raises InvalidConfiguration: one that is neither None nor a bool."""
+    for name, value in given.items():
+        if value is not None and not isinstance(value, bool):
+            raise InvalidConfiguration(f"Give {name} as True or False, not as {type(value).__name__}.")
+
+
 def check_folder(name: str, value: object) -> None:
     """Raises InvalidConfiguration: neither None nor a path."""
     if value is not None and not isinstance(value, str | os.PathLike):

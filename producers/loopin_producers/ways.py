@@ -53,8 +53,8 @@ class Waiting:
     spool_dir: str | Path | None
     spool_max_bytes: int
 
-    def check(self) -> None:
-        """Raises InvalidConfiguration."""
+    def check(self, usual_flush: float = KAFKA_FLUSH_S) -> None:
+        """Raises InvalidConfiguration. ``usual_flush``: the flush interval (s) where none is given."""
         if not is_count(self.max_queue_size, 1, _MOST):
             raise InvalidConfiguration(f"Give max_queue_size as a whole number from 1 to {_MOST}.")
         if not is_count(self.spool_max_bytes, SMALLEST_BYTES, sys.maxsize):
@@ -70,7 +70,7 @@ class Waiting:
             raise InvalidConfiguration(
                 f"Give flush_interval in seconds, from 0 to {_LONGEST_LINGER_S:.0f}, or leave it out."
             )
-        if self.spool and timeout <= (KAFKA_FLUSH_S if interval is None else interval):
+        if self.spool and timeout <= (usual_flush if interval is None else interval):
             raise InvalidConfiguration("Give a delivery_timeout above flush_interval.")
         check_folder("spool_dir", self.spool_dir)
         if self.durable and not self.spool:
@@ -104,7 +104,7 @@ def http_ways(url: str, key: str, waiting: Waiting, hooks: Hooks, *, project: st
             url,
             key,
             max_queue_size=waiting.max_queue_size,
-            flush_interval=waiting.flush_interval or HTTP_FLUSH_S,
+            flush_interval=HTTP_FLUSH_S if waiting.flush_interval is None else waiting.flush_interval,
             delivery_timeout=waiting.delivery_timeout,
             on_down=down,
         ),

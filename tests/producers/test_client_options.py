@@ -411,6 +411,11 @@ def test_what_scores_private_messages_is_loaded_when_the_client_is_made() -> Non
         {"on_delivery": 5},
         {"topic_prefix": 5},
         {"config": "acks=all"},
+        {"disabled": "no"},
+        {"disabled": 0},
+        {"debug": "yes"},
+        {"durable": 1},
+        {"spool": "off"},
         {"durable": True, "spool": False},
         {"durable": True, "spool_dir": "/proc/nowhere"},
     ],
@@ -441,6 +446,23 @@ def test_options_at_their_bounds_deliver(options: dict[str, Any]) -> None:
     assert client.stats().dropped == 0
     client.shutdown(0)
     assert "invalid_configuration" not in [error.code for error in errors]
+
+
+def test_over_http_the_flush_interval_is_https() -> None:
+    """0.5 s where none is given; 0 is one that is given."""
+    by_http: dict[str, Any] = {"url": "http://127.0.0.1:1", "api_key": "lp_w_x"}
+    faulty: list[dict[str, Any]] = [
+        {"delivery_timeout": 0.4},
+        {"flush_interval": 0.2, "delivery_timeout": 0.2},
+    ]
+    for options in faulty:
+        with pytest.raises(InvalidConfiguration, match="above flush_interval"):
+            Loopin(**by_http, **options)
+    for given, used in ((None, 0.5), (0, 0), (0.2, 0.2)):
+        client = Loopin(**by_http, flush_interval=given, delivery_timeout=0.6)
+        transport: Any = client._ways.transport(lambda: None)
+        assert transport._flush_interval == used
+        transport.close(0)
 
 
 def test_one_kind_to_scrub_is_told_how_to_be_given() -> None:
@@ -477,6 +499,13 @@ def test_statements_about_nobody_and_of_nothing_are_refused(
     assert (caught.value.code, caught.value.field) == (code, field)
     assert field in caught.value.reason
     assert sent == []
+
+
+def test_a_group_is_not_identified_by_nobody(make: Make) -> None:
+    client, sent = make()
+    with pytest.raises(InvalidEvent) as caught:
+        client.group_identify("company", "acme", distinct_id="")
+    assert (caught.value.field, sent) == ("distinct_id", [])
 
 
 def test_former_ids_are_checked_and_the_contexts_user_may_be_meant(make: Make) -> None:
