@@ -55,6 +55,9 @@ _SESSIONS = frozenset(
 )
 _PLACED = _SESSIONS | {"code", "state"}
 _KEYS = frozenset({"api", "access", "private", "secret", "auth", "encryption", "signing"})
+_PASS_OF = frozenset({"user", "admin", "root", "db", "database", "smtp", "ftp", "sftp", "proxy", "wifi"})
+_AUTH_OF = frozenset({"basic", "proxy", "http"})
+"""Words before ``pass`` and ``auth``, which alone are tickets, results of tests, and ways to sign in."""
 _PHONES = frozenset(
     {
         *(
@@ -129,8 +132,12 @@ def _by_words(words: list[str]) -> Rule:
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     if last.endswith(_SECRETS) or words == ["authorization"] or (last == "key" and before in _KEYS):
         return BY_KIND["token"]
-    if last.endswith(_SEVERAL_SECRETS) or (last == "keys" and before in _KEYS):
+    if last.endswith(_SEVERAL_SECRETS) or (last == "keys" and before in _KEYS) or last == "credentials":
         return TOKENS
+    if last == "credential" or (last == "pass" and before in _PASS_OF):
+        return BY_KIND["token"]
+    if last == "auth" and before in _AUTH_OF:
+        return BY_KIND["token"]
     if last in _ONCE or (before in ("otp", "totp") and last in ("code", "value", *_COUNTED)):
         return BY_KIND["token"]
     if last == "pin":

@@ -60,7 +60,7 @@ class Scrubber:
                 if harmless is not None and value in harmless:
                     continue
             elif of in _NOTHING or (
-                of in _NUMERIC and (value < 100 or (value < _FIRST_CARD and name in by_name))
+                of in _NUMERIC and ((value < _FIRST_CARD and name in by_name) or -100 < value < 100)
             ):
                 # Shorter than a card, under a name that asks for nothing else.
                 continue

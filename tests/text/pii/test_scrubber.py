@@ -189,6 +189,9 @@ def test_log_lines_and_prose(text: str, left: str) -> None:
     assert SCRUBBER.text(text) == left
 
 
+SECRETS = ("credential", "db_pass", "smtpPass")
+
+
 @pytest.mark.parametrize(
     ("properties", "left"),
     [
@@ -197,6 +200,10 @@ def test_log_lines_and_prose(text: str, left: str) -> None:
         ({"contact_number": "080 1234 5678"}, {"contact_number": "[phone]"}),
         ({"password": "x", "is_secret": True}, {"password": "[token]", "is_secret": True}),
         ({"access_token": 123456789, "token": 1234.5}, {"access_token": "[token]", "token": "[token]"}),
+        ({"access_token": -123456789, "secret": -100.0}, {"access_token": "[token]", "secret": "[token]"}),
+        ({"credentials": {"user": "a", "key": "b"}}, {"credentials": {"user": "[token]", "key": "[token]"}}),
+        ({"credential": "x", "db_pass": "x", "smtpPass": "x"}, dict.fromkeys(SECRETS, "[token]")),
+        ({"basic_auth": "x:y"}, {"basic_auth": "[token]"}),
         ({"password": {"deep": "z", "a": [1234]}}, {"password": {"deep": "[token]", "a": ["[token]"]}}),
         (
             {"tokens": ["abc"], "api_keys": {"a": "b"}, "secrets": "x y"},
@@ -274,6 +281,9 @@ def test_names_say_what_digits_do_not(properties: dict[str, Any], left: dict[str
             "secret": 7,
             "secret_level": 500,
         },
+        {"auth": True, "pass": "gold", "boarding_pass": "7A", "season_pass": "x", "oauth": "google"},
+        {"pass": 120, "auth": {"method": "google"}, "basic_auth": True, "has_credentials": True},
+        {"token": -99, "balance": -123456789, "credentials": 120, "credential_id": "c-7"},
         {"score": 4111111111111112, "n": 1e300, "x": 0.5, "y": -4111111111111111, "z": None},
     ],
 )
