@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -40,11 +40,20 @@ _USER_AGENTS: Final = frozenset({"$raw_user_agent", "$user_agent", "user_agent"}
 _IDS: Final = frozenset(
     {
         *("$user_id", "$device_id", "$anon_distinct_id", "$anonymous_id", "$session_id", "$window_id"),
-        *("$message_id", "$group_type", "$group_key", "$groups"),
+        *("$message_id", "$group_type"),
     }
 )
-_GROUP: Final = re.compile(r"\$group_[0-9]{1,3}")
-_LONGEST_ID: Final = 200
+_GROUP: Final = re.compile(r"\$group(?:_[0-9]{1,3}|_key|s)")
+_ID: Final = re.compile(r"(?=.{0,200}\Z)\S*(?: \S+){0,2}")
+_GROUP_KEY: Final = re.compile(r"(?=.{0,200}\Z)\S*(?: \S+){0,5}")
+_OF_IDS: Final = re.compile(
+    r"(?:\A|[_.:\-]|(?<=[a-z])(?=[A-Z]))"
+    r"(?:[Ii][Dd]|[Uu]uid|[Kk]ey|[Uu]ser|[Mm]ember|[Rr]ecipient|[Pp]articipant)s?\Z|\A(?:to|cc)\Z"
+)
+"""Names of lists of ids, which may be single words: names of users."""
+_SENTENCE: Final = re.compile(r"(?:[A-Za-z]+[_.:\-]+){5,}[A-Za-z]+")
+"""Words that only the blanks are missing between."""
+_DIGIT: Final = re.compile("[0-9]")
 _OF_DEVICES: Final = re.compile(
     r"\$(?:os|browser|device|lib|app|geoip|network|timezone|locale|bot)(?:_.*)?|country|region|city"
     r"|os|browser|device_type",
@@ -65,7 +74,8 @@ def without_private_text(
     Names count in any case and at any depth. With ``wordless`` every other text leaves, too, that is no
     identifier (at most 64 of the characters A-Z, a-z, 0-9, ``_``, ``.``, ``:`` and ``-``), no time, and not
     what a library says of the device; so do names of properties that are no identifiers. Addresses are no
-    words: they leave uncounted.
+    words: they leave uncounted. Several single words in a list are a sentence, unless its name says that they
+    are ids, or each has a digit.
 
     The very same object where there is nothing of it. Of several texts the lengths add up, and they are
     scored together. There is no ``$sentiment`` where there is no text to score, ``score`` is false, or
@@ -122,6 +132,9 @@ class _Removal:
         if plain in _WORDS and isinstance(value, str | Mapping | list | tuple):
             self._take(value, depth)
             return _GONE
+        if isinstance(value, list | tuple) and not _OF_IDS.search(name) and _are_words(value):
+            self._take(value, depth)
+            return _GONE
         left = self._value(value, depth)
         return left if _NAME.fullmatch(name) else _GONE
 
@@ -155,7 +168,23 @@ class _Removal:
 
 def _is_identifier(text: str) -> bool:
     word = text.strip(" ")
-    return _IDENTIFIER.fullmatch(word) is not None or word in _MARKS or _TIME.fullmatch(word) is not None
+    if _IDENTIFIER.fullmatch(word) is not None:
+        return _SENTENCE.fullmatch(word) is None
+    return word in _MARKS or _TIME.fullmatch(word) is not None
+
+
+def _are_words(values: Sequence[Any]) -> bool:
+    """Whether a list, with the lists in it, has several texts, and not only ids, addresses and marks."""
+    texts, without_digits = 0, 0
+    waiting = [values]
+    while waiting:
+        for value in waiting.pop():
+            if isinstance(value, list | tuple):
+                waiting.append(value)
+            elif isinstance(value, str) and value and value not in _MARKS and not _ADDRESS.fullmatch(value):
+                texts += 1
+                without_digits += _DIGIT.search(value) is None
+    return texts > 1 and without_digits > 0
 
 
 def _is_technical(name: str, value: Any) -> bool:
@@ -163,10 +192,12 @@ def _is_technical(name: str, value: Any) -> bool:
     if isinstance(value, str):
         if name in _USER_AGENTS:
             return _USER_AGENT.fullmatch(value) is not None
-        return (name in _IDS or _GROUP.fullmatch(name) is not None) and len(value) <= _LONGEST_ID
+        if name in _IDS:
+            return _ID.fullmatch(value) is not None
+        return _GROUP.fullmatch(name) is not None and _GROUP_KEY.fullmatch(value) is not None
     if name == "$groups" and isinstance(value, Mapping):
         return all(
-            _NAME.fullmatch(kind) and (not isinstance(key, str) or len(key) <= _LONGEST_ID)
+            _NAME.fullmatch(kind) and (not isinstance(key, str) or _GROUP_KEY.fullmatch(key))
             for kind, key in value.items()
         ) and not any(isinstance(key, Mapping | list | tuple) for key in value.values())
     return False

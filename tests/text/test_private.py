@@ -74,7 +74,7 @@ WORDS = "meet me at nine"
         *({name: WORDS} for name in ("$sentiment", "$current_url", "object_id", "url", "user_agent", "a b")),
         {"nested": {"text": WORDS}},
         {"$context": {"x": {"Text": WORDS}}},
-        {"list": [1, ["a", {"b": (WORDS, "c")}]]},
+        {"list": [1, ["a", {"b": (WORDS, 7)}]]},
         {"text": {"parts": [WORDS]}},
         {"$groups": {"company": {"text": WORDS}}},
         {"$set": {"mood": WORDS}},
@@ -91,6 +91,40 @@ def test_a_single_word_is_private_where_the_name_says_so(name: str) -> None:
     left = without_private_text({"room": {name: "yes"}, "n": 1}, PRIVATE, wordless=True)
     assert (left["room"], left["$text_length"]) == ({}, 3)
     assert name in without_private_text({name: "yes"}, ()), "where some words are private, only those are"
+
+
+@pytest.mark.parametrize("name", ["parts", "said", "$x", "kids"])
+def test_single_words_in_a_list_are_a_sentence(name: str) -> None:
+    for words in (["meet", "me", "at", "nine"], ("meet", "me", "9", "nine"), [["meet"], [1, ["nine"]]]):
+        left = without_private_text({"n": [{name: words}], "to": "u2"}, PRIVATE, wordless=True)
+        assert (left["n"], "nine" in str(left)) == ([{}], False)
+        assert left["$text_length"] == sum(map(len, str(words).translate(NO_SIGNS).replace("1", "").split()))
+    for ids in ({"user_ids": ["ann", "bob"]}, {"memberIds": ["ann", "bob"]}, {"to": ["ann", "bob"]}):
+        assert without_private_text(ids, PRIVATE, wordless=True) is ids
+    for given in ({name: ["u1", "u-2", 5]}, {name: ["one"]}, {name: ["[phone]", "[email]"]}):
+        assert without_private_text(given, PRIVATE, wordless=True) is given
+
+
+NO_SIGNS = str.maketrans(dict.fromkeys("[](),'"))
+
+
+@pytest.mark.parametrize("name", ["chat", "$user_id", "$session_id", "$group_0", "$group_key", "$groups"])
+def test_a_sentence_is_no_id(name: str) -> None:
+    sentence = "I will leave you tomorrow at nine"
+    for words in (sentence, sentence.replace(" ", "-") if name == "chat" else sentence):
+        left = without_private_text({name: words, "n": 1}, PRIVATE, wordless=True)
+        assert (left["n"], left["$text_length"], "nine" in str(left)) == (1, len(words), False)
+    named = without_private_text({"$groups": {"company": sentence}}, PRIVATE, wordless=True)
+    assert "nine" not in str(named)
+
+
+def test_names_of_groups_may_be_long() -> None:
+    given = {
+        "$groups": {"company": "Indian Institute of Technology Bombay"},
+        "$group_0": "Indian Institute of Technology Bombay",
+        "kind": "chat.message.sent.to-group",
+    }
+    assert without_private_text(given, PRIVATE, wordless=True) is given
 
 
 def test_what_is_no_text_stays_the_very_same() -> None:
