@@ -56,9 +56,16 @@ class BodyPrivacy:
         try:
             event = decode(body, dict[str, msgspec.Raw])
         except (ValueError, RecursionError):
-            return _who(body) if mentions_private_event(body) else self._of_text(body)
+            return self._of_unreadable(body)
         if (known := _private(event, body)) is not None:
             return self._of_private(known, body)
+        try:
+            whole, repeated = _decoded(body)
+            if repeated:
+                body = encode(whole)
+                event = decode(body, dict[str, msgspec.Raw])
+        except (ValueError, OverflowError, RecursionError):
+            return self._of_unreadable(body)
         kept: dict[str, Any] = {
             name: self._of_field(name, value) for name, value in event.items() if name not in _FIELDS
         }
@@ -96,6 +103,9 @@ class BodyPrivacy:
             return body if in_order == event and not repeated else encode(in_order)
         except (ValueError, OverflowError, RecursionError):
             return _who(body)
+
+    def _of_unreadable(self, body: bytes) -> bytes:
+        return _who(body) if mentions_private_event(body) else self._of_text(body)
 
     def _of_text(self, body: bytes) -> bytes:
         """Of bytes that are no JSON object: by their form alone, but for values that say whose they are."""

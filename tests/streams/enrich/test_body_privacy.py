@@ -169,6 +169,29 @@ def test_values_that_a_later_one_hides_are_not_kept() -> None:
         assert set(json.loads(left)["properties"]) <= {"n", "a"}
 
 
+def test_what_a_later_one_hides_of_other_events_is_not_kept_either() -> None:
+    hidden = body(properties={"email": "joe@example.com"})[:-1] + b', "properties": {"x": 1.5}}'
+    assert json.loads(PRIVACY.apply(hidden)) == json.loads(hidden)
+    words = hidden.replace(b'"event"', b'"event":"message_sent","event"').replace(b"joe@example.com", b"nine")
+    nested = body(properties={"a": 1}).replace(b'"a"', b'"a":"joe@example.com","a"')
+    field = body(distinct_id={"a": 1}).replace(b'"a"', b'"a":"joe@example.com","a"')
+    for twice in (hidden, words, nested, field):
+        left = PRIVACY.apply(twice)
+        assert b"joe@" not in left
+        assert b"nine" not in left
+        assert json.loads(left) == json.loads(twice)
+        assert PRIVACY.apply(left) is left
+
+
+def test_a_body_whose_values_cannot_be_read_is_scrubbed_as_text() -> None:
+    for broken in (rb'"\ud800"', b'"\xff"', b"[" * 5000 + b"]" * 5000):
+        sent = body(properties={"m": "joe@example.com", "x": 5}).replace(b"5", broken)
+        left = PRIVACY.apply(sent)
+        assert b"joe@" not in left
+        said = sent[:-30] + b', "event":"message_sent", "text": "nine", "event": "click"}'
+        assert b"nine" not in PRIVACY.apply(said)
+
+
 def test_a_message_without_words_is_the_very_same() -> None:
     for value in (message({"to": "u2", "$sentiment": 0.5}), message({"n": 1}, distinct_id="null")):
         assert PRIVACY.apply(value) is value
