@@ -122,6 +122,11 @@ class Channel:
             queued = self._queued()
             return queued, self._accepted - self._failed - queued, self._failed
 
+    @property
+    def is_settling_here(self) -> bool:
+        """Whether this is the thread that calls ``done``."""
+        return threading.current_thread() is self._thread
+
     def _queued(self) -> int:
         if not self._only_failures:
             return self._accepted - self._reported

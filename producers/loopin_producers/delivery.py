@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -26,7 +27,7 @@ from loopin_producers.errors import (
     SpoolUnreadable,
 )
 from loopin_producers.resender import PIECE, YIELD_S, Hooks, Resender, pieces
-from loopin_producers.spool import Chunk, Spool, SpooledRecord
+from loopin_producers.spool import Chunk, Hindered, Spool, SpooledRecord
 from loopin_producers.transport import Transport
 
 _ADOPT_EVERY_S: Final = 30.0
@@ -42,6 +43,7 @@ _CHUNK: Final = 2_000
 """Records sent from the spool before their acknowledgements are waited for."""
 
 _SPOOL_FULL: Final = "Events dropped, the spool is full: see to the broker, or raise spool_max_bytes."
+_DISK_REFUSES: Final = "Events dropped, the disk does not take them ({}): see to it, and to the broker."
 _HELP: Final = 64
 """Events that ``capture()`` writes to the spool itself when too many wait in memory."""
 
@@ -80,11 +82,14 @@ class Delivery:
         self._settle = self._settled
         self._waiting: deque[SpooledRecord] = deque()
         self._failed: deque[SpooledRecord] = deque()
-        self._lost = 0
+        self._lost = self._untold = 0
         self._thread: threading.Thread | None = None
         if spool is not None:
             self._resender = Resender(
-                transport, hooks, stopping=lambda: self._stopping, meanwhile=lambda: self._spill(spool)
+                transport,
+                hooks,
+                stopping=lambda: self._stopping,
+                meanwhile=lambda: self._spill_if_possible(spool),
             )
             if self._adopt(spool) or durable:
                 self._leave_direct()
@@ -111,8 +116,9 @@ class Delivery:
                         raise
                     self._leave_direct()
             lost = self._keep([record])
+            untold, self._untold = self._untold, 0
         self._wake()
-        self._drop(lost)
+        self._drop(lost + untold)
 
     def keep(self, records: Sequence[SpooledRecord]) -> int:
         """Write records to the spool; returns how many of the last found no room. For durable deliveries.
@@ -124,7 +130,9 @@ class Delivery:
             if self._closing:
                 raise ClientClosed("Event dropped: capture before shutdown(), or make another client.")
             lost = self._keep(records)
+            untold, self._untold = self._untold, 0
         self._wake()
+        self._drop(untold)
         return lost
 
     def down(self) -> None:
@@ -136,8 +144,8 @@ class Delivery:
 
     @property
     def is_down(self) -> bool:
-        """Whether nobody could be reached, and nothing has been acknowledged since."""
-        return self._down
+        """Whether something waits for somebody who could not be reached, and acknowledged nothing since."""
+        return self._down and not self._idle
 
     @property
     def spooled(self) -> int:
@@ -162,7 +170,12 @@ class Delivery:
         return self._transport.counts[1]
 
     def flush(self, timeout: float) -> int:
-        """Wait up to ``timeout`` (s) until everything is delivered; returns how many records are not."""
+        """Wait up to ``timeout`` (s) until everything is delivered; returns how many records are not.
+
+        It does not wait within a callback: what it would wait for waits for the callback.
+        """
+        if self._transport.is_settling_here or threading.current_thread() is self._thread:
+            return self.undelivered
         deadline = time.monotonic() + timeout
         while True:
             left = max(0.0, deadline - time.monotonic())
@@ -173,7 +186,7 @@ class Delivery:
                 done = self._idle
             if done and self.undelivered == 0:
                 return 0
-            if time.monotonic() >= deadline or threading.current_thread() is self._thread:
+            if time.monotonic() >= deadline:
                 return self.undelivered
 
     def close(self, timeout: float) -> int:
@@ -190,10 +203,12 @@ class Delivery:
             self._thread.join()
         self._transport.close(0)
         self._put_back(spool)
-        self._spill(spool)
-        unsent = spool.waiting + len(self._failed)
-        self._drop(len(self._failed))
+        self._spill_if_possible(spool)
+        lost = len(self._failed) + len(self._waiting)
+        unsent = spool.waiting + lost
+        self._drop(lost)
         self._failed.clear()
+        self._waiting.clear()
         spool.close()
         return unsent
 
@@ -234,23 +249,51 @@ class Delivery:
 
     def _keep_alone(self, spool: Spool, records: Sequence[SpooledRecord]) -> int:
         if self._durable:
-            lost = spool.append(records)
+            try:
+                lost = spool.append(records)
+            except Hindered as hindered:
+                return len(records) - hindered.written
             if self._waiting:
-                self._drop(self._write(spool, len(self._waiting)))
+                with suppress(Hindered):
+                    # Told of once the lock is free: a callback may wait for what waits for it.
+                    self._untold += self._write(spool, len(self._waiting))
             return lost
         self._waiting.extend(records)
+        if len(self._waiting) <= self._max_waiting:
+            return 0
         # Events that come faster than the spool's thread writes are written here: no loss comes first.
-        return self._write(spool, _HELP) if len(self._waiting) > self._max_waiting else 0
+        try:
+            return self._write(spool, _HELP)
+        except Hindered:
+            return self._forget_newest()
 
     def _write(self, spool: Spool, most: int) -> int:
-        """Write to the spool the oldest that wait in memory; returns how many of them found no room."""
+        """Write to the spool the oldest that wait in memory; returns how many of them found no room.
+
+        Raises Hindered: the others wait in memory as before.
+        """
         with self._writing:
-            return spool.append([self._waiting.popleft() for _ in range(min(most, len(self._waiting)))])
+            oldest = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+            try:
+                return spool.append(oldest)
+            except Hindered as hindered:
+                self._waiting.extendleft(reversed(oldest[hindered.written :]))
+                raise
+
+    def _forget_newest(self) -> int:
+        """Let go of the records in memory beyond the bound; returns how many. The caller holds the lock."""
+        with self._writing:
+            count = max(0, len(self._waiting) - self._max_waiting)
+            for _ in range(count):
+                self._waiting.pop()
+            return count
 
     def _drop(self, count: int) -> None:
         if count:
             self._lost += count
-            self._hooks.dropped(count, SpoolFull(_SPOOL_FULL))
+            trouble = None if self._spool is None else self._spool.trouble
+            reason = _SPOOL_FULL if trouble is None else _DISK_REFUSES.format(trouble.strerror or trouble)
+            self._hooks.dropped(count, SpoolFull(reason))
 
     def _settled(
         self, record: SpooledRecord, failure: DeliveryFailed | None, partition: int, offset: int
@@ -295,13 +338,16 @@ class Delivery:
             return False
 
     def _caught_up(self, spool: Spool) -> bool:
-        """Whether nothing waits any more; if so, records go directly from now on."""
+        """Whether nothing waits any more; if so, records go directly from now on.
+
+        While nobody is known to be there they go by way of the disk, until the first is acknowledged.
+        """
         with self._lock:
             if self._direct:
                 return True
             if self._waiting or self._failed or self._transport.counts[0] or not spool.empty:
                 return False
-            self._direct = not self._durable
+            self._direct = not self._durable and not self._down
             self._idle = True
             lost, self._lost = self._lost, 0
         if not self._durable:
@@ -328,10 +374,14 @@ class Delivery:
             self._drain(spool)
 
     def _spill(self, spool: Spool) -> None:
-        """Write to the spool what was captured since."""
+        """Write to the spool what was captured since. Raises Hindered."""
         while waiting := len(self._waiting):
             self._drop(self._write(spool, max(PIECE, waiting // 8)))
             time.sleep(YIELD_S)
+
+    def _spill_if_possible(self, spool: Spool) -> None:
+        with suppress(Hindered):
+            self._spill(spool)
 
     def _take_failed(self) -> list[SpooledRecord]:
         """What failed, in the order in which it was captured."""
@@ -350,32 +400,54 @@ class Delivery:
     def _send_failed(self, spool: Spool) -> None:
         """Send from memory what failed and has no room on disk; then what was captured after it."""
         self._draining = True
-        while self._failed:
-            piece = [self._failed[at] for at in range(min(_PIECE, len(self._failed)))]
-            if not self._resender.deliver(pieces(piece)):
-                break
-            for _ in piece:
-                self._failed.popleft()
-        else:
+        try:
+            while self._failed:
+                piece = [self._failed[at] for at in range(min(_PIECE, len(self._failed)))]
+                if not self._resender.deliver(pieces(piece)):
+                    return
+                self._down = False
+                for _ in piece:
+                    self._failed.popleft()
             spool.close_gap()
-        self._draining = False
+        finally:
+            self._draining = False
 
     def _drain(self, spool: Spool) -> None:
         """Send the oldest records of the spool until they are acknowledged."""
-        chunks: list[Chunk] = []
+        chunks: deque[Chunk] = deque()
         self._draining = True
-        if self._resender.deliver(self._read(spool, chunks)):
+        try:
+            if not self._resender.deliver(self._read(spool, chunks)):
+                return
+            if not chunks:
+                # Nothing to read and yet something that waits: no reason to ask again without a pause.
+                time.sleep(_LOOK_S)
+                return
             self._down = False
-            for chunk in chunks:
+            while chunks:
+                chunk = chunks.popleft()
                 spool.done(chunk)
                 if chunk.unreadable:
                     self._hooks.dropped(chunk.unreadable, SpoolUnreadable(_UNREADABLE))
-        self._draining = False
+        except Exception:
+            spool.rewind(chunks)
+            raise
+        finally:
+            self._draining = False
 
-    def _read(self, spool: Spool, chunks: list[Chunk]) -> Iterator[Sequence[SpooledRecord]]:
+    def _read(self, spool: Spool, chunks: deque[Chunk]) -> Iterator[Sequence[SpooledRecord]]:
         """The records of the next chunks, which are noted in ``chunks``."""
         count = 0
-        while count < _CHUNK and (chunk := spool.next_chunk(PIECE)) is not None:
+        while count < _CHUNK:
+            try:
+                chunk = spool.next_chunk(PIECE)
+            except OSError:
+                if not chunks:
+                    raise
+                # What was read before goes its way; the next round meets the error again, or does not.
+                return
+            if chunk is None:
+                return
             chunks.append(chunk)
             count += len(chunk.records)
             yield chunk.records

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import random
+import socket
 import threading
 import time
 from collections import deque
@@ -13,6 +14,10 @@ from typing import Final
 
 import msgspec
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.response import HTTPResponse
+from urllib3.util.wait import wait_for_read
 
 from loopin_producers.errors import ClientClosed, DeliveryFailed, InvalidConfiguration, QueueFull
 from loopin_producers.guard import Guard
@@ -28,6 +33,12 @@ BATCH_BYTES: Final = 4 << 20
 """A request holds no more than this; the API takes twice as many events and five times as many bytes."""
 
 _TIMEOUT: Final = urllib3.Timeout(connect=5, read=15)
+_SILENCE_S: Final = 2.0
+"""A request that has no answer for so long counts as not taken: newer events are better off on disk."""
+
+_END_S: Final = 1.0
+"""How long the end of the client waits for the answer to a request that is under way."""
+
 _SMALL: Final = 1024
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
@@ -50,7 +61,8 @@ class HttpTransport:
         max_queue_size: records that may wait.
         flush_interval: how long (s) a record may wait for others to go with.
         delivery_timeout: how long (s) a record is tried before it fails.
-        on_down: called in the background thread when the API cannot be reached, or asks to be left alone.
+        on_down: called in the background thread when the API cannot be reached, does not
+            answer, or asks to be left alone.
 
     Raises:
         InvalidConfiguration: no usable address or key.
@@ -72,7 +84,7 @@ class HttpTransport:
             "Content-Type": "application/json",
             "User-Agent": "loopin-python",
         }
-        self._pool = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False, timeout=_TIMEOUT)
+        self._pool = _pool(self._note_silence)
         self._max_queue_size = max_queue_size
         self._flush_interval = flush_interval
         self._delivery_timeout = delivery_timeout
@@ -81,8 +93,9 @@ class HttpTransport:
         self._changed = threading.Condition()
         self._queue: deque[_Queued] = deque()
         self._batch: list[_Queued] = []
-        self._acknowledged = self._failed = self._purging = 0
-        self._hurried = self._aborted = self._closing = self._stopped = self._resting = False
+        self._acknowledged = self._failed = self._settling = 0
+        self._hurried = self._aborted = self._closing = self._stopped = False
+        self._resting = self._silent = False
         self._most = BATCH_EVENTS
         self._thread = threading.Thread(target=self._run, name="loopin-delivery", daemon=True)
         self._thread.start()
@@ -93,8 +106,13 @@ class HttpTransport:
         with self._changed:
             return self._waiting(), self._acknowledged, self._failed
 
+    @property
+    def is_settling_here(self) -> bool:
+        """Whether this is the thread that posts and settles."""
+        return threading.current_thread() is self._thread
+
     def _waiting(self) -> int:
-        return len(self._queue) + len(self._batch) + self._purging
+        return len(self._queue) + len(self._batch) + self._settling
 
     def send(self, record: SpooledRecord, settle: Settle) -> None:
         """Queue a record; returns at once. Raises QueueFull or ClientClosed."""
@@ -126,21 +144,19 @@ class HttpTransport:
         with self._changed:
             purged = list(self._queue)
             self._queue.clear()
-            if self._resting:
-                # What the API has not taken is not on its way: whoever has a disk may keep it there.
+            if self._resting or self._silent:
+                # What the API has not taken is not on its way, and of what it does not answer nobody knows:
+                # sent twice it counts once. Whoever has a disk may keep it there.
                 purged, self._batch = self._batch + purged, []
-            self._purging += len(purged)
+            self._settling += len(purged)
             if in_flight:
                 self._aborted = True
             self._changed.notify_all()
         self._give_back(purged, "it was taken back unsent", "_PURGE_QUEUE")
 
     def _give_back(self, taken: Sequence[_Queued], why: str, code: str) -> None:
-        """Fail what was taken out of queue and batch, and counted as ``_purging`` in the same moment."""
+        """Fail what was taken out of queue and batch, and counted as ``_settling`` in the same moment."""
         self._settle([(queued, _failed(why, code)) for queued in taken])
-        with self._changed:
-            self._purging -= len(taken)
-            self._changed.notify_all()
 
     def close(self, timeout: float) -> int:
         """Deliver within ``timeout`` (s), fail the rest, stop; returns how many failed."""
@@ -153,9 +169,17 @@ class HttpTransport:
             self._stopped = True
             self._changed.notify_all()
         if threading.current_thread() is not self._thread:
-            self._thread.join(_TIMEOUT.connect_timeout + _TIMEOUT.read_timeout + 1)  # type: ignore[operator]
+            self._thread.join(_END_S)
+            self._give_up_batch()
             self._pool.clear()
         return unsent
+
+    def _give_up_batch(self) -> None:
+        """Fail what was posted and has no answer: whoever has a disk keeps it, and nobody waits longer."""
+        with self._changed:
+            left, self._batch = self._batch, []
+            self._settling += len(left)
+        self._give_back(left, "the API did not answer", "_PURGE_INFLIGHT")
 
     def abandon(self) -> None:
         """Nothing to do: the connection is the parent's, and a forked child makes its own."""
@@ -209,12 +233,20 @@ class HttpTransport:
         except urllib3.exceptions.HTTPError as error:
             logger.info("The API cannot be reached: %s", type(error).__name__)
             return Answer(Outcome.UNREACHABLE)
+        finally:
+            with self._changed:
+                self._silent = False
         answer = read_answer(response.status, response.headers.get("Retry-After"), response.data)
         if answer.outcome is Outcome.LATER:
             self._guard.note(answer.failure)
         elif answer.outcome is Outcome.ANSWERED:
             self._guard.forget()
         return answer
+
+    def _note_silence(self) -> None:
+        with self._changed:
+            self._silent = True
+        self._on_down()
 
     def _take(self, answer: Answer) -> None:
         """Settle what the answer decides; what stays in the batch is to be sent again."""
@@ -224,8 +256,16 @@ class HttpTransport:
                 self._queue.extendleft(reversed(self._batch[self._most :]))
                 del self._batch[self._most :]
             return
-        decided = [(queued, answer.of(queued.record.uuid)) for queued in self._batch]
-        self._settle([(queued, failure) for queued, (settled, failure) in decided if settled])
+        batch = self._batch
+        decided = [(queued, answer.of(queued.record.uuid)) for queued in batch]
+        outcomes = [(queued, failure) for queued, (settled, failure) in decided if settled]
+        with self._changed:
+            if self._batch is not batch:
+                # It was given up meanwhile: the answer took too long.
+                return
+            self._batch = [queued for queued, (settled, _) in decided if not settled]
+            self._settling += len(outcomes)
+        self._settle(outcomes)
         if answer.outcome is Outcome.ANSWERED:
             self._most = min(BATCH_EVENTS, self._most * 2)
 
@@ -235,7 +275,7 @@ class HttpTransport:
         with self._changed:
             late = [queued for queued in self._batch if self._aborted or queued.deadline <= now]
             self._batch = [] if self._aborted else [queued for queued in self._batch if queued.deadline > now]
-            self._purging += len(late)
+            self._settling += len(late)
         self._give_back(late, "the API did not take it in time", "_MSG_TIMED_OUT")
 
     def _rest(self, seconds: float) -> None:
@@ -262,18 +302,46 @@ class HttpTransport:
         return self._aborted or self._stopped
 
     def _settle(self, outcomes: Sequence[tuple[_Queued, DeliveryFailed | None]]) -> None:
+        """Tell what became of records that are counted as ``_settling``."""
         for queued, failure in outcomes:
             try:
                 queued.settle(queued.record, failure, -1, -1)
             except Exception:
                 logger.exception("A delivery callback raised; the event itself is not affected.")
-        settled = {id(queued) for queued, _ in outcomes}
         failed = sum(failure is not None for _, failure in outcomes)
         with self._changed:
-            self._batch = [queued for queued in self._batch if id(queued) not in settled]
+            self._settling -= len(outcomes)
             self._acknowledged += len(outcomes) - failed
             self._failed += failed
             self._changed.notify_all()
+
+
+def _pool(on_silence: Callable[[], object]) -> urllib3.PoolManager:
+    """Connections that call ``on_silence`` in the thread that waits, when an answer takes ``_SILENCE_S``."""
+
+    def await_answer(sock: socket.socket | None) -> None:
+        if sock is not None and not wait_for_read(sock, _SILENCE_S):
+            on_silence()
+
+    class Connection(HTTPConnection):
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+            await_answer(self.sock)
+            return super().getresponse()
+
+    class SecureConnection(HTTPSConnection):
+        def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+            await_answer(self.sock)
+            return super().getresponse()
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = SecureConnection
+
+    manager = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False, timeout=_TIMEOUT)
+    manager.pool_classes_by_scheme = {"http": Pool, "https": SecurePool}
+    return manager
 
 
 def check_target(url: str, api_key: str) -> None:

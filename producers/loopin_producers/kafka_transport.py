@@ -38,6 +38,11 @@ class KafkaTransport:
         """Records queued, acknowledged and failed so far."""
         return self._channel.counts
 
+    @property
+    def is_settling_here(self) -> bool:
+        """Whether this is the thread that settles."""
+        return self._channel.is_settling_here
+
     def send(self, record: SpooledRecord, settle: Settle) -> None:
         """Queue a record; returns at once. Raises QueueFull, ClientClosed or DeliveryFailed."""
         self._channel.send(self._topic, record.key, record.value, _Outcome(settle, record))

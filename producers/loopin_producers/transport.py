@@ -25,6 +25,11 @@ class Transport(Protocol):
         """Records queued, acknowledged and failed so far."""
         ...
 
+    @property
+    def is_settling_here(self) -> bool:
+        """Whether this is the thread that settles: what waits in it for a record waits for itself."""
+        ...
+
     def send(self, record: SpooledRecord, settle: Settle) -> None:
         """Queue a record; returns at once. Raises QueueFull, ClientClosed or DeliveryFailed."""
         ...

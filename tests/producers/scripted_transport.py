@@ -23,6 +23,7 @@ class ScriptedTransport:
         self.refused: set[str] = set()
         self.unknown_topic = False
         self.arrived: list[SpooledRecord] = []
+        self.settles_in: threading.Thread | None = None
         self.queue: deque[tuple[SpooledRecord, Settle]] = deque()
         self._changed = threading.Condition()
         # Records do not time out and arrive at the same moment.
@@ -100,6 +101,10 @@ class ScriptedTransport:
         unsent = self.counts[0]
         self.fail()
         return unsent
+
+    @property
+    def is_settling_here(self) -> bool:
+        return threading.current_thread() is self.settles_in
 
     def abandon(self) -> None:
         pass

@@ -612,6 +612,7 @@ def test_kill_9_of_the_client(mode: str, spool_folder: Path, make: Make) -> None
         """Acknowledges at once."""
 
         counts = (0, 0, 0)
+        is_settling_here = False
 
         def send(self, record: SpooledRecord, settle: Any) -> None:
             delivered.append(json.loads(record.value))

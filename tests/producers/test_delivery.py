@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import UUID
 
@@ -13,7 +16,8 @@ import pytest
 from loopin_producers.delivery import Delivery
 from loopin_producers.errors import ClientClosed, LoopinError, QueueFull
 from loopin_producers.resender import Hooks
-from loopin_producers.spool import Spool, SpooledRecord
+from loopin_producers.spool import Chunk, Spool, SpooledRecord
+from loopin_producers.spool.segment import Segment
 
 from .scripted_transport import ScriptedTransport
 
@@ -391,3 +395,185 @@ def test_many_threads_while_the_system_comes_and_goes(
         mine = [number for number in numbers(transport) if first <= number < first + 10_000]
         assert mine == list(range(first, first + 500))
     assert (seen.dropped, seen.failed) == ([], [])
+
+
+def left_by_another(folder: Path, count: int, size: int = 9000) -> None:
+    dead = Spool(folder, 1 << 20)
+    assert dead.append([record(number, size) for number in range(count)]) == 0
+    dead.close()
+    assert len(list(folder.glob("*/*.events"))) > 3
+
+
+def test_file_that_cannot_be_opened_for_a_moment_stops_nothing(
+    tmp_path: Path, transport: ScriptedTransport, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_by_another(tmp_path / "spool", 60)
+    whole, calls = Segment.open, iter(range(1_000_000))
+
+    def third_fails(path: Path) -> Segment | None:
+        if next(calls) == 2:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return whole(path)
+
+    monkeypatch.setattr(Segment, "open", third_fails)
+    heir = Delivery(transport, Spool(tmp_path / "spool"), seen.hooks(), durable=False, max_waiting=100)
+    send(heir, 60)
+    assert heir.flush(60) == 0
+    assert numbers(transport) == list(range(61))
+    heir.close(10)
+
+
+def test_disk_that_takes_no_note_of_what_is_delivered_stops_nothing(
+    tmp_path: Path, transport: ScriptedTransport, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_by_another(tmp_path / "spool", 60)
+    spool = Spool(tmp_path / "spool")
+    monkeypatch.setattr(os, "pwrite", failing(errno.EIO))
+    heir = Delivery(transport, spool, seen.hooks(), durable=False, max_waiting=100)
+    until(lambda: heir._idle)
+    assert numbers(transport) == list(range(60))
+    heir.close(10)
+    assert list((tmp_path / "spool").glob("*/*.events")) == []
+
+
+def test_step_that_breaks_off_is_done_again(
+    delivery: Delivery, transport: ScriptedTransport, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, broken = spool.done, threading.Event()
+
+    def breaks_once(chunk: Chunk) -> None:
+        if not broken.is_set():
+            broken.set()
+            raise RuntimeError("broken")
+        done(chunk)
+
+    monkeypatch.setattr(spool, "done", breaks_once)
+    delivery.down()
+    send(delivery, *range(20))
+    assert broken.wait(60)
+    assert delivery.flush(60) == 0
+    assert sorted(set(numbers(transport))) == list(range(20))
+    assert not delivery._draining
+
+
+def failing(error: int, name: str = "") -> Callable[..., int]:
+    """``os.open`` of paths with ``name``, or ``os.pwrite``, that fails."""
+    whole = os.open
+
+    def fails(path: object, *rest: object, **named: object) -> int:
+        if name in str(path):
+            raise OSError(error, os.strerror(error))
+        return whole(path, *rest, **named)  # type: ignore[arg-type]
+
+    return fails
+
+
+def test_too_many_open_files_cost_no_event_while_memory_has_room(
+    delivery: Delivery,
+    transport: ScriptedTransport,
+    spool: Spool,
+    seen: Seen,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", failing(errno.EMFILE, ".bound"))
+        tried = threading.Event()
+        bound = spool._bound
+
+        def noted() -> AbstractContextManager[None]:
+            tried.set()
+            return bound()
+
+        patch.setattr(spool, "_bound", noted)
+        transport.room = 0
+        send(delivery, *range(100))
+        assert tried.wait(60)
+        transport.room = 1_000
+    assert delivery.flush(60) == 0
+    assert numbers(transport) == list(range(100))
+    assert seen.dropped == []
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_loss_says_that_the_disk_is_the_reason(
+    tmp_path: Path, transport: ScriptedTransport, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    dropped: list[tuple[int, str]] = []
+    hooks = Hooks(
+        lambda *_: None,
+        lambda *_: None,
+        lambda count, error: dropped.append((count, error.reason)),
+        lambda _: None,
+    )
+    transport.room = 0
+    delivery = Delivery(transport, Spool(tmp_path / "spool"), hooks, durable=durable, max_waiting=10)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", failing(errno.EMFILE, ".bound"))
+        send(delivery, *range(30))
+    assert sum(count for count, _ in dropped) == (30 if durable else 20)
+    assert all("Too many open files" in reason for _, reason in dropped)
+    transport.room = 100
+    assert delivery.flush(60) == 0
+    assert numbers(transport) == ([] if durable else list(range(10)))
+    delivery.close(10)
+
+
+def test_refusal_while_nothing_waits_is_forgotten_with_the_next_event(
+    delivery: Delivery, transport: ScriptedTransport, spool: Spool
+) -> None:
+    """Until then events go by way of the disk: nobody is known to be there."""
+    send(delivery, 1)
+    delivery.down()
+    until(lambda: delivery._idle)
+    assert not delivery.is_down
+    transport.auto = False
+    send(delivery, 2)
+    assert delivery.is_down
+    until(lambda: spool.waiting == 1)
+    transport.auto = True
+    transport.acknowledge()
+    assert delivery.flush(60) == 0
+    assert not delivery.is_down
+    assert delivery._direct
+    send(delivery, 3)
+    assert numbers(transport) == [1, 2, 3]
+
+
+def test_flush_in_the_thread_that_settles_returns_at_once(
+    delivery: Delivery, transport: ScriptedTransport
+) -> None:
+    transport.auto = False
+    send(delivery, 1)
+    transport.settles_in = threading.current_thread()
+    begin = time.monotonic()
+    assert delivery.flush(20) == 1
+    assert time.monotonic() - begin < 10
+
+
+def test_loss_is_told_of_outside_the_lock(
+    tmp_path: Path, transport: ScriptedTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread captures while ``on_drop`` runs."""
+    told = threading.Event()
+
+    def dropped(count: int, _: LoopinError) -> None:
+        other = threading.Thread(target=send, args=(delivery, 2))
+        other.start()
+        other.join(30)
+        assert not other.is_alive()
+        assert count == 1
+        told.set()
+
+    hooks = Hooks(lambda *_: None, lambda *_: None, dropped, lambda _: None)
+    delivery = Delivery(transport, Spool(tmp_path / "spool"), hooks, durable=True, max_waiting=100)
+
+    def no_room(_: Spool, most: int) -> int:
+        delivery._waiting.clear()
+        return most
+
+    monkeypatch.setattr(delivery, "_write", no_room)
+    delivery._waiting.append(record(0))
+    send(delivery, 1)
+    assert told.is_set()
+    monkeypatch.undo()
+    delivery.close(10)

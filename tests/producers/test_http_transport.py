@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from loopin_producers import InvalidConfiguration, Loopin, LoopinError, Stats
+from loopin_producers import InvalidConfiguration, Loopin, LoopinError, Stats, http_transport
 from loopin_producers.http_answer import Outcome, read_answer
 from loopin_producers.http_transport import BATCH_EVENTS, HttpTransport
 
@@ -215,6 +215,67 @@ def test_capture_waits_for_nobody_and_spooled_events_follow_in_order() -> None:
         assert client.shutdown(30) == 0
         assert clicks(server.events) == list(range(501))
     assert client.stats() == Stats(0, 501, 0, 0)
+
+
+def test_api_that_accepts_but_does_not_answer_costs_neither_events_nor_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_transport, "_SILENCE_S", 0.1)
+    monkeypatch.setattr(http_transport, "_END_S", 0.1)
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        client = Loopin(url=f"http://127.0.0.1:{port}", api_key=KEY, flush_interval=0.01)
+        capture(client, *range(1200))
+        until(lambda: client.stats().spooled == 1200)
+        assert client.is_down
+        begin = time.monotonic()
+        assert client.shutdown(0) == 1200
+        assert time.monotonic() - begin < 5
+    with ingest_server(port) as server:
+        heir = Loopin(url=server.url, api_key=KEY, flush_interval=0.01)
+        capture(heir, 1200)
+        assert heir.shutdown(60) == 0
+        assert clicks(server.events) == list(range(1201))
+
+
+def test_answer_that_takes_long_is_no_loss(server: IngestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was posted goes to the disk, and is posted again under its uuids."""
+    monkeypatch.setattr(http_transport, "_SILENCE_S", 0.05)
+    client = Loopin(url=server.url, api_key=KEY, flush_interval=0.01)
+    taken_back = threading.Event()
+
+    def answer(events: Events) -> Reply:
+        assert taken_back.wait(60)
+        return receipts(events)
+
+    server.answer = answer
+    uuids = capture(client, *range(5))
+    until(lambda: client.stats().spooled == 5)
+    taken_back.set()
+    assert client.flush(60) == 0
+    assert not client.is_down
+    assert list(dict.fromkeys(event["uuid"] for event in server.events)) == uuids
+    assert client.stats() == Stats(0, 5, 0, 0)
+    client.shutdown(10)
+
+
+def test_flush_within_a_callback_returns_at_once(server: IngestServer) -> None:
+    """It would wait for itself."""
+    left: list[int] = []
+    begin = time.monotonic()
+    made = Loopin(
+        url=server.url,
+        api_key=KEY,
+        flush_interval=0.01,
+        on_delivery=lambda *_: left.append(made.flush(60)),
+    )
+    capture(made, 1)
+    assert made.shutdown(50) == 0
+    assert left == [1]
+    assert time.monotonic() - begin < 50
 
 
 def test_shutdown_leaves_the_rest_to_the_next_client(server: IngestServer) -> None:

@@ -23,6 +23,8 @@ _CHECKSUM: Final = Struct(">I")
 _PLACE_AT: Final = len(_MAGIC)
 _COUNT_AT: Final = _PLACE_AT + _PLACE.size + _CHECKSUM.size
 _BEGIN: Final = _COUNT_AT + _COUNT.size + _CHECKSUM.size
+_WINDOW: Final = 64 << 10
+"""Bytes that are read at once, and so many more where no record ends in them."""
 
 OVERHEAD: Final = _BEGIN
 """Bytes of a segment that hold no record."""
@@ -46,6 +48,7 @@ class Segment:
         self._descriptor = descriptor
         self._written = written
         self._consumed = consumed
+        self._consumed_number = number
         self._read = consumed
         self._number = number
         self._count: int | None = None
@@ -133,11 +136,17 @@ class Segment:
         How many of the last ones are lost is known of a file that was sealed; else it counts as one when
         something is there.
         """
-        buffer = os.pread(self._descriptor, self._written - self._read, self._read)
+        left, window = self._written - self._read, _WINDOW
+        buffer = os.pread(self._descriptor, min(window, left), self._read)
         records: list[SpooledRecord] = []
         place = unreadable = 0
         while len(records) < most:
             found = next_record(buffer, place)
+            if found is None and window < left:
+                # A record that is not whole in here, or damage.
+                window *= 4
+                buffer = os.pread(self._descriptor, min(window, left), self._read)
+                continue
             if found is None:
                 lost = self._lost_behind(buffer, place)
                 unreadable += lost
@@ -163,9 +172,16 @@ class Segment:
         return 1 if buffer[place:].strip(b"\0") else 0
 
     def consumed(self, end: int, number: int) -> None:
-        """Note that the broker has everything before ``end``, ``number`` records. Raises OSError."""
+        """Note that the broker has everything before ``end``, ``number`` records.
+
+        Raises OSError: the file does not tell, so that an heir sends them once more.
+        """
+        self._consumed, self._consumed_number = end, number
         os.pwrite(self._descriptor, _checked(_PLACE.pack(end, number)), _PLACE_AT)
-        self._consumed = end
+
+    def rewind(self) -> None:
+        """Read again what the broker does not have."""
+        self._read, self._number = self._consumed, self._consumed_number
 
     def close(self) -> None:
         """Let go of the file."""

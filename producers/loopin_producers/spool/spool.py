@@ -37,6 +37,17 @@ _PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIN
 """The process, not the file, is the reason why it cannot be opened; later it can."""
 
 
+class Hindered(OSError):
+    """Records were not written for now: the process has no files or memory left, the disk has room.
+
+    ``written`` is how many of the first ones were.
+    """
+
+    def __init__(self, written: int, cause: OSError) -> None:
+        super().__init__(cause.errno, cause.strerror)
+        self.written = written
+
+
 class Chunk(NamedTuple):
     """Records in order, and how many could not be read; its place is for :meth:`Spool.done`.
 
@@ -85,14 +96,23 @@ class Spool:
         self._passed_over: set[Path] = set()
         self._gap: int | None = None
         self._before: int | None = None
+        self._place_unnoted = False
+        self.trouble: OSError | None = None
+        """What the last write that fell short was told by the disk; None where the bound was reached."""
         self.waiting = 0
         """Records that this process wrote and the broker does not have."""
 
     def append(self, records: Sequence[SpooledRecord]) -> int:
-        """Write records behind all others; returns how many of the last of them found no room."""
+        """Write records behind all others; returns how many of the last of them found no room.
+
+        Raises Hindered: the rest can be written later.
+        """
         with self._lock:
             written = self._write(records)
             self.waiting += written
+            trouble = self.trouble
+            if written < len(records) and trouble is not None and trouble.errno in _PASSING:
+                raise Hindered(written, trouble)
             return len(records) - written
 
     def put_back(self, records: Sequence[SpooledRecord]) -> int:
@@ -169,16 +189,34 @@ class Spool:
                     if self._gap is None:
                         self.waiting = 0
                     return None
-                self._adopted.popleft().release()
+                self._adopted[0].release()
+                self._adopted.popleft()
+
+    def rewind(self, unfinished: Sequence[Chunk]) -> None:
+        """Read again what was read and is not done; ``unfinished`` are all chunks of which that is true."""
+        with self._lock:
+            self._outstanding = 0
+            self._set_aside += sum(chunk.unreadable for chunk in unfinished if chunk.segment is None)
+            for segment in self._open.values():
+                segment.rewind()
 
     def done(self, chunk: Chunk) -> None:
-        """The broker has the chunk, or it is given up."""
+        """The broker has the chunk, or it is given up. A disk that does not take note of it is logged."""
         with self._lock:
             self._outstanding -= 1
             segment = chunk.segment
             if segment is None:
                 return
-            segment.consumed(chunk.end, chunk.number)
+            try:
+                segment.consumed(chunk.end, chunk.number)
+            except OSError as error:
+                if not self._place_unnoted:
+                    self._place_unnoted = True
+                    logger.warning(
+                        "The spool cannot note what is delivered (%s): look at the disk; events may be sent "
+                        "twice, and count once.",
+                        error,
+                    )
             if self._own is not None and segment.path.parent == self._own.path:
                 self.waiting = max(0, self.waiting - len(chunk.records) - chunk.unreadable)
             if segment.all_consumed and segment is not self._active:
@@ -260,7 +298,12 @@ class Spool:
 
     def _remove(self, segment: Segment) -> None:
         self._open.pop(segment.path, None)
-        segment.remove()
+        try:
+            segment.remove()
+        except OSError as error:
+            # Read again it would be sent again.
+            self._passed_over.add(segment.path)
+            logger.warning("A file of the spool stays although it is delivered (%s): %s", error, segment.path)
 
     def _seal(self, segment: Segment) -> None:
         # Without it the room is given back later, with the whole file.
@@ -268,7 +311,10 @@ class Spool:
             segment.seal()
 
     def _write(self, records: Sequence[SpooledRecord]) -> int:
-        """Append to the active segment and to new ones; returns how many were written."""
+        """Append to the active segment and to new ones; returns how many were written.
+
+        Where these are not all, ``trouble`` says why.
+        """
         written = held = 0
         buffer = bytearray()
         try:
@@ -280,12 +326,14 @@ class Spool:
                     written, held = written + held, 0
                     segment = self._next_segment(record.captured_ns, size)
                     if segment is None:
+                        self.trouble = None
                         return written
                 buffer += pack(record, segment.count + held)
                 held += 1
             self._flush(buffer, held)
-        except OSError:
-            # A full or broken disk; what was written before stays.
+        except OSError as error:
+            # What was written before stays.
+            self.trouble = error
             return written
         return written + held
 

@@ -36,7 +36,11 @@ class WriterFolder:
         name = f"{time.time_ns():020d}-{os.getpid()}-{uuid4().hex[:8]}"
         unfinished = parent / f"{_UNFINISHED}{name}"
         unfinished.mkdir(mode=0o700)
-        lock = os.open(unfinished / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            lock = os.open(unfinished / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            unfinished.rmdir()
+            raise
         fcntl.flock(lock, fcntl.LOCK_EX)
         unfinished.rename(parent / name)
         return cls(parent / name, lock)

@@ -74,6 +74,41 @@ def test_segment_is_read_in_pieces_and_goes_on_where_the_broker_was(tmp_path: Pa
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.parametrize("size", [100, 60_000, 300_000])
+def test_reading_in_pieces_takes_little_more_than_what_is_read(
+    tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = min(2000, 900_000 // size)
+    whole = [record(number, b"x" * size) for number in range(count)]
+    segment = fill(tmp_path / "segment", whole, 1 << 20)
+    taken: list[int] = []
+    pread = os.pread
+
+    def counted(descriptor: int, length: int, offset: int) -> bytes:
+        taken.append(length)
+        return pread(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", counted)
+    found: list[SpooledRecord] = []
+    while not segment.all_read:
+        found += segment.read(8).records
+    assert found == whole
+    assert max(taken) <= max(64 << 10, 32 * size)
+    segment.close()
+
+
+def test_what_is_not_consumed_is_read_again(tmp_path: Path) -> None:
+    segment = fill(tmp_path / "segment", [record(number) for number in range(10)])
+    piece = segment.read(4)
+    segment.consumed(piece.end, piece.number)
+    segment.read(3)
+    segment.rewind()
+    again = segment.read(10)
+    assert [one.captured_ns for one in again.records] == [4, 5, 6, 7, 8, 9]
+    assert again.unreadable == 0
+    segment.close()
+
+
 def test_file_has_its_full_size_at_once_and_never_more(tmp_path: Path) -> None:
     segment = Segment.create(tmp_path / "a", 1000)
     assert (tmp_path / "a").stat().st_size == 1000
