@@ -22,14 +22,13 @@ def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     """A dependency that reads the request's body as ``model``.
 
     FastAPI's own body parameters are read before any dependency, hence before the caller is known, and
-    take NaN. Raises ApiError: 400, 408, 413, 415, 422 or 503.
+    take NaN. Raises ApiError: 400, 408, 413, 415, 422, 429 or 503.
     """
 
     async def read(request: Request) -> Body:
         _check_content_type(request.headers.get("content-type", ""))
         use = services(request)
-        async with use.intake.bodies.received(request, use.settings.max_body_bytes) as text:
-            request.state.body_bytes = len(text)
+        async with use.intake.received(request, use.settings.max_body_bytes) as text:
             body = _decode(text)
         try:
             return model.model_validate(body)
@@ -38,11 +37,6 @@ def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
             raise invalid(details_of([{**f, "loc": _location(f, body)} for f in faults])) from None
 
     return read
-
-
-def body_bytes(request: Request) -> int:
-    """How long the body is that ``json_body`` read, in bytes after decompression."""
-    return int(request.state.body_bytes)
 
 
 def _location(fault: ErrorDetails, body: Any) -> tuple[int | str, ...]:

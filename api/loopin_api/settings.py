@@ -52,7 +52,8 @@ class ApiSettings(BaseSettings):
     rate_limit_bytes_per_minute: int = Field(
         1 << 30,
         ge=1,
-        description="bytes of JSON, after decompression, that one key may send in a minute; beyond it, 429",
+        description="bytes, after decompression, that one key may send in a minute, and one address in "
+        "bodies without a valid key; refused bodies count too; beyond it, 429",
     )
     rate_limit_failures_per_minute: int = Field(
         300, ge=1, description="requests without a valid key that one address may send in a minute"

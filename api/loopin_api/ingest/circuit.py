@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 PROBE_S: Final = 2.0
@@ -11,7 +11,7 @@ PROBE_S: Final = 2.0
 
 
 class Circuit:
-    """Opens when a delivery fails or takes too long, closes with the first that succeeds.
+    """Opens when a delivery fails or takes too long, closes with the first that succeeds whole.
 
     Args:
         patience_s: an acknowledgement that takes longer means that the broker is away, in seconds.
@@ -34,28 +34,30 @@ class Circuit:
         self._probed_at: float | None = None
 
     def admits(self) -> bool:
-        """Whether to try a delivery now."""
+        """Whether a delivery would be tried now; asking uses up no probe."""
         now = self._clock()
-        if self._probed_at is None:
-            if self._down():
-                # It may be back since: this one finds out.
-                self._probed_at = now
-                return True
-            oldest = next(iter(self._begun.values()), now)
-            if now - oldest <= self._patience_s():
-                return True
-            self._probed_at = now
-            return False
-        if now - self._probed_at < PROBE_S:
-            return False
+        if self._probed_at is not None:
+            return now - self._probed_at >= PROBE_S
+        if self._down():
+            return True  # It may be back since: the next delivery finds out.
+        oldest = next(iter(self._begun.values()), now)
+        if now - oldest <= self._patience_s():
+            return True
         self._probed_at = now
-        return True
+        return False
 
-    def begin(self) -> int:
-        """A delivery begins; gives the number by which it ends."""
+    def begin(self) -> int | None:
+        """A delivery begins, as the probe where one is due; gives the number by which it ends.
+
+        None where it is not to be tried: the circuit is open, perhaps since the request was admitted.
+        """
+        if not self.admits():
+            return None
+        now = self._clock()
         self._last += 1
-        self._begun[self._last] = self._clock()
+        self._begun[self._last] = now
         if self._is_open:
+            self._probed_at = now
             self._probes.add(self._last)
         return self._last
 
@@ -67,11 +69,16 @@ class Circuit:
     def _is_open(self) -> bool:
         return self._probed_at is not None or self._down()
 
-    def end(self, number: int, *, acknowledged: bool | None) -> None:
-        """It ended: with at least one acknowledgement, with none, or, where None, nobody waited for it."""
+    def end(self, number: int, acknowledged: Sequence[bool]) -> None:
+        """It ended, with or without an acknowledgement of each record; of none where nobody waited for it.
+
+        Where some have one and others not, the broker may have come or gone meanwhile: that says nothing.
+        """
         del self._begun[number]
         self._probes.discard(number)
-        if acknowledged:
+        if not acknowledged:
+            return
+        if all(acknowledged):
             self._probed_at = None
-        elif acknowledged is False and self._probed_at is None:
+        elif not any(acknowledged) and self._probed_at is None:
             self._probed_at = self._clock()

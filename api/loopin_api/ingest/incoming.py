@@ -53,17 +53,23 @@ def elements(array: bytes | Raw, field: str | None = None) -> list[Raw]:
 
 
 _anything: Final = msgspec.json.Decoder(Raw)
-_ESCAPE: Final = re.compile(
-    rb"\\(?:ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|ud[89a-f][0-9a-f]{2}|.)", re.DOTALL | re.IGNORECASE
-)
-"""A pair of surrogates, half a pair, or any other escape."""
-_HALF: Final = len(rb"\ud800")
 _SURROGATES: Final = (rb"\ud", rb"\uD")
 _NO_NUMBERS: Final = (b"NaN", b"Infinity")
 
+MAX_REPAIRS: Final = 10_000
+"""Most values or characters of a body that are replaced because no reader of JSON takes them."""
+
 # Each finds a few KB at most: another thread gets its turn only between two finds.
+_PAIR: Final = rb"\\u(?i:d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})"
+_HALF: Final = rb"\\u(?i:d[89a-f][0-9a-f]{2})"
+_UP_TO_HALF: Final = re.compile(
+    rb"((?:[^\\]{1,64}+|%b|(?!%b)\\.){0,64}+)((?!%b)%b)?" % (_PAIR, _HALF, _PAIR, _HALF), re.DOTALL
+)
+"""Up to half a pair of surrogates."""
 _UP_TO_NO_NUMBER: Final = re.compile(
-    rb'((?:"(?:[^"\\]{1,64}+|\\.){0,64}+"|[^"NI-]){0,64}+)(-?Infinity|NaN)?', re.DOTALL
+    rb'((?:"(?:[^"\\]{1,64}+|\\.){0,64}+"|[^"NI-]{1,64}+|-(?!Infinity)|N(?!aN)|I(?!nfinity)){0,64}+)'
+    rb"(-?Infinity|NaN)?",
+    re.DOTALL,
 )
 _WITHIN_TEXT: Final = re.compile(rb'(?:[^"\\]{1,64}+|\\.){1,64}+', re.DOTALL)
 
@@ -73,6 +79,9 @@ def sound(body: bytes) -> bytes:
 
     JavaScript writes half a character where a program cuts a text within an emoji, and Python writes NaN and
     Infinity. No reader of JSON takes them, so that one such value would cost all events beside it.
+
+    Raises:
+        ApiError: 400 where more than ``MAX_REPAIRS`` of either would have to be replaced.
     """
     halves, no_numbers = (any(sign in body for sign in signs) for signs in (_SURROGATES, _NO_NUMBERS))
     if not halves and not no_numbers:
@@ -80,29 +89,40 @@ def sound(body: bytes) -> bytes:
     try:
         _anything.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        whole = _ESCAPE.sub(_whole_character, body) if halves else body
-        return _with_null(whole) if no_numbers else whole
+        whole = _replaced(body, _UP_TO_HALF, rb"\ufffd") if halves else body
+        return _replaced(whole, _UP_TO_NO_NUMBER, b"null") if no_numbers else whole
     return body
 
 
-def _with_null(body: bytes) -> bytes:
-    """The body with null for NaN and Infinity, but not within its texts."""
+def _replaced(body: bytes, up_to: re.Pattern[bytes], instead: bytes) -> bytes:
+    """The body with something else for each second group of ``up_to``, whose first is left as it is."""
     out = bytearray()
-    at = 0
+    at = repairs = 0
     while at < len(body):
-        found = _UP_TO_NO_NUMBER.match(body, at)
+        found = up_to.match(body, at)
         if found is not None and found.end() > at:
-            harmless, no_number = found.groups()
+            harmless, wrong = found.groups()
             out += harmless
-            if no_number:
-                out += b"null"
+            if wrong:
+                out += instead
+                repairs += 1
+                if repairs > MAX_REPAIRS:
+                    raise _beyond_repair()
             at = found.end()
         else:
-            # A long text begins, or a letter that belongs to nothing.
+            # A long text begins, or the body ends within an escape.
             after = _end_of_text(body, at) if body[at : at + 1] == b'"' else at + 1
             out += body[at:after]
             at = after
     return bytes(out)
+
+
+def _beyond_repair() -> ApiError:
+    reason = (
+        f"The body has more than {MAX_REPAIRS} values or characters that are none in JSON; send null for NaN "
+        "and Infinity, and no halves of surrogate pairs."
+    )
+    return ApiError(400, "MALFORMED_JSON", reason)
 
 
 def _end_of_text(body: bytes, quote: int) -> int:
@@ -111,11 +131,6 @@ def _end_of_text(body: bytes, quote: int) -> int:
     while found := _WITHIN_TEXT.match(body, at):
         at = found.end()
     return min(at + 1, len(body))
-
-
-def _whole_character(escape: re.Match[bytes]) -> bytes:
-    found = escape[0]
-    return rb"\ufffd" if len(found) == _HALF and found[1:3].lower() == b"ud" else found
 
 
 def is_array(body: bytes | Raw) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -22,7 +23,7 @@ from loopin_api.ingest.claims import Claim
 from loopin_api.ingest.client_side import Connection, connection
 from loopin_api.ingest.held import Held
 from loopin_api.ingest.incoming import name_of, sound
-from loopin_api.ingest.limits import Limits
+from loopin_api.ingest.limits import Limits, network_of
 from loopin_api.ingest.origins import Origins
 from loopin_api.ingest.receipts import Receipt, drop, retry
 from loopin_api.ingest.turns import Aside, Turns
@@ -86,22 +87,56 @@ class Intake:
     async def _signed_in(self, request: Request, authenticate: Callable[[], Caller]) -> Caller:
         try:
             caller = authenticate()
-            request.state.limit_headers = partial(self.limits.headers, caller)
-            return caller
         except ApiError:
             await self.limits.count_failure(self._address(request))
             await self.limits.check_stranger(self._address(request))
             raise
+        request.state.caller = caller
+        request.state.limit_headers = partial(self.limits.headers, caller)
+        if counted := getattr(request.state, "body_bytes", 0):
+            await self.limits.charge_bytes(caller.key_id, counted)
+            await self.limits.excuse_stranger(self._address(request), counted)
+        return caller
 
     def _address(self, request: Request) -> str:
         return self.connection(request).address or ""
 
-    async def sound(self, body: bytes) -> bytes:
-        """:func:`~loopin_api.ingest.incoming.sound`, while other requests go on."""
-        return await self.aside.run(len(body), sound, body)
+    @asynccontextmanager
+    async def received(self, request: Request, limit: int | None = None) -> AsyncIterator[bytes]:
+        """:meth:`~loopin_api.ingest.bodies.Bodies.received`, and counted before anything looks into it.
 
-    async def admit(self, request: Request, caller: Caller, events: int, size: int) -> Mapping[str, str]:
-        """Let a request with so many events, in so many bytes of JSON, in; gives the headers of its answer.
+        Raises:
+            ApiError: 429 besides.
+        """
+        async with self.bodies.received(request, limit) as body:
+            await self.count_bytes(request, len(body))
+            yield body
+
+    async def count_bytes(self, request: Request, size: int) -> None:
+        """Count so many more bytes of a request: for its key or, until that is known, for its address.
+
+        Raises:
+            ApiError: 429.
+        """
+        caller = _caller(request)
+        if caller is not None:
+            await self.limits.charge_bytes(caller.key_id, size)
+        else:
+            await self.limits.charge_stranger(self._address(request), size)
+        request.state.body_bytes = getattr(request.state, "body_bytes", 0) + size
+
+    async def sound(self, request: Request, body: bytes) -> bytes:
+        """:func:`~loopin_api.ingest.incoming.sound`, while other requests go on.
+
+        Raises:
+            ApiError: 400 where too much of it would have to be replaced.
+        """
+        caller = _caller(request)
+        whose = f"address {network_of(self._address(request))}" if caller is None else caller.key_id
+        return await self.aside.run(whose, len(body), sound, body)
+
+    async def admit(self, request: Request, caller: Caller, events: int) -> Mapping[str, str]:
+        """Let a request with so many events in; gives the headers of its answer.
 
         Raises:
             ApiError: 402, 403, 429 or 503.
@@ -113,10 +148,12 @@ class Intake:
             raise unavailable("ANALYTICS_DISABLED", "Tracking is switched off; set ANALYTICS_ENABLED=true.")
         if self.held is None and not self.circuit.admits():
             raise unavailable("BROKER_AWAY", "The broker does not answer; send the events again later.")
-        return await self.limits.charge(caller, events, size)
+        return await self.limits.charge(caller, events)
 
-    async def publish(self, events: Sequence[Raw], claimed: Callable[[Raw], Claim]) -> list[Receipt]:
-        """Publish the events that ``claimed`` reads; a receipt for each, in their order.
+    async def publish(
+        self, caller: Caller, events: Sequence[Raw], claimed: Callable[[Raw], Claim]
+    ) -> list[Receipt]:
+        """Publish the caller's events that ``claimed`` reads; a receipt for each, in their order.
 
         Those that break a rule are left out, and cost the others nothing.
         """
@@ -128,7 +165,8 @@ class Intake:
         for place, raw in enumerate(events):
             await turns.give_way()
             try:
-                ready = await self.aside.run(len(memoryview(raw)), self._ready, claimed, raw, now_ms)
+                size = len(memoryview(raw))
+                ready = await self.aside.run(caller.key_id, size, self._ready, claimed, raw, now_ms)
             except InvalidEvent as error:
                 self.instruments.refused.labels(error.code).inc()
                 receipts.append(drop(name_of(raw), error))
@@ -152,7 +190,7 @@ class Intake:
 
     async def _publish_or_keep(self, accepted: Sequence[Accepted]) -> list[Receipt]:
         held = self.held
-        if held is not None and (not await held.emptied() or not self.circuit.admits()):
+        if held is not None and not await held.emptied():
             return await held.keep(accepted)
         acknowledged = await self._publish(accepted)
         receipts = [
@@ -166,9 +204,14 @@ class Intake:
         return receipts
 
     async def _publish(self, accepted: Sequence[Accepted]) -> list[bool]:
-        """Publish records; says of each whether the broker acknowledged it in time."""
+        """Publish records; says of each whether the broker acknowledged it in time.
+
+        None is tried while the circuit is open: only what is about to be published may be the probe.
+        """
         number = self.circuit.begin()
-        acknowledged: list[bool] | None = None
+        if number is None:
+            return [False] * len(accepted)
+        acknowledged: list[bool] = []
         try:
             records = [Outgoing(one.key, one.body) for one in accepted]
             acknowledged = await deliver(
@@ -178,13 +221,19 @@ class Intake:
                 lambda: self.circuit.hopeless(number),
             )
         finally:
-            self.circuit.end(number, acknowledged=None if acknowledged is None else any(acknowledged))
+            self.circuit.end(number, acknowledged)
         self.instruments.accepted.inc(sum(acknowledged))
         return acknowledged
 
     def connection(self, request: Request) -> Connection:
         """The client's end of the request."""
         return connection(request, self.settings.trusted_proxies)
+
+
+def _caller(request: Request) -> Caller | None:
+    """Who sent it, once that is known."""
+    found: Caller | None = getattr(request.state, "caller", None)
+    return found
 
 
 def basic_name(credentials: str) -> str:

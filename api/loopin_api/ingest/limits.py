@@ -32,15 +32,16 @@ class Limits:
 
     def __init__(self, settings: ApiSettings, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._windows = FixedWindowRateLimiter(MemoryStorage())
+        self._storage = MemoryStorage()
+        self._windows = FixedWindowRateLimiter(self._storage)
         self._rate = RateLimitItemPerMinute(settings.rate_limit_events_per_minute)
         self._bytes = RateLimitItemPerMinute(settings.rate_limit_bytes_per_minute)
         self._failures = RateLimitItemPerMinute(settings.rate_limit_failures_per_minute)
         quota = settings.quota_events_per_day
         self._quota = RateLimitItemPerDay(quota) if quota else None
 
-    async def charge(self, caller: Caller, events: int, size: int) -> Mapping[str, str]:
-        """Count a request with so many events, in so many bytes; gives the headers of its answer.
+    async def charge(self, caller: Caller, events: int) -> Mapping[str, str]:
+        """Count a request with so many events; gives the headers of its answer.
 
         A request is taken whole while anything is left, so that one larger than what is left is not
         refused for ever.
@@ -48,22 +49,47 @@ class Limits:
         Raises:
             ApiError: 429 when the key has used its minute up, 402 when the project has its day.
         """
-        key = caller.key_id
-        for limit, what in ((self._rate, "events"), (self._bytes, "bytes")):
-            if not await self._windows.test(limit, what, key):
-                raise ApiError(
-                    429,
-                    "RATE_LIMITED",
-                    f"This key may send {limit.amount} {what} a minute; wait as long as Retry-After says.",
-                    headers={
-                        **await self.headers(caller),
-                        "Retry-After": str(await self._reset(limit, what, key)),
-                    },
-                )
+        who = ("events", caller.key_id)
+        if not await self._windows.test(self._rate, *who):
+            raise await self._used_up(self._rate, f"This key may send {self._rate.amount} events", *who)
         await self._charge_quota(caller.project, events)
-        await self._windows.hit(self._rate, "events", key, cost=events)
-        await self._windows.hit(self._bytes, "bytes", key, cost=size)
+        await self._windows.hit(self._rate, *who, cost=events)
         return await self.headers(caller)
+
+    async def charge_bytes(self, key: str, size: int) -> None:
+        """Count a body of so many bytes, also one that is refused later: reading it costs as much.
+
+        Raises:
+            ApiError: 429 when the key has used its minute up.
+        """
+        await self._charge_bytes("This key", "bytes", key, size)
+
+    async def charge_stranger(self, address: str, size: int) -> None:
+        """The same for an address, whose key may stand in the body.
+
+        Raises:
+            ApiError: 429.
+        """
+        await self._charge_bytes(
+            "This address, without a valid key,", "strange bytes", network_of(address), size
+        )
+
+    async def excuse_stranger(self, address: str, size: int) -> None:
+        """A key was found in the body that ``charge_stranger`` counted: it is not the address's."""
+        await self._storage.decr(self._bytes.key_for("strange bytes", network_of(address)), size)
+
+    async def _charge_bytes(self, who: str, kind: str, name: str, size: int) -> None:
+        if not await self._windows.test(self._bytes, kind, name):
+            raise await self._used_up(self._bytes, f"{who} may send {self._bytes.amount} bytes", kind, name)
+        await self._windows.hit(self._bytes, kind, name, cost=size)
+
+    async def _used_up(self, limit: RateLimitItemPerMinute, sentence: str, *who: str) -> ApiError:
+        return ApiError(
+            429,
+            "RATE_LIMITED",
+            f"{sentence} a minute; wait as long as Retry-After says.",
+            headers={"Retry-After": str(await self._reset(limit, *who))},
+        )
 
     async def check_stranger(self, address: str) -> None:
         """Before anything is read for a caller who is not known yet.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from loopin_api.auth import Caller
 from loopin_api.errors import ApiError, from_invalid_event, unavailable
 from loopin_api.ingest.acceptance import accept
 from loopin_api.ingest.claims import Claim
@@ -24,9 +25,12 @@ class Published(NamedTuple):
 
 
 async def publish_one(
-    intake: Intake, made: Callable[[int], Event], field_of: Callable[[str | None], str | None]
+    intake: Intake,
+    caller: Caller,
+    made: Callable[[int], Event],
+    field_of: Callable[[str | None], str | None],
 ) -> Published:
-    """Publish the event that ``made`` gives for the time now (epoch ms).
+    """Publish the caller's event that ``made`` gives for the time now (epoch ms).
 
     ``field_of`` says what the request calls the event's field of a dotted path.
 
@@ -37,7 +41,7 @@ async def publish_one(
     try:
         claim = Claim(made(moment))
         size = len(memoryview(claim.event.properties))
-        ready = await intake.aside.run(size, accept, claim, moment, intake.protect)
+        ready = await intake.aside.run(caller.key_id, size, accept, claim, moment, intake.protect)
     except InvalidEvent as error:
         intake.instruments.refused.labels(error.code).inc()
         raise from_invalid_event(error, field_of(error.field)) from None

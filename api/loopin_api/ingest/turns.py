@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Final, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,14 +33,22 @@ class Turns:
 
 
 class Aside:
-    """Runs long work in a thread, one at a time: more would take the interpreter from all requests."""
+    """Runs long work in a thread, one at a time: more would take the interpreter from all requests.
+
+    Those it is done for get their turns in a circle: of each, only one piece of work waits for its turn, and
+    the others wait behind that, so that nobody waits for more than one of anybody else's.
+    """
 
     def __init__(self) -> None:
-        self._one = asyncio.Semaphore(1)
+        self._turn = asyncio.Lock()
+        self._own: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def run(self, length: int, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of work on so many bytes, done at once where they are few."""
+    async def run(
+        self, whose: str, length: int, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """The result of work on so many bytes for a key or an address, done at once where they are few."""
         if length <= LONG_BYTES:
             return work(*args, **kwargs)
-        async with self._one:
+        own = self._own.setdefault(whose, asyncio.Lock())
+        async with own, self._turn:
             return await asyncio.to_thread(work, *args, **kwargs)

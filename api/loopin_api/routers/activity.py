@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from loopin_api.auth import Caller
-from loopin_api.body import body_bytes, json_body
+from loopin_api.body import json_body
 from loopin_api.ingest.single import publish_one
 from loopin_api.openapi import COMMON, LIMITED, WITH_BODY, bare, failures, request_body
 from loopin_api.routers.batch import EventReceipt
@@ -164,8 +164,8 @@ def _event(caller: Caller, body: _Tracked, name: str, properties: dict[str, Any]
 async def _publish(
     request: Request, response: Response, use: Use, caller: Caller, made: Callable[[int], Event]
 ) -> EventReceipt:
-    response.headers.update(await use.intake.admit(request, caller, 1, body_bytes(request)))
-    receipt = (await publish_one(use.intake, made, _field)).receipt
+    response.headers.update(await use.intake.admit(request, caller, 1))
+    receipt = (await publish_one(use.intake, caller, made, _field)).receipt
     return EventReceipt(uuid=receipt.uuid, result=receipt.result, reason=receipt.reason, code=receipt.code)
 
 

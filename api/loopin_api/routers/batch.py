@@ -141,13 +141,13 @@ async def post_batch(
     """
     intake = use.intake
     caller = await intake.by_header(request)
-    async with intake.bodies.received(request) as text:
-        body = scan(_body, await intake.sound(text))
+    async with intake.received(request) as text:
+        body = scan(_body, await intake.sound(request, text))
         caller = caller or await intake.by_key(request, body.api_key, _NO_KEY)
         events = elements(body.events, "events")
-        headers = await intake.admit(request, caller, len(events), len(text))
+        headers = await intake.admit(request, caller, len(events))
         claimed = partial(_claim, caller.project, intake.connection(request), plain(body.sent_at))
-        receipts = await intake.publish(events, claimed)
+        receipts = await intake.publish(caller, events, claimed)
     return enveloped(receipts, headers)
 
 

@@ -116,12 +116,13 @@ async def post_events(
     """
     intake = use.intake
     caller = await intake.by_header(request) or await intake.by_key(request, None)
-    async with intake.bodies.received(request) as body:
-        text = await intake.sound(body)
+    async with intake.received(request) as body:
+        text = await intake.sound(request, body)
         alone = not is_array(text)
         events = [scan(_whole, text)] if alone else elements(text)
-        headers = await intake.admit(request, caller, len(events), len(text))
-        receipts = await intake.publish(events, partial(_claim, caller, intake.connection(request)))
+        headers = await intake.admit(request, caller, len(events))
+        claimed = partial(_claim, caller, intake.connection(request))
+        receipts = await intake.publish(caller, events, claimed)
     if alone and receipts[0].result == "drop":
         raise _refusal(receipts[0])
     return enveloped(receipts, headers)

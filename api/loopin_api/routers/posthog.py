@@ -106,13 +106,17 @@ async def post_events(request: Request, use: Use) -> Response:
     """
     intake = use.intake
     caller = await intake.by_header(request)
-    async with intake.bodies.received(request) as coded:
+    async with intake.received(request) as coded:
         form = "x-www-form-urlencoded" in request.headers.get("content-type", "")
-        text = await intake.sound(await uncoded(coded, form, request.query_params, intake.bodies))
+        plain = await uncoded(coded, form, request.query_params, intake.bodies)
+        if (more := len(plain) - len(coded)) > 0:
+            await intake.count_bytes(request, more)
+        text = await intake.sound(request, plain)
         batch = batch_of(text, request.query_params)
         caller = caller or await intake.by_key(request, batch.key, _NO_KEY)
-        headers = await intake.admit(request, caller, len(batch.events), len(text))
-        receipts = await intake.publish(batch.events, _reader(request, use, caller.project, batch).claim)
+        headers = await intake.admit(request, caller, len(batch.events))
+        claimed = _reader(request, use, caller.project, batch).claim
+        receipts = await intake.publish(caller, batch.events, claimed)
     refuse_if(receipts, any)
     refuse_wholly_dropped(receipts)
     if request.query_params.get("beacon") == "1":

@@ -117,10 +117,10 @@ async def post_events(
     """
     intake = use.intake
     caller = await intake.by_header(request) or await intake.by_key(request, None)
-    async with intake.bodies.received(request) as text:
-        body = scan(_body, await intake.sound(text))
+    async with intake.received(request) as text:
+        body = scan(_body, await intake.sound(request, text))
         events = elements(body.batch, "batch")
-        headers = await intake.admit(request, caller, len(events), len(text))
+        headers = await intake.admit(request, caller, len(events))
         reader = Reader(
             project=caller.project,
             key="",
@@ -130,7 +130,7 @@ async def post_events(
             skewed=bytes(body.historical_migration) != b"true",
             library=library_of(request.headers.get("posthog-sdk-info", "")),
         )
-        receipts = await intake.publish(events, reader.claim)
+        receipts = await intake.publish(caller, events, reader.claim)
         named = [_named(raw, receipt) for raw, receipt in zip(events, receipts, strict=True)]
     refuse_if(receipts, all)
     return answer({"results": _results(named)}, {**headers, **retry_header(receipts), **_request_id(request)})

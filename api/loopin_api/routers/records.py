@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopin_api.auth import Caller
-from loopin_api.body import body_bytes, json_body
+from loopin_api.body import json_body
 from loopin_api.envelope import Moment
 from loopin_api.ingest.single import Published, publish_one
 from loopin_api.openapi import COMMON, LIMITED, WITH_BODY, failures, request_body
@@ -146,9 +146,10 @@ async def post_metric(
 ) -> SystemMetric:
     """Answers once the broker has acknowledged it. Needs the scope `ingest`."""
     said = body.model_dump(exclude={"uuid", "recorded_at"})
-    response.headers.update(await use.intake.admit(request, caller, 1, body_bytes(request)))
+    response.headers.update(await use.intake.admit(request, caller, 1))
     published = await publish_one(
         use.intake,
+        caller,
         lambda now: _event(caller, "system_metric", NOBODY, said, body.uuid, body.recorded_at, now),
         lambda path: "recorded_at" if path == "timestamp" else _field(path),
     )
@@ -182,9 +183,10 @@ async def post_error(
     user = caller.user if body.user is None else str(body.user)
     said = {**body.model_dump(exclude={"uuid", "user"}), "stack_trace": shortened(body.stack_trace)}
     said["$ip"] = said.pop("ip_address")
-    response.headers.update(await use.intake.admit(request, caller, 1, body_bytes(request)))
+    response.headers.update(await use.intake.admit(request, caller, 1))
     published = await publish_one(
         use.intake,
+        caller,
         lambda now: _event(caller, "error_logged", user or NOBODY, said, body.uuid, None, now),
         lambda path: "user" if path == "distinct_id" else _field(path),
     )

@@ -98,15 +98,15 @@ _ANSWER: Final = {
 async def _take(request: Request, use: Use, kind: str | None) -> Response:
     intake = use.intake
     caller = await intake.by_header(request, basic=True)
-    async with intake.bodies.received(request, MAX_BATCH_BYTES) as received:
-        text = await intake.sound(received)
+    async with intake.received(request, MAX_BATCH_BYTES) as received:
+        text = await intake.sound(request, received)
         body = scan(_body, text)
         key = plain(body.write_key)
         caller = caller or await intake.by_key(request, key if isinstance(key, str) else None, _NO_KEY)
         messages = elements(body.batch, "batch") if kind is None else [Raw(text)]
-        headers = await intake.admit(request, caller, len(messages), len(text))
+        headers = await intake.admit(request, caller, len(messages))
         reader = Reader(caller.project, intake.connection(request), plain(body.sent_at), kind)
-        receipts = await intake.publish(messages, reader.claim)
+        receipts = await intake.publish(caller, messages, reader.claim)
     refuse_if(receipts, any)
     refuse_wholly_dropped(receipts)
     return answer({"success": True, "receipts": receipts}, headers)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from loopin_api.auth import Caller
-from loopin_api.body import body_bytes, json_body
+from loopin_api.body import json_body
 from loopin_api.envelope import Detail, Success
 from loopin_api.errors import invalid
 from loopin_api.ingest.single import publish_one
@@ -119,9 +119,9 @@ async def post_event(
     acknowledgement in time the answer is 503, with the uuid in the header `X-Event-Uuid`: send the event
     again with that uuid, and it counts once whether or not the first one arrived. Needs the scope `ingest`.
     """
-    response.headers.update(await use.intake.admit(request, caller, 1, body_bytes(request)))
+    response.headers.update(await use.intake.admit(request, caller, 1))
     published = await publish_one(
-        use.intake, lambda moment: to_event(body, caller, moment), lambda path: _field(path, body)
+        use.intake, caller, lambda moment: to_event(body, caller, moment), lambda path: _field(path, body)
     )
     return Success(data=Receipt(uuid=published.receipt.uuid or "", result="accepted"))
 

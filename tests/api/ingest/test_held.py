@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from loopin_api.app import create_app
+from loopin_api.ingest import held
 from loopin_api.ingest.held import FEW
 from loopin_api.settings import ApiSettings
 from loopin_sinks.store import Store
@@ -118,6 +120,24 @@ async def test_it_waits_for_the_last_that_is_kept(
     shelf.records.clear()
     assert await sending == [("ok", None)]
     assert len(broker.records) == 1
+
+
+async def test_it_waits_no_longer_once_no_broker_can_be_reached(
+    client: httpx.AsyncClient, broker: Broker, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    def empty(_: Shelf) -> bool:
+        nonlocal looks
+        looks += 1
+        assert looks == 1, "it waits on"
+        shelf.is_down = True  # between the first look and the next
+        return False
+
+    monkeypatch.setattr(Shelf, "empty", property(empty))
+    monkeypatch.setattr(held, "MOMENT_S", math.inf)
+    assert await send(client, "a") == [("warning", "spooled")]
+    assert broker.records == []
 
 
 async def test_it_does_not_wait_for_many(client: httpx.AsyncClient, broker: Broker, shelf: Shelf) -> None:

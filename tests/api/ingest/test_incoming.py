@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import msgspec
 import pytest
@@ -9,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopin_api.errors import ApiError
-from loopin_api.ingest.incoming import MAX_EVENTS, as_text, elements, is_array, name_of, plain, sound
+from loopin_api.ingest import incoming
+from loopin_api.ingest.incoming import (
+    MAX_EVENTS,
+    MAX_REPAIRS,
+    as_text,
+    elements,
+    is_array,
+    name_of,
+    plain,
+    sound,
+)
 from loopin_schemas import encode
 
 
@@ -40,6 +51,43 @@ def test_long_texts_stay_whole_among_what_is_no_number(part: str, length: int) -
     text = (part * length)[:length]
     body = json.dumps([math.nan, text, {text: -math.inf}, "NaN", math.inf])
     assert json.loads(sound(body.encode())) == [None, text, {text: None}, "NaN", None]
+
+
+@pytest.mark.parametrize("escape", ["\\ud83d\\ude00", "\\n", "\\\\", "\\\\\\ud800", "\\ude00"])
+@pytest.mark.parametrize("number", [63, 64, 65, 1_000])
+def test_many_escapes_stay_whole_beside_half_a_character(escape: str, number: int) -> None:
+    body = f'["\\ud800", "{escape * number}"]'
+    text = json.loads(f'"{escape}"').encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert json.loads(sound(body.encode())) == ["\ufffd", text * number]
+
+
+@pytest.mark.parametrize("wrong", [b"NaN", b"-Infinity", rb'"\ud800"', rb'"\udc00"'])
+def test_a_body_of_nothing_but_faults_is_refused(wrong: bytes) -> None:
+    def body(faults: int) -> bytes:
+        return b"[%b]" % b",".join([wrong] * faults)
+
+    assert len(msgspec.json.decode(sound(body(MAX_REPAIRS)))) == MAX_REPAIRS
+    with pytest.raises(ApiError) as refused:
+        sound(body(MAX_REPAIRS + 1))
+    assert (refused.value.status, refused.value.code) == (400, "MALFORMED_JSON")
+    assert "send null for NaN" in refused.value.message
+
+
+@pytest.mark.parametrize("plain", [b"-1,", b"-", b"N", b"I"])
+def test_what_only_begins_like_no_number_costs_no_search_of_its_own(
+    plain: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pattern, searched = incoming._UP_TO_NO_NUMBER, list[int]()
+
+    class Noting:
+        def match(self, body: bytes, at: int) -> re.Match[bytes] | None:
+            searched.append(at)
+            return pattern.match(body, at)
+
+    monkeypatch.setattr(incoming, "_UP_TO_NO_NUMBER", Noting())
+    body = b"[NaN," + plain * 6_400
+    assert sound(body) == body.replace(b"NaN", b"null")
+    assert len(searched) <= len(body) / 32
 
 
 @pytest.mark.parametrize("body", [b'[NaN, "open', b"[NaN, I, -, N", b'[NaN, "a\\', b"NaN" * 3])

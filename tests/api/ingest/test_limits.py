@@ -19,7 +19,7 @@ def limits(**settings: int) -> Limits:
 
 async def test_a_key_is_told_how_much_it_may_still_send() -> None:
     some = limits(rate_limit_events_per_minute=100)
-    headers = await some.charge(WEB, 30, 1)
+    headers = await some.charge(WEB, 30)
     assert (headers["RateLimit-Limit"], headers["RateLimit-Remaining"]) == ("100", "70")
     assert 1 <= int(headers["RateLimit-Reset"]) <= 60
 
@@ -27,46 +27,57 @@ async def test_a_key_is_told_how_much_it_may_still_send() -> None:
 async def test_each_key_has_its_own_minute() -> None:
     some = limits(rate_limit_events_per_minute=10)
     # More than is left is still taken, once: a batch larger than the limit would wait for ever.
-    assert (await some.charge(WEB, 50, 1))["RateLimit-Remaining"] == "0"
+    assert (await some.charge(WEB, 50))["RateLimit-Remaining"] == "0"
     with pytest.raises(ApiError) as refused:
-        await some.charge(WEB, 1, 1)
+        await some.charge(WEB, 1)
     assert (refused.value.status, refused.value.code) == (429, "RATE_LIMITED")
     assert 1 <= int(refused.value.headers["Retry-After"]) <= 60
-    assert (await some.charge(APP, 1, 1))["RateLimit-Remaining"] == "9"
+    assert (await some.charge(APP, 1))["RateLimit-Remaining"] == "9"
 
 
 async def test_bytes_are_counted_too() -> None:
-    some = limits(rate_limit_bytes_per_minute=1000, rate_limit_events_per_minute=1000)
-    assert (await some.charge(WEB, 1, 5000))["RateLimit-Remaining"] == "999"
+    some = limits(rate_limit_bytes_per_minute=1000)
+    await some.charge_bytes("web", 5000)
     with pytest.raises(ApiError) as refused:
-        await some.charge(WEB, 1, 1)
+        await some.charge_bytes("web", 1)
     assert (refused.value.status, refused.value.code) == (429, "RATE_LIMITED")
     assert "1000 bytes" in refused.value.message
-    assert refused.value.headers["RateLimit-Remaining"] == "999"
     assert 1 <= int(refused.value.headers["Retry-After"]) <= 60
-    await some.charge(APP, 1, 1)
+    await some.charge_bytes("app", 1)
+
+
+async def test_a_strangers_bytes_are_its_networks_until_a_key_is_found() -> None:
+    some = limits(rate_limit_bytes_per_minute=1000)
+    for _ in range(3):
+        await some.charge_stranger("2001:db8::1", 1000)
+        await some.excuse_stranger("2001:db8::1", 1000)
+    await some.charge_stranger("2001:db8::1", 1000)
+    with pytest.raises(ApiError) as refused:
+        await some.charge_stranger("2001:db8::2", 1)
+    assert (refused.value.status, refused.value.code) == (429, "RATE_LIMITED")
+    await some.charge_stranger("2001:db8:0:1::1", 1)
 
 
 async def test_a_project_has_a_quota_for_each_day() -> None:
     now = [time.time()]
     some = Limits(ApiSettings.model_validate({"quota_events_per_day": 10}), clock=lambda: now[0])
-    await some.charge(WEB, 10, 1)
+    await some.charge(WEB, 10)
     with pytest.raises(ApiError) as refused:
-        await some.charge(APP, 1, 1)
+        await some.charge(APP, 1)
     assert (refused.value.status, refused.value.code) == (402, "QUOTA_SPENT")
     assert "Retry-After" not in refused.value.headers
     now[0] += DAY_S
-    await some.charge(APP, 1, 1)
+    await some.charge(APP, 1)
 
 
 async def test_what_the_quota_refuses_costs_the_key_nothing() -> None:
     some = limits(quota_events_per_day=1, rate_limit_events_per_minute=100)
-    await some.charge(WEB, 1, 1)
+    await some.charge(WEB, 1)
     for _ in range(3):
         with pytest.raises(ApiError):
-            await some.charge(WEB, 50, 1)
+            await some.charge(WEB, 50)
     with pytest.raises(ApiError) as refused:
-        await some.charge(WEB, 50, 1)
+        await some.charge(WEB, 50)
     assert refused.value.status == 402
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -115,22 +115,51 @@ async def test_a_long_body_is_mended_in_a_thread(
     assert all(msgspec.json.decode(one.properties)["v"] is None for one in broker.events)
 
 
-async def test_long_work_is_done_one_at_a_time() -> None:
-    aside, at_work, most = Aside(), 0, 0
-    lock = threading.Lock()
+class Thread:
+    """Stands in for the thread: work in it goes on while others have their turns."""
 
-    def work() -> None:
-        nonlocal at_work, most
-        with lock:
-            at_work += 1
-            most = max(most, at_work)
-        for _ in range(1000):
-            pass
-        with lock:
-            at_work -= 1
+    def __init__(self) -> None:
+        self.at_work = self.most = 0
 
-    await asyncio.gather(*(aside.run(LONG_BYTES + 1, work) for _ in range(50)))
-    assert (most, at_work) == (1, 0)
+    async def run(self, work: Callable[..., Any], *args: Any) -> Any:
+        self.at_work += 1
+        self.most = max(self.most, self.at_work)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        self.at_work -= 1
+        return work(*args)
+
+
+@pytest.fixture
+def thread(monkeypatch: pytest.MonkeyPatch) -> Thread:
+    found = Thread()
+    monkeypatch.setattr(asyncio, "to_thread", found.run)
+    return found
+
+
+async def test_long_work_is_done_one_at_a_time(thread: Thread) -> None:
+    aside = Aside()
+    done = await asyncio.gather(*(aside.run(str(n), LONG_BYTES + 1, str, n) for n in range(5)))
+    assert done == ["0", "1", "2", "3", "4"]
+    assert (thread.most, thread.at_work) == (1, 0)
+
+
+async def test_each_key_has_its_turn_however_much_another_asks_for(thread: Thread) -> None:
+    aside, order = Aside(), list[str]()
+    keys = ["a"] * 3 + ["b"] * 2 + ["c"]
+    await asyncio.gather(*(aside.run(key, LONG_BYTES + 1, order.append, key) for key in keys))
+    assert order == ["a", "b", "c", "a", "b", "a"]
+
+
+async def test_a_key_s_turn_goes_on_where_a_request_is_given_up(thread: Thread) -> None:
+    aside, order = Aside(), list[str]()
+    first, waiting, last = (
+        asyncio.create_task(aside.run("a", LONG_BYTES + 1, order.append, name)) for name in "123"
+    )
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(first, last)
+    assert order == ["1", "3"]
 
 
 def _replace_protect(app: FastAPI, protect: Any) -> None:

@@ -146,3 +146,29 @@ def test_steps_that_ask_for_properties_are_given_only_who_sent_one() -> None:
     steps = (*before, Step("add", each=add), Step("ip", each=watch, properties=frozenset(["ip", "$ip"])))
     assert run(found, context(), steps) == found
     assert seen == [1, 3, 1, 3]
+
+
+def test_steps_that_ask_for_properties_are_not_given_what_an_earlier_step_decided_on() -> None:
+    seen: list[tuple[str, int]] = []
+
+    def watching(name: str) -> Callable[[Draft, Context], Outcome]:
+        def watch(draft: Draft, _: Context) -> Outcome:
+            seen.append((name, draft.record.offset))
+            return Drop("first") if name == "first" and draft.record.offset == 1 else None
+
+        return watch
+
+    def third(draft: Draft, _: Context) -> Outcome:
+        return Drop("third") if draft.record.offset == 2 else None
+
+    found = [Draft(RawRecord(body(properties={"ip": "1.2.3.4"}), offset)) for offset in range(4)]
+    asks = frozenset(["ip"])
+    steps = (
+        *(STEPS[0], STEPS[1], Step("first", each=watching("first"), properties=asks)),
+        *(Step("second", each=watching("second"), properties=asks), Step("third", each=third)),
+        Step("last", each=watching("last"), properties=asks),
+    )
+    assert offsets(run(found, context(), steps)) == [0, 3]
+    assert [offset for name, offset in seen if name == "second"] == [0, 2, 3]
+    assert [offset for name, offset in seen if name == "last"] == [0, 3]
+    assert [draft.step for draft in found] == ["", "first", "third", ""]
