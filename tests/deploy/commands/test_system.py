@@ -195,9 +195,9 @@ def test_a_role_that_keeps_dying_takes_everything_down_with_its_last_lines(
 def test_it_says_where_everything_is(running: Running) -> None:
     assert f"API      {running.state.api_url} " in running.shown
     assert f"Kafka    {running.state.bootstrap}\n" in running.shown
-    assert "Keys of project shop\n" in running.shown
-    assert "Keys of project x.y_z-1\n" in running.shown
-    assert len(re.findall(r"  (?:read|ingest) +lp_[wp]_\S{43}_\S{6}\n", running.shown)) == 4
+    assert "Keys of project shop: admin may do everything in it" in running.shown
+    assert "Keys of project x.y_z-1: " in running.shown
+    assert len(re.findall(r"  (?:admin|ingest) +lp_[wp]_\S{43}_\S{6}\n", running.shown)) == 4
     assert "curl -H 'Authorization: Bearer lp_p_" in running.shown
 
 
