@@ -324,11 +324,13 @@ def _pool(on_silence: Callable[[], object]) -> urllib3.PoolManager:
             on_silence()
 
     class Connection(HTTPConnection):
+        # urllib3's connections answer with its own class, not with http.client's.
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]
             await_answer(self.sock)
             return super().getresponse()
 
     class SecureConnection(HTTPSConnection):
+        # urllib3's connections answer with its own class, not with http.client's.
         def getresponse(self) -> HTTPResponse:  # type: ignore[override]
             await_answer(self.sock)
             return super().getresponse()

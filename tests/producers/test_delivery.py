@@ -463,7 +463,7 @@ def failing(error: int, name: str = "") -> Callable[..., int]:
     def fails(path: object, *rest: object, **named: object) -> int:
         if name in str(path):
             raise OSError(error, os.strerror(error))
-        return whole(path, *rest, **named)  # type: ignore[arg-type]
+        return whole(path, *rest, **named)  # type: ignore[arg-type]  # any of its many forms
 
     return fails
 

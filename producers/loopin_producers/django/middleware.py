@@ -35,6 +35,7 @@ from loopin_producers.http_request import (
 from loopin_producers.http_request import HttpRequest as Sent
 
 _EXCEPTION = "_loopin_exception"
+# Used by `try`, because `with` costs each request more: a fault costs the event, never the response.
 _guard = Guard("A request was not captured.")
 
 
