@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, settings
 from loopin_deploy.kafka import LocalKafka
 
 # Asked for before any test imports them: they hold assertions that several folders share.
-pytest.register_assert_rewrite("tests.streams.exactly_once", "tests.streams.installation")
+pytest.register_assert_rewrite(
+    "tests.deploy.command_line", "tests.streams.exactly_once", "tests.streams.installation"
+)
 
 # How fast a machine is says nothing of the code: speed belongs to the benches.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

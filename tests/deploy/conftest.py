@@ -12,11 +12,8 @@ import pytest
 from loopin_deploy.cli import main
 from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.ports import free_port
-
-pytest.register_assert_rewrite("tests.deploy.command_line")
-
-from tests.deploy.command_line import OURS, Loopin, Ran  # noqa: E402 (rewriting comes first)
-from tests.deploy.role_server import Role, serving  # noqa: E402 (as above)
+from tests.deploy.command_line import OURS, Loopin, Ran
+from tests.deploy.role_server import Role, serving
 
 
 @pytest.fixture

@@ -117,8 +117,12 @@ class Site:
         ]
 
     def named(self, *names: str) -> list[Event]:
-        """The events of these names."""
-        return [event for event in self.events if event["event"] in names]
+        """The events of these names by their ids, which is the order of their capture.
+
+        Each once: what a page's end cut off comes again from the next page. Beacons may overtake each other.
+        """
+        found = {event["uuid"]: event for event in self.events if event["event"] in names}
+        return [found[uuid] for uuid in sorted(found)]
 
     def wait_for(self, count: int, *names: str) -> list[Event]:
         """The events of these names, once there are ``count``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
@@ -38,9 +39,8 @@ def assert_untouched(context: BrowserContext, page: Page, site: Site) -> None:
     page.goto(f"{site.url}/again")
     assert stored(page) == {}
     assert context.cookies() == []
-    page.evaluate(
-        f"fetch('{site.url}/batch/', {{method: 'POST', body: '{{\"batch\": [{{\"event\": \"end\"}}]}}'}})"
-    )
+    end = json.dumps({"batch": [{"event": "end", "uuid": "end"}]})
+    page.evaluate("([url, body]) => fetch(url, {method: 'POST', body})", [f"{site.url}/batch/", end])
     site.wait_for(1, "end")
     assert [event["event"] for event in site.events] == ["end"]
 

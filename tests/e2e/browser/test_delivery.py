@@ -33,7 +33,7 @@ def settled(page: Page, site: Site) -> None:
 
 
 def numbers(site: Site) -> list[int]:
-    return [event["properties"]["n"] for event in site.named("n")]
+    return [event["properties"]["n"] for event in site.events if event["event"] == "n"]
 
 
 def test_events_wait_until_the_network_is_back(context: BrowserContext, page: Page, site: Site) -> None:
