@@ -28,18 +28,25 @@ IDENTITIES: Final = frozenset(
 class Rule:
     """What a name says: the value's kind, or which kinds it cannot be; ``exempt`` values are left alone.
 
-    Under names of several (``tokens``) numbers may count them, under ``pin`` only ``digits`` are one.
+    The kinds to ``skip`` are those that a number cannot be, nor a text that is wholly of the form ``own``: in
+    any other text they are looked for. Under names of several (``tokens``) numbers may count them, under
+    ``pin`` only ``digits`` are one.
     """
 
     is_kind: Kind | None = None
     skip: frozenset[Kind] = frozenset()
+    own: re.Pattern[str] | None = None
     exempt: bool = False
     several: bool = False
     digits: bool = False
 
 
 PLAIN: Final = Rule()
-NO_NUMBER: Final = Rule(skip=frozenset(("phone", "card")))
+_NUMBERS: Final[frozenset[Kind]] = frozenset(("phone", "card"))
+ID: Final = Rule(skip=_NUMBERS, own=re.compile(r"[^\s+(]\S*+"))
+AMOUNT: Final = Rule(skip=_NUMBERS, own=re.compile(r"-?[0-9][0-9,]*+(?:\.[0-9]++)?", re.ASCII))
+MEASURE: Final = Rule(skip=_NUMBERS)
+"""A client's own numbers, under names that may hold what people wrote as well."""
 EXEMPT: Final = Rule(exempt=True)
 BY_KIND: Final[Mapping[Kind, Rule]] = {kind: Rule(is_kind=kind) for kind in KINDS}
 
@@ -77,19 +84,18 @@ _PHONES = frozenset(
 )
 _COUNTED = frozenset({"number", "no", "num", "nr"})
 _SECURITY_CODES = frozenset({"cvv", "cvc", "cvn", "csc"})
-_OTHER_NUMBERS = frozenset(
+_IDS = frozenset(
+    {"id", "ids", "uuid", "guid", "hash", "sha", "md", "checksum", "digest", "etag", "fingerprint", "version"}
+)
+_AMOUNTS = frozenset(
     {
-        *("id", "ids", "uuid", "guid", "hash", "sha", "md", "checksum", "digest", "etag", "fingerprint"),
         *("timestamp", "time", "ts", "at", "date", "ms", "us", "ns", "amount", "price", "total", "cost"),
-        *("revenue", "value", "lat", "lng", "lon", "latitude", "longitude", "version", "duration", "size"),
+        *("revenue", "lat", "lng", "lon", "latitude", "longitude", "duration", "size"),
     }
 )
 """Last words of names of numbers that are neither phones nor cards."""
 
 _CAMPAIGN = re.compile(r"utm_|(?:gcl|fbcl|msclk|dcl|ttcl|twcl)id$|[gw]braid$|gad_")
-_FREE_TEXT = re.compile(
-    r"\$(?:set|set_once|group_set)$|\$(?:exception|el_|elements|search)|url|referr?er|path|href"
-)
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BETWEEN = re.compile(r"[^a-z]+")
 
@@ -119,11 +125,9 @@ def _remembered_rule(name: str) -> Rule:
         return EXEMPT
     lower = name.lower()
     if _CAMPAIGN.match(lower):
-        return NO_NUMBER
-    if name.startswith("$"):
-        # The clients' own: versions, sizes and ids, and a few that hold what people wrote or where they were.
-        return PLAIN if _FREE_TEXT.search(lower) else NO_NUMBER
-    return _by_words([word for word in _BETWEEN.split(_HUMP.sub("_", name).lower()) if word])
+        return ID
+    rule = _by_words([word for word in _BETWEEN.split(_HUMP.sub("_", name).lower()) if word])
+    return MEASURE if rule is PLAIN and name.startswith("$") else rule
 
 
 def _by_words(words: list[str]) -> Rule:
@@ -150,6 +154,11 @@ def _by_words(words: list[str]) -> Rule:
         return BY_KIND["phone"]
     if last in ("email", "mail"):
         return BY_KIND["email"]
-    if last in _OTHER_NUMBERS and "card" not in words:
-        return NO_NUMBER
-    return PLAIN
+    if "card" in words:
+        return PLAIN
+    if last in _IDS:
+        return ID
+    if last in _AMOUNTS:
+        return AMOUNT
+    # A field of a form, as well as money.
+    return MEASURE if last == "value" else PLAIN

@@ -13,6 +13,9 @@ from typing import Final
 SHORTEST: Final = 7
 LONGEST: Final = 15
 """Digits of an international number (ITU-T E.164)."""
+_FIXED: Final = 11
+"""Digits of every number with the country codes 1 (North America) and 7 (Russia, Kazakhstan): ``+12345678``
+is how much a score has changed."""
 
 _CONTACT = re.compile(
     r"\b(?:phone|mobile|mob|cell|call|whats ?app|tel|telephone|sms|contact|ph|dial|landline"
@@ -66,6 +69,10 @@ def _international(groups: Sequence[str], between: Sequence[str]) -> int:
             break
         digits += len(group)
         taken += 1
+        if digits == _FIXED and groups[0][0] in "17":
+            break
+    if groups[0][0] in "17" and digits != _FIXED:
+        return 0
     decimal = taken == 2 and between[0] == "."
     return taken if digits >= 8 and groups[0][0] != "0" and not decimal else 0
 

@@ -8,7 +8,7 @@ from typing import Final
 from loopin_text.pii.cards import LONGEST as LONGEST_CARD
 from loopin_text.pii.emails import scrub_emails
 from loopin_text.pii.kinds import MARKS, Kind
-from loopin_text.pii.names import NO_NUMBER, PLAIN, Rule, parameter_rule, rule_of
+from loopin_text.pii.names import AMOUNT, ID, MEASURE, PLAIN, Rule, parameter_rule, rule_of
 from loopin_text.pii.numbers import scrub_numbers
 from loopin_text.pii.parameters import headers, quoted_pairs, split_pairs
 from loopin_text.pii.phones import LONGEST as LONGEST_PHONE
@@ -37,7 +37,8 @@ class TextScrub:
         self._kinds = kinds
         self._except = except_properties
         # The same few values come again and again.
-        self.harmless: dict[Rule, set[str]] = {PLAIN: set(), NO_NUMBER: set()}
+        self.harmless: dict[Rule, set[str]] = {PLAIN: set(), ID: set(), AMOUNT: set()}
+        self.harmless[MEASURE] = self.harmless[PLAIN]
 
     def named(self, rule: Rule, text: str, nested: int = NESTED) -> str:
         """A text under the rule of its name; the very same object where there is nothing."""
@@ -58,7 +59,8 @@ class TextScrub:
         kind = rule.is_kind
         if kind is not None and kind in self._kinds and is_by_name(kind, text) and _fits(rule, text):
             return MARKS[kind]
-        return self._text(text, self._kinds - rule.skip if rule.skip else self._kinds, nested)
+        owned = rule.own is not None and rule.own.fullmatch(text) is not None
+        return self._text(text, self._kinds - rule.skip if owned else self._kinds, nested)
 
     def _text(self, text: str, kinds: frozenset[Kind], nested: int) -> str:
         if len(text) < _SHORTEST:

@@ -65,6 +65,14 @@ HARMLESS = [
     *("d41d8cd98f00b204e9800998ecf8427e", "0123456789abcdef", "order 9876543210", "ORD-2026-000123"),
     *("123-1234567-1234567", "978-3-16-148410-0", "SKU 4111111111111112", "4111111111111111a"),
     *("4111.1111.1111.1112", "4111\n1111\n1111\n1112", "411111.1111111111", "2024.1011.1213.1415"),
+    # Files, repositories, and how much a number has changed.
+    *("icon@2x.png", "/img/icon@3x.dark.webp", "sprite@home.svg", "git@github.com:org/repo.git"),
+    *(
+        "ssh://git@github.com/org/repo",
+        "deploy@host.example.com:srv/app.git",
+        "score +12345678",
+        "+1 234 567",
+    ),
     *("lp_w_51Obvtvf5Sy", "lp_events_per_minute", "2026-01-02 10:20:30\n2026-01-03 11:21:31", "12345678:AAA"),
     *("01a2b3c4-0000-7000-8000-00000000000a:0:17", "10.5\n20.25\n30", "error code=500 state=open", "session"),
     *("202-555\n0143", "555 0143\n202", "MNO" + "a1" * 16, "sha256:" + "0a1b" * 16),
@@ -183,6 +191,12 @@ def test_an_address_loses_nothing_but_these(address: str, left: str) -> None:
         ("call me on 9876543210 after 6", "call me on [phone] after 6"),
         ("card 4111 1111 1111 1111 12/28 123", "card [card] 12/28 123"),
         ("020 7946 0958 / 07700 900123", "[phone] / [phone]"),
+        # What looks like a file, a repository or a change, and is somebody's.
+        ("joe@example.com.png", "[email]"),
+        ("joe@example.com/inbox", "[email]/inbox"),
+        ("joe@example.com:hello", "[email]:hello"),
+        ("git@example.com", "[email]"),
+        ("+7 495 123-45-67, +12025550143 12, +45 21 23 45 67", "[phone], [phone] 12, [phone]"),
     ],
 )
 def test_log_lines_and_prose(text: str, left: str) -> None:
@@ -234,6 +248,61 @@ def test_names_say_what_digits_do_not(properties: dict[str, Any], left: dict[str
     assert json.dumps(properties) == before
 
 
+PROSE = "my card 4111 1111 1111 1111, call +49 151 23456789"
+OF_PROSE = [
+    *(
+        "value",
+        "field_value",
+        "best_time",
+        "delivery_date",
+        "total",
+        "notes_at",
+        "message_id",
+        "event_version",
+    ),
+    *(
+        "utm_content",
+        "utm_term",
+        "timeout",
+        "comment",
+        "$survey_response",
+        "$survey_response_018f",
+        "$ai_input",
+    ),
+    *(
+        "$message",
+        "$feedback",
+        "$title",
+        "$screen_name",
+        "$exception_message",
+        "$el_text",
+        "$set",
+        "$device_name",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", OF_PROSE)
+def test_what_people_write_is_looked_through_whatever_its_name_promises(name: str) -> None:
+    left = "my card [card], call [phone]"
+    assert SCRUBBER.properties({name: PROSE, "list": {name: [PROSE]}}) == {name: left, "list": {name: [left]}}
+
+
+def test_exceptions_and_fields_of_forms_are_looked_through() -> None:
+    exception = {"type": "ValueError", "value": PROSE, "stacktrace": {"frames": [{"lineno": 4111}]}}
+    assert SCRUBBER.properties({"$exception_list": [exception], "$exception_values": [PROSE]}) == {
+        "$exception_list": [exception | {"value": "my card [card], call [phone]"}],
+        "$exception_values": ["my card [card], call [phone]"],
+    }
+    for value, left in (("4111111111111111", "[card]"), ("+4915123456789", "[phone]")):
+        for name in ("value", "$survey_response", "$screen_name", "$email_or_phone"):
+            assert SCRUBBER.properties({name: value}) == {name: left}
+    assert SCRUBBER.properties({"best_time": "+4915123456789"}) == {"best_time": "[phone]"}
+    assert SCRUBBER.text("/f?value=4111111111111111&utm_id=4111111111111111") == (
+        "/f?value=[card]&utm_id=4111111111111111"
+    )
+
+
 @pytest.mark.parametrize(
     "properties",
     [
@@ -250,7 +319,7 @@ def test_names_say_what_digits_do_not(properties: dict[str, Any], left: dict[str
         },
         {"$raw_user_agent": "bot (admin@example.com)", "$ip": "10.0.0.1"},
         # Numbers that are neither, whatever their digits: by their names.
-        {"order_id": 4111111111111111, "event_ids": ["4111111111111111"], "created_at": "020 7946 0958"},
+        {"order_id": 4111111111111111, "event_ids": ["4111111111111111"], "created_at": "1700000000"},
         {"amount": 4111111111111111, "$viewport_height": 4111111111111111},
         {"phone_model": "iPhone 12", "mobile": True, "hotel": "0123456789", "phone": "n/a", "cvv": "match"},
         {"code": "SUMMER25", "country_code": "IN", "coupon": {"code": 12345}, "state": "Karnataka"},
