@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,15 +86,14 @@ async def test_a_named_broker_is_used_and_given_its_topics_first(
 
 
 ROLE = f"""#!{sys.executable}
-import asyncio, os, sys, time
+import asyncio, os, pathlib, sys
 from prometheus_client import CollectorRegistry
 from loopin_streams.health import health_server
 
-begun = time.monotonic()
 REFUSAL = "Partition 1 is refused: the log has lost records."
 
 def opening():
-    return "partitions are being opened: 0, 1" if time.monotonic() < begun + OPENING_S else None
+    return None if pathlib.Path(__file__ + ".opened").exists() else "partitions are being opened: 0, 1"
 
 async def main():
     stream = sys.argv[-1] == "stream"
@@ -108,14 +106,8 @@ async def main():
 
 asyncio.run(main())
 """
-"""In the place of ``python -m loopin_deploy run ROLE``: a worker that opens partitions, and refuses one."""
-
-
-def _role(folder: Path, opening_s: float) -> str:
-    program = folder / "role"
-    program.write_text(ROLE.replace("OPENING_S", str(opening_s)))
-    program.chmod(0o755)
-    return str(program)
+"""In the place of ``python -m loopin_deploy run ROLE``: a worker that opens partitions until there is a file
+beside it, and refuses one."""
 
 
 async def test_opening_is_waited_for_and_what_is_refused_is_said_and_passed_over(
@@ -124,12 +116,19 @@ async def test_opening_is_waited_for_and_what_is_refused_is_said_and_passed_over
     monkeypatch.setenv("LOOPIN_KAFKA_BOOTSTRAP", "broker:9092")
     monkeypatch.setattr("loopin_deploy.stack.Supervisor", Supervisor)
     monkeypatch.setattr(supervisor, "_PATIENCE_S", 0.2)
-    monkeypatch.setattr(sys, "executable", _role(tmp_path, opening_s=2.0))
+    program, opened = tmp_path / "role", tmp_path / "role.opened"
+    program.write_text(ROLE)
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
     notices: list[str] = []
-    begun = time.monotonic()
 
-    async with running_stack(Plan(folder, FREE), on_line=print, on_notice=notices.append) as stack:
-        assert time.monotonic() - begun > 2.0, "it counts as started once what it does not refuse is open"
+    def hear(notice: str) -> None:
+        notices.append(notice)
+        if "opened" in notice:
+            opened.touch()
+
+    async with running_stack(Plan(folder, FREE), on_line=print, on_notice=hear) as stack:
+        assert opened.exists(), "it counts as started once what it does not refuse is open"
         assert stack.supervisor.pids.keys() == {"store", "stream"}
 
     assert notices == [

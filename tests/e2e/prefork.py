@@ -25,9 +25,9 @@ PARTITIONS = 4
 WAIT_S = 180.0
 
 
-def until(true: Callable[[], object], what: str) -> None:
+def until(true: Callable[[], object], what: str, within_s: float = WAIT_S) -> None:
     """Wait for it."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.05)

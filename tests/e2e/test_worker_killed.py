@@ -7,7 +7,6 @@ import csv
 import gzip
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from loopin_deploy.stack import Plan, Ports, Stack, running_stack
 from loopin_producers import Loopin
 from loopin_producers.replay import Replay, Summary, load_mapping
 from loopin_producers.replay.ecom import ecom_file, ecom_map
+from tests.e2e.prefork import until
 
 pytestmark = pytest.mark.e2e
 
@@ -45,7 +45,7 @@ async def test_the_file_is_stored_exactly_though_worker_and_store_are_killed(tmp
             assert summary.published == 31_106
             assert kills == [], "the replay was over before the processes were killed"
             api = ApiClient(stack.state.api_url, stack.secrets.personal_key(SHOP))
-            await _stored(api, 31_106)
+            await asyncio.to_thread(until, lambda: _stored(api) == 31_106, "all events in the store", 600)
 
             again = await asyncio.to_thread(_replay, stack, progress, lambda _: None)
             assert again.published == 0, "a second replay adds nothing"
@@ -79,23 +79,17 @@ def _kill_and_await_successor(stack: Stack, name: str) -> None:
     """Kill in the middle of the replay, which goes on once the supervisor has started the successor."""
     killed = stack.supervisor.pids[name]
     os.kill(killed, signal.SIGKILL)
-    deadline = time.monotonic() + 180
-    while stack.supervisor.pids.get(name, killed) == killed:
-        assert time.monotonic() < deadline, f"{name} was not started again"
-        time.sleep(0.02)
+    until(lambda: stack.supervisor.pids.get(name, killed) != killed, f"another {name}")
 
 
-async def _stored(api: ApiClient, expected: int) -> None:
-    found = -1
-    async with asyncio.timeout(600):
-        while found != expected:
-            await asyncio.sleep(0.3)
-            # A store that was just killed does not answer for a moment.
-            try:
-                found = (await asyncio.to_thread(api.overview))["tracked_events"]
-            except RuntimeError:
-                continue
-            assert found <= expected, "something counted twice"
+def _stored(api: ApiClient) -> int | None:
+    """How many events are stored; None while a store that was just killed does not answer."""
+    try:
+        found: int = api.overview()["tracked_events"]
+    except RuntimeError:
+        return None
+    assert found <= 31_106, "something counted twice"
+    return found
 
 
 def _ignore_line(_: str, __: str) -> None:
