@@ -12,7 +12,7 @@ from loopin_streams.enrich.body_privacy import BodyPrivacy
 from loopin_streams.enrich.counting import count_events
 from loopin_streams.enrich.dead_letters import dead_letter, project_of
 from loopin_streams.enrich.draft import Context, Dlq, Draft
-from loopin_streams.enrich.links import route_links
+from loopin_streams.enrich.links import linking, route_links
 from loopin_streams.enrich.pipeline import run
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
@@ -74,14 +74,18 @@ class EnrichAbsorber:
         output.counts.passed = len(passed)
         # Before the watermark moves on: a batch of a backlog may span hours.
         self._leave_out(drafts, output)
+        links = linking(drafts)
+        # A link counts once, as an event does, be its event in the sample or not.
+        if counted := passed + [draft for draft in links if draft.outcome is not None]:
+            newest = max(draft.received_at for draft in counted)
+            seen = self.context.seen.add((draft.uuid_hash for draft in counted), newest)
+            output.add(topics.SEEN.name, None, seen)
+        route_links(links, self.context.origin, output)
         if passed:
             output.messages[topics.ENRICHED.name] = [(draft.key, draft.body) for draft in passed]
-            seen = self.context.seen.add((draft.uuid_hash for draft in passed), passed[-1].received_at)
-            output.add(topics.SEEN.name, None, seen)
             output.messages[topics.PROFILES.name] = count_events(
                 passed, self.context.profiles, self.context.windows, self.context.currency
             )
-            route_links(passed, self.context.origin, output)
             for draft in passed:
                 if draft.enriched.late is not None:
                     _increase(output.counts.late, draft.enriched.late)

@@ -12,6 +12,7 @@ from loopin_schemas.identity import LinkKind, LinkRequest
 from loopin_schemas.validation import check_distinct_id
 from loopin_streams.enrich.draft import Draft, Origin
 from loopin_streams.enrich.steps.decode import derived_uuid
+from loopin_streams.enrich.steps.sampling import SAMPLED
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import STATE_VERSION
 
@@ -23,14 +24,22 @@ LINKING: Final[dict[str, tuple[LinkKind, str]]] = {
 """By event, the kind of request and the property that names the other id."""
 
 
-def route_links(passed: Iterable[Draft], origin: Origin, output: Output) -> None:
-    """Publish a request for each event that says something of identity, in order."""
+def linking(drafts: Iterable[Draft]) -> list[Draft]:
+    """Those that say something of identity, in order: who is one person does not depend on the sample."""
     # One lookup for each of the other events, which are nearly all.
-    for draft in passed:
-        if draft.event.event in LINKING:
-            request = link_request(draft, origin)
-            key = topics.event_key(request.project, request.distinct_id)
-            output.route(topics.IDENTITY_LINKS.name, 0, key, encode(request))
+    return [
+        draft
+        for draft in drafts
+        if (draft.outcome is None or draft.outcome is SAMPLED) and draft.event.event in LINKING
+    ]
+
+
+def route_links(drafts: Iterable[Draft], origin: Origin, output: Output) -> None:
+    """Publish a request for each of these, in order."""
+    for draft in drafts:
+        request = link_request(draft, origin)
+        key = topics.event_key(request.project, request.distinct_id)
+        output.route(topics.IDENTITY_LINKS.name, 0, key, encode(request))
 
 
 def link_request(draft: Draft, origin: Origin) -> LinkRequest:

@@ -50,6 +50,7 @@ class Ledger:
     partition: int = 0
     partitions: int = 1
     real_time: bool = True
+    sampling_rate: float = 1.0
     clock: Clock = field(default_factory=Clock)
     marker: Marker = field(default_factory=lambda: Marker(topic_id=TOPIC_ID, position=0))
     topics: dict[str, list[Message]] = field(default_factory=dict)
@@ -57,7 +58,9 @@ class Ledger:
 
     def open(self) -> EnrichAbsorber:
         """A new enrichment, restored from what is here."""
-        options = EnrichOptions("loopin.", self.partitions, real_time=self.real_time)
+        options = EnrichOptions(
+            "loopin.", self.partitions, real_time=self.real_time, sampling_rate=self.sampling_rate
+        )
         absorber = EnrichJob(options, self.clock).open(self.partition, TOPIC_ID)
         for topic in ("seen", "profiles"):
             absorber.restore(

@@ -11,8 +11,8 @@ from tests.streams.enrich.drafts import RECEIVED_MS, TOPIC_ID, UUID, RawRecord, 
 from tests.streams.enrich.ledger import Ledger, numbered
 
 
-def requested(*bodies: bytes) -> list[dict[str, Any]]:
-    ledger = Ledger()
+def requested(*bodies: bytes, sampling_rate: float = 1.0) -> list[dict[str, Any]]:
+    ledger = Ledger(sampling_rate=sampling_rate)
     output = ledger.absorb(ledger.open(), [RawRecord(each, 10 + at) for at, each in enumerate(bodies)])
     assert {place for place in output.routed if place[0] == "identity.links"} <= {("identity.links", 0)}
     messages = output.routed.get(("identity.links", 0), [])
@@ -73,3 +73,26 @@ def test_a_repeated_event_asks_once_and_each_record_has_its_own_merge() -> None:
     assert [each["event_uuid"] for each in found] == [UUID, numbered(2)]
     assert len({each["id"] for each in found}) == 2
     assert TOPIC_ID not in {each["id"] for each in found}
+
+
+def test_who_is_one_person_does_not_depend_on_the_sample() -> None:
+    events = [
+        body(
+            event=event,
+            properties={"$anon_distinct_id": f"anon-{n}", "alias": f"alias-{n}"},
+            uuid=numbered(n),
+        )
+        for n, event in enumerate(["$identify", "click", "$create_alias", "$merge_dangerously"] * 5)
+    ]
+    assert requested(*events, sampling_rate=0.0) == requested(*events)
+
+
+def test_a_link_outside_the_sample_counts_once_too() -> None:
+    ledger = Ledger(sampling_rate=0.0)
+    sent = body(event="$identify", properties={"$anon_distinct_id": "anon-1"})
+    for offset in range(3):
+        output = ledger.absorb(ledger.open(), [RawRecord(sent, offset), RawRecord(body(uuid=None), offset)])
+        assert output.counts.passed == 0
+        assert "events.enriched" not in output.messages
+    assert len(ledger.routed["identity.links", 0]) == 1
+    assert ledger.counts.dropped == {"sampled": 4, "duplicate": 2}

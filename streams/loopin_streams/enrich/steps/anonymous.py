@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loopin_streams.enrich.draft import Context, Draft, Drop
+from loopin_streams.enrich.links import LINKING
 
 ANONYMOUS = Drop("anonymous")
 
 
 def drop_anonymous(drafts: Sequence[Draft], context: Context) -> None:
-    """Mark the drafts of anonymous users, unless ``track_anonymous_users`` is on."""
+    """Mark the drafts of anonymous users, unless ``track_anonymous_users`` is on.
+
+    Never those that say who somebody is: ``$identify`` and the other links.
+    """
     if context.track_anonymous_users:
         return
     for draft in drafts:
-        if is_anonymous(draft):
+        if draft.event.event not in LINKING and is_anonymous(draft):
             draft.outcome = ANONYMOUS
 
 
 def is_anonymous(draft: Draft) -> bool:
-    """By PostHog's conventions: no person profile, not identified, or known by the device's id alone."""
+    """By PostHog's conventions: no person profile, not identified, or known by the device's id alone.
+
+    The last only where the client does not say by ``$is_identified`` what the user is.
+    """
     properties = draft.properties
-    return (
-        properties.get("$process_person_profile") is False
-        or properties.get("$is_identified") is False
-        or properties.get("$device_id") == draft.event.distinct_id
-    )
+    if properties.get("$process_person_profile") is False:
+        return True
+    identified = properties.get("$is_identified")
+    if isinstance(identified, bool):
+        return not identified
+    return properties.get("$device_id") == draft.event.distinct_id

@@ -20,6 +20,9 @@ from tests.streams.enrich.drafts import body, context, draft_before
         ({"$is_identified": False, "$process_person_profile": True}, True),
         ({"$process_person_profile": True}, False),
         ({"$is_identified": True, "$device_id": "d1"}, False),
+        ({"$is_identified": True, "$device_id": "u1"}, False),
+        ({"$is_identified": True, "$process_person_profile": False}, True),
+        ({"$process_person_profile": "false", "$device_id": None}, False),
         ({"$is_identified": "false"}, False),
         ({"$is_identified": 0}, False),
         ({}, False),
@@ -31,3 +34,11 @@ def test_by_posthogs_conventions(properties: dict[str, Any], anonymous: bool) ->
     assert draft.outcome is None, "they count unless the settings say otherwise"
     drop_anonymous([draft], replace(context(), track_anonymous_users=False))
     assert draft.outcome == (ANONYMOUS if anonymous else None)
+
+
+@pytest.mark.parametrize("event", ["$identify", "$create_alias", "$merge_dangerously"])
+def test_what_says_who_somebody_is_is_never_left_out(event: str) -> None:
+    for properties in ({"$process_person_profile": False}, {"$is_identified": False}, {"$device_id": "u1"}):
+        draft = draft_before("anonymous", body(event=event, properties=properties))
+        drop_anonymous([draft], replace(context(), track_anonymous_users=False))
+        assert draft.outcome is None
