@@ -19,8 +19,8 @@ def sampled(project: str, distinct_id: str, rate: float) -> bool:
 def key_sampled(key: bytes, rate: float) -> bool:
     """Whether the user with this record key (``project:distinct_id``) is kept.
 
-    By a hash, so that all events of a user are kept or none, funnels stay whole, and who is kept at a lower
-    rate is among those kept at a higher one.
+    By a hash, so that all events of a distinct_id are kept or none, and who is kept at a lower rate is among
+    those kept at a higher one.
     """
     digest = blake2b(key, digest_size=8, key=_KEY).digest()
     return int.from_bytes(digest, "big") < rate * 2**64

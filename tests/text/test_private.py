@@ -88,21 +88,23 @@ def test_no_words_stay_whatever_holds_them(given: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["text", "Message", "body", "Subject", "caption"])
 def test_a_single_word_is_private_where_the_name_says_so(name: str) -> None:
-    left = without_private_text({"room": {name: "yes"}, "n": 1}, PRIVATE, wordless=True)
-    assert (left["room"], left["$text_length"]) == ({}, 3)
+    for given in ({name: "yes"}, {"room": {name: "yes"}}, {"list": [{name: ["y", {"es": 1}], "x": "es"}]}):
+        left = without_private_text({**given, "count": 1}, PRIVATE, wordless=True)
+        assert left.keys() - {"$sentiment"} == {"count", "$text_length"}
+        assert left["$text_length"] == (1 if "list" in given else 3)
     assert name in without_private_text({name: "yes"}, ()), "where some words are private, only those are"
 
 
 @pytest.mark.parametrize("name", ["parts", "said", "$x", "kids"])
 def test_single_words_in_a_list_are_a_sentence(name: str) -> None:
     for words in (["meet", "me", "at", "nine"], ("meet", "me", "9", "nine"), [["meet"], [1, ["nine"]]]):
-        left = without_private_text({"n": [{name: words}], "to": "u2"}, PRIVATE, wordless=True)
-        assert (left["n"], "nine" in str(left)) == ([{}], False)
+        left = without_private_text({"x": [{name: words}], "to": "u2"}, PRIVATE, wordless=True)
+        assert left.keys() == {"to", "$text_length", "$sentiment"}
         assert left["$text_length"] == sum(map(len, str(words).translate(NO_SIGNS).replace("1", "").split()))
-    for ids in ({"user_ids": ["ann", "bob"]}, {"memberIds": ["ann", "bob"]}, {"to": ["ann", "bob"]}):
+    for ids in ({"user_ids": ["ann", 7]}, {"memberIds": ["ann", "bob"]}, {"to": ["ann", "bob"]}):
         assert without_private_text(ids, PRIVATE, wordless=True) is ids
     for given in ({name: ["u1", "u-2", 5]}, {name: ["one"]}, {name: ["[phone]", "[email]"]}):
-        assert without_private_text(given, PRIVATE, wordless=True) is given
+        assert without_private_text(given, PRIVATE, wordless=True) == {}
 
 
 NO_SIGNS = str.maketrans(dict.fromkeys("[](),'"))
@@ -112,8 +114,8 @@ NO_SIGNS = str.maketrans(dict.fromkeys("[](),'"))
 def test_a_sentence_is_no_id(name: str) -> None:
     sentence = "I will leave you tomorrow at nine"
     for words in (sentence, sentence.replace(" ", "-") if name == "chat" else sentence):
-        left = without_private_text({name: words, "n": 1}, PRIVATE, wordless=True)
-        assert (left["n"], left["$text_length"], "nine" in str(left)) == (1, len(words), False)
+        left = without_private_text({name: words, "count": 1}, PRIVATE, wordless=True)
+        assert (left["count"], left["$text_length"], "nine" in str(left)) == (1, len(words), False)
     named = without_private_text({"$groups": {"company": sentence}}, PRIVATE, wordless=True)
     assert "nine" not in str(named)
 
@@ -122,7 +124,7 @@ def test_names_of_groups_may_be_long() -> None:
     given = {
         "$groups": {"company": "Indian Institute of Technology Bombay"},
         "$group_0": "Indian Institute of Technology Bombay",
-        "kind": "chat.message.sent.to-group",
+        "message_type": "in_app",
     }
     assert without_private_text(given, PRIVATE, wordless=True) is given
 
@@ -130,27 +132,84 @@ def test_names_of_groups_may_be_long() -> None:
 def test_what_is_no_text_stays_the_very_same() -> None:
     given = {
         "conversation": "01a2b3c4-0000-7000-8000-00000000000a",
-        "sent": "2026-01-02T03:04:05.123456+05:30",
-        "room": {"id": "r-7", "members": ["u1", "u2", 3], "open": True, "left": None},
+        "sent_at": "2026-01-02T03:04:05.123456+05:30",
+        "readAt": 1700000000000,
+        "room_id": "r-7",
+        "members": ["u1", "u2", 3],
+        "is_open": True,
         "attachments": 2,
+        "attachmentCount": 2,
         "object_id": "post:17",
-        "phone": "[phone]",
+        "recipient": "[phone]",
+        "thread_id": None,
+        "activity_type": "Message Sent",
         "$sentiment": 0.5,
         "$text_length": 9,
-        "$session_id": "s 1",
-        "$groups": {"company": "Acme Inc"},
+        "$session_id": "s/1@x",
+        "$groups": {"company": "Acme Inc", "team": 7},
         "$group_0": "Acme Inc",
         "$lib": "posthog-python",
         "$lib_version": "7.1.0",
         "$os": "Mac OS X",
-        "$geoip_country_name": "Democratic Republic of the Congo",
-        "country": "United Arab Emirates",
-        "city": "New York",
-        "currency": " eur ",
+        "$os_version": "10.15.7",
+        "$browser": "Mobile Safari",
+        "$browser_version": 17.4,
+        "$device_type": "Mobile",
+        "$screen_height": 1117,
+        "$is_identified": True,
+        "$process_person_profile": False,
+        "$geoip_disable": True,
+        "$timezone": "Asia/Kolkata",
+        "$locale": "en-IN",
+        "country": "AE",
         "$raw_user_agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/130.0",
         "$ip": "2001:db8::1",
     }
     assert without_private_text(given, PRIVATE, wordless=True) is given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"w1": "meet", "w2": "me", "w3": "at", "w4": "nine"},
+        {"data": {"meet": 1, "nine": 2}},
+        {"meet": 1, "at nine": True, "me": None},
+        {"room": {"nine": 1}, "members": [{"nine": 1}], "thread_id": {"nine": 1}},
+        {"$context": {"nine": 1}, "$set": {"nine": 1}, "$set_once": {"nine": 2}},
+        {"$groups": {"meet me at nine": 1}},
+        {"$groups": {"company": {"nine": 1}}},
+        *(
+            {name: "nine"}
+            for name in ("city", "region", "country", "$os", "$browser", "os", "browser", "$lib")
+        ),
+        *({name: "nine"} for name in ("$device_type", "$device", "$device_model", "$app_name", "$timezone")),
+        *({name: "nine"} for name in ("$geoip_city_name", "$geoip_country_code", "$screen_name", "$locale")),
+        *(
+            {name: "nine"}
+            for name in ("$os_version", "app_version", "message_type", "sent_at", "count", "$n")
+        ),
+        *(
+            {name: "meet me nine"}
+            for name in ("$user_id", "$session_id", "thread_id", "$ip", "$raw_user_agent")
+        ),
+        {"thread_id": "meet-me-at-nine"},
+        {"meet_me_there_at_nine_id": 1},
+    ],
+)
+def test_only_known_names_with_values_of_their_form_stay(given: dict[str, Any]) -> None:
+    left = without_private_text({"to": "u2", **given}, PRIVATE, wordless=True)
+    assert left.keys() <= {"to", "$text_length", "$sentiment"}
+
+
+def test_what_libraries_say_of_device_and_place_is_not_counted_as_text() -> None:
+    given = {
+        "$geoip_city_name": "New York",
+        "$device_model": "Galaxy S 21",
+        "city": "New Delhi",
+        "$set_once": {"$initial_os": "Mac OS X", "$initial_referring_domain": "$direct"},
+        "$lib_custom": "Some Library",
+    }
+    assert without_private_text(given, PRIVATE, wordless=True) == {}
 
 
 def test_addresses_and_names_are_no_words() -> None:
@@ -158,12 +217,6 @@ def test_addresses_and_names_are_no_words() -> None:
     scored = {"$sentiment": 0.5, "$text_length": 9}
     assert without_private_text({**given, **scored}, PRIVATE, wordless=True) == scored
     assert without_private_text({"body": "https://x.test/"}, PRIVATE, wordless=True)["$text_length"] == 15
-
-
-def test_names_of_devices_and_places_are_no_sentences() -> None:
-    for name in ("$os", "country", "$lib_version", "$device_model"):
-        assert without_private_text({name: WORDS, "n": 1}, PRIVATE, wordless=True) == {"n": 1}
-        assert "$text_length" in without_private_text({"a": {name: WORDS}}, PRIVATE, wordless=True)
 
 
 def test_depth_is_no_danger() -> None:

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from loopin_schemas.codec import decode_object
 from loopin_streams.enrich.draft import Draft
+from loopin_streams.enrich.geo import Geo
+from loopin_streams.enrich.pipeline import run
 from loopin_streams.enrich.steps.encode import encode_enriched
 from loopin_streams.enrich.steps.private_text import remove_private_text
-from tests.streams.enrich.drafts import body, context, draft_before
+from tests.streams.enrich.drafts import RawRecord, body, context, draft_before
+from tests.streams.enrich.mmdb import write_mmdb
 
 
 def after(event: str, properties: dict[str, object]) -> Draft:
@@ -38,7 +44,7 @@ def test_words_under_any_name_leave_and_are_scored() -> None:
     for event in ("message_sent", "Message Sent", " message_sent", "message"):
         draft = after(event, {"room": {"Body": "I love you"}, "community_id": "c1"})
         assert draft.enriched.sentiment_label == "positive"
-        assert draft.properties == {"room": {}, "community_id": "c1", "$text_length": 10}
+        assert draft.properties == {"community_id": "c1", "$text_length": 10}
     draft = after("community_activity", {"activity_type": "message", "note": "I hate you"})
     assert (draft.enriched.sentiment_label, draft.properties["$text_length"]) == ("negative", 10)
     assert after("community_activity", {"activity_type": "view", "note": "x y"}).properties["note"] == "x y"
@@ -56,3 +62,25 @@ def test_without_sentiment_words_are_not_scored() -> None:
     draft = draft_before("private_text", body(event="message_sent", properties={"body": "I love it"}), at=at)
     assert remove_private_text(draft, at) is None
     assert (draft.enriched.sentiment, draft.properties) == (None, {"$text_length": 9})
+
+
+def test_what_the_pipeline_itself_says_of_the_visitor_stays(tmp_path: Path) -> None:
+    record = {"country": {"iso_code": "GB", "names": {"en": "United Kingdom"}}}
+    at = replace(context(), geo=Geo(write_mmdb(tmp_path / "geo.mmdb", {"81.2.69.0/24": record})))
+    claimed = {"$geoip_country_name": "meet", "$device": "me", "$browser": "nine", "city": "now"}
+    sent = {"$ip": "81.2.69.142", "$raw_user_agent": AGENT, "text": "I love you", **claimed}
+    (draft,) = run([Draft(RawRecord(body(event="message_sent", properties=sent)))], at)
+    assert draft.properties == {
+        "$raw_user_agent": AGENT,
+        "$text_length": 10,
+        "$is_bot": True,
+        "$bot_name": "Googlebot",
+        "$geoip_country_code": "GB",
+        "$geoip_country_name": "United Kingdom",
+        "$browser": "Googlebot",
+        "$browser_version": "2.1",
+        "$device": "Spider",
+    }
+
+
+AGENT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
