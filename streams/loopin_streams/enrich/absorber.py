@@ -76,9 +76,9 @@ class EnrichAbsorber:
         self._leave_out(drafts, output)
         links = linking(drafts)
         # A link counts once, as an event does, be its event in the sample or not.
-        if counted := passed + [draft for draft in links if draft.outcome is not None]:
-            newest = max(draft.received_at for draft in counted)
-            seen = self.context.seen.add((draft.uuid_hash for draft in counted), newest)
+        if remembered := passed + [draft for draft in links if draft.outcome is not None]:
+            newest = max(draft.received_at for draft in remembered)
+            seen = self.context.seen.add((draft.uuid_hash for draft in remembered), newest)
             output.add(topics.SEEN.name, None, seen)
         route_links(links, self.context.origin, output)
         if passed:
