@@ -14,10 +14,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar, cast
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from loopin_producers import context, exits
@@ -33,9 +33,6 @@ from loopin_producers.errors import (
 from loopin_producers.event_builder import (
     Timestamp,
     build_event,
-    check_mapping,
-    checked_id,
-    checked_key,
     is_misuse,
     of_clock,
 )
@@ -48,6 +45,7 @@ from loopin_producers.properties import plain_text
 from loopin_producers.resender import Hooks
 from loopin_producers.spool import SpooledRecord
 from loopin_producers.spool.spool import DEFAULT_BYTES
+from loopin_producers.statements import Statements
 from loopin_producers.typed_event import TypedEvent
 from loopin_producers.uuid7 import uuid7
 from loopin_producers.ways import HTTP_FLUSH_S, KAFKA_FLUSH_S, Waiting, check_spool, http_ways, kafka_ways
@@ -55,8 +53,6 @@ from loopin_schemas import Event, InvalidEvent, Source, encode
 from loopin_schemas.topics import RAW, event_key
 from loopin_schemas.validation import check_project
 from loopin_text.pii import KINDS, Kind
-
-Method = TypeVar("Method", bound=Callable[..., str | None])
 
 _FALSE = frozenset({"0", "false", "no", "off"})
 _BY_KEY = "by-key"
@@ -77,23 +73,7 @@ class Stats(NamedTuple):
     spooled: int = 0
 
 
-def _reported(method: Method) -> Method:
-    """Report and drop what the data of a call makes impossible; what its code does wrong is raised."""
-
-    @wraps(method)
-    def capturing(self: Loopin, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(self, *args, **kwargs)
-        except HookFailed as error:
-            self._count_dropped(error)
-        except InvalidEvent as error:
-            self._refuse(error)
-        return None
-
-    return cast(Method, capturing)
-
-
-class Loopin:
+class Loopin(Statements):
     """Publishes events, from any thread and from forked children: to Kafka, or over HTTP to the API.
 
     Arguments left out come from the environment: ``LOOPIN_KAFKA_BOOTSTRAP`` (default 127.0.0.1:9092),
@@ -302,73 +282,6 @@ class Loopin:
             self._count_dropped(error)
             return None
         return None if found is None else self._send(found)
-
-    @_reported
-    def identify(
-        self,
-        distinct_id: Id | None,
-        properties: Mapping[str, Any] | None = None,
-        *,
-        anonymous_id: Id | None = None,
-        **options: Any,
-    ) -> str | None:
-        """Set a user's person properties: an ``$identify`` event with ``$set``.
-
-        ``anonymous_id`` is the id that the user had before; the two become one person. Other options are
-        those of ``capture``.
-        """
-        set_ = {} if properties is None else properties
-        check_mapping(set_, "properties")
-        known = {}
-        if anonymous_id is not None:
-            known["$anon_distinct_id"] = former = checked_id(anonymous_id, "anonymous_id")
-            if self._filters.opted_out(former):
-                return None
-        return self.capture("$identify", _known(distinct_id), {**known, "$set": set_}, **options)
-
-    @_reported
-    def alias(self, previous_id: Id | None, distinct_id: Id | None, **options: Any) -> str | None:
-        """Say that both ids are one person, an ``$create_alias`` event. Options are those of ``capture``."""
-        former = checked_id(previous_id, "previous_id")
-        if self._filters.opted_out(former):
-            return None
-        return self.capture("$create_alias", _known(distinct_id), {"alias": former}, **options)
-
-    @_reported
-    def set(self, distinct_id: Id | None, properties: Mapping[str, Any], **options: Any) -> str | None:
-        """Set person properties; the newest by event time counts. Options are those of ``capture``."""
-        check_mapping(properties, "properties")
-        return self.capture("$set", _known(distinct_id), {"$set": properties}, **options)
-
-    @_reported
-    def set_once(self, distinct_id: Id | None, properties: Mapping[str, Any], **options: Any) -> str | None:
-        """Set person properties that the person does not have. Options are those of ``capture``."""
-        check_mapping(properties, "properties")
-        return self.capture("$set", _known(distinct_id), {"$set_once": properties}, **options)
-
-    @_reported
-    def group_identify(
-        self,
-        group_type: str,
-        group_key: Id | None,
-        properties: Mapping[str, Any] | None = None,
-        *,
-        distinct_id: Id | None = None,
-        **options: Any,
-    ) -> str | None:
-        """Set properties of a group, such as a company. Options are those of ``capture``."""
-        kind = checked_key(group_type, "group_type")
-        set_ = {} if properties is None else properties
-        check_mapping(set_, "properties")
-        key = checked_key(group_key, "group_key")
-        group = {"$group_type": kind, "$group_key": key, "$group_set": set_}
-        if distinct_id is None:
-            distinct_id = context.context_distinct_id() or f"${kind}_{key}"
-        return self.capture("$groupidentify", distinct_id, group, **options)
-
-    def reset(self) -> None:
-        """Forget the current context's user, session and tags."""
-        context.reset_context()
 
     def build(
         self, event: str, distinct_id: Id, properties: Mapping[str, Any] | None = None, **options: Any
@@ -585,18 +498,6 @@ class Loopin:
         """Leave what was captured before a fork to the parent."""
         self._connection.abandon()
         self._start_afresh()
-
-
-def _known(distinct_id: Id | None) -> Id:
-    """The user whom a statement is about, by default the context's. Raises InvalidEvent: there is none."""
-    found = context.context_distinct_id() if distinct_id is None else distinct_id
-    if found is None:
-        raise InvalidEvent(
-            "missing_field",
-            "distinct_id",
-            "Give the distinct_id: outside a context nobody else says who it is.",
-        )
-    return found
 
 
 def _disabled_by_environment() -> bool:
