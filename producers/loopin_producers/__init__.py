@@ -24,6 +24,7 @@ from loopin_producers.default import (
 from loopin_producers.errors import (
     ClientClosed,
     DeliveryFailed,
+    EventRefused,
     HookFailed,
     InvalidConfiguration,
     LoopinError,
@@ -35,6 +36,7 @@ from loopin_producers.errors import (
 __all__ = [
     "ClientClosed",
     "DeliveryFailed",
+    "EventRefused",
     "HookFailed",
     "InvalidConfiguration",
     "Loopin",

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 from loopin_producers.client import Loopin
 from loopin_producers.default import default_client
 from loopin_producers.guard import Guard
+from loopin_producers.ids import Id
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,7 +32,7 @@ def captured(
     event: str,
     *,
     properties: Mapping[str, Any] | Callable[..., Mapping[str, Any]] | None = None,
-    distinct_id: str | Callable[..., str] | None = None,
+    distinct_id: Id | Callable[..., Id | None] | None = None,
     client: Loopin | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Capture ``event`` whenever the function has returned or raised.
@@ -68,7 +69,7 @@ def captured(
 class _What(NamedTuple):
     event: str
     properties: Mapping[str, Any] | Made | None
-    distinct_id: str | Made | None
+    distinct_id: Id | Made | None
     client: Loopin | None
 
     def capture(

@@ -14,11 +14,11 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from loopin_producers.errors import ClientClosed, DeliveryFailed, InvalidConfiguration, QueueFull
+from loopin_producers.kafka_log import KafkaLog
 
 logger = logging.getLogger("loopin_producers")
 # Without a handler of ours, Python prints warnings of a library to stderr in programs that set up no logging.
 logger.addHandler(logging.NullHandler())
-kafka_logger = logging.getLogger("loopin_producers.kafka")
 
 Done = Callable[[DeliveryFailed | None, int, int], None]
 """Called once per accepted record with the failure or None, the partition and the offset."""
@@ -89,11 +89,13 @@ class Channel:
         on_down: Callable[[], object] | None = None,
     ) -> None:
         self._fatal = threading.Event()
+        self._log = KafkaLog()
+        self._acknowledged: int | None = None
         # The callback holds the flag, not the channel: a cycle would keep the connections open until a
         # garbage collection.
         self._config = {
             **config,
-            "error_cb": partial(_on_error, self._fatal, on_down),
+            "error_cb": partial(_on_error, self._log, self._fatal, on_down),
             "delivery.report.only.error": only_failures,
         }
         self._producer: Producer | None = self._make_producer()
@@ -111,7 +113,7 @@ class Channel:
 
     def _make_producer(self) -> Producer:
         try:
-            return Producer(self._config, logger=kafka_logger)
+            return Producer(self._config, logger=self._log)
         except (KafkaException, TypeError, ValueError) as error:
             raise InvalidConfiguration(f"Correct the Kafka options: {_describe(error)}.") from error
 
@@ -210,6 +212,13 @@ class Channel:
                 self._producer.poll(_POLL_S)
             if self._fatal.is_set():
                 self._replace_producer()
+            self._look_whether_it_works()
+
+    def _look_whether_it_works(self) -> None:
+        """Successes may be told by nobody, but they are counted."""
+        before, self._acknowledged = self._acknowledged, self.counts[1] if self._log.says_down else None
+        if before is not None and self._acknowledged is not None and self._acknowledged > before:
+            self._log.forget()
 
     def _replace_producer(self) -> None:
         """An idempotent producer is of no use after a fatal error; what it held is reported as failed."""
@@ -251,8 +260,10 @@ class _Report(msgspec.Struct, gc=False):
         self.channel.report(self.done, error, message)
 
 
-def _on_error(fatal: threading.Event, on_down: Callable[[], object] | None, error: KafkaError) -> None:
-    kafka_logger.warning("Kafka: %s", error.str())
+def _on_error(
+    log: KafkaLog, fatal: threading.Event, on_down: Callable[[], object] | None, error: KafkaError
+) -> None:
+    log.error(error)
     if error.fatal():
         fatal.set()
     elif error.code() == KafkaError._ALL_BROKERS_DOWN and on_down is not None:

@@ -23,16 +23,29 @@ from uuid import UUID
 from loopin_producers import context, exits
 from loopin_producers.channel import Channel, Done, logger, producer_config
 from loopin_producers.connection import Connection
-from loopin_producers.errors import DeliveryFailed, HookFailed, LoopinError
-from loopin_producers.event_builder import Timestamp, build_event, check_id, check_mapping, check_name
+from loopin_producers.errors import (
+    DeliveryFailed,
+    EventRefused,
+    HookFailed,
+    InvalidConfiguration,
+    LoopinError,
+)
+from loopin_producers.event_builder import (
+    Timestamp,
+    build_event,
+    is_misuse,
+    of_clock,
+)
 from loopin_producers.filters import BeforeSend, Filters, OptOut, own_copy
 from loopin_producers.guard import Guard
+from loopin_producers.ids import Id
 from loopin_producers.options import check_flags, check_functions, check_mappings, check_texts
 from loopin_producers.privacy import Privacy, get_ready
 from loopin_producers.properties import plain_text
 from loopin_producers.resender import Hooks
 from loopin_producers.spool import SpooledRecord
 from loopin_producers.spool.spool import DEFAULT_BYTES
+from loopin_producers.statements import Statements
 from loopin_producers.typed_event import TypedEvent
 from loopin_producers.uuid7 import uuid7
 from loopin_producers.ways import HTTP_FLUSH_S, KAFKA_FLUSH_S, Waiting, check_spool, http_ways, kafka_ways
@@ -60,7 +73,7 @@ class Stats(NamedTuple):
     spooled: int = 0
 
 
-class Loopin:
+class Loopin(Statements):
     """Publishes events, from any thread and from forked children: to Kafka, or over HTTP to the API.
 
     Arguments left out come from the environment: ``LOOPIN_KAFKA_BOOTSTRAP`` (default 127.0.0.1:9092),
@@ -78,8 +91,8 @@ class Loopin:
             something.
         super_properties: properties of every event, unless the event or its context names them.
         sample_rate: share of the users (0-1) whose events are sent; all events of a user or none.
-        opt_out: users who are not tracked: a collection of distinct_ids, or a test of one. A test that
-            raises drops the event.
+        opt_out: users who are not tracked: a collection of distinct_ids, or a test of one's text. A test
+            that raises drops the event. Former ids are asked for, too.
         scrub: kinds of personal data that are replaced in properties, all by default: email, phone, card,
             token; () for none.
         scrub_except: names of properties, at any depth, that stay as they are, such as ``email``.
@@ -139,6 +152,8 @@ class Loopin:
         check_mappings(config=config)
         check_flags(durable=durable, spool=spool, disabled=disabled, debug=debug)
         self.disabled = _disabled_by_environment() if disabled is None else disabled
+        if bootstrap_servers and url:
+            raise InvalidConfiguration("Give bootstrap_servers or url: events go one way.")
         by_http = url or (None if bootstrap_servers else os.environ.get("LOOPIN_URL"))
         self.project = _project(project, self.disabled, by_key=bool(by_http))
         self.debug = debug
@@ -186,36 +201,43 @@ class Loopin:
     def capture(
         self,
         event: str | TypedEvent,
-        distinct_id: str | None = None,
+        distinct_id: Id | None = None,
         properties: Mapping[str, Any] | None = None,
         *,
         timestamp: Timestamp | None = None,
         uuid: str | UUID | None = None,
-        groups: Mapping[str, str] | None = None,
-        session_id: str | None = None,
+        groups: Mapping[str, Id | None] | None = None,
+        session_id: Id | None = None,
         source: Source = "sdk",
         parent_uuid: str | UUID | None = None,
     ) -> str | None:
-        """Queue an event and return its uuid; never waits for the broker and never raises because of it.
+        """Queue an event and return its uuid; never waits for the broker.
+
+        Neither the broker's state nor the data of a call makes it raise: an event that breaks a limit is
+        dropped, and ``on_error`` gets an ``EventRefused``.
 
         Args:
             event: name, 1 to 200 characters, or one of ``loopin_producers.events``.
-            distinct_id: the user, 1 to 200 characters; the context's by default. Without one the event
-                stands for itself: a random id, and ``$process_person_profile`` false.
-            properties: at most 32 KB as JSON, nested at most 20 deep; datetime, UUID, Decimal, Enum and
-                set values are converted.
-            timestamp: when it happened; now by default.
+            distinct_id: the user, 1 to 200 characters, or a number or UUID, which stand for their text; the
+                context's by default. Without one the event stands for itself: a random id, and
+                ``$process_person_profile`` false.
+            properties: at most 32 KB as JSON, nested at most 20 deep; datetime, UUID, Decimal, Enum, set and
+                numpy's values are converted, other objects become their text.
+            timestamp: when it happened, a datetime, ISO 8601 text, or epoch seconds or milliseconds (numbers
+                below 10^11 are seconds); now by default.
             uuid: identity of the event, a version 7 UUID by default. Sent twice, it counts once.
-            groups: group type to group key, kept as ``$groups``.
+            groups: group type to group key, kept as ``$groups``; those without a key are left out.
             session_id: the session it belongs to; the context's by default.
             source: where it was made.
             parent_uuid: the event that gave rise to this one.
 
         Returns:
-            The uuid, or None where ``opt_out``, ``sample_rate`` or ``before_send`` left the event out.
+            The uuid, or None where ``opt_out``, ``sample_rate`` or ``before_send`` left the event out, or it
+            was refused.
 
         Raises:
-            InvalidEvent: an argument of the wrong type or beyond its limit.
+            InvalidEvent: the call is wrong whatever it is called with: an argument of the wrong type, a name
+                that can be no event's, an unknown source.
         """
         if isinstance(event, TypedEvent):
             name, properties = event.event_name, {**event.properties(), **(properties or {})}
@@ -229,20 +251,25 @@ class Loopin:
             properties = {"$process_person_profile": False, **(properties or {})}
         if session_id is None and scope is not None:
             session_id = context.context_session_id()
-        built = build_event(
-            self.project,
-            name,
-            distinct_id,
-            properties,
-            now_ms=time.time_ns() // 1_000_000,
-            timestamp=timestamp,
-            uuid=uuid,
-            groups=groups,
-            session_id=session_id,
-            source=source,
-            parent_uuid=parent_uuid,
-            change=self._privacy.change(name),
-        )
+        try:
+            built = build_event(
+                self.project,
+                name,
+                distinct_id,
+                properties,
+                now_ms=time.time_ns() // 1_000_000,
+                timestamp=None if timestamp is None else of_clock(timestamp),
+                uuid=uuid,
+                groups=groups,
+                session_id=session_id,
+                source=source,
+                parent_uuid=parent_uuid,
+                change=self._privacy.change(name),
+                library=True,
+            )
+        except InvalidEvent as error:
+            self._refuse(error)
+            return None
         filters = self._filters
         if filters.let_all_pass:
             return self._send(built)
@@ -256,68 +283,12 @@ class Loopin:
             return None
         return None if found is None else self._send(found)
 
-    def identify(
-        self,
-        distinct_id: str,
-        properties: Mapping[str, Any] | None = None,
-        *,
-        anonymous_id: str | None = None,
-        **options: Any,
-    ) -> str | None:
-        """Set a user's person properties: an ``$identify`` event with ``$set``.
-
-        ``anonymous_id`` is the id that the user had before; the two become one person. Other options are
-        those of ``capture``.
-        """
-        known = {} if anonymous_id is None else {"$anon_distinct_id": anonymous_id}
-        if anonymous_id is not None:
-            check_id(anonymous_id, "anonymous_id")
-        set_ = {} if properties is None else properties
-        check_mapping(set_, "properties")
-        return self.capture("$identify", _known(distinct_id), {**known, "$set": set_}, **options)
-
-    def alias(self, previous_id: str, distinct_id: str, **options: Any) -> str | None:
-        """Say that both ids are one person, an ``$create_alias`` event. Options are those of ``capture``."""
-        check_id(previous_id, "previous_id")
-        return self.capture("$create_alias", _known(distinct_id), {"alias": previous_id}, **options)
-
-    def set(self, distinct_id: str | None, properties: Mapping[str, Any], **options: Any) -> str | None:
-        """Set person properties; the newest by event time counts. Options are those of ``capture``."""
-        check_mapping(properties, "properties")
-        return self.capture("$set", _known(distinct_id), {"$set": properties}, **options)
-
-    def set_once(self, distinct_id: str | None, properties: Mapping[str, Any], **options: Any) -> str | None:
-        """Set person properties that the person does not have. Options are those of ``capture``."""
-        check_mapping(properties, "properties")
-        return self.capture("$set", _known(distinct_id), {"$set_once": properties}, **options)
-
-    def group_identify(
-        self,
-        group_type: str,
-        group_key: str,
-        properties: Mapping[str, Any] | None = None,
-        *,
-        distinct_id: str | None = None,
-        **options: Any,
-    ) -> str | None:
-        """Set properties of a group, such as a company. Options are those of ``capture``."""
-        check_name(group_type, "group_type")
-        check_name(group_key, "group_key")
-        set_ = {} if properties is None else properties
-        check_mapping(set_, "properties")
-        group = {"$group_type": group_type, "$group_key": group_key, "$group_set": set_}
-        if distinct_id is None:
-            distinct_id = context.context_distinct_id() or f"${group_type}_{group_key}"
-        return self.capture("$groupidentify", distinct_id, group, **options)
-
-    def reset(self) -> None:
-        """Forget the current context's user, session and tags."""
-        context.reset_context()
-
     def build(
-        self, event: str, distinct_id: str, properties: Mapping[str, Any] | None = None, **options: Any
+        self, event: str, distinct_id: Id, properties: Mapping[str, Any] | None = None, **options: Any
     ) -> Event:
-        """The event that ``capture`` with the same arguments would publish, options of the client aside.
+        """The event of these arguments, as somebody else's: without our ``$lib``, and options of the client.
+
+        A number as ``timestamp`` is epoch milliseconds.
 
         Raises:
             InvalidEvent: an argument of the wrong type or beyond its limit.
@@ -328,7 +299,7 @@ class Loopin:
         self,
         original: str,
         event: str,
-        distinct_id: str,
+        distinct_id: Id,
         properties: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Event:
@@ -347,7 +318,7 @@ class Loopin:
         return {**self._super_properties, **tags, **(properties or {})}
 
     def _changed(
-        self, built: Event, properties: Mapping[str, Any] | None, groups: Mapping[str, str] | None
+        self, built: Event, properties: Mapping[str, Any] | None, groups: Mapping[str, Id | None] | None
     ) -> Event | None:
         """The event as ``before_send`` wants it, or None. Raises HookFailed."""
         changed = self._filters.changed(
@@ -366,7 +337,7 @@ class Loopin:
         if changed is None:
             return None
         try:
-            return self._built(built.event, **changed)
+            return self._built(built.event, library=True, **changed)
         except (TypeError, InvalidEvent) as error:
             raise HookFailed(f"Event dropped: before_send returned no event ({error}).") from error
 
@@ -480,6 +451,13 @@ class Loopin:
         error.uuid = record.uuid
         self._report(error)
 
+    def _refuse(self, error: InvalidEvent) -> None:
+        """Drop an event that its data makes impossible. Raises InvalidEvent: it is the caller's code."""
+        if is_misuse(error):
+            raise error
+        reason = f"Event dropped: {error.reason}"
+        self._count_dropped(EventRefused(reason, problem=error.code, field=error.field))
+
     def _count_dropped(self, error: LoopinError) -> None:
         self._dropped_some(1, error)
 
@@ -493,7 +471,8 @@ class Loopin:
         """Everything that was kept is delivered; what was not is told to the system itself."""
         self._guard.forget()
         measured = {"metric_type": "events_dropped", "value": dropped, "component": "loopin_producers"}
-        self._send(self.build("system_metric", f"sdk:{socket.gethostname()}"[:200], measured))
+        host = f"sdk:{socket.gethostname()}"[:200]
+        self._send(self.build("system_metric", host, measured, library=True))
 
     def _report(self, error: LoopinError) -> None:
         self._guard.note(error)
@@ -519,18 +498,6 @@ class Loopin:
         """Leave what was captured before a fork to the parent."""
         self._connection.abandon()
         self._start_afresh()
-
-
-def _known(distinct_id: str | None) -> str:
-    """The user whom a statement is about, by default the context's. Raises InvalidEvent: there is none."""
-    found = context.context_distinct_id() if distinct_id is None else distinct_id
-    if found is None:
-        raise InvalidEvent(
-            "missing_field",
-            "distinct_id",
-            "Give the distinct_id: outside a context nobody else says who it is.",
-        )
-    return found
 
 
 def _disabled_by_environment() -> bool:

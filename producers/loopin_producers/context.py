@@ -17,7 +17,9 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
-from typing import Any, Self
+from typing import Any, Self, cast
+
+from loopin_producers.ids import Id, id_text
 
 
 class Scope:
@@ -28,7 +30,7 @@ class Scope:
     def __init__(self, parent: Scope | None) -> None:
         self.parent = parent
         self.distinct_id: str | None = None
-        self.ask: Callable[[], str | None] | None = None
+        self.ask: Callable[[], Id | None] | None = None
         self.session_id: str | None = None
         self.tags: dict[str, Any] = {}
 
@@ -58,13 +60,13 @@ class new_context(ContextDecorator):  # noqa: N801 (used as a function; a genera
             _current.reset(self._token)
 
 
-def identify_context(distinct_id: str) -> None:
+def identify_context(distinct_id: Id) -> None:
     """Captures in this context that name nobody are this user's. Does nothing outside a context."""
     if (scope := _current.get()) is not None:
-        scope.distinct_id = distinct_id
+        scope.distinct_id = id_text(distinct_id)
 
 
-def identify_context_by(ask: Callable[[], str | None]) -> None:
+def identify_context_by(ask: Callable[[], Id | None]) -> None:
     """Captures in this context ask for their user, until ``identify_context`` names one.
 
     For a context that is opened before anybody knows the user, as a request's is. ``ask`` must be cheap, and
@@ -74,10 +76,10 @@ def identify_context_by(ask: Callable[[], str | None]) -> None:
         scope.ask = ask
 
 
-def set_context_session(session_id: str) -> None:
+def set_context_session(session_id: Id) -> None:
     """Captures in this context belong to this session. Does nothing outside a context."""
     if (scope := _current.get()) is not None:
-        scope.session_id = session_id
+        scope.session_id = id_text(session_id)
 
 
 def tag(name: str, value: Any) -> None:
@@ -106,7 +108,7 @@ def context_distinct_id() -> str | None:
         if scope.distinct_id is not None:
             return scope.distinct_id
         if scope.ask is not None and (found := scope.ask()) is not None:
-            return found
+            return cast(str, id_text(found))
         scope = scope.parent
     return None
 

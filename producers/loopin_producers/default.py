@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from loopin_producers import context
 from loopin_producers.client import Loopin
+from loopin_producers.errors import LoopinError
+from loopin_producers.guard import Guard
+from loopin_producers.ids import Id
 from loopin_producers.typed_event import TypedEvent
+from loopin_schemas import InvalidEvent
 
 _lock = threading.RLock()
 _client: Loopin | None = None
+_fault: InvalidEvent | LoopinError | None = None
+"""Why there is no client: its settings cannot work."""
+
+_guard = Guard("Nothing is captured.")
 
 
 def _after_fork() -> None:
@@ -36,7 +45,7 @@ def configure(*arguments: Any, **options: Any) -> None:
         InvalidConfiguration: options that cannot work.
     """
     global _client
-    client = Loopin(*arguments, **options)
+    client = _made(lambda: Loopin(*arguments, **options))
     with _lock:
         before, _client = _client, client
     if before is not None:
@@ -47,56 +56,94 @@ def default_client() -> Loopin:
     """The default client; made from the environment where :func:`configure` was not called.
 
     Raises:
-        InvalidEvent: LOOPIN_PROJECT is not set.
+        InvalidEvent: LOOPIN_PROJECT is not set, or ``configure`` has raised this.
+        InvalidConfiguration: the same of options that cannot work.
     """
     global _client
     client = _client
     if client is None:
         with _lock:
-            client = _client = Loopin() if _client is None else _client
+            if _client is None:
+                if _fault is not None:
+                    raise _fault.with_traceback(None)
+                _client = _made(Loopin)
+            client = _client
     return client
+
+
+def _made(make: Callable[[], Loopin]) -> Loopin:
+    """A client; why there is none is remembered, so that captures need not try again and again."""
+    global _fault
+    try:
+        client = make()
+    except (InvalidEvent, LoopinError) as error:
+        _fault = error
+        raise
+    _fault = None
+    return client
+
+
+def _usable() -> Loopin | None:
+    """The default client; None, which is logged once, where its settings cannot work."""
+    try:
+        return default_client()
+    except (InvalidEvent, LoopinError) as error:
+        _guard.note(error.with_traceback(None))
+        return None
 
 
 def capture(
     event: str | TypedEvent,
-    distinct_id: str | None = None,
+    distinct_id: Id | None = None,
     properties: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> str | None:
-    """:meth:`Loopin.capture` of the default client."""
-    return default_client().capture(event, distinct_id, properties, **options)
+    """:meth:`Loopin.capture` of the default client.
+
+    Without usable settings nothing is captured; the first of this and the other functions that is called
+    says so in the log.
+    """
+    client = _usable()
+    return None if client is None else client.capture(event, distinct_id, properties, **options)
 
 
-def identify(distinct_id: str, properties: Mapping[str, Any] | None = None, **options: Any) -> str | None:
+def identify(
+    distinct_id: Id | None, properties: Mapping[str, Any] | None = None, **options: Any
+) -> str | None:
     """:meth:`Loopin.identify` of the default client."""
-    return default_client().identify(distinct_id, properties, **options)
+    client = _usable()
+    return None if client is None else client.identify(distinct_id, properties, **options)
 
 
-def alias(previous_id: str, distinct_id: str, **options: Any) -> str | None:
+def alias(previous_id: Id | None, distinct_id: Id | None, **options: Any) -> str | None:
     """:meth:`Loopin.alias` of the default client."""
-    return default_client().alias(previous_id, distinct_id, **options)
+    client = _usable()
+    return None if client is None else client.alias(previous_id, distinct_id, **options)
 
 
-def set(distinct_id: str | None, properties: Mapping[str, Any], **options: Any) -> str | None:
+def set(distinct_id: Id | None, properties: Mapping[str, Any], **options: Any) -> str | None:
     """:meth:`Loopin.set` of the default client."""
-    return default_client().set(distinct_id, properties, **options)
+    client = _usable()
+    return None if client is None else client.set(distinct_id, properties, **options)
 
 
-def set_once(distinct_id: str | None, properties: Mapping[str, Any], **options: Any) -> str | None:
+def set_once(distinct_id: Id | None, properties: Mapping[str, Any], **options: Any) -> str | None:
     """:meth:`Loopin.set_once` of the default client."""
-    return default_client().set_once(distinct_id, properties, **options)
+    client = _usable()
+    return None if client is None else client.set_once(distinct_id, properties, **options)
 
 
 def group_identify(
-    group_type: str, group_key: str, properties: Mapping[str, Any] | None = None, **options: Any
+    group_type: str, group_key: Id | None, properties: Mapping[str, Any] | None = None, **options: Any
 ) -> str | None:
     """:meth:`Loopin.group_identify` of the default client."""
-    return default_client().group_identify(group_type, group_key, properties, **options)
+    client = _usable()
+    return None if client is None else client.group_identify(group_type, group_key, properties, **options)
 
 
 def reset() -> None:
-    """:meth:`Loopin.reset` of the default client."""
-    default_client().reset()
+    """Forget the current context's user, session and tags."""
+    context.reset_context()
 
 
 def flush(timeout: float = 10.0) -> int:
@@ -106,7 +153,8 @@ def flush(timeout: float = 10.0) -> int:
 
 def shutdown(timeout: float = 10.0) -> int:
     """:meth:`Loopin.shutdown` of the default client; the next use makes another one."""
-    global _client
+    global _client, _fault
     with _lock:
         client, _client = _client, None
+        _fault = None
     return 0 if client is None else client.shutdown(timeout)

@@ -49,6 +49,27 @@ class SpoolUnreadable(LoopinError):
     code = "spool_unreadable"
 
 
+class EventRefused(LoopinError):
+    """What an event holds breaks a limit, so the event was dropped.
+
+    Attributes:
+        problem: the limit's stable lower_snake code, such as ``properties_too_large``.
+        field: what breaks it, dotted within properties.
+    """
+
+    code = "invalid_event"
+
+    def __init__(self, reason: str, *, problem: str, field: str | None) -> None:
+        super().__init__(reason)
+        self.problem = problem
+        self.field = field
+
+    @property
+    def kind(self) -> str:
+        """Its code and the limit's."""
+        return f"{self.code} {self.problem}"
+
+
 class HookFailed(LoopinError):
     """A ``before_send`` or ``opt_out`` of the caller raised, so the event was dropped rather than sent."""
 

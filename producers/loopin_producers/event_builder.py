@@ -9,6 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from loopin_producers.ids import Id, id_text
+from loopin_producers.library import signed
 from loopin_producers.properties import Change, encode_properties, plain_text
 from loopin_producers.uuid7 import uuid7
 from loopin_schemas import Event, InvalidEvent, Source
@@ -30,40 +32,46 @@ Timestamp = datetime | str | int | float
 
 _SOURCES = frozenset(get_args(Source))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS = 100_000_000_000
+"""Smaller numbers are seconds (until the year 5138): as milliseconds they lie too far back, before 1974."""
 
 
 def build_event(
     project: str,
     event: str,
-    distinct_id: str,
+    distinct_id: Id,
     properties: Mapping[str, Any] | None,
     *,
     now_ms: int,
     timestamp: Timestamp | None = None,
     uuid: str | UUID | None = None,
-    groups: Mapping[str, str] | None = None,
-    session_id: str | None = None,
+    groups: Mapping[str, Id | None] | None = None,
+    session_id: Id | None = None,
     source: Source = "sdk",
     parent_uuid: str | UUID | None = None,
     change: Change | None = None,
+    library: bool = False,
 ) -> Event:
     """The event to publish, sent at ``now_ms`` (epoch ms); its time is ``now_ms`` unless given.
 
-    ``project`` has been checked; ``change`` is applied to the properties once they are plain.
+    ``project`` has been checked; ``change`` is applied to the properties once they are plain; ``library``
+    says that this library captured it.
 
     Raises:
         InvalidEvent: an argument of the wrong type or beyond its limit.
     """
     encoded = encode_properties(properties, groups, change)
+    if library:
+        encoded = signed(encoded, properties)
     at = now_ms if timestamp is None else to_ms(timestamp)
     built = Event(
         project=project,
         event=event if type(event) is str else _text(event),
-        distinct_id=distinct_id if type(distinct_id) is str else _text(distinct_id),
+        distinct_id=distinct_id if type(distinct_id) is str else id_text(distinct_id),
         uuid=uuid7.text() if uuid is None else _uuid(uuid),
         timestamp=at,
         queued_at=now_ms,
-        session_id=None if session_id is None else _text(session_id),
+        session_id=None if session_id is None else id_text(session_id),
         properties=msgspec.Raw(encoded),
         source="sdk" if source == "sdk" else _source(source),
         parent_uuid=None if parent_uuid is None else _uuid(parent_uuid),
@@ -83,14 +91,23 @@ def build_event(
     return built
 
 
-def check_id(value: object, field: str) -> None:
-    """Raises InvalidEvent: no user's id; ``field`` is what the caller calls it."""
-    _check_as(check_distinct_id, value, field)
+def checked_id(value: Id | None, field: str) -> str:
+    """A user's id as text; ``field`` is what the caller calls it. Raises InvalidEvent: it is none."""
+    return _checked(check_distinct_id, value, field)
 
 
-def check_name(value: object, field: str) -> None:
-    """Raises InvalidEvent: no text of 1 to 200 characters."""
-    _check_as(check_session_id, value, field)
+def checked_key(value: Id | None, field: str) -> str:
+    """An id of anything else as text. Raises InvalidEvent: not 1 to 200 characters."""
+    return _checked(check_session_id, value, field)
+
+
+def is_misuse(error: InvalidEvent) -> bool:
+    """Whether the caller's code is wrong, whatever data it runs with: a type, or a name it spells out."""
+    if error.field in ("event", "group_type"):
+        return True
+    if error.code == "wrong_type":
+        return error.field is None or not error.field.startswith("properties.")
+    return error.code in ("properties_not_object", "wrong_value")
 
 
 def check_mapping(value: object, field: str) -> None:
@@ -99,14 +116,25 @@ def check_mapping(value: object, field: str) -> None:
         raise InvalidEvent("wrong_type", field, f"Give the {field} as a mapping of names to values.")
 
 
-def _check_as(check: Callable[[object], None], value: object, field: str) -> None:
+def _checked(check: Callable[[object], None], value: object, field: str) -> str:
+    if value is None:
+        raise InvalidEvent("missing_field", field, f"Give the {field}.")
+    text = id_text(value)
     try:
-        check(value)
+        check(text)
     except InvalidEvent as error:
         known = str(error.field)
         raise InvalidEvent(
             error.code.replace(known, field), field, error.reason.replace(known, field)
         ) from None
+    return cast(str, text)
+
+
+def of_clock(timestamp: Timestamp) -> Timestamp:
+    """The timestamp, in milliseconds where it is a number of seconds, as of ``time.time()``."""
+    if isinstance(timestamp, int | float) and not isinstance(timestamp, bool):
+        return timestamp * 1000 if -_FIRST_MS < timestamp < _FIRST_MS else timestamp
+    return timestamp
 
 
 def to_ms(timestamp: Timestamp, field: str = "timestamp") -> int:

@@ -36,11 +36,12 @@ _IMPORTS: Final = {
     "dataclasses": ("dataclass",),
     "datetime": ("datetime",),
     "typing": ("Any", "ClassVar", "Literal"),
+    "uuid": ("UUID",),
 }
 
 _TYPES: Final = {
     "text": "str",
-    "id": "str | int",
+    "id": "str | int | UUID",
     "number": "float",
     "integer": "int",
     "boolean": "bool",

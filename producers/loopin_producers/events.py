@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
+from uuid import UUID
 
 from loopin_producers.typed_event import TypedEvent
 
@@ -177,10 +178,10 @@ class EventCreated(TypedEvent):
 
     event_name: ClassVar[str] = "event_created"
 
-    event_id: str | int
+    event_id: str | int | UUID
     """The platform's event."""
 
-    host_id: str | int
+    host_id: str | int | UUID
     """User who holds the event."""
 
     category: str | None = None
@@ -205,7 +206,7 @@ class EventPublished(TypedEvent):
 
     event_name: ClassVar[str] = "event_published"
 
-    event_id: str | int
+    event_id: str | int | UUID
     """The platform's event."""
 
 
@@ -215,7 +216,7 @@ class EventCancelled(TypedEvent):
 
     event_name: ClassVar[str] = "event_cancelled"
 
-    event_id: str | int
+    event_id: str | int | UUID
     """The platform's event."""
 
     by: Literal["host", "platform"] | None = None
@@ -228,7 +229,7 @@ class EventViewed(TypedEvent):
 
     event_name: ClassVar[str] = "event_viewed"
 
-    event_id: str | int
+    event_id: str | int | UUID
     """The platform's event."""
 
 
@@ -238,7 +239,7 @@ class EventJoinRequested(TypedEvent):
 
     event_name: ClassVar[str] = "event_join_requested"
 
-    event_id: str | int
+    event_id: str | int | UUID
     """The platform's event."""
 
 
@@ -248,7 +249,7 @@ class EventJoined(TypedEvent):
 
     event_name: ClassVar[str] = "event_joined"
 
-    event_id: str | int
+    event_id: str | int | UUID
     """The platform's event."""
 
 
@@ -258,7 +259,7 @@ class EventLeft(TypedEvent):
 
     event_name: ClassVar[str] = "event_left"
 
-    event_id: str | int
+    event_id: str | int | UUID
     """The platform's event."""
 
 
@@ -268,7 +269,7 @@ class EventAttended(TypedEvent):
 
     event_name: ClassVar[str] = "event_attended"
 
-    event_id: str | int
+    event_id: str | int | UUID
     """The platform's event."""
 
 
@@ -278,7 +279,7 @@ class EventSoldOut(TypedEvent):
 
     event_name: ClassVar[str] = "event_sold_out"
 
-    event_id: str | int
+    event_id: str | int | UUID
     """The platform's event."""
 
 
@@ -288,7 +289,7 @@ class EventReviewed(TypedEvent):
 
     event_name: ClassVar[str] = "event_reviewed"
 
-    event_id: str | int
+    event_id: str | int | UUID
     """The platform's event."""
 
     rating: float
@@ -307,7 +308,7 @@ class TicketPurchased(TypedEvent):
     amount: float
     """Sum in the currency's unit, not in cents (money)."""
 
-    event_id: str | int | None = None
+    event_id: str | int | UUID | None = None
     """The platform's event that was paid for."""
 
     currency: str | None = None
@@ -326,7 +327,7 @@ class PaymentSucceeded(TypedEvent):
     amount: float | None = None
     """Sum in the currency's unit, not in cents (money)."""
 
-    event_id: str | int | None = None
+    event_id: str | int | UUID | None = None
     """The platform's event that was paid for."""
 
     currency: str | None = None
@@ -348,7 +349,7 @@ class PaymentFailed(TypedEvent):
     reason: str | None = None
     """Why it failed."""
 
-    event_id: str | int | None = None
+    event_id: str | int | UUID | None = None
     """The platform's event that was paid for."""
 
     currency: str | None = None
@@ -367,7 +368,7 @@ class PaymentRefunded(TypedEvent):
     amount: float
     """Sum in the currency's unit, not in cents (money)."""
 
-    event_id: str | int | None = None
+    event_id: str | int | UUID | None = None
     """The platform's event that was paid for."""
 
     currency: str | None = None
@@ -386,7 +387,7 @@ class PaymentDisputed(TypedEvent):
     amount: float | None = None
     """Sum in the currency's unit, not in cents (money)."""
 
-    event_id: str | int | None = None
+    event_id: str | int | UUID | None = None
     """The platform's event that was paid for."""
 
     currency: str | None = None
@@ -536,10 +537,10 @@ class ContentCreated(TypedEvent):
     content_type: str
     """Kind of content, such as post or article."""
 
-    object_id: str | int
+    object_id: str | int | UUID
     """The piece of content."""
 
-    author_id: str | int | None = None
+    author_id: str | int | UUID | None = None
     """User who made the content."""
 
 
@@ -552,10 +553,10 @@ class ContentViewed(TypedEvent):
     content_type: str
     """Kind of content, such as post or article."""
 
-    object_id: str | int
+    object_id: str | int | UUID
     """The piece of content."""
 
-    author_id: str | int | None = None
+    author_id: str | int | UUID | None = None
     """User who made the content."""
 
 
@@ -568,10 +569,10 @@ class ContentLeft(TypedEvent):
     content_type: str
     """Kind of content, such as post or article."""
 
-    object_id: str | int
+    object_id: str | int | UUID
     """The piece of content."""
 
-    author_id: str | int | None = None
+    author_id: str | int | UUID | None = None
     """User who made the content."""
 
     duration_s: float | None = None
@@ -587,10 +588,10 @@ class ContentLiked(TypedEvent):
     content_type: str
     """Kind of content, such as post or article."""
 
-    object_id: str | int
+    object_id: str | int | UUID
     """The piece of content."""
 
-    author_id: str | int | None = None
+    author_id: str | int | UUID | None = None
     """User who made the content."""
 
 
@@ -603,10 +604,10 @@ class ContentCommented(TypedEvent):
     content_type: str
     """Kind of content, such as post or article."""
 
-    object_id: str | int
+    object_id: str | int | UUID
     """The piece of content."""
 
-    author_id: str | int | None = None
+    author_id: str | int | UUID | None = None
     """User who made the content."""
 
 
@@ -619,10 +620,10 @@ class ContentShared(TypedEvent):
     content_type: str
     """Kind of content, such as post or article."""
 
-    object_id: str | int
+    object_id: str | int | UUID
     """The piece of content."""
 
-    author_id: str | int | None = None
+    author_id: str | int | UUID | None = None
     """User who made the content."""
 
     share_message: str | None = None
@@ -638,7 +639,7 @@ class SearchResultShown(TypedEvent):
     content_type: str
     """Kind of content, such as post or article."""
 
-    object_id: str | int
+    object_id: str | int | UUID
     """The piece of content."""
 
     position: int | None = None
@@ -654,7 +655,7 @@ class SearchResultClicked(TypedEvent):
     content_type: str
     """Kind of content, such as post or article."""
 
-    object_id: str | int
+    object_id: str | int | UUID
     """The piece of content."""
 
     position: int | None = None
@@ -667,7 +668,7 @@ class UserFollowed(TypedEvent):
 
     event_name: ClassVar[str] = "user_followed"
 
-    followed_id: str | int | None = None
+    followed_id: str | int | UUID | None = None
     """The user who is followed."""
 
 
@@ -677,7 +678,7 @@ class UserUnfollowed(TypedEvent):
 
     event_name: ClassVar[str] = "user_unfollowed"
 
-    followed_id: str | int | None = None
+    followed_id: str | int | UUID | None = None
     """The user who is followed."""
 
 
@@ -726,7 +727,7 @@ class RecommendationShown(TypedEvent):
     item_type: str
     """Kind of the recommended item."""
 
-    item_id: str | int
+    item_id: str | int | UUID
     """The recommended item."""
 
     position: int | None = None
@@ -742,7 +743,7 @@ class RecommendationClicked(TypedEvent):
     item_type: str
     """Kind of the recommended item."""
 
-    item_id: str | int
+    item_id: str | int | UUID
     """The recommended item."""
 
     position: int | None = None
@@ -755,7 +756,7 @@ class CommunityViewed(TypedEvent):
 
     event_name: ClassVar[str] = "community_viewed"
 
-    community_id: str | int
+    community_id: str | int | UUID
     """The community."""
 
 
@@ -765,7 +766,7 @@ class CommunityJoined(TypedEvent):
 
     event_name: ClassVar[str] = "community_joined"
 
-    community_id: str | int
+    community_id: str | int | UUID
     """The community."""
 
 
@@ -775,7 +776,7 @@ class CommunityLeft(TypedEvent):
 
     event_name: ClassVar[str] = "community_left"
 
-    community_id: str | int
+    community_id: str | int | UUID
     """The community."""
 
 
@@ -785,7 +786,7 @@ class CommunityActivity(TypedEvent):
 
     event_name: ClassVar[str] = "community_activity"
 
-    community_id: str | int
+    community_id: str | int | UUID
     """The community."""
 
     activity_type: str
@@ -801,7 +802,7 @@ class GeoAccessChecked(TypedEvent):
 
     event_name: ClassVar[str] = "geo_access_checked"
 
-    community_id: str | int
+    community_id: str | int | UUID
     """The community."""
 
     access_result: Literal["allowed", "blocked"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from loopin_producers.errors import HookFailed, InvalidConfiguration
+from loopin_producers.ids import id_forms
 from loopin_producers.options import check_mappings, is_number
 from loopin_schemas.sampling import sampled
 
@@ -21,8 +22,8 @@ _NAMES: Final = frozenset(
     }
 )
 
-OptOut = Callable[[str], bool] | Container[str]
-"""Which users do not want to be tracked: a test of the distinct_id, or a collection of them."""
+OptOut = Callable[[str], bool] | Container[Any]
+"""Which users do not want to be tracked: a test of the distinct_id's text, or a collection of ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,14 @@ class Filters:
         Raises:
             HookFailed: ``opt_out`` raised. Who may not want to be tracked is not.
         """
+        return self.opted_out(distinct_id) or not sampled(project, distinct_id, self.sample_rate)
+
+    def opted_out(self, distinct_id: str) -> bool:
+        """Whether the user does not want to be tracked. Raises HookFailed: ``opt_out`` raised."""
         try:
-            if self._opt_out(distinct_id):
-                return True
+            return bool(self._opt_out(distinct_id))
         except Exception as error:
             raise _failed("opt_out", error) from error
-        return not sampled(project, distinct_id, self.sample_rate)
 
     def changed(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """The event as ``before_send`` wants it, or None.
@@ -136,6 +139,8 @@ def _test(opt_out: OptOut | None) -> Callable[[str], bool]:
         raise InvalidConfiguration("Give opt_out as a collection of distinct_ids, or a test of one.")
     if not isinstance(opt_out, Container):
         raise InvalidConfiguration("Give opt_out as a collection of distinct_ids, or a test of one.")
+    if isinstance(opt_out, set | frozenset | list | tuple | dict):
+        return lambda distinct_id: any(form in opt_out for form in id_forms(distinct_id))
     return opt_out.__contains__
 
 

@@ -12,6 +12,37 @@ from loopin_schemas import InvalidEvent
 logger = logging.getLogger("loopin_producers")
 
 
+class Kinds:
+    """Which kinds of something have been told. Safe to share by threads, and by a signal's handler.
+
+    Args:
+        most: kinds that are remembered; all beyond count as told, for who tells must not fill the log.
+    """
+
+    def __init__(self, most: int = 1_000) -> None:
+        self._most = most
+        self._known: set[str] = set()
+        self._lock = threading.RLock()
+
+    def __contains__(self, kind: str) -> bool:
+        return kind in self._known
+
+    def is_new(self, kind: str) -> bool:
+        """Whether it comes for the first time; from now on it does not."""
+        if kind in self._known:
+            return False
+        with self._lock:
+            new = kind not in self._known and len(self._known) < self._most
+            if new:
+                self._known.add(kind)
+        return new
+
+    def forget(self) -> None:
+        """All kinds are new again."""
+        with self._lock:
+            self._known.clear()
+
+
 class Guard:
     """``with guard:`` swallows what is raised within, and logs the first of each kind.
 
@@ -25,8 +56,7 @@ class Guard:
 
     def __init__(self, where: str) -> None:
         self._where = where
-        self._known: set[str] = set()
-        self._lock = threading.RLock()
+        self._known = Kinds()
 
     def __enter__(self) -> None:
         pass
@@ -42,7 +72,7 @@ class Guard:
     def note(self, error: Exception) -> None:
         """Log the first of each kind: for an ``except`` of code that must not pay for a ``with``."""
         kind, reason = _told(error)
-        if self._is_new(kind):
+        if self._known.is_new(kind):
             # What was made without being raised has nothing to add to its sentence.
             raised = error if error.__traceback__ is not None else None
             logger.warning(
@@ -51,14 +81,7 @@ class Guard:
 
     def forget(self) -> None:
         """It works again: of what comes now, the first of each kind is logged anew."""
-        with self._lock:
-            self._known.clear()
-
-    def _is_new(self, kind: str) -> bool:
-        with self._lock:
-            known = kind in self._known
-            self._known.add(kind)
-        return not known
+        self._known.forget()
 
 
 def _told(error: Exception) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from loopin_producers.guard import Kinds, logger
+from loopin_producers.ids import id_text
 from loopin_schemas import InvalidEvent, encode
 from loopin_schemas.validation import MAX_DEPTH
 
@@ -32,11 +34,12 @@ def encode_properties(
     """Encode properties as a JSON object, with the groups as ``$groups`` if there are any.
 
     Beside JSON's own types these are converted: datetime and date (ISO 8601, a datetime without a zone is
-    UTC), time, timedelta (seconds), UUID, Decimal (number), Enum (its value), set and frozenset (list).
+    UTC), time, timedelta (seconds), UUID, Decimal (number), Enum (its value), set and frozenset (list). Of
+    other objects a scalar's ``item()`` counts, as numpy's have it, else their text, with one warning a class.
 
     Raises:
-        InvalidEvent: not a mapping, a value JSON cannot carry (with its dotted path), too deep, or an object
-            whose own methods raised.
+        InvalidEvent: not a mapping, a number or a name JSON cannot carry (with its dotted path), too deep, or
+            an object whose own methods raised.
     """
     if properties is not None and not isinstance(properties, Mapping):
         raise InvalidEvent(
@@ -49,7 +52,8 @@ def encode_properties(
     try:
         plain = {} if properties is None else _mapping(properties, "properties", 1)
         if groups is not None:
-            plain["$groups"] = _mapping(groups, "properties.$groups", 2)
+            keys = {kind: id_text(key) for kind, key in groups.items() if key is not None}
+            plain["$groups"] = _mapping(keys, "properties.$groups", 2)
         return _encode_text(plain, change)
     except InvalidEvent:
         raise
@@ -148,7 +152,7 @@ def _out_of_range(path: str) -> InvalidEvent:
     return InvalidEvent("number_out_of_range", path, f"A number in {path} is too large; send it as text.")
 
 
-def _scalar(value: Any, path: str) -> str | float:
+def _scalar(value: Any, path: str) -> Any:
     if isinstance(value, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=UTC)
         return moment.isoformat()
@@ -158,9 +162,40 @@ def _scalar(value: Any, path: str) -> str | float:
         return value.total_seconds()
     if isinstance(value, UUID):
         return str(value)
-    raise InvalidEvent(
-        "wrong_type", path, f"Convert {path} first: a {type(value).__name__} cannot be written as JSON."
-    )
+    return _foreign(value, path)
+
+
+_foreign_classes = Kinds()
+
+
+def _foreign(value: Any, path: str) -> Any:
+    """What stands for an object of a class that we do not know."""
+    kind = type(value).__name__
+    found = _item(value)
+    as_what = "its text" if found is value else "its item()"
+    if _foreign_classes.is_new(kind):
+        logger.warning(
+            "Convert %s first: a %s is captured as %s. Further ones (%s) are not logged.",
+            path, kind, as_what, kind,
+        )  # fmt: skip
+    if found is not value:
+        return found
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode(errors="replace")
+    return str(value)
+
+
+def _item(value: Any) -> Any:
+    """The number, truth or text that a scalar such as numpy's holds; the value itself where it is none."""
+    try:
+        found = value.item()
+    except Exception:  # there is none, or what it is called for is no scalar
+        return value
+    if isinstance(found, int):
+        return bool(found) if isinstance(found, bool) else _integer(found, "properties")
+    if isinstance(found, float):
+        return _number(found, "properties")
+    return found if isinstance(found, str) else value
 
 
 def _check_depth(path: str, depth: int) -> None:

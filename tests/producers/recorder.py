@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loopin_producers import Loopin
+from loopin_producers.ids import Id
 from loopin_schemas import Event
 
 NOBODY = "127.0.0.1:1"
@@ -27,16 +28,17 @@ class Recorder(Loopin):
     def capture(
         self,
         event: Any,
-        distinct_id: str | None = None,
+        distinct_id: Id | None = None,
         properties: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> str | None:
         if self.fault is not None:
             raise self.fault
         uuid = super().capture(event, distinct_id, properties, **options)
-        self.captured.append(
-            {"event": event, "distinct_id": distinct_id, "properties": dict(properties or {}), **options}
-        )
+        if uuid is not None:
+            self.captured.append(
+                {"event": event, "distinct_id": distinct_id, "properties": dict(properties or {}), **options}
+            )
         return uuid
 
     def _send(self, built: Event) -> str:

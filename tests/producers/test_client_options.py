@@ -8,25 +8,31 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
+from enum import IntEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from posthog import Posthog
 
 import loopin_producers
-from loopin_producers import InvalidConfiguration, Loopin, LoopinError, new_context
+from loopin_producers import EventRefused, InvalidConfiguration, Loopin, LoopinError, default, new_context
+from loopin_producers.captured import captured
 from loopin_producers.context import (
     context_distinct_id,
     context_tags,
     identify_context,
+    identify_context_by,
     set_context_session,
     tag,
 )
 from loopin_producers.event_types import FILE, source
 from loopin_producers.events import Pageview, TicketPurchased, WebVitals
+from loopin_producers.guard import Guard
 from loopin_producers.spool import SpooledRecord
 from loopin_schemas import InvalidEvent
 from loopin_schemas.catalogue import CATALOGUE, by_name
@@ -48,7 +54,10 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Make:
         def keep(record: SpooledRecord) -> None:
             assert record.key == f"shop:{json.loads(record.value)['distinct_id']}".encode()
             decode_event(record.value)
-            sent.append(json.loads(record.value))
+            event = json.loads(record.value)
+            assert event["properties"].pop("$lib") == "loopin-python"
+            assert event["properties"].pop("$lib_version") == version("loopin-analytics")
+            sent.append(event)
 
         monkeypatch.setattr(client._connection, "deliver", keep)
         return client, sent
@@ -81,6 +90,66 @@ def test_conventions_are_posthogs(make: Make) -> None:
             {"$group_type": "company", "$group_key": "acme", "$group_set": {}},
         ),
         ("click", "user-1", {"$groups": {"company": "acme"}}),
+    ]
+
+
+class Number(IntEnum):
+    ANN = 17
+
+
+@pytest.mark.parametrize(
+    ("user", "text"), [(17, "17"), (UUID(int=17), str(UUID(int=17))), (Number.ANN, "17")]
+)
+def test_ids_are_numbers_and_uuids_as_databases_have_them(make: Make, user: Any, text: str) -> None:
+    client, sent = make()
+    client.capture("click", user, groups={"company": user}, session_id=user)
+    client.capture(TicketPurchased(amount=1.0), user)
+    client.identify(user, anonymous_id=user)
+    client.alias(user, user)
+    client.set(user, {"a": 1})
+    client.set_once(user, {"a": 1})
+    client.group_identify("company", user)
+    client.group_identify("company", "acme", distinct_id=user)
+    with new_context():
+        identify_context(user)
+        set_context_session(user)
+        client.capture("click")
+        assert context_distinct_id() == text
+    with new_context():
+        identify_context_by(lambda: user)
+        client.capture("click")
+
+    @captured("report_built", distinct_id=lambda who: who, client=client)
+    def build(who: Any) -> None: ...
+
+    build(user)
+    assert [one["distinct_id"] for one in sent] == [text] * 6 + [f"$company_{text}"] + [text] * 4
+    assert sent[0]["properties"] == {"$groups": {"company": text}}
+    assert (sent[0]["session_id"], sent[8]["session_id"]) == (text, text)
+    assert sent[2]["properties"]["$anon_distinct_id"] == sent[3]["properties"]["alias"] == text
+    assert sent[6]["properties"]["$group_key"] == text
+
+
+def test_the_library_is_named_as_posthogs_sdk_names_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    posthogs: list[dict[str, Any]] = []
+    posthog = Posthog("k", host=f"http://{NOBODY}", sync_mode=True, before_send=posthogs.append)
+    posthog.capture("click", distinct_id="user-1", properties={"a": 1})
+    names = {name for name in posthogs[0]["properties"] if name.startswith("$lib")}
+    client, sent = Loopin(NOBODY, "shop"), []
+    monkeypatch.setattr(client._connection, "deliver", lambda one: sent.append(json.loads(one.value)))
+    own = {"$lib": "loopin-python", "$lib_version": version("loopin-analytics")}
+    assert own.keys() == names
+    client.capture("click", "user-1")
+    client.capture("click", "user-1", {"a": 1}, groups={"company": "acme"})
+    client.capture("click", "user-1", {"$lib": "bridge", "$lib_version": "7"})
+    with new_context():
+        tag("$lib", "worker")
+        client.capture("click", "user-1")
+    assert [one["properties"] for one in sent] == [
+        own,
+        {"a": 1, "$groups": {"company": "acme"}, **own},
+        {"$lib": "bridge", "$lib_version": "7"},
+        {"$lib": "worker"},
     ]
 
 
@@ -268,6 +337,32 @@ def test_opted_out_users_are_left_out(make: Make) -> None:
         assert [one["distinct_id"] for one in sent] == ["user-2"]
 
 
+def test_collections_of_opted_out_users_hold_ids_as_the_program_has_them(make: Make) -> None:
+    user = UUID(int=5)
+    asked: set[Any] = {17}
+    client, sent = make(opt_out=asked)
+    assert client.capture("click", 17) is client.capture("click", "17") is None
+    assert client.capture("click", user)
+    assert client.capture("click", "017")
+    asked.add(user)
+    assert client.capture("click", str(user)) is None
+    assert [one["distinct_id"] for one in sent] == [str(user), "017"]
+
+
+@pytest.mark.parametrize("former", ["visitor-3", 3])
+def test_who_opted_out_under_a_former_id_has_opted_out(make: Make, former: Any) -> None:
+    client, sent = make(opt_out=[former])
+    assert client.identify("user-1", {"plan": "gold"}, anonymous_id=former) is None
+    assert client.alias(former, "user-1") is None
+    assert client.identify("user-1", anonymous_id="visitor-4")
+    assert client.alias("visitor-4", "user-1")
+    assert len(sent) == 2
+    errors: list[LoopinError] = []
+    client, sent = make(opt_out=lambda user: {}[user], on_error=errors.append)
+    assert client.alias("visitor-3", "user-1") is None
+    assert (sent, [error.code for error in errors]) == ([], ["hook_failed"])
+
+
 def test_opt_out_that_raises_tracks_nobody_and_says_so(make: Make) -> None:
     errors: list[LoopinError] = []
 
@@ -373,6 +468,7 @@ def test_what_scores_private_messages_is_loaded_when_the_client_is_made() -> Non
 @pytest.mark.parametrize(
     "options",
     [
+        {"url": "http://127.0.0.1:1", "api_key": "lp_w_x"},
         {"sample_rate": 1.5},
         {"sample_rate": -0.1},
         {"before_send": [5]},
@@ -474,23 +570,19 @@ def test_one_kind_to_scrub_is_told_how_to_be_given() -> None:
 @pytest.mark.parametrize(
     ("method", "arguments", "code", "field"),
     [
-        ("identify", (None,), "missing_field", "distinct_id"),
         ("identify", ("u", "abc"), "wrong_type", "properties"),
-        ("set", (None, {"a": 1}), "missing_field", "distinct_id"),
+        ("identify", ({"id": 17},), "wrong_type", "distinct_id"),
         ("set", ("u", None), "wrong_type", "properties"),
-        ("set_once", (None, {"a": 1}), "missing_field", "distinct_id"),
         ("set_once", ("u", ["a"]), "wrong_type", "properties"),
-        ("alias", ("", "u"), "previous_id_empty", "previous_id"),
-        ("alias", (None, "u"), "wrong_type", "previous_id"),
-        ("alias", ("null", "u"), "previous_id_forbidden", "previous_id"),
-        ("alias", ("a", None), "missing_field", "distinct_id"),
-        ("group_identify", (None, None), "wrong_type", "group_type"),
-        ("group_identify", ("company", None), "wrong_type", "group_key"),
-        ("group_identify", ("company", ""), "group_key_empty", "group_key"),
+        ("alias", (1.5, "u"), "wrong_type", "previous_id"),
+        ("group_identify", (["company"], "acme"), "wrong_type", "group_type"),
+        ("group_identify", ("", "acme"), "group_type_empty", "group_type"),
+        ("group_identify", (None, "acme"), "missing_field", "group_type"),
+        ("group_identify", ("company", ["acme"]), "wrong_type", "group_key"),
         ("group_identify", ("company", "acme", [1]), "wrong_type", "properties"),
     ],
 )
-def test_statements_about_nobody_and_of_nothing_are_refused(
+def test_statements_of_wrong_types_raise(
     make: Make, method: str, arguments: tuple[Any, ...], code: str, field: str
 ) -> None:
     client, sent = make()
@@ -501,23 +593,41 @@ def test_statements_about_nobody_and_of_nothing_are_refused(
     assert sent == []
 
 
-def test_a_group_is_not_identified_by_nobody(make: Make) -> None:
-    client, sent = make()
-    with pytest.raises(InvalidEvent) as caught:
-        client.group_identify("company", "acme", distinct_id="")
-    assert (caught.value.field, sent) == ("distinct_id", [])
+@pytest.mark.parametrize(
+    ("method", "arguments", "options", "problem", "field"),
+    [
+        ("identify", (None,), {}, "missing_field", "distinct_id"),
+        ("identify", ("u",), {"anonymous_id": ""}, "anonymous_id_empty", "anonymous_id"),
+        ("set", (None, {"a": 1}), {}, "missing_field", "distinct_id"),
+        ("set_once", (None, {"a": 1}), {}, "missing_field", "distinct_id"),
+        ("alias", ("", "u"), {}, "previous_id_empty", "previous_id"),
+        ("alias", (None, "u"), {}, "missing_field", "previous_id"),
+        ("alias", ("null", "u"), {}, "previous_id_forbidden", "previous_id"),
+        ("alias", ("a", None), {}, "missing_field", "distinct_id"),
+        ("group_identify", ("company", None), {}, "missing_field", "group_key"),
+        ("group_identify", ("company", ""), {}, "group_key_empty", "group_key"),
+        ("group_identify", ("company", "a"), {"distinct_id": ""}, "distinct_id_empty", "distinct_id"),
+    ],
+)
+def test_statements_about_nobody_are_dropped_and_told(
+    make: Make, method: str, arguments: tuple[Any, ...], options: dict[str, Any], problem: str, field: str
+) -> None:
+    errors: list[LoopinError] = []
+    client, sent = make(on_error=errors.append)
+    assert getattr(client, method)(*arguments, **options) is None
+    (error,) = errors
+    assert isinstance(error, EventRefused)
+    assert (error.problem, error.field, sent) == (problem, field, [])
+    assert field in error.reason
 
 
-def test_former_ids_are_checked_and_the_contexts_user_may_be_meant(make: Make) -> None:
+def test_the_contexts_user_may_be_meant(make: Make) -> None:
     client, sent = make()
-    with pytest.raises(InvalidEvent, match="anonymous_id"):
-        client.identify("u", anonymous_id="")
-    nobody: Any = None
     with new_context():
         identify_context("user-1")
-        client.identify(nobody, {"plan": "gold"})
+        client.identify(None, {"plan": "gold"})
         client.set(None, {"plan": "gold"})
-        client.alias("old-1", nobody)
+        client.alias("old-1", None)
     assert [one["distinct_id"] for one in sent] == ["user-1"] * 3
 
 
@@ -557,6 +667,57 @@ def test_default_client_comes_from_the_environment_or_from_configure(monkeypatch
     assert loopin_producers.shutdown() == 0
     assert loopin_producers.default_client() is not client
     loopin_producers.shutdown()
+
+
+@pytest.fixture
+def no_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No default client, and an environment that allows none."""
+    loopin_producers.shutdown(0)
+    monkeypatch.delenv("LOOPIN_PROJECT", raising=False)
+    monkeypatch.setattr(default, "_guard", Guard("Nothing is captured."))
+    yield
+    loopin_producers.shutdown(0)
+
+
+def call_everything() -> list[str | None]:
+    return [
+        loopin_producers.capture("click", "user-1"),
+        loopin_producers.identify("user-1"),
+        loopin_producers.alias("a", "user-1"),
+        loopin_producers.set("user-1", {"a": 1}),
+        loopin_producers.set_once("user-1", {"a": 1}),
+        loopin_producers.group_identify("company", "acme"),
+    ]
+
+
+def test_without_settings_the_functions_capture_nothing_and_say_so_once(
+    no_client: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        assert call_everything() == [None] * 6
+        loopin_producers.reset()
+    assert [one.getMessage() for one in caplog.records] == [
+        "Nothing is captured. Name the project, or set LOOPIN_PROJECT. "
+        "Further ones (project_missing) are not logged."
+    ]
+    with pytest.raises(InvalidEvent, match="LOOPIN_PROJECT"):
+        loopin_producers.default_client()
+    with pytest.raises(InvalidEvent, match="LOOPIN_PROJECT"):
+        Loopin(NOBODY)
+
+
+def test_settings_that_were_refused_are_not_replaced_by_the_environments(
+    no_client: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOOPIN_PROJECT", "from-env")
+    monkeypatch.setenv("LOOPIN_ENABLED", "false")
+    with pytest.raises(InvalidConfiguration):
+        loopin_producers.configure(project="shop", sample_rate=7)
+    assert call_everything() == [None] * 6
+    with pytest.raises(InvalidConfiguration):
+        loopin_producers.default_client()
+    loopin_producers.configure(project="shop", disabled=True)
+    assert None not in call_everything()
 
 
 def test_types_of_the_catalogues_events_are_current_and_name_what_it_names(make: Make) -> None:

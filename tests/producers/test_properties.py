@@ -8,6 +8,7 @@ from enum import Enum, IntEnum
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,14 +96,74 @@ def test_values_that_are_converted(value: Any, expected: Any) -> None:
         (Decimal("1e400"), "number_out_of_range"),
         pytest.param(10**400, "number_out_of_range", id="long"),
         pytest.param(-(10**400), "number_out_of_range", id="long negative"),
-        (object(), "wrong_type"),
-        (b"bytes", "wrong_type"),
+        ({None: 1}, "wrong_type"),
     ],
 )
 def test_values_without_json_name_their_path(value: Any, code: str) -> None:
     with pytest.raises(InvalidEvent) as caught:
         encode_properties({"cart": {"lines": [1, value]}})
     assert (caught.value.code, caught.value.field) == (code, "properties.cart.lines.1")
+
+
+class Article:
+    """As an object-relational mapper's: what it is called is all that it says."""
+
+    def __str__(self) -> str:
+        return "Article 17"
+
+
+class Tensor:
+    """Its ``item()`` is for single values, as numpy's and PyTorch's are."""
+
+    def item(self) -> float:
+        raise ValueError("can only convert an array of size 1")
+
+    def __str__(self) -> str:
+        return "[1 2]"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.int64(7), 7),
+        (np.float32(0.5), 0.5),
+        (np.float64(0.1), 0.1),
+        (np.bool_(True), True),
+        (np.str_("a"), "a"),
+        (np.datetime64("2026-01-02"), "2026-01-02"),
+        (Tensor(), "[1 2]"),
+        (Article(), "Article 17"),
+        (b"caf\xc3\xa9", "café"),
+        (b"\xff", "\ufffd"),
+        (1j, "1j"),
+    ],
+)
+def test_values_of_foreign_classes_arrive_as_numbers_or_text(value: Any, expected: Any) -> None:
+    found = json.loads(encode_properties({"x": [value], "y": value}))
+    assert found == {"x": [expected], "y": expected}
+    assert type(found["y"]) is type(expected)
+
+
+def test_a_foreign_class_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    made = type("Made", (), {})
+    for _ in range(3):
+        encode_properties({"cart": {"lines": [made()]}})
+    (said,) = [one.getMessage() for one in caplog.records]
+    assert said.startswith("Convert properties.cart.lines.0 first: a Made is captured as its text.")
+
+
+def test_a_scalars_number_is_checked_as_any_other() -> None:
+    for value, code in ((np.float32("nan"), "number_not_finite"), (np.float32("inf"), "number_not_finite")):
+        with pytest.raises(InvalidEvent) as caught:
+            encode_properties({"x": value})
+        assert caught.value.code == code
+
+
+def test_group_keys_are_text_and_those_that_are_none_are_left_out() -> None:
+    groups = {"company": 7, "team": UUID(int=1), "plan": None, "city": "Pune"}
+    assert json.loads(encode_properties(None, groups)) == {
+        "$groups": {"company": "7", "team": "00000000-0000-0000-0000-000000000001", "city": "Pune"}
+    }
 
 
 def test_an_integer_too_long_to_be_written_is_out_of_range() -> None:
