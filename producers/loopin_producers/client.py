@@ -274,7 +274,7 @@ class Loopin(Statements):
         if filters.let_all_pass:
             return self._send(built)
         try:
-            if filters.leave_out(self.project, built.distinct_id):
+            if filters.leave_out(self.project, built.event, built.distinct_id):
                 return None
             found = self._changed(built, properties, groups) if filters.change else built
         except HookFailed as error:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from loopin_producers.errors import HookFailed, InvalidConfiguration
 from loopin_producers.ids import id_forms
 from loopin_producers.options import check_mappings, is_number
+from loopin_schemas.identity import LINKING
 from loopin_schemas.sampling import sampled
 
 BeforeSend = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -58,13 +59,15 @@ class Filters:
         """Whether events may be changed before they are sent."""
         return bool(self._before_send)
 
-    def leave_out(self, project: str, distinct_id: str) -> bool:
-        """Whether the user is not tracked, or not in the sample.
+    def leave_out(self, project: str, event: str, distinct_id: str) -> bool:
+        """Whether the user is not tracked, or not in the sample. Links of identity are in every sample.
 
         Raises:
             HookFailed: ``opt_out`` raised. Who may not want to be tracked is not.
         """
-        return self.opted_out(distinct_id) or not sampled(project, distinct_id, self.sample_rate)
+        if self.opted_out(distinct_id):
+            return True
+        return event not in LINKING and not sampled(project, distinct_id, self.sample_rate)
 
     def opted_out(self, distinct_id: str) -> bool:
         """Whether the user does not want to be tracked. Raises HookFailed: ``opt_out`` raised."""

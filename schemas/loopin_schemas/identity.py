@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID, uuid5
 
 import msgspec
@@ -13,6 +13,13 @@ PERSONS_NAMESPACE = UUID("5b1f2d8e-3a0c-5e7b-9c54-7d1f4a6e0b92")
 LinkKind = Literal["identify", "alias", "merge", "unmerge"]
 """``identify`` comes of ``$identify``, ``alias`` of ``$create_alias``, ``merge`` of ``$merge_dangerously``,
 ``unmerge`` of ``loopin persons unmerge``."""
+
+LINKING: Final[dict[str, tuple[LinkKind, str]]] = {
+    "$identify": ("identify", "$anon_distinct_id"),
+    "$create_alias": ("alias", "alias"),
+    "$merge_dangerously": ("merge", "alias"),
+}
+"""Events that say who is one person: the kind of request, and the property that names the other id."""
 
 Outcome = Literal["merged", "refused", "unmerged"]
 

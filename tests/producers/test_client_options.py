@@ -390,6 +390,14 @@ def test_sampling_keeps_whole_users_at_the_rate(make: Make) -> None:
     assert not sampled("shop", "user-1", 0)
 
 
+def test_who_is_one_person_does_not_depend_on_the_sample(make: Make) -> None:
+    client, sent = make(sample_rate=0)
+    client.capture("click", "user-1")
+    client.identify("user-1", anonymous_id="visitor-1")
+    client.alias("visitor-2", "user-1")
+    assert [event["event"] for event in sent] == ["$identify", "$create_alias"]
+
+
 def test_personal_data_and_private_words_stay_here(make: Make) -> None:
     client, sent = make()
     client.capture(

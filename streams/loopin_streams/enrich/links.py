@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from loopin_schemas import topics
 from loopin_schemas.codec import decode_object, encode
 from loopin_schemas.errors import InvalidEvent
-from loopin_schemas.identity import LinkKind, LinkRequest
+from loopin_schemas.identity import LINKING, LinkRequest
 from loopin_schemas.validation import check_distinct_id
 from loopin_streams.enrich.draft import Draft, Origin
 from loopin_streams.enrich.steps.decode import derived_uuid
 from loopin_streams.enrich.steps.sampling import SAMPLED
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import STATE_VERSION
-
-LINKING: Final[dict[str, tuple[LinkKind, str]]] = {
-    "$identify": ("identify", "$anon_distinct_id"),
-    "$create_alias": ("alias", "alias"),
-    "$merge_dangerously": ("merge", "alias"),
-}
-"""By event, the kind of request and the property that names the other id."""
 
 
 def linking(drafts: Iterable[Draft]) -> list[Draft]:

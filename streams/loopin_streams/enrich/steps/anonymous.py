@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loopin_schemas.identity import LINKING
 from loopin_streams.enrich.draft import Context, Draft, Drop
-from loopin_streams.enrich.links import LINKING
 
 ANONYMOUS = Drop("anonymous")
 
