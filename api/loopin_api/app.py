@@ -22,6 +22,7 @@ from loopin_api.ingest.intake import Intake
 from loopin_api.ingest.limits import Limits
 from loopin_api.ingest.origins import Cors, Origins
 from loopin_api.ingest.privacy import Privacy
+from loopin_api.ingest.refusals import Refusals
 from loopin_api.ingest.turns import Aside
 from loopin_api.instruments import Instruments
 from loopin_api.keys import Configured, Key
@@ -153,6 +154,7 @@ def create_app(
             limits=Limits(settings),
             origins=origins,
             protect=Privacy(settings),
+            refusals=Refusals(settings),
             circuit=Circuit(lambda: settings.publish_timeout_s, lambda: publisher.broker_is_down),
             held=None if reserve is None else Held(reserve, instruments),
             aside=Aside(),

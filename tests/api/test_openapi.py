@@ -25,12 +25,20 @@ PATHS = {
     "/api/metrics": {"post"},
     "/api/errors": {"post"},
     "/batch": {"post"},
-    "/capture": {"post"},
-    "/e": {"post"},
+    "/capture": {"get", "post"},
+    "/e": {"get", "post"},
     "/i/v0/e": {"post"},
+    "/i/v0/ai/batch": {"post"},
     "/i/v1/analytics/events": {"post"},
     "/flags": {"post"},
     "/decide": {"post"},
+    "/flags/definitions": {"get"},
+    "/api/feature_flag/local_evaluation": {"get"},
+    "/api/surveys": {"get"},
+    "/api/early_access_features": {"get"},
+    "/api/web_experiments": {"get"},
+    "/api/product_tours": {"get"},
+    "/api/projects/{project}/feature_flags/{flag}/remote_config": {"get"},
     "/array/{token}/config": {"get"},
     "/array/{token}/config.js": {"get"},
     **{
@@ -55,7 +63,7 @@ OTHER_WORDS = {
 WITHOUT_BODY = {"post /flags", "post /decide"}
 """They answer the same whatever the body says."""
 
-BY_KEY_IN_BODY = ("/batch", "/capture", "/e", "/i/v0/e", "/v1/")
+BY_KEY_IN_BODY = ("/batch", "/capture", "/e", "/i/v0/", "/v1/")
 
 
 @pytest.fixture

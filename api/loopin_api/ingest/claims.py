@@ -14,6 +14,12 @@ from loopin_schemas.validation import check_uuid
 _IDENTITIES: Final = uuid.UUID("6f3c1c1e-7f0b-5d6a-9b0e-0d6f2f6b7a10")
 """Namespace of the uuids made from ids that are none; it must never change."""
 
+ANONYMOUS: Final = ("$is_identified", False)
+"""The property of an event of somebody who never said who it is, by PostHog's convention; the stream leaves
+such events out where the settings say so."""
+
+OTHER_PROJECT: Final = "other_project"
+
 
 class Note(NamedTuple):
     """Something that is not as it should be, but costs no event."""

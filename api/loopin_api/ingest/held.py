@@ -75,14 +75,15 @@ class Held:
         records = []
         for one in accepted:
             try:
-                records.append((one.uuid, one.key, _as_of(one.body, now_ms)))
+                body = one.body if one.receipt.result == "drop" else _as_of(one.body, now_ms)
+                records.append((one.uuid, one.key, body))
             except InvalidEvent:
                 break  # Its time made it too large: it waits with its sender, and those after it, for order.
         kept = await asyncio.to_thread(self._reserve.keep, records) if records else 0
         self._instruments.spooled.inc(kept)
-        return [spooled(one.receipt) for one in accepted[:kept]] + [
-            retry(one.uuid) for one in accepted[kept:]
-        ]
+        return [
+            one.receipt if one.receipt.result == "drop" else spooled(one.receipt) for one in accepted[:kept]
+        ] + [retry(one.uuid) for one in accepted[kept:]]
 
 
 def _as_of(body: bytes, now_ms: int) -> bytes:

@@ -7,6 +7,7 @@ gigabytes as Python objects takes none.
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Any, Final, TypeVar
 
@@ -15,7 +16,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from loopin_api.errors import ApiError
 from loopin_schemas import InvalidEvent
-from loopin_schemas.validation import check_size, decoding_error
+from loopin_schemas.validation import MAX_EVENT_BYTES, check_size, decoding_error
 
 MAX_EVENTS: Final = 1_000
 """Most events of one request."""
@@ -77,12 +78,15 @@ _WITHIN_TEXT: Final = re.compile(rb'(?:[^"\\]{1,64}+|\\.){1,64}+', re.DOTALL)
 def sound(body: bytes) -> bytes:
     """The body as JSON, where it lacks only two things: U+FFFD for halves of characters, null for NaN.
 
+    A byte order mark before it is taken off.
+
     JavaScript writes half a character where a program cuts a text within an emoji, and Python writes NaN and
     Infinity. No reader of JSON takes them, so that one such value would cost all events beside it.
 
     Raises:
         ApiError: 400 where more than ``MAX_REPAIRS`` of either would have to be replaced.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)
     halves, no_numbers = (any(sign in body for sign in signs) for signs in (_SURROGATES, _NO_NUMBERS))
     if not halves and not no_numbers:
         return body
@@ -151,14 +155,15 @@ def scan(decoder: msgspec.json.Decoder[T], body: bytes | Raw, whole: str = "body
         raise ApiError(400, "MALFORMED_JSON", found.reason) from None
 
 
-def decode_one(decoder: msgspec.json.Decoder[T], event: bytes | Raw) -> T:
-    """Decode one event, of at most 64 KB.
+def decode_one(decoder: msgspec.json.Decoder[T], event: bytes | Raw, limit: int = MAX_EVENT_BYTES) -> T:
+    """Decode one event of at most ``limit`` bytes.
 
     Raises:
         InvalidEvent: what is wrong with it.
     """
     body = bytes(event)
-    check_size(body)
+    if len(body) > limit:
+        check_size(body)
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

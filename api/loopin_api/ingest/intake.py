@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import and_
 from typing import Final
 
 from fastapi import Request
@@ -26,6 +27,7 @@ from loopin_api.ingest.incoming import name_of, sound
 from loopin_api.ingest.limits import Limits, network_of
 from loopin_api.ingest.origins import Origins
 from loopin_api.ingest.receipts import Receipt, drop, retry
+from loopin_api.ingest.refusals import Refusals
 from loopin_api.ingest.turns import Aside, Turns
 from loopin_api.instruments import Instruments
 from loopin_api.settings import ApiSettings
@@ -45,6 +47,7 @@ class Intake:
     limits: Limits
     origins: Origins
     protect: Protect
+    refusals: Refusals
     circuit: Circuit
     held: Held | None
     aside: Aside
@@ -53,15 +56,13 @@ class Intake:
     async def by_header(self, request: Request, *, basic: bool = False) -> Caller | None:
         """The caller of the Authorization header: a bearer token or, with ``basic``, a write key as the user.
 
-        None without the header: the key may stand in the body, which is read for addresses that did not
-        send too many without.
+        None without the header: the key may stand in the body.
 
         Raises:
             ApiError: 401 or 429.
         """
         header = request.headers.get("authorization")
         if header is None:
-            await self.limits.check_stranger(self._address(request))
             return None
         scheme, _, credentials = header.partition(" ")
         if basic and scheme.lower() == "basic":
@@ -85,6 +86,8 @@ class Intake:
         return await self._signed_in(request, authenticate)
 
     async def _signed_in(self, request: Request, authenticate: Callable[[], Caller]) -> Caller:
+        # The key comes first: behind a load balancer everybody may have one address, and nobody with a valid
+        # key is to be refused because somebody else has none.
         try:
             caller = authenticate()
         except ApiError:
@@ -151,17 +154,25 @@ class Intake:
         return await self.limits.charge(caller, events)
 
     async def publish(
-        self, caller: Caller, events: Sequence[Raw], claimed: Callable[[Raw], Claim]
+        self,
+        caller: Caller,
+        events: Sequence[Raw],
+        claimed: Callable[[Raw], Claim],
+        *,
+        receipts_are_read: bool = True,
     ) -> list[Receipt]:
         """Publish the caller's events that ``claimed`` reads; a receipt for each, in their order.
 
-        Those that break a rule are left out, and cost the others nothing.
+        Those that break a rule are left out, and cost the others nothing. Where the client reads no receipts
+        and some events are accepted, so that it learns nothing of the others, these are published too, in a
+        form that the stream makes dead letters of.
         """
         receipts: list[Receipt] = []
         accepted: list[Accepted] = []
         places: list[int] = []
         now_ms = now()
         turns = Turns()
+        refused: list[int] = []
         for place, raw in enumerate(events):
             await turns.give_way()
             try:
@@ -170,10 +181,22 @@ class Intake:
             except InvalidEvent as error:
                 self.instruments.refused.labels(error.code).inc()
                 receipts.append(drop(name_of(raw), error))
+                refused.append(place)
             else:
                 accepted.append(ready)
                 places.append(place)
                 receipts.append(ready.receipt)
+        if accepted and not receipts_are_read:
+            for place in refused:
+                await turns.give_way()
+                raw, receipt = events[place], receipts[place]
+                size = len(memoryview(raw))
+                letter = await self.aside.run(
+                    caller.key_id, size, self.refusals.letter, caller.project, raw, claimed, receipt, now_ms
+                )
+                if letter is not None:
+                    accepted.append(letter)
+                    places.append(place)
         for place, receipt in zip(places, await self.send(accepted), strict=True):
             receipts[place] = receipt
         return receipts
@@ -222,7 +245,8 @@ class Intake:
             )
         finally:
             self.circuit.end(number, acknowledged)
-        self.instruments.accepted.inc(sum(acknowledged))
+        taken = [one.receipt.result != "drop" for one in accepted]
+        self.instruments.accepted.inc(sum(map(and_, taken, acknowledged)))
         return acknowledged
 
     def connection(self, request: Request) -> Connection:

@@ -28,6 +28,7 @@ EXPOSED: Final = "Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-R
 _HEADER_NAMES: Final = re.compile(r"[A-Za-z0-9_, -]{0,1000}")
 _PATHS: Final = re.compile(
     r"/(?:batch|capture|e|flags|decide|i/v0/e|i/v1/analytics/events"
+    r"|api/(?:surveys|early_access_features|web_experiments|product_tours)"
     r"|array/[^/]+/config(?:\.js)?"
     r"|v1/[a-z]+"
     r"|api/analytics/events(?:/track|/batch)?"

@@ -8,10 +8,18 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from loopin_api.ingest import exceptions
 from loopin_api.ingest.claims import Claim, Note, identity, usable_time
 from loopin_api.ingest.client_side import Connection
 from loopin_api.ingest.incoming import as_object, as_text, decode_one
+from loopin_api.ingest.posthog_kept import as_posthog_keeps
 from loopin_schemas import Event, InvalidEvent, encode
+from loopin_schemas.validation import MAX_EVENT_BYTES
+
+MAX_EXCEPTION_BYTES: Final = 1 << 20
+"""Longest event that is read, because exceptions are cut to fit; PostHog's own limit."""
+
+_LIST: Final = exceptions.LIST.encode()
 
 _decoder: Final = msgspec.json.Decoder(dict[str, Any])
 
@@ -34,7 +42,9 @@ class Reader:
     """Reads the events of one request.
 
     ``sent_at`` is what the request says of its sending, None where nothing is to be corrected by it;
-    ``library`` the name and version that version 1 sends in a header.
+    ``library`` the name and version that version 1 sends in a header. ``keyed_by_event`` says that ``key``
+    was found in an event, so that all must have the same, and ``mending`` that what PostHog's version 0
+    mends is mended here too, because its clients read no receipts.
     """
 
     project: str
@@ -44,6 +54,8 @@ class Reader:
     sent_at: str | int | float | None = None
     skewed: bool = True
     library: tuple[str, str] | None = None
+    keyed_by_event: bool = False
+    mending: bool = False
 
     def claim(self, raw: Raw) -> Claim:
         """One event.
@@ -51,10 +63,12 @@ class Reader:
         Raises:
             InvalidEvent: it has not the form of one, or is another project's.
         """
-        said = decode_one(_decoder, raw)
+        said = decode_one(_decoder, raw, _limit(raw))
+        notes: list[Note] = []
+        if self.mending:
+            said = as_posthog_keeps(said, raw, notes)
         properties = _properties(said)
         self._check_key(said, properties)
-        notes: list[Note] = []
         event = Event(
             project=self.project,
             event=_name(said),
@@ -68,11 +82,17 @@ class Reader:
         return Claim(event, notes)
 
     def _check_key(self, said: dict[str, Any], properties: dict[str, Any]) -> None:
-        """The key is taken out of the event; another one would put it into another project."""
+        """The key is taken out of the event; another one would put it into another project.
+
+        Properties called so are the program's own where the request has a key of its own.
+        """
+        own = said.get("api_key") or said.get("token") or said.get("$token")
+        if self.keyed_by_event:
+            own = own or properties.get("token") or properties.get("api_key")
+        own = own or self.key
         for name in ("token", "api_key"):
             if properties.get(name) == self.key:
                 del properties[name]
-        own = said.get("api_key") or said.get("token") or said.get("$token") or self.key
         if own != self.key:
             raise InvalidEvent(
                 "other_project", "token", "The event has another key than its request; send it by itself."
@@ -102,6 +122,13 @@ def library_of(sdk_info: str) -> tuple[str, str]:
     """Name and version in the header ``PostHog-Sdk-Info``, e.g. ``posthog-python/7.1.0``."""
     name, _, version = sdk_info.strip()[:200].partition("/")
     return name, version
+
+
+def _limit(raw: Raw) -> int:
+    """The most bytes of an event: an exception may have more than others."""
+    if MAX_EVENT_BYTES < len(memoryview(raw)) <= MAX_EXCEPTION_BYTES and _LIST in bytes(raw):
+        return MAX_EXCEPTION_BYTES
+    return MAX_EVENT_BYTES
 
 
 def _properties(said: dict[str, Any]) -> dict[str, Any]:

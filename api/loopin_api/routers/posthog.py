@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from loopin_api.auth import Caller
 from loopin_api.errors import ApiError
 from loopin_api.ingest.answers import answer, refuse_if, refuse_wholly_dropped
 from loopin_api.ingest.dialect import speaking
 from loopin_api.ingest.intake import now
 from loopin_api.ingest.posthog import Reader
 from loopin_api.ingest.posthog_body import Batch, batch_of, uncoded
-from loopin_api.openapi import COMPATIBLE, bare, failures_as, request_body
+from loopin_api.openapi import COMPATIBLE, bare, failures, failures_as, request_body
 from loopin_api.routers.batch import EventReceipt
 from loopin_api.services import Use
 
@@ -73,7 +75,9 @@ _PATHS: Final = {
     "/capture": "PostHog: an event",
     "/e": "PostHog: events of a browser",
     "/i/v0/e": "PostHog: events of a browser, by its newer path",
+    "/i/v0/ai/batch": "PostHog: events of language models",
 }
+Data = Annotated[str, Query(description="The events, as JSON or as base64 of it.")]
 _NO_KEY: Final = "Give the SDK the project's write key (lp_w_...): it is sent as api_key in the body."
 
 _EXAMPLE: Final = {
@@ -101,22 +105,36 @@ async def post_events(request: Request, use: Use) -> Response:
     """Answers once the broker has acknowledged the events; authenticated by the write key in the body.
 
     Understood are a batch, a list and a single event; Content-Encoding gzip, deflate, br and zstd;
-    `compression=gzip-js` and `base64`; and `data=` forms. A refused event costs the others nothing. Where one
-    was not acknowledged, the answer is 503: sent again, no event counts twice.
+    `compression=gzip-js` and `base64`; and `data=` forms. What PostHog mends is mended: names and ids longer
+    than 200 characters are cut, NUL characters taken out, frames of exceptions left out where they take more
+    than 32 KB. A refused event costs the others nothing, and becomes a dead letter; where no event is
+    accepted, the answer is 400. Where one was not acknowledged, it is 503: sent again, no event counts twice.
     """
     intake = use.intake
     caller = await intake.by_header(request)
     async with intake.received(request) as coded:
-        form = "x-www-form-urlencoded" in request.headers.get("content-type", "")
-        plain = await uncoded(coded, form, request.query_params, intake.bodies)
-        if (more := len(plain) - len(coded)) > 0:
-            await intake.count_bytes(request, more)
-        text = await intake.sound(request, plain)
-        batch = batch_of(text, request.query_params)
-        caller = caller or await intake.by_key(request, batch.key, _NO_KEY)
-        headers = await intake.admit(request, caller, len(batch.events))
-        claimed = _reader(request, use, caller.project, batch).claim
-        receipts = await intake.publish(caller, batch.events, claimed)
+        return await _take(request, use, caller, coded)
+
+
+async def get_events(request: Request, use: Use, data: Data) -> Response:
+    """As the same path takes it in a body, in the address; authenticated by the write key in the event."""
+    caller = await use.intake.by_header(request)
+    coded = f"data={quote(data)}".encode()
+    await use.intake.count_bytes(request, len(coded))
+    return await _take(request, use, caller, coded)
+
+
+async def _take(request: Request, use: Use, caller: Caller | None, coded: bytes) -> Response:
+    intake = use.intake
+    form = "x-www-form-urlencoded" in request.headers.get("content-type", "")
+    sent = await uncoded(coded, form, request.query_params, intake.bodies)
+    if (more := len(sent.body) - len(coded)) > 0:
+        await intake.count_bytes(request, more)
+    batch = batch_of(await intake.sound(request, sent.body), sent.asked)
+    caller = caller or await intake.by_key(request, batch.key, _NO_KEY)
+    headers = await intake.admit(request, caller, len(batch.events))
+    claimed = _reader(request, use, caller.project, batch).claim
+    receipts = await intake.publish(caller, batch.events, claimed, receipts_are_read=False)
     refuse_if(receipts, any)
     refuse_wholly_dropped(receipts)
     if request.query_params.get("beacon") == "1":
@@ -124,17 +142,26 @@ async def post_events(request: Request, use: Use) -> Response:
     return answer({"status": 1, "receipts": receipts}, headers)
 
 
+_RESPONSES: Final = {
+    **bare("A receipt for each event", _ANSWER),
+    **failures_as(PostHogError, _words, *COMPATIBLE),
+}
+
 for _path, _summary in _PATHS.items():
     router.post(
         _path,
         summary=_summary,
         response_model=PostHogAnswer,
-        responses={
-            **bare("A receipt for each event", _ANSWER),
-            **failures_as(PostHogError, _words, *COMPATIBLE),
-        },
+        responses=_RESPONSES,
         openapi_extra=request_body(PostHogBatch, {"batch": _EXAMPLE}),
     )(post_events)
+for _path in ("/e", "/capture"):
+    router.get(
+        _path,
+        summary="PostHog: events in an image's address",
+        response_model=PostHogAnswer,
+        responses={**_RESPONSES, **failures(422)},
+    )(get_events)
 
 
 def _reader(request: Request, use: Use, project: str, batch: Batch) -> Reader:
@@ -148,4 +175,6 @@ def _reader(request: Request, use: Use, project: str, batch: Batch) -> Reader:
         now_ms=now(),
         sent_at=batch.sent_at,
         skewed=not batch.historical,
+        keyed_by_event=batch.keyed_by_event,
+        mending=True,
     )

@@ -86,6 +86,49 @@ async def post_decide() -> Flags:
     return Flags(**_DECIDED)
 
 
+class Nothing(BaseModel):
+    """A list of the service's, empty."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+_DEFINITIONS: Final[dict[str, Any]] = {"flags": [], "group_type_mapping": {}, "cohorts": {}}
+_EMPTY: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
+    ("/flags/definitions", "definitions of feature flags", _DEFINITIONS),
+    ("/api/feature_flag/local_evaluation", "definitions of feature flags, as older SDKs ask", _DEFINITIONS),
+    ("/api/surveys", "surveys", {"surveys": []}),
+    ("/api/early_access_features", "early access features", {"earlyAccessFeatures": []}),
+    ("/api/web_experiments", "experiments of web pages", {"experiments": []}),
+    ("/api/product_tours", "product tours", {"product_tours": []}),
+)
+"""What SDKs poll, and under which names they look for what there is."""
+
+
+def _add(path: str, what: str, body: dict[str, Any]) -> None:
+    async def get_nothing() -> Nothing:
+        """Public. There are none; the same for every key, known or not."""
+        return Nothing(**body)
+
+    responses = {**bare("None", body), **failures(500)}
+    router.get(path, summary=f"PostHog: {what}", responses=responses)(get_nothing)
+
+
+for _each in _EMPTY:
+    _add(*_each)
+
+
+@router.get(
+    "/api/projects/{project}/feature_flags/{flag}/remote_config",
+    summary="PostHog: a remote configuration",
+    responses={**bare("None", None), **failures(422, 500)},
+)
+async def get_remote_config(
+    project: Annotated[str, Path(description="The project, or `@current`.")],
+    flag: Annotated[str, Path(description="The flag that holds it.")],
+) -> None:
+    """Public. There are none; the same for every key, known or not."""
+
+
 @router.get(
     "/array/{token}/config",
     summary="PostHog: settings of posthog-js",

@@ -5,18 +5,23 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import logging
 import time
 import uuid
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 import msgspec
+import posthog
 import pytest
 from fastapi import FastAPI
 
 from loopin_sinks.store import Store
+from tests.api.letters import through
+from tests.api.served import served
 
 if TYPE_CHECKING:
     from tests.api.conftest import Broker
@@ -41,6 +46,7 @@ def as_form(body: Any) -> str:
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PLAIN = {"Content-Type": "text/plain"}
+SPACED = {"event": "My Event", "distinct_id": "user-1", "properties": {"a": 1}, "more": "a b+c ???>>>"}
 IN_PROPERTIES = {**ONE, "properties": {"a": 1, "token": KEY}}
 
 SHAPES: dict[str, tuple[str, Any, dict[str, str]]] = {
@@ -66,6 +72,29 @@ SHAPES: dict[str, tuple[str, Any, dict[str, str]]] = {
     "a beacon's form": ("/e/?compression=base64", as_form([IN_PROPERTIES]), FORM),
     "a form without saying so": ("/e/", as_form(IN_PROPERTIES), FORM),
     "a form of plain JSON": ("/e/", "data=" + quote(json.dumps(IN_PROPERTIES)), FORM),
+    "a form as programs write it": ("/e/", urlencode({"data": json.dumps({**SPACED, "api_key": KEY})}), FORM),
+    "a form whose first field is another": (
+        "/e/",
+        urlencode({"ip": "1", "data": json.dumps({**SPACED, "api_key": KEY})}),
+        FORM,
+    ),
+    "a form with the key and base64": (
+        "/batch/",
+        urlencode({"api_key": KEY, "data": base64.b64encode(json.dumps({"batch": [ONE]}).encode())}),
+        FORM,
+    ),
+    "a form of base64 whose plus signs are not escaped": (
+        "/e/",
+        b"data=" + base64.b64encode(json.dumps({**SPACED, "api_key": KEY}).encode()),
+        FORM,
+    ),
+    "a form that names its compression": (
+        "/e/",
+        urlencode({"compression": "base64", "data": base64.b64encode(json.dumps(IN_PROPERTIES).encode())}),
+        FORM,
+    ),
+    "JSON that is called a form, as curl does": ("/e/", json.dumps(IN_PROPERTIES), FORM),
+    "a byte order mark": ("/e/", b"\xef\xbb\xbf" + json.dumps(IN_PROPERTIES).encode(), {}),
     "bare base64": ("/e/?compression=base64", base64.b64encode(json.dumps(IN_PROPERTIES).encode()), PLAIN),
 }
 
@@ -165,7 +194,38 @@ async def test_valid_events_beside_invalid_ones_are_kept(client: httpx.AsyncClie
         *("missing_field", "wrong_type", "missing_field", "wrong_type", "wrong_type"),
         *("distinct_id_forbidden", "other_project", "properties_too_large"),
     ]
-    assert [event.distinct_id for event in broker.events] == ["user-1", "user-2"]
+    passed, letters = through(broker.records)
+    assert [draft.event.distinct_id for draft in passed] == ["user-1", "user-2"]
+    assert len(letters) == 8
+
+
+@pytest.mark.parametrize("name", ["token", "api_key"])
+async def test_in_a_list_all_events_have_the_same_key(
+    client: httpx.AsyncClient, broker: Broker, name: str
+) -> None:
+    other = {**ONE, "properties": {name: "lk_other"}}
+    answer = await client.post("/e/", json=[IN_PROPERTIES, other])
+    assert [one["code"] for one in answer.json()["receipts"]] == [None, "other_project"]
+    passed, _ = through(broker.records)
+    assert len(passed) == 1
+    # Where the request has a key, a property of this name is the program's own.
+    answer = await client.post("/batch/", json={"api_key": KEY, "batch": [other]})
+    assert answer.json()["receipts"][0]["result"] == "ok"
+    passed, _ = through(broker.records)
+    assert passed[-1].properties == {name: "[token]"}
+
+
+@pytest.mark.parametrize("path", ["/e/", "/capture"])
+@pytest.mark.parametrize("encoded", [True, False])
+async def test_an_images_address_is_an_event(
+    client: httpx.AsyncClient, broker: Broker, path: str, encoded: bool
+) -> None:
+    text = json.dumps({**SPACED, "api_key": KEY})
+    data = base64.b64encode(text.encode()).decode() if encoded else text
+    answer = await client.get(path, params={"data": data, "ip": "1"})
+    assert (answer.status_code, answer.json()["status"]) == (200, 1)
+    assert [(event.event, event.project) for event in broker.events] == [("My Event", "shop")]
+    assert (await client.get(path, params={"data": "%"})).status_code == 400
 
 
 async def test_a_request_without_a_valid_event_is_refused(client: httpx.AsyncClient) -> None:
@@ -346,3 +406,72 @@ async def test_a_missing_key_is_told_where_posthog_puts_it(client: httpx.AsyncCl
     assert answer.status_code == 401
     assert "api_key" in answer.json()["detail"]
     assert "Bearer" not in answer.json()["detail"]
+
+
+class Errors(logging.Handler):
+    """What a library's logger is told that is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.told: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.told.append(record.getMessage())
+
+
+def test_what_the_sdk_polls_is_there(tmp_path: Path) -> None:
+    errors = Errors()
+    logger = logging.getLogger("posthog")
+    logger.addHandler(errors)
+    with served(tmp_path, {}) as running:
+        client = posthog.Posthog(KEY, host=running.url, secret_key="phx_1", poll_interval=3600)
+        client.load_feature_flags()  # type: ignore[no-untyped-call]
+        assert client.feature_flags == []
+        assert (client.group_type_mapping, client.cohorts) == ({}, {})
+        assert client.evaluate_flags("user-1").get_flag("a") is None
+        assert client.get_remote_config_payload("a") is None
+        client.shutdown()
+    logger.removeHandler(errors)
+    assert errors.told == []
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/flags/definitions?token=x&send_cohorts", "flags"),
+        ("/api/feature_flag/local_evaluation/?token=x&send_cohorts", "flags"),
+        ("/api/surveys/?token=x", "surveys"),
+        ("/api/early_access_features/?token=x", "earlyAccessFeatures"),
+        ("/api/web_experiments/?token=x", "experiments"),
+        ("/api/product_tours/?token=x", "product_tours"),
+    ],
+)
+async def test_there_is_nothing_under_the_names_that_the_sdks_read(
+    client: httpx.AsyncClient, path: str, name: str
+) -> None:
+    answer = await client.get(path, headers={"Origin": "https://shop.example"})
+    assert (answer.status_code, answer.json()[name]) == (200, [])
+    if path.startswith("/api/") and "flag" not in path:  # pages ask for these
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
+
+
+def test_the_sdks_events_of_language_models_arrive(tmp_path: Path) -> None:
+    errors: list[object] = []
+    with served(tmp_path, {}) as running:
+        client = posthog.Posthog(KEY, host=running.url, on_error=lambda error, _: errors.append(error))
+        client.capture("$ai_generation", distinct_id="user-1", properties={"$ai_model": "m"})
+        client.capture("other", distinct_id="user-1")
+        client.shutdown()
+        assert sorted(event.event for event in running.broker.events) == ["$ai_generation", "other"]
+    assert not errors
+
+
+def test_the_sdk_loses_no_event_beside_one_with_a_long_id(tmp_path: Path) -> None:
+    with served(tmp_path, {}) as running:
+        client = posthog.Posthog(KEY, host=running.url)
+        for who in ("u", "u" * 250, "guest", "v"):
+            client.capture("e", distinct_id=who)
+        client.shutdown()
+        passed, letters = through(running.broker.records)
+    assert sorted(draft.event.distinct_id for draft in passed) == ["u", "u" * 200, "v"]
+    assert [letter.reason for letter in letters] == ["distinct_id_forbidden"]
