@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from loopin_api.ingest.claims import Claim, Note, identity, usable_time
+from loopin_api.ingest.claims import ANONYMOUS, Claim, Note, identity, usable_time
 from loopin_api.ingest.client_side import Connection
 from loopin_api.ingest.incoming import as_object, as_text, decode_one
 from loopin_api.ingest.segment_context import context_properties
@@ -36,12 +36,16 @@ _PAGE: Final = {"url": "$current_url", "path": "$pathname", "referrer": "$referr
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the messages of one request, all of the type ``kind`` unless they name their own."""
+    """Reads the messages of one request, all of the type ``kind`` unless they name their own.
+
+    ``context`` is what surrounded all of them, an encoded object; what a message says itself wins.
+    """
 
     project: str
     client: Connection
     sent_at: str | int | float | None = None
     kind: str | None = None
+    context: Raw | None = None
 
     def claim(self, raw: Raw) -> Claim:
         """One message.
@@ -49,10 +53,12 @@ class Reader:
         Raises:
             InvalidEvent: it has not the form of one.
         """
-        if len(memoryview(raw)) > MAX_MESSAGE_BYTES:
-            raise InvalidEvent("too_large", None, f"Send messages of at most {MAX_MESSAGE_BYTES} bytes.")
+        shared = 0 if self.context is None else len(memoryview(self.context))
+        if len(memoryview(raw)) + shared > MAX_MESSAGE_BYTES:
+            reason = f"Send messages of at most {MAX_MESSAGE_BYTES} bytes, with the context of their batch."
+            raise InvalidEvent("too_large", None, reason)
         said = decode_one(_decoder, raw)
-        context = as_object(said.get("context"), "context")
+        context = {**self._shared_context(), **as_object(said.get("context"), "context")}
         name, own = _mapping_of(self.kind or said.get("type"))(said, context)
         notes: list[Note] = []
         message_id = as_text(said.get("messageId"))
@@ -62,6 +68,8 @@ class Reader:
             properties["$message_id"] = message_id
         if said.get("userId") is not None and said.get("anonymousId") is not None:
             properties.setdefault("$anonymous_id", said["anonymousId"])
+        if not as_text(said.get("userId")):
+            properties.setdefault(*ANONYMOUS)
         properties.update(self.client.properties(properties.get("$lib"), properties))
         event = Event(
             project=self.project,
@@ -75,6 +83,15 @@ class Reader:
         )
         # An id that is no UUID is ordinary here, so it is no reason to warn.
         return Claim(event, [note for note in notes if note.code != "uuid_invalid"])
+
+    def _shared_context(self) -> dict[str, Any]:
+        """The batch's; one that is no object costs no message."""
+        if self.context is None:
+            return {}
+        try:
+            return _decoder.decode(self.context)
+        except (ValueError, RecursionError):
+            return {}
 
     @staticmethod
     def _time(said: Said, notes: list[Note]) -> int | None:

@@ -56,6 +56,9 @@ class SegmentBatch(BaseModel):
 
     batch: list[SegmentMessage] = Field(max_length=1000, description="1 to 1,000 messages.")
     sentAt: str | None = Field(None, description="The client's clock as it sends this, ISO 8601.")
+    context: dict[str, Any] = Field(
+        default_factory=dict, description="What surrounded all messages; what one says itself wins."
+    )
     writeKey: str | None = Field(None, description="The write key, for clients without the header.")
 
 
@@ -70,6 +73,7 @@ class _Body(msgspec.Struct):
     batch: Raw = NOTHING
     sent_at: Raw = msgspec.field(default=NOTHING, name="sentAt")
     write_key: Raw = msgspec.field(default=NOTHING, name="writeKey")
+    context: Raw = NOTHING
 
 
 _body: Final = msgspec.json.Decoder(_Body)
@@ -105,8 +109,13 @@ async def _take(request: Request, use: Use, kind: str | None) -> Response:
         caller = caller or await intake.by_key(request, key if isinstance(key, str) else None, _NO_KEY)
         messages = elements(body.batch, "batch") if kind is None else [Raw(text)]
         headers = await intake.admit(request, caller, len(messages))
-        reader = Reader(caller.project, intake.connection(request), plain(body.sent_at), kind)
-        receipts = await intake.publish(caller, messages, reader.claim)
+        # A message that stands alone has its own context, which is the body's.
+        context = body.context if kind is None and bytes(body.context) != b"null" else None
+        if context is not None and len(messages) > 1:
+            # Each message carries it on: what a batch becomes is counted.
+            await intake.count_bytes(request, len(memoryview(context)) * (len(messages) - 1))
+        reader = Reader(caller.project, intake.connection(request), plain(body.sent_at), kind, context)
+        receipts = await intake.publish(caller, messages, reader.claim, receipts_are_read=False)
     refuse_if(receipts, any)
     refuse_wholly_dropped(receipts)
     return answer({"success": True, "receipts": receipts}, headers)
@@ -117,8 +126,8 @@ def _add(path: str, kind: str | None, body: type[BaseModel], example: Any) -> No
         """Answers once the broker has acknowledged it; authenticated by the write key as the Basic user.
 
         The body may be compressed (gzip, deflate, br or zstd), and has at most 500 KB. A refused message
-        costs the others nothing. Where one was not acknowledged, the answer is 503: sent again, no message
-        counts twice.
+        costs the others nothing, and becomes a dead letter; where none is accepted, the answer is 400. Where
+        one was not acknowledged, the answer is 503: sent again, no message counts twice.
         """
         return await _take(request, use, kind)
 

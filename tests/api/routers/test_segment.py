@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,6 +16,9 @@ import pytest
 
 from loopin_schemas import Event
 from loopin_sinks.store import Store
+from loopin_streams.enrich.steps.anonymous import ANONYMOUS, drop_anonymous
+from tests.api.letters import through
+from tests.streams.enrich.drafts import context, draft_before
 
 if TYPE_CHECKING:
     from tests.api.conftest import Broker
@@ -185,7 +190,8 @@ async def test_the_traits_of_somebody_anonymous_identify_nobody(
     client: httpx.AsyncClient, broker: Broker
 ) -> None:
     event, found = await taken(client, broker, "/v1/identify", {"anonymousId": "anon", "traits": {"a": 1}})
-    assert (event.event, event.distinct_id, found) == ("$set", "anon", {"$set": {"a": 1}})
+    said = {"$set": {"a": 1}, "$is_identified": False}
+    assert (event.event, event.distinct_id, found) == ("$set", "anon", said)
 
 
 async def test_message_ids_make_a_message_count_once(client: httpx.AsyncClient, broker: Broker) -> None:
@@ -245,7 +251,9 @@ async def test_valid_messages_beside_invalid_ones_are_kept(client: httpx.AsyncCl
     receipts = (await client.post("/v1/batch", json={"batch": batch}, headers=KEY)).json()["receipts"]
     assert [receipt["result"] for receipt in receipts] == ["ok", *["drop"] * 7, "ok"]
     assert (receipts[7]["uuid"], receipts[7]["code"]) == ("m-7", "too_large")
-    assert [event.distinct_id for event in broker.events] == ["user-1", "user-2"]
+    passed, letters = through(broker.records)
+    assert [draft.event.distinct_id for draft in passed] == ["user-1", "user-2"]
+    assert len(letters) == 7
 
 
 async def test_refusals_are_in_segments_words(client: httpx.AsyncClient) -> None:
@@ -276,3 +284,68 @@ async def test_a_missing_key_is_told_where_segment_puts_it(
     assert answer.status_code == 401
     assert all(word in answer.json()["message"] for word in words)
     assert "Bearer" not in answer.json()["message"]
+
+
+async def test_a_batchs_context_surrounds_every_message(client: httpx.AsyncClient, broker: Broker) -> None:
+    """In the shape of Segment's client for Go, which sends its library only so."""
+    body = {
+        "messageId": "b-1",
+        "sentAt": "2026-11-29T08:00:00Z",
+        "batch": [
+            {
+                "type": "track",
+                "messageId": "m-1",
+                "userId": "u",
+                "event": "e",
+                "timestamp": "2026-11-29T07:59:58Z",
+            },
+            {**TRACK, "context": {"locale": "de", "app": {"build": "7"}}},
+        ],
+        "context": {
+            "library": {"name": "analytics-go", "version": "3.3.0"},
+            "app": {"name": "shop", "version": "1"},
+            "locale": "en",
+        },
+    }
+    answer = await client.post("/v1/batch", json=body, headers=KEY)
+    assert [one["result"] for one in answer.json()["receipts"]] == ["ok", "ok"]
+    first, second = (msgspec.json.decode(event.properties) for event in broker.events)
+    library = {"$lib": "analytics-go", "$lib_version": "3.3.0"}
+    assert first == {
+        **{"$app_name": "shop", "$app_version": "1", "$locale": "en", "$message_id": "m-1"},
+        **library,
+    }
+    # The message wins, key by key: of its app nothing is merged.
+    assert second == {"a": 1, "$locale": "de", "$app_build": "7", **library}
+    assert [event.sent_at for event in broker.events] == ["2026-11-29T08:00:00Z"] * 2
+
+
+@pytest.mark.parametrize("context", [7, "x", None, []])
+async def test_a_context_that_is_none_costs_nothing(
+    client: httpx.AsyncClient, broker: Broker, context: Any
+) -> None:
+    answer = await client.post("/v1/batch", json={"batch": [TRACK], "context": context}, headers=KEY)
+    assert answer.json()["receipts"][0]["result"] == "ok"
+    assert len(broker.events) == 1
+
+
+async def test_a_context_and_a_message_together_have_a_messages_limit(client: httpx.AsyncClient) -> None:
+    body = {"batch": [TRACK], "context": {"a": "x" * 32_700}}
+    answer = await client.post("/v1/batch", json=body, headers=KEY)
+    assert (answer.status_code, answer.json()["code"]) == (400, "no_valid_event")
+
+
+@pytest.mark.parametrize(
+    ("who", "anonymous"),
+    [({"anonymousId": "a"}, True), ({"userId": "u"}, False), ({"userId": "u", "anonymousId": "a"}, False)],
+)
+@pytest.mark.parametrize("kind", ["track", "page", "screen", "identify", "group"])
+async def test_somebody_anonymous_is_left_out_where_the_settings_say_so(
+    client: httpx.AsyncClient, broker: Broker, kind: str, who: dict[str, str], anonymous: bool
+) -> None:
+    message = {"type": kind, "event": "e", "groupId": "g", **who}
+    await client.post("/v1/batch", json={"batch": [message]}, headers=KEY)
+    draft = draft_before("anonymous", broker.records[0][1], received=time.time_ns() // 1_000_000)
+    drop_anonymous([draft], replace(context(), track_anonymous_users=False))
+    assert draft.outcome == (ANONYMOUS if anonymous else None)
+    assert ("$is_identified" in draft.properties) is anonymous
