@@ -56,7 +56,10 @@ class ApiSettings(BaseSettings):
         "bodies without a valid key; refused bodies count too; beyond it, 429",
     )
     rate_limit_failures_per_minute: int = Field(
-        300, ge=1, description="requests without a valid key that one address may send in a minute"
+        300,
+        ge=1,
+        description="requests without a valid key that one address may send in a minute; beyond it, 429 "
+        "for those, never for one with a valid key",
     )
     quota_events_per_day: int = Field(
         0,
@@ -65,7 +68,9 @@ class ApiSettings(BaseSettings):
         "0 for as many as it likes",
     )
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
-        (), description='networks whose X-Forwarded-For is believed, e.g. ["10.0.0.0/8"]'
+        (),
+        description='networks whose X-Forwarded-For is believed, e.g. ["10.0.0.0/8"]; name your load '
+        "balancer's: else all who come through it are one address, and share its limits",
     )
     cors_origins: dict[str, tuple[str, ...]] = Field(
         {"*": ("*",)},

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from loopin_api.envelope import Success
 from loopin_api.ingest.answers import enveloped
-from loopin_api.ingest.claims import Claim
+from loopin_api.ingest.claims import OTHER_PROJECT, Claim, Note
 from loopin_api.ingest.client_side import Connection
 from loopin_api.ingest.incoming import NOTHING, decode_one, elements, plain, scan
 from loopin_api.openapi import COMMON, LIMITED, WITH_BODY, failures, request_body, success
@@ -60,6 +60,9 @@ class BatchEvent(BaseModel):
     )
     source: Source = Field("sdk", description="Where the event was made.")
     parent_uuid: str | None = Field(None, description="The event that gave rise to this one.")
+    project: str | None = Field(
+        None, description="The key's project, which is its default; another one earns a `warning`."
+    )
 
 
 class BatchRequest(BaseModel):
@@ -90,6 +93,7 @@ class _Event(msgspec.Struct):
     properties: Raw = NO_PROPERTIES
     source: Source = "sdk"
     parent_uuid: str | None = None
+    project: Raw = NOTHING
 
 
 _body: Final = msgspec.json.Decoder(_Body)
@@ -158,9 +162,13 @@ def _claim(project: str, client: Connection, sent_at: str | float | None, raw: R
         InvalidEvent: it has not the form of an event.
     """
     said = decode_one(_event, raw)
-    event = Event(project=project, sent_at=sent_at, **msgspec.structs.asdict(said))
+    notes: list[Note] = []
+    if said.project is not NOTHING and plain(said.project) not in (None, project):
+        notes.append(Note(OTHER_PROJECT, f"The key is the project {project}'s, and so is the event now."))
+    fields = msgspec.structs.asdict(said)
+    event = Event(**{**fields, "project": project, "sent_at": sent_at})
     if client.browser:
         given = check_properties(said.properties)
         added = client.properties(given.get("$lib"), given)
         event.properties = Raw(encode({**given, **added}))
-    return Claim(event)
+    return Claim(event, notes)

@@ -13,6 +13,7 @@ from limits import RateLimitItemPerDay
 
 from loopin_api.settings import ApiSettings
 from loopin_sinks.store import Store
+from tests.streams.enrich.drafts import draft_before
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 PATH = "/api/analytics/events/batch"
 KEY = {"Authorization": "Bearer lk_write"}
 ONE = {"event": "click", "distinct_id": "user-1", "uuid": "01946A2C-5C0E-7C3A-9B7E-0D6F2F6B7A10"}
+SEGMENT = {"type": "track", "userId": "user-1", "event": "click"}
 Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
 
 
@@ -168,12 +170,55 @@ async def test_the_limits_answer_in_the_envelope(
     assert bodies._free == 1 << 20
 
 
-async def test_strangers_are_not_listened_to_for_ever(client: httpx.AsyncClient, refused: Refused) -> None:
+async def test_strangers_are_not_listened_to_for_ever_and_nobody_else_pays_for_them(
+    client: httpx.AsyncClient, refused: Refused, broker: Broker
+) -> None:
+    wrong = {"events": [ONE], "api_key": "lk_wrong"}
     for _ in range(300):
-        await client.post(PATH, json={"events": [], "api_key": "lk_wrong"})
-    response = await client.post(PATH, json={"events": [ONE], "api_key": "lk_write"})
-    refused(response, 429, "TOO_MANY_FAILURES")
+        await client.post(PATH, json=wrong)
+    refused(await client.post(PATH, json=wrong), 429, "TOO_MANY_FAILURES")
+    # Behind a load balancer these have the same address.
+    assert (await client.post(PATH, json={"events": [ONE], "api_key": "lk_write"})).status_code == 200
     assert (await client.post(PATH, json={"events": [ONE]}, headers=KEY)).status_code == 200
+    for path in ("/batch/", "/e/"):
+        body = {"batch": [ONE], "api_key": "lk_write"}
+        assert (await client.post(path, json=body)).status_code == 200
+    assert (await client.post("/v1/track", json={"writeKey": "lk_write", **SEGMENT})).status_code == 200
+    assert len(broker.events) == 5
+
+
+async def test_another_project_than_the_keys_is_told(client: httpx.AsyncClient, broker: Broker) -> None:
+    events = [{**ONE, "project": name} for name in ("shop", "other", None)]
+    answer = await client.post(PATH, json={"events": events}, headers=KEY)
+    receipts = answer.json()["data"]["receipts"]
+    assert [(one["result"], one["code"]) for one in receipts] == [
+        ("ok", None),
+        ("warning", "other_project"),
+        ("ok", None),
+    ]
+    assert "shop" in receipts[1]["reason"]
+    assert [event.project for event in broker.events] == ["shop"] * 3
+
+
+@pytest.mark.parametrize(
+    ("hours", "sent_hours", "code"),
+    [
+        (22, None, None),
+        (24, None, "timestamp_in_the_future"),
+        (48, 48, None),
+        (48, 24, "timestamp_in_the_future"),
+    ],
+)
+async def test_a_time_that_is_ahead_is_told_as_the_stream_will_see_it(
+    client: httpx.AsyncClient, broker: Broker, hours: int, sent_hours: int | None, code: str | None
+) -> None:
+    now = time.time_ns() // 1_000_000
+    sent_at = None if sent_hours is None else now + sent_hours * 3_600_000 - 1_000_000
+    event = {**ONE, "timestamp": now + hours * 3_600_000}
+    answer = await client.post(PATH, json={"events": [event], "sent_at": sent_at}, headers=KEY)
+    assert answer.json()["data"]["receipts"][0]["code"] == code
+    draft = draft_before("partition", broker.records[-1][1], received=now)
+    assert (draft.enriched.timestamp == now) is (code is not None)
 
 
 @pytest.mark.parametrize(
