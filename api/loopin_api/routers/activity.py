@@ -29,7 +29,7 @@ _FIELDS: Final = {"distinct_id": "user_id", "properties": "metadata"}
 
 
 class _Tracked(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="allow")
 
     community_id: Id = Field(description="The community, text or a number below 2^53.")
     user_id: Id | None = Field(None, description="Who it was; the token's `sub` by default.")
@@ -40,7 +40,7 @@ class _Tracked(BaseModel):
 
 
 class CommunityActivity(_Tracked):
-    """What a member did in a community."""
+    """What a member did in a community. Fields beside these are properties; ``metadata`` wins."""
 
     activity_type: str = Field(
         min_length=1, max_length=200, description="What it was, such as `view`, `join`, `leave` or `post`."
@@ -61,7 +61,7 @@ class Location(BaseModel):
 
 
 class GeoAttempt(_Tracked):
-    """A place checked against a community's restriction."""
+    """A place checked against a community's restriction. Fields beside these are properties."""
 
     location: Location = Field(default_factory=Location, description="Where the user was.")
     access_result: Literal["allowed", "blocked"] = Field(description="The decision.")
@@ -110,7 +110,7 @@ async def post_community_activity(
 ) -> EventReceipt:
     """Answers once the broker has acknowledged the event. Needs the scope `ingest`."""
     name = _EVENTS.get(body.activity_type, "community_activity")
-    metadata = dict(body.metadata)
+    metadata = {**(body.model_extra or {}), **body.metadata}
     if "duration" in metadata:
         metadata["duration_s"] = metadata.pop("duration")
     properties = {**metadata, "community_id": body.community_id, "activity_type": body.activity_type}
@@ -132,7 +132,7 @@ async def post_geo_attempt(
 ) -> EventReceipt:
     """Answers once the broker has acknowledged the event. Needs the scope `ingest`."""
     said = body.model_dump(include={"community_id", "access_result", "reason", "is_traveler", "bypass"})
-    properties = {**body.location.model_dump(), **said}
+    properties = {**(body.model_extra or {}), **body.location.model_dump(), **said}
     known = {name: value for name, value in properties.items() if value is not None}
     return await _publish(request, response, use, caller, _event(caller, body, "geo_access_checked", known))
 

@@ -14,7 +14,7 @@ from loopin_api.auth import Caller
 from loopin_api.envelope import Detail, Success
 from loopin_api.errors import ApiError
 from loopin_api.ingest.answers import enveloped
-from loopin_api.ingest.claims import Claim, Note, identity
+from loopin_api.ingest.claims import ANONYMOUS, Claim, Note, identity
 from loopin_api.ingest.client_side import Connection
 from loopin_api.ingest.incoming import as_object, as_text, decode_one, elements, is_array, scan
 from loopin_api.ingest.receipts import Receipt
@@ -141,13 +141,16 @@ def _claim(caller: Caller, client: Connection, raw: Raw) -> Claim:
     flat = {_RENAMED.get(key, key): value for key, value in said.items() if key not in _FIELDS}
     given = {**flat, **as_object(said.get("event_data"), "event_data")}
     given = {key: value for key, value in given.items() if value is not None}
+    user = _user(said, caller)
+    if user is None:
+        given.setdefault(*ANONYMOUS)
     name, properties = translate(name, given, "documents")
     notes: list[Note] = []
     added = client.properties(None, {**properties, "$raw_user_agent": properties.get("user_agent")})
     event = Event(
         project=caller.project,
         event=name,
-        distinct_id=_distinct_id(said, caller),
+        distinct_id=_anonymous(said) if user is None else user,
         uuid=identity(caller.project, as_text(said.get("uuid")), notes),
         timestamp=said.get("timestamp"),
         session_id=as_text(said.get("session_id")),
@@ -157,11 +160,15 @@ def _claim(caller: Caller, client: Connection, raw: Raw) -> Claim:
     return Claim(event, notes)
 
 
-def _distinct_id(said: dict[str, Any], caller: Caller) -> str:
-    for given in (said.get("user_id"), said.get("user"), caller.user, said.get("anonymous_id")):
-        if (found := as_text(given)) is not None:
-            return found
-    raise InvalidEvent("missing_field", "user_id", "Name the user_id or the anonymous_id.")
+def _user(said: dict[str, Any], caller: Caller) -> str | None:
+    names = (said.get("user_id"), said.get("user"), caller.user)
+    return next((found for given in names if (found := as_text(given)) is not None), None)
+
+
+def _anonymous(said: dict[str, Any]) -> str:
+    if (found := as_text(said.get("anonymous_id"))) is None:
+        raise InvalidEvent("missing_field", "user_id", "Name the user_id or the anonymous_id.")
+    return found
 
 
 def _refusal(receipt: Receipt) -> ApiError:

@@ -32,7 +32,7 @@ Level = Literal["debug", "info", "warning", "error", "critical"]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="allow")
 
     uuid: str | None = Field(None, description="Its identity; sent twice it counts once. Made by default.")
 
@@ -44,7 +44,11 @@ class SystemMetricRequest(_Record):
     value: float = Field(description="The measurement, in the metric's own unit.")
     component: str | None = Field(None, max_length=200, description="Component that was measured.")
     operation: str | None = Field(None, max_length=200, description="Operation that was measured.")
-    additional_data: dict[str, Any] = Field(default_factory=dict, description="Whatever belongs to it.")
+    additional_data: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Whatever belongs to it. Fields beside those listed here are kept in it; where it has "
+        "one of the same name, that counts.",
+    )
     recorded_at: str | float | None = Field(
         None, description="When: ISO 8601, or milliseconds since 1970; now by default."
     )
@@ -73,7 +77,11 @@ class ErrorLogRequest(_Record):
     method: str | None = Field(None, max_length=20, description="HTTP method of the request.")
     ip_address: str | None = Field(None, max_length=64, description="Address of the client.")
     user_agent: str | None = Field(None, description="The client's User-Agent.")
-    extra_data: dict[str, Any] = Field(default_factory=dict, description="Whatever belongs to it.")
+    extra_data: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Whatever belongs to it. Fields beside those listed here are kept in it; where it has "
+        "one of the same name, that counts.",
+    )
 
 
 class ErrorLog(BaseModel):
@@ -145,7 +153,7 @@ async def post_metric(
     body: Annotated[SystemMetricRequest, Depends(json_body(SystemMetricRequest))],
 ) -> SystemMetric:
     """Answers once the broker has acknowledged it. Needs the scope `ingest`."""
-    said = body.model_dump(exclude={"uuid", "recorded_at"})
+    said = _said(body, "additional_data", {"uuid", "recorded_at"})
     response.headers.update(await use.intake.admit(request, caller, 1))
     published = await publish_one(
         use.intake,
@@ -181,7 +189,7 @@ async def post_error(
 ) -> ErrorLog:
     """Answers once the broker has acknowledged it. Needs the scope `ingest`."""
     user = caller.user if body.user is None else str(body.user)
-    said = {**body.model_dump(exclude={"uuid", "user"}), "stack_trace": shortened(body.stack_trace)}
+    said = {**_said(body, "extra_data", {"uuid", "user"}), "stack_trace": shortened(body.stack_trace)}
     said["$ip"] = said.pop("ip_address")
     response.headers.update(await use.intake.admit(request, caller, 1))
     published = await publish_one(
@@ -200,6 +208,13 @@ async def post_error(
         is_resolved=False,
         **kept,
     )
+
+
+def _said(body: _Record, rest: str, without: set[str]) -> dict[str, Any]:
+    """The listed fields; ``rest`` names the one that keeps the others."""
+    others = body.model_extra or {}
+    said = body.model_dump(exclude=without | others.keys())
+    return {**said, rest: {**others, **said[rest]}}
 
 
 def shortened(trace: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,6 +15,8 @@ from loopin_api.routers.records import MAX_STACK_BYTES, shortened
 from loopin_schemas import Event
 from loopin_schemas.catalogue import check_properties_types
 from loopin_sinks.store import Store
+from loopin_streams.enrich.steps.anonymous import ANONYMOUS, drop_anonymous
+from tests.streams.enrich.drafts import context, draft_before
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker
@@ -90,6 +94,44 @@ async def test_the_user_is_the_bodys_else_the_tokens(
 async def test_with_a_key_somebody_anonymous_is_enough(client: httpx.AsyncClient, broker: Broker) -> None:
     await client.post(EVENTS, json={"event_type": "click", "anonymous_id": "a"}, headers=KEY)
     assert only(broker)[0].distinct_id == "a"
+
+
+@pytest.mark.parametrize(
+    ("who", "anonymous"),
+    [({"anonymous_id": "a"}, True), ({"user_id": "u"}, False), ({"user_id": 5, "anonymous_id": "a"}, False)],
+)
+async def test_somebody_anonymous_is_left_out_where_the_settings_say_so(
+    client: httpx.AsyncClient, broker: Broker, who: dict[str, Any], anonymous: bool
+) -> None:
+    await client.post(EVENTS, json={"event_type": "click", **who}, headers=KEY)
+    draft = draft_before("anonymous", broker.records[0][1], received=time.time_ns() // 1_000_000)
+    drop_anonymous([draft], replace(context(), track_anonymous_users=False))
+    assert draft.outcome == (ANONYMOUS if anonymous else None)
+    assert ("$is_identified" in draft.properties) is anonymous
+
+
+async def test_fields_that_are_not_listed_are_kept(client: httpx.AsyncClient, broker: Broker) -> None:
+    metric = {
+        "metric_type": "cpu",
+        "value": 5,
+        "unit": "%",
+        "metadata": {"a": 1},
+        "additional_data": {"b": 2},
+    }
+    answer = await client.post("/api/metrics", json=metric, headers=KEY)
+    assert answer.json()["additional_data"] == {"unit": "%", "metadata": {"a": 1}, "b": 2}
+    error = {"level": "error", "message": "m", "request_data": {"password": "p", "q": 1}, "app": "x"}
+    answer = await client.post("/api/errors", json={**error, "extra_data": {"app": "y"}}, headers=KEY)
+    kept = {"request_data": {"password": "[token]", "q": 1}, "app": "y"}
+    assert answer.json()["extra_data"] == kept
+    activity = {"community_id": 3, "user_id": 5, "activity_type": "poll", "duration": 12, "x": 1}
+    await client.post("/api/community-analytics/track", json={**activity, "metadata": {"x": 2}}, headers=KEY)
+    place = {"community_id": 3, "user_id": 5, "access_result": "allowed", "attempt": 2}
+    await client.post("/api/geo-analytics/track", json=place, headers=KEY)
+    properties = [msgspec.json.decode(event.properties) for event in broker.events]
+    assert properties[0]["additional_data"] == {"unit": "%", "metadata": {"a": 1}, "b": 2}
+    assert properties[1]["extra_data"] == kept
+    assert (properties[2]["duration_s"], properties[2]["x"], properties[3]["attempt"]) == (12, 2, 2)
 
 
 async def test_a_single_event_that_breaks_a_rule_is_refused(
