@@ -361,9 +361,13 @@
   const leave = () => {
     pageleave();
     vitals();
-    if (flying.length) remove(WAIT); // for the next page, which cannot tell that this one is gone
+    // What this page sends keeps no other waiting: the next one cannot tell that it is gone.
+    if (flying.length) remove(WAIT);
     for (let events; nav.onLine && (events = batch()).length; ) {
-      if (!nav.sendBeacon || !nav.sendBeacon(url, body(events))) return send().catch(() => {});
+      if (!nav.sendBeacon || !nav.sendBeacon(url, body(events))) {
+        send().catch(() => {});
+        return remove(WAIT);
+      }
       settle(events);
     }
   };

@@ -299,6 +299,18 @@ def test_where_beacons_are_refused_the_request_outlives_the_page(page: Page, sit
     site.wait_for(1, "n")
 
 
+def test_what_a_page_sends_as_it_is_left_keeps_the_next_from_nothing(page: Page, site: Site) -> None:
+    page.goto(site.url)
+    settled(page, site)
+    hold = threading.Event()
+    site.answer = lambda: Answer(hold=hold)
+    page.evaluate("navigator.sendBeacon = () => false")
+    page.evaluate("loopin.capture('n', {n: 1}), dispatchEvent(new Event('pagehide'))")
+    assert page.evaluate("localStorage.getItem('loopin_wait')") is None
+    site.wait_for(1, "n")
+    hold.set()
+
+
 def test_events_are_sent_soon_without_being_asked(page: Page, site: Site) -> None:
     page.goto(site.url)
     settled(page, site)
