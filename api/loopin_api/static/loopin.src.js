@@ -23,15 +23,19 @@
   const SECOND = 1000; // all times are in ms
   const MINUTE = 60 * SECOND;
   const HOUR = 60 * MINUTE;
+  const DAY = 24 * HOUR;
   const IDLE = 30 * MINUTE;
   const DELAY = 3 * SECOND; // events of so long share a request
-  const LEASE = 10 * SECOND; // how long a tab that sends keeps others from it
+  const PATIENCE = 20 * SECOND; // how long a server may take to answer, and a tab that sends keeps others from it
   const SETTLING = SECOND / 5;
   const LONGEST_BACKOFF_S = 300;
-  const COOKIE_S = 365 * 24 * 3600;
+  const COOKIE_S = (365 * DAY) / SECOND;
 
   const EVENT_BYTES = 32768; // a server takes no larger properties
   const REQUEST_BYTES = 60000; // browsers refuse beacons, and fetches that outlive their page, of 64 KB
+  const NAME_TYPES = "string";
+  const ID_TYPES = "string number";
+  const LONGEST_TEXT = 200; // in characters, of a name and of an id
   const QUEUED_EVENTS = 1000;
   const QUEUED_CHARACTERS = 1e6; // the page's localStorage holds 5 MB, and it is the page's
   const ERRORS_PER_MINUTE = 10;
@@ -62,15 +66,22 @@
   let errors;
   let vitals = () => {};
 
+  const warn = (...words) => console.warn("loopin:", ...words);
+
   const safe =
     (work) =>
     (...given) => {
       try {
         return work(...given);
       } catch (error) {
-        console.warn("loopin:", error);
+        warn(error);
       }
     };
+
+  // What a server would refuse is refused at the call, where the page's author sees it.
+  const check = (given, types) => {
+    if (!given || !types.includes(typeof given) || [..."" + given].length > LONGEST_TEXT) throw given + " refused";
+  };
 
   const listen = (target, name, work) => target.addEventListener(name, safe(work), true);
 
@@ -126,13 +137,15 @@
 
   // --- consent ------------------------------------------------------------------------------------------------
 
+  const switched = (option) => ![undefined, false, "false"].includes(options[option]);
+
   const required = () => options.consent == "required";
 
   const objected = () =>
     nav.globalPrivacyControl ||
-    ([undefined, false, "false"].includes(options.ignoreDnt) && (nav.doNotTrack || win.doNotTrack) == 1);
+    (!switched("ignoreDnt") && (nav.doNotTrack || win.doNotTrack) == 1);
 
-  const allowed = () => !objected() && (get(CONSENT) || (required() ? "no" : "yes")) == "yes";
+  const allowed = () => !objected() && (get(CONSENT) == "yes" || !(required() || get(CONSENT)));
 
   const consent = (given) => {
     if (!given) {
@@ -166,10 +179,12 @@
     return id;
   };
 
-  // The time in a session's id is its start.
+  // When a uuid was made.
+  const born = (id) => parseInt(id.replace("-", ""), 16);
+
   const session = (now) => {
     let [id, last] = (get(SESSION) || "").split(" ");
-    if (!(Math.abs(now - last) <= IDLE && now - parseInt(id.replace("-", ""), 16) <= 24 * HOUR)) {
+    if (!(Math.abs(now - last) <= IDLE && now - born(id) <= DAY)) {
       id = uuid();
       writeCookie(anonymous(), COOKIE_S);
     }
@@ -184,8 +199,9 @@
   const set = ($set, $set_once) => capture("$set", { $set, $set_once });
 
   const identify = (id, $set, $set_once) => {
+    check(id, ID_TYPES);
     const user = get(USER);
-    if (!id || user == id) {
+    if (user == id) {
       if ($set || $set_once) set($set, $set_once);
       return;
     }
@@ -196,9 +212,14 @@
     capture("$identify", { $anon_distinct_id, $set, $set_once });
   };
 
-  const alias = (alias) => capture("$create_alias", { alias });
+  const alias = (alias) => {
+    check(alias, ID_TYPES);
+    capture("$create_alias", { alias });
+  };
 
   const group = ($group_type, $group_key, $group_set) => {
+    check($group_type, NAME_TYPES);
+    check($group_key, ID_TYPES);
     const known = groups() || {};
     if (known[$group_type] == $group_key && !$group_set) return;
     put(GROUPS, JSON.stringify({ ...known, [$group_type]: $group_key }));
@@ -206,6 +227,9 @@
   };
 
   // --- what ---------------------------------------------------------------------------------------------------
+
+  // What a fragment holds is private, but for the path of a page that a hash router shows.
+  const route = (hash) => (switched("hash") ? hash.replace(/^#(?!!?\/).*|\?.*/, "") : "");
 
   const listed = (option, name) => name && (options[option] || "").split(",").includes(name);
 
@@ -216,13 +240,14 @@
       [...url.searchParams.keys()].forEach(
         (name) => CAMPAIGN.test(name) || listed("keepQuery", name) || url.searchParams.delete(name),
       );
-      url.hash = url.username = url.password = "";
+      url.username = url.password = "";
+      url.hash = route(url.hash);
       return url.href;
     });
 
   const page = () => ({
     $current_url: clean(location),
-    $pathname: location.pathname,
+    $pathname: location.pathname + route(location.hash),
     $referrer: clean(referrer),
   });
 
@@ -230,6 +255,7 @@
 
   const capture = (event, properties) => {
     if (!allowed()) return;
+    check(event, NAME_TYPES);
     const now = Date.now();
     const id = uuid();
     const text = JSON.stringify({
@@ -239,6 +265,7 @@
         ...page(),
         $session_id: session(now),
         $groups: groups(),
+        $is_identified: !!get(USER),
         $raw_user_agent: nav.userAgent,
         $lib: "loopin.js",
         $lib_version: VERSION,
@@ -273,8 +300,9 @@
 
   const pause = (delay) => put(WAIT, "" + (Date.now() + delay));
 
-  // The oldest events that fit into one request, as [name, text].
+  // The oldest events that fit into one request, as [name, text]; none while they may not be sent.
   const batch = () => {
+    if (wait() || !allowed()) return [];
     let size = 500;
     return names(queueName)
       .filter((name) => !flying.includes(name))
@@ -289,8 +317,8 @@
 
   const send = async () => {
     let sent;
-    for (let events; allowed() && !wait() && (events = batch()).length; ) {
-      pause(LEASE);
+    for (let events; (events = batch()).length; ) {
+      pause(PATIENCE);
       flying = events.map(([name]) => name);
       // Plain text, as a string's type is, needs no preflight.
       const answer = await fetch(url, {
@@ -298,15 +326,18 @@
         body: body(events),
         keepalive: true,
         credentials: "omit",
+        signal: attempt(() => AbortSignal.timeout(PATIENCE)),
       }).catch(() => 0);
       flying = [];
       remove(WAIT);
-      refused = answer.status >= 500 || answer.status == 429 || answer.status == 408;
+      refused = /^(5..|429|408)$/.test(answer.status);
       if (answer && !refused) {
         failures = 0;
         sent = 1;
         settle(events);
-        if (!answer.ok) console.warn("loopin:", answer.status);
+        const { detail, receipts = [] } = (await answer.json().catch(() => 0)) || {};
+        if (!answer.ok) warn(answer.status, detail);
+        receipts.forEach(safe(({ reason }, at) => reason && warn(reason, events[at][1])));
       } else if (allowed()) {
         const asked = answer && +answer.headers.get("Retry-After");
         const seconds = asked || Math.min(2 ** ++failures, LONGEST_BACKOFF_S);
@@ -330,9 +361,13 @@
   const leave = () => {
     pageleave();
     vitals();
-    if (flying.length) remove(WAIT); // for the next page, which cannot tell that this one is gone
-    for (let events; allowed() && nav.onLine && !wait() && (events = batch()).length; ) {
-      if (!nav.sendBeacon || !nav.sendBeacon(url, body(events))) return send().catch(() => {});
+    // What this page sends keeps no other waiting: the next one cannot tell that it is gone.
+    if (flying.length) remove(WAIT);
+    for (let events; nav.onLine && (events = batch()).length; ) {
+      if (!nav.sendBeacon || !nav.sendBeacon(url, body(events))) {
+        send().catch(() => {});
+        return remove(WAIT);
+      }
       settle(events);
     }
   };
@@ -355,7 +390,7 @@
   };
 
   const navigated = safe(() => {
-    if (here.$pathname == location.pathname) return;
+    if (here.$pathname == page().$pathname) return;
     pageleave();
     referrer = here.$current_url;
     pageview();
@@ -364,8 +399,8 @@
   const watchHistory = () => {
     ["pushState", "replaceState"].forEach((name) => {
       const original = history[name];
-      history[name] = function () {
-        const result = original.apply(this, arguments);
+      history[name] = (...given) => {
+        const result = original.apply(history, given);
         navigated();
         return result;
       };
@@ -382,8 +417,7 @@
       const found = { element: element.dataset.loopin };
       Object.keys(element.dataset).forEach((name) => {
         if (/^loopin[A-Z]/.test(name))
-          found[name.slice(6).replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase()).slice(1)] =
-            element.dataset[name];
+          found[name.slice(6).replace(/\B[A-Z]/g, "_$&").toLowerCase()] = element.dataset[name];
       });
       const { event = "click", ...properties } = found;
       capture(event, properties);
@@ -478,11 +512,11 @@
       const slowest = Object.values(interactions).sort((a, b) => b - a);
       // One outlier in fifty interactions is forgiven.
       values.INP = slowest[Math.floor((performance.interactionCount || slowest.length) / 50)];
-      const named = {};
+      const named = { ...here };
       Object.keys(values).forEach((name) => {
         named[`$web_vitals_${name}_value`] = values[name];
       });
-      capture("$web_vitals", { ...here, ...named });
+      capture("$web_vitals", named);
     };
   };
 
@@ -493,6 +527,10 @@
     if (on("pageviews")) pageview();
     if (begun) return;
     begun = 1;
+    // What waits under another key, which may be gone for good.
+    names(QUEUE).forEach(
+      (name) => name.startsWith(queueName) || Date.now() - born(name.slice(-36)) < 7 * DAY || remove(name),
+    );
     Object.keys(WATCHES).forEach((name) => on(name) && safe(WATCHES[name])());
     listen(win, "pagehide", leave);
     listen(doc, "visibilitychange", () => {
@@ -514,6 +552,8 @@
     options = given;
     queueName = QUEUE + given.key + "_";
     url = (given.host ? given.host.replace(/\/*$/, "/") : new URL("..", script.src).href) + "batch/";
+    // What a person has decided stays: it is theirs.
+    if (objected()) forget(names(PREFIX).filter((name) => name != CONSENT));
     if (!allowed()) return;
     if (doc.prerendering) listen(doc, "prerenderingchange", begin);
     else begin();

@@ -39,6 +39,7 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     hold: threading.Event | None = None
+    body: bytes = b'{"status":1}'
 
 
 class Site:
@@ -78,7 +79,7 @@ class Site:
                 if answer.hold:
                     answer.hold.wait(DEADLINE_S)
                 headers = {"Access-Control-Expose-Headers": "Retry-After", **answer.headers}
-                self._answer(answer.status, headers, b'{"status":1}')
+                self._answer(answer.status, headers, answer.body)
 
             def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
                 self.send_response(status)

@@ -64,6 +64,28 @@ def test_no_consent_overrides_a_browsers_objection(
     assert_untouched(context, page, site)
 
 
+@pytest.mark.parametrize("objection", [DO_NOT_TRACK, PRIVACY_CONTROL])
+def test_an_objection_that_comes_later_erases_what_was_stored(
+    context: BrowserContext, page: Page, site: Site, objection: str
+) -> None:
+    page.goto(site.url)
+    page.evaluate("loopin.identify('user-1'), loopin.group('company', 'c1'), loopin.capture('waits')")
+    assert {"loopin_id", "loopin_user", "loopin_session", "loopin_groups"} <= set(stored(page))
+    assert len(context.cookies()) == 1
+    page.add_init_script(objection)
+    page.goto(f"{site.url}/later")
+    assert stored(page) == {}
+    assert context.cookies() == []
+
+
+def test_an_objection_leaves_what_the_person_decided(page: Page, site: Site) -> None:
+    page.goto(site.url)
+    page.evaluate("loopin.optOut()")
+    page.add_init_script(DO_NOT_TRACK)
+    page.goto(f"{site.url}/later")
+    assert stored(page) == {"loopin_consent": "no"}
+
+
 def test_do_not_track_may_be_ignored(page: Page, site: Site) -> None:
     site.attributes = "data-ignore-dnt"
     page.add_init_script(DO_NOT_TRACK)

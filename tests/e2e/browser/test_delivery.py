@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import BrowserContext, Error, Page
 
-from tests.e2e.browser.site import Answer, Event, Site
+from tests.e2e.browser.site import KEY, Answer, Event, Site
 
 QUEUED = "Object.keys(localStorage).filter(name => name.startsWith('loopin_queue_')).sort()"
 BEACON_LIMIT = 65_536
@@ -147,6 +148,65 @@ def test_what_a_server_refuses_for_good_is_dropped_and_said(page: Page, site: Si
     assert not site.named("$pageview")
 
 
+def test_a_receipt_that_refuses_an_event_is_said(page: Page, site: Site) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(site.url)
+    settled(page, site)
+    receipts = [{"result": "ok", "reason": None}, {"result": "drop", "reason": "The name is blank."}]
+    site.answer = answers(Answer(body=json.dumps({"status": 1, "receipts": receipts}).encode()))
+    with page.expect_console_message(lambda message: "The name is blank." in message.text):
+        page.evaluate("loopin.capture('n', {n: 1}), loopin.capture('  '), loopin.flush()")
+    (told,) = [text for text in said if "loopin" in text]
+    assert '"event":"  "' in told
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"<html>", b'{"status": "ok"}', b'{"receipts": [null, 1]}'])
+def test_any_good_answer_is_an_acknowledgement(page: Page, site: Site, body: bytes) -> None:
+    site.answer = lambda: Answer(body=body)
+    page.goto(site.url)
+    settled(page, site)
+    page.evaluate("loopin.capture('n', {n: 1})")
+    settled(page, site)
+    assert numbers(site) == [1]
+
+
+def test_a_server_that_never_answers_holds_up_no_other_tab(
+    context: BrowserContext, page: Page, site: Site
+) -> None:
+    hold = threading.Event()
+    site.answer = answers(Answer(hold=hold))
+    # The browser's own has a clock that no test can advance.
+    context.add_init_script(
+        """AbortSignal.timeout = ms => {
+            const controller = new AbortController();
+            setTimeout(() => controller.abort(), ms);
+            return controller.signal;
+        }"""
+    )
+    page.clock.install()
+    page.goto(site.url)
+    site.wait_until(lambda: len(site.posted) == 1)
+    other = context.new_page()
+    other.goto(f"{site.url}/other")
+    other.evaluate("void loopin.flush()")
+    assert len(site.posted) == 1
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/batch/")):
+        page.clock.fast_forward(30_000)
+    site.wait_until(lambda: len(site.posted) > 1)
+    for tab in (page, other):
+        settled(tab, site)
+    assert [view["properties"]["$pathname"] for view in site.named("$pageview")] == ["/", "/other"]
+    hold.set()
+
+
+def test_browsers_that_cannot_end_a_request_send_all_the_same(page: Page, site: Site) -> None:
+    page.add_init_script("delete AbortSignal.timeout")
+    page.goto(site.url)
+    site.wait_for(1, "$pageview")
+    settled(page, site)
+
+
 def test_tabs_that_come_back_online_send_each_event_once(
     context: BrowserContext, page: Page, site: Site
 ) -> None:
@@ -239,6 +299,18 @@ def test_where_beacons_are_refused_the_request_outlives_the_page(page: Page, sit
     site.wait_for(1, "n")
 
 
+def test_what_a_page_sends_as_it_is_left_keeps_the_next_from_nothing(page: Page, site: Site) -> None:
+    page.goto(site.url)
+    settled(page, site)
+    hold = threading.Event()
+    site.answer = lambda: Answer(hold=hold)
+    page.evaluate("navigator.sendBeacon = () => false")
+    page.evaluate("loopin.capture('n', {n: 1}), dispatchEvent(new Event('pagehide'))")
+    assert page.evaluate("localStorage.getItem('loopin_wait')") is None
+    site.wait_for(1, "n")
+    hold.set()
+
+
 def test_events_are_sent_soon_without_being_asked(page: Page, site: Site) -> None:
     page.goto(site.url)
     settled(page, site)
@@ -311,3 +383,22 @@ def test_another_projects_events_are_left_alone(context: BrowserContext, page: P
     site.wait_for(1, "n")
     assert not site.named("theirs")
     assert page.evaluate("localStorage['loopin_queue_lk_other_0']")
+
+
+def test_what_waits_under_a_former_key_is_kept_for_a_week(page: Page, site: Site) -> None:
+    def queued(key: str, days: int) -> str:
+        ms = int((datetime.now(UTC) - timedelta(days=days)).timestamp() * 1000)
+        digits = f"{ms:012x}"
+        return f"loopin_queue_{key}_{digits[:8]}-{digits[8:]}-7000-8000-000000000000"
+
+    page.goto(site.url)
+    settled(page, site)
+    young, old, ours = queued("lk_former", 6), queued("lk_former", 8), queued(KEY, 8)
+    text = json.dumps({"event": "n", "distinct_id": "user-1", "uuid": "n", "properties": {"n": 1}})
+    store = "([names, text]) => names.forEach(name => localStorage.setItem(name, text))"
+    page.evaluate(store, [[young, old, ours], text])
+    page.reload()
+    page.evaluate("loopin.flush()")
+    page.wait_for_function(f"{QUEUED}.length == 1")
+    assert page.evaluate(QUEUED) == [young]
+    assert numbers(site) == [1]

@@ -90,7 +90,8 @@ def test_a_day_ends_a_session_that_never_rests(page: Page, site: Site) -> None:
     page.clock.set_fixed_time(BEGIN)
     page.goto(site.url)
     for half_hour in range(1, 49):
-        capture_at(page, half_hour * 30 * MINUTE, "kept alive")
+        page.clock.set_fixed_time(at(half_hour * 30 * MINUTE))
+        page.evaluate("loopin.capture('kept alive')")
     capture_at(page, 24 * 60 * MINUTE + 1, "another")
     (view,) = site.wait_for(1, "$pageview")
     (another,) = site.wait_for(1, "another")
@@ -145,13 +146,54 @@ def test_to_identify_again_only_sets(page: Page, site: Site) -> None:
     assert len(site.named("$identify")) == 1
 
 
-def test_two_people_at_one_browser_are_never_linked(page: Page, site: Site) -> None:
+def test_two_people_at_one_browser_are_never_linked(context: BrowserContext, page: Page, site: Site) -> None:
     page.goto(site.url)
     page.evaluate("loopin.identify('user-1'), loopin.identify('user-2'), loopin.flush()")
     first, second = site.wait_for(2, "$identify")
     assert second["distinct_id"] == "user-2"
     assert second["properties"]["$anon_distinct_id"] != first["properties"]["$anon_distinct_id"]
     assert session_of(second) != session_of(first)
+    assert cookie(context, site) == second["properties"]["$anon_distinct_id"]
+
+
+REFUSED = [
+    "loopin.identify({id: 5})",
+    "loopin.identify([5])",
+    "loopin.identify(true)",
+    "loopin.identify(0)",
+    "loopin.identify('')",
+    "loopin.identify()",
+    "loopin.identify('ह'.repeat(201))",
+    "loopin.alias({id: 5})",
+    "loopin.group('company', {id: 5})",
+    "loopin.group(undefined, 'c1')",
+    "loopin.capture()",
+    "loopin.capture('')",
+    "loopin.capture(5)",
+    "loopin.capture({event: 'n'})",
+    "loopin.capture('x'.repeat(201))",
+]
+
+
+def test_what_is_no_id_or_name_is_refused_and_said(page: Page, site: Site) -> None:
+    page.goto(site.url)
+    (view,) = site.wait_for(1, "$pageview")
+    for call in REFUSED:
+        with page.expect_console_message(lambda message: bool(re.search("loopin: .*refused", message.text))):
+            page.evaluate(call)
+    page.evaluate("loopin.capture('after'), loopin.flush()")
+    (after,) = site.wait_for(1, "after")
+    assert after["distinct_id"] == view["distinct_id"]
+    assert "$groups" not in after["properties"]
+    assert {event["event"] for event in site.events} <= {"$pageview", "page_loaded", "after"}
+
+
+def test_the_longest_ids_and_names_are_sent(page: Page, site: Site) -> None:
+    longest = "🎷" * 200  # of two UTF-16 units each
+    page.goto(site.url)
+    page.evaluate("text => (loopin.identify(text), loopin.capture(text), loopin.flush())", longest)
+    (event,) = site.wait_for(1, longest)
+    assert event["distinct_id"] == longest
 
 
 def test_reset_forgets_the_person(context: BrowserContext, page: Page, site: Site) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from loopin_schemas.catalogue import check_properties_types
-from tests.e2e.browser.site import KEY, Site
+from tests.e2e.browser.site import KEY, Event, Site
 
 BEGIN = datetime(2027, 1, 15, 8, tzinfo=UTC)
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -27,6 +28,7 @@ def test_a_visit_is_a_page_view_in_posthogs_shape(page: Page, site: Site) -> Non
         "$current_url": f"{site.url}/events/42",
         "$pathname": "/events/42",
         "title": "A page",
+        "$is_identified": False,
         "$raw_user_agent": page.evaluate("navigator.userAgent"),
         "$lib": "loopin.js",
         "$lib_version": "",
@@ -94,6 +96,70 @@ def test_navigation_within_a_page_is_a_view_where_the_path_changes(page: Page, s
         None,
         *(f"{site.url}{path}" for path in ("/one", "/two", "/three")),
     ]
+
+
+def test_a_hash_routers_pages_are_views_where_the_page_has_one(page: Page, site: Site) -> None:
+    site.attributes = "data-hash"
+    site.body = '<a href="#/two">two</a>'
+    page.goto(f"{site.url}/app?token=s3cret#/one?token=s3cret")
+    page.click("a")
+    page.evaluate("location.hash = '/two?token=s3cret'")
+    page.evaluate("history.pushState({}, '', '#!/three')")
+    page.go_back()
+    page.evaluate("location.hash = 'access_token=s3cret'")
+    page.evaluate("loopin.capture('end'), loopin.flush()")
+    site.wait_for(1, "end")
+    views = [view["properties"] for view in site.named("$pageview")]
+    expected = ["/app#/one", "/app#/two", "/app#!/three", "/app#/two", "/app"]
+    assert [view["$pathname"] for view in views] == expected
+    assert [view["$current_url"] for view in views] == [site.url + path for path in expected]
+    assert [view.get("$referrer") for view in views] == [None, *(site.url + path for path in expected[:-1])]
+    assert not any(b"s3cret" in posted.body for posted in site.posted)
+
+
+POSTHOG = b"""
+window.theirs = [];
+posthog.init('key', {
+    api_host: location.origin, capture_pageview: 'history_change', autocapture: false, persistence: 'memory',
+    advanced_disable_flags: true, disable_external_dependency_loading: true, opt_out_useragent_filter: true,
+    before_send: event => { theirs.push(event) },  // and nothing is sent
+});
+"""
+
+
+def test_views_and_who_is_identified_are_those_of_posthog_js(
+    page: Page, site: Site, node_modules: Path
+) -> None:
+    site.files["/posthog.js"] = (node_modules / "posthog-js/dist/array.full.no-external.js").read_bytes()
+    site.files["/start.js"] = POSTHOG
+    site.head = '<script src="/posthog.js"></script><script src="/start.js"></script>'
+    site.attributes = 'data-off="vitals,errors"'
+    page.goto(f"{site.url}/one")
+    page.wait_for_function("theirs.length == 1")
+    for go in (
+        "history.pushState({}, '', '/two')",
+        "history.pushState({}, '', '/two?tab=1')",
+        "location.hash = '/part'",
+        "[posthog, loopin].forEach(each => each.identify('user-1'))",
+        "history.replaceState({}, '', '/three')",
+        "[posthog, loopin].forEach(each => { each.reset(); each.capture('after') })",
+    ):
+        page.evaluate(go)
+    page.go_back()
+    page.evaluate("void loopin.flush()")
+    theirs = page.evaluate("theirs")
+    names = {event["event"] for event in theirs} - {"$pageleave"}
+    assert names == {"$pageview", "$identify", "after"}
+    site.wait_for(sum(event["event"] in names for event in theirs), *names)
+
+    def told(events: list[Event]) -> list[tuple[str, str, bool]]:
+        return [
+            (event["event"], event["properties"]["$pathname"], event["properties"]["$is_identified"])
+            for event in events
+            if event["event"] in names
+        ]
+
+    assert told(site.named(*names)) == told(theirs)
 
 
 def test_history_still_does_what_it_did(page: Page, site: Site) -> None:

@@ -82,8 +82,21 @@ def test_what_was_sent_twice_is_stored_once(
 
 def test_a_key_that_is_not_known_is_said(page: Page, site: Site, system: Receiving) -> None:
     site.tag = f'<script src="{system.url}/static/loopin.js" data-key="lk_wrong" defer></script>'
-    with page.expect_console_message(lambda message: message.text == "loopin: 401"):
+    with page.expect_console_message(
+        lambda message: message.text.startswith("loopin: 401 This key is not known")
+    ):
         page.goto(site.url)
+
+
+def test_an_event_that_the_server_refuses_is_said(page: Page, site: Site, system: Receiving) -> None:
+    by_loopin(site, system)
+    page.goto(site.url)
+    with page.expect_console_message(lambda message: '"event":"  "' in message.text) as said:
+        page.evaluate("loopin.capture('  '), loopin.capture('after')")
+        delivered(page)
+    assert said.value.text.startswith("loopin: The event")
+    anonymous = page.evaluate("localStorage.loopin_id")
+    assert "after" in {row["event"] for row in stored(system, anonymous, count=3)}
 
 
 def test_a_frame_without_an_origin_may_send(page: Page, site: Site, system: Receiving, user: str) -> None:
