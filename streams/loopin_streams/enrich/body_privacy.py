@@ -64,19 +64,17 @@ class BodyPrivacy:
             if repeated:
                 body = encode(whole)
                 event = decode(body, dict[str, msgspec.Raw])
+            kept: dict[str, Any] = {
+                name: self._of_field(name, value) for name, value in event.items() if name not in _FIELDS
+            }
         except (ValueError, OverflowError, RecursionError):
             return self._of_unreadable(body)
-        kept: dict[str, Any] = {
-            name: self._of_field(name, value) for name, value in event.items() if name not in _FIELDS
-        }
         changed = {name: value for name, value in kept.items() if value is not event[name]}
         return encode({**event, **changed}) if changed else body
 
     def _of_field(self, name: str, encoded: msgspec.Raw) -> Any:
-        """The value to encode, or the very same one."""
-        value = _value(encoded)
-        if value is None:
-            return encoded
+        """The value to encode, or the very same one. Raises ValueError, RecursionError: unreadable."""
+        value = msgspec.json.decode(encoded)
         if name == "properties" and isinstance(value, dict):
             kept: Any = self.scrubber.properties(without_ip(value, self.ip))
         else:

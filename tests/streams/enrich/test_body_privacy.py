@@ -195,6 +195,13 @@ def test_a_body_whose_values_cannot_be_read_is_scrubbed_as_text() -> None:
         assert b"nine" not in PRIVACY.apply(said)
 
 
+@pytest.mark.parametrize("value", [b"1e999", b"1" * 400, b'"' + b"\\ud800" + b'"'])
+def test_a_value_that_cannot_be_read_hides_no_other(value: bytes) -> None:
+    sent = b'{"event":"click","properties":{"mail":"ann@example.com","n":%s}}' % value
+    assert b"ann@example.com" not in PRIVACY.apply(sent)
+    assert b"click" in PRIVACY.apply(sent)
+
+
 def test_a_message_without_words_is_the_very_same() -> None:
     for value in (message({"to": "u2", "$sentiment": 0.5}), message({"count": 1}, distinct_id="null")):
         assert PRIVACY.apply(value) is value
