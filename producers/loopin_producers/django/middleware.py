@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Iterator, KeysView, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.signals import got_request_exception
@@ -35,6 +35,9 @@ from loopin_producers.http_request import (
     request_properties,
 )
 from loopin_producers.http_request import HttpRequest as Sent
+
+if TYPE_CHECKING:
+    from _collections_abc import dict_keys
 
 _EXCEPTION = "_loopin_exception"
 # Used by `try`, because `with` costs each request more: a fault costs the event, never the response.
@@ -195,7 +198,7 @@ class _Tags(dict[str, Any]):
         """As a capture takes them; in a context within this one it takes them by their names."""
         return {name: self[name] for name in self.keys()}  # noqa: SIM118 - iterating would leave it out
 
-    def keys(self) -> KeysView[str]:
+    def keys(self) -> dict_keys[str, Any]:
         """The names, as of now."""
         if device := self._device():
             self["$device_id"] = device
