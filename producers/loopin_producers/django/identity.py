@@ -77,8 +77,7 @@ class Sender:
 
     def device_id(self) -> str | None:
         """The anonymous id if nothing more is known; None for a known user."""
-        found = self.distinct_id()
-        return found if found is not None and found == self.anonymous_id else None
+        return None if self._known_id() else self.anonymous_id
 
     def distinct_id(self) -> str | None:
         """The user if one is signed in and known, else an anonymous id; None where those are not wanted.
@@ -86,16 +85,19 @@ class Sender:
         A user is known as well who was when another request of the same session came to this process, and by
         the anonymous id that became theirs as this session began.
         """
+        return self._known_id() or self.anonymous_id
+
+    def _known_id(self) -> str | None:
         user, key = user_id(self._request), self.session_key_hash
         if user is not None:
             self._remember_session(user)
             return user
         if key is None:
-            return self.anonymous_id
+            return None
         if _is_nobodys(self._request):
             _users.pop(key, None)
-            return self._request.META.get(SIGNED_OUT) or self.anonymous_id
-        return _remembered(key) or self._own_id or self.anonymous_id
+            return self._request.META.get(SIGNED_OUT)
+        return _remembered(key) or self._own_id
 
     def _remember_session(self, user: str) -> None:
         session_key = getattr(self._request.__dict__.get("session"), "session_key", None)

@@ -196,7 +196,8 @@ class _Tags(dict[str, Any]):
 
     def copy(self) -> dict[str, Any]:
         """As a capture takes them; in a context within this one it takes them by their names."""
-        return {name: self[name] for name in self.keys()}  # noqa: SIM118 - iterating would leave it out
+        self.keys()
+        return super().copy()
 
     def keys(self) -> dict_keys[str, Any]:
         """The names, as of now."""
