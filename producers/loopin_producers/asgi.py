@@ -21,6 +21,7 @@ from loopin_producers.context import (
     identify_context_by,
     new_context,
     set_context_session,
+    tag,
     tag_all,
 )
 from loopin_producers.default import default_client
@@ -58,7 +59,7 @@ class LoopinMiddleware:
         client: publishes the events; the default client if None.
         user_id: the signed-in user of a scope, or None; what Starlette's ``AuthenticationMiddleware`` found
             by default.
-        excluded_paths: prefixes and compiled patterns of paths that are not captured.
+        excluded_paths: paths that are not captured, with all below them, and compiled patterns.
         ip: what is sent of a client's address: nothing, its network (/24, /48), or all.
         trusted_proxies: own proxies in front, whose X-Forwarded-For is believed; 0 where the server itself
             puts the client's address into the scope.
@@ -157,6 +158,8 @@ class _Answer:
             if seen is None or sender is None or client.disabled:
                 return
             found = seen.answered(status, ended - self._began)
+            if sender == seen.anonymous_id:
+                found["$is_identified"] = False
             if error is not None:
                 found["exception"] = type(error).__name__
             client.capture("api_request", sender, found, session_id=seen.said.session_id, source="middleware")
@@ -181,6 +184,7 @@ class _Seen:
         )
         self.said = visitor(headers.get, _cookie(headers.get("cookie", ""), config.anonymous_cookie))
         self._properties = request_properties(self._sent, config.ip, config.trusted_proxies)
+        self.anonymous_id = self._anonymous_id() if config.track_anonymous else None
 
     def lend(self) -> None:
         """Let captures within this context be the sender's."""
@@ -188,6 +192,9 @@ class _Seen:
         if self.said.session_id:
             set_context_session(self.said.session_id)
         tag_all(self._properties)
+        if self.anonymous_id:
+            # PostHog's convention: what has its device's id as its user is anonymous.
+            tag("$device_id", self.anonymous_id)
 
     def answered(self, status: int, duration_s: float) -> dict[str, Any]:
         """The event's properties."""
@@ -200,13 +207,11 @@ class _Seen:
 
     def _ask(self) -> str | None:
         with _guard:
-            return self._config.user_id(self._scope) or self._anonymous_id()
+            return self._config.user_id(self._scope) or self.anonymous_id
         return None
 
-    def _anonymous_id(self) -> str | None:
+    def _anonymous_id(self) -> str:
         config = self._config
-        if not config.track_anonymous:
-            return None
         address = address_of(self._sent, config.trusted_proxies)
         agent = self._sent.header("user-agent")
         return self.said.claimed or self.said.cookie or daily_id(config.secret, time(), address, agent)

@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 from loopin_producers.client_address import IpPrivacy, client_address, kept_address
 
 Excluded = Sequence[str | re.Pattern[str]]
-"""Paths that are not captured: prefixes, and patterns that are searched for."""
+"""Paths that are not captured, with all below them (``/health`` is not ``/healthcare``), and patterns that
+are searched for."""
 
 UNMATCHED = "(unmatched)"
 """Route of a request that no route was found for; its path is anything a stranger likes."""
@@ -127,10 +128,11 @@ def answered(route: str | None, method: str | None, status: int, duration_s: flo
 
 
 def path_filter(excluded: Excluded) -> Callable[[str], bool]:
-    """Whether a path is one of those."""
-    prefixes = tuple(one for one in excluded if isinstance(one, str))
+    """Whether a path is one of those, or below it."""
+    paths = [one for one in excluded if isinstance(one, str)]
     patterns = tuple(one for one in excluded if not isinstance(one, str))
-    return lambda path: path.startswith(prefixes) or any(one.search(path) for one in patterns)
+    exact, below = frozenset(paths), tuple(one if one.endswith("/") else f"{one}/" for one in paths)
+    return lambda path: path in exact or path.startswith(below) or any(one.search(path) for one in patterns)
 
 
 def plain(text: str, longest: int) -> str:

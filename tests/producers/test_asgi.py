@@ -27,6 +27,7 @@ from loopin_producers.context import (
 from loopin_producers.guard import Guard
 from loopin_schemas.catalogue import check_properties_types
 
+from .counted import counted
 from .recorder import Recorder
 
 COOKIE = "019ae1c8-3f00-7abc-8def-0123456789ab"
@@ -121,6 +122,7 @@ def test_a_request_is_captured_as_the_catalogue_says(recorder: Recorder) -> None
         "$referring_domain": "search.example",
         "utm_source": "mail",
         "campaign_source": "mail",
+        "$is_identified": False,
     }
     assert (one["source"], one["session_id"]) == ("middleware", None)
 
@@ -214,6 +216,30 @@ def test_who_it_is(recorder: Recorder) -> None:
     assert named[3].startswith("anon-")
 
 
+def test_anonymous_users_are_left_out_where_the_pipeline_is_told_so(recorder: Recorder) -> None:
+    def known(request: Request) -> dict[str, Any]:
+        recorder.capture("seen")
+        if user := request.headers.get("x-late"):
+            identify_context(user)
+            recorder.capture("seen")
+        recorder.capture("seen_of", "somebody-by-name")
+        return {}
+
+    app = FastAPI()
+    app.add_api_route("/", known)
+    app.add_middleware(LoopinMiddleware, client=recorder, user_id=lambda scope: None)
+    Browser(app).get("/", headers={"cookie": f"loopin_id={COOKIE}"})
+    Browser(app).get("/")
+    assert [event.event for event in counted(recorder)] == ["seen_of"] * 2
+    recorder.kept.clear()
+    Browser(app).get("/", headers={"x-late": "ann"})
+    assert [(event.event, event.distinct_id) for event in counted(recorder)] == [
+        ("seen", "ann"),
+        ("seen_of", "somebody-by-name"),
+        ("api_request", "ann"),
+    ]
+
+
 def test_a_secret_gives_all_processes_the_same_ids(recorder: Recorder) -> None:
     for options in ({"secret": "s"}, {"secret": "s"}, {}, {}):
         Browser(shop(recorder, **options)).get("/")
@@ -276,8 +302,11 @@ def test_addresses_behind_proxies(recorder: Recorder) -> None:
 
 
 def test_excluded_paths_pass(recorder: Recorder) -> None:
-    assert Browser(shop(recorder, excluded_paths=["/tickets/"])).get("/tickets/1").status_code == 200
+    visitor = Browser(shop(recorder, excluded_paths=["/tickets", "/reset/x"]))
+    assert visitor.get("/tickets/1").status_code == 200
     assert recorder.captured == []
+    assert visitor.get("/reset/xyz").status_code == 200
+    assert len(recorder.of("api_request")) == 1
 
 
 async def test_streams_stay_streams_and_count_from_their_start(recorder: Recorder) -> None:

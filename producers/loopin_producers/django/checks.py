@@ -14,6 +14,16 @@ from loopin_producers.django.tracking import TRACKINGS
 from loopin_producers.errors import LoopinError
 from loopin_schemas import InvalidEvent
 
+MEASURED = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+)
+"""Django's middleware that has to come after ours: it answers requests by itself, or takes their time."""
+
 
 def check_loopin(**_: Any) -> list[CheckMessage]:
     """Everything that would keep events from being captured, as far as it can be seen from here."""
@@ -38,6 +48,20 @@ def _middleware() -> Iterator[CheckMessage]:
         yield Error(
             f"Leave {MIDDLEWARE!r} in MIDDLEWARE once: each captures every request.", id="loopin.E003"
         )
+    elif missed := _missed(names):
+        yield Warning(
+            f"Move {MIDDLEWARE!r} to the front of MIDDLEWARE: it stands behind {', '.join(missed)}, so it "
+            "captures no request that those answer themselves (redirects, refusals), leaves their time out, "
+            "and does not see the key that a sign-in gives to a session.",
+            id="loopin.W002",
+        )
+
+
+def _missed(names: list[str]) -> list[str]:
+    """What stands before ours and belongs after it; all, where ours is the last."""
+    before = names[: names.index(MIDDLEWARE)]
+    last = len(before) == len(names) - 1
+    return [name.rpartition(".")[2] for name in before if last or name in MEASURED]
 
 
 def _tracking() -> Iterator[CheckMessage]:

@@ -81,8 +81,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "EXCLUDED_PATHS",
-        "Paths that are not captured, as prefixes or compiled patterns, beside static and media files",
-        (), _is_paths, 'a list of prefixes that start with "/", and of compiled patterns',
+        "Paths not captured, with all below them, or compiled patterns, beside static and media files",
+        (), _is_paths, 'a list of paths that start with "/", and of compiled patterns',
     ),
     Setting(
         "IP", "What is sent of a client's address: nothing, its network (/24, /48), or all",

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils.encoding import force_bytes
 from django.utils.functional import LazyObject, empty
 
 from loopin_producers.client_address import client_address
 from loopin_producers.django.conf import Config
+from loopin_producers.django.joined import SIGNED_OUT, cookie_name, secret, standing
 from loopin_producers.visitor import Visitor, daily_id, session_hash, visitor
 
 SESSIONS: Final = 10_000
@@ -54,34 +54,66 @@ class Sender:
         self.said: Visitor = visitor(partial(header, request.META), cookies.get(config.anonymous_cookie))
         self._session_key = key = cookies.get(settings.SESSION_COOKIE_NAME)
         self.session_key_hash = session_hash(key) if key else None
+        self._free_id, self._own_id = self.said.cookie, None
+        if self._free_id and (mark := cookies.get(cookie_name(config))):
+            whose = standing(mark, self._free_id, key)
+            if whose != "free":
+                self._free_id, self._own_id = None, self._free_id if whose == "own" else None
+
+    @property
+    def anonymous_id(self) -> str | None:
+        """Who it is while no user is known; None where such requests are not wanted.
+
+        The browser's id only if it is nobody's yet, and nobody is signed in: it would become the next user's,
+        with all that the user of a session did whom nobody has asked for.
+        """
+        if not self._config.track_anonymous:
+            return None
+        if claimed := self.said.claimed:
+            return claimed
+        if self._free_id and (self.session_key_hash is None or _is_nobodys(self._request)):
+            return self._free_id
+        return self._nameless_id
+
+    def device_id(self) -> str | None:
+        """The anonymous id if nothing more is known; None for a known user."""
+        return None if self._known_id() else self.anonymous_id
 
     def distinct_id(self) -> str | None:
         """The user if one is signed in and known, else an anonymous id; None where those are not wanted.
 
-        A user is known as well who was when another request of the same session came to this process.
+        A user is known as well who was when another request of the same session came to this process, and by
+        the anonymous id that became theirs as this session began.
         """
+        return self._known_id() or self.anonymous_id
+
+    def _known_id(self) -> str | None:
         user, key = user_id(self._request), self.session_key_hash
+        if user is not None:
+            self._remember_session(user)
+            return user
         if key is None:
-            return user or self._anonymous_id
-        if user is None:
-            if _is_nobodys(self._request):
-                _users.pop(key, None)
-                return self._anonymous_id
-            return _remembered(key) or self._anonymous_id
-        session = self._request.__dict__.get("session")
-        if getattr(session, "session_key", None) != self._session_key:
-            # A sign-in has given the session another key: whoever else has the old one is not this user.
+            return None
+        if _is_nobodys(self._request):
             _users.pop(key, None)
-        elif _session_user_id(self._request) == user:  # not a token's
-            _remember(key, user)
-        return user
+            return self._request.META.get(SIGNED_OUT)
+        return _remembered(key) or self._own_id
+
+    def _remember_session(self, user: str) -> None:
+        session_key = getattr(self._request.__dict__.get("session"), "session_key", None)
+        old = self.session_key_hash
+        if session_key == self._session_key:
+            current = old
+        else:
+            # A sign-in has given the session another key: whoever else has the old one is not this user.
+            if old:
+                _users.pop(old, None)
+            current = session_hash(session_key) if session_key else None
+        if current and _session_user_id(self._request) == user:  # not a token's
+            _remember(current, user)
 
     @cached_property
-    def _anonymous_id(self) -> str | None:
-        if not self._config.track_anonymous:
-            return None
-        if found := self.said.claimed or self.said.cookie:
-            return found
+    def _nameless_id(self) -> str:
         if self.session_key_hash:
             return f"session-{self.session_key_hash}"
         meta = self._request.META
@@ -117,11 +149,6 @@ def primary_key(user: Any) -> str | None:
     """A signed-in user's, as text; None for anybody else."""
     key = getattr(user, "pk", None) if getattr(user, "is_authenticated", False) else None
     return None if key is None else str(key)
-
-
-def secret() -> bytes:
-    """The program's secret, for keyed hashes."""
-    return force_bytes(settings.SECRET_KEY)
 
 
 def _loaded_user(request: HttpRequest) -> Any:

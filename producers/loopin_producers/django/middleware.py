@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.signals import got_request_exception
@@ -16,14 +16,16 @@ from django.http.response import HttpResponseBase
 
 from loopin_producers.context import (
     context_distinct_id,
+    current_scope,
     identify_context_by,
     new_context,
     set_context_session,
-    tag_all,
 )
 from loopin_producers.django.client import get_client
 from loopin_producers.django.conf import Config, config
 from loopin_producers.django.identity import Sender, header
+from loopin_producers.django.joined import is_noted, tell
+from loopin_producers.django.streaming import stream_in_context
 from loopin_producers.guard import Guard
 from loopin_producers.http_request import (
     CLIENT_CLOSED_REQUEST,
@@ -34,6 +36,9 @@ from loopin_producers.http_request import (
 )
 from loopin_producers.http_request import HttpRequest as Sent
 
+if TYPE_CHECKING:
+    from _collections_abc import dict_keys
+
 _EXCEPTION = "_loopin_exception"
 # Used by `try`, because `with` costs each request more: a fault costs the event, never the response.
 _guard = Guard("A request was not captured.")
@@ -42,8 +47,8 @@ _guard = Guard("A request was not captured.")
 class LoopinMiddleware:
     """Middleware for synchronous and asynchronous Django; put it first, so that it times all others.
 
-    A request takes until its response object is there; streamed content is not touched. What fails here is
-    logged once for each kind and changes no response.
+    A request takes until its response object is there; streamed content comes later, and what it captures is
+    the sender's all the same. What fails here is logged once for each kind and changes no response.
     """
 
     sync_capable = True
@@ -68,6 +73,7 @@ class LoopinMiddleware:
             seen = self._open(request)
             response: HttpResponseBase = self._get_response(request)
             self._capture(seen, response.status_code, began)
+            self._finish(seen, request, response)
         return response
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
@@ -82,6 +88,7 @@ class LoopinMiddleware:
                 self._capture(seen, CLIENT_CLOSED_REQUEST, began)
                 raise
             self._capture(seen, response.status_code, began)
+            self._finish(seen, request, response)
         return response
 
     def _open(self, request: HttpRequest) -> _Seen | None:
@@ -98,6 +105,16 @@ class LoopinMiddleware:
         try:
             if seen is not None:
                 seen.capture(status, ended - began)
+        except Exception as error:
+            _guard.note(error)
+
+    def _finish(self, seen: _Seen | None, request: HttpRequest, response: HttpResponseBase) -> None:
+        try:
+            if response.streaming:
+                stream_in_context(response)
+            noted = seen is not None and is_noted(request)
+            if noted and response.status_code < 500 and not get_client().disabled:
+                tell(request, response, self._config)
         except Exception as error:
             _guard.note(error)
 
@@ -124,11 +141,19 @@ class _Seen:
         identify_context_by(self._ask)
         if session_id := self._sender.said.session_id:
             set_context_session(session_id)
-        tag_all(self._properties)
+        if (scope := current_scope()) is not None:
+            scope.tags = _Tags(self._properties, self._device)
 
     def _ask(self) -> str | None:
         try:
             return self._sender.distinct_id()
+        except Exception as error:
+            _guard.note(error)
+            return None
+
+    def _device(self) -> str | None:
+        try:
+            return self._sender.device_id()
         except Exception as error:
             _guard.note(error)
             return None
@@ -140,20 +165,50 @@ class _Seen:
             client.capture(
                 "api_request",
                 sender,
-                self._answered(status, duration_s),
+                self._answered(status, duration_s, known=sender != self._sender.anonymous_id),
                 session_id=self._sender.said.session_id,
                 source="middleware",
             )
 
-    def _answered(self, status: int, duration_s: float) -> dict[str, Any]:
+    def _answered(self, status: int, duration_s: float, *, known: bool) -> dict[str, Any]:
         route = _pattern(self._request.resolver_match)
         found = answered(route, self._request.method, status, duration_s)
         found["$current_url"] = current_url(self._sent, route, self._properties)
+        if not known:
+            found["$is_identified"] = False
         if key_hash := self._sender.session_key_hash:
             found["session_key_hash"] = key_hash
         if exception := getattr(self._request, _EXCEPTION, None):
             found["exception"] = exception
         return {**self._properties, **found}
+
+
+class _Tags(dict[str, Any]):
+    """A request's tags, with ``$device_id`` while its user is not known, which may change with each capture.
+
+    By PostHog's convention an event is anonymous whose user is its device; what a view captures of somebody
+    whom it names is not.
+    """
+
+    def __init__(self, properties: Mapping[str, Any], device: Callable[[], str | None]) -> None:
+        super().__init__(properties)
+        self._device = device
+
+    def copy(self) -> dict[str, Any]:
+        """As a capture takes them; in a context within this one it takes them by their names."""
+        self.keys()
+        return super().copy()
+
+    def keys(self) -> dict_keys[str, Any]:
+        """The names, as of now."""
+        if device := self._device():
+            self["$device_id"] = device
+        else:
+            self.pop("$device_id", None)
+        return super().keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
 
 
 def _pattern(match: Any) -> str | None:

@@ -25,7 +25,7 @@ def reached(arguments: Mapping[str, Any], topic: str, timeout_s: float) -> str:
     Raises:
         Unreachable: nobody answers within ``timeout_s``, or not as expected.
     """
-    if url := arguments.get("url"):
+    if url := api_url(arguments):
         _ask(f"{url.rstrip('/')}/healthz", timeout_s)
         return f"The API at {url} answers."
     servers = (
@@ -33,6 +33,12 @@ def reached(arguments: Mapping[str, Any], topic: str, timeout_s: float) -> str:
     )
     count = _partitions(servers, topic, arguments.get("config") or {}, timeout_s)
     return f"The broker at {servers} answers; topic {topic} has {count} partitions."
+
+
+def api_url(arguments: Mapping[str, Any]) -> str | None:
+    """Where the client of these arguments sends to over HTTP; None if it talks to the broker."""
+    own = None if arguments.get("bootstrap_servers") else os.environ.get("LOOPIN_URL")
+    return arguments.get("url") or own
 
 
 def _partitions(servers: str, topic: str, config: Mapping[str, Any], timeout_s: float) -> int:

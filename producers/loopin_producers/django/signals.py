@@ -19,9 +19,10 @@ from loopin_producers.context import context_distinct_id
 from loopin_producers.django.after_commit import capture_after_commit
 from loopin_producers.django.client import get_client
 from loopin_producers.django.conf import config
-from loopin_producers.django.identity import primary_key, secret
+from loopin_producers.django.identity import primary_key
+from loopin_producers.django.joined import at_sign_in, at_sign_out, secret
 from loopin_producers.guard import Guard
-from loopin_producers.visitor import anonymous_id, keyed_hash
+from loopin_producers.visitor import keyed_hash
 
 UNTOLD = frozenset({"password", "last_login"})
 """Fields of which nothing is told: a secret, and what Django writes at each login."""
@@ -47,18 +48,19 @@ def _logged_in(*, request: HttpRequest | None, user: Any, **_: Any) -> None:
     with _guard:
         if (key := primary_key(user)) is None:
             return
-        cookie = None if request is None else request.COOKIES.get(config().anonymous_cookie)
-        before = anonymous_id(cookie)
+        before = None if request is None else at_sign_in(request, config(), key)
         # What the visitor did before counts for the user from now on. Where nothing is known of one, too: it
         # makes the user an identified one, whom nobody else's sign-in can take over.
-        known = {} if before is None or before == key else {"$anon_distinct_id": before}
+        known = {} if before is None else {"$anon_distinct_id": before}
         capture_after_commit("$identify", key, known, using=_database(user))
         capture_after_commit("user_logged_in", key, {}, using=_database(user))
 
 
-def _logged_out(*, user: Any, **_: Any) -> None:
+def _logged_out(*, request: HttpRequest | None, user: Any, **_: Any) -> None:
     with _guard:
         if (key := primary_key(user)) is not None:
+            if request is not None:
+                at_sign_out(request, config(), key)
             capture_after_commit("user_logged_out", key, {}, using=_database(user))
 
 
@@ -67,14 +69,12 @@ def _login_failed(*, credentials: Mapping[str, Any], **_: Any) -> None:
     with _guard:
         name = credentials.get(_name_field(), credentials.get("username"))
         hashed = None if name is None else keyed_hash(secret(), str(name), b"loopin-user-name")
-        who = context_distinct_id() or (f"login-{hashed}" if hashed and config().track_anonymous else None)
+        told: dict[str, Any] = {"reason": "invalid_credentials", "username_hash": hashed}
+        who = context_distinct_id()
+        if who is None and hashed and config().track_anonymous:
+            who, told["$is_identified"] = f"login-{hashed}", False
         if who is not None:
-            get_client().capture(
-                "login_failed",
-                who,
-                {"reason": "invalid_credentials", "username_hash": hashed},
-                source="signal",
-            )
+            get_client().capture("login_failed", who, told, source="signal")
 
 
 def _name_field() -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
@@ -196,11 +196,12 @@ def _is_user(model: Any) -> bool:
     return bool(label.lower() == settings.AUTH_USER_MODEL.lower())
 
 
-def _attributes(model: type[Model]) -> dict[str, str]:
-    """Where an instance keeps a column's value, by the names that a column may be called."""
+@cache
+def _attributes(model: type[Model]) -> dict[str, Field[Any, Any]]:
+    """The columns by the names that they may be called."""
     fields: list[Field[Any, Any]] = list(model._meta.concrete_fields)
-    named = {name: field.attname for field in fields for name in (field.name, field.attname)}
-    return {**named, "pk": model._meta.pk.attname} if model._meta.pk is not None else named
+    named = {name: field for field in fields for name in (field.name, field.attname)}
+    return {**named, "pk": model._meta.pk} if model._meta.pk is not None else named
 
 
 def _names(model: type[Model]) -> str:
@@ -208,5 +209,10 @@ def _names(model: type[Model]) -> str:
 
 
 def _value(instance: Model, name: str) -> Any:
-    """A column's value as it is loaded; a deferred one is not fetched for this."""
-    return instance.__dict__.get(_attributes(type(instance))[name])
+    """A column's value, of the column's type: a form's text stands for a number until the row is read.
+
+    A deferred column is not fetched for this, and what the database is to compute is not known.
+    """
+    field = _attributes(type(instance))[name]
+    value = instance.__dict__.get(field.attname)
+    return None if hasattr(value, "resolve_expression") else field.to_python(value)

@@ -18,6 +18,8 @@ urlpatterns = [
     path("reset/<uidb64>/<token>/", views.reset),
     path("broken/", views.broken),
     path("stream/", views.stream),
+    path("export/", views.export),
+    path("slow-export/", views.slow_export),
     path("context/", views.context),
     path("slow-context/", views.slow_context),
 ]

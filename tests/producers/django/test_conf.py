@@ -89,3 +89,29 @@ def test_the_middlewares_place_is_checked(recorder: Recorder) -> None:
         assert [message.id for message in run_checks()] == ["loopin.W001"]
     with override_settings(MIDDLEWARE=[MIDDLEWARE, MIDDLEWARE]):
         assert [message.id for message in run_checks()] == ["loopin.E003"]
+
+
+SECURITY = "django.middleware.security.SecurityMiddleware"
+COMMON = "django.middleware.common.CommonMiddleware"
+SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
+
+
+@pytest.mark.parametrize(
+    ("order", "missed"),
+    [
+        ([MIDDLEWARE, SECURITY, SESSION], None),
+        ([SECURITY, MIDDLEWARE, SESSION, COMMON], None),  # it may redirect to HTTPS before us
+        (["prometheus.Before", MIDDLEWARE, SESSION], None),
+        ([MIDDLEWARE], None),
+        ([SESSION, MIDDLEWARE, "shop.Own"], "behind SessionMiddleware, so"),
+        ([SECURITY, COMMON, MIDDLEWARE, SESSION], "behind CommonMiddleware, so"),
+        ([SECURITY, "shop.Own", MIDDLEWARE], "behind SecurityMiddleware, Own, so"),
+    ],
+)
+def test_a_middleware_that_stands_too_late_is_told_why(
+    recorder: Recorder, order: list[str], missed: str | None
+) -> None:
+    with override_settings(MIDDLEWARE=order):
+        found = [message for message in run_checks() if str(message.id).startswith("loopin")]
+    assert [message.id for message in found] == ([] if missed is None else ["loopin.W002"])
+    assert missed is None or missed in str(found[0].msg)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from loopin_producers import default
 from loopin_producers.django import client as django_client
 from loopin_producers.django.management.commands.loopin_check import hidden
 from loopin_producers.django.reach import Unreachable, reached
+from tests.api.conftest import WRITE_KEY
+from tests.api.served import served
 
 from ..conftest import Broker, ReadAll
 
@@ -69,6 +73,33 @@ def test_an_event_that_is_not_acknowledged(monkeypatch: pytest.MonkeyPatch) -> N
     own = {"PROJECT": "shop", "BOOTSTRAP_SERVERS": NOBODY}
     with override_settings(LOOPIN=own), pytest.raises(CommandError, match="was not acknowledged"):
         check(send=True, timeout=0.2)
+
+
+OVER_HTTP = {"PROJECT": "another", "OPTIONS": {"sample_rate": 0.0, "opt_out": lambda user: True}}
+
+
+def test_over_http_the_key_decides_and_no_filter_keeps_the_event(tmp_path: Path) -> None:
+    with (
+        served(tmp_path, {}) as running,
+        override_settings(LOOPIN={**OVER_HTTP, "URL": running.url, "API_KEY": WRITE_KEY}),
+    ):
+        said = check(send=True)
+        (event,) = running.broker.events
+    assert (event.event, event.project) == ("loopin_check", "shop")
+    assert "Over HTTP the key decides which project events belong to, not 'another'." in said
+    assert "sent without opt_out, sample_rate, which may leave events out" in said
+    assert f"The event loopin_check {event.uuid} was acknowledged." in said
+
+
+def test_a_wrong_key_is_named_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOOPIN_API_KEY", "lp_w_wrong")
+    with served(tmp_path, {}) as running, override_settings(LOOPIN={"PROJECT": "shop"}):
+        monkeypatch.setenv("LOOPIN_URL", running.url)
+        began = monotonic()
+        with pytest.raises(CommandError, match=r"was refused\. Give a valid api_key: the API answered 401"):
+            check(send=True, timeout=60)
+        assert monotonic() - began < 30, "it did not wait for the time to end"
+        assert running.broker.events == []
 
 
 def test_faulty_settings_end_it() -> None:

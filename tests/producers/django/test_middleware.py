@@ -2,20 +2,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from io import BytesIO
+from types import ModuleType
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
+from django.urls import path as url
 
+from loopin_producers.context import context_distinct_id, context_tags, identify_context, new_context, tag
 from loopin_producers.django import identity
 from loopin_producers.django.middleware import LoopinMiddleware
 from loopin_schemas.catalogue import check_properties_types
+from tests.producers.counted import counted
 from tests.producers.recorder import Recorder
 
 COOKIE = "019ae1c8-3f00-7abc-8def-0123456789ab"
@@ -46,6 +54,7 @@ def test_a_request_is_captured_as_the_catalogue_says(browser: Client, recorder: 
         "utm_medium": "news",
         "campaign_source": "mail",
         "campaign_medium": "news",
+        "$is_identified": False,
     }
     assert one["source"] == "middleware"
     assert one["session_id"] is None
@@ -169,12 +178,12 @@ def test_the_user_of_a_token_is_not_the_sessions(browser: Client, recorder: Reco
     assert (first, second[:8]) == (str(User.objects.get(username="bob").pk), "session-")
 
 
-def _through(middleware: str, browser: Client) -> None:
+def _through(middleware: str, browser: Client, address: str = "/stream/") -> None:
     """The same browser's request by way of another middleware; a client's handler keeps its own."""
     other = Client()
     other.cookies = browser.cookies
     with override_settings(MIDDLEWARE=[*_middleware(), f"{__name__}.{middleware}"]):
-        other.get("/stream/")
+        list(other.get(address).streaming_content)  # type: ignore[attr-defined]
 
 
 def token_reader(get_response: Any) -> Any:
@@ -357,6 +366,130 @@ async def test_asynchronous_django(async_browser: AsyncClient, recorder: Recorde
     assert recorder.of("api_request")[1]["properties"]["exception"] == "ZeroDivisionError"
     assert (await async_browser.get("/health/")).status_code == 200
     assert len(recorder.captured) == 2
+
+
+def test_anonymous_users_are_left_out_where_the_pipeline_is_told_so(
+    browser: Client, recorder: Recorder
+) -> None:
+    user = User.objects.create_user("ann", password="a password")
+    recorder.kept.clear()
+    for cookies in ({}, {"loopin_id": COOKIE}, {"sessionid": "unknown"}):
+        browser.cookies.clear()
+        browser.cookies.load(cookies)
+        b"".join(browser.get("/export/").streaming_content)  # type: ignore[attr-defined]
+        browser.post("/sign-in/", {"name": "ann", "password": "a wrong guess"})
+    authenticate(username="ann", password="a wrong guess")
+    assert len(recorder.kept) == 3 * 6 + 1
+    assert counted(recorder) == []
+
+    browser.cookies.clear()
+    browser.cookies.load({"loopin_id": COOKIE, "sessionid": "unknown"})
+    recorder.kept.clear()
+    _through("session_reader", browser, "/export/")
+    assert {event.distinct_id for event in recorder.kept} == {COOKIE}, "nobody is signed in"
+    assert counted(recorder) == []
+
+    recorder.kept.clear()
+    browser.post("/sign-in/", {"name": "ann", "password": "a password"})
+    b"".join(browser.get("/export/?user=1").streaming_content)  # type: ignore[attr-defined]
+    assert len(recorder.kept) == 7
+    assert counted(recorder) == recorder.kept
+    assert {event.distinct_id for event in recorder.kept} == {str(user.pk)}
+
+
+def test_contexts_within_a_request_know_what_it_knows(recorder: Recorder) -> None:
+    def answer(request: HttpRequest) -> HttpResponse:
+        with new_context():
+            recorder.capture("seen")
+            request.user = User(pk=17)
+            recorder.capture("seen")
+        return HttpResponse()
+
+    LoopinMiddleware(answer)(RequestFactory().get("/x/"))
+    assert [event.distinct_id for event in counted(recorder)] == ["17", "17"]
+    assert "$device_id" not in str(bytes(recorder.kept[-1].properties))
+
+
+@pytest.mark.parametrize("ask", ["?user=1", ""])
+def test_streamed_content_captures_for_its_user(browser: Client, recorder: Recorder, ask: str) -> None:
+    browser.force_login(User.objects.create_user("ann"))
+    recorder.captured.clear()
+    recorder.kept.clear()
+    answer: Any = browser.get(f"/export/{ask}", headers={"x-loopin-session-id": "s-1"})
+    assert next(answer.streaming_content) == b"0\n"
+    assert context_distinct_id() is None
+    answer.close()  # the client has left
+    assert [event.event for event in recorder.kept] == ["api_request", "line_exported", "export_ended"]
+    request, *streamed = recorder.kept
+    assert {event.distinct_id for event in streamed} == {request.distinct_id}
+    assert {event.session_id for event in streamed} == {"s-1"}
+    assert request.distinct_id == (str(User.objects.get().pk) if ask else streamed[0].distinct_id)
+
+
+@pytest.mark.parametrize("path", ["/export/", "/slow-export/"])
+async def test_streamed_content_captures_for_its_user_in_asynchronous_django(
+    async_browser: AsyncClient, recorder: Recorder, path: str
+) -> None:
+    user = await User.objects.acreate(username="ann")
+    await async_browser.aforce_login(user)
+    recorder.captured.clear()
+    recorder.kept.clear()
+    answer: Any = await async_browser.get(f"{path}?user=1")
+    content = answer.streaming_content
+    found = [piece async for piece in content] if answer.is_async else list(content)
+    assert found == [b"0\n", b"1\n"]
+    assert context_distinct_id() is None
+    assert [event.event for event in recorder.kept] == [
+        *("api_request", "line_exported", "line_exported", "export_ended")
+    ]
+    assert {event.distinct_id for event in recorder.kept} == {str(user.pk)}
+
+
+def test_who_the_content_names_stays_named_and_files_stay_files(recorder: Recorder) -> None:
+    def lines() -> Iterator[str]:
+        identify_context("user-17")
+        tag("plan", "gold")
+        yield str(context_distinct_id())
+        yield f"{context_distinct_id()} {context_tags()['plan']}"
+
+    streamed: Any = LoopinMiddleware(lambda request: StreamingHttpResponse(lines()))(
+        RequestFactory().get("/x/")
+    )
+    assert list(streamed.streaming_content) == [b"user-17", b"user-17 gold"]
+    file = FileResponse(BytesIO(b"x"))
+    assert LoopinMiddleware(lambda request: file)(RequestFactory().get("/x/")) is file
+    assert file.file_to_stream is not None, "a server can still send it by itself"
+
+
+@pytest.mark.parametrize("path", ["/context/", "/slow-context/"])
+@pytest.mark.parametrize("method", ["head", "options"])
+async def test_other_methods(
+    async_browser: AsyncClient, browser: Client, recorder: Recorder, method: str, path: str
+) -> None:
+    assert (await getattr(async_browser, method)(path)).status_code == 200
+    assert (await sync_to_async(getattr(browser, method))(path)).status_code == 200
+    found = [(one["properties"]["method"], one["properties"]["route"]) for one in recorder.of("api_request")]
+    assert found == [(method.upper(), path)] * 2
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+async def test_asynchronous_views_under_atomic_requests(
+    async_browser: AsyncClient, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, atomic: bool
+) -> None:
+    """Django refuses them there, unless they say that they are not atomic; what it answers is captured."""
+
+    async def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(str(context_distinct_id()))
+
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", atomic)
+    own = ModuleType("own_urls")
+    own.urlpatterns = [url("own/", view)]  # type: ignore[attr-defined]
+    with override_settings(ROOT_URLCONF=own):
+        answer = await async_browser.get("/own/", headers={"x-loopin-distinct-id": "device-1"})
+    one = recorder.only("api_request")
+    assert answer.status_code == one["properties"]["status"] == (500 if atomic else 200)
+    assert one["properties"].get("exception") == ("RuntimeError" if atomic else None)
+    assert atomic or answer.content == b"device-1"
 
 
 async def test_a_client_that_leaves_before_the_answer(recorder: Recorder) -> None:

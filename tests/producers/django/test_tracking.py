@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from django.test.utils import CaptureQueriesContext, isolate_apps
 from loopin_producers.context import identify_context, new_context
 from loopin_producers.django import track, tracking
 from loopin_producers.django.checks import check_loopin
+from loopin_schemas.catalogue import check_properties_types
 from tests.e2e.django_project.tickets.models import Ticket
 from tests.producers.recorder import Recorder
 
@@ -121,7 +123,35 @@ def test_a_payment_that_fails_sells_nothing(browser: Client, recorder: Recorder,
     assert recorder.of("ticket_purchased") == []
     assert not Ticket.objects.exists()
     assert browser.post("/tickets/", {"amount": "5"}).status_code == 201
-    assert recorder.only("ticket_purchased")["properties"]["amount"] == "5"
+    assert recorder.only("ticket_purchased")["properties"]["amount"] == Decimal(5)
+
+
+def test_values_are_of_their_columns_types(recorder: Recorder, ann: User) -> None:
+    """As they are once the row is read again; the catalogue wants numbers."""
+    track(Ticket, updated="ticket_changed", properties=("user", "event_id", "amount", "note"))
+    ticket = Ticket(user_id=str(ann.pk), event_id="7", amount="12.30", note=5)
+    ticket.save()
+    ticket.save()
+    read = Ticket.objects.get()
+    bought, changed = recorder.captured
+    assert bought["properties"] == {"event_id": 7, "amount": Decimal("12.30"), "currency": "EUR"}
+    assert changed["properties"] == {
+        "user": read.user_id,  # type: ignore[attr-defined]
+        "event_id": read.event_id,
+        "amount": read.amount,
+        "note": read.note,
+    }
+    sent = json.loads(bytes(recorder.kept[-2].properties))
+    assert sent["amount"] == 12.3
+    assert check_properties_types("ticket_purchased", sent) == ()
+
+
+def test_what_the_database_computes_is_left_out(recorder: Recorder, ann: User) -> None:
+    track(Ticket, updated="ticket_changed", properties=("amount", "currency"))
+    ticket = Ticket.objects.create(user=ann, event_id=7, amount=1)
+    ticket.amount = models.F("amount") + 1
+    ticket.save()
+    assert recorder.only("ticket_changed")["properties"] == {"currency": "EUR"}
 
 
 def test_the_values_are_those_of_the_save(recorder: Recorder, ann: User) -> None:

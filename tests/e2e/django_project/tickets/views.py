@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.models import User
@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 
+from loopin_producers import capture
 from loopin_producers.context import context_distinct_id, context_session_id, context_tags
 from tests.e2e.django_project.tickets.models import Ticket
 
@@ -84,6 +85,35 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
     def lines() -> Iterator[bytes]:
         yield b"one\n"
         yield b"two\n"
+
+    return StreamingHttpResponse(lines())
+
+
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """Makes its lines while they are sent, and captures how far it comes."""
+    assert "user" not in request.GET or request.user.is_authenticated
+
+    def lines() -> Iterator[bytes]:
+        try:
+            for number in range(2):
+                capture("line_exported", properties={"line": number})
+                yield b"%d\n" % number
+        finally:
+            capture("export_ended")
+
+    return StreamingHttpResponse(lines())
+
+
+@transaction.non_atomic_requests
+async def slow_export(request: HttpRequest) -> StreamingHttpResponse:
+    """The same, in a coroutine."""
+    assert "user" not in request.GET or (await request.auser()).is_authenticated
+
+    async def lines() -> AsyncIterator[bytes]:
+        for number in range(2):
+            capture("line_exported", properties={"line": number})
+            yield b"%d\n" % number
+        capture("export_ended")
 
     return StreamingHttpResponse(lines())
 

@@ -14,11 +14,19 @@ from loopin_producers.client import Loopin
 from loopin_producers.django.checks import check_loopin
 from loopin_producers.django.client import get_client
 from loopin_producers.django.conf import config
-from loopin_producers.django.reach import Unreachable, reached
+from loopin_producers.django.reach import Unreachable, api_url, reached
 from loopin_producers.django.tracking import TRACKINGS
+from loopin_producers.errors import LoopinError
 
 _SECRET = re.compile(r"pass|secret|key|token|credential|jaas", re.IGNORECASE)
 _HIDDEN = "********"
+
+_FILTERS = frozenset({"before_send", "sample_rate", "opt_out"})
+_PLAIN: dict[str, Any] = {
+    **{"before_send": None, "sample_rate": 1.0, "opt_out": None, "on_drop": None, "on_delivery": None},
+    **{"spool": False, "durable": False},
+}
+"""The client's options for one event of our own: it is neither left out, nor does it wait for others."""
 
 
 class Command(BaseCommand):
@@ -36,12 +44,14 @@ class Command(BaseCommand):
         """Tell what is found, line by line."""
         self._settings()
         client = get_client()
+        if api_url(config().client) and (named := config().client.get("project")):
+            self.stdout.write(f"Over HTTP the key decides which project events belong to, not {named!r}.")
         if client.disabled:
             self.stdout.write("Publishing is switched off (LOOPIN_ENABLED or ANALYTICS_ENABLED).")
             return
         self._reach(client, timeout)
         if send:
-            self._send(client, timeout)
+            self._send(timeout)
 
     def _settings(self) -> None:
         found = config()
@@ -68,14 +78,24 @@ class Command(BaseCommand):
         except Unreachable as error:
             raise CommandError(str(error), returncode=1) from error
 
-    def _send(self, client: Loopin, timeout: float) -> None:
-        before = client.stats()
-        uuid = client.capture("loopin_check", "loopin-check", source="manual")
-        client.flush(timeout)
-        if client.stats().delivered == before.delivered:
+    def _send(self, timeout: float) -> None:
+        errors: list[LoopinError] = []
+        options = {**config().client, **_PLAIN, "on_error": errors.append}
+        if left_out := sorted(config().client.keys() & _FILTERS):
+            self.stdout.write(f"The event is sent without {', '.join(left_out)}, which may leave events out.")
+        client = Loopin(**options)
+        try:
+            uuid = client.capture("loopin_check", "loopin-check", source="manual")
+            client.flush(timeout)
+            delivered, failed = client.stats().delivered, list(errors)
+        finally:
+            client.shutdown(0)
+        if failed:
+            raise CommandError(f"The event {uuid} was refused. {failed[0].reason}", returncode=1)
+        if not delivered:
             raise CommandError(
                 f"The event {uuid} was not acknowledged within {timeout:g} s: look at the log of the "
-                "broker, and of the client (logger loopin_producers).",
+                "broker or the API, and of the client (logger loopin_producers).",
                 returncode=1,
             )
         self.stdout.write(f"The event loopin_check {uuid} was acknowledged.")

@@ -1,0 +1,244 @@
+"""Several users at one browser, several workers: whose requests are whose, once the persons are joined."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from random import Random
+from typing import NamedTuple
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client, RequestFactory, override_settings
+
+from loopin_producers.django import identity
+from loopin_producers.django.conf import config
+from loopin_producers.django.joined import cookie_name, standing
+from loopin_producers.uuid7 import uuid7
+from tests.producers.recorder import Recorder
+from tests.streams.identity.plain import Joined, Plain
+
+PASSWORD = "a password"
+NAMES = ("ann", "bob", "cat")
+MARK = "loopin_id_joined"
+
+
+class Answered(NamedTuple):
+    """A request: the id it was captured with, who was signed in, and the number of sign-ins before it."""
+
+    distinct_id: str
+    user: str | None
+    turn: int
+
+
+@dataclass
+class Shop:
+    """A browser with loopin.js, whose localStorage outlives its cookie, and a server of several workers."""
+
+    recorder: Recorder
+    browser: Client
+    local: str = ""
+    user: str | None = None
+    turns: list[str] = field(default_factory=list)
+    requests: list[Answered] = field(default_factory=list)
+    refused: int = 0
+    persons: Plain = field(default_factory=Plain)
+
+    def open_page(self, path: str = "/stream/") -> str:
+        self.browser.get(path)
+        return self._noted()
+
+    def write_cookie(self) -> None:
+        """The script does so as a session begins."""
+        self.local = self.local or uuid7.text()
+        self.browser.cookies["loopin_id"] = self.local
+
+    def reset(self) -> None:
+        """``loopin.reset()``."""
+        self.local = ""
+        self.write_cookie()
+
+    def sign_in(self, name: str) -> str:
+        self.user = str(User.objects.get(username=name).pk)
+        self.turns.append(self.user)
+        assert self.browser.post("/sign-in/", {"name": name, "password": PASSWORD}).status_code == 204
+        return self._noted()
+
+    def sign_out(self) -> str:
+        assert self.browser.post("/sign-out/").status_code == 204
+        found, self.user = self._noted(), None
+        return found
+
+    def another_worker(self) -> None:
+        identity._users.clear()
+
+    def _noted(self) -> str:
+        for event in self.recorder.kept:
+            if event.event == "$identify":
+                other = json.loads(bytes(event.properties)).get("$anon_distinct_id", event.distinct_id)
+                link = Joined(str(event.uuid), "shop", event.distinct_id, other)
+                self.refused += self.persons.ask(link, "identify") == "already_identified"
+            elif event.event == "api_request":
+                self.requests.append(Answered(event.distinct_id, self.user, len(self.turns)))
+        self.recorder.kept.clear()
+        return self.requests[-1].distinct_id
+
+    def users_of(self, distinct_id: str) -> set[str]:
+        """Who is the id's person in the end."""
+        ids = self.persons.person("shop", distinct_id).ids
+        return {user for user in self.turns if user in ids}
+
+
+@pytest.fixture
+def shop(recorder: Recorder, browser: Client, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    monkeypatch.setattr(identity, "_users", {})
+    for name in NAMES:
+        User.objects.create_user(name, password=PASSWORD)
+    recorder.kept.clear()
+    return Shop(recorder, browser)
+
+
+def test_the_second_user_at_a_browser_is_not_the_first(shop: Shop) -> None:
+    shop.write_cookie()
+    anonymous = shop.open_page()
+    ann = shop.sign_in("ann")
+    shop.another_worker()
+    assert shop.open_page() == anonymous == shop.local, "joined to ann, and this is her session"
+    assert shop.sign_out() == ann
+    assert shop.browser.cookies["loopin_id"].value == ""
+    shop.write_cookie()
+    assert shop.open_page() != anonymous
+    bob = shop.sign_in("bob")
+    shop.another_worker()
+    unknown = shop.open_page()
+    assert unknown.startswith("session-")
+    assert shop.users_of(anonymous) == {ann} != {bob}
+    assert shop.users_of(unknown) == set()
+    assert shop.refused == 0
+
+
+def test_a_sign_in_over_another_users_session_links_nothing(shop: Shop) -> None:
+    shop.write_cookie()
+    ann, bob = shop.sign_in("ann"), shop.sign_in("bob")
+    assert shop.browser.cookies["loopin_id"].value == "", "the browser is to forget it"
+    assert (shop.users_of(shop.local), shop.refused) == ({ann}, 0)
+    assert shop.open_page() == bob, "remembered under the session's new key"
+
+
+def test_the_same_user_again_keeps_the_id(shop: Shop) -> None:
+    shop.write_cookie()
+    ann = shop.sign_in("ann")
+    shop.sign_out()
+    shop.write_cookie()
+    assert shop.sign_in("ann") == ann
+    shop.another_worker()
+    assert shop.open_page() == shop.local
+    assert (shop.users_of(shop.local), shop.refused) == ({ann}, 0)
+
+
+def test_an_id_that_is_younger_than_the_sign_in_is_the_users_who_signs_out(shop: Shop) -> None:
+    ann = shop.sign_in("ann")
+    shop.write_cookie()
+    shop.sign_out()
+    shop.write_cookie()
+    shop.sign_in("bob")
+    assert shop.users_of(shop.local) == set()
+    shop.write_cookie()
+    shop.sign_in("ann")
+    assert shop.users_of(shop.local) == {ann}
+
+
+def test_a_new_id_after_reset_is_the_next_users(shop: Shop) -> None:
+    shop.write_cookie()
+    shop.sign_in("ann")
+    shop.sign_out()
+    shop.reset()
+    assert shop.open_page() == shop.local
+    bob = shop.sign_in("bob")
+    assert (shop.users_of(shop.local), shop.refused) == ({bob}, 0)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_no_request_is_ever_counted_for_somebody_else(shop: Shop, seed: int) -> None:
+    """Whatever happens in whatever order; who was not signed in may become who signs in next."""
+    dice = Random(seed)
+    steps = (
+        shop.open_page,
+        lambda: shop.open_page("/context/?user=1"),
+        shop.write_cookie,
+        shop.write_cookie,
+        shop.reset,
+        shop.another_worker,
+        lambda: shop.sign_in(dice.choice(NAMES)),
+        lambda: shop.sign_in(dice.choice(NAMES)),
+        lambda: shop.sign_out() if shop.user else None,
+    )
+    for _ in range(30):
+        dice.choice(steps)()
+    for request in shop.requests:
+        found = shop.users_of(request.distinct_id)
+        following = set(shop.turns[request.turn : request.turn + 1])
+        assert found <= ({request.user} if request.user else following), (request, shop.turns)
+    assert shop.refused == 0
+
+
+def test_what_the_browser_keeps(shop: Shop) -> None:
+    shop.sign_in("ann")
+    shop.sign_out()
+    assert MARK not in shop.browser.cookies, "where there is no anonymous id there is nothing to keep"
+    shop.write_cookie()
+    shop.sign_in("ann")
+    kept = shop.browser.cookies[MARK]
+    assert (kept["httponly"], kept["samesite"], kept["secure"], kept["path"]) == (True, "Lax", "", "/")
+    key = shop.browser.cookies[settings.SESSION_COOKIE_NAME].value
+    assert standing(kept.value, shop.local, key) == "own"
+    assert standing(kept.value, shop.local, "another") == standing(kept.value, shop.local, None) == "taken"
+    assert standing(kept.value, uuid7.text(), key) == "free"
+    assert shop.local not in kept.value
+    with override_settings(SECRET_KEY="another"):
+        assert standing(kept.value, shop.local, key) == "free", "nobody else can make one"
+
+
+def test_over_https_and_for_subdomains(shop: Shop) -> None:
+    shop.write_cookie()
+    with override_settings(SESSION_COOKIE_DOMAIN=".shop.example", LOOPIN={"ANONYMOUS_COOKIE": "visitor"}):
+        secure = Client(headers={"user-agent": "Mozilla/5.0"})
+        secure.cookies["visitor"] = shop.local
+        secure.post("/sign-in/", {"name": "ann", "password": PASSWORD}, secure=True)
+        kept = secure.cookies[cookie_name(config())]
+        secure.cookies["visitor"] = shop.local
+        secure.post("/sign-out/", secure=True)
+    assert (kept.key, kept["secure"], kept["domain"]) == ("visitor_joined", True, ".shop.example")
+    assert secure.cookies["visitor"]["domain"] == ".shop.example"
+
+
+def test_a_disabled_client_sets_no_cookies(shop: Shop) -> None:
+    shop.recorder.disabled = True
+    shop.write_cookie()
+    shop.browser.post("/sign-in/", {"name": "ann", "password": PASSWORD})
+    assert MARK not in shop.browser.cookies
+    assert shop.browser.cookies["loopin_id"].value == shop.local
+
+
+def test_what_goes_by_way_of_a_wrapped_request_is_told_as_well(shop: Shop) -> None:
+    """As REST framework's, which has the request's ``META`` and ``COOKIES``."""
+    from django.contrib.auth.signals import user_logged_in
+    from django.http import HttpRequest, HttpResponse
+
+    from loopin_producers.django.middleware import LoopinMiddleware
+
+    class Wrapped:
+        def __init__(self, request: HttpRequest) -> None:
+            self.META, self.COOKIES = request.META, request.COOKIES
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        user = User.objects.get(username="ann")
+        user_logged_in.send(User, request=Wrapped(request), user=user)
+        return HttpResponse()
+
+    request = RequestFactory().get("/x/")
+    request.COOKIES["loopin_id"] = uuid7.text()
+    answered = LoopinMiddleware(answer)(request)
+    assert isinstance(answered, HttpResponse)
+    assert MARK in answered.cookies
