@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "producers")
 PROJECT = "tests.e2e.django_project"
 PARTITIONS = 4
-WAIT_S = 180.0
+WAIT_S = 300.0
 
 
 def until(true: Callable[[], object], what: str, within_s: float = WAIT_S) -> None:

@@ -28,7 +28,7 @@ TOPIC = "loopin.events.raw"
 KEY = {"Authorization": "Bearer lk_write"}
 USERS = 10
 START_S = 300.0
-WAIT_S = 120.0
+WAIT_S = 300.0
 
 
 @pytest.fixture
