@@ -36,6 +36,8 @@ class Bar(NamedTuple):
         if self.limit == 0:
             return f"**missed: {found:,.0f}**"
         short = 1 - found / self.limit if self.least else found / self.limit - 1
+        if short >= 1:
+            return f"**missed: {found / self.limit:.1f} times the bar**"
         return f"**missed by {100 * short:.0f} %**" if short >= 0.01 else "**missed by less than 1 %**"
 
 
