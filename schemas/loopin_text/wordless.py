@@ -21,8 +21,9 @@ _BETWEEN: Final = re.compile(r"[^a-z]+")
 _PLAIN: Final = re.compile(r"[\W_]+")
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.:\-]{0,64}")
-_SENTENCE: Final = re.compile(r"(?:[A-Za-z]+[_.:\-]+){3,}[A-Za-z]+")
+_SENTENCE: Final = re.compile(r"(?:[A-Za-z]+[_.:\-]+){2,}[A-Za-z]+")
 """Words that only the blanks are missing between."""
+_DIGIT: Final = re.compile("[0-9]")
 _GROUP_KEY: Final = re.compile(r"(?=.{0,200}\Z)\S*(?: \S+){0,5}")
 _TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]{4,20}(?:[+\-][0-9:]{4,8})?Z?)?|[0-9]{1,19}"
@@ -49,6 +50,10 @@ def is_identifier(text: str) -> bool:
     return _SENTENCE.fullmatch(word) is None
 
 
+def _is_number_of_place(text: str) -> bool:
+    return is_identifier(text) and _DIGIT.search(text) is not None
+
+
 def is_time(text: str) -> bool:
     """Whether it is a date, or a time as people and machines write it."""
     return _TIME.fullmatch(text) is not None
@@ -59,22 +64,21 @@ def _is_client_id(text: str) -> bool:
 
 
 _nothing: Final = _among()
-_version: Final = _of(r"v?[0-9][\w.+\-]{0,39}")
-_system: Final = _among(
+_number: Final = _of(r"-?[0-9]{1,15}(?:\.[0-9]{1,6})?")
+_version: Final = _of(r"unknown|v?[0-9][\w.+\-]{0,39}")
+_system_name: Final = _among(
     *("Windows", "Windows Phone", "Windows Mobile", "Mac OS X", "macOS", "Linux", "Ubuntu", "Debian"),
     *("Fedora", "FreeBSD", "Android", "iOS", "iPadOS", "watchOS", "tvOS", "visionOS", "Chrome OS", "Darwin"),
-    *(
-        "BlackBerry",
-        "BlackBerry OS",
-        "Xbox",
-        "PlayStation",
-        "Nintendo",
-        "KaiOS",
-        "HarmonyOS",
-        "Tizen",
-        "webOS",
-    ),
+    *("BlackBerry", "BlackBerry OS", "Xbox", "PlayStation", "Nintendo", "KaiOS", "HarmonyOS", "Tizen"),
+    *("webOS",),
 )
+_OF_VERSION: Final = re.compile(r" [0-9][0-9.]{0,20}\Z")
+
+
+def _system(text: str) -> bool:
+    return _system_name(_OF_VERSION.sub("", text))
+
+
 _browser: Final = _among(
     *("Chrome", "Chrome iOS", "Chrome Mobile", "Chrome Mobile iOS", "Chrome Mobile WebView", "Chromium"),
     *("HeadlessChrome", "Firefox", "Firefox iOS", "Firefox Mobile", "Safari", "Mobile Safari", "Edge"),
@@ -98,7 +102,7 @@ _zone: Final = _of(
     r"/[A-Za-z0-9_+\-]{1,30}(?:/[A-Za-z_]{1,30})?"
 )
 _agent: Final = _of(r"[\w.\-]+/[0-9][^\n]{0,1022}")
-_address: Final = _of(r"[0-9A-Fa-f]{0,4}[:.][0-9A-Fa-f:.]{1,43}")
+_address: Final = _of(r"[0-9A-Fa-f]{0,4}[:.][0-9A-Fa-f:.]{1,43}(?:%\w{1,15})?")
 _country: Final = _of("[A-Z]{2}")
 
 _LIBRARIES: Final[Mapping[str, Form]] = {
@@ -110,8 +114,9 @@ _LIBRARIES: Final[Mapping[str, Form]] = {
     **dict.fromkeys(("$raw_user_agent", "$user_agent", "user_agent"), _agent),
     **dict.fromkeys(("$ip", "ip", "ip_address"), _address),
     **dict.fromkeys(("country", "country_code", "$geoip_country_code"), _country),
-    "$lib": _of(r"web|js|(?:posthog|loopin|analytics|segment|rudder)[\w.\-/]{0,60}"),
+    "$lib": _of(r"web|js|(?:posthog|loopin|[Aa]nalytics|segment|[Rr]udder)[\w.\-/]{0,60}"),
     "$app_build": _version,
+    "$bot_name": is_identifier,
     "$group_type": is_identifier,
     **dict.fromkeys(("$user_id", "$device_id", "$anon_distinct_id", "$anonymous_id"), _is_client_id),
     **dict.fromkeys(("$session_id", "$window_id", "$message_id"), _is_client_id),
@@ -122,42 +127,40 @@ _IDS: Final = frozenset(
     {
         *("id", "ids", "uid", "uids", "uuid", "uuids", "guid", "key", "keys", "to", "cc", "bcc", "from"),
         *("user", "users", "member", "members", "recipient", "recipients", "participant", "participants"),
-        *("sender", "conversation", "thread", "room", "chat", "community"),
+        *("sender", "community"),
     }
 )
+_LISTS: Final = frozenset(
+    {
+        *("ids", "uids", "uuids", "keys", "to", "cc", "bcc"),
+        *("users", "members", "recipients", "participants"),
+    }
+)
+"""Of these, the names of several ids."""
+_PLACES: Final = frozenset({"conversation", "thread", "room", "chat"})
+"""Where people talk: these names hold the talk itself as well as its id."""
 _TIMES: Final = frozenset({"at", "time", "timestamp", "date", "day"})
 _SORTS: Final = frozenset({"type", "kind", "channel", "platform", "status", "direction"})
 _MEASURES: Final = frozenset(
     {
-        *(
-            "count",
-            "counts",
-            "number",
-            "size",
-            "length",
-            "duration",
-            "seconds",
-            "minutes",
-            "s",
-            "ms",
-            "bytes",
-        ),
-        *(
-            "score",
-            "rating",
-            "amount",
-            "price",
-            "total",
-            "position",
-            "index",
-            "width",
-            "height",
-            "attachments",
-        ),
-        *("images", "photos", "files", "links", "mentions", "emojis", "reactions", "replies", "characters"),
+        *("count", "counts", "number", "size", "length", "duration", "seconds", "minutes", "s", "ms"),
+        *("bytes", "score", "rating", "amount", "price", "total", "position", "index", "width", "height"),
+        *("attachments", "images", "photos", "files", "links", "mentions", "emojis", "reactions"),
+        *("replies", "characters"),
     }
 )
 _FLAGS: Final = frozenset({"is", "has", "was"})
+
+
+_FORMS: Final[tuple[tuple[frozenset[str], Form], ...]] = (
+    (_IDS, is_identifier),
+    (_PLACES, _is_number_of_place),
+    (_TIMES, is_time),
+    (_SORTS, _sort),
+    (_MEASURES, _number),
+    (frozenset({"version"}), _version),
+)
+"""By the last word of a name."""
 
 
 def may_stay(name: str, value: Any) -> bool:
@@ -170,7 +173,7 @@ def may_stay(name: str, value: Any) -> bool:
     if isinstance(value, str):
         return form(value)
     if isinstance(value, list | tuple):
-        return form is is_identifier and all(isinstance(item, int | str) and _is_id(item) for item in value)
+        return form is is_identifier and _words(name)[-1] in _LISTS and all(map(_is_id, value))
     return value is None or isinstance(value, bool | int | float)
 
 
@@ -183,22 +186,26 @@ def _form_of(name: str) -> Form | None:
         return lambda text: _GROUP_KEY.fullmatch(text) is not None
     if _NAME.fullmatch(name) is None:
         return None
-    words = [word for word in _BETWEEN.split(_HUMP.sub("_", name).lower()) if word]
+    words = _words(name)
     if len(words) <= _MOST_WORDS:
-        for last, form in ((_IDS, is_identifier), (_TIMES, is_time), (_SORTS, _sort), (_MEASURES, _nothing)):
+        for last, form in _FORMS:
             if words[-1] in last:
                 return form
-        if words[-1] == "version":
-            return _version
     # A library's own, and flags: numbers, true and false.
     return _nothing if name[0] == "$" or words[0] in _FLAGS else None
 
 
-def _is_id(value: int | str) -> bool:
-    return not isinstance(value, str) or is_identifier(value)
+def _words(name: str) -> list[str]:
+    return [word for word in _BETWEEN.split(_HUMP.sub("_", name).lower()) if word]
+
+
+def _is_id(value: Any) -> bool:
+    return is_identifier(value) if isinstance(value, str) else isinstance(value, int)
 
 
 def _is_group(kind: str, key: Any) -> bool:
+    if _NAME.fullmatch(kind) is None or _SENTENCE.fullmatch(kind) is not None:
+        return False
     if isinstance(key, str):
-        return _NAME.fullmatch(kind) is not None and _GROUP_KEY.fullmatch(key) is not None
-    return _NAME.fullmatch(kind) is not None and not isinstance(key, Mapping | list | tuple)
+        return _GROUP_KEY.fullmatch(key) is not None
+    return not isinstance(key, Mapping | list | tuple)

@@ -107,6 +107,38 @@ def test_single_words_in_a_list_are_a_sentence(name: str) -> None:
         assert without_private_text(given, PRIVATE, wordless=True) == {}
 
 
+@pytest.mark.parametrize("name", ["conversation", "chat", "thread", "room", "from", "user"])
+def test_what_names_one_thing_holds_no_list(name: str) -> None:
+    left = without_private_text({name: ["see", "you", "tonight"]}, PRIVATE, wordless=True)
+    assert left.keys() - {"$sentiment"} == {"$text_length"}
+
+
+@pytest.mark.parametrize("words", ["goodbye", "i.love.you", "see-you-tonight"])
+def test_where_people_talk_is_told_by_a_number(words: str) -> None:
+    for name in ("conversation", "chat", "thread", "room"):
+        assert without_private_text({name: words}, PRIVATE, wordless=True).keys() - {"$text_length"} <= {
+            "$sentiment"
+        }
+        for known in ({name: "room-7"}, {name: 7}, {f"{name}_id": "general"}):
+            assert without_private_text(known, PRIVATE, wordless=True) is known
+
+
+def test_a_group_s_type_is_no_sentence() -> None:
+    given = {"$groups": {"meet_me_at_the_bridge": 1, "company": "acme"}}
+    assert without_private_text(given, PRIVATE, wordless=True).keys() <= {"$text_length", "$sentiment"}
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"$lib": "Analytics.js", "$lib_version": "unknown"},
+        {"$os": "Mac OS X 10.15", "price": "12.50", "$ip": "fe80::1%eth0", "$bot_name": "python-requests"},
+    ],
+)
+def test_what_libraries_say_stays(known: dict[str, Any]) -> None:
+    assert without_private_text(known, PRIVATE, wordless=True) is known
+
+
 NO_SIGNS = str.maketrans(dict.fromkeys("[](),'"))
 
 

@@ -71,9 +71,10 @@ STEPS: tuple[Step, ...] = (
     Step("scrub", each=scrub_properties),
     Step("catalogue", each=check_catalogue),
     Step("sentiment", each=score_sentiment),
+    # Sees the user agent of a private message before that leaves, where its form is not a browser's.
+    Step("bot", each=flag_bot, properties=USER_AGENTS),
     # Before the steps that add names of devices and places, which are nobody's words.
     Step("private_text", each=remove_private_text),
-    Step("bot", each=flag_bot, properties=USER_AGENTS),
     Step("geo", batch=locate, in_shares=True, properties=ADDRESSES),
     Step("ip", each=keep_ip_private, properties=WITH_ADDRESS),
     Step("user_agent", each=describe_user_agent, properties=USER_AGENTS),

@@ -87,6 +87,15 @@ def test_who_is_one_person_does_not_depend_on_the_sample() -> None:
     assert requested(*events, sampling_rate=0.0) == requested(*events)
 
 
+def test_a_link_outside_the_client_s_sample_is_no_event() -> None:
+    ledger = Ledger(sampling_rate=1.0)
+    link = body(event="$identify", properties={"$anon_distinct_id": "anon-1", "$sampled_out": True})
+    other = body(uuid=numbered(1), properties={"$sampled_out": True})
+    output = ledger.absorb(ledger.open(), [RawRecord(link, 0), RawRecord(other, 1)])
+    assert len(ledger.routed["identity.links", 0]) == 1
+    assert (output.counts.passed, ledger.counts.dropped) == (1, {"sampled": 1})
+
+
 def test_a_link_outside_the_sample_counts_once_too() -> None:
     ledger = Ledger(sampling_rate=0.0)
     sent = body(event="$identify", properties={"$anon_distinct_id": "anon-1"})

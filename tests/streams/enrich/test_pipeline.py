@@ -20,8 +20,8 @@ def offsets(found: Sequence[Draft]) -> list[int]:
 def test_the_steps_in_their_order() -> None:
     arrival = ("decode", "validate", "repeated_names", "clock_skew", "partition", "duplicate")
     counts = ("anonymous", "sampling", "lateness")
-    content = ("scrub", "catalogue", "sentiment", "private_text")
-    visitor = ("bot", "geo", "ip", "user_agent")
+    content = ("scrub", "catalogue", "sentiment", "bot", "private_text")
+    visitor = ("geo", "ip", "user_agent")
     assert tuple(step.name for step in STEPS) == (*arrival, *counts, *content, *visitor, "session", "encode")
     assert all((step.each is None) != (step.batch is None) for step in STEPS)
 
