@@ -11,8 +11,8 @@ _KEY: Final = b"loopin sampling rate"
 """So that the sample has nothing to do with the users' partitions. It never changes: nor does the sample."""
 
 SAMPLED_OUT: Final = "$sampled_out"
-"""True on a link of identity whose user a client has left out of its sample: the link counts, the event itself
-is not stored."""
+"""True on a link of identity whose user a client has left out of its sample: the link counts, the event
+itself is not stored."""
 
 
 def sampled(project: str, distinct_id: str, rate: float) -> bool:

@@ -12,7 +12,7 @@ SAMPLED = Drop("sampled")
 
 
 def sample_users(drafts: Sequence[Draft], context: Context) -> None:
-    """Mark the drafts of users outside the sample, a client's or ours: a user's events stay or go together."""
+    """Mark the drafts of users outside a client's sample or ours: a user's events stay or go together."""
     for draft in drafts:
         if draft.event.event in LINKING and draft.properties.get(SAMPLED_OUT) is True:
             draft.outcome = SAMPLED
