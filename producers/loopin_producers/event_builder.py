@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast, get_args
 from uuid import UUID
@@ -30,6 +30,7 @@ T = TypeVar("T")
 Timestamp = datetime | str | int | float
 """A datetime (without a zone: UTC), ISO 8601 text, or epoch milliseconds."""
 
+_IDS = frozenset({"distinct_id", "session_id", "anonymous_id", "previous_id", "group_key"})
 _SOURCES = frozenset(get_args(Source))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MS = 100_000_000_000
@@ -91,22 +92,15 @@ def build_event(
     return built
 
 
-def checked_id(value: Id | None, field: str) -> str:
-    """A user's id as text; ``field`` is what the caller calls it. Raises InvalidEvent: it is none."""
-    return _checked(check_distinct_id, value, field)
-
-
-def checked_key(value: Id | None, field: str) -> str:
-    """An id of anything else as text. Raises InvalidEvent: not 1 to 200 characters."""
-    return _checked(check_session_id, value, field)
-
-
 def is_misuse(error: InvalidEvent) -> bool:
-    """Whether the caller's code is wrong, whatever data it runs with: a type, or a name it spells out."""
+    """Whether the caller's code is wrong, whatever data it runs with: a type, or a name it spells out.
+
+    Of what class an id is, a column of numbers with gaps decides as often as the code: it is data.
+    """
     if error.field in ("event", "group_type"):
         return True
     if error.code == "wrong_type":
-        return error.field is None or not error.field.startswith("properties.")
+        return error.field is None or not (error.field in _IDS or error.field.startswith("properties."))
     return error.code in ("properties_not_object", "wrong_value")
 
 
@@ -114,20 +108,6 @@ def check_mapping(value: object, field: str) -> None:
     """Raises InvalidEvent: no mapping."""
     if not isinstance(value, Mapping):
         raise InvalidEvent("wrong_type", field, f"Give the {field} as a mapping of names to values.")
-
-
-def _checked(check: Callable[[object], None], value: object, field: str) -> str:
-    if value is None:
-        raise InvalidEvent("missing_field", field, f"Give the {field}.")
-    text = id_text(value)
-    try:
-        check(text)
-    except InvalidEvent as error:
-        known = str(error.field)
-        raise InvalidEvent(
-            error.code.replace(known, field), field, error.reason.replace(known, field)
-        ) from None
-    return cast(str, text)
 
 
 def of_clock(timestamp: Timestamp) -> Timestamp:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from operator import index
+from typing import Any, Final, cast
 from uuid import UUID
+
+from loopin_schemas import InvalidEvent
+from loopin_schemas.validation import check_distinct_id, check_session_id
 
 _UUID_LENGTH: Final = 36
 
@@ -13,14 +18,43 @@ Id = str | int | UUID
 
 
 def id_text(value: object) -> Any:
-    """The id as plain text; what is no id, None and True among it, stays for the check to refuse."""
+    """The id as plain text; what is no id, None and True among it, stays for the check to refuse.
+
+    Numbers are all that stand for an integer exactly, as numpy's do; ``17.0`` does not.
+    """
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, UUID):
         return UUID.__str__(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int.__repr__(value)
+    if isinstance(value, int):
+        return value if isinstance(value, bool) else int.__repr__(value)
+    with suppress(Exception):  # a class of the caller's
+        return int.__repr__(index(value))  # type: ignore[arg-type]
     return value
+
+
+def checked_id(value: object, field: str) -> str:
+    """A user's id as text; ``field`` is what the caller calls it. Raises InvalidEvent: it is none."""
+    return _checked(check_distinct_id, value, field)
+
+
+def checked_key(value: object, field: str) -> str:
+    """An id of anything else as text. Raises InvalidEvent: not 1 to 200 characters."""
+    return _checked(check_session_id, value, field)
+
+
+def _checked(check: Callable[[object], None], value: object, field: str) -> str:
+    if value is None:
+        raise InvalidEvent("missing_field", field, f"Give the {field}.")
+    text = id_text(value)
+    try:
+        check(text)
+    except InvalidEvent as error:
+        known = str(error.field)
+        raise InvalidEvent(
+            error.code.replace(known, field), field, error.reason.replace(known, field)
+        ) from None
+    return cast(str, text)
 
 
 def id_forms(text: str) -> tuple[Id, ...]:

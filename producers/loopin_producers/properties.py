@@ -8,16 +8,20 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
+from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
 from loopin_producers.guard import Kinds, logger
-from loopin_producers.ids import id_text
+from loopin_producers.ids import checked_key
 from loopin_schemas import InvalidEvent, encode
 from loopin_schemas.validation import MAX_DEPTH
 
 _PLAIN = frozenset((str, bool, type(None)))
 _NUMBERS = frozenset((int, float))
+_TEXTS = (UUID, PurePath, complex, Fraction)
+_LAZY = "django.utils.functional"
 _GREATEST_INT = int(sys.float_info.max)
 """Readers that hold numbers as doubles, the store's among them, know none beyond."""
 
@@ -34,8 +38,10 @@ def encode_properties(
     """Encode properties as a JSON object, with the groups as ``$groups`` if there are any.
 
     Beside JSON's own types these are converted: datetime and date (ISO 8601, a datetime without a zone is
-    UTC), time, timedelta (seconds), UUID, Decimal (number), Enum (its value), set and frozenset (list). Of
-    other objects a scalar's ``item()`` counts, as numpy's have it, else their text, with one warning a class.
+    UTC), time, timedelta (seconds), UUID, Decimal (number), Enum (its value), set and frozenset (list),
+    numpy's scalars and arrays, and, as text, bytes, paths, complex numbers, fractions, internet addresses and
+    Django's lazy texts. Of any other object only the class's name is sent, with one warning a class: no code
+    of its own runs.
 
     Raises:
         InvalidEvent: not a mapping, a number or a name JSON cannot carry (with its dotted path), too deep, or
@@ -52,7 +58,7 @@ def encode_properties(
     try:
         plain = {} if properties is None else _mapping(properties, "properties", 1)
         if groups is not None:
-            keys = {kind: id_text(key) for kind, key in groups.items() if key is not None}
+            keys = {kind: checked_key(key, "group_key") for kind, key in groups.items() if key is not None}
             plain["$groups"] = _mapping(keys, "properties.$groups", 2)
         return _encode_text(plain, change)
     except InvalidEvent:
@@ -102,34 +108,54 @@ def _mapping(value: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
 
 
 def _name(key: Any, path: str) -> str:
-    if isinstance(key, Enum):
+    if issubclass(type(key), Enum):
         key = key.value
-    if isinstance(key, str):
+    of = type(key)
+    if issubclass(of, str):
         return plain_text(key)
-    if isinstance(key, int) and not isinstance(key, bool):
+    if issubclass(of, int) and of is not bool:
         return str(_integer(key, path))
-    if isinstance(key, UUID):
+    if issubclass(of, UUID):
         return str(key)
     raise InvalidEvent("wrong_type", path, f"Use text for the names in {path}, not {type(key).__name__}.")
 
 
 def _value(value: Any, path: str, depth: int) -> Any:
-    if isinstance(value, Enum):
+    # Of the type, not of the instance: a lazy object of Django's asks the database what it is an instance of.
+    if issubclass(type(value), Enum):
         value = value.value
-    if value is None or isinstance(value, bool):
+    of = type(value)
+    if of in _PLAIN:
         return value
-    if isinstance(value, str):
+    if issubclass(of, str):
         return plain_text(value)
-    if isinstance(value, int):
+    if issubclass(of, int):
         return _integer(value, path)
-    if isinstance(value, (float, Decimal)):
+    if issubclass(of, (float, Decimal)):
         return _number(value, path)
-    if isinstance(value, Mapping):
+    if issubclass(of, Mapping):
         return _mapping(value, path, depth + 1)
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if issubclass(of, (list, tuple, set, frozenset)):
         _check_depth(path, depth + 1)
         return [_value(item, f"{path}.{index}", depth + 1) for index, item in enumerate(value)]
+    if of.__module__.partition(".")[0] == "numpy" and hasattr(of, "tolist"):
+        return _of_numpy(value, path, depth)
     return _scalar(value, path)
+
+
+def _of_numpy(value: Any, path: str, depth: int) -> Any:
+    """A scalar's or an array's values; the text of a scalar that is neither number, truth nor text."""
+    found = value.tolist()
+    if type(found) is list:
+        return _value(found, path, depth)
+    if type(found) in _PLAIN or type(found) in _NUMBERS:
+        return _value(found, path, depth)
+    return _number(value, path) if _is_real(type(value)) else str(value)
+
+
+def _is_real(of: type) -> bool:
+    """Whether a number of numpy's that is more exact than Python's."""
+    return any(one.__name__ == "floating" for one in of.__mro__)
 
 
 def _integer(value: int, path: str) -> int:
@@ -153,49 +179,39 @@ def _out_of_range(path: str) -> InvalidEvent:
 
 
 def _scalar(value: Any, path: str) -> Any:
-    if isinstance(value, datetime):
+    of = type(value)
+    if issubclass(of, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=UTC)
         return moment.isoformat()
-    if isinstance(value, (date, time)):
+    if issubclass(of, (date, time)):
         return value.isoformat()
-    if isinstance(value, timedelta):
+    if issubclass(of, timedelta):
         return value.total_seconds()
-    if isinstance(value, UUID):
-        return str(value)
-    return _foreign(value, path)
+    if issubclass(of, (bytes, bytearray, memoryview)):
+        return bytes(value).decode(errors="replace")
+    if issubclass(of, _TEXTS) or of.__module__ == "ipaddress" or _is_lazy_text(of):
+        return plain_text(str(value))
+    return _foreign(of.__name__, path)
+
+
+def _is_lazy_text(of: type) -> bool:
+    """Whether a text of Django's that is looked up when it is read; a lazy list, for one, is none."""
+    lazy = any(one.__name__ == "Promise" and one.__module__ == _LAZY for one in of.__mro__)
+    return lazy and hasattr(of, "casefold")
 
 
 _foreign_classes = Kinds()
 
 
-def _foreign(value: Any, path: str) -> Any:
-    """What stands for an object of a class that we do not know."""
-    kind = type(value).__name__
-    found = _item(value)
-    as_what = "its text" if found is value else "its item()"
+def _foreign(kind: str, path: str) -> str:
+    """What stands for an object of an unknown class: its text may hold anything, and cost a query."""
+    name = f"<{kind}>"
     if _foreign_classes.is_new(kind):
         logger.warning(
             "Convert %s first: a %s is captured as %s. Further ones (%s) are not logged.",
-            path, kind, as_what, kind,
+            path, kind, name, kind,
         )  # fmt: skip
-    if found is not value:
-        return found
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).decode(errors="replace")
-    return str(value)
-
-
-def _item(value: Any) -> Any:
-    """The number, truth or text that a scalar such as numpy's holds; the value itself where it is none."""
-    try:
-        found = value.item()
-    except Exception:  # there is none, or what it is called for is no scalar
-        return value
-    if isinstance(found, int):
-        return bool(found) if isinstance(found, bool) else _integer(found, "properties")
-    if isinstance(found, float):
-        return _number(found, "properties")
-    return found if isinstance(found, str) else value
+    return name
 
 
 def _check_depth(path: str, depth: int) -> None:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar, cast
 
 from loopin_producers import context
 from loopin_producers.errors import HookFailed, LoopinError
-from loopin_producers.event_builder import check_mapping, checked_id, checked_key
+from loopin_producers.event_builder import check_mapping
 from loopin_producers.filters import Filters
-from loopin_producers.ids import Id
+from loopin_producers.ids import Id, checked_id, checked_key
 from loopin_schemas import InvalidEvent
 
 Method = TypeVar("Method", bound=Callable[..., str | None])
@@ -73,7 +73,7 @@ class Statements(ABC):
 
     @_reported
     def alias(self, previous_id: Id | None, distinct_id: Id | None, **options: Any) -> str | None:
-        """Say that both ids are one person, an ``$create_alias`` event. Options are those of ``capture``."""
+        """Say that both ids are one person, a ``$create_alias`` event. Options are those of ``capture``."""
         former = checked_id(previous_id, "previous_id")
         if self._filters.opted_out(former):
             return None

@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 from importlib.metadata import version
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from aiokafka.partitioner import murmur2
 
@@ -344,13 +346,9 @@ def test_capture_from_a_delivery_callback_and_many_threads(
         ({"event": ""}, "event"),
         ({"event": 5}, "event"),
         ({"event": "x" * 201}, "event"),
-        ({"distinct_id": {"id": 17}}, "distinct_id"),
-        ({"distinct_id": True}, "distinct_id"),
-        ({"distinct_id": 1.5}, "distinct_id"),
         ({"event": ["click"]}, "event"),
         ({"properties": "text"}, "properties"),
         ({"uuid": 17}, "uuid"),
-        ({"session_id": ["s"]}, "session_id"),
         ({"groups": ["a"]}, "groups"),
         ({"properties": [1], "groups": {"a": "b"}}, "properties"),
         ({"source": "browser"}, "source"),
@@ -370,6 +368,14 @@ def test_wrong_arguments_raise_a_clear_error(arguments: dict[str, Any], field: s
     ("arguments", "problem", "field"),
     [
         ({"distinct_id": "undefined"}, "distinct_id_forbidden", "distinct_id"),
+        ({"distinct_id": {"id": 17}}, "wrong_type", "distinct_id"),
+        ({"distinct_id": True}, "wrong_type", "distinct_id"),
+        ({"distinct_id": 17.0}, "wrong_type", "distinct_id"),
+        ({"distinct_id": Decimal(17)}, "wrong_type", "distinct_id"),
+        ({"distinct_id": np.float64("nan")}, "wrong_type", "distinct_id"),
+        ({"session_id": ["s"]}, "wrong_type", "session_id"),
+        ({"groups": {"company": [1]}}, "wrong_type", "group_key"),
+        ({"groups": {"company": "x" * 300}}, "group_key_too_long", "group_key"),
         ({"distinct_id": 0}, "distinct_id_forbidden", "distinct_id"),
         ({"distinct_id": ""}, "distinct_id_empty", "distinct_id"),
         ({"properties": {"x": float("nan")}}, "number_not_finite", "properties.x"),

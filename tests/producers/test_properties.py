@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
+from fractions import Fraction
+from ipaddress import ip_address
+from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
@@ -106,20 +110,19 @@ def test_values_without_json_name_their_path(value: Any, code: str) -> None:
 
 
 class Article:
-    """As an object-relational mapper's: what it is called is all that it says."""
+    """As an object-relational mapper's: whatever is asked of it asks the database."""
 
-    def __str__(self) -> str:
-        return "Article 17"
+    def _ask(self, *_: object) -> Any:
+        raise AssertionError("a query was run")
+
+    item = tolist = __str__ = __repr__ = __iter__ = __len__ = __bool__ = __float__ = _ask
+    __class__ = property(_ask)
 
 
-class Tensor:
-    """Its ``item()`` is for single values, as numpy's and PyTorch's are."""
-
-    def item(self) -> float:
-        raise ValueError("can only convert an array of size 1")
-
-    def __str__(self) -> str:
-        return "[1 2]"
+@dataclass
+class Account:
+    name: str
+    password_hash: str
 
 
 @pytest.mark.parametrize(
@@ -131,8 +134,17 @@ class Tensor:
         (np.bool_(True), True),
         (np.str_("a"), "a"),
         (np.datetime64("2026-01-02"), "2026-01-02"),
-        (Tensor(), "[1 2]"),
-        (Article(), "Article 17"),
+        (np.timedelta64(5, "s"), "5 seconds"),
+        (np.longdouble(0.5), 0.5),
+        (np.array(7), 7),
+        (np.array([1]), [1]),
+        (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
+        (np.array(["a", None, Account("ann", "x")], dtype=object), ["a", None, "<Account>"]),
+        (Account("ann", "pbkdf2$x"), "<Account>"),
+        (ValueError("ann@example.com"), "<ValueError>"),
+        (PurePosixPath("/a/b"), "/a/b"),
+        (Fraction(1, 2), "1/2"),
+        (ip_address("203.0.113.7"), "203.0.113.7"),
         (b"caf\xc3\xa9", "café"),
         (b"\xff", "\ufffd"),
         (1j, "1j"),
@@ -144,19 +156,26 @@ def test_values_of_foreign_classes_arrive_as_numbers_or_text(value: Any, expecte
     assert type(found["y"]) is type(expected)
 
 
+def test_no_code_of_an_unknown_object_runs() -> None:
+    assert json.loads(encode_properties({"x": Article(), "y": [Article()]})) == {
+        "x": "<Article>",
+        "y": ["<Article>"],
+    }
+
+
 def test_a_foreign_class_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     made = type("Made", (), {})
     for _ in range(3):
         encode_properties({"cart": {"lines": [made()]}})
     (said,) = [one.getMessage() for one in caplog.records]
-    assert said.startswith("Convert properties.cart.lines.0 first: a Made is captured as its text.")
+    assert said.startswith("Convert properties.cart.lines.0 first: a Made is captured as <Made>.")
 
 
 def test_a_scalars_number_is_checked_as_any_other() -> None:
     for value, code in ((np.float32("nan"), "number_not_finite"), (np.float32("inf"), "number_not_finite")):
         with pytest.raises(InvalidEvent) as caught:
-            encode_properties({"x": value})
-        assert caught.value.code == code
+            encode_properties({"x": [value]})
+        assert (caught.value.code, caught.value.field) == (code, "properties.x.0")
 
 
 def test_group_keys_are_text_and_those_that_are_none_are_left_out() -> None:
@@ -164,6 +183,16 @@ def test_group_keys_are_text_and_those_that_are_none_are_left_out() -> None:
     assert json.loads(encode_properties(None, groups)) == {
         "$groups": {"company": "7", "team": "00000000-0000-0000-0000-000000000001", "city": "Pune"}
     }
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [([1], "wrong_type"), (1.0, "wrong_type"), ("x" * 201, "group_key_too_long"), ("", "group_key_empty")],
+)
+def test_a_group_key_is_an_id(key: Any, code: str) -> None:
+    with pytest.raises(InvalidEvent) as caught:
+        encode_properties(None, {"company": key})
+    assert (caught.value.code, caught.value.field) == (code, "group_key")
 
 
 def test_an_integer_too_long_to_be_written_is_out_of_range() -> None:
