@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import cached_property
 from secrets import token_bytes
 from time import perf_counter, time
 from typing import Any, NamedTuple
@@ -18,11 +19,11 @@ from loopin_producers.client import Loopin
 from loopin_producers.client_address import IpPrivacy
 from loopin_producers.context import (
     context_distinct_id,
+    context_names_user,
+    current_scope,
     identify_context_by,
     new_context,
     set_context_session,
-    tag,
-    tag_all,
 )
 from loopin_producers.default import default_client
 from loopin_producers.guard import Guard
@@ -36,6 +37,7 @@ from loopin_producers.http_request import (
     path_filter,
     request_properties,
 )
+from loopin_producers.request_tags import RequestTags
 from loopin_producers.visitor import ANONYMOUS_COOKIE, daily_id, visitor
 
 Scope = MutableMapping[str, Any]
@@ -158,7 +160,7 @@ class _Answer:
             if seen is None or sender is None or client.disabled:
                 return
             found = seen.answered(status, ended - self._began)
-            if sender == seen.anonymous_id:
+            if not seen.is_known():
                 found["$is_identified"] = False
             if error is not None:
                 found["exception"] = type(error).__name__
@@ -184,17 +186,18 @@ class _Seen:
         )
         self.said = visitor(headers.get, _cookie(headers.get("cookie", ""), config.anonymous_cookie))
         self._properties = request_properties(self._sent, config.ip, config.trusted_proxies)
-        self.anonymous_id = self._anonymous_id() if config.track_anonymous else None
 
     def lend(self) -> None:
         """Let captures within this context be the sender's."""
         identify_context_by(self._ask)
         if self.said.session_id:
             set_context_session(self.said.session_id)
-        tag_all(self._properties)
-        if self.anonymous_id:
-            # PostHog's convention: what has its device's id as its user is anonymous.
-            tag("$device_id", self.anonymous_id)
+        if (scope := current_scope()) is not None:
+            scope.tags = RequestTags(self._properties, self._device)
+
+    def is_known(self) -> bool:
+        """Whether the server knows the user, whatever id the client sends."""
+        return context_names_user() or bool(self._config.user_id(self._scope))
 
     def answered(self, status: int, duration_s: float) -> dict[str, Any]:
         """The event's properties."""
@@ -207,11 +210,19 @@ class _Seen:
 
     def _ask(self) -> str | None:
         with _guard:
-            return self._config.user_id(self._scope) or self.anonymous_id
+            return self._config.user_id(self._scope) or self._anonymous_id
         return None
 
-    def _anonymous_id(self) -> str:
+    def _device(self) -> str | None:
+        with _guard:
+            return None if self._config.user_id(self._scope) else self._anonymous_id
+        return None
+
+    @cached_property
+    def _anonymous_id(self) -> str | None:
         config = self._config
+        if not config.track_anonymous:
+            return None
         address = address_of(self._sent, config.trusted_proxies)
         agent = self._sent.header("user-agent")
         return self.said.claimed or self.said.cookie or daily_id(config.secret, time(), address, agent)

@@ -113,6 +113,16 @@ def context_distinct_id() -> str | None:
     return None
 
 
+def context_names_user() -> bool:
+    """Whether ``identify_context`` has said who the context's user is; what is asked for tells it itself."""
+    scope = _current.get()
+    while scope is not None:
+        if scope.distinct_id is not None:
+            return True
+        scope = None if scope.ask is not None else scope.parent
+    return False
+
+
 def context_session_id() -> str | None:
     """The session of the current context, or None."""
     scope = _current.get()

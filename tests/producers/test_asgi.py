@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -23,6 +24,7 @@ from loopin_producers.context import (
     context_session_id,
     context_tags,
     identify_context,
+    tag,
 )
 from loopin_producers.guard import Guard
 from loopin_schemas.catalogue import check_properties_types
@@ -238,6 +240,60 @@ def test_anonymous_users_are_left_out_where_the_pipeline_is_told_so(recorder: Re
         ("seen_of", "somebody-by-name"),
         ("api_request", "ann"),
     ]
+
+
+@pytest.mark.parametrize("header", ["x-posthog-distinct-id", "x-loopin-distinct-id"])
+def test_a_known_user_whose_browser_sends_their_own_id_is_known(recorder: Recorder, header: str) -> None:
+    """As posthog-js does after ``identify``."""
+
+    async def seen(request: Request) -> Response:
+        recorder.capture("seen")
+        if "late" in request.headers:
+            identify_context("17")
+            recorder.capture("seen")
+        return Response()
+
+    app = Starlette(routes=[Route("/", seen)])
+    Browser(LoopinMiddleware(app, client=recorder, user_id=lambda scope: "17")).get("/", {header: "17"})
+    assert [event.distinct_id for event in counted(recorder)] == ["17", "17"]
+    recorder.kept.clear()
+    nobody = Browser(LoopinMiddleware(app, client=recorder))
+    nobody.get("/", {header: "17"})
+    assert (len(recorder.kept), counted(recorder)) == (2, [])
+    recorder.kept.clear()
+    nobody.get("/", {header: "17", "late": "1"})
+    assert [event.event for event in recorder.kept] == ["seen", "seen", "api_request"]
+    assert counted(recorder) == recorder.kept[1:]
+
+
+def test_a_device_that_the_application_names_stays(recorder: Recorder) -> None:
+    async def seen(request: Request) -> Response:
+        recorder.capture("seen")
+        tag("$device_id", "phone-1")
+        recorder.capture("seen")
+        return Response()
+
+    app = Starlette(routes=[Route("/", seen)])
+    Browser(LoopinMiddleware(app, client=recorder)).get("/", {"x-loopin-distinct-id": "device-1"})
+    devices = [json.loads(bytes(event.properties)).get("$device_id") for event in recorder.kept[:2]]
+    assert devices == ["device-1", "phone-1"]
+
+
+def test_a_visitors_id_is_made_where_it_is_needed_only(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+
+    def make(*told: Any) -> str:
+        made.append(told)
+        return "anon-1"
+
+    monkeypatch.setattr(asgi, "daily_id", make)
+    app = shop(recorder)
+    Browser(app).get("/", {"x-user": "ann"})
+    assert (recorder.only("api_request")["distinct_id"], made) == ("ann", [])
+    Browser(app).get("/")
+    assert (recorder.captured[-1]["distinct_id"], len(made)) == ("anon-1", 1)
 
 
 def test_a_secret_gives_all_processes_the_same_ids(recorder: Recorder) -> None:

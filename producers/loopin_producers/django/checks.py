@@ -24,6 +24,15 @@ MEASURED = (
 )
 """Django's middleware that has to come after ours: it answers requests by itself, or takes their time."""
 
+FIRST = (
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.cache.UpdateCacheMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+)
+"""Middleware whose own manual puts it at the front."""
+
 
 def check_loopin(**_: Any) -> list[CheckMessage]:
     """Everything that would keep events from being captured, as far as it can be seen from here."""
@@ -58,10 +67,10 @@ def _middleware() -> Iterator[CheckMessage]:
 
 
 def _missed(names: list[str]) -> list[str]:
-    """What stands before ours and belongs after it; all, where ours is the last."""
+    """What stands before ours and belongs after it; all that may, where ours is the last."""
     before = names[: names.index(MIDDLEWARE)]
     last = len(before) == len(names) - 1
-    return [name.rpartition(".")[2] for name in before if last or name in MEASURED]
+    return [name.rpartition(".")[2] for name in before if name in MEASURED or (last and name not in FIRST)]
 
 
 def _tracking() -> Iterator[CheckMessage]:

@@ -18,11 +18,14 @@ from django.utils.functional import LazyObject, empty
 
 from loopin_producers.client_address import client_address
 from loopin_producers.django.conf import Config
-from loopin_producers.django.joined import SIGNED_OUT, cookie_name, secret, standing
+from loopin_producers.django.joined import SIGNED_OUT, cookie_name, objects, secret, standing
 from loopin_producers.visitor import Visitor, daily_id, session_hash, visitor
 
 SESSIONS: Final = 10_000
 """Sessions whose user a process remembers, some 3 MB."""
+
+NOBODY: Final = ""
+"""In a user's place: nobody is signed in to the session."""
 
 REMEMBERED_S: Final = 600
 """How long: another process may have ended the session."""
@@ -51,7 +54,8 @@ class Sender:
         self._request = request
         self._config = config
         cookies = request.COOKIES
-        self.said: Visitor = visitor(partial(header, request.META), cookies.get(config.anonymous_cookie))
+        anonymous = None if objects(request) else cookies.get(config.anonymous_cookie)
+        self.said: Visitor = visitor(partial(header, request.META), anonymous)
         self._session_key = key = cookies.get(settings.SESSION_COOKIE_NAME)
         self.session_key_hash = session_hash(key) if key else None
         self._free_id, self._own_id = self.said.cookie, None
@@ -71,13 +75,19 @@ class Sender:
             return None
         if claimed := self.said.claimed:
             return claimed
-        if self._free_id and (self.session_key_hash is None or _is_nobodys(self._request)):
+        if self._free_id and self._is_nobodys:
             return self._free_id
         return self._nameless_id
 
+    @property
+    def _is_nobodys(self) -> bool:
+        """Whether nobody is signed in, as this request or another of its session has found out."""
+        key = self.session_key_hash
+        return key is None or _is_nobodys(self._request) or _remembered(key) == NOBODY
+
     def device_id(self) -> str | None:
         """The anonymous id if nothing more is known; None for a known user."""
-        return None if self._known_id() else self.anonymous_id
+        return None if self.known_id() else self.anonymous_id
 
     def distinct_id(self) -> str | None:
         """The user if one is signed in and known, else an anonymous id; None where those are not wanted.
@@ -85,30 +95,44 @@ class Sender:
         A user is known as well who was when another request of the same session came to this process, and by
         the anonymous id that became theirs as this session began.
         """
-        return self._known_id() or self.anonymous_id
+        return self.known_id() or self.anonymous_id
 
-    def _known_id(self) -> str | None:
+    def known_id(self) -> str | None:
+        """The user as the server knows them, whatever the client says; None for an anonymous request."""
         user, key = user_id(self._request), self.session_key_hash
         if user is not None:
             self._remember_session(user)
             return user
-        if key is None:
-            return None
-        if _is_nobodys(self._request):
+        if not _is_nobodys(self._request):
+            return None if key is None else _remembered(key) or self._own_id
+        if key is not None:
             _users.pop(key, None)
-            return self._request.META.get(SIGNED_OUT)
-        return _remembered(key) or self._own_id
+        self._remember_that_it_is_nobodys()
+        return None if key is None else self._request.META.get(SIGNED_OUT)
+
+    def _remember_that_it_is_nobodys(self) -> None:
+        """Of a session that was looked into: a sign-in gives it another key, so the memory cannot be wrong.
+
+        Not of one that has just ended, nor of a user whom somebody has put in the session's user's place.
+        """
+        loaded = _loaded_session(self._request)
+        if loaded is None or "_auth_user_id" in loaded or SIGNED_OUT in self._request.META:
+            return
+        if current := self._current_session():
+            _remember(current, NOBODY)
+
+    def _current_session(self) -> str | None:
+        """The hash of the key that the session has by now."""
+        session_key = getattr(self._request.__dict__.get("session"), "session_key", None)
+        if session_key == self._session_key:
+            return self.session_key_hash
+        return session_hash(session_key) if session_key else None
 
     def _remember_session(self, user: str) -> None:
-        session_key = getattr(self._request.__dict__.get("session"), "session_key", None)
-        old = self.session_key_hash
-        if session_key == self._session_key:
-            current = old
-        else:
+        old, current = self.session_key_hash, self._current_session()
+        if old and current != old:
             # A sign-in has given the session another key: whoever else has the old one is not this user.
-            if old:
-                _users.pop(old, None)
-            current = session_hash(session_key) if session_key else None
+            _users.pop(old, None)
         if current and _session_user_id(self._request) == user:  # not a token's
             _remember(current, user)
 
@@ -124,7 +148,7 @@ class Sender:
 
 
 _users: dict[str, tuple[str, float]] = {}
-"""By the hash of a session's key: whose it is, and until when (``monotonic``) that is believed."""
+"""By the hash of a session's key: whose it is (or ``NOBODY``), and until when (``monotonic``)."""
 
 
 def _remember(session: str, user: str) -> None:

@@ -7,6 +7,7 @@ and user, of id and session.
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import Any, Final, Literal
 
 from django.conf import settings
@@ -40,6 +41,11 @@ def secret() -> bytes:
     return force_bytes(settings.SECRET_KEY)
 
 
+def objects(request: HttpRequest) -> bool:
+    """Whether the browser asks not to be tracked: Global Privacy Control, or Do Not Track."""
+    return request.META.get("HTTP_SEC_GPC") == "1" or request.META.get("HTTP_DNT") == "1"
+
+
 def cookie_name(config: Config) -> str:
     """Of the cookie that says so."""
     return f"{config.anonymous_cookie}_joined"
@@ -47,15 +53,15 @@ def cookie_name(config: Config) -> str:
 
 def standing(mark: str | None, anonymous: str, session_key: str | None) -> Standing:
     """What the browser's mark says of its anonymous id, in a request of this session."""
-    if not mark or mark[:_DIGITS] != _hash(anonymous):
+    if not mark or not _same(mark[:_DIGITS], _hash(anonymous)):
         return "free"
-    own = session_key and mark[2 * _DIGITS :] == _hash(anonymous, "session", session_key)
+    own = session_key and _same(mark[2 * _DIGITS :], _hash(anonymous, "session", session_key))
     return "own" if own else "taken"
 
 
 def at_sign_in(request: HttpRequest, config: Config, user: str) -> str | None:
     """The anonymous id that becomes the user's; None if there is none, or it is another user's."""
-    anonymous = anonymous_id(request.COOKIES.get(config.anonymous_cookie))
+    anonymous = _anonymous_id(request, config)
     if anonymous is None or anonymous == user:
         return None
     if not _may_be(request, config, anonymous, user):
@@ -68,11 +74,15 @@ def at_sign_in(request: HttpRequest, config: Config, user: str) -> str | None:
 def at_sign_out(request: HttpRequest, config: Config, user: str) -> None:
     """The browser's id stays the user's, also where it is younger than the sign-in."""
     request.META[SIGNED_OUT] = user
-    anonymous = anonymous_id(request.COOKIES.get(config.anonymous_cookie))
+    anonymous = _anonymous_id(request, config)
     if anonymous is not None:
         request.META[_RENEW] = True
         if _may_be(request, config, anonymous, user):
             request.META[_USER] = user
+
+
+def _anonymous_id(request: HttpRequest, config: Config) -> str | None:
+    return None if objects(request) else anonymous_id(request.COOKIES.get(config.anonymous_cookie))
 
 
 def _may_be(request: HttpRequest, config: Config, anonymous: str, user: str) -> bool:
@@ -81,7 +91,7 @@ def _may_be(request: HttpRequest, config: Config, anonymous: str, user: str) -> 
     mark = request.COOKIES.get(cookie_name(config))
     if standing(mark, anonymous, None) == "free":
         return True
-    return mark is not None and mark[_DIGITS : 2 * _DIGITS] == _hash(anonymous, "user", user)
+    return mark is not None and _same(mark[_DIGITS : 2 * _DIGITS], _hash(anonymous, "user", user))
 
 
 def is_noted(request: HttpRequest) -> bool:
@@ -102,12 +112,24 @@ def tell(request: HttpRequest, response: HttpResponseBase, config: Config) -> No
             + _hash(anonymous, "session", getattr(session, "session_key", None) or ""),
             max_age=SECONDS,
             domain=domain,
-            secure=request.is_secure(),
+            secure=settings.SESSION_COOKIE_SECURE or request.is_secure(),
             httponly=True,
             samesite="Lax",
         )
     if _RENEW in request.META:
         response.delete_cookie(config.anonymous_cookie, domain=domain, samesite="Lax")
+
+
+def forget(request: HttpRequest, response: HttpResponseBase, config: Config) -> None:
+    """Let a browser that asks not to be tracked keep neither its id nor what became of it."""
+    for name in (config.anonymous_cookie, cookie_name(config)):
+        if name in request.COOKIES:
+            response.delete_cookie(name, domain=settings.SESSION_COOKIE_DOMAIN, samesite="Lax")
+
+
+def _same(said: str, known: str) -> bool:
+    """In a time that does not tell how much of it is right."""
+    return compare_digest(said.encode(errors="replace"), known.encode())
 
 
 def _hash(*told: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.signals import got_request_exception
@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 
 from loopin_producers.context import (
     context_distinct_id,
+    context_names_user,
     current_scope,
     identify_context_by,
     new_context,
@@ -24,7 +25,7 @@ from loopin_producers.context import (
 from loopin_producers.django.client import get_client
 from loopin_producers.django.conf import Config, config
 from loopin_producers.django.identity import Sender, header
-from loopin_producers.django.joined import is_noted, tell
+from loopin_producers.django.joined import forget, is_noted, objects, tell
 from loopin_producers.django.streaming import stream_in_context
 from loopin_producers.guard import Guard
 from loopin_producers.http_request import (
@@ -35,9 +36,7 @@ from loopin_producers.http_request import (
     request_properties,
 )
 from loopin_producers.http_request import HttpRequest as Sent
-
-if TYPE_CHECKING:
-    from _collections_abc import dict_keys
+from loopin_producers.request_tags import RequestTags
 
 _EXCEPTION = "_loopin_exception"
 # Used by `try`, because `with` costs each request more: a fault costs the event, never the response.
@@ -112,6 +111,9 @@ class LoopinMiddleware:
         try:
             if response.streaming:
                 stream_in_context(response)
+            if objects(request):
+                forget(request, response, self._config)
+                return
             noted = seen is not None and is_noted(request)
             if noted and response.status_code < 500 and not get_client().disabled:
                 tell(request, response, self._config)
@@ -142,7 +144,7 @@ class _Seen:
         if session_id := self._sender.said.session_id:
             set_context_session(session_id)
         if (scope := current_scope()) is not None:
-            scope.tags = _Tags(self._properties, self._device)
+            scope.tags = RequestTags(self._properties, self._device)
 
     def _ask(self) -> str | None:
         try:
@@ -165,10 +167,14 @@ class _Seen:
             client.capture(
                 "api_request",
                 sender,
-                self._answered(status, duration_s, known=sender != self._sender.anonymous_id),
+                self._answered(status, duration_s, known=self._is_known()),
                 session_id=self._sender.said.session_id,
                 source="middleware",
             )
+
+    def _is_known(self) -> bool:
+        """Not told by the ids: after an ``identify`` browsers send a user's own id, which proves nothing."""
+        return context_names_user() or self._sender.known_id() is not None
 
     def _answered(self, status: int, duration_s: float, *, known: bool) -> dict[str, Any]:
         route = _pattern(self._request.resolver_match)
@@ -181,34 +187,6 @@ class _Seen:
         if exception := getattr(self._request, _EXCEPTION, None):
             found["exception"] = exception
         return {**self._properties, **found}
-
-
-class _Tags(dict[str, Any]):
-    """A request's tags, with ``$device_id`` while its user is not known, which may change with each capture.
-
-    By PostHog's convention an event is anonymous whose user is its device; what a view captures of somebody
-    whom it names is not.
-    """
-
-    def __init__(self, properties: Mapping[str, Any], device: Callable[[], str | None]) -> None:
-        super().__init__(properties)
-        self._device = device
-
-    def copy(self) -> dict[str, Any]:
-        """As a capture takes them; in a context within this one it takes them by their names."""
-        self.keys()
-        return super().copy()
-
-    def keys(self) -> dict_keys[str, Any]:
-        """The names, as of now."""
-        if device := self._device():
-            self["$device_id"] = device
-        else:
-            self.pop("$device_id", None)
-        return super().keys()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys())
 
 
 def _pattern(match: Any) -> str | None:

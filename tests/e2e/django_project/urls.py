@@ -20,6 +20,7 @@ urlpatterns = [
     path("stream/", views.stream),
     path("export/", views.export),
     path("slow-export/", views.slow_export),
+    path("cart/", views.cart),
     path("context/", views.context),
     path("slow-context/", views.slow_context),
 ]

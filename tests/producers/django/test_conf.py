@@ -105,7 +105,8 @@ SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
         ([MIDDLEWARE], None),
         ([SESSION, MIDDLEWARE, "shop.Own"], "behind SessionMiddleware, so"),
         ([SECURITY, COMMON, MIDDLEWARE, SESSION], "behind CommonMiddleware, so"),
-        ([SECURITY, "shop.Own", MIDDLEWARE], "behind SecurityMiddleware, Own, so"),
+        ([SECURITY, "shop.Own", MIDDLEWARE], "behind Own, so"),
+        ([SECURITY, MIDDLEWARE], None),
     ],
 )
 def test_a_middleware_that_stands_too_late_is_told_why(

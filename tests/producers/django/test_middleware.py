@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from io import BytesIO
@@ -408,6 +409,47 @@ def test_contexts_within_a_request_know_what_it_knows(recorder: Recorder) -> Non
     LoopinMiddleware(answer)(RequestFactory().get("/x/"))
     assert [event.distinct_id for event in counted(recorder)] == ["17", "17"]
     assert "$device_id" not in str(bytes(recorder.kept[-1].properties))
+
+
+@pytest.mark.parametrize("header", ["x-posthog-distinct-id", "x-loopin-distinct-id"])
+def test_a_known_user_whose_browser_sends_their_own_id_is_known(
+    browser: Client, recorder: Recorder, header: str
+) -> None:
+    """As posthog-js does after ``identify``."""
+    user = User.objects.create_user("ann")
+    recorder.kept.clear()
+    own = {header: str(user.pk)}
+    b"".join(browser.get("/export/", headers=own).streaming_content)  # type: ignore[attr-defined]
+    assert (len(recorder.kept), counted(recorder)) == (4, [])
+    browser.force_login(user)
+    recorder.kept.clear()
+    b"".join(browser.get("/export/?user=1", headers=own).streaming_content)  # type: ignore[attr-defined]
+    assert {event.distinct_id for event in recorder.kept} == {str(user.pk)}
+    assert (len(recorder.kept), counted(recorder)) == (4, recorder.kept)
+
+
+def test_a_view_that_names_the_headers_user_has_authenticated_them(recorder: Recorder) -> None:
+    def answer(request: HttpRequest) -> HttpResponse:
+        recorder.capture("seen")
+        identify_context("17")
+        recorder.capture("seen")
+        with new_context():
+            recorder.capture("seen")
+        return HttpResponse()
+
+    LoopinMiddleware(answer)(RequestFactory().get("/x/", headers={"x-posthog-distinct-id": "17"}))
+    assert [event.event for event in recorder.kept] == ["seen"] * 3 + ["api_request"]
+    assert counted(recorder) == recorder.kept[1:]
+
+
+def test_a_device_that_a_view_names_stays(recorder: Recorder) -> None:
+    def answer(request: HttpRequest) -> HttpResponse:
+        tag("$device_id", "phone-1")
+        recorder.capture("seen")
+        return HttpResponse()
+
+    LoopinMiddleware(answer)(RequestFactory().get("/x/"))
+    assert json.loads(bytes(recorder.kept[0].properties))["$device_id"] == "phone-1"
 
 
 @pytest.mark.parametrize("ask", ["?user=1", ""])

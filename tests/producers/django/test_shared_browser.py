@@ -159,6 +159,60 @@ def test_a_new_id_after_reset_is_the_next_users(shop: Shop) -> None:
     assert (shop.users_of(shop.local), shop.refused) == ({bob}, 0)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_visitor_who_never_signs_in_is_one(shop: Shop, seed: int) -> None:
+    """With a session and a cookie: whether a view looks into the session changes nothing."""
+    dice = Random(seed)
+    shop.write_cookie()
+    steps = (
+        shop.open_page,
+        lambda: shop.open_page("/cart/"),
+        lambda: shop.open_page("/context/?user=1"),
+        shop.write_cookie,
+    )
+    for _ in range(12):
+        dice.choice(steps)()
+    shop.open_page("/cart/")
+    assert settings.SESSION_COOKIE_NAME in shop.browser.cookies
+    shop.open_page()
+    assert {request.distinct_id for request in shop.requests} == {shop.local}
+
+
+def test_what_is_known_of_nobodys_session_ends_with_a_sign_in(shop: Shop) -> None:
+    """Its key is another's then, and the one before is nobody's to be believed."""
+    shop.write_cookie()
+    shop.open_page("/cart/")
+    before = shop.browser.cookies[settings.SESSION_COOKIE_NAME].value
+    assert shop.open_page() == shop.local
+    ann = shop.sign_in("ann")
+    assert shop.open_page() == ann
+    shop.browser.cookies[settings.SESSION_COOKIE_NAME] = before
+    del shop.browser.cookies[MARK]
+    assert shop.open_page().startswith("session-")
+
+
+def test_a_user_in_the_sessions_users_place_makes_the_session_nobodys_for_none(shop: Shop) -> None:
+    """As REST framework puts one there for a token: the session may be somebody's all the same."""
+    from django.contrib.auth.models import AnonymousUser
+    from django.http import HttpRequest, HttpResponse
+
+    from loopin_producers.django.middleware import LoopinMiddleware
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        request.user = AnonymousUser()
+        return HttpResponse()
+
+    ann = shop.sign_in("ann")
+    shop.another_worker()
+    request = RequestFactory().get("/x/")
+    request.COOKIES.update({name: morsel.value for name, morsel in shop.browser.cookies.items()})
+    LoopinMiddleware(answer)(request)
+    shop.recorder.kept.clear()
+    shop.write_cookie()
+    assert shop.open_page().startswith("session-")
+    assert shop.open_page("/context/?user=1") == ann
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_no_request_is_ever_counted_for_somebody_else(shop: Shop, seed: int) -> None:
     """Whatever happens in whatever order; who was not signed in may become who signs in next."""
@@ -166,6 +220,7 @@ def test_no_request_is_ever_counted_for_somebody_else(shop: Shop, seed: int) -> 
     steps = (
         shop.open_page,
         lambda: shop.open_page("/context/?user=1"),
+        lambda: shop.open_page("/cart/"),
         shop.write_cookie,
         shop.write_cookie,
         shop.reset,
@@ -198,6 +253,41 @@ def test_what_the_browser_keeps(shop: Shop) -> None:
     assert shop.local not in kept.value
     with override_settings(SECRET_KEY="another"):
         assert standing(kept.value, shop.local, key) == "free", "nobody else can make one"
+
+
+@pytest.mark.parametrize("objection", [{"sec-gpc": "1"}, {"dnt": "1"}])
+def test_a_browser_that_objects_keeps_and_links_nothing(shop: Shop, objection: dict[str, str]) -> None:
+    shop.write_cookie()
+    shop.sign_in("ann")
+    shop.sign_out()
+    del shop.browser.cookies[settings.SESSION_COOKIE_NAME]
+    shop.write_cookie()
+    answered = shop.browser.get("/stream/", headers=objection)
+    assert {name: (kept.value, kept["max-age"]) for name, kept in answered.cookies.items()} == {
+        "loopin_id": ("", 0),
+        MARK: ("", 0),
+    }
+    assert shop._noted() != shop.local
+    for name in ("loopin_id", MARK):
+        del shop.browser.cookies[name]
+    assert not shop.browser.get("/stream/", headers=objection).cookies
+    for path in ("/sign-in/", "/sign-out/"):
+        shop.browser.cookies["loopin_id"] = shop.local
+        answered = shop.browser.post(path, {"name": "bob", "password": PASSWORD}, headers=objection)
+        assert answered.status_code == 204
+        assert MARK not in answered.cookies
+    assert "$anon_distinct_id" not in str([bytes(event.properties) for event in shop.recorder.kept])
+    shop.browser.cookies["loopin_id"] = shop.local
+    unobjecting = shop.browser.get("/stream/", headers={"dnt": "0", "sec-gpc": "0"})
+    assert "loopin_id" not in unobjecting.cookies
+
+
+def test_a_site_whose_sessions_are_for_https_only_keeps_its_mark_so(shop: Shop) -> None:
+    """Behind a proxy that ends TLS, without a word of it, requests look as if they came over HTTP."""
+    shop.write_cookie()
+    with override_settings(SESSION_COOKIE_SECURE=True):
+        shop.sign_in("ann")
+    assert shop.browser.cookies[MARK]["secure"] is True
 
 
 def test_over_https_and_for_subdomains(shop: Shop) -> None:

@@ -118,6 +118,12 @@ async def slow_export(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(lines())
 
 
+def cart(request: HttpRequest) -> HttpResponse:
+    """Keep something in the session, whoever it is."""
+    request.session["cart"] = request.session.get("cart", 0) + 1
+    return HttpResponse(status=204)
+
+
 def context(request: HttpRequest) -> HttpResponse:
     """What a capture within a view would know."""
     user = str(request.user.pk) if "user" in request.GET else None

@@ -91,7 +91,8 @@ class Command(BaseCommand):
         finally:
             client.shutdown(0)
         if failed:
-            raise CommandError(f"The event {uuid} was refused. {failed[0].reason}", returncode=1)
+            which = " ".join(filter(None, ("loopin_check", uuid)))
+            raise CommandError(f"The event {which} was refused. {failed[0].reason}", returncode=1)
         if not delivered:
             raise CommandError(
                 f"The event {uuid} was not acknowledged within {timeout:g} s: look at the log of the "
