@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from math import inf
+from time import monotonic
 from types import TracebackType
 
 from loopin_producers.errors import LoopinError
@@ -17,24 +20,31 @@ class Kinds:
 
     Args:
         most: kinds that are remembered; all beyond count as told, for who tells must not fill the log.
+        new_after: how long (s) after it was told a kind is new again; never by itself by default.
+        clock: says the time (s).
     """
 
-    def __init__(self, most: int = 1_000) -> None:
+    def __init__(
+        self, most: int = 1_000, *, new_after: float = inf, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._most = most
-        self._known: set[str] = set()
+        self._new_after = new_after
+        self._clock = clock
+        self._known: dict[str, float] = {}
         self._lock = threading.RLock()
 
     def __contains__(self, kind: str) -> bool:
         return kind in self._known
 
     def is_new(self, kind: str) -> bool:
-        """Whether it comes for the first time; from now on it does not."""
-        if kind in self._known:
+        """Whether it comes for the first time, or again after long; from now on it does not."""
+        if kind in self._known and self._new_after == inf:
             return False
         with self._lock:
-            new = kind not in self._known and len(self._known) < self._most
+            now, told = self._clock(), self._known.get(kind)
+            new = len(self._known) < self._most if told is None else now - told >= self._new_after
             if new:
-                self._known.add(kind)
+                self._known[kind] = now
         return new
 
     def forget(self) -> None:

@@ -1,8 +1,10 @@
-"""What librdkafka says of its connections, for the program's log: once a kind, until it works again."""
+"""What librdkafka says of its connections, for the program's log: once a kind and hour, or outage."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from time import monotonic
 from typing import Any, Final
 
 from confluent_kafka import KafkaError
@@ -15,14 +17,21 @@ _TOLD_AS_ERRORS: Final = frozenset({"FAIL", "ERROR"})
 """Lines that come as an error as well."""
 
 
+AGAIN_S: Final = 3600.0
+"""With one broker of several away nothing ends that, and next month's failure may be another broker's."""
+
+
 class KafkaLog:
     """The ``logger`` of a producer, and the place for its errors. Safe to share by threads.
 
     A broker that is away fails once a second for as long as it is, and librdkafka tells all of it.
+
+    Args:
+        clock: says the time (s).
     """
 
-    def __init__(self) -> None:
-        self._known = Kinds()
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._known = Kinds(new_after=AGAIN_S, clock=clock)
 
     def log(self, level: int, message: str, facility: str, *told: Any) -> None:
         """A line of librdkafka's, in its own form: facility, producer and text."""

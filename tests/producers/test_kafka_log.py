@@ -64,6 +64,33 @@ def test_each_failure_is_told_once_and_anew_after_a_recovery(caplog: pytest.LogC
     assert outage() == first
 
 
+def test_another_brokers_failure_is_told_again_after_an_hour(caplog: pytest.LogCaptureFixture) -> None:
+    """With one of three away events arrive all the time, so nothing else ever ends it."""
+    now = 1000.0
+    log = KafkaLog(lambda: now)
+    another = KafkaError(KafkaError._TRANSPORT, "127.0.0.1:2/2: Connection refused")
+
+    def said() -> list[str]:
+        caplog.clear()
+        for _ in range(2):
+            log.log(logging.WARNING, "%s [%s] %s", "CONFWARN", "rdkafka#producer-1", "no effect")
+            log.error(another)
+        return [one.getMessage() for one in caplog.records]
+
+    log.error(AWAY)
+    log.error(DOWN)
+    assert len(said()) == 1, "the warning; the failure has been told"
+    now += 3599
+    assert said() == []
+    now += 1
+    assert [one.split(":")[0] for one in said()] == [
+        "CONFWARN [rdkafka#producer-1] no effect Further ones (CONFWARN) are not logged.",
+        "Kafka",
+    ]
+    assert said() == []
+    assert log.says_down, "that an hour has passed brings no broker back"
+
+
 def test_other_lines_of_librdkafka_come_once_a_kind_and_its_debug_lines_all(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
