@@ -20,6 +20,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
+from msgspec import Raw
+
 from loopin_producers import context, exits
 from loopin_producers.channel import Channel, Done, logger, producer_config
 from loopin_producers.connection import Connection
@@ -36,9 +38,10 @@ from loopin_producers.event_builder import (
     is_misuse,
     of_clock,
 )
-from loopin_producers.filters import BeforeSend, Filters, OptOut, own_copy
+from loopin_producers.filters import BeforeSend, Filters, OptOut, links_another, own_copy
 from loopin_producers.guard import Guard
 from loopin_producers.ids import Id
+from loopin_producers.library import LIBRARY, says_library
 from loopin_producers.options import check_flags, check_functions, check_mappings, check_texts
 from loopin_producers.privacy import Privacy, get_ready
 from loopin_producers.properties import plain_text
@@ -50,11 +53,13 @@ from loopin_producers.typed_event import TypedEvent
 from loopin_producers.uuid7 import uuid7
 from loopin_producers.ways import HTTP_FLUSH_S, KAFKA_FLUSH_S, Waiting, check_spool, http_ways, kafka_ways
 from loopin_schemas import Event, InvalidEvent, Source, encode
+from loopin_schemas.sampling import SAMPLED_OUT
 from loopin_schemas.topics import RAW, event_key
-from loopin_schemas.validation import check_project
+from loopin_schemas.validation import check_encoded_properties, check_project
 from loopin_text.pii import KINDS, Kind
 
 _FALSE = frozenset({"0", "false", "no", "off"})
+_SAMPLED_OUT = f',"{SAMPLED_OUT}":true}}'.encode()
 _BY_KEY = "by-key"
 """Stands for the project where the API tells it from the key."""
 
@@ -90,7 +95,8 @@ class Loopin(Statements):
             instead, None for nothing. One that raises drops the event: it may have been there to remove
             something.
         super_properties: properties of every event, unless the event or its context names them.
-        sample_rate: share of the users (0-1) whose events are sent; all events of a user or none.
+        sample_rate: share of the users (0-1) whose events are sent; all events of a user or none. That two
+            ids are one person is sent of all, marked ``$sampled_out`` where it is to be stored as no event.
         opt_out: users who are not tracked: a collection of distinct_ids, or a test of one's text. A test
             that raises drops the event. Former ids are asked for, too.
         scrub: kinds of personal data that are replaced in properties, all by default: email, phone, card,
@@ -222,7 +228,7 @@ class Loopin(Statements):
                 context's by default. Without one the event stands for itself: a random id, and
                 ``$process_person_profile`` false.
             properties: at most 32 KB as JSON, nested at most 20 deep; datetime, UUID, Decimal, Enum, set and
-                numpy's values are converted, other objects become their text.
+                numpy's values are converted, of other objects the class's name is sent.
             timestamp: when it happened, a datetime, ISO 8601 text, or epoch seconds or milliseconds (numbers
                 below 10^11 are seconds); now by default.
             uuid: identity of the event, a version 7 UUID by default. Sent twice, it counts once.
@@ -274,12 +280,21 @@ class Loopin(Statements):
         if filters.let_all_pass:
             return self._send(built)
         try:
-            if filters.leave_out(self.project, built.event, built.distinct_id):
+            if filters.opted_out(built.distinct_id):
                 return None
+            if filters.outside_sample(self.project, built.distinct_id):
+                if not links_another(built.event, properties):
+                    return None
+                properties = {**(properties or {}), SAMPLED_OUT: True}
+                built.properties = Raw(bytes(built.properties)[:-1] + _SAMPLED_OUT)
+                check_encoded_properties(bytes(built.properties))
             found = self._changed(built, properties, groups) if filters.change else built
         except HookFailed as error:
             error.uuid = built.uuid
             self._count_dropped(error)
+            return None
+        except InvalidEvent as error:
+            self._refuse(error)
             return None
         return None if found is None else self._send(found)
 
@@ -321,11 +336,12 @@ class Loopin(Statements):
         self, built: Event, properties: Mapping[str, Any] | None, groups: Mapping[str, Id | None] | None
     ) -> Event | None:
         """The event as ``before_send`` wants it, or None. Raises HookFailed."""
+        library = {} if says_library(properties) else LIBRARY
         changed = self._filters.changed(
             {
                 "event": built.event,
                 "distinct_id": built.distinct_id,
-                "properties": own_copy(properties or {}),
+                "properties": {**own_copy(properties or {}), **library},
                 "timestamp": built.timestamp,
                 "uuid": built.uuid,
                 "groups": own_copy(groups),
@@ -337,7 +353,9 @@ class Loopin(Statements):
         if changed is None:
             return None
         try:
-            return self._built(built.event, library=True, **changed)
+            if (timestamp := changed.get("timestamp")) is not None:
+                changed["timestamp"] = of_clock(timestamp)
+            return self._built(built.event, **changed)
         except (TypeError, InvalidEvent) as error:
             raise HookFailed(f"Event dropped: before_send returned no event ({error}).") from error
 

@@ -65,7 +65,7 @@ def default_client() -> Loopin:
         with _lock:
             if _client is None:
                 if _fault is not None:
-                    raise _fault.with_traceback(None)
+                    raise _fresh(_fault)
                 _client = _made(Loopin)
             client = _client
     return client
@@ -81,6 +81,13 @@ def _made(make: Callable[[], Loopin]) -> Loopin:
         raise
     _fault = None
     return client
+
+
+def _fresh(fault: InvalidEvent | LoopinError) -> InvalidEvent | LoopinError:
+    """One of its own for each caller: threads that raise the same one write into its traceback."""
+    copied = type(fault).__new__(type(fault), *fault.args)
+    vars(copied).update(vars(fault))
+    return copied
 
 
 def _usable() -> Loopin | None:

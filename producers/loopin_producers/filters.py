@@ -59,18 +59,16 @@ class Filters:
         """Whether events may be changed before they are sent."""
         return bool(self._before_send)
 
-    def leave_out(self, project: str, event: str, distinct_id: str) -> bool:
-        """Whether the user is not tracked, or not in the sample. Links of identity are in every sample.
+    def outside_sample(self, project: str, distinct_id: str) -> bool:
+        """Whether the user is not in the sample."""
+        return not sampled(project, distinct_id, self.sample_rate)
+
+    def opted_out(self, distinct_id: str) -> bool:
+        """Whether the user does not want to be tracked.
 
         Raises:
             HookFailed: ``opt_out`` raised. Who may not want to be tracked is not.
         """
-        if self.opted_out(distinct_id):
-            return True
-        return event not in LINKING and not sampled(project, distinct_id, self.sample_rate)
-
-    def opted_out(self, distinct_id: str) -> bool:
-        """Whether the user does not want to be tracked. Raises HookFailed: ``opt_out`` raised."""
         try:
             return bool(self._opt_out(distinct_id))
         except Exception as error:
@@ -120,13 +118,21 @@ def _no_event(what: str) -> HookFailed:
     )
 
 
+def links_another(event: str, properties: Mapping[str, Any] | None) -> bool:
+    """Whether the event says that two ids are one person, which counts for users outside a sample, too."""
+    if properties is None or (link := LINKING.get(event)) is None:
+        return False
+    return properties.get(link[1]) is not None
+
+
 def own_copy(value: Any) -> Any:
     """A copy that may be changed: all mappings, lists and sets within are copies, too."""
-    if isinstance(value, Mapping):
+    of = type(value)  # an instance may be a lazy one
+    if issubclass(of, Mapping):
         return {name: own_copy(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
+    if issubclass(of, list | tuple):
         return [own_copy(item) for item in value]
-    return set(value) if isinstance(value, set) else value
+    return set(value) if issubclass(of, set) else value
 
 
 def _failed(hook: str, error: Exception) -> HookFailed:

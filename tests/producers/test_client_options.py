@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from datetime import UTC, datetime
 from enum import IntEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import pytest
 from posthog import Posthog
 
@@ -36,12 +38,25 @@ from loopin_producers.guard import Guard
 from loopin_producers.spool import SpooledRecord
 from loopin_schemas import InvalidEvent
 from loopin_schemas.catalogue import CATALOGUE, by_name
-from loopin_schemas.sampling import sampled
+from loopin_schemas.sampling import SAMPLED_OUT, sampled
 from loopin_schemas.validation import decode_event
+from loopin_streams.enrich.steps.sampling import sample_users
+from tests.streams.enrich.drafts import context as pipeline_context
+from tests.streams.enrich.drafts import draft_before
 
 NOBODY = "127.0.0.1:1"
 Sent = list[dict[str, Any]]
 Make = Callable[..., tuple[Loopin, Sent]]
+
+
+class Count:
+    """Of a class of the caller's, with Python's own way of saying that it is an integer."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __index__(self) -> int:
+        return self._count
 
 
 @pytest.fixture
@@ -310,6 +325,29 @@ def test_before_send_that_returns_no_event_drops_it(make: Make, returned: Any, s
     assert said in errors[0].reason
 
 
+@pytest.mark.parametrize("moment", [1_798_761_600, 1_798_761_600_000, datetime(2027, 1, 1, tzinfo=UTC)])
+def test_before_send_may_give_whatever_time_a_capture_may(make: Make, moment: Any) -> None:
+    client, sent = make(before_send=lambda event: {**event, "timestamp": moment})
+    client.capture("click", "user-1")
+    assert [one["timestamp"] for one in sent] == [1_798_761_600_000]
+
+
+def test_before_send_sees_and_may_remove_all_properties(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def anonymous(event: dict[str, Any]) -> dict[str, Any]:
+        seen.append(event["properties"])
+        return {**event, "properties": {"a": 1}}
+
+    client, sent = Loopin(NOBODY, "shop", before_send=anonymous), []
+    monkeypatch.setattr(client._connection, "deliver", lambda one: sent.append(json.loads(one.value)))
+    client.capture("click", "user-1", {"a": 1})
+    client.capture("click", "user-1", {"$lib": "own"})
+    known = version("loopin-analytics")
+    assert seen == [{"a": 1, "$lib": "loopin-python", "$lib_version": known}, {"$lib": "own"}]
+    assert [one["properties"] for one in sent] == [{"a": 1}] * 2
+
+
 def test_before_send_changes_nothing_of_the_callers(make: Make) -> None:
     def change(event: dict[str, Any]) -> dict[str, Any]:
         event["groups"]["company"] = "other"
@@ -395,7 +433,45 @@ def test_who_is_one_person_does_not_depend_on_the_sample(make: Make) -> None:
     client.capture("click", "user-1")
     client.identify("user-1", anonymous_id="visitor-1")
     client.alias("visitor-2", "user-1")
-    assert [event["event"] for event in sent] == ["$identify", "$create_alias"]
+    assert [(event["event"], event["properties"]) for event in sent] == [
+        ("$identify", {"$anon_distinct_id": "visitor-1", "$set": {}, SAMPLED_OUT: True}),
+        ("$create_alias", {"alias": "visitor-2", SAMPLED_OUT: True}),
+    ]
+
+
+def test_a_user_outside_the_sample_is_no_active_one(make: Make) -> None:
+    """As the pipeline's own step decides: what links is forwarded, and nothing is stored."""
+    for options in ({}, {"before_send": lambda event: event}):
+        client, sent = make(sample_rate=0.2, **options)
+        for number in range(50):
+            user = f"user-{number}"
+            client.identify(user, {"plan": "gold"})
+            client.set(user, {"plan": "gold"})
+            client.capture("click", user)
+            client.identify(user, anonymous_id=f"visitor-{number}")
+        assert len(sent) > 50
+        drafts = [
+            draft_before("sampling", json.dumps(one).encode(), received=one["timestamp"]) for one in sent
+        ]
+        sample_users(drafts, pipeline_context())
+        stored = [draft.event.distinct_id for draft in drafts if draft.outcome is None]
+        kept = {f"user-{number}" for number in range(50) if sampled("shop", f"user-{number}", 0.2)}
+        assert 0 < len(kept) < 50
+        assert stored == [user for user in sorted(kept, key=lambda user: int(user[5:])) for _ in range(4)]
+
+
+@pytest.mark.parametrize("key", [np.int64(17), np.uint8(17), Count(17)])
+def test_whatever_stands_for_an_integer_is_an_id(make: Make, key: Any) -> None:
+    client, sent = make()
+    client.capture("click", key, session_id=key, groups={"company": key})
+    client.identify(key, anonymous_id=key)
+    client.group_identify("company", key, distinct_id=key)
+    with new_context():
+        identify_context(key)
+        client.capture("click")
+    assert [one["distinct_id"] for one in sent] == ["17"] * 4
+    assert (sent[0]["session_id"], sent[0]["properties"]) == ("17", {"$groups": {"company": "17"}})
+    assert sent[1]["properties"]["$anon_distinct_id"] == sent[2]["properties"]["$group_key"] == "17"
 
 
 def test_personal_data_and_private_words_stay_here(make: Make) -> None:
@@ -579,14 +655,11 @@ def test_one_kind_to_scrub_is_told_how_to_be_given() -> None:
     ("method", "arguments", "code", "field"),
     [
         ("identify", ("u", "abc"), "wrong_type", "properties"),
-        ("identify", ({"id": 17},), "wrong_type", "distinct_id"),
         ("set", ("u", None), "wrong_type", "properties"),
         ("set_once", ("u", ["a"]), "wrong_type", "properties"),
-        ("alias", (1.5, "u"), "wrong_type", "previous_id"),
         ("group_identify", (["company"], "acme"), "wrong_type", "group_type"),
         ("group_identify", ("", "acme"), "group_type_empty", "group_type"),
         ("group_identify", (None, "acme"), "missing_field", "group_type"),
-        ("group_identify", ("company", ["acme"]), "wrong_type", "group_key"),
         ("group_identify", ("company", "acme", [1]), "wrong_type", "properties"),
     ],
 )
@@ -605,6 +678,10 @@ def test_statements_of_wrong_types_raise(
     ("method", "arguments", "options", "problem", "field"),
     [
         ("identify", (None,), {}, "missing_field", "distinct_id"),
+        ("identify", ({"id": 17},), {}, "wrong_type", "distinct_id"),
+        ("identify", ("u",), {"anonymous_id": 1.5}, "wrong_type", "anonymous_id"),
+        ("alias", (1.5, "u"), {}, "wrong_type", "previous_id"),
+        ("group_identify", ("company", ["acme"]), {}, "wrong_type", "group_key"),
         ("identify", ("u",), {"anonymous_id": ""}, "anonymous_id_empty", "anonymous_id"),
         ("set", (None, {"a": 1}), {}, "missing_field", "distinct_id"),
         ("set_once", (None, {"a": 1}), {}, "missing_field", "distinct_id"),
