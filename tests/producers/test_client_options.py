@@ -791,6 +791,23 @@ def test_without_settings_the_functions_capture_nothing_and_say_so_once(
         Loopin(NOBODY)
 
 
+def test_each_caller_gets_an_error_of_its_own(no_client: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that raise the same one write into its traceback."""
+
+    def refused() -> Any:
+        with pytest.raises((InvalidEvent, InvalidConfiguration)) as caught:
+            loopin_producers.default_client()
+        return caught.value
+
+    for project in (None, "shop"):
+        if project:
+            with pytest.raises(InvalidConfiguration):
+                loopin_producers.configure(project=project, sample_rate=7)
+        told = [refused() for _ in range(3)]
+        assert len(set(map(id, told))) == 3
+        assert len({(type(one), str(one), one.code, one.reason) for one in told}) == 1
+
+
 def test_settings_that_were_refused_are_not_replaced_by_the_environments(
     no_client: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,19 @@ def test_an_event_that_is_not_acknowledged(monkeypatch: pytest.MonkeyPatch) -> N
         check(send=True, timeout=0.2)
 
 
+def test_an_event_that_is_refused_before_it_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from loopin_producers.django.management.commands import loopin_check
+
+    monkeypatch.setattr(loopin_check, "reached", lambda *_: "yes")
+    faulty = {"super_properties": {"release": float("nan")}}
+    own = {"PROJECT": "shop", "BOOTSTRAP_SERVERS": NOBODY, "OPTIONS": faulty}
+    with override_settings(LOOPIN=own), pytest.raises(CommandError) as caught:
+        check(send=True, timeout=0.2)
+    assert str(caught.value).startswith(
+        "The event loopin_check was refused. Event dropped: Leave properties.rel"
+    )
+
+
 OVER_HTTP = {"PROJECT": "another", "OPTIONS": {"sample_rate": 0.0, "opt_out": lambda user: True}}
 
 
