@@ -38,7 +38,7 @@ from loopin_producers.event_builder import (
     is_misuse,
     of_clock,
 )
-from loopin_producers.filters import BeforeSend, Filters, OptOut, links_another, own_copy
+from loopin_producers.filters import BeforeSend, Filters, OptOut, own_copy
 from loopin_producers.guard import Guard
 from loopin_producers.ids import Id
 from loopin_producers.library import LIBRARY, says_library
@@ -53,6 +53,7 @@ from loopin_producers.typed_event import TypedEvent
 from loopin_producers.uuid7 import uuid7
 from loopin_producers.ways import HTTP_FLUSH_S, KAFKA_FLUSH_S, Waiting, check_spool, http_ways, kafka_ways
 from loopin_schemas import Event, InvalidEvent, Source, encode
+from loopin_schemas.identity import LINKING
 from loopin_schemas.sampling import SAMPLED_OUT
 from loopin_schemas.topics import RAW, event_key
 from loopin_schemas.validation import check_encoded_properties, check_project
@@ -95,8 +96,8 @@ class Loopin(Statements):
             instead, None for nothing. One that raises drops the event: it may have been there to remove
             something.
         super_properties: properties of every event, unless the event or its context names them.
-        sample_rate: share of the users (0-1) whose events are sent; all events of a user or none. That two
-            ids are one person is sent of all, marked ``$sampled_out`` where it is to be stored as no event.
+        sample_rate: share of the users (0-1) whose events are sent; all events of a user or none. Who is
+            one person is sent of all, marked ``$sampled_out`` where it is to be stored as no event.
         opt_out: users who are not tracked: a collection of distinct_ids, or a test of one's text. A test
             that raises drops the event. Former ids are asked for, too.
         scrub: kinds of personal data that are replaced in properties, all by default: email, phone, card,
@@ -283,7 +284,7 @@ class Loopin(Statements):
             if filters.opted_out(built.distinct_id):
                 return None
             if filters.outside_sample(self.project, built.distinct_id):
-                if not links_another(built.event, properties):
+                if built.event not in LINKING:
                     return None
                 properties = {**(properties or {}), SAMPLED_OUT: True}
                 built.properties = Raw(bytes(built.properties)[:-1] + _SAMPLED_OUT)

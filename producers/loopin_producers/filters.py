@@ -9,7 +9,6 @@ from typing import Any, Final
 from loopin_producers.errors import HookFailed, InvalidConfiguration
 from loopin_producers.ids import id_forms
 from loopin_producers.options import check_mappings, is_number
-from loopin_schemas.identity import LINKING
 from loopin_schemas.sampling import sampled
 
 BeforeSend = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -116,13 +115,6 @@ def _no_event(what: str) -> HookFailed:
         f"Event dropped: before_send returned {what}; return the dict that it got, changed, or None to send "
         "nothing."
     )
-
-
-def links_another(event: str, properties: Mapping[str, Any] | None) -> bool:
-    """Whether the event says that two ids are one person, which counts for users outside a sample, too."""
-    if properties is None or (link := LINKING.get(event)) is None:
-        return False
-    return properties.get(link[1]) is not None
 
 
 def own_copy(value: Any) -> Any:

@@ -433,9 +433,11 @@ def test_who_is_one_person_does_not_depend_on_the_sample(make: Make) -> None:
     client.capture("click", "user-1")
     client.identify("user-1", anonymous_id="visitor-1")
     client.alias("visitor-2", "user-1")
+    client.identify("user-1")
     assert [(event["event"], event["properties"]) for event in sent] == [
         ("$identify", {"$anon_distinct_id": "visitor-1", "$set": {}, SAMPLED_OUT: True}),
         ("$create_alias", {"alias": "visitor-2", SAMPLED_OUT: True}),
+        ("$identify", {"$set": {}, SAMPLED_OUT: True}),
     ]
 
 
