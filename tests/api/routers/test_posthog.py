@@ -174,6 +174,26 @@ async def test_an_id_that_is_no_uuid_still_counts_once(client: httpx.AsyncClient
     assert uuid.UUID(str(first.uuid)).version == 5
 
 
+@pytest.mark.parametrize("depth", [19, 20, 600, 900])
+@pytest.mark.parametrize("field", ["properties", "$set", "unknown"])
+async def test_an_event_with_a_nul_costs_the_others_nothing_however_deep_it_nests(
+    client: httpx.AsyncClient, broker: Broker, depth: int, field: str
+) -> None:
+    nested = '{"a":' * depth + '"\\u0000"' + "}" * depth
+    texts = [json.dumps(ONE), f'{{"event":"x\\u0000","distinct_id":"u","{field}":{nested}}}', json.dumps(ONE)]
+    answer = await client.post("/batch/", content=f'{{"api_key":"{KEY}","batch":[{",".join(texts)}]}}')
+    assert answer.status_code == 200, answer.text
+    results = [receipt["result"] for receipt in answer.json()["receipts"]]
+    # Properties may nest 20 levels, one of which those of the person take within them.
+    taken = depth <= {"properties": 20, "$set": 19}.get(field, depth)
+    assert results == ["ok", "warning" if taken else "drop", "ok"]
+    passed, letters = through(broker.records)
+    assert [draft.event.event for draft in passed] == (
+        ["My Event", "x", "My Event"] if taken else ["My Event"] * 2
+    )
+    assert len(letters) == (not taken)
+
+
 async def test_valid_events_beside_invalid_ones_are_kept(client: httpx.AsyncClient, broker: Broker) -> None:
     batch = [
         ONE,
