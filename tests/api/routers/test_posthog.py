@@ -248,6 +248,26 @@ async def test_an_images_address_is_an_event(
     assert (await client.get(path, params={"data": "%"})).status_code == 400
 
 
+LONG = (json.dumps([IN_PROPERTIES]) + " " * 10_000).encode()
+CODED: dict[str, tuple[str, str, bytes]] = {
+    "gzip-js": ("POST", "/e/?compression=gzip-js", gzip.compress(LONG)),
+    "a form of gzip": ("POST", "/e/", urlencode({"data": gzip.compress(LONG)}).encode()),
+    "an image's address": ("GET", "/e/?" + urlencode({"data": base64.b64encode(LONG)}), b""),
+}
+
+
+@pytest.mark.parametrize("shape", CODED)
+async def test_what_a_parameter_says_is_coded_takes_up_the_memory_that_all_share(
+    client: httpx.AsyncClient, app: FastAPI, shape: str
+) -> None:
+    method, path, body = CODED[shape]
+    bodies = app.state.services.intake.bodies
+    for free, expected in ((len(LONG) - 1, 503), (len(LONG) + len(body), 200)):
+        bodies._free = free
+        answer = await client.request(method, path, content=body, headers=PLAIN)
+        assert (answer.status_code, bodies._free) == (expected, free)
+
+
 async def test_a_request_without_a_valid_event_is_refused(client: httpx.AsyncClient) -> None:
     response = await client.post("/e/", json={"api_key": KEY, "event": "nobody"})
     assert response.status_code == 400
