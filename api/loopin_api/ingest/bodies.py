@@ -41,32 +41,29 @@ class Bodies:
         held = self._take(min(_length(request, most), most))
         try:
             body = await read_body(request, most)
-            if encoding is not None:
-                body = await self.decompressed(body, encoding, most)
-                held += self._take(len(body))
-            yield body
+            if encoding is None:
+                yield body
+            else:
+                async with self.decompressed(body, encoding, most) as plain:
+                    yield plain
         finally:
             self._free += held
 
-    async def decompressed(self, body: bytes, encoding: str, limit: int | None = None) -> bytes:
-        """The body without one of ``ENCODINGS``.
+    @asynccontextmanager
+    async def decompressed(
+        self, body: bytes, encoding: str, limit: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """The body without one of ``ENCODINGS``; the block is how long that takes up memory.
 
         Raises:
-            ApiError: 400 or 413.
+            ApiError: 400, 413, or 503 with Retry-After while there is no room.
         """
-        most = self.limit if limit is None else limit
+        plain = await _decompressed(body, encoding, self.limit if limit is None else limit)
+        held = self._take(len(plain))
         try:
-            if len(body) <= IN_PLACE_BYTES:
-                return decompress(body, encoding, most)
-            return await asyncio.to_thread(decompress, body, encoding, most)
-        except TooLarge:
-            raise ApiError(
-                413, "BODY_TOO_LARGE", f"Send at most {most} bytes, counted after decompression."
-            ) from None
-        except Undecodable:
-            raise ApiError(
-                400, "MALFORMED_BODY", f"The body is no complete {encoding} data; send it again whole."
-            ) from None
+            yield plain
+        finally:
+            self._free += held
 
     def _take(self, count: int) -> int:
         if count > self._free:
@@ -78,6 +75,21 @@ class Bodies:
             )
         self._free -= count
         return count
+
+
+async def _decompressed(body: bytes, encoding: str, most: int) -> bytes:
+    try:
+        if len(body) <= IN_PLACE_BYTES:
+            return decompress(body, encoding, most)
+        return await asyncio.to_thread(decompress, body, encoding, most)
+    except TooLarge:
+        raise ApiError(
+            413, "BODY_TOO_LARGE", f"Send at most {most} bytes, counted after decompression."
+        ) from None
+    except Undecodable:
+        raise ApiError(
+            400, "MALFORMED_BODY", f"The body is no complete {encoding} data; send it again whole."
+        ) from None
 
 
 def _length(request: Request, limit: int) -> int:

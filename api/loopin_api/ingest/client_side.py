@@ -14,26 +14,65 @@ MAX_USER_AGENT: Final = 1_000
 """Longer headers are no browser's; in characters."""
 
 _CLIENT_LIBRARIES: Final = (
-    *("loopin.js", "posthog-ios", "posthog-android", "posthog-flutter", "posthog-react-native"),
-    *("posthog-unity", "posthog-js-lite"),
+    "loopin.js",
+    "posthog-ios",
+    "posthog-android",
+    "posthog-flutter",
+    "posthog-react-native",
+    "posthog-unity",
+    "posthog-js-lite",
     # Segment's and RudderStack's
-    *("analytics.js", "npm:@segment/analytics", "@segment/analytics-next", "@segment/analytics-react-native"),
-    *("analytics-ios", "analytics-android", "analytics-swift", "analytics-kotlin", "analytics-flutter"),
-    *("rudderlabs javascript sdk", "rudder-ios-library", "com.rudderstack", "rudder-flutter-library"),
+    "analytics.js",
+    "npm:@segment/analytics",
+    "@segment/analytics-next",
+    "@segment/analytics-react-native",
+    "analytics-ios",
+    "analytics-android",
+    "analytics-swift",
+    "analytics-kotlin",
+    "analytics-flutter",
+    "rudderlabs javascript sdk",
+    "rudder-ios-library",
+    "com.rudderstack",
+    "rudder-flutter-library",
 )
 """Beginnings of the names, in lower case, of libraries that run in a browser or an app."""
 
 _SERVER_LIBRARIES: Final = (
-    *(
-        f"posthog-{name}"
-        for name in ("python", "node", "php", "ruby", "go", "java", "server", "rs", "elixir")
-    ),
-    *("posthog-dotnet", "posthog.net", "posthog-edge"),
+    "posthog-python",
+    "posthog-node",
+    "posthog-php",
+    "posthog-ruby",
+    "posthog-go",
+    "posthog-java",
+    "posthog-server",
+    "posthog-rs",
+    "posthog-elixir",
+    "posthog-dotnet",
+    "posthog.net",
+    "posthog-edge",
     # Segment's and RudderStack's
-    *(f"analytics-{name}" for name in ("python", "node", "php", "ruby", "go", "java", "rust")),
-    *("analytics.net", "analytics-csharp", "@segment/analytics-node"),
-    *(f"rudder-sdk-{name}" for name in ("python", "node", "php", "ruby", "go", "java", "rust")),
-    *("@rudderstack/rudder-sdk-node", "rudder-analytics-", "rudderanalytics", "rudder-server"),
+    "analytics-python",
+    "analytics-node",
+    "analytics-php",
+    "analytics-ruby",
+    "analytics-go",
+    "analytics-java",
+    "analytics-rust",
+    "analytics.net",
+    "analytics-csharp",
+    "@segment/analytics-node",
+    "rudder-sdk-python",
+    "rudder-sdk-node",
+    "rudder-sdk-php",
+    "rudder-sdk-ruby",
+    "rudder-sdk-go",
+    "rudder-sdk-java",
+    "rudder-sdk-rust",
+    "@rudderstack/rudder-sdk-node",
+    "rudder-analytics-",
+    "rudderanalytics",
+    "rudder-server",
 )
 """The same of libraries that run on a server, whatever user agent they send."""
 

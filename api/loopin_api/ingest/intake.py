@@ -32,6 +32,7 @@ from loopin_api.ingest.turns import Aside, Turns
 from loopin_api.instruments import Instruments
 from loopin_api.settings import ApiSettings
 from loopin_schemas import InvalidEvent
+from loopin_schemas.validation import decoding_error
 
 _NO_USER: Final = "Send the write key as the user of Authorization: Basic, with an empty password."
 
@@ -202,7 +203,10 @@ class Intake:
         return receipts
 
     def _ready(self, claimed: Callable[[Raw], Claim], raw: Raw, now_ms: int) -> Accepted:
-        return accept(claimed(raw), now_ms, self.protect)
+        try:
+            return accept(claimed(raw), now_ms, self.protect)
+        except RecursionError as error:
+            raise decoding_error(error, bytes(raw), None) from None
 
     async def send(self, accepted: Sequence[Accepted]) -> list[Receipt]:
         """Publish records; a receipt for each, which says ``retry`` where nobody has it for sure."""

@@ -92,7 +92,7 @@ class Limits:
         )
 
     async def check_stranger(self, address: str) -> None:
-        """Before anything is read for a caller who is not known yet.
+        """After a request without a valid key: whether its address may send another.
 
         Raises:
             ApiError: 429 for an address with too many failures.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -63,14 +64,15 @@ class Sent(NamedTuple):
     asked: Mapping[str, str]
 
 
-async def uncoded(body: bytes, form: bool, query: Mapping[str, str], bodies: Bodies) -> Sent:
-    """The JSON in a body whose Content-Encoding is off already.
+@asynccontextmanager
+async def uncoded(body: bytes, form: bool, query: Mapping[str, str], bodies: Bodies) -> AsyncIterator[Sent]:
+    """The JSON in a body whose Content-Encoding is off already; the block is how long it takes up memory.
 
     The field ``data`` of a form, or of the address, holds it as base64 (posthog-js's beacons), compressed, or
     as it is; the parameter ``compression`` names how, and gzip is known by its first bytes too.
 
     Raises:
-        ApiError: 400, 413, or 415 for a compression that is none of PostHog's today.
+        ApiError: 400, 413, 415 for a compression that is none of PostHog's today, or 503 without room.
     """
     asked: Mapping[str, str] = query
     in_form = (form and not _is_json(body)) or body.startswith(_FORM)
@@ -81,12 +83,18 @@ async def uncoded(body: bytes, form: bool, query: Mapping[str, str], bodies: Bod
     compression = asked.get("compression", "")
     if compression not in _COMPRESSIONS:
         raise ApiError(415, "UNSUPPORTED_MEDIA_TYPE", "Send the compression gzip-js or base64, or none.")
+    encoding = None
     if body.startswith(GZIP_MAGIC):
-        return Sent(await bodies.decompressed(body, "gzip"), asked)
-    if (in_form or compression == "base64") and not _is_json(body):
+        encoding = "gzip"
+    elif (in_form or compression == "base64") and not _is_json(body):
+        encoding = "base64"
         # A plus sign is a blank in a form, and there are no blanks in base64.
-        body = await bodies.decompressed(body.replace(b" ", b"+") if in_form else body, "base64")
-    return Sent(body, asked)
+        body = body.replace(b" ", b"+") if in_form else body
+    if encoding is None:
+        yield Sent(body, asked)
+    else:
+        async with bodies.decompressed(body, encoding) as decoded:
+            yield Sent(decoded, asked)
 
 
 def _is_json(body: bytes) -> bool:

@@ -10,7 +10,7 @@ from msgspec import Raw
 from loopin_api.ingest.claims import Note
 from loopin_api.ingest.incoming import as_text
 from loopin_schemas.codec import encode
-from loopin_schemas.validation import MAX_TEXT
+from loopin_schemas.validation import MAX_DEPTH, MAX_TEXT
 
 CUT: Final = "cut"
 CONTROL_CHARACTERS: Final = "control_characters"
@@ -67,11 +67,12 @@ def _mend(fields: dict[str, Any], name: str, notes: list[Note]) -> None:
     fields[name] = text[:MAX_TEXT]
 
 
-def _without_nul(value: Any) -> Any:
+def _without_nul(value: Any, levels: int = MAX_DEPTH) -> Any:
+    """The value, as it is from so many levels on: properties that nest deeper are refused."""
     if isinstance(value, str):
         return value.replace("\0", "")
-    if isinstance(value, list):
-        return [_without_nul(item) for item in value]
-    if isinstance(value, dict):
-        return {name.replace("\0", ""): _without_nul(item) for name, item in value.items()}
+    if levels and isinstance(value, list):
+        return [_without_nul(item, levels - 1) for item in value]
+    if levels and isinstance(value, dict):
+        return {name.replace("\0", ""): _without_nul(item, levels - 1) for name, item in value.items()}
     return value

@@ -69,7 +69,7 @@ def _as_event(project: str, raw: Raw, claimed: Callable[[Raw], Claim]) -> bytes:
     """The event as it would have been published, else what the client sent, in the project's name."""
     try:
         return encode(claimed(raw).event)
-    except InvalidEvent:
+    except (InvalidEvent, RecursionError):
         pass
     try:
         said = decode(bytes(raw), dict[str, Raw])

@@ -132,9 +132,14 @@ async def post_geo_attempt(
 ) -> EventReceipt:
     """Answers once the broker has acknowledged the event. Needs the scope `ingest`."""
     said = body.model_dump(include={"community_id", "access_result", "reason", "is_traveler", "bypass"})
-    properties = {**(body.model_extra or {}), **body.location.model_dump(), **said}
-    known = {name: value for name, value in properties.items() if value is not None}
-    return await _publish(request, response, use, caller, _event(caller, body, "geo_access_checked", known))
+    properties = {
+        name: value
+        for fields in (body.model_extra or {}, body.location.model_dump(), said)
+        for name, value in fields.items()
+        if value is not None
+    }
+    made = _event(caller, body, "geo_access_checked", properties)
+    return await _publish(request, response, use, caller, made)
 
 
 def _event(caller: Caller, body: _Tracked, name: str, properties: dict[str, Any]) -> Callable[[int], Event]:

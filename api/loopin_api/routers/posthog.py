@@ -127,10 +127,15 @@ async def get_events(request: Request, use: Use, data: Data) -> Response:
 async def _take(request: Request, use: Use, caller: Caller | None, coded: bytes) -> Response:
     intake = use.intake
     form = "x-www-form-urlencoded" in request.headers.get("content-type", "")
-    sent = await uncoded(coded, form, request.query_params, intake.bodies)
-    if (more := len(sent.body) - len(coded)) > 0:
-        await intake.count_bytes(request, more)
-    batch = batch_of(await intake.sound(request, sent.body), sent.asked)
+    async with uncoded(coded, form, request.query_params, intake.bodies) as sent:
+        if (more := len(sent.body) - len(coded)) > 0:
+            await intake.count_bytes(request, more)
+        batch = batch_of(await intake.sound(request, sent.body), sent.asked)
+        return await _publish(request, use, caller, batch)
+
+
+async def _publish(request: Request, use: Use, caller: Caller | None, batch: Batch) -> Response:
+    intake = use.intake
     caller = caller or await intake.by_key(request, batch.key, _NO_KEY)
     headers = await intake.admit(request, caller, len(batch.events))
     claimed = _reader(request, use, caller.project, batch).claim

@@ -70,7 +70,11 @@ _DECIDED: Final[dict[str, Any]] = {
 }
 
 
-@router.post("/flags", summary="PostHog: feature flags", responses={**bare("None", _FLAGS), **failures(500)})
+@router.post(
+    "/flags",
+    summary="PostHog: feature flags",
+    responses={**bare("No feature flags", _FLAGS), **failures(500)},
+)
 async def post_flags() -> Flags:
     """Public. There are no flags."""
     return Flags(**_FLAGS)
@@ -79,15 +83,15 @@ async def post_flags() -> Flags:
 @router.post(
     "/decide",
     summary="PostHog: feature flags and settings, as older SDKs ask",
-    responses={**bare("None", _DECIDED), **failures(500)},
+    responses={**bare("No feature flags, and settings to capture events only", _DECIDED), **failures(500)},
 )
 async def post_decide() -> Flags:
     """Public. There are no flags."""
     return Flags(**_DECIDED)
 
 
-class Nothing(BaseModel):
-    """A list of the service's, empty."""
+class EmptyLists(BaseModel):
+    """What PostHog's service lists for its SDKs, each list by its name and empty."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -105,12 +109,12 @@ _EMPTY: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
 
 
 def _add(path: str, what: str, body: dict[str, Any]) -> None:
-    async def get_nothing() -> Nothing:
+    async def get_empty_lists() -> EmptyLists:
         """Public. There are none; the same for every key, known or not."""
-        return Nothing(**body)
+        return EmptyLists(**body)
 
-    responses = {**bare("None", body), **failures(500)}
-    router.get(path, summary=f"PostHog: {what}", responses=responses)(get_nothing)
+    responses = {**bare("Empty lists, under the names that SDKs look for", body), **failures(500)}
+    router.get(path, summary=f"PostHog: {what}", responses=responses)(get_empty_lists)
 
 
 for _each in _EMPTY:
@@ -120,7 +124,7 @@ for _each in _EMPTY:
 @router.get(
     "/api/projects/{project}/feature_flags/{flag}/remote_config",
     summary="PostHog: a remote configuration",
-    responses={**bare("None", None), **failures(422, 500)},
+    responses={**bare("`null`: there is no such configuration", None), **failures(422, 500)},
 )
 async def get_remote_config(
     project: Annotated[str, Path(description="The project, or `@current`.")],
@@ -132,7 +136,7 @@ async def get_remote_config(
 @router.get(
     "/array/{token}/config",
     summary="PostHog: settings of posthog-js",
-    responses={**bare("Nothing beside events", _SETTINGS), **failures(422, 500)},
+    responses={**bare("Settings to capture events only", _SETTINGS), **failures(422, 500)},
 )
 async def get_config(token: Token) -> RemoteConfig:
     """Public. The same for every key, known or not."""

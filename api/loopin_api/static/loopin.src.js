@@ -228,8 +228,9 @@
 
   // --- what ---------------------------------------------------------------------------------------------------
 
-  // What a fragment holds is private, but for the path of a page that a hash router shows.
-  const route = (hash) => (switched("hash") ? hash.replace(/^#(?!!?\/).*|\?.*/, "") : "");
+  // What a fragment holds is private, but for the path of a page that a hash router shows: up to where a
+  // parameter may begin, such as the token that a sign-in by OAuth puts behind the path.
+  const route = (hash) => (switched("hash") ? hash.match(/^#!?\/[^?&;=#]*|$/)[0] : "");
 
   const listed = (option, name) => name && (options[option] || "").split(",").includes(name);
 

@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import posthog
 import pytest
 
+from loopin_api.ingest import exceptions
 from loopin_api.ingest.exceptions import OMITTED, SHORTENED, fitted
+from loopin_schemas import encode
 from loopin_schemas.validation import MAX_PROPERTIES_BYTES
 from tests.api.letters import through
 from tests.api.served import Served, served
@@ -165,6 +168,28 @@ def test_frames_go_from_the_middle() -> None:
     bare = {"$exception_list": [exception({"function": f"function_{n}", "lineno": n} for n in (0, 1, 7, 8))]}
     cut = fitted(whole, size({**bare, OMITTED: 5, SHORTENED: 4}))
     assert cut == {**bare, OMITTED: 5, SHORTENED: 4}
+
+
+@pytest.mark.parametrize("lists", [1, 2, 7])
+@pytest.mark.parametrize("length", [1, 10, 300])
+def test_of_very_many_frames_the_ends_are_kept_and_few_are_measured(
+    monkeypatch: pytest.MonkeyPatch, lists: int, length: int
+) -> None:
+    encoding = Mock(side_effect=encode)
+    monkeypatch.setattr(exceptions, "encode", encoding)
+    count = 70_000 // lists
+    frames = [{"n": number, "f": "x" * length, "vars": 1} for number in range(count)]
+    cut = fitted({"$exception_list": [exception(map(dict, frames)) for _ in range(lists)]}, 32_768)
+    assert cut is not None
+    assert 30_000 < size(cut) <= 32_768
+    kept = [one["stacktrace"]["frames"] for one in cut["$exception_list"]]
+    assert sum(map(len, kept)) + cut[OMITTED] == count * lists
+    for each in kept:
+        numbers = [one["n"] for one in each]
+        half = len(numbers) // 2
+        assert numbers[:half] == list(range(half))
+        assert numbers[half + 1 :] == list(range(count - (len(numbers) - half - 1), count))
+    assert encoding.call_count < 10_000
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.api.conftest import Broker
@@ -31,6 +31,7 @@ FIELDS = (
     *("originalTimestamp", "event_type", "user_id", "event_data", "queued_at", "parent_uuid", "groupId"),
 )
 odd_events = st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=8)
+NUL_AND_DEEP = '{"event":"a\\u0000","distinct_id":"b","properties":{"x":' + "[" * 600 + "]" * 600 + "}}"
 broken = st.sampled_from(
     [
         *(
@@ -38,6 +39,7 @@ broken = st.sampled_from(
             '{"event":"\\ud800","distinct_id":"b"}',
         ),
         *('{"a":' * 50 + "1" + "}" * 50, '{"event":"a\\u0000","distinct_id":"b"}', '""', "7", "null", "[]"),
+        NUL_AND_DEEP,
         *('{"event":"e","distinct_id":"' + "x" * 300 + '"}', '{"properties":"' + "x" * 70_000 + '"}'),
     ]
 )
@@ -97,6 +99,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
+@example(before=[NUL_AND_DEEP], after=[])
 @given(before=beside, after=beside)
 def test_no_valid_event_is_lost(
     answering: tuple[httpx.Client, Broker], shape: str, before: list[str], after: list[str]

@@ -11,9 +11,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from limits import RateLimitItemPerMinute
+from msgspec import Raw
 
 from loopin_api.ingest.circuit import PROBE_S, Circuit
+from loopin_api.ingest.claims import Claim
 from loopin_api.ingest.intake import Intake
+from loopin_schemas import Event, encode
+from tests.api.letters import through
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker
@@ -109,3 +113,22 @@ async def test_what_a_key_in_the_body_may_not_send_is_still_its_addresses(
         refused(await client.post(BATCH, json=keyed), 429, "RATE_LIMITED")
     answer = refused(await client.post(BATCH, content=b"["), 429, "RATE_LIMITED")
     assert "This address" in answer["error"]
+
+
+async def test_an_event_that_nests_too_deep_to_be_read_is_refused_alone(
+    intake: Intake, broker: Broker
+) -> None:
+    caller = intake.authenticator.authenticate_key("lk_write")
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    def claimed(raw: Raw) -> Claim:
+        properties = Raw(encode({"deep": deep})) if b"deep" in bytes(raw) else Raw(b"{}")
+        return Claim(Event(project="shop", event="click", distinct_id="user-1", properties=properties))
+
+    events = [Raw(b'{"deep":1}'), Raw(b"{}")]
+    receipts = await intake.publish(caller, events, claimed, receipts_are_read=False)
+    assert [(one.result, one.code) for one in receipts] == [("drop", "too_deep"), ("ok", None)]
+    passed, letters = through(broker.records)
+    assert ([draft.event.event for draft in passed], len(letters)) == (["click"], 1)

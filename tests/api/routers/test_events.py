@@ -215,6 +215,29 @@ async def test_a_check_of_a_place(client: httpx.AsyncClient, broker: Broker, mor
     assert properties == expected
 
 
+PLACE = {"country": "Germany", "region": "Berlin", "city": "Berlin"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        PLACE,
+        {**PLACE, "location": {}},
+        {**PLACE, "location": {"country": None, "region": None, "city": None}},
+        {**PLACE, "city": "Potsdam", "location": {"city": "Berlin"}},
+        {**PLACE, "city": None, "location": {"city": "Berlin"}},
+    ],
+)
+async def test_a_place_may_stand_beside_the_location(
+    client: httpx.AsyncClient, broker: Broker, said: dict[str, Any]
+) -> None:
+    sent = {"community_id": "c", "user_id": "u", "access_result": "allowed", **said}
+    response = await client.post("/api/geo-analytics/track", json=sent, headers=KEY)
+    assert response.status_code == 200, response.text
+    _, properties = only(broker)
+    assert properties == {"community_id": "c", "access_result": "allowed", "is_traveler": False, **PLACE}
+
+
 @pytest.mark.parametrize(
     ("path", "sent", "field"),
     [

@@ -174,6 +174,26 @@ async def test_an_id_that_is_no_uuid_still_counts_once(client: httpx.AsyncClient
     assert uuid.UUID(str(first.uuid)).version == 5
 
 
+@pytest.mark.parametrize("depth", [19, 20, 600, 900])
+@pytest.mark.parametrize("field", ["properties", "$set", "unknown"])
+async def test_an_event_with_a_nul_costs_the_others_nothing_however_deep_it_nests(
+    client: httpx.AsyncClient, broker: Broker, depth: int, field: str
+) -> None:
+    nested = '{"a":' * depth + '"\\u0000"' + "}" * depth
+    texts = [json.dumps(ONE), f'{{"event":"x\\u0000","distinct_id":"u","{field}":{nested}}}', json.dumps(ONE)]
+    answer = await client.post("/batch/", content=f'{{"api_key":"{KEY}","batch":[{",".join(texts)}]}}')
+    assert answer.status_code == 200, answer.text
+    results = [receipt["result"] for receipt in answer.json()["receipts"]]
+    # Properties may nest 20 levels, one of which those of the person take within them.
+    taken = depth <= {"properties": 20, "$set": 19}.get(field, depth)
+    assert results == ["ok", "warning" if taken else "drop", "ok"]
+    passed, letters = through(broker.records)
+    assert [draft.event.event for draft in passed] == (
+        ["My Event", "x", "My Event"] if taken else ["My Event"] * 2
+    )
+    assert len(letters) == (not taken)
+
+
 async def test_valid_events_beside_invalid_ones_are_kept(client: httpx.AsyncClient, broker: Broker) -> None:
     batch = [
         ONE,
@@ -226,6 +246,26 @@ async def test_an_images_address_is_an_event(
     assert (answer.status_code, answer.json()["status"]) == (200, 1)
     assert [(event.event, event.project) for event in broker.events] == [("My Event", "shop")]
     assert (await client.get(path, params={"data": "%"})).status_code == 400
+
+
+LONG = (json.dumps([IN_PROPERTIES]) + " " * 10_000).encode()
+CODED: dict[str, tuple[str, str, bytes]] = {
+    "gzip-js": ("POST", "/e/?compression=gzip-js", gzip.compress(LONG)),
+    "a form of gzip": ("POST", "/e/", urlencode({"data": gzip.compress(LONG)}).encode()),
+    "an image's address": ("GET", "/e/?" + urlencode({"data": base64.b64encode(LONG)}), b""),
+}
+
+
+@pytest.mark.parametrize("shape", CODED)
+async def test_what_a_parameter_says_is_coded_takes_up_the_memory_that_all_share(
+    client: httpx.AsyncClient, app: FastAPI, shape: str
+) -> None:
+    method, path, body = CODED[shape]
+    bodies = app.state.services.intake.bodies
+    for free, expected in ((len(LONG) - 1, 503), (len(LONG) + len(body), 200)):
+        bodies._free = free
+        answer = await client.request(method, path, content=body, headers=PLAIN)
+        assert (answer.status_code, bodies._free) == (expected, free)
 
 
 async def test_a_request_without_a_valid_event_is_refused(client: httpx.AsyncClient) -> None:

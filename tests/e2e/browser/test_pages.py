@@ -117,6 +117,23 @@ def test_a_hash_routers_pages_are_views_where_the_page_has_one(page: Page, site:
     assert not any(b"s3cret" in posted.body for posted in site.posted)
 
 
+def test_a_hash_routers_path_ends_where_a_parameter_may_begin(page: Page, site: Site) -> None:
+    site.attributes = "data-hash"
+    page.goto(site.url)
+    for fragment in (
+        *("#/cb#access_token=s3cret", "#/access_token=s3cret&token_type=bearer", "#/reset;token=s3cret"),
+        *("#!/a&id_token=s3cret", "#/b?token=s3cret#/c?token=s3cret", "#/", "#token=s3cret#/d"),
+    ):
+        page.evaluate("fragment => history.pushState({}, '', fragment)", fragment)
+    page.evaluate("loopin.capture('end'), loopin.flush()")
+    site.wait_for(1, "end")
+    views = [view["properties"] for view in site.named("$pageview")]
+    expected = ["/", *("/#" + path for path in ("/cb", "/access_token", "/reset", "!/a", "/b", "/")), "/"]
+    assert [view["$pathname"] for view in views] == expected
+    assert [view["$current_url"] for view in views] == [site.url + path for path in expected]
+    assert not any(b"s3cret" in posted.body for posted in site.posted)
+
+
 POSTHOG = b"""
 window.theirs = [];
 posthog.init('key', {
