@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 from loopin_text.pii.kinds import MARKS
-from loopin_text.wordless import is_identifier, may_stay
+from loopin_text.wordless import PERSON, is_identifier, may_stay, of_person
 
 Properties = TypeVar("Properties", bound=Mapping[str, Any])
 
@@ -96,14 +96,25 @@ class _Removal:
     def without_words(self, values: Any) -> Any:
         """The properties that may stay, the very same mapping where all may."""
         kept: dict[Any, Any] = {}
+        changed = False
         for name, value in values.items():
+            if name in PERSON and isinstance(value, Mapping):
+                left = of_person(value)
+                self._count(name, {inner: item for inner, item in value.items() if inner not in left}, 1)
+                whole = len(left) == len(value)
+                changed = changed or not whole
+                if left or whole:
+                    kept[name] = value if whole else left
+                continue
             if self._is_private(name):
                 self._leave(value, 1)
             elif may_stay(name, value):
                 kept[name] = value
+                continue
             elif not _OF_DEVICES.fullmatch(name):
                 self._count(name, value, 1)
-        return kept if len(kept) < len(values) else values
+            changed = True
+        return kept if changed else values
 
     def _is_private(self, name: str) -> bool:
         return name.strip().casefold() in self._private

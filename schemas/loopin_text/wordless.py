@@ -163,6 +163,19 @@ _FORMS: Final[tuple[tuple[frozenset[str], Form], ...]] = (
 """By the last word of a name."""
 
 
+PERSON: Final = frozenset({"$set", "$set_once"})
+"""What an event says of its person."""
+
+
+def of_person(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What may stay of a person's properties: numbers, and texts that may be ids, under names."""
+    return {
+        name: value
+        for name, value in values.items()
+        if _is_name(name) and (value is None or isinstance(value, float) or _is_id(value))
+    }
+
+
 def may_stay(name: str, value: Any) -> bool:
     """Whether the property may stay as it is: it holds nobody's words, nor does its name."""
     if name == "$groups":
@@ -203,8 +216,12 @@ def _is_id(value: Any) -> bool:
     return is_identifier(value) if isinstance(value, str) else isinstance(value, int)
 
 
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None and _SENTENCE.fullmatch(text) is None
+
+
 def _is_group(kind: str, key: Any) -> bool:
-    if _NAME.fullmatch(kind) is None or _SENTENCE.fullmatch(kind) is not None:
+    if not _is_name(kind):
         return False
     if isinstance(key, str):
         return _GROUP_KEY.fullmatch(key) is not None

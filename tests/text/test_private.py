@@ -123,6 +123,15 @@ def test_where_people_talk_is_told_by_a_number(words: str) -> None:
             assert without_private_text(known, PRIVATE, wordless=True) is known
 
 
+def test_what_an_event_says_of_its_person_stays_but_for_words() -> None:
+    known = {"$set": {"plan": "club", "visits": 84, "vip": True}, "$set_once": {"since": None}}
+    assert without_private_text(known, PRIVATE, wordless=True) is known
+    said = {"about": "meet me at nine", "meet_me_at_nine": 1, "nested": {"nine": 1}, "list": ["nine"]}
+    left = without_private_text({"$set": {"plan": "club", **said}}, PRIVATE, wordless=True)
+    assert left["$set"] == {"plan": "club"}
+    assert left.keys() == {"$set", "$text_length", "$sentiment"}
+
+
 def test_a_group_s_type_is_no_sentence() -> None:
     given = {"$groups": {"meet_me_at_the_bridge": 1, "company": "acme"}}
     assert without_private_text(given, PRIVATE, wordless=True).keys() <= {"$text_length", "$sentiment"}
@@ -207,7 +216,7 @@ def test_what_is_no_text_stays_the_very_same() -> None:
         {"data": {"meet": 1, "nine": 2}},
         {"meet": 1, "at nine": True, "me": None},
         {"room": {"nine": 1}, "members": [{"nine": 1}], "thread_id": {"nine": 1}},
-        {"$context": {"nine": 1}, "$set": {"nine": 1}, "$set_once": {"nine": 2}},
+        {"$context": {"nine": 1}, "$set": {"nine": {"nine": 1}}, "$set_once": {"it is nine": 2}},
         {"$groups": {"meet me at nine": 1}},
         {"$groups": {"company": {"nine": 1}}},
         *(
