@@ -29,7 +29,7 @@ def id_text(value: object) -> Any:
     if isinstance(value, int):
         return value if isinstance(value, bool) else int.__repr__(value)
     with suppress(Exception):  # a class of the caller's
-        return int.__repr__(index(value))  # type: ignore[arg-type]
+        return int.__repr__(index(value))  # type: ignore[arg-type]  # raises for what is none
     return value
 
 

@@ -209,8 +209,11 @@ def _foreign(kind: str, path: str) -> str:
     if _foreign_classes.is_new(kind):
         logger.warning(
             "Convert %s first: a %s is captured as %s. Further ones (%s) are not logged.",
-            path, kind, name, kind,
-        )  # fmt: skip
+            path,
+            kind,
+            name,
+            kind,
+        )
     return name
 
 

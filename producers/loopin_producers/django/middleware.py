@@ -121,6 +121,15 @@ class LoopinMiddleware:
             _guard.note(error)
 
 
+def _safely(ask: Callable[[], str | None]) -> str | None:
+    """Who it is, or None where that cannot be told: the view that captures goes on."""
+    try:
+        return ask()
+    except Exception as error:
+        _guard.note(error)
+        return None
+
+
 class _Seen:
     """A request that is being answered."""
 
@@ -140,25 +149,11 @@ class _Seen:
 
     def lend(self) -> None:
         """Let captures within this context be the sender's."""
-        identify_context_by(self._ask)
+        identify_context_by(lambda: _safely(self._sender.distinct_id))
         if session_id := self._sender.said.session_id:
             set_context_session(session_id)
         if (scope := current_scope()) is not None:
-            scope.tags = RequestTags(self._properties, self._device)
-
-    def _ask(self) -> str | None:
-        try:
-            return self._sender.distinct_id()
-        except Exception as error:
-            _guard.note(error)
-            return None
-
-    def _device(self) -> str | None:
-        try:
-            return self._sender.device_id()
-        except Exception as error:
-            _guard.note(error)
-            return None
+            scope.tags = RequestTags(self._properties, lambda: _safely(self._sender.device_id))
 
     def capture(self, status: int, duration_s: float) -> None:
         """Publish the event; a client that is disabled, and a sender who is not wanted, cost nothing more."""

@@ -20,7 +20,7 @@ def stream_in_context(response: HttpResponseBase) -> None:
     scope = current_scope()
     if scope is None or isinstance(response, FileResponse) or not isinstance(response, StreamingHttpResponse):
         return
-    closers = response._resource_closers  # type: ignore[attr-defined]
+    closers = response._resource_closers  # type: ignore[attr-defined]  # not in its stubs
     closers[:] = [partial(_run, scope, close) for close in closers]
     content = response.streaming_content
     response.streaming_content = (

@@ -465,7 +465,7 @@ def test_what_the_sdk_polls_is_there(tmp_path: Path) -> None:
     logger.addHandler(errors)
     with served(tmp_path, {}) as running:
         client = posthog.Posthog(KEY, host=running.url, secret_key="phx_1", poll_interval=3600)
-        client.load_feature_flags()  # type: ignore[no-untyped-call]
+        client.load_feature_flags()  # type: ignore[no-untyped-call]  # the library has no types
         assert client.feature_flags == []
         assert (client.group_type_mapping, client.cohorts) == ({}, {})
         assert client.evaluate_flags("user-1").get_flag("a") is None

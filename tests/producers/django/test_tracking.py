@@ -136,7 +136,7 @@ def test_values_are_of_their_columns_types(recorder: Recorder, ann: User) -> Non
     bought, changed = recorder.captured
     assert bought["properties"] == {"event_id": 7, "amount": Decimal("12.30"), "currency": "EUR"}
     assert changed["properties"] == {
-        "user": read.user_id,  # type: ignore[attr-defined]
+        "user": read.user_id,  # type: ignore[attr-defined]  # the key of a relation
         "event_id": read.event_id,
         "amount": read.amount,
         "note": read.note,

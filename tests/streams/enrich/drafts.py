@@ -69,3 +69,16 @@ def draft_before(
     assert len(before) < len(STEPS), f"there is no step {step}"
     assert run([draft], at or context(), before) == [draft], draft.outcome
     return draft
+
+
+GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+OF_GOOGLEBOT_IN_BRITAIN = {
+    "$is_bot": True,
+    "$bot_name": "Googlebot",
+    "$geoip_country_code": "GB",
+    "$geoip_country_name": "United Kingdom",
+    "$browser": "Googlebot",
+    "$browser_version": "2.1",
+    "$device": "Spider",
+}
+"""What the stream adds to an event of this visitor."""

@@ -16,7 +16,14 @@ from loopin_streams.enrich.job import EnrichJob, EnrichOptions
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.windows.series import MAX_VALUES
 from tests.streams import plain_state
-from tests.streams.enrich.drafts import RECEIVED_MS, TOPIC_ID, RawRecord, body
+from tests.streams.enrich.drafts import (
+    GOOGLEBOT,
+    OF_GOOGLEBOT_IN_BRITAIN,
+    RECEIVED_MS,
+    TOPIC_ID,
+    RawRecord,
+    body,
+)
 from tests.streams.enrich.ledger import Ledger, assert_plain, numbered, raw
 from tests.streams.enrich.mmdb import write_mmdb
 from tests.streams.plain_state import DAY, HOUR, MINUTE, Arrived, Happened, Series
@@ -616,7 +623,7 @@ def test_a_whole_event_is_enriched_and_no_address_survives(tmp_path: Path) -> No
     absorber = EnrichJob(EnrichOptions("loopin.", 1, geoip_db=geoip)).open(0, TOPIC_ID)
     properties = {
         "$ip": "81.2.69.142",
-        "$raw_user_agent": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "$raw_user_agent": GOOGLEBOT,
         "$current_url": "https://x.test/?email=joe%40example.com&utm_source=a",
         "$set": {"last_ip": "81.2.69.142", "email": "joe@example.com"},
     }
@@ -629,13 +636,7 @@ def test_a_whole_event_is_enriched_and_no_address_survives(tmp_path: Path) -> No
         "$raw_user_agent": properties["$raw_user_agent"],
         "$current_url": "https://x.test/?email=[email]&utm_source=a",
         "$set": {"email": "[email]"},
-        "$is_bot": True,
-        "$bot_name": "Googlebot",
-        "$geoip_country_code": "GB",
-        "$geoip_country_name": "United Kingdom",
-        "$browser": "Googlebot",
-        "$browser_version": "2.1",
-        "$device": "Spider",
+        **OF_GOOGLEBOT_IN_BRITAIN,
     }
     for kept in (passed or b"", base64.b64decode(json.loads(letter or b"")["body"])):
         assert b"81.2.69.142" not in kept
