@@ -19,6 +19,7 @@ from django.utils.functional import LazyObject, empty
 from loopin_producers.client_address import client_address
 from loopin_producers.django.conf import Config
 from loopin_producers.django.joined import SIGNED_OUT, cookie_name, objects, secret, standing
+from loopin_producers.django.visiting import is_visitors
 from loopin_producers.visitor import Visitor, daily_id, session_hash, visitor
 
 SESSIONS: Final = 10_000
@@ -83,7 +84,12 @@ class Sender:
     def _is_nobodys(self) -> bool:
         """Whether nobody is signed in, as this request or another of its session has found out."""
         key = self.session_key_hash
-        return key is None or _is_nobodys(self._request) or _remembered(key) == NOBODY
+        return (
+            key is None
+            or _is_nobodys(self._request)
+            or _remembered(key) == NOBODY
+            or is_visitors(self._request, self._config, self._session_key)
+        )
 
     def device_id(self) -> str | None:
         """The anonymous id if nothing more is known; None for a known user."""
@@ -110,26 +116,31 @@ class Sender:
         self._remember_that_it_is_nobodys()
         return None if key is None else self._request.META.get(SIGNED_OUT)
 
-    def _remember_that_it_is_nobodys(self) -> None:
-        """Of a session that was looked into: a sign-in gives it another key, so the memory cannot be wrong.
+    def visitors_session(self) -> str | None:
+        """The key of the session where it was looked into and is nobody's: once a key's, this stays true.
 
         Not of one that has just ended, nor of a user whom somebody has put in the session's user's place.
         """
         loaded = _loaded_session(self._request)
         if loaded is None or "_auth_user_id" in loaded or SIGNED_OUT in self._request.META:
-            return
-        if current := self._current_session():
-            _remember(current, NOBODY)
+            return None
+        return None if user_id(self._request) else self._current_key()
 
-    def _current_session(self) -> str | None:
-        """The hash of the key that the session has by now."""
-        session_key = getattr(self._request.__dict__.get("session"), "session_key", None)
-        if session_key == self._session_key:
-            return self.session_key_hash
-        return session_hash(session_key) if session_key else None
+    def _remember_that_it_is_nobodys(self) -> None:
+        if key := self.visitors_session():
+            _remember(self._hash(key), NOBODY)
+
+    def _current_key(self) -> str | None:
+        """The key that the session has by now."""
+        return getattr(self._request.__dict__.get("session"), "session_key", None)
+
+    def _hash(self, session_key: str) -> str:
+        known = self.session_key_hash
+        return known if known and session_key == self._session_key else session_hash(session_key)
 
     def _remember_session(self, user: str) -> None:
-        old, current = self.session_key_hash, self._current_session()
+        key = self._current_key()
+        old, current = self.session_key_hash, self._hash(key) if key else None
         if old and current != old:
             # A sign-in has given the session another key: whoever else has the old one is not this user.
             _users.pop(old, None)

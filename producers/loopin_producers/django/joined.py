@@ -53,9 +53,9 @@ def cookie_name(config: Config) -> str:
 
 def standing(mark: str | None, anonymous: str, session_key: str | None) -> Standing:
     """What the browser's mark says of its anonymous id, in a request of this session."""
-    if not mark or not _same(mark[:_DIGITS], _hash(anonymous)):
+    if not mark or not same_text(mark[:_DIGITS], _hash(anonymous)):
         return "free"
-    own = session_key and _same(mark[2 * _DIGITS :], _hash(anonymous, "session", session_key))
+    own = session_key and same_text(mark[2 * _DIGITS :], _hash(anonymous, "session", session_key))
     return "own" if own else "taken"
 
 
@@ -91,7 +91,7 @@ def _may_be(request: HttpRequest, config: Config, anonymous: str, user: str) -> 
     mark = request.COOKIES.get(cookie_name(config))
     if standing(mark, anonymous, None) == "free":
         return True
-    return mark is not None and _same(mark[_DIGITS : 2 * _DIGITS], _hash(anonymous, "user", user))
+    return mark is not None and same_text(mark[_DIGITS : 2 * _DIGITS], _hash(anonymous, "user", user))
 
 
 def is_noted(request: HttpRequest) -> bool:
@@ -120,15 +120,8 @@ def tell(request: HttpRequest, response: HttpResponseBase, config: Config) -> No
         response.delete_cookie(config.anonymous_cookie, domain=domain, samesite="Lax")
 
 
-def forget(request: HttpRequest, response: HttpResponseBase, config: Config) -> None:
-    """Let a browser that asks not to be tracked keep neither its id nor what became of it."""
-    for name in (config.anonymous_cookie, cookie_name(config)):
-        if name in request.COOKIES:
-            response.delete_cookie(name, domain=settings.SESSION_COOKIE_DOMAIN, samesite="Lax")
-
-
-def _same(said: str, known: str) -> bool:
-    """In a time that does not tell how much of it is right."""
+def same_text(said: str, known: str) -> bool:
+    """Whether they are equal, in a time that does not tell how much of it is right."""
     return compare_digest(said.encode(errors="replace"), known.encode())
 
 

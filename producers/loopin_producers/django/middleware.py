@@ -22,10 +22,11 @@ from loopin_producers.context import (
     new_context,
     set_context_session,
 )
+from loopin_producers.django import joined, visiting
 from loopin_producers.django.client import get_client
 from loopin_producers.django.conf import Config, config
 from loopin_producers.django.identity import Sender, header
-from loopin_producers.django.joined import forget, is_noted, objects, tell
+from loopin_producers.django.joined import is_noted, objects
 from loopin_producers.django.streaming import stream_in_context
 from loopin_producers.guard import Guard
 from loopin_producers.http_request import (
@@ -112,11 +113,14 @@ class LoopinMiddleware:
             if response.streaming:
                 stream_in_context(response)
             if objects(request):
-                forget(request, response, self._config)
+                visiting.forget(request, response, self._config)
                 return
-            noted = seen is not None and is_noted(request)
-            if noted and response.status_code < 500 and not get_client().disabled:
-                tell(request, response, self._config)
+            if seen is None or response.status_code >= 500 or get_client().disabled:
+                return
+            if is_noted(request):
+                joined.tell(request, response, self._config)
+            if self._config.track_anonymous and (key := seen.visitors_session()):
+                visiting.tell(request, response, self._config, key)
         except Exception as error:
             _guard.note(error)
 
@@ -166,6 +170,10 @@ class _Seen:
                 session_id=self._sender.said.session_id,
                 source="middleware",
             )
+
+    def visitors_session(self) -> str | None:
+        """The key of a session that nobody is signed in to, as far as that was looked into."""
+        return self._sender.visitors_session()
 
     def _is_known(self) -> bool:
         """Not told by the ids: after an ``identify`` browsers send a user's own id, which proves nothing."""

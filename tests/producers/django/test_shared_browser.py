@@ -22,6 +22,7 @@ from tests.streams.identity.plain import Joined, Plain
 PASSWORD = "a password"
 NAMES = ("ann", "bob", "cat")
 MARK = "loopin_id_joined"
+VISITOR = "loopin_id_visitor"
 
 
 class Answered(NamedTuple):
@@ -159,9 +160,9 @@ def test_a_new_id_after_reset_is_the_next_users(shop: Shop) -> None:
     assert (shop.users_of(shop.local), shop.refused) == ({bob}, 0)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_visitor_who_never_signs_in_is_one(shop: Shop, seed: int) -> None:
-    """With a session and a cookie: whether a view looks into the session changes nothing."""
+    """With a session and a cookie: neither a look into the session nor another worker changes that."""
     dice = Random(seed)
     shop.write_cookie()
     steps = (
@@ -169,11 +170,13 @@ def test_a_visitor_who_never_signs_in_is_one(shop: Shop, seed: int) -> None:
         lambda: shop.open_page("/cart/"),
         lambda: shop.open_page("/context/?user=1"),
         shop.write_cookie,
+        shop.another_worker,
     )
     for _ in range(12):
         dice.choice(steps)()
     shop.open_page("/cart/")
     assert settings.SESSION_COOKIE_NAME in shop.browser.cookies
+    shop.another_worker()
     shop.open_page()
     assert {request.distinct_id for request in shop.requests} == {shop.local}
 
@@ -188,7 +191,34 @@ def test_what_is_known_of_nobodys_session_ends_with_a_sign_in(shop: Shop) -> Non
     assert shop.open_page() == ann
     shop.browser.cookies[settings.SESSION_COOKIE_NAME] = before
     del shop.browser.cookies[MARK]
+    del shop.browser.cookies[VISITOR]
     assert shop.open_page().startswith("session-")
+
+
+def test_what_a_visitors_browser_keeps_is_true_of_one_session_only(shop: Shop) -> None:
+    shop.write_cookie()
+    shop.open_page()
+    assert VISITOR not in shop.browser.cookies, "no view has looked into a session"
+    shop.open_page("/cart/")
+    kept = shop.browser.cookies[VISITOR]
+    assert (kept["httponly"], kept["samesite"], kept["secure"], kept["max-age"]) == (True, "Lax", "", "")
+    assert shop.browser.cookies[settings.SESSION_COOKIE_NAME].value not in kept.value
+    assert VISITOR not in shop.browser.get("/cart/").cookies, "told once"
+    shop.sign_in("ann")
+    shop.another_worker()
+    shop.reset()
+    assert shop.open_page().startswith("session-"), "the key is another since the sign-in"
+    for forged in ("", "x", "é", kept.value[:-1]):
+        shop.browser.cookies[VISITOR] = forged
+        assert shop.open_page().startswith("session-")
+
+
+def test_a_visitor_who_is_not_wanted_gets_no_cookie(shop: Shop) -> None:
+    with override_settings(LOOPIN={"TRACK_ANONYMOUS": False}):
+        browser = Client(headers={"user-agent": "Mozilla/5.0"})
+        browser.get("/cart/")
+    assert VISITOR not in browser.cookies
+    assert settings.SESSION_COOKIE_NAME in browser.cookies
 
 
 def test_a_user_in_the_sessions_users_place_makes_the_session_nobodys_for_none(shop: Shop) -> None:
@@ -261,14 +291,16 @@ def test_a_browser_that_objects_keeps_and_links_nothing(shop: Shop, objection: d
     shop.sign_in("ann")
     shop.sign_out()
     del shop.browser.cookies[settings.SESSION_COOKIE_NAME]
+    shop.open_page("/cart/")
     shop.write_cookie()
     answered = shop.browser.get("/stream/", headers=objection)
     assert {name: (kept.value, kept["max-age"]) for name, kept in answered.cookies.items()} == {
         "loopin_id": ("", 0),
         MARK: ("", 0),
+        VISITOR: ("", 0),
     }
     assert shop._noted() != shop.local
-    for name in ("loopin_id", MARK):
+    for name in ("loopin_id", MARK, VISITOR):
         del shop.browser.cookies[name]
     assert not shop.browser.get("/stream/", headers=objection).cookies
     for path in ("/sign-in/", "/sign-out/"):
