@@ -55,6 +55,7 @@ format: $(VENV)/.dev
 generated: $(VENV)/.dev
 	$(BIN)/python -m loopin_schemas.json_schema --write
 	$(BIN)/python -m loopin_schemas.catalogue.markdown --write
+	$(BIN)/python -m loopin_schemas.metrics.markdown --write
 	$(BIN)/python -m loopin_producers.event_types --write
 	$(BIN)/python -m loopin_deploy.settings_docs --write
 	$(BIN)/python -m loopin_deploy.operations_docs --write

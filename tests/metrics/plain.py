@@ -25,7 +25,7 @@ MILLISECOND = timedelta(milliseconds=1)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 PAUSE = timedelta(minutes=30)
-"""The longest pause within a session that the client gave no id."""
+"""The longest pause within a session that the client gave no id; with one it is a day."""
 FOLLOWS_WITHIN = timedelta(days=14)
 
 SYSTEM = {"api_request", "system_metric", "error_logged"}
@@ -127,10 +127,14 @@ def calculate_where(
     """The metric over what has that value of the dimension.
 
     These are events, but sessions where their first event has it (of those at the same time, the first in
-    ``world.events``). Metrics of platform events know no dimensions.
+    ``world.events``), and steps where the first step has it. Metrics of platform events know no dimensions.
     """
     if name in PLATFORM_EVENT_METRICS:
         raise ValueError(f"{name} is not offered by dimension")
+    if name in STEPS:
+        then = STEPS[name][1]
+        kept = [act.event for act in world.acts if act.name == then or value_of(act, dimension) == value]
+        return calculate(name, replace(world, events=kept), start, end)
     narrow = having(world, dimension, value)
     if name not in SESSION_METRICS:
         return calculate(name, narrow, start, end)
@@ -449,26 +453,19 @@ def retention(first: int, last: int) -> Metric:
 
 
 def sessions_begun(world: World, start: datetime, end: datetime) -> list[Session]:
-    """The sessions whose first event lies in the bucket, as far as they have come by its end.
-
-    An event up to one day before the bucket tells that its session began earlier.
-    """
-    named: dict[tuple[str, str], Session] = defaultdict(list)
-    unnamed: dict[str, Session] = defaultdict(list)
-    for act in between(world.active, start.astimezone(UTC) - DAY, end):
-        if act.session:
-            named[act.person, act.session].append(act)
-        else:
-            unnamed[act.person].append(act)
-    sessions = [*named.values(), *(run for acts in unnamed.values() for run in runs(acts))]
-    return [session for session in sessions if session[0].at >= start.astimezone(UTC)]
+    """The sessions whose first event lies in the bucket, as long as they last: up to a day beyond its end."""
+    streams: dict[tuple[str, str], list[Act]] = defaultdict(list)
+    for act in between(world.active, NEVER, min(end.astimezone(UTC) + DAY, world.now)):
+        streams[act.person, act.session].append(act)
+    found = [run for (_, name), acts in streams.items() for run in runs(acts, DAY if name else PAUSE)]
+    return [session for session in found if start <= session[0].at < end]
 
 
-def runs(acts: Sequence[Act]) -> list[Session]:
-    """Parts without a pause of more than 30 minutes."""
+def runs(acts: Sequence[Act], pause: timedelta) -> list[Session]:
+    """Parts without a longer pause."""
     found: list[Session] = []
     for act in acts:
-        if found and act.at - found[-1][-1].at <= PAUSE:
+        if found and act.at - found[-1][-1].at <= pause:
             found[-1].append(act)
         else:
             found.append([act])
@@ -528,6 +525,13 @@ def conversion(first: str, then: str) -> Metric:
         return over(len(persons(converted)), len(persons(firsts)))
 
     return metric
+
+
+STEPS: Mapping[str, tuple[str, str]] = {
+    "view_to_join": ("event_viewed", "event_joined"),
+    "join_to_attend": ("event_joined", "event_attended"),
+    "view_to_attend": ("event_viewed", "event_attended"),
+}
 
 
 def buyers(world: World, start: datetime, end: datetime) -> set[str]:
@@ -669,9 +673,7 @@ METRICS: dict[str, Metric] = {
     **{name: partial(of_sessions, name) for name in SESSION_METRICS},
     "page_views": count("$pageview"),
     "unique_page_views": unique_page_views,
-    "view_to_join": conversion("event_viewed", "event_joined"),
-    "join_to_attend": conversion("event_joined", "event_attended"),
-    "view_to_attend": conversion("event_viewed", "event_attended"),
+    **{name: conversion(*steps) for name, steps in STEPS.items()},
     "ticket_conversion": ticket_conversion,
     "revenue": revenue,
     "rpu": rpu,

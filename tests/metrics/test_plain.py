@@ -208,10 +208,12 @@ def test_sessions_belong_to_the_bucket_where_they_began() -> None:
     assert of_day("sessions_per_user", *midnight) == 0
     late = [viewed("a", 1430, "s"), viewed("a", 1450, "s")]
     assert of_day("sessions", *late) == 1
-    assert of_day("avg_session_length", *late) == 0
-    # More than a day before the bucket nobody looks.
-    assert of_day("sessions", viewed("a", -1441, "s"), viewed("a", 10, "s")) == 1
-    assert of_day("sessions", viewed("a", -1440, "s"), viewed("a", 10, "s")) == 0
+    assert of_day("avg_session_length", *late) == 20, "what lies beyond the bucket's end counts"
+
+
+def test_a_session_without_an_event_for_more_than_a_day_is_over() -> None:
+    assert of_day("sessions", viewed("a", -1431, "s"), viewed("a", 10, "s")) == 1
+    assert of_day("sessions", viewed("a", -1430, "s"), viewed("a", 10, "s")) == 0
 
 
 def test_bounces() -> None:

@@ -1,0 +1,1 @@
+"""The metrics of the catalogue, computed from the stored events."""

@@ -1,0 +1,76 @@
+"""Events counted and measured, and their users, each in its period."""
+
+from __future__ import annotations
+
+from loopin_schemas.metrics.definition import Count, Mean, Percentile, Users
+from loopin_sinks.metric_values.scope import Periods, Scope
+from loopin_sinks.metric_values.sql import PERSON, Query, Rows, of_persons
+from loopin_sinks.metric_values.values import Values, by_period
+from loopin_sinks.store import Store
+
+
+async def count(store: Store, scope: Scope, of: Count, periods: Periods) -> Values:
+    """Numbers of events."""
+    return by_period(await _measured(store, scope, of, "count()", periods), periods)
+
+
+async def mean(store: Store, scope: Scope, of: Mean, periods: Periods) -> Values:
+    """Means of a property, where there are any."""
+    query = Query(scope)
+    number = query.number(of.property)
+    tests = [f"isNotNull({number})"]
+    if of.least is not None:
+        tests.append(f"{number} >= {query.bind(of.least, 'Float64')}")
+    if of.most is not None:
+        tests.append(f"{number} <= {query.bind(of.most, 'Float64')}")
+    less, by = query.bind(of.less, "Float64"), query.bind(of.by, "Float64")
+    rows = await query.rows(
+        store,
+        f"""
+        SELECT {query.period(periods)} AS at, {query.of} AS of, avg(({number} - {less}) / {by}) AS value
+        FROM {query.events(of.of, periods.start, periods.end)} AND {" AND ".join(tests)}
+        GROUP BY at, of
+        """,
+    )
+    return by_period(rows, periods)
+
+
+async def percentile(store: Store, scope: Scope, of: Percentile, periods: Periods) -> Values:
+    """Percentiles of a property, where there are any: exact, so in memory as far as the events' values."""
+    query = Query(scope)
+    number = query.number(of.property)
+    level = query.bind(of.level, "Float64")
+    rows = await query.rows(
+        store,
+        f"""
+        SELECT {query.period(periods)} AS at, {query.of} AS of, quantileExact({level})({number}) AS value
+        FROM {query.events(of.of, periods.start, periods.end)} AND isNotNull({number})
+        GROUP BY at, of
+        """,
+    )
+    return by_period(rows, periods)
+
+
+async def users(store: Store, scope: Scope, of: Users, periods: Periods) -> Values:
+    """Distinct persons. Events by user first: an event's person is dear, a user's is not."""
+    query = Query(scope)
+    found = f"""
+        SELECT {query.period(periods)} AS at, {query.of} AS of, user
+        FROM {query.events(of.of, periods.start, periods.end)} GROUP BY at, of, user
+    """
+    rows = await query.rows(
+        store,
+        f"SELECT at, of, uniqExact({PERSON}) AS value FROM {of_persons(found)} GROUP BY at, of",
+    )
+    return by_period(rows, periods)
+
+
+async def _measured(store: Store, scope: Scope, of: Count, value: str, periods: Periods) -> Rows:
+    query = Query(scope)
+    return await query.rows(
+        store,
+        f"""
+        SELECT {query.period(periods)} AS at, {query.of} AS of, {value} AS value
+        FROM {query.events(of.of, periods.start, periods.end)} GROUP BY at, of
+        """,
+    )

@@ -1,0 +1,77 @@
+"""Revenue in the project's currency."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final
+
+from loopin_schemas.catalogue import CATALOGUE
+from loopin_schemas.metrics.definition import Revenue, events
+from loopin_sinks.metric_values.scope import EPOCH, Periods, Scope
+from loopin_sinks.metric_values.sql import Query
+from loopin_sinks.metric_values.values import Values
+from loopin_sinks.store import Store
+
+MAX_AMOUNT: Final = 1e12
+"""Amounts from here on, of either sign, are a client's error and do not count."""
+
+PURCHASES: Final = tuple(event.name for event in CATALOGUE if event.revenue > 0)
+REFUNDS: Final = tuple(event.name for event in CATALOGUE if event.revenue < 0)
+
+_MILLION: Final = 1_000_000
+
+
+async def revenue(store: Store, scope: Scope, _: Revenue, periods: Periods) -> Values:
+    """Purchases less refunds, exact to a millionth, in currencies that are the project's or have a rate."""
+    totals: dict[tuple[int, str], Decimal] = defaultdict(Decimal)
+    async for number, of, currency, day, amount in _by_day(store, scope, periods):
+        worth = rate(scope, currency, day)
+        if worth is not None:
+            totals[number, of] += amount * Decimal(repr(worth))
+    return {key: float(total) for key, total in totals.items()}
+
+
+async def unconverted(store: Store, scope: Scope, periods: Periods) -> dict[tuple[int, str, str], float]:
+    """By period, value of the dimension and currency: the revenue for which there is no rate."""
+    totals: dict[tuple[int, str, str], Decimal] = defaultdict(Decimal)
+    async for number, of, currency, day, amount in _by_day(store, scope, periods):
+        if rate(scope, currency, day) is None:
+            totals[number, of, currency] += amount
+    return {key: float(total) for key, total in totals.items()}
+
+
+def rate(scope: Scope, currency: str, day: date) -> float | None:
+    """What one unit of a currency was worth on a day; None if nobody has told. ``""`` is the project's."""
+    if currency in ("", scope.currency):
+        return 1.0
+    known = scope.rates.get(currency, ())
+    position = bisect_right([since for since, _ in known], day)
+    return known[position - 1][1] if position else None
+
+
+async def _by_day(
+    store: Store, scope: Scope, periods: Periods
+) -> AsyncIterator[tuple[int, str, str, date, Decimal]]:
+    """Period, value of the dimension, currency, day, and amount."""
+    query = Query(scope)
+    sign = f"if(event IN {query.bind(list(PURCHASES), 'Array(String)')}, 1, -1)"
+    most = query.bind(MAX_AMOUNT, "Float64")
+    rows = await query.rows(
+        store,
+        f"""
+        WITH upper(trim(BOTH ' ' FROM toString(currency))) AS given
+        SELECT {query.period(periods)} AS at, {query.of} AS of, {query.day} AS day,
+            multiIf(given = '', '', match(given, '^[A-Z][A-Z][A-Z]$'), given, 'other') AS code,
+            toString(sum({sign} * toInt128(toInt64(round(assumeNotNull(amount) * {_MILLION}))))) AS millionths
+        FROM {query.events(events(*PURCHASES, *REFUNDS), periods.start, periods.end)}
+            AND isNotNull(amount) AND abs(amount) < {most}
+        GROUP BY at, of, day, code
+        """,
+    )
+    for row in rows:
+        day = EPOCH + timedelta(days=row["day"])
+        yield periods.number[row["at"]], row["of"], row["code"], day, Decimal(row["millionths"]) / _MILLION

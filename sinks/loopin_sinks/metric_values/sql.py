@@ -1,0 +1,149 @@
+"""Parts of SQL that the metrics share; values are always bound, and names come from a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from loopin_schemas.catalogue.system import SYSTEM
+from loopin_schemas.metrics import Dimension
+from loopin_schemas.metrics.definition import Condition, Events
+from loopin_sinks.metric_values.scope import Periods, Scope
+from loopin_sinks.persons.mapping import PERSON_OF_USER
+from loopin_sinks.store import Store
+
+Rows = list[dict[str, Any]]
+
+DIMENSIONS: Final[Mapping[Dimension, str]] = {
+    "country": "country",
+    "region": "region",
+    "city": "city",
+    "device": "device_type",
+    "browser": "browser",
+    "os": "os",
+    "platform": "platform",
+    "community": "community_id",
+    "event": "event",
+    "event_id": "event_id",
+    "content_type": "content_type",
+    "campaign": "campaign_source",
+}
+"""Columns of the table ``events``."""
+
+NUMBERS: Final = frozenset(
+    {"amount", "rating", "status", "duration_ms", "duration_s", "load_ms", "sentiment"}
+)
+TEXTS: Final = frozenset({"event_id", "community_id", "object_id", "content_type", "reason"})
+"""Properties with a column of their own."""
+
+OPERATORS: Final = {"eq": "=", "ne": "!=", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+MS: Final = "toUnixTimestamp64Milli(timestamp)"
+"""When an event happened, epoch ms."""
+
+PERSON: Final = "if(other.person = 0, found.user, other.person)"
+"""Who a user is, after ``of_persons``."""
+
+SYSTEM_EVENTS: Final = [event.name for event in SYSTEM]
+
+
+def of_persons(found: str) -> str:
+    """A query that has a column ``user``, with the person of each."""
+    return f"({found}) AS found LEFT ANY JOIN ({PERSON_OF_USER}) AS other ON other.user = found.user"
+
+
+class Query:
+    """One statement in the making: its parameters, and the scope that all its parts share."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self._parameters: dict[str, object] = {"project": scope.project}
+
+    def bind(self, value: object, kind: str) -> str:
+        """A placeholder for a value of a ClickHouse type."""
+        name = f"p{len(self._parameters)}"
+        self._parameters[name] = value
+        return f"{{{name}:{kind}}}"
+
+    def moment(self, moment: datetime) -> str:
+        """A placeholder for a time."""
+        return self.bind(moment, "DateTime64(3, 'UTC')")
+
+    async def rows(self, store: Store, text: str) -> Rows:
+        """Run it. Raises StoreError."""
+        return await store.query(text, self._parameters)
+
+    @property
+    def day(self) -> str:
+        """The zone's day of an event, as a number from 1970-01-01."""
+        return f"toInt64(toDate(timestamp, {self.bind(self.scope.zone_name, 'String')}))"
+
+    def period(self, periods: Periods, at: str = MS) -> str:
+        """Start (epoch ms) of the period that holds the event; only for events within all of them."""
+        if len(periods) == 1:
+            return f"toInt64({self.bind(periods.starts_ms[0], 'Int64')})"
+        return f"roundDown({at}, {self.bind(periods.starts_ms, 'Array(Int64)')})"
+
+    @property
+    def of(self) -> str:
+        """The event's value of the dimension to split by; ``''`` where there is none."""
+        return "''" if self.scope.by is None else f"toString({DIMENSIONS[self.scope.by]})"
+
+    @property
+    def chosen(self) -> str:
+        """Whether an event has the values that the scope asks for."""
+        tests = [
+            f"{DIMENSIONS[dimension]} = {self.bind(value, 'String')}"
+            for dimension, value in self.scope.where.items()
+        ]
+        return " AND ".join(tests) or "true"
+
+    def source(self, since: datetime | None, until: datetime) -> str:
+        """From which rows, whatever their names and dimensions."""
+        tests = ["project = {project:String}", f"timestamp < {self.moment(until)}"]
+        if since is not None:
+            tests.append(f"timestamp >= {self.moment(since)}")
+        if not self.scope.bots:
+            tests.append("NOT is_bot")
+        if self.scope.internal:
+            ids = self.bind(list(self.scope.internal), "Array(String)")
+            tests.append(f"user NOT IN (SELECT cityHash64(arrayJoin({ids})))")
+        return "events WHERE " + " AND ".join(tests)
+
+    def events(self, of: Events, since: datetime | None, until: datetime) -> str:
+        """From which rows: those events, in the scope."""
+        return f"{self.source(since, until)} AND {self.matches(of)} AND {self.chosen}"
+
+    def matches(self, of: Events) -> str:
+        """Whether an event is one of those."""
+        if of.names:
+            tests = [f"event IN {self.bind(list(of.names), 'Array(String)')}"]
+        else:
+            tests = [f"event NOT IN {self.bind(SYSTEM_EVENTS, 'Array(String)')}"]
+        return " AND ".join([*tests, *(self._meets(condition) for condition in of.where)])
+
+    def _meets(self, condition: Condition) -> str:
+        operator, value = OPERATORS[condition.operator], condition.value
+        if isinstance(value, bool):
+            name = self.bind(condition.property, "String")
+            given = f"if(JSONType(properties, {name}) = 'Bool', JSONExtractBool(properties, {name}), NULL)"
+            return f"ifNull({given} {operator} {self.bind(value, 'Bool')}, false)"
+        if isinstance(value, str):
+            return f"{self.text(condition.property)} {operator} {self.bind(value, 'String')}"
+        return f"ifNull({self.number(condition.property)} {operator} {self.bind(value, 'Float64')}, false)"
+
+    def text(self, name: str) -> str:
+        """A property as text, ``''`` where it is absent or neither text nor a whole number."""
+        if name in TEXTS:
+            return name
+        bound = self.bind(name, "String")
+        kind = f"JSONType(properties, {bound})"
+        return f"if({kind} IN ('String', 'Int64', 'UInt64'), JSONExtractString(properties, {bound}), '')"
+
+    def number(self, name: str) -> str:
+        """A property as a finite number, also where it is one written as text; else null."""
+        if name in NUMBERS:
+            return name
+        given = f"toFloat64OrNull(JSONExtract(properties, {self.bind(name, 'String')}, 'Nullable(String)'))"
+        return f"if(isFinite({given}), {given}, NULL)"
