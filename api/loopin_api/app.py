@@ -32,10 +32,12 @@ from loopin_api.routers import (
     activity,
     batch,
     browser,
+    business,
     events,
     export,
     health,
     index,
+    metrics,
     overview,
     posthog,
     posthog_config,
@@ -55,6 +57,8 @@ from loopin_text.sentiment import score
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     overview.router,
+    business.router,
+    metrics.router,
     sentiment.router,
     track.router,
     browser.router,

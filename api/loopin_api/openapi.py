@@ -41,6 +41,12 @@ _FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
         "This needs the scope read; use a token or key that has it.",
         [],
     ),
+    404: (
+        "There is nothing of this name",
+        "UNKNOWN_METRIC",
+        "There is no metric of this name; GET /api/analytics/metric-definitions lists them.",
+        [],
+    ),
     408: ("The body took too long to arrive", "BODY_TIMEOUT", "Send the body within 30 seconds.", []),
     402: (
         "The project's quota is spent",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AliasChoices, Field, PositiveFloat, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loopin_api.timespan import timezone
@@ -99,6 +100,14 @@ class ApiSettings(BaseSettings):
     )
     project_timezone: str = Field("UTC", description="where a project's days begin, e.g. Asia/Kolkata")
     currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")
+    exchange_rates: dict[str, dict[date, PositiveFloat]] = Field(
+        {},
+        description="what one unit of another currency is worth in the projects', from a day on, e.g. "
+        '{"EUR": {"2026-01-01": 98.5}}; amounts without a rate are told beside, never added',
+    )
+    internal_users: tuple[str, ...] = Field(
+        (), description="distinct_ids of your own people, whom metrics leave out, one of each person's"
+    )
     enabled: bool = Field(
         True,
         validation_alias=AliasChoices("LOOPIN_ENABLED", "ANALYTICS_ENABLED"),

@@ -6,7 +6,7 @@ A definition says what, never how: the store's SQL, the stream's windows and the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Operator = Literal["eq", "ne", "gt", "ge", "lt", "le"]
 
@@ -238,3 +238,24 @@ def share(part: Events, *others: Events) -> Quotient:
     """How many of all these events are of the first kind."""
     names = (*part.names, *(name for other in others for name in other.names))
     return Quotient(Count(part), Count(Events(tuple(dict.fromkeys(names)))))
+
+
+def event_names(of: Definition) -> tuple[str, ...]:
+    """The names of the events that a definition is made of, in its order; without any, all active ones."""
+    if isinstance(of, Quotient):
+        return tuple(dict.fromkeys((*event_names(of.part), *event_names(of.whole))))
+    if isinstance(of, MonthGrowth):
+        return event_names(of.of)
+    if isinstance(of, Followed):
+        return (of.first, of.then)
+    if isinstance(of, (Count, Mean, Percentile, Users, UsersSoFar, Lapsed, LatestMean)):
+        return of.of.names
+    return _NAMES.get(type(of), ())
+
+
+_NAMES: Final[dict[type[Any], tuple[str, ...]]] = {
+    Revenue: ("ticket_purchased", "payment_refunded"),
+    SoldOut: ("event_created", "event_cancelled", "event_sold_out"),
+    Attendance: ("event_created", "event_cancelled", "event_joined", "event_attended"),
+    UniquePageViews: ("$pageview",),
+}

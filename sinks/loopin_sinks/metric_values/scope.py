@@ -28,7 +28,7 @@ class Scope:
         now: the time now, aware; what lies after it has not happened.
         currency: ISO 4217 code that amounts without one are in.
         rates: to convert other currencies by; those without a rate are not added.
-        internal: distinct_ids of the project's own people, who are left out.
+        internal: a distinct_id of each of the project's own people, who are left out.
         bots: whether bots are counted, too.
         where: values that the events must have, by dimension.
         by: dimension to split by, None for none.

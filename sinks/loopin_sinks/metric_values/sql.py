@@ -107,9 +107,14 @@ class Query:
         if not self.scope.bots:
             tests.append("NOT is_bot")
         if self.scope.internal:
-            ids = self.bind(list(self.scope.internal), "Array(String)")
-            tests.append(f"user NOT IN (SELECT cityHash64(arrayJoin({ids})))")
+            tests.append(f"user NOT IN ({self._internal()})")
         return "events WHERE " + " AND ".join(tests)
+
+    def _internal(self) -> str:
+        """All users of the persons who are the project's own."""
+        ids = self.bind(list(self.scope.internal), "Array(String)")
+        persons = f"SELECT {PERSON} AS user FROM {of_persons(f'SELECT cityHash64(arrayJoin({ids})) AS user')}"
+        return f"{persons} UNION ALL SELECT user FROM ({PERSON_OF_USER}) WHERE person IN ({persons})"
 
     def events(self, of: Events, since: datetime | None, until: datetime) -> str:
         """From which rows: those events, in the scope."""

@@ -124,7 +124,8 @@ def _events(definition: object) -> list[Events]:
         return [*_events(definition.part), *_events(definition.whole)]
     if isinstance(definition, Followed):
         return [Events((definition.first, definition.then))]
-    return [definition.of] if isinstance(getattr(definition, "of", None), Events) else []
+    of = getattr(definition, "of", None)
+    return [of] if isinstance(of, Events) else []
 
 
 def test_metrics_are_made_of_events_and_properties_that_exist() -> None:

@@ -30,22 +30,15 @@ WORLD = world(1)
 
 
 def scope_of(of: World, **more: Any) -> Scope:
-    internal = [
-        name for name in {*of.person_of, *of.person_of.values(), *of.internal} if _is_internal(of, name)
-    ]
     return Scope(
         project=of.project,
         zone=of.zone,
         now=of.now,
         currency=of.currency,
         rates=of.rates,
-        internal=sorted(internal),
+        internal=sorted(of.internal),
         **more,
     )
-
-
-def _is_internal(of: World, name: str) -> bool:
-    return of.person(name) in {of.person(each) for each in of.internal}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
