@@ -129,10 +129,12 @@ class _Removal:
             return has_form(inner, item) and not (self._is_private(inner) or may_be_written(inner))
 
         left = only(value, stays)
+        if left is value:
+            return value
         for inner, item in entries(value):
             if not stays(inner, item):
                 self._count_of_person(inner, item)
-        return left if left or left is value else _GONE
+        return left or _GONE
 
     def _count_of_person(self, name: Any, value: Any) -> None:
         if value is None:

@@ -208,6 +208,7 @@ def _words(name: str) -> list[str]:
     return [word for word in _BETWEEN.split(_HUMP.sub("_", name).lower()) if word]
 
 
+@lru_cache(4096)
 def last_word(name: str) -> str:
     """What a name is known by; empty where it has no letters."""
     return next(reversed(_words(name)), "")
@@ -215,8 +216,13 @@ def last_word(name: str) -> str:
 
 def words_of(text: str) -> set[str]:
     """The words of a text or a name, in small letters; ``lastSeen2`` is one, and its parts are others."""
-    forms = [form.casefold() for form in (text, _HUMP.sub("_", text))]
-    return {word for form in forms for word in (*_PLAIN.split(form), *_LETTERS.findall(form)) if word}
+    words = set[str]()
+    for form in {text, _HUMP.sub("_", text)}:
+        plain = form.casefold()
+        words.update(_PLAIN.split(plain))
+        if _DIGIT.search(plain):
+            words.update(_LETTERS.findall(plain))
+    return words - {""}
 
 
 def is_id(value: Any) -> bool:
