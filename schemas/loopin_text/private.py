@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cache
 from typing import Any, Final, TypeVar
 
+from loopin_text.person import entries, form_of, is_of_person, is_written, may_be_written, only, without_said
 from loopin_text.pii.kinds import MARKS
-from loopin_text.wordless import PERSON, is_identifier, may_stay, of_person
+from loopin_text.wordless import is_identifier, is_meant_as_id, is_name, may_stay, words_of
 
 Properties = TypeVar("Properties", bound=Mapping[str, Any])
 
@@ -20,15 +21,6 @@ TEXT_LENGTH: Final = "$text_length"
 
 MAX_DEPTH: Final = 40
 """Deeper values are left out: validation refuses them (20 levels)."""
-
-_WORDS: Final = frozenset(
-    {
-        *("text", "texts", "message", "messages", "msg", "body", "content", "contents", "subject", "title"),
-        *("caption", "comment", "reply", "preview", "snippet", "excerpt", "note", "description", "words"),
-        *("html", "markdown", "plaintext", "transcript"),
-    }
-)
-"""Names of what somebody wrote, be it a single word."""
 
 _ADDRESS: Final = re.compile(r"(?:[a-z][a-z0-9+.\-]*:/)?/\S*", re.IGNORECASE)
 _DIGIT: Final = re.compile("[0-9]")
@@ -43,23 +35,31 @@ _GONE: Final = object()
 
 
 def without_private_text(
-    properties: Properties, private: Iterable[str], *, wordless: bool = False, score: bool = True
+    properties: Properties,
+    private: Iterable[str],
+    *,
+    wordless: bool = False,
+    score: bool = True,
+    said: Set[str] = frozenset(),
 ) -> Properties | dict[str, Any]:
     """The properties with ``$sentiment`` and ``$text_length`` in place of the ``private`` ones.
 
     Names count in any case and at any depth. With ``wordless`` all else leaves, too, but what
     :func:`~loopin_text.wordless.may_stay` knows; what reads as words counts as private text, while addresses,
-    ids and what libraries say leave uncounted.
+    ids and what libraries say leave uncounted. So does what the event says of its person and groups, under
+    names of its own, in words of its texts or of what it has ``said`` elsewhere (:func:`words_said`).
 
     The very same object where there is nothing of it. Of several texts the lengths add up, and they are
     scored together. There is no ``$sentiment`` where there is no text to score, ``score`` is false, or
     :func:`can_score` is; one that the client gave beside its text does not count.
     """
-    removal = _Removal(frozenset(name.casefold() for name in private))
+    removal = _Removal(private)
     kept: Properties | dict[str, Any] = (
         removal.without_words(properties) if wordless else removal.of_mapping(properties, 1)
     )
     texts = removal.texts
+    if wordless and (texts or said):
+        kept = without_said(kept, lambda: set(said).union(*map(words_of, texts or ())))
     if texts is None:
         return kept
     kept = {name: value for name, value in kept.items() if name != SENTIMENT}
@@ -71,11 +71,18 @@ def without_private_text(
     return kept
 
 
+def words_said(properties: Mapping[str, Any], private: Iterable[str]) -> set[str]:
+    """The words of all texts among the properties of an event that is to be wordless."""
+    removal = _Removal(private)
+    removal.without_words(properties)
+    return set().union(*map(words_of, removal.texts or ()))
+
+
 class _Removal:
     """What was taken out of the properties of one event; ``texts`` is None where there was no text."""
 
-    def __init__(self, private: frozenset[str]) -> None:
-        self._private = private
+    def __init__(self, private: Iterable[str]) -> None:
+        self._private = frozenset(name.casefold() for name in private)
         self.texts: list[str] | None = None
 
     def of_mapping(self, values: Any, depth: int) -> Any:
@@ -98,23 +105,43 @@ class _Removal:
         kept: dict[Any, Any] = {}
         changed = False
         for name, value in values.items():
-            if name in PERSON and isinstance(value, Mapping):
-                left = of_person(value)
-                self._count(name, {inner: item for inner, item in value.items() if inner not in left}, 1)
-                whole = len(left) == len(value)
-                changed = changed or not whole
-                if left or whole:
-                    kept[name] = value if whole else left
-                continue
-            if self._is_private(name):
-                self._leave(value, 1)
-            elif may_stay(name, value):
-                kept[name] = value
-                continue
-            elif not _OF_DEVICES.fullmatch(name):
-                self._count(name, value, 1)
-            changed = True
+            left = self._without_words(name, value)
+            changed = changed or left is not value
+            if left is not _GONE:
+                kept[name] = left
         return kept if changed else values
+
+    def _without_words(self, name: str, value: Any) -> Any:
+        if is_of_person(name, value):
+            return self._of_person(name, value)
+        if self._is_private(name):
+            self._leave(value, 1)
+        elif may_stay(name, value):
+            return value
+        elif not _OF_DEVICES.fullmatch(name):
+            self._count(name, value, 1)
+        return _GONE
+
+    def _of_person(self, name: str, value: Any) -> Any:
+        has_form = form_of(name)
+
+        def stays(inner: Any, item: Any) -> bool:
+            return has_form(inner, item) and not (self._is_private(inner) or may_be_written(inner))
+
+        left = only(value, stays)
+        if left is value:
+            return value
+        for inner, item in entries(value):
+            if not stays(inner, item):
+                self._count_of_person(inner, item)
+        return left or _GONE
+
+    def _count_of_person(self, name: Any, value: Any) -> None:
+        if value is None:
+            # Of the names in a list those that are none are words.
+            self._count("", "" if is_name(name) else name, 1)
+        elif not _OF_DEVICES.fullmatch(name):
+            self._count(name, value, 2)
 
     def _is_private(self, name: str) -> bool:
         return name.strip().casefold() in self._private
@@ -129,8 +156,10 @@ class _Removal:
         """Take what reads as somebody's words."""
         if self._is_private(name):
             self._leave(value, depth)
-        elif name.strip().casefold() in _WORDS:
+        elif is_written(name):
             self._take(value, depth)
+        elif is_meant_as_id(name, value):
+            return
         elif isinstance(value, str):
             if not is_identifier(value) and not _ADDRESS.fullmatch(value):
                 self._take(value, depth)

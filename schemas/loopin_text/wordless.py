@@ -1,8 +1,8 @@
 """What may stay of an event that holds what people wrote to each other: known names, each with its form.
 
 A name is known by its last word (``room_id``, ``attachmentCount``) or as a library's own. Whatever has
-another name, or another form than its name promises, leaves whole, and so does every object but ``$groups``:
-names within it may be words, too.
+another name, or another form than its name promises, leaves whole, and so does every object: names within it
+may be words, too.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _MOST_WORDS: Final = 4
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BETWEEN: Final = re.compile(r"[^a-z]+")
 _PLAIN: Final = re.compile(r"[\W_]+")
+_LETTERS: Final = re.compile(r"[^\W\d_]{3,}")
+"""Fewer come together in any id by chance."""
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9_.:\-]{0,64}")
 _SENTENCE: Final = re.compile(r"(?:[A-Za-z]+[_.:\-]+){2,}[A-Za-z]+")
@@ -163,31 +165,25 @@ _FORMS: Final[tuple[tuple[frozenset[str], Form], ...]] = (
 """By the last word of a name."""
 
 
-PERSON: Final = frozenset({"$set", "$set_once"})
-"""What an event says of its person."""
-
-
-def of_person(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What may stay of a person's properties: numbers, and texts that may be ids, under names."""
-    return {
-        name: value
-        for name, value in values.items()
-        if _is_name(name) and (value is None or isinstance(value, float) or _is_id(value))
-    }
-
-
 def may_stay(name: str, value: Any) -> bool:
     """Whether the property may stay as it is: it holds nobody's words, nor does its name."""
-    if name == "$groups":
-        return isinstance(value, Mapping) and all(_is_group(kind, key) for kind, key in value.items())
     form = _form_of(name) if len(name) <= 64 else None
     if form is None:
         return False
     if isinstance(value, str):
         return form(value)
     if isinstance(value, list | tuple):
-        return form is is_identifier and _words(name)[-1] in _LISTS and all(map(_is_id, value))
+        return form is is_identifier and last_word(name) in _LISTS and all(map(is_id, value))
     return value is None or isinstance(value, bool | int | float)
+
+
+def is_meant_as_id(name: str, value: Any) -> bool:
+    """Whether a text that may not stay is an id all the same, by name and letters: ``anna.maria.smith``."""
+    if len(name) > 64 or _form_of(name) not in (is_identifier, _is_client_id) or last_word(name) not in _IDS:
+        return False
+    if isinstance(value, list | tuple):
+        return last_word(name) in _LISTS and all(is_meant_as_id("id", item) for item in value)
+    return _IDENTIFIER.fullmatch(value.strip(" ")) is not None if isinstance(value, str) else is_id(value)
 
 
 @lru_cache(4096)
@@ -196,7 +192,7 @@ def _form_of(name: str) -> Form | None:
     if name in _LIBRARIES:
         return _LIBRARIES[name]
     if _GROUP.fullmatch(name):
-        return lambda text: _GROUP_KEY.fullmatch(text) is not None
+        return is_group_key
     if _NAME.fullmatch(name) is None:
         return None
     words = _words(name)
@@ -212,17 +208,33 @@ def _words(name: str) -> list[str]:
     return [word for word in _BETWEEN.split(_HUMP.sub("_", name).lower()) if word]
 
 
-def _is_id(value: Any) -> bool:
+@lru_cache(4096)
+def last_word(name: str) -> str:
+    """What a name is known by; empty where it has no letters."""
+    return next(reversed(_words(name)), "")
+
+
+def words_of(text: str) -> set[str]:
+    """The words of a text or a name, in small letters; ``lastSeen2`` is one, and its parts are others."""
+    words = set[str]()
+    for form in {text, _HUMP.sub("_", text)}:
+        plain = form.casefold()
+        words.update(_PLAIN.split(plain))
+        if _DIGIT.search(plain):
+            words.update(_LETTERS.findall(plain))
+    return words - {""}
+
+
+def is_id(value: Any) -> bool:
+    """Whether it may be an id: a number, or :func:`is_identifier`."""
     return is_identifier(value) if isinstance(value, str) else isinstance(value, int)
 
 
-def _is_name(text: str) -> bool:
-    return _NAME.fullmatch(text) is not None and _SENTENCE.fullmatch(text) is None
+def is_name(text: Any) -> bool:
+    """Whether it may be a name that a program gives, and is no sentence."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None and _SENTENCE.fullmatch(text) is None
 
 
-def _is_group(kind: str, key: Any) -> bool:
-    if not _is_name(kind):
-        return False
-    if isinstance(key, str):
-        return _GROUP_KEY.fullmatch(key) is not None
-    return not isinstance(key, Mapping | list | tuple)
+def is_group_key(text: str) -> bool:
+    """Whether it may name a group: at most six words."""
+    return _GROUP_KEY.fullmatch(text) is not None

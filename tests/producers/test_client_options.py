@@ -506,6 +506,24 @@ def test_words_stay_here_under_whatever_name(make: Make, event: str) -> None:
     assert sent[-1]["properties"] == {"body": "I love it"}
 
 
+def test_words_stay_here_whatever_is_said_of_person_and_groups(make: Make) -> None:
+    client, sent = make()
+    person = {"text": "goodbye", "last_message": "goodbye", "mood": "goodbye", "plan": "club"}
+    said = {"$set": person, "$set_once": person, "$unset": ["goodbye", "trial"]}
+    groups: dict[str, str | int | UUID | None] = {"company": "Acme Inc", "goodbye": 1}
+    client.capture("message_sent", "user-1", {"text": "goodbye", **said}, groups=groups)
+    assert "goodbye" not in str(sent)
+    assert (
+        sent[0]["properties"].items()
+        >= {
+            "$set": {"plan": "club"},
+            "$set_once": {"plan": "club"},
+            "$unset": ["trial"],
+            "$groups": {"company": "Acme Inc"},
+        }.items()
+    )
+
+
 class TypedName(str):
     """A name of a class of the caller's own."""
 

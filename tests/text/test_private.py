@@ -132,9 +132,70 @@ def test_what_an_event_says_of_its_person_stays_but_for_words() -> None:
     assert left.keys() == {"$set", "$text_length", "$sentiment"}
 
 
-def test_a_group_s_type_is_no_sentence() -> None:
-    given = {"$groups": {"meet_me_at_the_bridge": 1, "company": "acme"}}
-    assert without_private_text(given, PRIVATE, wordless=True).keys() <= {"$text_length", "$sentiment"}
+@pytest.mark.parametrize("of", ["$set", "$set_once"])
+@pytest.mark.parametrize("name", ["text", "Message", "last_message", "lastMessage", "body", "jobTitle"])
+def test_names_of_what_somebody_wrote_say_nothing_of_a_person(of: str, name: str) -> None:
+    for given in ({of: {name: "goodbye"}}, {of: {name: "goodbye", "plan": "club"}, "text": "see you"}):
+        left = without_private_text(given, PRIVATE, wordless=True)
+        assert left.get(of) == ({"plan": "club"} if "text" in given else None)
+    kept = {of: {"last_message_at": 1, "message_count": 2}}
+    assert without_private_text(kept, PRIVATE, wordless=True) is kept
+
+
+def test_a_person_is_not_told_of_in_the_words_of_a_message() -> None:
+    text = {"text": "Goodbye my love, Acme"}
+    for of in ("$set", "$set_once"):
+        for said in ({"mood": "goodbye"}, {"mood": "say-GOODBYE"}, {"myLove": 1}, {"love2": True}):
+            left = without_private_text({of: {"plan": "club", **said}, **text}, PRIVATE, wordless=True)
+            assert left[of] == {"plan": "club"}
+            assert left["$text_length"] == len(text["text"])
+            assert without_private_text({of: said}, PRIVATE, wordless=True) == {of: said}
+    left = without_private_text({"$unset": ["plan", "love", "my-love"], **text}, PRIVATE, wordless=True)
+    assert left["$unset"] == ["plan"]
+    groups = {"squad": "my squad", "goodbye": 1, "crew": "Night Shift", "company": "Acme"}
+    left = without_private_text({"$groups": groups, **text}, PRIVATE, wordless=True)
+    assert left["$groups"] == {"crew": "Night Shift", "company": "Acme"}
+    known = {"$set": {"lover_id": "love", "visit_count": 2}}
+    said = {"text": "love visit count lover id"}
+    assert without_private_text({**known, **said}, PRIVATE, wordless=True)["$set"] == known["$set"]
+
+
+def test_names_that_are_unset_stay() -> None:
+    known: list[dict[str, Any]] = [
+        {"$unset": ["plan", "lastSeen", "last_seen_at", "$x"]},
+        {"$unset": {"plan": 1}},
+        {"$unset": []},
+    ]
+    for given in known:
+        assert without_private_text(given, PRIVATE, wordless=True) is given
+    assert without_private_text({"$unset": ["plan", "text", 5]}, PRIVATE, wordless=True) == {
+        "$unset": ["plan"]
+    }
+    left = without_private_text({"$unset": [WORDS, "plan"]}, PRIVATE, wordless=True)
+    assert (left["$unset"], left["$text_length"]) == (["plan"], len(WORDS))
+    assert without_private_text({"$unset": "plan"}, PRIVATE, wordless=True) == {}
+
+
+def test_a_group_s_type_is_no_sentence_and_costs_no_other_group() -> None:
+    for odd in ({"meet_me_at_the_bridge": 1}, {"text": "hi"}, {"x": {"nine": 1}}, {"x": WORDS * 50}):
+        left = without_private_text({"$groups": {**odd, "company": "acme"}}, PRIVATE, wordless=True)
+        assert left["$groups"] == {"company": "acme"}
+        assert "$groups" not in without_private_text({"$groups": odd}, PRIVATE, wordless=True)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        {"recipient": "anna.maria.smith"},
+        {"$user_id": "anna-maria-smith"},
+        {"thread": {"sender": "anna_maria_smith"}},
+        {"members": ["anna.maria.smith", "u2", 3]},
+    ],
+)
+def test_an_id_like_a_sentence_leaves_but_is_no_text(ids: dict[str, Any]) -> None:
+    assert without_private_text(ids, PRIVATE, wordless=True) == {}
+    left = without_private_text({**ids, "text": "I love it"}, PRIVATE, wordless=True)
+    assert left == without_private_text({"text": "I love it"}, PRIVATE, wordless=True)
 
 
 @pytest.mark.parametrize(
@@ -280,3 +341,34 @@ VALUES = st.recursive(
 def test_what_is_left_stays(properties: dict[str, Any]) -> None:
     once = without_private_text(properties, PRIVATE, wordless=True)
     assert without_private_text(once, PRIVATE, wordless=True) is once
+
+
+TEXT = ("goodbye", "tonight", "darling", "Über")
+SPELLINGS = st.builds(
+    lambda form, word: form.format(word),
+    st.sampled_from(["{}", "{}!", " {} ", "say-{}", "say_{}", "{}.7", "we {} we", "{}_me", "$set.{}"]),
+    st.sampled_from(TEXT).flatmap(lambda word: st.sampled_from([word, word.upper(), word.title()])),
+)
+ODD_NAMES = SPELLINGS | st.sampled_from(["mood", "x", "lastMessage", "Text", "$context", "$groups", "traits"])
+ODD = st.recursive(
+    SPELLINGS | st.sampled_from([1, True, None, "club"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ODD_NAMES, inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@generated(
+    st.dictionaries(ODD_NAMES, ODD, max_size=2),
+    st.dictionaries(
+        st.sampled_from(["$set", "$set_once", "$unset", "$groups", "$group_set"]),
+        st.dictionaries(ODD_NAMES, ODD, max_size=4) | st.lists(ODD_NAMES | ODD, max_size=3),
+        max_size=4,
+    ),
+)
+def test_no_word_of_the_text_is_anywhere_in_what_leaves(
+    others: dict[str, Any], person: dict[str, Any]
+) -> None:
+    """But under known names, of which there are none here."""
+    text = " ".join(TEXT)
+    left = without_private_text({**others, **person, "text": text}, PRIVATE, wordless=True)
+    assert not [word for word in TEXT if word.casefold() in str(left).casefold()]

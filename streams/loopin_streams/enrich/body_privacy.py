@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Set
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from loopin_schemas.catalogue import EventType
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.dead_letter import MAX_BODY_BYTES
-from loopin_schemas.event import Event
+from loopin_schemas.event import Event, Source
 from loopin_schemas.private_events import mentions_private_event, private_event
 from loopin_schemas.validation import MAX_TEXT
 from loopin_streams.enrich.ip_address import Privacy
 from loopin_streams.enrich.ip_privacy import without_ip
 from loopin_text.pii import Scrubber
-from loopin_text.private import without_private_text
+from loopin_text.private import without_private_text, words_said
+from loopin_text.wordless import is_identifier, may_stay, words_of
 
 _FIELDS: Final = frozenset(Event.__struct_encode_fields__) - {"properties"}
+_WHOSE: Final = frozenset({"project", "event", "distinct_id"})
 
 _IDENTITY: Final = re.compile(
     r'"(?:project|event|distinct_id|uuid|parent_uuid|session_id|source|timestamp|sent_at|_origin|alias'
@@ -88,13 +91,22 @@ class BodyPrivacy:
             properties = event.get("properties")
             if not (properties is None or isinstance(properties, dict)):
                 return _who(body)
-            kept = {name: value for name, value in event.items() if name in _FIELDS and _is_field(value)}
             others = {name: event[name] for name in event.keys() - _FIELDS - {"properties"}}
-            left = without_private_text(others, known.private, wordless=known.wordless, score=False)
+            said: set[str] = set()
+            if known.wordless:
+                said = words_said(others, known.private) | words_said(properties or {}, known.private)
+            kept = {
+                name: value
+                for name, value in event.items()
+                if name in _FIELDS and _is_field(value) and not _repeats(name, value, said)
+            }
+            left = without_private_text(
+                others, known.private, wordless=known.wordless, score=False, said=said
+            )
             kept |= self.scrubber.properties({name: left[name] for name in others.keys() & left.keys()})
             if properties is not None:
                 words = without_private_text(
-                    properties, known.private, wordless=known.wordless, score=self.score
+                    properties, known.private, wordless=known.wordless, score=self.score, said=said
                 )
                 kept["properties"] = self.scrubber.properties(without_ip(dict(words), self.ip))
             in_order = {name: kept[name] for name in event if name in kept}
@@ -140,6 +152,14 @@ def _value(encoded: msgspec.Raw | None) -> Any:
 def _is_field(value: Any) -> bool:
     """Whether an event's own field can have the value; a longer or nested one may be anything."""
     return len(value) <= MAX_TEXT if isinstance(value, str) else not isinstance(value, dict | list)
+
+
+def _repeats(name: str, value: Any, said: Set[str]) -> bool:
+    """Whether an event's own field has words of its text, and not what such a field holds."""
+    if name in _WHOSE or not isinstance(value, str) or (name == "source" and value in get_args(Source)):
+        return False
+    form_is_its_own = is_identifier(value) if name == "_origin" else may_stay(name, value)
+    return not form_is_its_own and not said.isdisjoint(words_of(value))
 
 
 def _decoded(body: bytes) -> tuple[dict[str, Any], bool]:

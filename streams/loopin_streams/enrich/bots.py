@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache, lru_cache
-from typing import Final
+from typing import Any, Final
 
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from ua_parser import Domain
 from ua_parser.matchers import UserAgentMatcher
 from ua_parser.regex import Resolver
 
-from loopin_streams.enrich.user_agents import CACHED, LONGEST
+from loopin_streams.enrich.user_agents import CACHED, LONGEST, user_agent_of
+
+BOT_NAME: Final = "$bot_name"
 
 _AROUND: Final = " /;,:()[]-+^$"
+
+
+def bot_of(properties: Mapping[str, Any]) -> str | None:
+    """The name of the bot that the visitor is, by the user agent among an event's properties."""
+    user_agent = user_agent_of(properties)
+    return None if user_agent is None else bot_name(user_agent)
 
 
 def bot_name(user_agent: str) -> str | None:

@@ -371,6 +371,10 @@ async def test_personal_data_and_private_text_stay_here(client: httpx.AsyncClien
     assert properties["$sentiment"] > 0.5
     assert "to" not in properties
     assert b"love" not in broker.records[0][1]
+    person = {"$set": {"last_message": "love", "mood": "love", "plan": "club"}, "$unset": ["love", "trial"]}
+    await client.post("/e/", json={"api_key": KEY, **sent, **person})
+    assert kept(broker)[1].items() >= {"$set": {"plan": "club"}, "$unset": ["trial"]}.items()
+    assert b"love" not in broker.records[1][1]
 
 
 V1 = {"Authorization": f"Bearer {KEY}", "PostHog-Sdk-Info": "posthog-python/7.1", "PostHog-Request-Id": "r-1"}

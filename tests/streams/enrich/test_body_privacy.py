@@ -154,6 +154,19 @@ def test_no_words_of_a_private_body_are_kept(event: str) -> None:
     assert left_of(event=event, properties={"text": WORDS, "to": "u2"})["properties"] == {"to": "u2"} | scored
 
 
+def test_words_of_a_message_are_in_no_field_beside_its_properties() -> None:
+    said = {"$set": {"mood": "goodbye", "plan": "club"}, "$groups": {"goodbye": 1, "company": "Acme"}}
+    words = {"timestamp": "say goodbye", "source": "goodbye", "_origin": "goodbye my love"}
+    left = left_of(event="message_sent", **said, **words, properties={"text": "Goodbye"})
+    assert "goodbye" not in str(left)
+    assert (left["$set"], left["$groups"]) == ({"plan": "club"}, {"company": "Acme"})
+    assert "goodbye" not in str(left_of(event="message_sent", text="goodbye", properties=said))
+    own = {"timestamp": "2026-01-02T03:04:05Z", "source": "sdk", "_origin": "a:1:2", "session_id": "s-1"}
+    text = {"text": " ".join(map(str, own.values())) + " 2026 01 02 null"}
+    kept = left_of(event="message_sent", **own, distinct_id="null", properties=text)
+    assert {**kept, **own, "distinct_id": "null"} == kept
+
+
 def test_a_message_whose_name_cannot_be_read_is_private_too() -> None:
     left = left_of(event=["message_sent"], properties={"caption": WORDS, "to": "u2"})
     assert left["properties"] == {"to": "u2", "$text_length": 15, "$sentiment": 0.0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loopin_streams.enrich.bots import bot_name
+from loopin_streams.enrich.bots import BOT_NAME, bot_name
 from loopin_streams.enrich.draft import Context, Draft, Outcome
 from loopin_streams.enrich.user_agents import user_agent_of
 
@@ -22,5 +22,5 @@ def flag_bot(draft: Draft, _: Context) -> Outcome:
         return None
     name = bot_name(user_agent)
     if name is not None:
-        draft.add({"$is_bot": True, "$bot_name": name})
+        draft.add({"$is_bot": True, BOT_NAME: name})
     return None

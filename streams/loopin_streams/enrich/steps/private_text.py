@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loopin_schemas.private_events import private_event
+from loopin_streams.enrich.bots import BOT_NAME, bot_of
 from loopin_streams.enrich.draft import Context, Draft, Outcome
 from loopin_text.private import SENTIMENT, without_private_text
 from loopin_text.sentiment import label
@@ -18,6 +19,9 @@ def remove_private_text(draft: Draft, context: Context) -> Outcome:
     if kept is properties:
         return None
     left = dict(kept)
+    if BOT_NAME in properties and properties[BOT_NAME] == bot_of(properties):
+        # The stream's own, which may be of several words.
+        left[BOT_NAME] = properties[BOT_NAME]
     if kept.get(SENTIMENT) is not properties.get(SENTIMENT):
         # The step before knows only the usual names of texts, and not what the client scored of which.
         compound = left.pop(SENTIMENT, None)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
+
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 from loopin_schemas.codec import decode_object
 from loopin_streams.enrich.draft import Draft
@@ -78,3 +81,25 @@ def test_what_the_pipeline_itself_says_of_the_visitor_stays(tmp_path: Path) -> N
     sent = {"$ip": "81.2.69.142", "$raw_user_agent": GOOGLEBOT, "text": "I love you", **claimed}
     (draft,) = run([Draft(RawRecord(body(event="message_sent", properties=sent)))], at)
     assert draft.properties == {"$raw_user_agent": GOOGLEBOT, "$text_length": 10, **OF_GOOGLEBOT_IN_BRITAIN}
+
+
+def test_of_every_known_bot_the_name_stays() -> None:
+    agents = [agent for known in CRAWLER_USER_AGENTS_DATA for agent in known["instances"]]
+    sent = [{"$raw_user_agent": agent, "text": "I love you"} for agent in agents]
+    bodies = [
+        [
+            body(event=event, properties=properties, uuid=str(UUID(int=at)))
+            for at, properties in enumerate(sent, 1)
+        ]
+        for event in ("click", "message_sent")
+    ]
+    clicks, messages = (run([Draft(RawRecord(one)) for one in each], context()) for each in bodies)
+    names = [click.properties.get("$bot_name") for click in clicks]
+    assert [message.properties.get("$bot_name") for message in messages] == names
+    assert len(names) == len(agents) > 2_000
+    assert sum(" " in name for name in names if name) > 100
+
+
+def test_a_bot_that_only_the_client_names_may_be_words() -> None:
+    for agent in ({}, {"$raw_user_agent": GOOGLEBOT}, {"$raw_user_agent": "Mozilla/5.0"}):
+        assert "$bot_name" not in after("message_sent", {"$bot_name": "I love you", **agent}).properties
