@@ -51,7 +51,7 @@ class BusinessMetric(BaseModel):
     )
     critical_threshold: float | None = Field(description="The same for critical.")
     status: Status = Field(
-        description="Which threshold the value is beyond; of a key result, warning while its target is missed."
+        description="Which threshold it is beyond; a key result has a warning while it misses its target."
     )
 
 

@@ -83,7 +83,7 @@ class MetricAnswer(Definition):
     )
     progress: float | None = Field(description="Value / target, ratio; null without either.")
     status: Status = Field(
-        description="Which threshold the value is beyond; of a key result, warning while its target is missed."
+        description="Which threshold it is beyond; a key result has a warning while it misses its target."
     )
     breakdown: list[Part] | None = Field(
         description=f"With `by`: its value for each value of that dimension, at most {asked.MAX_VALUES}, "
