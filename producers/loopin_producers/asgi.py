@@ -39,6 +39,7 @@ from loopin_producers.http_request import (
 )
 from loopin_producers.request_tags import RequestTags
 from loopin_producers.visitor import ANONYMOUS_COOKIE, daily_id, visitor
+from loopin_producers.who import Asked, Who
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -156,15 +157,20 @@ class _Answer:
         seen, self._seen = self._seen, None
         with _guard:
             client = default_client() if self._client is None else self._client
-            sender = context_distinct_id()
-            if seen is None or sender is None or client.disabled:
+            if seen is None or client.disabled:
                 return
-            found = seen.answered(status, ended - self._began)
-            if not seen.is_known():
-                found["$is_identified"] = False
-            if error is not None:
-                found["exception"] = type(error).__name__
-            client.capture("api_request", sender, found, session_id=seen.said.session_id, source="middleware")
+            with seen.who:
+                sender = context_distinct_id()
+                if sender is None:
+                    return
+                found = seen.answered(status, ended - self._began)
+                if not seen.is_known():
+                    found["$is_identified"] = False
+                if error is not None:
+                    found["exception"] = type(error).__name__
+                client.capture(
+                    "api_request", sender, found, session_id=seen.said.session_id, source="middleware"
+                )
 
 
 class _Seen:
@@ -186,6 +192,7 @@ class _Seen:
         )
         self.said = visitor(headers.get, _cookie(headers.get("cookie", ""), config.anonymous_cookie))
         self._properties = request_properties(self._sent, config.ip, config.trusted_proxies)
+        self.who = Asked(self._find)
 
     def lend(self) -> None:
         """Let captures within this context be the sender's."""
@@ -197,7 +204,7 @@ class _Seen:
 
     def is_known(self) -> bool:
         """Whether the server knows the user, whatever id the client sends."""
-        return context_names_user() or bool(self._config.user_id(self._scope))
+        return context_names_user() or bool(self.who().user)
 
     def answered(self, status: int, duration_s: float) -> dict[str, Any]:
         """The event's properties."""
@@ -210,13 +217,17 @@ class _Seen:
 
     def _ask(self) -> str | None:
         with _guard:
-            return self._config.user_id(self._scope) or self._anonymous_id
+            return self.who().distinct_id
         return None
 
     def _device(self) -> str | None:
         with _guard:
-            return None if self._config.user_id(self._scope) else self._anonymous_id
+            return self.who().anonymous
         return None
+
+    def _find(self) -> Who:
+        user = self._config.user_id(self._scope) or None
+        return Who(user, None if user else self._anonymous_id)
 
     @cached_property
     def _anonymous_id(self) -> str | None:

@@ -60,7 +60,7 @@ from loopin_schemas.validation import check_encoded_properties, check_project
 from loopin_text.pii import KINDS, Kind
 
 _FALSE = frozenset({"0", "false", "no", "off"})
-_SAMPLED_OUT = f',"{SAMPLED_OUT}":true}}'.encode()
+_SAMPLED_OUT = f'"{SAMPLED_OUT}":true}}'.encode()
 _BY_KEY = "by-key"
 """Stands for the project where the API tells it from the key."""
 
@@ -97,7 +97,8 @@ class Loopin(Statements):
             something.
         super_properties: properties of every event, unless the event or its context names them.
         sample_rate: share of the users (0-1) whose events are sent; all events of a user or none. Who is
-            one person is sent of all, marked ``$sampled_out`` where it is to be stored as no event.
+            one person is sent of all, marked ``$sampled_out`` where it is to be stored as no event: after
+            ``before_send``, which cannot undo it.
         opt_out: users who are not tracked: a collection of distinct_ids, or a test of one's text. A test
             that raises drops the event. Former ids are asked for, too.
         scrub: kinds of personal data that are replaced in properties, all by default: email, phone, card,
@@ -233,7 +234,8 @@ class Loopin(Statements):
             timestamp: when it happened, a datetime, ISO 8601 text, or epoch seconds or milliseconds (numbers
                 below 10^11 are seconds); now by default.
             uuid: identity of the event, a version 7 UUID by default. Sent twice, it counts once.
-            groups: group type to group key, kept as ``$groups``; those without a key are left out.
+            groups: group type to group key, kept as ``$groups``; those without a key are left out, and those
+                whose key is no id, with a warning.
             session_id: the session it belongs to; the context's by default.
             source: where it was made.
             parent_uuid: the event that gave rise to this one.
@@ -281,15 +283,7 @@ class Loopin(Statements):
         if filters.let_all_pass:
             return self._send(built)
         try:
-            if filters.opted_out(built.distinct_id):
-                return None
-            if filters.outside_sample(self.project, built.distinct_id):
-                if built.event not in LINKING:
-                    return None
-                properties = {**(properties or {}), SAMPLED_OUT: True}
-                built.properties = Raw(bytes(built.properties)[:-1] + _SAMPLED_OUT)
-                check_encoded_properties(bytes(built.properties))
-            found = self._changed(built, properties, groups) if filters.change else built
+            found = self._filtered(built, properties, groups)
         except HookFailed as error:
             error.uuid = built.uuid
             self._count_dropped(error)
@@ -332,6 +326,25 @@ class Loopin(Statements):
         if properties is not None and not isinstance(properties, Mapping):
             return properties  # for the check to refuse
         return {**self._super_properties, **tags, **(properties or {})}
+
+    def _filtered(
+        self, built: Event, properties: Mapping[str, Any] | None, groups: Mapping[str, Id | None] | None
+    ) -> Event | None:
+        """What the options leave of an event, or None. Raises HookFailed or InvalidEvent.
+
+        Whether an event outside the sample says who is one person is asked before ``before_send``, which need
+        not see others, and after it: what it is by then counts.
+        """
+        filters = self._filters
+        if filters.opted_out(built.distinct_id):
+            return None
+        outside = filters.outside_sample(self.project, built.distinct_id)
+        if outside and built.event not in LINKING:
+            return None
+        found = self._changed(built, properties, groups) if filters.change else built
+        if found is None or not outside:
+            return found
+        return _sampled_out(found) if found.event in LINKING else None
 
     def _changed(
         self, built: Event, properties: Mapping[str, Any] | None, groups: Mapping[str, Id | None] | None
@@ -517,6 +530,15 @@ class Loopin(Statements):
         """Leave what was captured before a fork to the parent."""
         self._connection.abandon()
         self._start_afresh()
+
+
+def _sampled_out(event: Event) -> Event:
+    """Mark the event as one that is not stored. Raises InvalidEvent: that makes its properties too large."""
+    properties = bytes(event.properties)
+    others = b"{" if properties == b"{}" else properties[:-1] + b","
+    event.properties = Raw(others + _SAMPLED_OUT)
+    check_encoded_properties(others + _SAMPLED_OUT)
+    return event
 
 
 def _disabled_by_environment() -> bool:

@@ -18,19 +18,21 @@ Id = str | int | UUID
 
 
 def id_text(value: object) -> Any:
-    """The id as plain text; what is no id, None and True among it, stays for the check to refuse.
+    """The id as plain text; of what is no id its class, or None and True themselves, for the check to refuse.
 
     Numbers are all that stand for an integer exactly, as numpy's do; ``17.0`` does not.
     """
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, UUID):
-        return UUID.__str__(value)
-    if isinstance(value, int):
-        return value if isinstance(value, bool) else int.__repr__(value)
+    of = type(value)
+    if issubclass(of, str):
+        return str.__str__(cast(str, value))
+    if issubclass(of, UUID):
+        return UUID.__str__(cast(UUID, value))
+    if issubclass(of, int):
+        return value if of is bool else int.__repr__(cast(int, value))
     with suppress(Exception):  # a class of the caller's
         return int.__repr__(index(value))  # type: ignore[arg-type]  # raises for what is none
-    return value
+    # Nobody may ask a lazy object of Django's what it is an instance of: it would ask the database.
+    return None if value is None else of
 
 
 def checked_id(value: object, field: str) -> str:

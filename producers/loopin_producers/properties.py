@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -16,7 +18,7 @@ from uuid import UUID
 from loopin_producers.guard import Kinds, logger
 from loopin_producers.ids import checked_key
 from loopin_schemas import InvalidEvent, encode
-from loopin_schemas.validation import MAX_DEPTH
+from loopin_schemas.validation import MAX_DEPTH, MAX_PROPERTIES_BYTES
 
 _PLAIN = frozenset((str, bool, type(None)))
 _NUMBERS = frozenset((int, float))
@@ -24,6 +26,10 @@ _TEXTS = (UUID, PurePath, complex, Fraction)
 _LAZY = "django.utils.functional"
 _GREATEST_INT = int(sys.float_info.max)
 """Readers that hold numbers as doubles, the store's among them, know none beyond."""
+_MOST_ITEMS = MAX_PROPERTIES_BYTES // 2
+"""A list of more cannot fit: each takes a digit and a comma at least."""
+_FINER_THAN_PYTHONS = re.compile(r"\[\d*[npfa]s\]")
+"""Units of numpy's that a datetime's microseconds cannot hold."""
 
 
 Change = Callable[[dict[str, Any]], Mapping[str, Any]]
@@ -58,8 +64,7 @@ def encode_properties(
     try:
         plain = {} if properties is None else _mapping(properties, "properties", 1)
         if groups is not None:
-            keys = {kind: checked_key(key, "group_key") for kind, key in groups.items() if key is not None}
-            plain["$groups"] = _mapping(keys, "properties.$groups", 2)
+            plain["$groups"] = _groups(groups)
         return _encode_text(plain, change)
     except InvalidEvent:
         raise
@@ -69,6 +74,32 @@ def encode_properties(
             "properties",
             f"Give the properties as plain values: reading them raised {type(error).__name__}.",
         ) from error
+
+
+_odd_groups = Kinds()
+
+
+def _groups(groups: Mapping[Any, Any]) -> dict[str, str]:
+    """Type to key, without those that have none, and with one warning a type without those that have no id.
+
+    The event belongs to its user all the same.
+    """
+    keys: dict[str, str] = {}
+    for given, key in groups.items():
+        if key is None:
+            continue
+        kind = _name(given, "properties.$groups")
+        try:
+            keys[kind] = checked_key(key, "group_key")
+        except InvalidEvent as error:
+            if _odd_groups.is_new(kind):
+                logger.warning(
+                    "An event belongs to no %r: %s Further ones (%s) are not logged.",
+                    kind,
+                    error.reason,
+                    kind,
+                )
+    return keys
 
 
 def _is_plain(properties: dict[Any, Any]) -> bool:
@@ -144,13 +175,36 @@ def _value(value: Any, path: str, depth: int) -> Any:
 
 
 def _of_numpy(value: Any, path: str, depth: int) -> Any:
-    """A scalar's or an array's values; the text of a scalar that is neither number, truth nor text."""
+    """A scalar's or an array's values, as if Python's own had been given."""
+    if value.size > _MOST_ITEMS:  # to convert a million takes seconds
+        raise InvalidEvent(
+            "properties_too_large",
+            path,
+            f"Shorten {path}: its {value.size} values are more than an event may hold.",
+        )
+    if value.dtype.kind in "mM":
+        return _times_of_numpy(value, path, depth)
     found = value.tolist()
-    if type(found) is list:
-        return _value(found, path, depth)
-    if type(found) in _PLAIN or type(found) in _NUMBERS:
+    if type(found) is not type(value):
         return _value(found, path, depth)
     return _number(value, path) if _is_real(type(value)) else str(value)
+
+
+def _times_of_numpy(value: Any, path: str, depth: int) -> Any:
+    """Moments or durations; one that Python's own classes cannot hold, such as a month, as numpy's text."""
+    if value.ndim:
+        _check_depth(path, depth + 1)
+        return [_of_numpy(item, f"{path}.{index}", depth + 1) for index, item in enumerate(value)]
+    found = value.tolist()
+    if type(found) is not int:
+        return _value(found, path, depth)
+    one = value[()]
+    if value.dtype.kind == "m":
+        with suppress(TypeError):
+            return float(one / type(one)(1, "s"))
+    elif _FINER_THAN_PYTHONS.search(value.dtype.str):
+        return _value(one.astype("datetime64[us]").tolist(), path, depth)
+    return str(one)
 
 
 def _is_real(of: type) -> bool:

@@ -32,7 +32,7 @@ class RequestTags(dict[str, Any]):
     def copy(self) -> dict[str, Any]:
         """As a capture takes them; in a context within this one it takes them by their names."""
         self.keys()
-        return super().copy()
+        return dict(super().items())  # dict's own `copy` would ask for the names again
 
     def keys(self) -> dict_keys[str, Any]:
         """The names, as of now."""

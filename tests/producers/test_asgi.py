@@ -311,6 +311,57 @@ def test_users_may_be_found_otherwise(recorder: Recorder) -> None:
     assert recorder.only("api_request")["distinct_id"] == "17"
 
 
+@pytest.mark.parametrize("user", ["user-1", None])
+def test_the_user_is_asked_for_once_a_request(recorder: Recorder, user: str | None) -> None:
+    asked: list[str] = []
+
+    def user_id(scope: Any) -> str | None:
+        asked.append(scope["path"])
+        return user
+
+    async def view(request: Request) -> Response:
+        recorder.capture("seen")
+        recorder.capture("seen", "somebody")
+        return PlainTextResponse("")
+
+    app = Starlette(
+        routes=[Route("/", ticket), Route("/view", view)],
+        middleware=[Middleware(LoopinMiddleware, client=recorder, user_id=user_id)],
+    )
+    Browser(app).get("/")
+    assert asked == ["/"]
+    Browser(app).get("/view")
+    # Of a capture in a view who it is and whether it is anonymous are two questions.
+    assert asked[1:] == ["/view"] * (2 + 1 + 1)
+
+
+def test_who_signs_in_later_is_known_to_what_follows_the_answer(recorder: Recorder) -> None:
+    """Whoever was asked for is asked for anew: a stream goes on long after its request has been captured."""
+    users: list[str] = []
+
+    async def view(request: Request) -> Response:
+        async def each() -> AsyncIterator[str]:
+            recorder.capture("before")
+            users.append("user-1")
+            recorder.capture("after")
+            yield "one"
+
+        return StreamingResponse(each())
+
+    app = Starlette(
+        routes=[Route("/", view)],
+        middleware=[
+            Middleware(LoopinMiddleware, client=recorder, user_id=lambda _: users[0] if users else None)
+        ],
+    )
+    Browser(app).get("/", headers={"cookie": f"loopin_id={COOKIE}"})
+    assert [(one.event, one.distinct_id) for one in recorder.kept] == [
+        ("api_request", COOKIE),
+        ("before", COOKIE),
+        ("after", "user-1"),
+    ]
+
+
 def test_neither_ids_nor_secrets_of_a_path_leave(recorder: Recorder) -> None:
     own = {"referer": "http://testserver/tickets/9271?q=9271"}
     for path in ("/reset/c3ec-9271", "/tickets/9271", "/nowhere/9271/a@b.example"):

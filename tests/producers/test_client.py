@@ -374,8 +374,6 @@ def test_wrong_arguments_raise_a_clear_error(arguments: dict[str, Any], field: s
         ({"distinct_id": Decimal(17)}, "wrong_type", "distinct_id"),
         ({"distinct_id": np.float64("nan")}, "wrong_type", "distinct_id"),
         ({"session_id": ["s"]}, "wrong_type", "session_id"),
-        ({"groups": {"company": [1]}}, "wrong_type", "group_key"),
-        ({"groups": {"company": "x" * 300}}, "group_key_too_long", "group_key"),
         ({"distinct_id": 0}, "distinct_id_forbidden", "distinct_id"),
         ({"distinct_id": ""}, "distinct_id_empty", "distinct_id"),
         ({"properties": {"x": float("nan")}}, "number_not_finite", "properties.x"),

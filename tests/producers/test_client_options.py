@@ -15,6 +15,7 @@ from enum import IntEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import numpy as np
@@ -441,6 +442,32 @@ def test_who_is_one_person_does_not_depend_on_the_sample(make: Make) -> None:
     ]
 
 
+def test_before_send_undoes_no_sample(make: Make) -> None:
+    """What it takes away and what it renames: nothing is sent that would be stored."""
+
+    def allow_list(event: dict[str, Any]) -> dict[str, Any]:
+        return {**event, "properties": {k: v for k, v in event["properties"].items() if k == "plan"}}
+
+    def rename(event: dict[str, Any]) -> dict[str, Any]:
+        return {**event, "event": "signed_in" if event["event"] == "$identify" else event["event"]}
+
+    client, sent = make(sample_rate=0, before_send=rename)
+    assert client.identify("user-1", anonymous_id="visitor-1") is None
+    assert client.alias("visitor-2", "user-1")
+    assert [(one["event"], one["properties"]) for one in sent] == [
+        ("$create_alias", {"alias": "visitor-2", SAMPLED_OUT: True})
+    ]
+    for plan, left in (({"plan": "x"}, {"plan": "x", SAMPLED_OUT: True}), ({}, {SAMPLED_OUT: True})):
+        kept: list[Any] = []
+        client, _ = make(sample_rate=0, before_send=allow_list)
+        monkeyed = patch.object(
+            client._connection, "deliver", lambda one, kept=kept: kept.append(json.loads(one.value))
+        )
+        with monkeyed:
+            client.capture("$identify", "user-1", plan)
+        assert [one["properties"] for one in kept] == [left]
+
+
 def test_a_user_outside_the_sample_is_no_active_one(make: Make) -> None:
     """As the pipeline's own step decides: what links is forwarded, and nothing is stored."""
     for options in ({}, {"before_send": lambda event: event}):
@@ -474,6 +501,15 @@ def test_whatever_stands_for_an_integer_is_an_id(make: Make, key: Any) -> None:
     assert [one["distinct_id"] for one in sent] == ["17"] * 4
     assert (sent[0]["session_id"], sent[0]["properties"]) == ("17", {"$groups": {"company": "17"}})
     assert sent[1]["properties"]["$anon_distinct_id"] == sent[2]["properties"]["$group_key"] == "17"
+
+
+def test_a_group_without_a_key_that_is_one_costs_no_event(make: Make) -> None:
+    client, sent = make()
+    keys: list[Any] = ["", 17.0, float("nan")]
+    for key in keys:
+        assert client.capture("ticket_purchased", "user-1", {"amount": 1}, groups={"company": key, "city": 7})
+    assert [one["properties"] for one in sent] == [{"amount": 1, "$groups": {"city": "7"}}] * 3
+    assert client.stats().dropped == 0
 
 
 def test_personal_data_and_private_words_stay_here(make: Make) -> None:

@@ -17,8 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loopin_producers.guard import Kinds
 from loopin_producers.properties import encode_properties
 from loopin_schemas import InvalidEvent
+from loopin_schemas.validation import MAX_PROPERTIES_BYTES
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -134,12 +136,27 @@ class Account:
         (np.bool_(True), True),
         (np.str_("a"), "a"),
         (np.datetime64("2026-01-02"), "2026-01-02"),
-        (np.timedelta64(5, "s"), "5 seconds"),
+        (np.datetime64("2026-01-02T03:04:05"), "2026-01-02T03:04:05+00:00"),
+        (np.datetime64("2026-01-02T03:04:05.123456789"), "2026-01-02T03:04:05.123456+00:00"),
+        (np.datetime64("20000-01-01"), "20000-01-01"),
+        (np.datetime64("NaT", "ns"), None),
+        (np.timedelta64(5, "s"), 5.0),
+        (np.timedelta64(90_000_000_000, "ns"), 90.0),
+        (np.timedelta64(5, "ns"), 5e-9),
+        (np.timedelta64("NaT", "ns"), None),
+        (np.timedelta64(5, "M"), "5 months"),
+        (np.array([["2026-01-02"]], dtype="datetime64[ns]"), [["2026-01-02T00:00:00+00:00"]]),
+        (np.array([1500, "NaT"], dtype="timedelta64[ms]"), [1.5, None]),
+        (np.array("2026-01-02", dtype="datetime64[ns]"), "2026-01-02T00:00:00+00:00"),
+        (np.bytes_(b"abc"), "abc"),
         (np.longdouble(0.5), 0.5),
         (np.array(7), 7),
         (np.array([1]), [1]),
         (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
         (np.array(["a", None, Account("ann", "x")], dtype=object), ["a", None, "<Account>"]),
+        (np.array(Account("ann", "x"), dtype=object), "<Account>"),
+        (np.array({"a": 1}, dtype=object), {"a": 1}),
+        (np.array([(1, Account("ann", "x"))], dtype=[("n", int), ("of", object)])[0], [1, "<Account>"]),
         (Account("ann", "pbkdf2$x"), "<Account>"),
         (ValueError("ann@example.com"), "<ValueError>"),
         (PurePosixPath("/a/b"), "/a/b"),
@@ -161,6 +178,20 @@ def test_no_code_of_an_unknown_object_runs() -> None:
         "x": "<Article>",
         "y": ["<Article>"],
     }
+
+
+def test_an_array_that_cannot_fit_is_not_converted() -> None:
+    class Counted(np.ndarray):
+        def tolist(self) -> Any:
+            raise AssertionError("it was converted")
+
+    Counted.__module__ = "numpy"
+    for shape in (1_000_000, (1000, 1000)):
+        with pytest.raises(InvalidEvent) as caught:
+            encode_properties({"x": [np.zeros(shape).view(Counted)]})
+        assert (caught.value.code, caught.value.field) == ("properties_too_large", "properties.x.0")
+    most = np.zeros(MAX_PROPERTIES_BYTES // 2 - 4, dtype=int)
+    assert len(encode_properties({"x": most})) == MAX_PROPERTIES_BYTES - 1
 
 
 def test_a_foreign_class_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -186,13 +217,26 @@ def test_group_keys_are_text_and_those_that_are_none_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "code"),
-    [([1], "wrong_type"), (1.0, "wrong_type"), ("x" * 201, "group_key_too_long"), ("", "group_key_empty")],
+    ("key", "said"),
+    [
+        ([1], "has the wrong type"),
+        (17.0, "has the wrong type"),
+        (float("nan"), "has the wrong type"),
+        (True, "has the wrong type"),
+        ("x" * 201, "has 201 characters"),
+        ("", "is empty"),
+    ],
 )
-def test_a_group_key_is_an_id(key: Any, code: str) -> None:
-    with pytest.raises(InvalidEvent) as caught:
-        encode_properties(None, {"company": key})
-    assert (caught.value.code, caught.value.field) == (code, "group_key")
+def test_an_odd_group_key_costs_its_group_only(
+    key: Any, said: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loopin_producers.properties._odd_groups", Kinds())
+    for _ in range(3):
+        found = json.loads(encode_properties({"amount": 1}, {"company": key, "city": "Pune"}))
+        assert found == {"amount": 1, "$groups": {"city": "Pune"}}
+    (told,) = [one.getMessage() for one in caplog.records]
+    assert told.startswith("An event belongs to no 'company': The group_key ")
+    assert said in told
 
 
 def test_an_integer_too_long_to_be_written_is_out_of_range() -> None:

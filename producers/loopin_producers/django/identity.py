@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property, lru_cache, partial
 from time import monotonic, time
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -21,15 +21,16 @@ from loopin_producers.django.conf import Config
 from loopin_producers.django.joined import SIGNED_OUT, cookie_name, objects, secret, standing
 from loopin_producers.django.visiting import is_visitors
 from loopin_producers.visitor import Visitor, daily_id, session_hash, visitor
+from loopin_producers.who import Who
 
 SESSIONS: Final = 10_000
-"""Sessions whose user a process remembers, some 3 MB."""
-
-NOBODY: Final = ""
-"""In a user's place: nobody is signed in to the session."""
+"""Sessions whose user a process remembers, some 3 MB, and as many that are nobody's."""
 
 REMEMBERED_S: Final = 600
 """How long: another process may have ended the session."""
+
+
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def header(meta: Mapping[str, Any], name: str) -> str | None:
@@ -86,34 +87,32 @@ class Sender:
         key = self.session_key_hash
         return (
             key is None
-            or _is_nobodys(self._request)
-            or _remembered(key) == NOBODY
+            or _looked_up(self._request).tells
+            or _remembered(_visitors, key) is not None
             or is_visitors(self._request, self._config, self._session_key)
         )
 
-    def device_id(self) -> str | None:
-        """The anonymous id if nothing more is known; None for a known user."""
-        return None if self.known_id() else self.anonymous_id
-
-    def distinct_id(self) -> str | None:
-        """The user if one is signed in and known, else an anonymous id; None where those are not wanted.
+    def who(self) -> Who:
+        """The user if one is signed in and known, else an anonymous id.
 
         A user is known as well who was when another request of the same session came to this process, and by
         the anonymous id that became theirs as this session began.
         """
-        return self.known_id() or self.anonymous_id
+        user = self._known_id()
+        return Who(user, None if user else self.anonymous_id)
 
-    def known_id(self) -> str | None:
-        """The user as the server knows them, whatever the client says; None for an anonymous request."""
-        user, key = user_id(self._request), self.session_key_hash
+    def _known_id(self) -> str | None:
+        found, key = _looked_up(self._request), self.session_key_hash
+        user = found.user_id
         if user is not None:
-            self._remember_session(user)
+            self._remember_session(user, found)
             return user
-        if not _is_nobodys(self._request):
-            return None if key is None else _remembered(key) or self._own_id
+        if not found.tells:
+            return None if key is None else _remembered(_users, key) or self._own_id
         if key is not None:
-            _users.pop(key, None)
-        self._remember_that_it_is_nobodys()
+            _forget(key)
+        if visitors := self._visitors_session(found):
+            _remember(self._hash(visitors), None)
         return None if key is None else self._request.META.get(SIGNED_OUT)
 
     def visitors_session(self) -> str | None:
@@ -121,14 +120,12 @@ class Sender:
 
         Not of one that has just ended, nor of a user whom somebody has put in the session's user's place.
         """
-        loaded = _loaded_session(self._request)
-        if loaded is None or "_auth_user_id" in loaded or SIGNED_OUT in self._request.META:
-            return None
-        return None if user_id(self._request) else self._current_key()
+        return self._visitors_session(_looked_up(self._request))
 
-    def _remember_that_it_is_nobodys(self) -> None:
-        if key := self.visitors_session():
-            _remember(self._hash(key), NOBODY)
+    def _visitors_session(self, found: _LookedUp) -> str | None:
+        if found.session is None or "_auth_user_id" in found.session or SIGNED_OUT in self._request.META:
+            return None
+        return None if found.user_id else self._current_key()
 
     def _current_key(self) -> str | None:
         """The key that the session has by now."""
@@ -138,13 +135,13 @@ class Sender:
         known = self.session_key_hash
         return known if known and session_key == self._session_key else session_hash(session_key)
 
-    def _remember_session(self, user: str) -> None:
+    def _remember_session(self, user: str, found: _LookedUp) -> None:
         key = self._current_key()
         old, current = self.session_key_hash, self._hash(key) if key else None
         if old and current != old:
             # A sign-in has given the session another key: whoever else has the old one is not this user.
-            _users.pop(old, None)
-        if current and _session_user_id(self._request) == user:  # not a token's
+            _forget(old)
+        if current and found.session_user_id == user:  # not a token's
             _remember(current, user)
 
     @cached_property
@@ -158,26 +155,32 @@ class Sender:
         return daily_id(secret(), time(), address, header(meta, "user-agent"))
 
 
-_users: dict[str, tuple[str, float]] = {}
-"""By the hash of a session's key: whose it is (or ``NOBODY``), and until when (``monotonic``)."""
+_Memory = dict[str, tuple[str, float]]
+"""By the hash of a session's key: whose it is, and until when that is remembered (``monotonic``)."""
+
+_users: _Memory = {}
+_visitors: _Memory = {}
+"""Sessions that nobody is signed in to: apart, because there are many, and they must push no user out."""
 
 
-def _remember(session: str, user: str) -> None:
-    if session not in _users and len(_users) >= SESSIONS:
+def _remember(session: str, user: str | None) -> None:
+    """Whose the session is; None: nobody is signed in to it."""
+    place, other = (_visitors, _users) if user is None else (_users, _visitors)
+    other.pop(session, None)
+    if session not in place and len(place) >= SESSIONS:
         with suppress(KeyError, RuntimeError, StopIteration):  # other threads do the same
-            del _users[next(iter(_users))]
-    _users[session] = user, monotonic() + REMEMBERED_S
+            del place[next(iter(place))]
+    place[session] = user or "", monotonic() + REMEMBERED_S
 
 
-def _remembered(session: str) -> str | None:
-    user, until = _users.get(session, (None, 0.0))
+def _forget(session: str) -> None:
+    _users.pop(session, None)
+    _visitors.pop(session, None)
+
+
+def _remembered(place: _Memory, session: str) -> str | None:
+    user, until = place.get(session, (None, 0.0))
     return user if monotonic() < until else None
-
-
-def user_id(request: HttpRequest) -> str | None:
-    """Primary key of the user, if one is signed in and somebody has asked for them already."""
-    user = _loaded_user(request)
-    return _session_user_id(request) if user is None else primary_key(user)
 
 
 def primary_key(user: Any) -> str | None:
@@ -186,27 +189,35 @@ def primary_key(user: Any) -> str | None:
     return None if key is None else str(key)
 
 
-def _loaded_user(request: HttpRequest) -> Any:
+class _LookedUp(NamedTuple):
+    """What somebody has asked for already: the request's user, and what its session holds; else None."""
+
+    user: Any
+    session: dict[str, Any] | None
+
+    @property
+    def tells(self) -> bool:
+        """Whether who is signed in has turned out: where ``user_id`` is None, nobody is (any more)."""
+        return self.user is not None or self.session is not None
+
+    @property
+    def user_id(self) -> str | None:
+        """Primary key of the user, if one is signed in."""
+        return self.session_user_id if self.user is None else primary_key(self.user)
+
+    @property
+    def session_user_id(self) -> str | None:
+        """Of whom the session is."""
+        return None if self.session is None else self.session.get("_auth_user_id")
+
+
+def _looked_up(request: HttpRequest) -> _LookedUp:
     known = request.__dict__
     user = known.get("user")
     if isinstance(user, LazyObject):
         user = user._wrapped
     if user is None or user is empty:
         # The second is what `await request.auser()` keeps.
-        return known.get("_cached_user") or known.get("_acached_user")
-    return user
-
-
-def _is_nobodys(request: HttpRequest) -> bool:
-    """Whether it has turned out that nobody is signed in (any more), where :func:`user_id` is None."""
-    return _loaded_user(request) is not None or _loaded_session(request) is not None
-
-
-def _session_user_id(request: HttpRequest) -> str | None:
-    loaded = _loaded_session(request)
-    return None if loaded is None else loaded.get("_auth_user_id")
-
-
-def _loaded_session(request: HttpRequest) -> dict[str, Any] | None:
-    loaded = getattr(request.__dict__.get("session"), "__dict__", {}).get("_session_cache")
-    return loaded if isinstance(loaded, dict) else None
+        user = known.get("_cached_user") or known.get("_acached_user")
+    loaded = getattr(known.get("session"), "__dict__", _NOTHING).get("_session_cache")
+    return _LookedUp(user, loaded if isinstance(loaded, dict) else None)

@@ -94,6 +94,11 @@ def _may_be(request: HttpRequest, config: Config, anonymous: str, user: str) -> 
     return mark is not None and same_text(mark[_DIGITS : 2 * _DIGITS], _hash(anonymous, "user", user))
 
 
+def keep_from_cache(request: HttpRequest) -> None:
+    """Call it with each cookie: Django's cache must not give one visitor's to others."""
+    request._cache_update_cache = False  # type: ignore[attr-defined]  # what UpdateCacheMiddleware asks
+
+
 def is_noted(request: HttpRequest) -> bool:
     """Whether the response has something to say to the browser."""
     return _RENEW in request.META or _USER in request.META
@@ -101,6 +106,7 @@ def is_noted(request: HttpRequest) -> bool:
 
 def tell(request: HttpRequest, response: HttpResponseBase, config: Config) -> None:
     """Let the browser remember what was noted."""
+    keep_from_cache(request)
     domain = settings.SESSION_COOKIE_DOMAIN
     anonymous, user = request.COOKIES[config.anonymous_cookie], request.META.get(_USER)
     if user is not None:

@@ -38,8 +38,10 @@ from loopin_producers.http_request import (
 )
 from loopin_producers.http_request import HttpRequest as Sent
 from loopin_producers.request_tags import RequestTags
+from loopin_producers.who import Asked, Who
 
 _EXCEPTION = "_loopin_exception"
+_UNKNOWN = Who(None, None)
 # Used by `try`, because `with` costs each request more: a fault costs the event, never the response.
 _guard = Guard("A request was not captured.")
 
@@ -125,15 +127,6 @@ class LoopinMiddleware:
             _guard.note(error)
 
 
-def _safely(ask: Callable[[], str | None]) -> str | None:
-    """Who it is, or None where that cannot be told: the view that captures goes on."""
-    try:
-        return ask()
-    except Exception as error:
-        _guard.note(error)
-        return None
-
-
 class _Seen:
     """A request that is being answered."""
 
@@ -150,34 +143,46 @@ class _Seen:
             header=partial(header, meta),
         )
         self._properties = request_properties(self._sent, config.ip, config.trusted_proxies)
+        self._who = Asked(self._sender.who)
 
     def lend(self) -> None:
         """Let captures within this context be the sender's."""
-        identify_context_by(lambda: _safely(self._sender.distinct_id))
+        identify_context_by(lambda: self._safely().distinct_id)
         if session_id := self._sender.said.session_id:
             set_context_session(session_id)
         if (scope := current_scope()) is not None:
-            scope.tags = RequestTags(self._properties, lambda: _safely(self._sender.device_id))
+            scope.tags = RequestTags(self._properties, lambda: self._safely().anonymous)
 
     def capture(self, status: int, duration_s: float) -> None:
         """Publish the event; a client that is disabled, and a sender who is not wanted, cost nothing more."""
-        client, sender = get_client(), context_distinct_id()
-        if sender is not None and not client.disabled:
-            client.capture(
-                "api_request",
-                sender,
-                self._answered(status, duration_s, known=self._is_known()),
-                session_id=self._sender.said.session_id,
-                source="middleware",
-            )
+        client = get_client()
+        if client.disabled:
+            return
+        with self._who:
+            if (sender := context_distinct_id()) is not None:
+                client.capture(
+                    "api_request",
+                    sender,
+                    self._answered(status, duration_s, known=self._is_known()),
+                    session_id=self._sender.said.session_id,
+                    source="middleware",
+                )
 
     def visitors_session(self) -> str | None:
         """The key of a session that nobody is signed in to, as far as that was looked into."""
         return self._sender.visitors_session()
 
+    def _safely(self) -> Who:
+        """Who it is, or nobody where that cannot be told: the view that captures goes on."""
+        try:
+            return self._who()
+        except Exception as error:
+            _guard.note(error)
+            return _UNKNOWN
+
     def _is_known(self) -> bool:
         """Not told by the ids: after an ``identify`` browsers send a user's own id, which proves nothing."""
-        return context_names_user() or self._sender.known_id() is not None
+        return context_names_user() or self._who().user is not None
 
     def _answered(self, status: int, duration_s: float, *, known: bool) -> dict[str, Any]:
         route = _pattern(self._request.resolver_match)

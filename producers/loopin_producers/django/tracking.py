@@ -18,7 +18,7 @@ from functools import cache, cached_property
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
-from django.db.models import Field, ForeignKey, Model
+from django.db.models import Field, FileField, ForeignKey, Model
 from django.db.models.signals import post_delete, post_save
 
 from loopin_producers.context import context_distinct_id
@@ -211,8 +211,11 @@ def _names(model: type[Model]) -> str:
 def _value(instance: Model, name: str) -> Any:
     """A column's value, of the column's type: a form's text stands for a number until the row is read.
 
-    A deferred column is not fetched for this, and what the database is to compute is not known.
+    A file's is its name, as the column holds it, and None where there is no file. A deferred column is not
+    fetched for this, and what the database is to compute is not known.
     """
     field = _attributes(type(instance))[name]
     value = instance.__dict__.get(field.attname)
-    return None if hasattr(value, "resolve_expression") else field.to_python(value)
+    if hasattr(value, "resolve_expression"):
+        return None
+    return getattr(value, "name", value) or None if isinstance(field, FileField) else field.to_python(value)

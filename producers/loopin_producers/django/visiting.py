@@ -30,6 +30,7 @@ def is_visitors(request: HttpRequest, config: Config, session_key: str | None) -
 def tell(request: HttpRequest, response: HttpResponseBase, config: Config, session_key: str) -> None:
     """Let the browser remember that nobody is signed in to the session, unless it does already."""
     if not is_visitors(request, config, session_key):
+        joined.keep_from_cache(request)
         response.set_cookie(
             cookie_name(config),
             _hash(session_key),
@@ -44,6 +45,7 @@ def forget(request: HttpRequest, response: HttpResponseBase, config: Config) -> 
     """Let a browser that asks not to be tracked keep neither its id nor anything about it."""
     for name in (config.anonymous_cookie, joined.cookie_name(config), cookie_name(config)):
         if name in request.COOKIES:
+            joined.keep_from_cache(request)
             response.delete_cookie(name, domain=settings.SESSION_COOKIE_DOMAIN, samesite="Lax")
 
 

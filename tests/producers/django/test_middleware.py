@@ -216,6 +216,7 @@ def test_a_session_that_another_process_ended_is_nobodys(
     assert found[3].startswith("session-")
 
     identity._users.clear()
+    identity._visitors.clear()
     browser.force_login(user)
     browser.get("/context/?user=1")
     key = browser.cookies["sessionid"].value
@@ -246,6 +247,56 @@ def test_so_many_sessions_are_remembered(
     first, *others = (one["distinct_id"] for one in recorder.of("api_request"))
     assert first.startswith("session-")
     assert others == [str(user.pk) for user in users[1:]]
+
+
+def test_visitors_push_no_user_out_of_the_memory(
+    browser: Client, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identity, "SESSIONS", 2)
+    for name in ("_users", "_visitors"):
+        monkeypatch.setattr(identity, name, {}, raising=False)
+    user = User.objects.create_user("ann")
+    browser.force_login(user)
+    browser.get("/context/?user=1")
+    for _ in range(5):
+        Client(headers={"user-agent": "Mozilla/5.0"}).get("/cart/")
+    recorder.captured.clear()
+    browser.get("/stream/")
+    assert recorder.only("api_request")["distinct_id"] == str(user.pk)
+    assert len(identity._visitors) == 2
+
+
+class Asked:
+    """A user who counts how often it is asked whether they are one."""
+
+    pk = 17
+    times = 0
+
+    @property
+    def is_authenticated(self) -> bool:
+        type(self).times += 1
+        return True
+
+
+def asked_user(get_response: Any) -> Any:
+    """Middleware that puts one in the user's place."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        request.user = Asked()  # type: ignore[assignment]  # as far as we look
+        response: HttpResponse = get_response(request)
+        return response
+
+    return answer
+
+
+def test_who_it_is_is_found_out_once_a_request(
+    browser: Client, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Asked, "times", 0)
+    with override_settings(MIDDLEWARE=[*_middleware(), f"{__name__}.asked_user"]):
+        browser.get("/stream/")
+    assert recorder.only("api_request")["distinct_id"] == "17"
+    assert Asked.times == 1
 
 
 def test_a_view_that_asks_the_session_only_is_enough(

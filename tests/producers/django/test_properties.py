@@ -13,8 +13,9 @@ from django.utils.functional import SimpleLazyObject, lazy
 from django.utils.translation import gettext_lazy, override
 
 from loopin_producers import Loopin
+from loopin_producers.context import identify_context, new_context
 from loopin_producers.properties import encode_properties
-from tests.producers.recorder import NOBODY
+from tests.producers.recorder import NOBODY, Recorder
 
 
 def values() -> dict[str, Any]:
@@ -52,6 +53,33 @@ def test_nor_for_the_copy_that_before_send_gets(recorder: object) -> None:
         client.capture("click", "user-1", values())
     assert len(queries) == 0
     assert len(sent) == 1
+
+
+def _somebody() -> Any:
+    """As ``request.user`` is."""
+    return SimpleLazyObject(lambda: User.objects.get())
+
+
+def _capture_for_somebody(recorder: Recorder) -> None:
+    assert recorder.capture("click", _somebody()) is None
+    assert recorder.capture("click", "user-1", session_id=_somebody()) is None
+    assert recorder.identify("user-1", anonymous_id=_somebody()) is None
+    with new_context():
+        identify_context(_somebody())
+        assert recorder.capture("click") is None
+    assert recorder.capture("click", "user-1", groups={"company": _somebody()})
+    assert [bytes(one.properties).partition(b',"$lib')[0] for one in recorder.kept] == [b'{"$groups":{}']
+    assert recorder.stats().dropped == 4
+
+
+def test_a_lazy_object_is_no_id_and_is_not_asked(recorder: Recorder) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        _capture_for_somebody(recorder)
+    assert len(queries) == 0
+
+
+async def test_nor_is_it_an_id_in_a_coroutine(recorder: Recorder) -> None:
+    _capture_for_somebody(recorder)
 
 
 @pytest.mark.parametrize(("language", "text"), [("en", "Monday"), ("de", "Montag")])

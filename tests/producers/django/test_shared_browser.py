@@ -10,9 +10,11 @@ from typing import NamedTuple
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client, RequestFactory, override_settings
 
 from loopin_producers.django import identity
+from loopin_producers.django.checks import check_loopin
 from loopin_producers.django.conf import config
 from loopin_producers.django.joined import cookie_name, standing
 from loopin_producers.uuid7 import uuid7
@@ -73,6 +75,7 @@ class Shop:
 
     def another_worker(self) -> None:
         identity._users.clear()
+        identity._visitors.clear()
 
     def _noted(self) -> str:
         for event in self.recorder.kept:
@@ -94,6 +97,7 @@ class Shop:
 @pytest.fixture
 def shop(recorder: Recorder, browser: Client, monkeypatch: pytest.MonkeyPatch) -> Shop:
     monkeypatch.setattr(identity, "_users", {})
+    monkeypatch.setattr(identity, "_visitors", {})
     for name in NAMES:
         User.objects.create_user(name, password=PASSWORD)
     recorder.kept.clear()
@@ -312,6 +316,27 @@ def test_a_browser_that_objects_keeps_and_links_nothing(shop: Shop, objection: d
     shop.browser.cookies["loopin_id"] = shop.local
     unobjecting = shop.browser.get("/stream/", headers={"dnt": "0", "sec-gpc": "0"})
     assert "loopin_id" not in unobjecting.cookies
+
+
+CACHED = [
+    "django.middleware.cache.UpdateCacheMiddleware",
+    *settings.MIDDLEWARE,
+    "django.middleware.cache.FetchFromCacheMiddleware",
+]
+
+
+def test_djangos_cache_gives_no_visitors_cookies_to_others(shop: Shop) -> None:
+    """In the order that Django's manual and the system check both want."""
+    with override_settings(MIDDLEWARE=CACHED):
+        assert not [message for message in check_loopin() if message.id == "loopin.W002"]
+        cache.clear()
+        shop.write_cookie()
+        objecting = shop.browser.get("/reset/a/b/", headers={"dnt": "1"})
+        assert objecting.cookies["loopin_id"].value == ""
+        others = [Client(headers={"user-agent": "Mozilla/5.0"}).get("/reset/a/b/") for _ in range(2)]
+        cache.clear()
+    assert [dict(one.cookies) for one in others] == [{}, {}]
+    assert [one.headers.get("age") for one in others] == [None, "0"], "what has no cookie is cached"
 
 
 def test_a_site_whose_sessions_are_for_https_only_keeps_its_mark_so(shop: Shop) -> None:

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, Group, User
+from django.core.files.base import ContentFile
 from django.db import connection, models, transaction
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext, isolate_apps
@@ -152,6 +154,32 @@ def test_what_the_database_computes_is_left_out(recorder: Recorder, ann: User) -
     ticket.amount = models.F("amount") + 1
     ticket.save()
     assert recorder.only("ticket_changed")["properties"] == {"currency": "EUR"}
+
+
+@isolate_apps("tests.e2e.django_project.tickets")
+def test_a_file_is_its_name(recorder: Recorder, tmp_path: Path) -> None:
+    class Document(models.Model):
+        file = models.FileField(upload_to="x")
+        scan = models.FileField(null=True)
+        title: models.CharField[Any, Any] = models.CharField(max_length=20)
+
+        class Meta:
+            app_label = "tickets"
+
+    track(Document, created="document_added", properties=("file", "scan", "title"), distinct_id="title")
+    with connection.schema_editor() as editor:
+        editor.create_model(Document)
+    try:
+        with override_settings(MEDIA_ROOT=str(tmp_path)):
+            Document(title="ann", file=ContentFile(b"x", name="report.pdf")).save()
+            Document(title="ann", file="x/other.pdf").save()
+        names = list(Document.objects.order_by("pk").values_list("file", flat=True))
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(Document)
+    assert names == ["x/report.pdf", "x/other.pdf"]
+    found = [json.loads(bytes(one.properties)) for one in recorder.kept]
+    assert [(one.get("file"), "scan" in one) for one in found] == [(name, False) for name in names]
 
 
 def test_the_values_are_those_of_the_save(recorder: Recorder, ann: User) -> None:
