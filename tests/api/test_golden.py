@@ -42,6 +42,13 @@ def order(value: Any) -> Any:
     return [(key, order(item)) for key, item in value.items()] if isinstance(value, dict) else None
 
 
+def firsts(value: Any) -> Any:
+    """The same with the first item of each list only, for lists as long as the catalogue."""
+    if isinstance(value, dict):
+        return {key: firsts(item) for key, item in value.items()}
+    return [firsts(item) for item in value[:1]] if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize("name", GOLDEN)
 async def test_the_answer_has_the_golden_shape(
     client: httpx.AsyncClient, app: FastAPI, bearer: Bearer, put: Put, enrich: Enrich, name: str
@@ -64,6 +71,8 @@ async def test_the_answer_has_the_golden_shape(
     )
     assert response.status_code == golden["status"], response.text
     answer = response.json()
+    if golden.get("first_of_lists"):
+        answer = firsts(answer)
     assert shape(answer) == shape(golden["answer"])
     assert order(answer) == order(golden["answer"])
     for field, unit in golden.get("units", {}).items():
@@ -73,5 +82,8 @@ async def test_the_answer_has_the_golden_shape(
 
 def test_each_json_endpoint_has_one(app: FastAPI) -> None:
     covered = {golden["request"]["path"].partition("?")[0] for golden in GOLDEN.values()}
+    covered |= {
+        "/api/analytics/metrics/{name}" for path in covered if path.startswith("/api/analytics/metrics/")
+    }
     described = {path for path in app.openapi()["paths"] if path.startswith("/api/analytics")}
     assert described - covered == {"/api/analytics/export", "/api/analytics/export/events"}

@@ -125,7 +125,10 @@ async def get_business(
         Compare, Query(description="With the time right before, of the same length, or a year ago.")
     ] = "previous",
 ) -> Success[Business]:
-    """Every metric of the catalogue over a period, beside its target and an earlier period."""
+    """Every metric of the catalogue over a period, beside its target and an earlier period.
+
+    Needs the scope `read`.
+    """
     span = times.span()
     scope = scope_of(use, caller.project, span, {}, bots=False)
     totals = await asyncio.gather(*(total(use.store, scope, metric, span, compare) for metric in CATALOGUE))

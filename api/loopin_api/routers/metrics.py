@@ -180,7 +180,7 @@ async def get_metric(
     by: Annotated[Dimension | None, Query(description="Dimension to split the value by.")] = None,
     bots: Annotated[bool, Query(description="Whether bots are counted, too.")] = False,
 ) -> Success[MetricAnswer]:
-    """A metric of the catalogue by hour, day, week or month, beside an earlier time."""
+    """A metric by hour, day, week or month, beside an earlier time. Needs the scope `read`."""
     metric = by_name(name)
     if metric is None:
         raise ApiError(
@@ -234,7 +234,7 @@ async def get_metric(
     responses={**success("The catalogue.", [_DEFINITION]), **failures(*COMMON)},
 )
 async def get_definitions(_: Reader) -> Success[list[Definition]]:
-    """The catalogue of metrics, by subject."""
+    """The catalogue of metrics, by subject. Needs the scope `read`."""
     return Success(data=[Definition.model_validate(definition_of(metric)) for metric in CATALOGUE])
 
 
