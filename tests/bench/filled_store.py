@@ -18,6 +18,7 @@ import numpy as np
 
 from loopin_api.queries.overview import overview
 from loopin_api.timespan import Timespan, last_days
+from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.migrate import migrate
 from loopin_sinks.store import Store, StoreSettings, open_store
 from tests.bench.dashboard import DASHBOARD, FILL_WINDOWS
@@ -71,7 +72,7 @@ async def main(folder: Path, events: int) -> None:
     wrong = await _wrong(store, events, now)
     more: dict[str, float] = {}
     for days in ASKED_DAYS:
-        ask = partial(overview, store, PROJECT, last_days(days, now, UTC), "EUR")
+        ask = partial(overview, store, Scope(PROJECT, UTC, now, "EUR"), last_days(days, now, UTC))
         more |= await _timed(f"overview_{days}d", ask)
     for name, query in DASHBOARD.items():
         # A query that finds nothing would be fast.
@@ -94,9 +95,9 @@ async def _fill(store: Store, events: int, end_s: int) -> None:
 async def _wrong(store: Store, events: int, now: datetime) -> str:
     """How the overview of all days differs from the rule of the fill; "" where it does not."""
     span = last_days(DAYS, now, UTC)
-    found = await overview(store, PROJECT, span, "EUR")
+    found = await overview(store, Scope(PROJECT, UTC, now, "EUR"), span)
     count, revenue = expected(events, int(now.timestamp()), span)
-    if found.tracked_events == count and isclose(found.revenue["EUR"], revenue):
+    if found.tracked_events == count and isclose(found.revenue, revenue):
         return ""
     return f"the overview says {found.tracked_events} events, {found.revenue}; not {count}, {revenue} EUR"
 

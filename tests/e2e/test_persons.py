@@ -14,6 +14,7 @@ from confluent_kafka import Producer
 
 from loopin_api.queries.overview import overview
 from loopin_api.timespan import last_days
+from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.persons.profiles import person_profile
 from loopin_sinks.persons.properties import person_properties
 from loopin_sinks.repair.requests import pending_repairs
@@ -55,7 +56,8 @@ async def users_of_day(store: Store, day: int) -> tuple[int, str] | None:
 
 
 async def total_users(store: Store) -> int:
-    return (await overview(store, "shop", last_days(30, datetime.now(UTC), UTC), "INR")).total_users
+    now = datetime.now(UTC)
+    return (await overview(store, Scope("shop", UTC, now), last_days(30, now, UTC))).total_users
 
 
 async def refusals(store: Store) -> list[str]:

@@ -9,11 +9,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from loopin_api.envelope import Moment, Success
+from loopin_api.metric_filters import scope_of
 from loopin_api.openapi import COMMON, failures, success
-from loopin_api.queries.overview import MAX_AMOUNT, MAX_CURRENCIES, OTHER, OverviewNumbers, overview
+from loopin_api.queries.overview import MAX_CURRENCIES, OverviewNumbers, overview
 from loopin_api.services import Reader, Use
 from loopin_api.time_filters import Times
 from loopin_api.timespan import Timespan
+from loopin_sinks.metric_values.money import MAX_AMOUNT, OTHER
 
 router = APIRouter(tags=["analytics"])
 
@@ -44,10 +46,11 @@ class Overview(BaseModel):
     """The state of a project, in the numbers that matter most."""
 
     total_events: int = Field(description="Platform events created (`event_created`) in the period, count.")
-    total_users: int = Field(description="Users ever seen by the end of the period, count.")
+    total_users: int = Field(description="Users ever active by the end of the period, count.")
     total_revenue: float = Field(
         description="Amounts of `ticket_purchased` less those of `payment_refunded` in the period, in "
-        "`currency`, to two decimals. An amount that names no currency is in `currency`; one of "
+        "`currency`, to two decimals. An amount that names no currency is in `currency`; others are "
+        "converted by the rate of their day, where one is known (`LOOPIN_EXCHANGE_RATES`). One of "
         f"{MAX_AMOUNT:,.0f} or more, either sign, is left out: it is an error of a client, and would drown "
         "the cents of all others."
     )
@@ -61,15 +64,19 @@ class Overview(BaseModel):
     )
     avg_session_length: float | None = Field(
         description="Mean of last minus first event of the sessions begun in the period, minutes, to two "
-        "decimals; null without sessions. A session is a person's events of one `session_id`, or, where they "
-        "name none, those without a pause of more than 30 minutes; events of the system group are left out."
+        "decimals; null without sessions. A session is a person's events of one `session_id` without a pause "
+        "of more than a day, or, where they name none, of more than 30 minutes; events of the system group "
+        "are left out."
     )
     top_insights: list[Insight] = Field(description="Newest insights of the highest priority.")
     alerts: list[FiringAlert] = Field(description="Alerts that are firing.")
-    tracked_events: int = Field(description="All events tracked in the period, count.")
+    tracked_events: int = Field(
+        description="All events tracked in the period, those of bots and of your own people too, count."
+    )
     currency: str = Field(description="Currency of `total_revenue`, ISO 4217.")
     other_revenue: dict[str, float] = Field(
-        description="Revenue in other currencies by ISO 4217 code, to two decimals; not in `total_revenue`. "
+        description="Revenue in other currencies without a rate by ISO 4217 code, to two decimals; not in "
+        "`total_revenue`. "
         f"Amounts whose currency is not three letters are added up under `{OTHER}`, whatever they are in; of "
         f"more than {MAX_CURRENCIES} currencies the largest are given."
     )
@@ -120,7 +127,8 @@ async def get_overview(
 ) -> Success[Overview]:
     """Of the last 7 days by default: today so far, and the 6 days before it. Needs the scope `read`."""
     span = times.span(DEFAULT_DAYS)
-    numbers = await overview(use.store, caller.project, span, use.settings.currency)
+    scope = scope_of(use, caller.project, span, {}, bots=False)
+    numbers = await overview(use.store, scope, span)
     return Success(data=_answer(numbers, span, use.settings.currency, times.now))
 
 
@@ -129,7 +137,7 @@ def _answer(numbers: OverviewNumbers, span: Timespan, currency: str, now: dateti
     return Overview(
         total_events=numbers.total_events,
         total_users=numbers.total_users,
-        total_revenue=_cents(numbers.revenue.get(currency, 0.0)),
+        total_revenue=_cents(numbers.revenue),
         active_users_today=numbers.active_users_today,
         conversion_rate=_rounded(numbers.ticket_conversion, 100),
         avg_session_length=_rounded(numbers.avg_session_length, 1),
@@ -137,9 +145,7 @@ def _answer(numbers: OverviewNumbers, span: Timespan, currency: str, now: dateti
         alerts=[],
         tracked_events=numbers.tracked_events,
         currency=currency,
-        other_revenue={
-            code: _cents(sum_) for code, sum_ in sorted(numbers.revenue.items()) if code != currency
-        },
+        other_revenue={code: _cents(total) for code, total in numbers.other_revenue.items()},
         period_start=span.start,
         period_end=span.end,
         tz=span.zone_name,

@@ -19,6 +19,9 @@ from loopin_sinks.store import Store
 MAX_AMOUNT: Final = 1e12
 """Amounts from here on, of either sign, are a client's error and do not count."""
 
+OTHER: Final = "other"
+"""What stands for all currencies that are not three letters."""
+
 PURCHASES: Final = tuple(event.name for event in CATALOGUE if event.revenue > 0)
 REFUNDS: Final = tuple(event.name for event in CATALOGUE if event.revenue < 0)
 
@@ -65,7 +68,7 @@ async def _by_day(
         f"""
         WITH upper(trim(BOTH ' ' FROM toString(currency))) AS given
         SELECT {query.period(periods)} AS at, {query.of} AS of, {query.day} AS day,
-            multiIf(given = '', '', match(given, '^[A-Z][A-Z][A-Z]$'), given, 'other') AS code,
+            multiIf(given = '', '', match(given, '^[A-Z][A-Z][A-Z]$'), given, '{OTHER}') AS code,
             toString(sum({sign} * toInt128(toInt64(round(assumeNotNull(amount) * {_MILLION}))))) AS millionths
         FROM {query.events(events(*PURCHASES, *REFUNDS), periods.start, periods.end)}
             AND isNotNull(amount) AND abs(amount) < {most}
