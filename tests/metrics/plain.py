@@ -25,7 +25,7 @@ MILLISECOND = timedelta(milliseconds=1)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 PAUSE = timedelta(minutes=30)
-"""The longest pause within a session that the client gave no id; with one it is a day."""
+"""The longest pause within a session that the client gave no id."""
 FOLLOWS_WITHIN = timedelta(days=14)
 
 SYSTEM = {"api_request", "system_metric", "error_logged"}
@@ -453,19 +453,25 @@ def retention(first: int, last: int) -> Metric:
 
 
 def sessions_begun(world: World, start: datetime, end: datetime) -> list[Session]:
-    """The sessions whose first event lies in the bucket, as long as they last: up to a day beyond its end."""
+    """The sessions whose first event lies in the bucket, as long as they last.
+
+    What lies up to a day before the bucket tells that its session began earlier, and what lies up to a day
+    beyond it belongs to its sessions.
+    """
     streams: dict[tuple[str, str], list[Act]] = defaultdict(list)
-    for act in between(world.active, NEVER, min(end.astimezone(UTC) + DAY, world.now)):
+    since, until = start.astimezone(UTC) - DAY, min(end.astimezone(UTC) + DAY, world.now)
+    for act in between(world.active, since, until):
         streams[act.person, act.session].append(act)
-    found = [run for (_, name), acts in streams.items() for run in runs(acts, DAY if name else PAUSE)]
-    return [session for session in found if start <= session[0].at < end]
+    named = [acts for (_, name), acts in streams.items() if name]
+    unnamed = [run for (_, name), acts in streams.items() if not name for run in runs(acts)]
+    return [session for session in (*named, *unnamed) if start <= session[0].at < end]
 
 
-def runs(acts: Sequence[Act], pause: timedelta) -> list[Session]:
-    """Parts without a longer pause."""
+def runs(acts: Sequence[Act]) -> list[Session]:
+    """Parts without a pause of more than 30 minutes."""
     found: list[Session] = []
     for act in acts:
-        if found and act.at - found[-1][-1].at <= pause:
+        if found and act.at - found[-1][-1].at <= PAUSE:
             found[-1].append(act)
         else:
             found.append([act])

@@ -211,9 +211,11 @@ def test_sessions_belong_to_the_bucket_where_they_began() -> None:
     assert of_day("avg_session_length", *late) == 20, "what lies beyond the bucket's end counts"
 
 
-def test_a_session_without_an_event_for_more_than_a_day_is_over() -> None:
-    assert of_day("sessions", viewed("a", -1431, "s"), viewed("a", 10, "s")) == 1
-    assert of_day("sessions", viewed("a", -1430, "s"), viewed("a", 10, "s")) == 0
+def test_a_session_is_followed_for_a_day_beyond_both_ends() -> None:
+    assert of_day("sessions", viewed("a", -1441, "s"), viewed("a", 10, "s")) == 1
+    assert of_day("sessions", viewed("a", -1440, "s"), viewed("a", 10, "s")) == 0
+    assert of_day("avg_session_length", viewed("a", 0, "s"), viewed("a", 2879, "s")) == 2879
+    assert of_day("avg_session_length", viewed("a", 0, "s"), viewed("a", 2880, "s")) == 0
 
 
 def test_bounces() -> None:

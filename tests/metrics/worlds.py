@@ -116,13 +116,16 @@ def events(seed: int, bursts: int = 1500) -> list[EnrichedEvent]:
     names = list(MAKERS)
     found: list[EnrichedEvent] = []
     for _ in range(bursts):
-        user = f"user-{dice.randrange(USERS)}"
+        number = dice.randrange(USERS)
+        user = f"user-{number}"
         days = dice.choice([dice.uniform(0, 130), dice.uniform(-1, 65), dice.uniform(0, 5)])
         at = NOW - timedelta(days=days)
         if dice.random() < 0.1:  # at a midnight of the zone, exactly
             at = at.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-        session = dice.choice([None, None, f"s{dice.randrange(60)}"])
-        country, city = dice.choice(PLACES)
+        # One that several bursts may share, and across midnight, but within a day.
+        session = dice.choice([None, None, f"s{dice.randrange(3)}-{at:%m%d}-{at.hour // 12}"])
+        # The same for a person's bursts that begin at one moment, so that a session has one first place.
+        country, city = PLACES[(number // 3 + at.hour) % len(PLACES)]
         bot = dice.random() < 0.05
         for _ in range(dice.randrange(1, 8)):
             name = dice.choice([dice.choice(names), "$pageview", "event_viewed", "event_joined"])

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import Dimension, Grain, Metric
-from loopin_sinks.metric_values.calculate import values_of
+from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, Scope, periods
 from loopin_sinks.store import Store
 
@@ -63,7 +63,7 @@ class Series:
 
 
 async def series(
-    store: Store, scope: Scope, metric: Metric, span: Timespan, grain: Grain | None, compare: Compare
+    calculator: Calculator, metric: Metric, span: Timespan, grain: Grain | None, compare: Compare
 ) -> Series:
     """A metric by period, and over the whole span.
 
@@ -74,9 +74,9 @@ async def series(
     now = periods(chosen, span.start, span.end, span.zone)
     before = counterpart(now, chosen, span.zone, compare)
     values, former, whole = await asyncio.gather(
-        values_of(store, scope, metric.definition, now),
-        values_of(store, scope, metric.definition, before),
-        total(store, scope, metric, span, compare),
+        calculator.values(metric.definition, now),
+        calculator.values(metric.definition, before),
+        total(calculator, metric, span, compare),
     )
     points = [
         Point(start, values.get((number, "")), former.get((number, "")))
@@ -85,7 +85,7 @@ async def series(
     return Series(chosen, points, whole)
 
 
-async def total(store: Store, scope: Scope, metric: Metric, span: Timespan, compare: Compare) -> Total:
+async def total(calculator: Calculator, metric: Metric, span: Timespan, compare: Compare) -> Total:
     """A metric over a span and over its counterpart.
 
     Raises:
@@ -93,8 +93,8 @@ async def total(store: Store, scope: Scope, metric: Metric, span: Timespan, comp
     """
     whole = Periods((span.start, span.end))
     value, previous = await asyncio.gather(
-        values_of(store, scope, metric.definition, whole),
-        values_of(store, scope, metric.definition, _earlier(whole, span, compare)),
+        calculator.values(metric.definition, whole),
+        calculator.values(metric.definition, _earlier(whole, span, compare)),
     )
     return Total(value.get((0, "")), previous.get((0, "")))
 
@@ -108,7 +108,7 @@ async def split(
         StoreError: the store did not answer.
     """
     whole = Periods((span.start, span.end))
-    found = await values_of(store, replace(scope, by=by), metric.definition, whole)
+    found = await Calculator(store, replace(scope, by=by)).values(metric.definition, whole)
     by_value = sorted(
         ((value, number) for (_, value), number in found.items()), key=lambda one: (-one[1], one[0])
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import by_name
-from loopin_sinks.metric_values.calculate import values_of
+from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.money import unconverted
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.store import Store
@@ -49,7 +49,7 @@ async def overview(store: Store, scope: Scope, span: Timespan) -> OverviewNumber
     Raises:
         StoreError: the store did not answer.
     """
-    whole = Periods((span.start, span.end))
+    whole, calculator = Periods((span.start, span.end)), Calculator(store, scope)
     bound: dict[str, object] = {"project": scope.project, "start": span.start, "end": span.end}
     names = (
         "platform_events_created",
@@ -62,7 +62,7 @@ async def overview(store: Store, scope: Scope, span: Timespan) -> OverviewNumber
     (stored,), others, *values = await asyncio.gather(
         store.query(_STORED, bound),
         unconverted(store, scope, whole),
-        *(_value(store, scope, name, whole) for name in names),
+        *(_value(calculator, name, whole) for name in names),
     )
     created, users, today, conversion, length, revenue = values
     return OverviewNumbers(
@@ -78,10 +78,10 @@ async def overview(store: Store, scope: Scope, span: Timespan) -> OverviewNumber
     )
 
 
-async def _value(store: Store, scope: Scope, name: str, whole: Periods) -> float | None:
+async def _value(calculator: Calculator, name: str, whole: Periods) -> float | None:
     metric = by_name(name)
     assert metric is not None, name
-    return (await values_of(store, scope, metric.definition, whole)).get((0, ""))
+    return (await calculator.values(metric.definition, whole)).get((0, ""))
 
 
 def _largest(totals: Mapping[str, float]) -> dict[str, float]:

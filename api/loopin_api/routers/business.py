@@ -25,6 +25,7 @@ from loopin_api.services import Reader, Use
 from loopin_api.time_filters import Times
 from loopin_schemas.metrics import CATALOGUE, Metric
 from loopin_schemas.metrics.metric import Better, Unit
+from loopin_sinks.metric_values.calculate import Calculator
 
 router = APIRouter(tags=["metrics"])
 
@@ -131,7 +132,8 @@ async def get_business(
     """
     span = times.span()
     scope = scope_of(use, caller.project, span, {}, bots=False)
-    totals = await asyncio.gather(*(total(use.store, scope, metric, span, compare) for metric in CATALOGUE))
+    calculator = Calculator(use.store, scope)
+    totals = await asyncio.gather(*(total(calculator, metric, span, compare) for metric in CATALOGUE))
     by_kind: dict[str, list[BusinessMetric]] = {"kpi": [], "kri": [], "kr": []}
     for metric, found in zip(CATALOGUE, totals, strict=True):
         by_kind[metric.kind].append(_told(metric, found))

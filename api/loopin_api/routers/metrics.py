@@ -19,6 +19,7 @@ from loopin_api.time_filters import Times
 from loopin_schemas.metrics import CATALOGUE, Dimension, Grain, Kind, Metric, by_name
 from loopin_schemas.metrics.definition import event_names
 from loopin_schemas.metrics.metric import Better, Unit
+from loopin_sinks.metric_values.calculate import Calculator
 
 router = APIRouter(tags=["metrics"])
 
@@ -191,7 +192,7 @@ async def get_metric(
     _check_dimensions(metric, [*where, *([by] if by else [])])
     span = times.span()
     scope = scope_of(use, caller.project, span, where, bots=bots)
-    found = await asked.series(use.store, scope, metric, span, grain, compare)
+    found = await asked.series(Calculator(use.store, scope), metric, span, grain, compare)
     parts = None
     if by is not None:
         parts = await asked.split(use.store, scope, metric, span, by)

@@ -64,9 +64,8 @@ class Overview(BaseModel):
     )
     avg_session_length: float | None = Field(
         description="Mean of last minus first event of the sessions begun in the period, minutes, to two "
-        "decimals; null without sessions. A session is a person's events of one `session_id` without a pause "
-        "of more than a day, or, where they name none, of more than 30 minutes; events of the system group "
-        "are left out."
+        "decimals; null without sessions. A session is a person's events of one `session_id`, or, where they "
+        "name none, those without a pause of more than 30 minutes; events of the system group are left out."
     )
     top_insights: list[Insight] = Field(description="Newest insights of the highest priority.")
     alerts: list[FiringAlert] = Field(description="Alerts that are firing.")

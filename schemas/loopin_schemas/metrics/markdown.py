@@ -31,9 +31,9 @@ What holds for all of them:
 - Hours, days, weeks (from Monday) and months are those of the project's time zone. `dau`, `wau`, `mau`,
   `stickiness`, `total_users`, `churn_rate`, `host_dropout_rate`, growth, verification and profile
   completion are told as of a period's end; the others are of what happened within it.
-- A session is a person's active events of one session's id, without a pause of more than a day; without
-  an id, without a pause of more than 30 minutes. It belongs to the period in which it began, and lasts
-  until its last event.
+- A session is a person's active events of one session's id; without an id, without a pause of more than
+  30 minutes. It belongs to the period in which it began, and is followed for a day beyond the period's end:
+  no client keeps an id for longer.
 - Each can be split and filtered by country, region, city, device, browser, os, platform and campaign, and
   by what its row adds; rows with a dash, by nothing. Series are told by hour, day, week and month; those
   with * not by hour.

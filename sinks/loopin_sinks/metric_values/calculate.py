@@ -3,38 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Final, TypeVar
 
 from loopin_schemas.metrics import definition as d
-from loopin_sinks.metric_values import communities, counts, days, followed, growth, money, sessions
+from loopin_sinks.metric_values import communities, counts, days, followed, growth, money
 from loopin_sinks.metric_values import platform_events as held
 from loopin_sinks.metric_values.scope import Periods, Scope
+from loopin_sinks.metric_values.sessions import SessionNumbers, session_numbers, unique_page_views
 from loopin_sinks.metric_values.values import Values, quotient
 from loopin_sinks.store import Store
+
+T = TypeVar("T")
 
 Calculation = Callable[[Store, Scope, Any, Periods], Awaitable[Values]]
 
 
 async def values_of(store: Store, scope: Scope, of: d.Definition, periods: Periods) -> Values:
-    """What a definition comes to in each period, by value of the scope's dimension; what is missing is null.
-
-    Counts and sums without a dimension are 0 where nothing happened.
-
-    Raises:
-        StoreError: the store did not answer.
-    """
-    found = await _CALCULATIONS[type(of)](store, scope, of, periods)
-    if scope.by is None and isinstance(of, _NEVER_NULL):
-        return {(number, ""): found.get((number, ""), 0.0) for number in range(len(periods))}
-    return found
+    """What one definition comes to, see ``Calculator.values``."""
+    return await Calculator(store, scope).values(of, periods)
 
 
-async def _quotient(store: Store, scope: Scope, of: d.Quotient, periods: Periods) -> Values:
-    part, whole = await asyncio.gather(
-        values_of(store, scope, of.part, periods), values_of(store, scope, of.whole, periods)
-    )
-    return quotient(part, whole)
+class Calculator:
+    """Computes metrics of one scope for one answer, and what several of them are made of only once."""
+
+    def __init__(self, store: Store, scope: Scope) -> None:
+        self._store = store
+        self.scope = scope
+        self._asked: dict[Hashable, asyncio.Future[Any]] = {}
+
+    async def values(self, of: d.Definition, periods: Periods) -> Values:
+        """What a definition comes to in each period, by value of the scope's dimension.
+
+        What is missing is null; counts and sums without a dimension are 0 where nothing happened.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        found = await self._once((of, periods.edges), lambda: self._values(of, periods))
+        if self.scope.by is None and isinstance(of, _NEVER_NULL):
+            return {(number, ""): found.get((number, ""), 0.0) for number in range(len(periods))}
+        return found
+
+    async def _values(self, of: d.Definition, periods: Periods) -> Values:
+        if isinstance(of, d.Quotient):
+            return quotient(
+                *await asyncio.gather(self.values(of.part, periods), self.values(of.whole, periods))
+            )
+        if isinstance(of, d.Sessions):
+            return (await self._sessions(periods)).counts[of.which]
+        if isinstance(of, d.SessionLength):
+            return (await self._sessions(periods)).minutes
+        return await _CALCULATIONS[type(of)](self._store, self.scope, of, periods)
+
+    async def _sessions(self, periods: Periods) -> SessionNumbers:
+        return await self._once(
+            ("sessions", periods.edges), lambda: session_numbers(self._store, self.scope, periods)
+        )
+
+    async def _once(self, key: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
+        if key not in self._asked:
+            self._asked[key] = asyncio.ensure_future(compute())
+        found: T = await self._asked[key]
+        return found
 
 
 async def _scores(store: Store, scope: Scope, of: d.HighScores, periods: Periods) -> Values:
@@ -64,9 +95,7 @@ _CALCULATIONS: Final[dict[type[Any], Calculation]] = {
     d.Retention: days.retention,
     d.Lapsed: days.lapsed,
     d.LatestMean: days.latest_mean,
-    d.Sessions: sessions.sessions,
-    d.SessionLength: sessions.session_length,
-    d.UniquePageViews: sessions.unique_page_views,
+    d.UniquePageViews: unique_page_views,
     d.Followed: followed.followed,
     d.Revenue: money.revenue,
     d.SoldOut: held.sold_out,
@@ -74,5 +103,4 @@ _CALCULATIONS: Final[dict[type[Any], Calculation]] = {
     d.OnlineMembers: communities.online_members,
     d.MonthGrowth: growth.month_growth,
     d.HighScores: _scores,
-    d.Quotient: _quotient,
 }
