@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from loopin_deploy.kafka import LocalKafka
+from tests.migrated import make_template
 
 # Asked for before any test imports them: they hold assertions that several folders share.
 pytest.register_assert_rewrite(
@@ -37,6 +38,12 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
     broker.start(START_S)
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose embedded store has its tables, to be copied with ``tests.migrated.fill``."""
+    return make_template(tmp_path_factory.mktemp("migrated"))
 
 
 @pytest.fixture
