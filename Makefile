@@ -10,11 +10,14 @@ BROWSER := tests/e2e/browser
 PACKAGES := schemas producers streams sinks api deploy
 ARGS ?=
 # Tests wait for brokers more than they compute: three at a time fill two cores. By file, because the scenarios of
-# a file run side by side: spread over several processes, each of those would run them all.
+# a file run side by side: spread over several processes, each of those would run them all. In the order of
+# tests/conftest.py: the longest files first.
 WORKERS ?= 3
+# A run starts hundreds of processes: each would compile our modules anew, and each worker rewrite all tests.
+unexport PYTHONDONTWRITEBYTECODE
 export LOOPIN_DATA_DIR ?= $(CURDIR)/.data
 
-.PHONY: demo up down test check bench faults format generated lock clean
+.PHONY: demo up down test check bench faults texts format generated lock clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/loopin demo $(ARGS)
@@ -27,7 +30,7 @@ down: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report $(if $(ARGS),--fail-under=0)
 
@@ -42,6 +45,10 @@ CASES ?=
 EVENTS ?= 100000
 faults: $(VENV)/.dev
 	@$(BIN)/python -m tests.faults $(if $(CASES),--cases $(CASES)) --events $(EVENTS) $(ARGS)
+
+# The scorer against the library on 100,000 mutations of the rated texts; `make test` takes a tenth of them.
+texts: $(VENV)/.dev
+	@$(BIN)/python -m tests.text.vader.differences --seed 14
 
 # All of it takes more than an hour; a part: make bench ARGS="--jobs J0,J2 --systems loopin,quix --runs 3"
 bench: $(VENV)/.dev $(BENCH_VENV)/.peers

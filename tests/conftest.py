@@ -7,11 +7,13 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from loopin_deploy.kafka import LocalKafka
+from tests.migrated import make_template
 
 # Asked for before any test imports them: they hold assertions that several folders share.
 pytest.register_assert_rewrite(
@@ -38,6 +40,12 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
     broker.stop()
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose embedded store has its tables, to be copied with ``tests.migrated.fill``."""
+    return make_template(tmp_path_factory.mktemp("migrated"))
+
+
 @pytest.fixture
 def topic_prefix() -> str:
     """Put before topic names, group ids and transactional ids, it keeps tests apart on the shared broker."""
@@ -59,7 +67,23 @@ def collected() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses the broker, directly or through another fixture, is marked ``kafka``."""
+    """Mark as ``kafka`` what uses the broker, directly or through another fixture; long files come first.
+
+    A parallel run whose last file takes minutes leaves the other processors idle for as long.
+    """
     for item in items:
         if "kafka" in getattr(item, "fixturenames", ()):
             item.add_marker("kafka")
+    urgent: dict[Path, int] = {}
+    for item in items:
+        urgent[item.path] = min(_urgency(item), urgent.get(item.path, 3))
+    items.sort(key=lambda item: urgent[item.path])
+
+
+def _urgency(item: pytest.Item) -> int:
+    """0 for scenarios with many processes, 1 for the whole system, 2 for a broker, 3 for the rest."""
+    if "side_by_side" in getattr(item, "fixturenames", ()):
+        return 0
+    if item.get_closest_marker("e2e"):
+        return 1
+    return 2 if item.get_closest_marker("kafka") else 3

@@ -6,10 +6,9 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
@@ -18,31 +17,14 @@ from loopin_deploy.child import Child
 from loopin_deploy.data_folder import DataFolder
 from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import LocalKafka
-from loopin_deploy.lifeline import started_at
 from loopin_deploy.own_secrets import Secrets, load_or_create_secrets, write_keys_file
 from loopin_deploy.ports import free_port, port_taken
 from loopin_deploy.setting_faults import check_settings
+from loopin_deploy.stack_state import HOST, STATE_FILE, StackState
 from loopin_deploy.supervisor import Supervisor
 from loopin_schemas.validation import check_project
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
-
-STATE_FILE = "stack.json"
-HOST = "127.0.0.1"
-
-
-class StackState(msgspec.Struct, frozen=True):
-    """Where a running system is found, kept in its data folder for other commands."""
-
-    pid: int
-    bootstrap: str
-    api_url: str
-    worker_url: str
-
-    @property
-    def urls(self) -> dict[str, str]:
-        """Where each role answers, by name."""
-        return {"stream": self.worker_url, "store": self.api_url}
 
 
 @dataclass(frozen=True)
@@ -131,14 +113,6 @@ async def running_stack(
             yield Stack(state, own_secrets, supervisor)
         finally:
             state_path.unlink(missing_ok=True)
-
-
-def read_state(folder: Path) -> StackState | None:
-    """The state of the system that runs on a data folder, or None; one that was killed left a stale file."""
-    with suppress(OSError, msgspec.DecodeError):
-        state = msgspec.json.decode((folder / STATE_FILE).read_bytes(), type=StackState)
-        return state if started_at(state.pid) is not None else None
-    return None
 
 
 def _kafka(plan: Plan) -> tuple[Child | None, str]:

@@ -21,9 +21,9 @@ from loopin_producers.channel import Done
 from loopin_producers.errors import DeliveryFailed, QueueFull
 from loopin_schemas import EnrichedEvent, Event
 from loopin_schemas.codec import decode
-from loopin_sinks.migrate import migrate
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreSettings, open_store
+from tests.migrated import fill
 
 SECRET = "a secret of at least thirty-two bytes"
 WRITE_KEY = "lk_write"
@@ -89,11 +89,11 @@ async def untouched_store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+async def store(tmp_path: Path, migrated: Path) -> AsyncIterator[Store]:
     """The embedded store, migrated and empty."""
     chosen = StoreSettings(data_dir=tmp_path / "data")
+    fill(chosen, migrated)
     store = open_store(chosen)
-    await migrate(store, chosen)
     yield store
     await store.close()
 

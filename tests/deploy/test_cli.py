@@ -3,8 +3,11 @@ from __future__ import annotations
 import errno
 import platform
 import re
+import subprocess
+import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -12,7 +15,8 @@ from aiokafka.errors import KafkaConnectionError
 from confluent_kafka import KafkaError, KafkaException
 from typer.testing import CliRunner
 
-from loopin_deploy.cli import EXPECTED, app
+from loopin_deploy.cli import app
+from loopin_deploy.failures import EXPECTED, told
 from tests.deploy.command_line import Loopin, run_process
 
 COMMANDS = [
@@ -50,14 +54,44 @@ def test_each_command_has_help(command: str, option: str) -> None:
 
 
 def test_no_command_is_left_out_of_these_tests() -> None:
-    groups = {group.name: group.typer_instance for group in app.registered_groups}
-    assert groups.keys() <= set(COMMANDS)
-    for name, group in [("", app), *groups.items()]:
-        assert group
-        for each in group.registered_commands:
-            assert each.callback
-            short = each.name or each.callback.__name__
-            assert f"{name or ''} {short}".strip() in COMMANDS
+    group: Any = typer.main.get_command(app)
+
+    for name, command in group.commands.items():
+        assert name in COMMANDS
+        assert command.name == name
+        for inner in getattr(command, "commands", ()):
+            assert f"{name} {inner}" in COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("command", "foreign"),
+    [
+        ("kafka", ["aiokafka", "chdb", "fastapi", "faust", "loopin_sinks"]),
+        ("version", ["aiokafka", "chdb", "fastapi", "faust", "loopin_streams"]),
+        ("run", ["aiokafka", "chdb", "fastapi", "faust", "loopin_streams"]),
+        ("topics", ["chdb", "fastapi", "faust", "loopin_sinks"]),
+        ("migrate", ["fastapi", "faust", "loopin_producers"]),
+    ],
+)
+def test_a_command_waits_for_no_library_of_another(command: str, foreign: list[str]) -> None:
+    """A command of a second would otherwise take several, and so would the start of each role."""
+    script = f"""
+import sys
+from typer.testing import CliRunner
+from loopin_deploy.cli import app
+assert CliRunner().invoke(app, ["{command}", "--help"]).exit_code == 0
+print([name for name in {foreign} if name in sys.modules])
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "[]\n"
+
+
+def test_a_wrong_name_is_answered_with_a_like_one(loopin: Loopin) -> None:
+    ran = loopin("topic")
+
+    assert ran.code == 2
+    assert "Did you mean 'topics'?" in ran.err
 
 
 @pytest.mark.parametrize("arguments", [[], ["topics"], ["keys"], ["dlq"], ["state"], ["kafka"]])
@@ -185,6 +219,7 @@ def test_a_defect_of_ours_is_no_sentence(loopin: Loopin, monkeypatch: pytest.Mon
     monkeypatch.setattr("loopin_deploy.cli.app", fail)
 
     assert RuntimeError not in EXPECTED
+    assert told(RuntimeError()) is None
     with pytest.raises(RuntimeError, match="a defect"):
         loopin()
 

@@ -12,7 +12,8 @@ from loopin_deploy.api_client import ApiClient
 from loopin_deploy.demo import COMMUNITY, REPEATS, SHOP, Demo, Result
 from loopin_deploy.errors import DeployError
 from loopin_deploy.own_secrets import load_or_create_secrets
-from loopin_deploy.stack import Stack, StackState
+from loopin_deploy.stack import Stack
+from loopin_deploy.stack_state import StackState
 from loopin_deploy.supervisor import Supervisor
 from loopin_producers import DeliveryFailed, Loopin
 from loopin_producers.broken_records import broken_records

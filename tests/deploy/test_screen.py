@@ -12,16 +12,11 @@ from rich.console import Console
 from loopin_deploy.demo import Result, Sample
 from loopin_deploy.errors import DeployError
 from loopin_deploy.own_secrets import load_or_create_secrets
-from loopin_deploy.screen import (
-    fail,
-    printable,
-    samples_table,
-    show_addresses,
-    summary_table,
-    verbatim,
-)
-from loopin_deploy.stack import Stack, StackState
+from loopin_deploy.screen import fail, printable, verbatim
+from loopin_deploy.stack import Stack
+from loopin_deploy.stack_state import StackState
 from loopin_deploy.supervisor import Supervisor
+from loopin_deploy.system_screen import samples_table, show_addresses, summary_table
 
 
 def shown(renderable: object, width: int = 100) -> str:

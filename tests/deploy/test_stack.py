@@ -14,7 +14,8 @@ from loopin_deploy.child import Child
 from loopin_deploy.data_folder import DataFolder, open_data_folder
 from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import BrokerStatus, LocalKafka
-from loopin_deploy.stack import STATE_FILE, Plan, Ports, StackState, read_state, running_stack
+from loopin_deploy.stack import Plan, Ports, running_stack
+from loopin_deploy.stack_state import STATE_FILE, StackState, read_state
 from loopin_deploy.supervisor import Supervisor
 from loopin_schemas.errors import InvalidEvent
 from loopin_streams.kafka.topic_admin import TopicAdmin

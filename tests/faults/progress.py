@@ -28,7 +28,8 @@ class Follower:
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
-                "fetch.wait.max.ms": 50,
+                # Records are sent at once; an empty answer tells where the end is.
+                "fetch.wait.max.ms": 200,
                 "reconnect.backoff.max.ms": 500,
                 **QUIET_LOG,
             }

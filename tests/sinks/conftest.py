@@ -19,11 +19,11 @@ from clickhouse_connect import get_client
 from confluent_kafka import Producer
 
 from loopin_deploy.kafka import LocalKafka
-from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings, open_store
 from loopin_streams.kafka.topic_admin import TopicAdmin
 from tests.clickhouse import PASSWORD, USER, ClickHouseServer, clickhouse_server
+from tests.migrated import fill
 from tests.sinks.topics_to_store import TopicsToStore
 
 QUERY_TIMEOUT_S = 10
@@ -117,11 +117,12 @@ async def store(store_settings: StoreSettings) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def topics_to_store(
+def topics_to_store(
     kafka: LocalKafka,
     topic_prefix: str,
     embedded: Store,
     embedded_settings: StoreSettings,
+    migrated: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> TopicsToStore:
     """Topics, tables, and short intervals."""
@@ -138,7 +139,7 @@ async def topics_to_store(
     )
     admin = TopicAdmin(settings)
     admin.apply()
-    await migrate(embedded, embedded_settings)
+    fill(embedded_settings, migrated)
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{topic_prefix}writer"})
     producer.init_transactions(20)
     ids = {name: info.id for name, info in admin.describe().items()}

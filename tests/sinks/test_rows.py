@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopin_schemas import EnrichedEvent
-from loopin_sinks.migrate import migrate
 from loopin_sinks.rows import EARLIEST_MS, END_MS, EVENTS_SCHEMA, by_month, to_arrow
 from loopin_sinks.store import Store, StoreSettings
 from loopin_sinks.store.properties import PROPERTY_COLUMNS
+from tests.migrated import fill
 
 TOPIC_ID = "0b5a1c70-6d3b-4b6e-9a51-3f1f0a2b7c11"
 NOW_MS = int(datetime.now(UTC).timestamp() * 1000)
@@ -61,9 +62,9 @@ def at(ms: int) -> datetime:
 
 
 @pytest.fixture
-async def events(embedded: Store, embedded_settings: StoreSettings) -> Store:
+def events(embedded: Store, embedded_settings: StoreSettings, migrated: Path) -> Store:
     """A store with its tables."""
-    await migrate(embedded, embedded_settings)
+    fill(embedded_settings, migrated)
     return embedded
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopin_schemas.window import MetricWindow
-from loopin_sinks.migrate import migrate
 from loopin_sinks.rows import by_month
 from loopin_sinks.store import Store, StoreSettings
 from loopin_sinks.window_rows import (
@@ -26,6 +26,7 @@ from loopin_sinks.window_rows import (
     retention_of,
     windows_to_arrow,
 )
+from tests.migrated import fill
 
 NOW_MS = int(datetime.now(UTC).timestamp() * 1000)
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
@@ -56,9 +57,9 @@ def at(ms: int) -> datetime:
 
 
 @pytest.fixture
-async def tables(embedded: Store, embedded_settings: StoreSettings) -> Store:
+def tables(embedded: Store, embedded_settings: StoreSettings, migrated: Path) -> Store:
     """A store with its tables."""
-    await migrate(embedded, embedded_settings)
+    fill(embedded_settings, migrated)
     return embedded
 
 

@@ -23,7 +23,7 @@ from loopin_deploy.kafka import DEFAULT_PORT, default_cache, find_java, find_mav
 from loopin_deploy.kafka.jars import jars_folder
 from loopin_deploy.ports import port_taken
 from loopin_deploy.screen import out, verbatim
-from loopin_deploy.stack import HOST, StackState, read_state
+from loopin_deploy.stack_state import HOST, StackState, read_state
 from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
 from loopin_streams.kafka.lag import Lag
 from loopin_streams.kafka.logs import Logs

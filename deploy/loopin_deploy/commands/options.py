@@ -10,7 +10,7 @@ import typer
 
 from loopin_deploy.data_folder import DataFolder
 from loopin_deploy.kafka import LocalKafka
-from loopin_deploy.stack import read_state
+from loopin_deploy.stack_state import read_state
 from loopin_streams.kafka.settings import KafkaSettings
 
 

@@ -18,7 +18,7 @@ from loopin_deploy.data_folder import DataFolder, holder
 from loopin_deploy.errors import DeployError
 from loopin_deploy.own_secrets import PERSONAL_SCOPES, load_or_create_secrets
 from loopin_deploy.screen import out
-from loopin_deploy.stack import read_state
+from loopin_deploy.stack_state import read_state
 from loopin_deploy.status.snapshot import Snapshot, compared
 from loopin_deploy.status.sources import Address, snapshot_from_broker, snapshot_of
 from loopin_deploy.status.table import StatusView

@@ -23,9 +23,10 @@ from loopin_deploy.data_folder import DataFolder, holder, open_data_folder
 from loopin_deploy.demo import COMMUNITY, RETENTION_DAYS, SHOP, Demo, Result, Sample
 from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import DEFAULT_PORT
-from loopin_deploy.screen import err, out, printable, samples_table, show_addresses, summary_table
+from loopin_deploy.screen import err, out, printable
 from loopin_deploy.stack import Plan, Ports, Stack, running_stack
 from loopin_deploy.supervisor import cancelled_by_sigterm
+from loopin_deploy.system_screen import samples_table, show_addresses, summary_table
 from loopin_schemas.codec import encode
 
 STOP_TIMEOUT_S = 60.0

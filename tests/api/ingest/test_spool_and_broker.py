@@ -96,7 +96,12 @@ async def test_what_was_accepted_arrives_once_and_in_order(
     broker: LocalKafka, settings: ApiSettings, untouched_store: Store, tmp_path: Path
 ) -> None:
     settings = settings.model_copy(
-        update={"ingest_spool_dir": tmp_path / "spool", "ingest_spool_bytes": 1 << 24}
+        update={
+            "ingest_spool_dir": tmp_path / "spool",
+            "ingest_spool_bytes": 1 << 24,
+            # Waited out once each time the broker goes.
+            "publish_timeout_s": 5.0,
+        }
     )
     kafka = KafkaSettings.model_validate({"kafka_bootstrap": broker.bootstrap})
     with serving(settings, kafka, untouched_store) as (client, reserve):

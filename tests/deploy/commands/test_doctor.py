@@ -16,7 +16,7 @@ from loopin_deploy.api_client import ApiClient
 from loopin_deploy.commands import doctor
 from loopin_deploy.data_folder import open_data_folder
 from loopin_deploy.errors import DeployError
-from loopin_deploy.stack import STATE_FILE, StackState
+from loopin_deploy.stack_state import STATE_FILE, StackState
 from loopin_schemas.topics import TOPICS
 from loopin_streams.kafka.lag import Lag
 from loopin_streams.kafka.settings import KafkaSettings

@@ -11,7 +11,7 @@ import pytest
 
 from loopin_deploy.data_folder import open_data_folder
 from loopin_deploy.ports import free_port
-from loopin_deploy.stack import STATE_FILE, StackState
+from loopin_deploy.stack_state import STATE_FILE, StackState
 from tests.deploy.command_line import Loopin
 
 

@@ -26,7 +26,8 @@ from loopin_deploy.data_folder import holder, open_data_folder
 from loopin_deploy.demo import Result
 from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.restarts import RestartPolicy
-from loopin_deploy.stack import STATE_FILE, Plan, Ports, StackState, read_state
+from loopin_deploy.stack import Plan, Ports
+from loopin_deploy.stack_state import STATE_FILE, StackState, read_state
 from loopin_deploy.supervisor import Supervisor
 from tests.deploy.command_line import Loopin, clean_environment, run_process
 from tests.streams.installation import wait_until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -10,6 +11,7 @@ from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
+from tests.migrated import fill
 from tests.sinks.repair.installation import PARTITIONS, Installation
 from tests.transactions import Transactions
 
@@ -27,9 +29,9 @@ async def tables(store: Store, embedded_settings: StoreSettings) -> Store:
 
 
 @pytest.fixture
-async def embedded_tables(embedded: Store, embedded_settings: StoreSettings) -> Store:
+def embedded_tables(embedded: Store, embedded_settings: StoreSettings, migrated: Path) -> Store:
     """The embedded store with its tables."""
-    await migrate(embedded, embedded_settings)
+    fill(embedded_settings, migrated)
     return embedded
 
 

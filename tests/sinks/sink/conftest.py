@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 from confluent_kafka import Producer
 
-from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
+from tests.migrated import fill
 from tests.sinks.enriched import Enriched
 
 
@@ -20,8 +21,8 @@ class Broker(Protocol):
 
 
 @pytest.fixture
-async def enriched(
-    kafka: Broker, topic_prefix: str, embedded: Store, embedded_settings: StoreSettings
+def enriched(
+    kafka: Broker, topic_prefix: str, embedded: Store, embedded_settings: StoreSettings, migrated: Path
 ) -> Enriched:
     settings = SinkSettings.model_validate(
         {
@@ -34,7 +35,7 @@ async def enriched(
     )
     admin = TopicAdmin(settings)
     admin.apply()
-    await migrate(embedded, embedded_settings)
+    fill(embedded_settings, migrated)
     producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{topic_prefix}writer"})
     producer.init_transactions(20)
     topic_id = admin.describe()["events.enriched"].id
