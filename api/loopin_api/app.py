@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from loopin_api import errors, openapi
 from loopin_api.auth import authenticator
+from loopin_api.custom_metrics import Metrics, Writer
 from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
 from loopin_api.ingest.bodies import Bodies
@@ -37,6 +38,7 @@ from loopin_api.routers import (
     export,
     health,
     index,
+    metric_definitions,
     metrics,
     overview,
     posthog,
@@ -59,6 +61,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     overview.router,
     business.router,
     metrics.router,
+    metric_definitions.router,
     sentiment.router,
     track.router,
     browser.router,
@@ -87,6 +90,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     activity.GeoAttempt,
     records.SystemMetricRequest,
     records.ErrorLogRequest,
+    metric_definitions.MetricDefinitionRequest,
     posthog.PostHogBatch,
     posthog_v1.PostHogV1Batch,
     segment.SegmentBatch,
@@ -106,6 +110,7 @@ def create_app(
     *,
     keys: Sequence[Key] = (),
     config: Configured | None = None,
+    writer: Writer | None = None,
     reserve: Reserve | None = None,
     probes: Mapping[str, Probe] | None = None,
     checks: Checks | None = None,
@@ -120,6 +125,7 @@ def create_app(
         publisher: takes the tracked events; a ``Loopin`` client of any project serves all projects.
         keys: keys beside those of the settings' file.
         config: what is configured, followed by the caller; None where nothing is but by settings.
+        writer: changes what is configured; without one, nobody can by this API.
         reserve: keeps events while the broker is away; without one they are refused then.
         probes: further components of ``/api/analytics/health``, by name.
         checks: what ``/readyz`` asks beside the store.
@@ -166,6 +172,7 @@ def create_app(
         ),
         health=HealthBoard(probes, checks, freshness),
         instruments=instruments,
+        metrics=Metrics(config, writer),
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -55,6 +55,12 @@ _FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
         "rest tomorrow.",
         [],
     ),
+    409: (
+        "It would contradict what is there",
+        "NAME_TAKEN",
+        "A metric of this name exists; choose another name.",
+        [],
+    ),
     413: ("The body is too large", "BODY_TOO_LARGE", "Send at most 131072 bytes.", []),
     415: (
         "The body is not JSON by its type",

@@ -12,6 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
 from loopin_api.auth import Authenticator, Caller, Scope, forbidden
+from loopin_api.custom_metrics import Metrics
 from loopin_api.envelope import Detail
 from loopin_api.errors import invalid
 from loopin_api.health import HealthBoard
@@ -32,6 +33,7 @@ class Services:
     intake: Intake
     health: HealthBoard
     instruments: Instruments
+    metrics: Metrics
 
 
 def services(request: Request) -> Services:
@@ -92,4 +94,5 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 
 Use = Annotated[Services, Depends(services)]
 Reader = Annotated[Caller, Depends(require("read"))]
+Writer = Annotated[Caller, Depends(require("write"))]
 Ingester = Annotated[Caller, Depends(require("ingest"))]

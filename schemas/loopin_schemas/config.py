@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from loopin_schemas.codec import decode
 from loopin_schemas.key_format import KeyKind
+from loopin_schemas.metrics.custom import CustomMetric
 from loopin_schemas.validation import check_project
 
 Scope = Literal["ingest", "read", "write", "admin"]
@@ -63,7 +64,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError("a write key has the scope ingest only")
 
 
-KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {"api_key": ApiKey}
+KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {"api_key": ApiKey, "metric": CustomMetric}
 """What is configured, by kind; records of other kinds belong to a newer release and are left alone."""
 
 KIND_OF: Final[Mapping[type[msgspec.Struct], str]] = {body: kind for kind, body in KINDS.items()}

@@ -23,7 +23,7 @@ from loopin_api.queries.metrics import (
 )
 from loopin_api.services import Reader, Use
 from loopin_api.time_filters import Times
-from loopin_schemas.metrics import CATALOGUE, Metric
+from loopin_schemas.metrics import Metric
 from loopin_schemas.metrics.metric import Better, Unit
 from loopin_sinks.metric_values.calculate import Calculator
 
@@ -62,6 +62,7 @@ class Business(BaseModel):
     kpi: list[BusinessMetric] = Field(description="Key performance indicators.")
     kri: list[BusinessMetric] = Field(description="Key risk indicators.")
     kr: list[BusinessMetric] = Field(description="Key results.")
+    custom: list[BusinessMetric] = Field(description="Metrics that you have defined.")
     currency: str = Field(description="Currency of money, ISO 4217.")
     period_start: Moment = Field(description="Start of the period, ISO 8601 in UTC.")
     period_end: Moment = Field(description="End of the period, excluded, ISO 8601 in UTC.")
@@ -103,6 +104,7 @@ _EXAMPLE: Final = {
             "progress": 1.0,
         }
     ],
+    "custom": [],
     "currency": "INR",
     "period_start": "2025-12-17T00:00:00.000Z",
     "period_end": "2026-01-15T10:30:00.000Z",
@@ -126,22 +128,23 @@ async def get_business(
         Compare, Query(description="With the time right before, of the same length, or a year ago.")
     ] = "previous",
 ) -> Success[Business]:
-    """Every metric of the catalogue over a period, beside its target and an earlier period.
+    """Every metric, your own too, over a period, beside its target and an earlier period.
 
     Needs the scope `read`.
     """
     span = times.span()
     scope = scope_of(use, caller.project, span, {}, bots=False)
-    calculator = Calculator(use.store, scope)
-    totals = await asyncio.gather(*(total(calculator, metric, span, compare) for metric in CATALOGUE))
-    by_kind: dict[str, list[BusinessMetric]] = {"kpi": [], "kri": [], "kr": []}
-    for metric, found in zip(CATALOGUE, totals, strict=True):
+    calculator, metrics = Calculator(use.store, scope), use.metrics.all(caller.project)
+    totals = await asyncio.gather(*(total(calculator, metric, span, compare) for metric in metrics))
+    by_kind: dict[str, list[BusinessMetric]] = {"kpi": [], "kri": [], "kr": [], "custom": []}
+    for metric, found in zip(metrics, totals, strict=True):
         by_kind[metric.kind].append(_told(metric, found))
     return Success(
         data=Business(
             kpi=by_kind["kpi"],
             kri=by_kind["kri"],
             kr=by_kind["kr"],
+            custom=by_kind["custom"],
             currency=scope.currency,
             period_start=span.start,
             period_end=span.end,

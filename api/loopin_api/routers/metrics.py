@@ -1,4 +1,4 @@
-"""GET /api/analytics/metrics/{name} and the catalogue."""
+"""GET /api/analytics/metrics/{name}."""
 
 from __future__ import annotations
 
@@ -8,44 +8,19 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from loopin_api.envelope import Detail, Moment, Success
-from loopin_api.errors import ApiError, invalid
+from loopin_api.errors import invalid
 from loopin_api.metric_filters import Filters, scope_of
 from loopin_api.openapi import COMMON, failures, success
 from loopin_api.queries import metrics as asked
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.queries.metrics import Compare, Status, change_percentage, progress_of, status_of
+from loopin_api.routers.metric_definitions import DEFINITION_EXAMPLE, Definition, definition_of
 from loopin_api.services import Reader, Use
 from loopin_api.time_filters import Times
-from loopin_schemas.metrics import CATALOGUE, Dimension, Grain, Kind, Metric, by_name
-from loopin_schemas.metrics.definition import event_names
-from loopin_schemas.metrics.metric import Better, Unit
+from loopin_schemas.metrics import Dimension, Grain, Metric
 from loopin_sinks.metric_values.calculate import Calculator
 
 router = APIRouter(tags=["metrics"])
-
-ACTIVE_EVENTS: Final = "all events but those of the system group"
-
-
-class Definition(BaseModel):
-    """What a metric means."""
-
-    name: str = Field(description="Exact name.")
-    kind: Kind = Field(description="kpi, kri (risk), kr (result with a target), or custom.")
-    category: str = Field(description="Subject.")
-    unit: Unit = Field(
-        description="Unit of its values: ratios are 0 to 1, money is in the project's currency, stars 1 to 5."
-    )
-    better: Better = Field(description="Which way is good.")
-    description: str = Field(description="Meaning, for a person.")
-    dimensions: list[Dimension] = Field(description="What it can be split and filtered by.")
-    grains: list[Grain] = Field(description="Lengths of periods it is told by.")
-    owner: str = Field(description="Team that answers for it.")
-    target_value: float | None = Field(description="Value to reach, in the metric's unit; null for none.")
-    warning_threshold: float | None = Field(
-        description="Value from which on it is a warning, in the metric's unit; null for none."
-    )
-    critical_threshold: float | None = Field(description="The same for critical.")
-    data_source: str = Field(description="Events that it is made of.")
 
 
 class Point(BaseModel):
@@ -101,43 +76,8 @@ class MetricAnswer(Definition):
     basis: str = Field(description="What counts as one user: `persons`, with all their distinct_ids.")
 
 
-def definition_of(metric: Metric) -> dict[str, object]:
-    """The fields of ``Definition``."""
-    return {
-        "name": metric.name,
-        "kind": metric.kind,
-        "category": metric.category,
-        "unit": metric.unit,
-        "better": metric.better,
-        "description": metric.description,
-        "dimensions": list(metric.dimensions),
-        "grains": list(metric.grains),
-        "owner": metric.owner,
-        "target_value": metric.target,
-        "warning_threshold": metric.warning,
-        "critical_threshold": metric.critical,
-        "data_source": ", ".join(event_names(metric.definition)) or ACTIVE_EVENTS,
-    }
-
-
-_DEFINITION: Final = {
-    "name": "payment_failure_rate",
-    "kind": "kri",
-    "category": "payments",
-    "unit": "ratio",
-    "better": "lower",
-    "description": "Of the payments that went through or failed, those that failed.",
-    "dimensions": ["country", "region", "city"],
-    "grains": ["hour", "day", "week", "month"],
-    "owner": "finance",
-    "target_value": None,
-    "warning_threshold": 0.1,
-    "critical_threshold": 0.2,
-    "data_source": "payment_failed, payment_succeeded",
-}
-
 _EXAMPLE: Final = {
-    **_DEFINITION,
+    **DEFINITION_EXAMPLE,
     "grain": "day",
     "points": [
         {"at": "2026-01-14T00:00:00.000Z", "value": 0.08, "previous": 0.1, "change_percentage": -20.0},
@@ -169,7 +109,7 @@ async def get_metric(
     caller: Reader,
     times: Times,
     where: Filters,
-    name: Annotated[str, Path(max_length=100, description="A name of the catalogue.")],
+    name: Annotated[str, Path(max_length=100, description="A name of the catalogue, or of your own.")],
     grain: Annotated[
         Grain | None,
         Query(description="Length of the periods; by default one that suits the time asked for."),
@@ -182,13 +122,7 @@ async def get_metric(
     bots: Annotated[bool, Query(description="Whether bots are counted, too.")] = False,
 ) -> Success[MetricAnswer]:
     """A metric by hour, day, week or month, beside an earlier time. Needs the scope `read`."""
-    metric = by_name(name)
-    if metric is None:
-        raise ApiError(
-            404,
-            "UNKNOWN_METRIC",
-            "There is no metric of this name; GET /api/analytics/metric-definitions lists them.",
-        )
+    metric = use.metrics.find(caller.project, name)
     _check_dimensions(metric, [*where, *([by] if by else [])])
     span = times.span()
     scope = scope_of(use, caller.project, span, where, bots=bots)
@@ -227,16 +161,6 @@ async def get_metric(
             }
         )
     )
-
-
-@router.get(
-    "/api/analytics/metric-definitions",
-    summary="All metrics and what they mean",
-    responses={**success("The catalogue.", [_DEFINITION]), **failures(*COMMON)},
-)
-async def get_definitions(_: Reader) -> Success[list[Definition]]:
-    """The catalogue of metrics, by subject. Needs the scope `read`."""
-    return Success(data=[Definition.model_validate(definition_of(metric)) for metric in CATALOGUE])
 
 
 def _check_dimensions(metric: Metric, dimensions: list[Dimension]) -> None:

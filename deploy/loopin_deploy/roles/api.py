@@ -14,6 +14,7 @@ from loopin_deploy.roles.components import kafka_client, lag_probes, run_togethe
 from loopin_sinks.metrics import freshness_s
 from loopin_sinks.store import StoreSettings, open_store
 from loopin_streams.kafka.config_log import ConfigLog
+from loopin_streams.kafka.config_writer import config_writer
 from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.metrics import register_process
@@ -38,6 +39,7 @@ async def run_api(stop: asyncio.Event) -> None:
                 store,
                 client,
                 config=config,
+                writer=config_writer(kafka),
                 reserve=reserve,
                 probes=lag_probes(watch),
                 freshness=lambda: freshness_s(watch, ENRICH.consumer),

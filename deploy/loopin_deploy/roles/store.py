@@ -15,6 +15,7 @@ from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import StoreSettings, open_store
 from loopin_streams.kafka.config_log import ConfigLog
+from loopin_streams.kafka.config_writer import config_writer
 from loopin_streams.kafka.waiting import wait_for_topics
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio
             parts.store,
             client,
             config=config,
+            writer=config_writer(settings),
             reserve=reserve,
             probes=lag_probes(parts.watch, lambda: parts.failing() or parts.refused()),
             checks=parts.checks,

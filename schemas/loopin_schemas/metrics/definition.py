@@ -60,6 +60,14 @@ class Mean:
 
 
 @dataclass(frozen=True, slots=True)
+class Sum:
+    """Sum of the property, where it is a number."""
+
+    of: Events
+    property: str
+
+
+@dataclass(frozen=True, slots=True)
 class Percentile:
     """The value that the share ``level`` of the events lies below: element floor(level * n) of the sorted."""
 
@@ -206,11 +214,12 @@ class Quotient:
     whole: Part
 
 
-Part = Count | Users | UsersSoFar | Sessions | Revenue
+Part = Count | Sum | Users | UsersSoFar | Sessions | Revenue
 """What a quotient is made of."""
 
 Definition = (
     Count
+    | Sum
     | Mean
     | Percentile
     | Users
@@ -248,7 +257,7 @@ def event_names(of: Definition) -> tuple[str, ...]:
         return event_names(of.of)
     if isinstance(of, Followed):
         return (of.first, of.then)
-    if isinstance(of, (Count, Mean, Percentile, Users, UsersSoFar, Lapsed, LatestMean)):
+    if isinstance(of, (Count, Sum, Mean, Percentile, Users, UsersSoFar, Lapsed, LatestMean)):
         return of.of.names
     return _NAMES.get(type(of), ())
 

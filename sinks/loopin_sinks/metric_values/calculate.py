@@ -75,6 +75,7 @@ async def _scores(store: Store, scope: Scope, of: d.HighScores, periods: Periods
 
 _NEVER_NULL: Final = (
     d.Count,
+    d.Sum,
     d.Users,
     d.TrailingUsers,
     d.UsersSoFar,
@@ -86,6 +87,7 @@ _NEVER_NULL: Final = (
 
 _CALCULATIONS: Final[dict[type[Any], Calculation]] = {
     d.Count: counts.count,
+    d.Sum: counts.total,
     d.Mean: counts.mean,
     d.Percentile: counts.percentile,
     d.Users: counts.users,

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from loopin_schemas.metrics.definition import Count, Mean, Percentile, Users
+from loopin_schemas.metrics.definition import Count, Mean, Percentile, Sum, Users
 from loopin_sinks.metric_values.scope import Periods, Scope
-from loopin_sinks.metric_values.sql import PERSON, Query, Rows, of_persons
+from loopin_sinks.metric_values.sql import PERSON, Query, of_persons
 from loopin_sinks.metric_values.values import Values, by_period
 from loopin_sinks.store import Store
 
 
 async def count(store: Store, scope: Scope, of: Count, periods: Periods) -> Values:
     """Numbers of events."""
-    return by_period(await _measured(store, scope, of, "count()", periods), periods)
+    query = Query(scope)
+    rows = await query.rows(
+        store,
+        f"""
+        SELECT {query.period(periods)} AS at, {query.of} AS of, count() AS value
+        FROM {query.events(of.of, periods.start, periods.end)} GROUP BY at, of
+        """,
+    )
+    return by_period(rows, periods)
+
+
+async def total(store: Store, scope: Scope, of: Sum, periods: Periods) -> Values:
+    """Sums of a property."""
+    query = Query(scope)
+    number = query.number(of.property)
+    rows = await query.rows(
+        store,
+        f"""
+        SELECT {query.period(periods)} AS at, {query.of} AS of, sumKahan(assumeNotNull({number})) AS value
+        FROM {query.events(of.of, periods.start, periods.end)} AND isNotNull({number})
+        GROUP BY at, of
+        """,
+    )
+    return by_period(rows, periods)
 
 
 async def mean(store: Store, scope: Scope, of: Mean, periods: Periods) -> Values:
@@ -63,14 +86,3 @@ async def users(store: Store, scope: Scope, of: Users, periods: Periods) -> Valu
         f"SELECT at, of, uniqExact({PERSON}) AS value FROM {of_persons(found)} GROUP BY at, of",
     )
     return by_period(rows, periods)
-
-
-async def _measured(store: Store, scope: Scope, of: Count, value: str, periods: Periods) -> Rows:
-    query = Query(scope)
-    return await query.rows(
-        store,
-        f"""
-        SELECT {query.period(periods)} AS at, {query.of} AS of, {value} AS value
-        FROM {query.events(of.of, periods.start, periods.end)} GROUP BY at, of
-        """,
-    )

@@ -135,7 +135,8 @@ class Query:
             given = f"if(JSONType(properties, {name}) = 'Bool', JSONExtractBool(properties, {name}), NULL)"
             return f"ifNull({given} {operator} {self.bind(value, 'Bool')}, false)"
         if isinstance(value, str):
-            return f"{self.text(condition.property)} {operator} {self.bind(value, 'String')}"
+            given = self.text(condition.property)
+            return f"({given} != '' AND {given} {operator} {self.bind(value, 'String')})"
         return f"ifNull({self.number(condition.property)} {operator} {self.bind(value, 'Float64')}, false)"
 
     def text(self, name: str) -> str:
