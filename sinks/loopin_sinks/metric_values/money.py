@@ -59,15 +59,15 @@ def rate(scope: Scope, currency: str, day: date) -> float | None:
 async def _by_day(
     store: Store, scope: Scope, periods: Periods
 ) -> AsyncIterator[tuple[int, str, str, date, Decimal]]:
-    """Period, value of the dimension, currency, day, and amount."""
+    """Period, value of the dimension, currency, day, and amount; the day only where a rate depends on it."""
     query = Query(scope)
     sign = f"if(event IN {query.bind(list(PURCHASES), 'Array(String)')}, 1, -1)"
-    most = query.bind(MAX_AMOUNT, "Float64")
+    most, rated = query.bind(MAX_AMOUNT, "Float64"), query.bind(list(scope.rates), "Array(String)")
     rows = await query.rows(
         store,
         f"""
         WITH upper(trim(BOTH ' ' FROM toString(currency))) AS given
-        SELECT {query.period(periods)} AS at, {query.of} AS of, {query.day} AS day,
+        SELECT {query.period(periods)} AS at, {query.of} AS of, if(code IN {rated}, {query.day}, 0) AS day,
             multiIf(given = '', '', match(given, '^[A-Z][A-Z][A-Z]$'), given, '{OTHER}') AS code,
             toString(sum({sign} * toInt128(toInt64(round(assumeNotNull(amount) * {_MILLION}))))) AS millionths
         FROM {query.events(events(*PURCHASES, *REFUNDS), periods.start, periods.end)}
