@@ -1,0 +1,1 @@
+"""Scores derived from several numbers, each a pure function with its formula."""
