@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from loopin_api.auth import Caller
 from loopin_api.body import json_body
+from loopin_api.ids import MAX_NUMBER
 from loopin_api.ingest.single import publish_one
 from loopin_api.openapi import COMMON, LIMITED, WITH_BODY, bare, failures, request_body
 from loopin_api.routers.batch import EventReceipt
-from loopin_api.routers.track import MAX_NUMBER
 from loopin_api.services import Ingester, Use
 from loopin_producers.event_builder import build_event
 from loopin_schemas import Event, InvalidEvent

@@ -11,6 +11,7 @@ from loopin_api.auth import Caller
 from loopin_api.body import json_body
 from loopin_api.envelope import Detail, Success
 from loopin_api.errors import invalid
+from loopin_api.ids import MAX_NUMBER
 from loopin_api.ingest.single import publish_one
 from loopin_api.openapi import COMMON, LIMITED, WITH_BODY, failures, request_body, success
 from loopin_api.services import Ingester, Use
@@ -19,9 +20,6 @@ from loopin_schemas import Event
 from loopin_schemas.catalogue import translate
 
 router = APIRouter(tags=["tracking"])
-
-MAX_NUMBER: Final = 2**53 - 1
-"""Largest integer that every JSON reader holds exactly; longer ids have to be text."""
 
 _FIELDS: Final = {"event": "event_name", "distinct_id": "user_id", "properties": "metadata"}
 """What the request calls the event's fields, where the names differ."""
