@@ -30,7 +30,8 @@ class Scope:
         rates: to convert other currencies by; those without a rate are not added.
         internal: a distinct_id of each of the project's own people, who are left out.
         bots: whether bots are counted, too.
-        where: values that the events must have, by dimension.
+        where: values that the events must have, by dimension; a session's first event.
+        only: values of the only events there are, by dimension: a session is what is left of it.
         by: dimension to split by, None for none.
     """
 
@@ -42,6 +43,7 @@ class Scope:
     internal: Sequence[str] = ()
     bots: bool = False
     where: Mapping[Dimension, str] = field(default_factory=dict)
+    only: Mapping[Dimension, str] = field(default_factory=dict)
     by: Dimension | None = None
 
     @property

@@ -93,15 +93,17 @@ class Query:
     @property
     def chosen(self) -> str:
         """Whether an event has the values that the scope asks for."""
-        tests = [
-            f"{DIMENSIONS[dimension]} = {self.bind(value, 'String')}"
-            for dimension, value in self.scope.where.items()
+        return " AND ".join(self._have(self.scope.where)) or "true"
+
+    def _have(self, values: Mapping[Dimension, str]) -> list[str]:
+        return [
+            f"{DIMENSIONS[dimension]} = {self.bind(value, 'String')}" for dimension, value in values.items()
         ]
-        return " AND ".join(tests) or "true"
 
     def source(self, since: datetime | None, until: datetime) -> str:
-        """From which rows, whatever their names and dimensions."""
+        """From which rows, whatever their names and the dimensions asked for."""
         tests = ["project = {project:String}", f"timestamp < {self.moment(until)}"]
+        tests += self._have(self.scope.only)
         if since is not None:
             tests.append(f"timestamp >= {self.moment(since)}")
         if not self.scope.bots:
