@@ -1,7 +1,8 @@
 """Each endpoint's golden example against a real answer: same fields in order, same types, same units.
 
-A golden file holds the request and the answer; numbers and times may differ, their types may not. Null in
-the file stands for null, and the units are the descriptions in OpenAPI.
+A golden file holds the request, the answer, and what events it needs beside the usual ones; numbers and
+times may differ, their types may not. Null in the file stands for null, and the units are the descriptions in
+OpenAPI.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ async def test_the_answer_has_the_golden_shape(
                 "ticket_purchased", "user-1", at + timedelta(minutes=9), {"amount": 500.0, "currency": "INR"}
             ),
             enrich("ticket_purchased", "user-1", at, {"amount": 31.0, "currency": "EUR"}),
+            *(
+                enrich(one["event"], one["user"], datetime.fromisoformat(one["at"]), one["properties"])
+                for one in golden.get("events", [])
+            ),
         ]
     )
     request = golden["request"]
