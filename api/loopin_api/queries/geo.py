@@ -54,6 +54,10 @@ class Attempts:
         """Refused / all, 0 to 1; None without attempts."""
         return self.blocked / self.total if self.total else None
 
+    def decided(self, result: Result) -> int:
+        """Those with this result whose rule is named."""
+        return sum(count for (_, given), count in self.by_reason.items() if given == result)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -63,7 +63,9 @@ class Effectiveness(_Answer):
 
 
 class Categories(BaseModel):
-    """Attempts by category. The first six are those that a rule decided, by the rule (`reason`)."""
+    """Attempts by category. The first six are by the rule that decided (`reason`); with the two that no rule is
+    named for they are all that were refused or let in. The last two are among them.
+    """
 
     country_blocked: int = Field(description="Refused by country, count.")
     country_allowed: int = Field(description="Let in by country, count.")
@@ -71,6 +73,8 @@ class Categories(BaseModel):
     city_allowed: int = Field(description="Let in by city, count.")
     region_blocked: int = Field(description="Refused by region, count.")
     region_allowed: int = Field(description="Let in by region, count.")
+    unnamed_blocked: int = Field(description="Refused by a rule that the event does not name, count.")
+    unnamed_allowed: int = Field(description="Let in without a rule that the event names, count.")
     traveler_access: int = Field(description="Attempts of travellers, refused or let in, count.")
     restriction_bypass: int = Field(description="Attempts that got round the restriction (`bypass`), count.")
 
@@ -165,6 +169,8 @@ _REPORT: Final = {
         "city_allowed": 13,
         "region_blocked": 12,
         "region_allowed": 10,
+        "unnamed_blocked": 0,
+        "unnamed_allowed": 0,
         "traveler_access": 19,
         "restriction_bypass": 3,
     },
@@ -205,6 +211,8 @@ async def get_report(caller: Reader, use: Use, times: Times, community: Communit
             "travelers": {"users": whole.travelers, "attempts": whole.of_travelers},
             "categories": {
                 **{f"{reason}_{result}": count for (reason, result), count in whole.by_reason.items()},
+                "unnamed_blocked": whole.blocked - whole.decided("blocked"),
+                "unnamed_allowed": whole.allowed - whole.decided("allowed"),
                 "traveler_access": whole.of_travelers,
                 "restriction_bypass": whole.bypassed,
             },
