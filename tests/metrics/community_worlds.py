@@ -49,7 +49,8 @@ def events(seed: int, bursts: int = 700) -> list[EnrichedEvent]:
         at = NOW - timedelta(
             minutes=dice.choice([dice.uniform(0, 60), *[dice.uniform(-60, 40 * 1440)] * 3, 5, 1440])
         )
-        session = dice.choice([None, f"s{dice.randrange(40)}"])
+        # One that several bursts may share, but within a day.
+        session = dice.choice([None, f"s{dice.randrange(2)}-{at:%m%d}"])
         for _ in range(dice.randrange(1, 7)):
             found.append(_event(dice, user, at, session))
             at += dice.choice([timedelta(), timedelta(seconds=dice.randrange(600)), timedelta(minutes=31)])

@@ -15,6 +15,7 @@ from loopin_schemas.metrics import Grain
 from loopin_schemas.metrics.definition import Condition, events
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sql import MS, PERSON, Query, Rows, of_persons
+from loopin_sinks.persons.mapping import PERSON_OF_USER
 from loopin_sinks.store import Store
 
 MAX_LOCATIONS: Final = 100
@@ -185,16 +186,21 @@ def _of_persons(query: Query, community: str, series: Periods) -> str:
 
 
 def _homes(query: Query, series: Periods) -> str:
-    """Where the persons of ``attempts`` were when they first signed up, as far as any sign-up says."""
+    """Where the persons of ``attempts`` were when they first signed up, as far as any sign-up says.
+
+    The sign-ups are picked by user before their places are read: a project has far more of them.
+    """
+    persons = "SELECT person FROM attempts"
     signed_up = f"""
         SELECT user, argMin({_place(query)}, ({MS}, {_place(query)})) AS place, min({MS}) AS at
-        FROM {query.events(events("user_signed_up"), None, series.end)} AND {_place(query)} != {_NOWHERE}
+        FROM {query.events(events("user_signed_up"), None, series.end)} AND user IN (
+            {persons} UNION ALL SELECT user FROM ({PERSON_OF_USER}) WHERE person IN ({persons})
+        ) AND {_place(query)} != {_NOWHERE}
         GROUP BY user
     """
     return f"""
         SELECT {PERSON} AS resident, argMin(found.place, (found.at, found.place)) AS home
-        FROM {of_persons(signed_up)}
-        GROUP BY resident HAVING resident IN (SELECT person FROM attempts)
+        FROM {of_persons(signed_up)} GROUP BY resident
     """
 
 

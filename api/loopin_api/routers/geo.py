@@ -63,8 +63,10 @@ class Effectiveness(_Answer):
 
 
 class Categories(BaseModel):
-    """Attempts by category. The first six are by the rule that decided (`reason`); with the two that no rule is
-    named for they are all that were refused or let in. The last two are among them.
+    """Attempts by category.
+
+    The first six are by the rule that decided (`reason`); with the two that no rule is named for they are all
+    that were refused or let in. The last two are among them.
     """
 
     country_blocked: int = Field(description="Refused by country, count.")
