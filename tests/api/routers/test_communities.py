@@ -164,12 +164,12 @@ async def test_one_whom_nobody_knows(
 async def test_online_is_within_five_minutes_to_the_millisecond(
     client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
 ) -> None:
-    """Though in none of the day's minutes were both counted, the peak is never below what is now."""
+    """In none of the day's minutes do both count who are there now, yet the peak is not below them."""
     about, five = {"community_id": "c-1"}, timedelta(minutes=5)
     await put(
         [
             enrich("community_activity", "just", NOW - five + plain.MILLISECOND, about),
-            enrich("community_activity", "no longer", NOW - five, about),
+            enrich("community_activity", "no longer", NOW - five, {"community_id": "c-3"}),
             enrich("community_viewed", "now", NOW, about),
             enrich("community_viewed", "to come", NOW + 2 * MINUTE, about),
             enrich("community_viewed", "elsewhere", NOW, {"community_id": "c-2"}),
@@ -178,6 +178,8 @@ async def test_online_is_within_five_minutes_to_the_millisecond(
     )
     found = await get(client, bearer, "c-1/realtime")
     assert (found["online_members"], found["peak_members_today"]) == (2, 2)
+    found = await get(client, bearer, "c-3/realtime")
+    assert (found["online_members"], found["peak_members_today"]) == (0, 1)
 
 
 async def test_members_are_kept_who_do_anything_but_leave(

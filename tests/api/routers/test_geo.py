@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -198,6 +199,20 @@ async def test_who_travels(client: httpx.AsyncClient, bearer: Bearer, put: Put, 
         found = await get(client, bearer, f"{number}/report?days=2")
         assert found["travelers"] == {"users": case[2], "attempts": case[2]}, case
         assert found["categories"]["traveler_access"] == case[2], case
+
+
+async def test_a_person_may_have_signed_up_by_another_id(
+    client: httpx.AsyncClient, bearer: Bearer, store: Store, put: Put, enrich: Enrich
+) -> None:
+    events = [
+        enrich("user_signed_up", "user-1", NOW - 20 * DAY, {"country": "India"}),
+        enrich("geo_access_checked", "user-2", NOW, {"community_id": 1, "country": "Nepal"}),
+        enrich("geo_access_checked", "user-0", NOW, {"community_id": 1, "country": "Nepal"}),
+        enrich("geo_access_checked", "user-6", NOW, {"community_id": 1, "is_traveler": True}),
+    ]
+    await fill(store, put, replace(WORLD, events=events))
+    found = await get(client, bearer, "1/report?to=2026-03-31")
+    assert found["travelers"] == {"users": 1, "attempts": 2}, "user-6 is of the project's own people"
 
 
 async def test_what_cannot_be_asked(client: httpx.AsyncClient, bearer: Bearer, refused: Refused) -> None:
