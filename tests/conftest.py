@@ -7,10 +7,13 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
 
 from loopin_deploy.kafka import LocalKafka
 from tests.migrated import make_template
@@ -64,6 +67,29 @@ def collected() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+class OneByOne(LoadFileScheduling):  # type: ignore[misc]  # as said
+    """Files to whoever is free, as ``--dist loadfile``, but all with scenarios side by side to one process.
+
+    Each of those starts dozens of processes: two such files at once would only wait for each other.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "scenarios" if _runs_scenarios(file) else file
+
+
+@cache
+def _runs_scenarios(file: str) -> bool:
+    """Told by its text, because the process that hands tests out imports none; it runs where they begin."""
+    return "side_by_side" in Path(file).read_text()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
+    """Replaces the scheduler of ``--dist loadfile``."""
+    return OneByOne(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -200,8 +200,8 @@ def _form_of(name: str) -> Form | None:
         for last, form in _FORMS:
             if words[-1] in last:
                 return form
-    # A library's own, and flags: numbers, true and false.
-    return _nothing if name[0] == "$" or words[0] in _FLAGS else None
+    # A library's own, which has no path in it, and flags: numbers, true and false.
+    return _nothing if (name[0] == "$" and "." not in name) or words[0] in _FLAGS else None
 
 
 def _words(name: str) -> list[str]:
