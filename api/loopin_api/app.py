@@ -34,6 +34,7 @@ from loopin_api.routers import (
     batch,
     browser,
     business,
+    content,
     events,
     export,
     health,
@@ -60,6 +61,7 @@ from loopin_text.sentiment import score
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     overview.router,
     business.router,
+    content.router,
     metrics.router,
     metric_definitions.router,
     sentiment.router,

@@ -17,6 +17,8 @@ PATHS = {
     "/api/analytics/health": {"get"},
     "/api/analytics/overview": {"get"},
     "/api/analytics/business": {"get"},
+    "/api/analytics/content": {"get"},
+    "/api/analytics/content/{content_type}/{object_id}": {"get"},
     "/api/analytics/metrics/{name}": {"get"},
     "/api/analytics/metric-definitions": {"get", "post"},
     "/api/analytics/metric-definitions/{name}": {"delete"},

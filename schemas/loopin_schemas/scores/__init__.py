@@ -1,0 +1,1 @@
+"""Scores that are derived from metrics, each a pure function with its formula."""
