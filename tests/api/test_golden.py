@@ -59,6 +59,7 @@ async def test_the_answer_has_the_golden_shape(
         [
             enrich("$pageview", "user-1", at),
             enrich("event_created", "user-2", at),
+            enrich("click", "user-1", NOW - timedelta(minutes=2), {"country": "IN"}),
             enrich("content_viewed", "user-1", at, {"content_type": "article", "object_id": 17}),
             enrich(
                 "ticket_purchased", "user-1", at + timedelta(minutes=9), {"amount": 500.0, "currency": "INR"}

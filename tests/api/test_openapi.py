@@ -18,6 +18,7 @@ PATHS = {
     "/api/analytics/overview": {"get"},
     "/api/analytics/business": {"get"},
     "/api/analytics/content": {"get"},
+    "/api/analytics/real-time": {"get"},
     "/api/analytics/content/{content_type}/{object_id}": {"get"},
     "/api/analytics/metrics/{name}": {"get"},
     "/api/analytics/metric-definitions": {"get", "post"},
