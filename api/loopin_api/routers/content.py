@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from loopin_api.answered_id import answered_id
 from loopin_api.envelope import Detail, Moment, Success
 from loopin_api.errors import ApiError, invalid
+from loopin_api.ids import answered_id
 from loopin_api.metric_filters import Filters, scope_of
 from loopin_api.openapi import COMMON, failures, success
 from loopin_api.pages import Paged
@@ -33,11 +33,11 @@ TRENDING_DAYS: Final = 7
 _GRAINS: Final[tuple[Grain, ...]] = ("day", "week", "month")
 
 
-class DateRange(BaseModel):
+class ContentDates(BaseModel):
     """The days that numbers are of, in the zone."""
 
-    start: date = Field(description="First day, ISO 8601.")
-    end: date = Field(description="Last day, included, ISO 8601; it may not be over.")
+    start: date = Field(description="First day, YYYY-MM-DD.")
+    end: date = Field(description="The day after the last one, YYYY-MM-DD.")
 
 
 class Measures(BaseModel):
@@ -81,7 +81,7 @@ class ContentRow(Measures):
 
     content_type: str = Field(description="Kind of content.")
     object_id: int | str = Field(description="The piece; ids of digits are numbers.")
-    date_range: DateRange = Field(description="Days that the numbers are of.")
+    date_range: ContentDates = Field(description="Days that the numbers are of.")
 
 
 class ContentPage(BaseModel):
@@ -145,7 +145,7 @@ _ROW: Final = {
     **_MEASURES,
     "content_type": "article",
     "object_id": 17,
-    "date_range": {"start": "2025-12-17", "end": "2026-01-15"},
+    "date_range": {"start": "2025-12-17", "end": "2026-01-16"},
 }
 _END: Final = {
     "period_start": "2025-12-17T00:00:00.000Z",
@@ -285,12 +285,12 @@ def _measures(numbers: PieceNumbers) -> dict[str, Any]:
 
 
 def _row(numbers: PieceNumbers, span: Timespan) -> dict[str, Any]:
-    last = span.end - timedelta(milliseconds=1)
+    after = _day(span.end - timedelta(milliseconds=1), span.zone) + timedelta(days=1)
     return {
         **_measures(numbers),
         "content_type": numbers.piece.content_type,
         "object_id": answered_id(numbers.piece.object_id),
-        "date_range": {"start": _day(span.start, span.zone), "end": _day(last, span.zone)},
+        "date_range": {"start": _day(span.start, span.zone), "end": after},
     }
 
 

@@ -1,1 +1,1 @@
-"""Scores that are derived from metrics, each a pure function with its formula."""
+"""Scores derived from several numbers, each a pure function with its formula."""

@@ -134,7 +134,7 @@ async def test_all_pieces(client: httpx.AsyncClient, bearer: Bearer, store: Stor
     assert found["count"] == len(found["results"]) == 10
     for row in found["results"]:
         check(row, WORLD, piece_in(row), start, NOW)
-        assert row["date_range"] == {"start": "2026-03-12", "end": "2026-03-31"}
+        assert row["date_range"] == {"start": "2026-03-12", "end": "2026-04-01"}
     assert {row["object_id"] for row in found["results"]} == {17, 40, "a-1", "a-2", "007"}
     views = sum(row["view_count"] for row in found["results"])
     named = [act.event for act in WORLD.acts if plain.first_text(act, "object_id")]
