@@ -50,6 +50,8 @@ from loopin_api.routers import (
     segment,
     sentiment,
     track,
+    user,
+    users,
 )
 from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
@@ -63,6 +65,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     overview.router,
     business.router,
     content.router,
+    users.router,
+    user.router,
     real_time.router,
     metrics.router,
     metric_definitions.router,

@@ -84,7 +84,11 @@ async def test_the_answer_has_the_golden_shape(
 
 def test_each_json_endpoint_has_one(app: FastAPI) -> None:
     covered = {golden["request"]["path"].partition("?")[0] for golden in GOLDEN.values()}
-    for template in ("/api/analytics/metrics/{name}", "/api/analytics/content/{content_type}/{object_id}"):
+    for template in (
+        "/api/analytics/metrics/{name}",
+        "/api/analytics/content/{content_type}/{object_id}",
+        "/api/analytics/users/{user_id}",
+    ):
         start = template.partition("{")[0]
         covered |= {template for path in covered if path.startswith(start)}
     described = {path for path in app.openapi()["paths"] if path.startswith("/api/analytics")}

@@ -19,6 +19,8 @@ PATHS = {
     "/api/analytics/business": {"get"},
     "/api/analytics/content": {"get"},
     "/api/analytics/real-time": {"get"},
+    "/api/analytics/users": {"get"},
+    "/api/analytics/users/{user_id}": {"get"},
     "/api/analytics/content/{content_type}/{object_id}": {"get"},
     "/api/analytics/metrics/{name}": {"get"},
     "/api/analytics/metric-definitions": {"get", "post"},
