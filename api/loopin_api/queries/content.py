@@ -14,6 +14,7 @@ from loopin_schemas.scores import trending
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
 from loopin_sinks.metric_values.sessions import NO_INTERACTION
 from loopin_sinks.metric_values.sql import MS, PERSON, Query, Rows, of_persons
+from loopin_sinks.persons.mapping import PERSON_OF_USER
 from loopin_sinks.store import Store
 
 Sort = Literal[
@@ -51,6 +52,9 @@ _CONTENT: Final = events(
     "search_result_shown",
     "search_result_clicked",
 )
+_PIECE: Final = "cityHash64(toString(content_type), object_id)"
+"""An event's piece as a number, which is grouped by faster than two texts are."""
+
 _LOOKED: Final = [
     *NO_INTERACTION,
     "content_viewed",
@@ -196,7 +200,7 @@ def _numbers(query: Query, periods: Periods, piece: Piece | None) -> str:
                 AS engagement_rate,
             sum({weights} * exp2(-greatest({ends} - latest, 0) / {half_life})) AS heat
         FROM ({_acts(query, periods, piece)}) AS acts
-        LEFT JOIN ({_visits(query, periods, piece)}) AS seen_in USING (at, content_type, object_id)
+        LEFT JOIN ({_visits(query, periods, piece)}) AS seen_in USING (at, piece)
         GROUP BY at, content_type, object_id
     """
 
@@ -213,36 +217,55 @@ def _acts(query: Query, periods: Periods, piece: Piece | None) -> str:
     """
     return f"""
         SELECT found.at AS at, found.type AS content_type, found.object_id AS object_id, found.event AS event,
-            {PERSON} AS person, sum(found.times) AS times, max(found.latest) AS latest,
-            sum(found.timed) AS timed, sum(found.seconds) AS seconds
+            cityHash64(found.type, found.object_id) AS piece, {PERSON} AS person, sum(found.times) AS times,
+            max(found.latest) AS latest, sum(found.timed) AS timed, sum(found.seconds) AS seconds
         FROM {of_persons(found)} GROUP BY at, content_type, object_id, event, person
     """
 
 
 def _visits(query: Query, periods: Periods, piece: Piece | None) -> str:
-    """Of each piece, in how many visits it was seen, and in how many of these nothing else was done.
+    """In how many visits each piece (``_PIECE``) was seen, and in how many of these nothing else was done.
 
     A visit is what a person does on one day of the zone under one session_id, or under none: visits of days
     add up to those of a longer time, which sessions across a midnight would not.
     """
-    chosen = f"{query.matches(_VIEWED)} AND {query.chosen} AND {_is(query, piece)}"
-    found = f"""
-        SELECT {query.period(periods)} AS at, user, session_id, {query.day} AS day,
-            countIf(event = 'content_viewed') AS seen, countIf(event = '$pageview') AS pages,
-            countIf(event NOT IN {query.bind(_LOOKED, "Array(String)")}) AS interactions,
-            groupUniqArrayIf((toString(content_type), object_id), {chosen}) AS pieces
-        FROM {query.source(periods.start, periods.end)} AND {query.matches(ACTIVE)}
-        GROUP BY at, user, session_id, day
+    visit = f"{query.period(periods)} AS at, user, cityHash64(session_id) AS session, {query.day} AS day"
+    viewed = f"{query.events(_VIEWED, periods.start, periods.end)} AND {_is(query, piece)}"
+    views = f"""
+        SELECT {visit}, {_PIECE} AS piece FROM {viewed} GROUP BY at, user, session, day, piece
     """
     return f"""
-        SELECT at, piece.1 AS content_type, piece.2 AS object_id, toUInt64(count()) AS visits,
-            countIf(seen = 1 AND pages <= 1 AND interactions = 0) AS bounced
+        SELECT at, piece, sum(seen_in) AS visits, sum(left) AS bounced
         FROM (
-            SELECT found.at AS at, sum(found.seen) AS seen, sum(found.pages) AS pages,
-                sum(found.interactions) AS interactions, groupUniqArrayArray(found.pieces) AS pieces
-            FROM {of_persons(found)} GROUP BY at, {PERSON}, found.session_id, found.day
+            SELECT found.at AS at, found.piece AS piece,
+                uniqExact({PERSON}, found.session, found.day) AS seen_in, toUInt64(0) AS left
+            FROM {of_persons(views)} GROUP BY at, piece
+            UNION ALL
+            SELECT at, piece, toUInt64(0) AS seen_in, count() AS left
+            FROM ({_bounced(query, periods, piece, visit, viewed)}) GROUP BY at, piece
         )
-        ARRAY JOIN pieces AS piece GROUP BY at, content_type, object_id
+        GROUP BY at, piece
+    """
+
+
+def _bounced(query: Query, periods: Periods, piece: Piece | None, visit: str, viewed: str) -> str:
+    """The visits in which one piece was seen once and nothing else was done, and which piece."""
+    chosen = f"{query.matches(_VIEWED)} AND {query.chosen} AND {_is(query, piece)}"
+    source = f"{query.source(periods.start, periods.end)} AND {query.matches(ACTIVE)}"
+    if piece is not None:
+        persons = f"SELECT {PERSON} AS user FROM {of_persons(f'SELECT user FROM {viewed} GROUP BY user')}"
+        others = f"SELECT user FROM ({PERSON_OF_USER}) WHERE person IN ({persons})"
+        source += f" AND user IN ({persons} UNION ALL {others})"
+    acts = f"""
+        SELECT {visit}, countIf(event = 'content_viewed') AS seen, countIf(event = '$pageview') AS pages,
+            countIf(event NOT IN {query.bind(_LOOKED, "Array(String)")}) AS interactions,
+            maxIf({_PIECE}, {chosen}) AS piece
+        FROM {source} GROUP BY at, user, session, day
+    """
+    return f"""
+        SELECT found.at AS at, max(found.piece) AS piece
+        FROM {of_persons(acts)} GROUP BY at, {PERSON}, found.session, found.day
+        HAVING sum(found.seen) = 1 AND sum(found.pages) <= 1 AND sum(found.interactions) = 0 AND piece != 0
     """
 
 
