@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +12,10 @@ from tests.metrics.plain import (
     active_persons,
     between,
     first_text,
+    number,
     online_members,
     persons,
+    rate_of,
     revenue,
 )
 
@@ -58,3 +60,15 @@ def countries(world: World, start: datetime, end: datetime) -> dict[str, tuple[i
         for named in {first_text(act, "country") or "" for act in acts}
     }
     return {named: (len(persons(found)), len(found)) for named, found in from_there.items()}
+
+
+def unconverted(world: World, start: datetime, end: datetime) -> dict[str, float]:
+    """Purchases less refunds by currency, where there is no rate; what is no code is ``other``."""
+    sums: dict[str, float] = defaultdict(float)
+    for act in between(world.acts, start, end, "ticket_purchased", "payment_refunded"):
+        amount = number(act, "amount", -1e12, 1e12)
+        if amount is not None and abs(amount) < 1e12 and rate_of(world, act) is None:
+            code = str(act.properties["currency"]).strip().upper()
+            sign = 1 if act.name == "ticket_purchased" else -1
+            sums[code if len(code) == 3 else "other"] += sign * amount
+    return dict(sums)
