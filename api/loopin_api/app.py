@@ -35,6 +35,7 @@ from loopin_api.routers import (
     browser,
     business,
     communities,
+    content,
     events,
     export,
     geo,
@@ -46,10 +47,13 @@ from loopin_api.routers import (
     posthog,
     posthog_config,
     posthog_v1,
+    real_time,
     records,
     segment,
     sentiment,
     track,
+    user,
+    users,
 )
 from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
@@ -62,6 +66,10 @@ from loopin_text.sentiment import score
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     overview.router,
     business.router,
+    content.router,
+    users.router,
+    user.router,
+    real_time.router,
     metrics.router,
     metric_definitions.router,
     communities.router,

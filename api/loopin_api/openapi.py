@@ -185,7 +185,7 @@ def _restore_examples(schema: dict[str, Any], routers: Sequence[APIRouter]) -> N
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     for route in filter(lambda route: route.include_in_schema, routes):
         for method in route.methods or ():
-            described = schema["paths"][route.path][method.lower()]["responses"]
+            described = schema["paths"][route.path_format][method.lower()]["responses"]
             for status, response in route.responses.items():
                 for media, content in response["content"].items():
                     described[str(status)]["content"][media]["example"] = content["example"]

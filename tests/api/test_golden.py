@@ -60,6 +60,8 @@ async def test_the_answer_has_the_golden_shape(
         [
             enrich("$pageview", "user-1", at),
             enrich("event_created", "user-2", at),
+            enrich("click", "user-1", NOW - timedelta(minutes=2), {"country": "IN"}),
+            enrich("content_viewed", "user-1", at, {"content_type": "article", "object_id": 17}),
             enrich(
                 "ticket_purchased", "user-1", at + timedelta(minutes=9), {"amount": 500.0, "currency": "INR"}
             ),
@@ -87,9 +89,13 @@ async def test_the_answer_has_the_golden_shape(
 
 def test_each_json_endpoint_has_one(app: FastAPI) -> None:
     covered = {golden["request"]["path"].partition("?")[0] for golden in GOLDEN.values()}
-    covered |= {
-        "/api/analytics/metrics/{name}" for path in covered if path.startswith("/api/analytics/metrics/")
-    }
+    for template in (
+        "/api/analytics/metrics/{name}",
+        "/api/analytics/content/{content_type}/{object_id}",
+        "/api/analytics/users/{user_id}",
+    ):
+        start = template.partition("{")[0]
+        covered |= {template for path in covered if path.startswith(start)}
     described = {path for path in app.openapi()["paths"] if path.startswith("/api/analytics")}
     assert described - covered == {
         "/api/analytics/export",

@@ -73,7 +73,7 @@ async def overview(store: Store, scope: Scope, span: Timespan) -> OverviewNumber
         ticket_conversion=conversion,
         avg_session_length=length,
         revenue=revenue or 0.0,
-        other_revenue=_largest({code: total for (_, _, code), total in others.items()}),
+        other_revenue=largest({code: total for (_, _, code), total in others.items()}),
         newest_received=_moment(stored["newest_ms"]) if stored["stored"] else None,
     )
 
@@ -84,7 +84,8 @@ async def _value(calculator: Calculator, name: str, whole: Periods) -> float | N
     return (await calculator.values(metric.definition, whole)).get((0, ""))
 
 
-def _largest(totals: Mapping[str, float]) -> dict[str, float]:
+def largest(totals: Mapping[str, float]) -> dict[str, float]:
+    """The currencies with the largest sums, by code."""
     ranked = sorted(totals, key=lambda code: (-abs(totals[code]), code))
     return {code: totals[code] for code in sorted(ranked[:MAX_CURRENCIES])}
 

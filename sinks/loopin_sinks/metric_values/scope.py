@@ -30,6 +30,7 @@ class Scope:
         rates: to convert other currencies by; those without a rate are not added.
         internal: a distinct_id of each of the project's own people, who are left out.
         bots: whether bots are counted, too.
+        users: the distinct_ids whose events alone are counted; without any, all are.
         where: values that the events must have, by dimension; a session's first event.
         only: values of the only events there are, by dimension: a session is what is left of it.
         by: dimension to split by, None for none.
@@ -42,6 +43,7 @@ class Scope:
     rates: Rates = field(default_factory=dict)
     internal: Sequence[str] = ()
     bots: bool = False
+    users: Sequence[str] = ()
     where: Mapping[Dimension, str] = field(default_factory=dict)
     only: Mapping[Dimension, str] = field(default_factory=dict)
     by: Dimension | None = None

@@ -108,6 +108,9 @@ class Query:
             tests.append(f"timestamp >= {self.moment(since)}")
         if not self.scope.bots:
             tests.append("NOT is_bot")
+        if self.scope.users:
+            ids = self.bind(list(self.scope.users), "Array(String)")
+            tests.append(f"user IN (SELECT cityHash64(arrayJoin({ids})))")
         if self.scope.internal:
             tests.append(f"user NOT IN ({self._internal()})")
         return "events WHERE " + " AND ".join(tests)
