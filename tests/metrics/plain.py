@@ -594,7 +594,7 @@ def held(world: World, start: datetime, end: datetime) -> dict[str, datetime]:
     told = [
         (act.at, moment_of(act.properties.get("starts_at")) or NEVER, event_id(act))
         for act in world.acts
-        if act.name == "event_created"
+        if act.name == "event_created" and act.at < world.now
     ]
     begins = {event: begin for _, begin, event in sorted(told, key=lambda one: one[:2]) if event}
     cancelled = before_begin(world, "event_cancelled", begins)
