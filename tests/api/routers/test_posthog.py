@@ -174,7 +174,7 @@ async def test_an_id_that_is_no_uuid_still_counts_once(client: httpx.AsyncClient
     assert uuid.UUID(str(first.uuid)).version == 5
 
 
-@pytest.mark.parametrize("depth", [19, 20, 600, 900])
+@pytest.mark.parametrize("depth", [19, 20, 600, 800])
 @pytest.mark.parametrize("field", ["properties", "$set", "unknown"])
 async def test_an_event_with_a_nul_costs_the_others_nothing_however_deep_it_nests(
     client: httpx.AsyncClient, broker: Broker, depth: int, field: str

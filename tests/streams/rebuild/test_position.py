@@ -64,7 +64,7 @@ class FakeTruth(Truth):
 
 @dataclass
 class World:
-    """A raw partition through its fates, and what has been absorbed of it.
+    """A raw partition through its fates, and what has been absorbed of it; ``missed`` expired before.
 
     Of three records in a row one passes, one is dropped and one dies.
     """
@@ -76,6 +76,7 @@ class World:
     start: int = 0
     position: int = 0
     letters_end: int = 0
+    missed: int = 0
     truth: FakeTruth = field(default_factory=FakeTruth)
 
     def append(self, number: int, gaps: bool = False) -> None:
@@ -98,9 +99,12 @@ class World:
     def recreate(self) -> None:
         self.topic_id = OTHER_ID if self.topic_id == TOPIC_ID else TOPIC_ID
         self.records, self.next_offset, self.start, self.position, self.letters_end = [], 0, 0, 0, 0
+        self.missed = 0
 
     def expire(self, before: int) -> None:
-        self.start = max(self.start, min(before, self.next_offset))
+        start = max(self.start, min(before, self.next_offset))
+        self.missed += max(0, start - max(self.position, self.start))
+        self.start = start
         self.records = [record for record in self.records if record.offset >= self.start]
 
     async def find(self, marker: Marker | None) -> Position:
