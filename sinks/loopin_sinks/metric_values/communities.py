@@ -7,7 +7,7 @@ from typing import Final
 
 from loopin_schemas.metrics.definition import ACTIVE, OnlineMembers
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
-from loopin_sinks.metric_values.sql import MS, PERSON, Query, of_persons
+from loopin_sinks.metric_values.sql import MS, Query, stretches
 from loopin_sinks.metric_values.values import Values
 from loopin_sinks.store import Store
 
@@ -15,41 +15,23 @@ _MINUTE_MS: Final = 60_000
 
 
 async def online_members(store: Store, scope: Scope, of: OnlineMembers, periods: Periods) -> Values:
-    """Over each period's minutes, up to now, the mean or greatest number of persons who were active lately.
-
-    As with the users of trailing days, whoever is active counts from that minute on until ``minutes`` later
-    or their next active minute.
-    """
+    """Over each period's minutes, up to now, the mean or greatest number of persons active lately."""
     query = Query(scope)
-    edges = [epoch_ms(edge) // _MINUTE_MS for edge in periods.edges]
+    # A minute is of the period in which it begins.
+    edges = [-(-epoch_ms(edge) // _MINUTE_MS) for edge in periods.edges]
     edges[-1] = min(edges[-1], epoch_ms(scope.now) // _MINUTE_MS + 1)
-    length = query.bind(of.minutes, "Int64")
     since = periods.start - timedelta(minutes=of.minutes)
     found = f"""
-        SELECT {query.of} AS of, user, groupUniqArray(intDiv({MS}, {_MINUTE_MS})) AS minutes
+        SELECT {query.of} AS of, user, groupUniqArray(intDiv({MS}, {_MINUTE_MS})) AS times
         FROM {query.events(ACTIVE, since, periods.end)} AND community_id != '' GROUP BY of, user
-    """
-    changes = f"""
-        SELECT of, one.1 AS minute, sum(one.2) AS change
-        FROM (
-            SELECT of, arraySort(arrayDistinct(groupArrayArray(found.minutes))) AS active,
-                arrayPopFront(arrayPushBack(active, active[-1] + {length})) AS following,
-                arrayPushFront(arrayPopBack(active), active[1] - {length}) AS former,
-                arrayConcat(
-                    arrayMap(at -> (at, toInt64(1)),
-                        arrayFilter((at, before) -> at - before >= {length}, active, former)),
-                    arrayMap(at -> (at + {length}, toInt64(-1)),
-                        arrayFilter((at, after) -> after - at >= {length}, active, following))
-                ) AS changes
-            FROM {of_persons(found)} GROUP BY of, {PERSON}
-        )
-        ARRAY JOIN changes AS one GROUP BY of, minute
     """
     bounds, last = query.bind(edges[:-1], "Array(Int64)"), query.bind(edges[-1], "Int64")
     rows = await query.rows(
         store,
         f"""
-        WITH changes AS ({changes})
+        WITH changes AS (
+            SELECT of, at AS minute, change FROM ({stretches(found, query.bind(of.minutes, "Int64"))})
+        )
         SELECT of, number, sum(online * (until - minute)) AS total, max(online) AS most
         FROM (
             SELECT of, minute, number, sum(change) OVER history AS online,

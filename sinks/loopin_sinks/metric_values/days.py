@@ -16,7 +16,7 @@ from loopin_schemas.metrics.definition import (
     UsersSoFar,
 )
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
-from loopin_sinks.metric_values.sql import MS, PERSON, Query, of_persons
+from loopin_sinks.metric_values.sql import MS, PERSON, Query, of_persons, stretches
 from loopin_sinks.metric_values.values import Values, by_period, quotient, running
 from loopin_sinks.store import Store
 
@@ -51,38 +51,15 @@ async def stickiness(store: Store, scope: Scope, of: Stickiness, periods: Period
 async def _trailing(
     store: Store, scope: Scope, days: int, ends: range | list[int], until: datetime
 ) -> dict[str, list[int]]:
-    """For each day of ``ends``, ascending: persons active on it or in the ``days - 1`` days before.
-
-    A person counts from each active day on, until ``days`` later or the next such day: so each active day
-    that begins or ends such a stretch is a change of one.
-    """
+    """For each day of ``ends``, ascending: persons active on it or in the ``days - 1`` days before."""
     query = Query(scope)
     since = scope.midnight(min(ends) - days + 1)
     found = f"""
-        SELECT {query.of} AS of, user, groupUniqArray({query.day}) AS days
+        SELECT {query.of} AS of, user, groupUniqArray({query.day}) AS times
         FROM {query.events(ACTIVE, since, until)} GROUP BY of, user
     """
-    length = query.bind(days, "Int64")
-    rows = await query.rows(
-        store,
-        f"""
-        SELECT of, one.1 AS day, sum(one.2) AS change
-        FROM (
-            SELECT of, arraySort(arrayDistinct(groupArrayArray(found.days))) AS active,
-                arrayPopFront(arrayPushBack(active, active[-1] + {length})) AS following,
-                arrayPushFront(arrayPopBack(active), active[1] - {length}) AS former,
-                arrayConcat(
-                    arrayMap(at -> (at, toInt64(1)),
-                        arrayFilter((at, before) -> at - before >= {length}, active, former)),
-                    arrayMap(at -> (at + {length}, toInt64(-1)),
-                        arrayFilter((at, after) -> after - at >= {length}, active, following))
-                ) AS changes
-            FROM {of_persons(found)} GROUP BY of, {PERSON}
-        )
-        ARRAY JOIN changes AS one GROUP BY of, day
-        """,
-    )
-    return running(((row["day"], row["of"], row["change"]) for row in rows), ends)
+    rows = await query.rows(store, stretches(found, query.bind(days, "Int64")))
+    return running(((row["at"], row["of"], row["change"]) for row in rows), ends)
 
 
 async def users_so_far(store: Store, scope: Scope, of: UsersSoFar, periods: Periods) -> Values:

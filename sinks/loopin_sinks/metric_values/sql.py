@@ -53,6 +53,31 @@ def of_persons(found: str) -> str:
     return f"({found}) AS found LEFT ANY JOIN ({PERSON_OF_USER}) AS other ON other.user = found.user"
 
 
+def stretches(found: str, length: str) -> str:
+    """Rows of ``of``, ``at`` and ``change``: how many persons more, or fewer, count from a time on.
+
+    ``found`` has ``of``, ``user`` and ``times``, an array of whole numbers (days, minutes) at which the user
+    was active. A person counts from each of them on, until ``length`` later or the next: so each that begins
+    or ends such a stretch is a change of one.
+    """
+    return f"""
+        SELECT of, one.1 AS at, sum(one.2) AS change
+        FROM (
+            SELECT of, arraySort(arrayDistinct(groupArrayArray(found.times))) AS active,
+                arrayPopFront(arrayPushBack(active, active[-1] + {length})) AS following,
+                arrayPushFront(arrayPopBack(active), active[1] - {length}) AS former,
+                arrayConcat(
+                    arrayMap(at -> (at, toInt64(1)),
+                        arrayFilter((at, before) -> at - before >= {length}, active, former)),
+                    arrayMap(at -> (at + {length}, toInt64(-1)),
+                        arrayFilter((at, after) -> after - at >= {length}, active, following))
+                ) AS changes
+            FROM {of_persons(found)} GROUP BY of, {PERSON}
+        )
+        ARRAY JOIN changes AS one GROUP BY of, at
+    """
+
+
 class Query:
     """One statement in the making: its parameters, and the scope that all its parts share."""
 

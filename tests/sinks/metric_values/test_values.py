@@ -83,11 +83,24 @@ async def test_a_series_is_what_the_plain_computation_says(
     assert got == like([plain.calculate(metric.name, WORLD, *span) for span in spans(asked)])
 
 
+def _last_online() -> Span:
+    """A time that begins in the middle of the last minute in which somebody was online, for ten minutes."""
+    latest = max(act.at for act in WORLD.active if "community_id" in act.properties and act.at < WORLD.now)
+    last = latest.replace(second=0, microsecond=0) + timedelta(minutes=4, seconds=30)
+    return last, last + timedelta(minutes=10)
+
+
+ANYWHERE: list[Span] = [
+    (datetime(2026, 2, 3, 4, 5, 6, 7000, UTC), datetime(2026, 3, 2, 22, 59, 1, tzinfo=UTC)),
+    _last_online(),
+]
+
+
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
 async def test_a_span_that_begins_and_ends_anywhere(store: Store, metric: Metric) -> None:
-    for span in ((datetime(2026, 2, 3, 4, 5, 6, 7000, UTC), datetime(2026, 3, 2, 22, 59, 1, tzinfo=UTC)),):
+    for span in ANYWHERE:
         found = await values_of(store, scope_of(WORLD), metric.definition, Periods(span))
-        assert [found.get((0, ""))] == like([plain.calculate(metric.name, WORLD, *span)])
+        assert [found.get((0, ""))] == like([plain.calculate(metric.name, WORLD, *span)]), span
 
 
 OFFERED: list[tuple[Metric, Dimension, str]] = [
