@@ -7,16 +7,14 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pytest
 
 from loopin_api.queries.overview import MAX_CURRENCIES, OverviewNumbers, overview
 from loopin_api.timespan import Timespan, last_days, timezone
 from loopin_sinks.metric_values.scope import Scope
-from loopin_sinks.persons.mapping import PERSON_IDS
-from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store
 from tests.metrics import plain, worlds
+from tests.metrics.stored import store_persons
 
 if TYPE_CHECKING:
     from tests.api.conftest import Enrich, Put
@@ -37,11 +35,7 @@ async def asked(store: Store, project: str = "shop") -> OverviewNumbers:
 async def test_it_equals_a_plain_computation(store: Store, put: Put, zone: str) -> None:
     world = worlds.world(3, timezone(zone))
     await put(world.events)
-    rows = [
-        {"project": "shop", "distinct_id": each, "person": person, "revision": 1, "_stored_at": NOW}
-        for each, person in world.person_of.items()
-    ]
-    await store.insert(PERSON_IDS, pa.Table.from_pylist(rows, schema=IDS_SCHEMA), token="persons")
+    await store_persons(store, world)
     for days in (1, 7, 3650):
         span = last_days(days, world.now, world.zone)
         of = Scope("shop", world.zone, world.now, world.currency, world.rates, internal=tuple(world.internal))

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 
@@ -15,13 +14,12 @@ from loopin_api.app import create_app
 from loopin_api.settings import ApiSettings
 from loopin_schemas.scores.community_activity import community_activity_score
 from loopin_schemas.scores.current_activity import current_activity
-from loopin_sinks.persons.mapping import PERSON_IDS
-from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store
 from tests.metrics import plain
 from tests.metrics.community_worlds import NOW, world
 from tests.metrics.plain import DAY, MINUTE, World, persons
 from tests.metrics.plain_communities import Community
+from tests.metrics.stored import store_persons
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker, Enrich, Put
@@ -42,11 +40,7 @@ def app(settings: ApiSettings, store: Store, broker: Broker) -> FastAPI:
 
 async def fill(store: Store, put: Put, of: World) -> None:
     await put(of.events)
-    rows = [
-        {"project": of.project, "distinct_id": each, "person": person, "revision": 1, "_stored_at": NOW}
-        for each, person in of.person_of.items()
-    ]
-    await store.insert(PERSON_IDS, pa.Table.from_pylist(rows, schema=IDS_SCHEMA), token="persons")
+    await store_persons(store, of)
 
 
 async def get(client: httpx.AsyncClient, bearer: Bearer, path: str) -> dict[str, Any]:

@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
-import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 
 from loopin_api.app import create_app
 from loopin_api.settings import ApiSettings
 from loopin_schemas import EnrichedEvent
-from loopin_sinks.persons.mapping import PERSON_IDS
-from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store
 from tests.metrics import plain
 from tests.metrics.plain import World
 from tests.metrics.plain_content import OF_CONTENT, Piece, content, pieces
+from tests.metrics.stored import store_persons
 from tests.metrics.worlds import NOW, world
 
 if TYPE_CHECKING:
@@ -96,11 +94,7 @@ def app(settings: ApiSettings, store: Store, broker: Broker) -> FastAPI:
 
 async def _fill(store: Store, put: Put) -> None:
     await put(WORLD.events)
-    rows = [
-        {"project": "shop", "distinct_id": each, "person": person, "revision": 1, "_stored_at": NOW}
-        for each, person in WORLD.person_of.items()
-    ]
-    await store.insert(PERSON_IDS, pa.Table.from_pylist(rows, schema=IDS_SCHEMA), token="persons")
+    await store_persons(store, WORLD)
 
 
 def near(value: Any) -> Any:

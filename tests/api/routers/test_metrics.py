@@ -7,17 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 
 from loopin_api.app import create_app
 from loopin_api.settings import ApiSettings
 from loopin_schemas.metrics import CATALOGUE
-from loopin_sinks.persons.mapping import PERSON_IDS
-from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store
 from tests.metrics import plain
+from tests.metrics.stored import settings_of, store_persons
 from tests.metrics.worlds import NOW, world
 
 if TYPE_CHECKING:
@@ -30,24 +28,12 @@ METRICS = "/api/analytics/metrics"
 @pytest.fixture
 def app(settings: ApiSettings, store: Store, broker: Broker) -> FastAPI:
     """With the world's zone, currency, rates and people."""
-    told = settings.model_copy(
-        update={
-            "project_timezone": "America/New_York",
-            "currency": "USD",
-            "exchange_rates": {code: dict(rates) for code, rates in WORLD.rates.items()},
-            "internal_users": tuple(WORLD.internal),
-        }
-    )
-    return create_app(told, store, broker, clock=lambda: NOW)
+    return create_app(settings_of(WORLD, settings), store, broker, clock=lambda: NOW)
 
 
 async def _fill(store: Store, put: Put) -> None:
     await put(WORLD.events)
-    rows = [
-        {"project": "shop", "distinct_id": each, "person": person, "revision": 1, "_stored_at": NOW}
-        for each, person in WORLD.person_of.items()
-    ]
-    await store.insert(PERSON_IDS, pa.Table.from_pylist(rows, schema=IDS_SCHEMA), token="persons")
+    await store_persons(store, WORLD)
 
 
 def near(value: float | None) -> Any:

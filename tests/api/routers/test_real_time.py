@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
-import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 from msgspec.structs import replace as changed
@@ -19,11 +18,10 @@ from msgspec.structs import replace as changed
 from loopin_api.app import create_app
 from loopin_api.settings import ApiSettings
 from loopin_schemas import EnrichedEvent
-from loopin_sinks.persons.mapping import PERSON_IDS
-from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store
 from tests.metrics.plain import EPOCH, MILLISECOND
 from tests.metrics.plain_real_time import countries, minute_starts, online, tally, top_events, unconverted
+from tests.metrics.stored import settings_of, store_persons
 from tests.metrics.worlds import NOW as WHOLE_MINUTE
 from tests.metrics.worlds import world
 
@@ -65,15 +63,7 @@ def now() -> datetime:
 @pytest.fixture
 def app(settings: ApiSettings, store: Store, broker: Broker, now: datetime) -> FastAPI:
     """With the world's zone, currency, rates and people."""
-    told = settings.model_copy(
-        update={
-            "project_timezone": "America/New_York",
-            "currency": "USD",
-            "exchange_rates": {code: dict(rates) for code, rates in WORLD.rates.items()},
-            "internal_users": tuple(WORLD.internal),
-        }
-    )
-    return create_app(told, store, broker, clock=lambda: now)
+    return create_app(settings_of(WORLD, settings), store, broker, clock=lambda: now)
 
 
 async def _get(client: httpx.AsyncClient, bearer: Bearer) -> Any:
@@ -88,11 +78,7 @@ def near(value: Any) -> Any:
 
 async def test_the_last_minutes(client: httpx.AsyncClient, bearer: Bearer, store: Store, put: Put) -> None:
     await put(WORLD.events)
-    rows = [
-        {"project": "shop", "distinct_id": each, "person": person, "revision": 1, "_stored_at": NOW}
-        for each, person in WORLD.person_of.items()
-    ]
-    await store.insert(PERSON_IDS, pa.Table.from_pylist(rows, schema=IDS_SCHEMA), token="persons")
+    await store_persons(store, WORLD)
     found = await _get(client, bearer)
     starts = minute_starts(NOW)
     assert [datetime.fromisoformat(minute["at"]) for minute in found["minutes"]] == starts

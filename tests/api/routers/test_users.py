@@ -7,17 +7,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 
 from loopin_api.app import create_app
 from loopin_api.settings import ApiSettings
-from loopin_sinks.persons.mapping import PERSON_IDS
-from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store
 from tests.metrics import plain
 from tests.metrics.plain_users import people, users
+from tests.metrics.stored import store_persons
 from tests.metrics.worlds import NOW, world
 
 if TYPE_CHECKING:
@@ -38,11 +36,7 @@ def app(settings: ApiSettings, store: Store, broker: Broker) -> FastAPI:
 
 async def _fill(store: Store, put: Put) -> None:
     await put(WORLD.events)
-    rows = [
-        {"project": "shop", "distinct_id": each, "person": person, "revision": 1, "_stored_at": NOW}
-        for each, person in WORLD.person_of.items()
-    ]
-    await store.insert(PERSON_IDS, pa.Table.from_pylist(rows, schema=IDS_SCHEMA), token="persons")
+    await store_persons(store, WORLD)
 
 
 async def _get(client: httpx.AsyncClient, bearer: Bearer, path: str) -> Any:

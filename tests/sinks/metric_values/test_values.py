@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import pyarrow as pa
 import pytest
 import pytest_asyncio
 
@@ -15,12 +14,11 @@ from loopin_schemas.metrics import CATALOGUE, Dimension, Grain, Metric
 from loopin_sinks.metric_values.calculate import values_of
 from loopin_sinks.metric_values.scope import Periods, Scope, periods
 from loopin_sinks.migrate import migrate
-from loopin_sinks.persons.mapping import PERSON_IDS
-from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreSettings, open_store
 from tests.metrics import plain
 from tests.metrics.plain import World
+from tests.metrics.stored import store_persons
 from tests.metrics.worlds import NOW, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -50,11 +48,7 @@ async def store(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store
     rows = to_arrow(WORLD.events, 0, range(len(WORLD.events)), TOPIC_ID, lambda _: 3650, 0)
     for month, part in by_month(rows):
         await opened.insert("events", part, token=f"{uuid4()}:{month}")
-    ids = [
-        {"project": "shop", "distinct_id": each, "person": person, "revision": 1, "_stored_at": NOW}
-        for each, person in WORLD.person_of.items()
-    ]
-    await opened.insert(PERSON_IDS, pa.Table.from_pylist(ids, schema=IDS_SCHEMA), token=str(uuid4()))
+    await store_persons(opened, WORLD)
     yield opened
     await opened.close()
 
