@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from clickhouse_connect import get_client
-from confluent_kafka import Producer
 
 from loopin_deploy.kafka import LocalKafka
 from loopin_sinks.settings import SinkSettings
@@ -25,6 +24,7 @@ from loopin_streams.kafka.topic_admin import TopicAdmin
 from tests.clickhouse import PASSWORD, USER, ClickHouseServer, clickhouse_server
 from tests.migrated import fill
 from tests.sinks.topics_to_store import TopicsToStore
+from tests.transactions import Transactions
 
 QUERY_TIMEOUT_S = 10
 
@@ -140,7 +140,6 @@ def topics_to_store(
     admin = TopicAdmin(settings)
     admin.apply()
     fill(embedded_settings, migrated)
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{topic_prefix}writer"})
-    producer.init_transactions(20)
+    writer = Transactions(kafka.bootstrap, f"{topic_prefix}writer")
     ids = {name: info.id for name, info in admin.describe().items()}
-    return TopicsToStore(settings, embedded_settings, embedded, ids, producer)
+    return TopicsToStore(settings, embedded_settings, embedded, ids, writer)

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiokafka
 from aiokafka.admin import AIOKafkaAdminClient
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from loopin_sinks.progress import Progress
@@ -23,6 +23,7 @@ from loopin_sinks.store import Store, StoreSettings
 from loopin_streams.kafka.logs import Logs
 from tests.sinks.asking import DEADLINE_S, until
 from tests.sinks.faulty_store import FaultyStore
+from tests.transactions import Out, Transactions
 
 _DAY_MS = 86_400_000
 
@@ -35,13 +36,13 @@ class Enriched:
     store_settings: StoreSettings
     store: Store
     topic_id: str
-    producer: Producer
+    writer: Transactions
     published: int = 0
 
     def publish(self, number: int, *, days_apart: float = 0.0, abort: bool = False) -> None:
         """One transaction of events, turn about in both partitions, each so many days before the last."""
         now = int(time.time() * 1000)
-        self.producer.begin_transaction()
+        records = []
         for at in range(number):
             event = {
                 "uuid": str(uuid.uuid4()),
@@ -55,14 +56,17 @@ class Enriched:
                 "_raw_partition": at % 2,
                 "_raw_offset": at,
             }
-            body = json.dumps(event).encode()
-            self.producer.produce(self.settings.topic("events.enriched"), body, partition=at % 2)
-        self.producer.flush(20)
+            records.append(self.record(json.dumps(event).encode(), at % 2))
+        self.writer.begin(records)
         if abort:
-            self.producer.abort_transaction(20)
+            self.writer.abort()
         else:
-            self.producer.commit_transaction(20)
+            self.writer.commit()
             self.published += number
+
+    def record(self, value: bytes | None, partition: int, key: bytes | None = None) -> Out:
+        """One on the topic, to be written."""
+        return Out(self.settings.topic("events.enriched"), partition, key, value)
 
     def sink(self, store: Store | None = None, **changes: Any) -> Sink:
         settings = self.settings.model_copy(update=changes)

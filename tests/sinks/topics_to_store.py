@@ -1,13 +1,12 @@
-"""An installation's topics with the embedded store behind them, and a transactional producer for them."""
+"""An installation's topics with the embedded store behind them, and a writer of transactions for them."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from confluent_kafka import Producer
-
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
+from tests.transactions import Transactions
 
 
 class TopicsToStore(NamedTuple):
@@ -17,4 +16,4 @@ class TopicsToStore(NamedTuple):
     store_settings: StoreSettings
     store: Store
     ids: dict[str, str]
-    producer: Producer
+    writer: Transactions

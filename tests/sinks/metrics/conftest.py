@@ -10,5 +10,5 @@ from tests.sinks.topics_to_store import TopicsToStore
 
 @pytest.fixture
 def metrics(topics_to_store: TopicsToStore) -> Metrics:
-    settings, store_settings, store, ids, producer = topics_to_store
-    return Metrics(settings, store_settings, store, ids["metrics"], producer)
+    settings, store_settings, store, ids, writer = topics_to_store
+    return Metrics(settings, store_settings, store, ids["metrics"], writer)

@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiokafka
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from loopin_sinks.metric_sink import MetricSink
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
+from tests.transactions import Out, Transactions
 
 DAY_MS = 86_400_000
 TODAY_MS = int(time.time()) * 1000 // DAY_MS * DAY_MS
@@ -34,7 +35,7 @@ class Metrics:
     store_settings: StoreSettings
     store: Store
     topic_id: str
-    producer: Producer
+    writer: Transactions
     revision: int = 0
     newest: dict[tuple[str, int], Row] = field(default_factory=dict)
 
@@ -64,13 +65,11 @@ class Metrics:
         self.newest[value, start] = value, start, count, closed
 
     def send(self, body: bytes | None, partition: int = 0, *, commit: bool = True) -> None:
-        self.producer.begin_transaction()
-        self.producer.produce(self.settings.topic("metrics"), body, partition=partition)
-        self.producer.flush(20)
+        self.writer.begin([Out(self.settings.topic("metrics"), partition, None, body)])
         if commit:
-            self.producer.commit_transaction(20)
+            self.writer.commit()
         else:
-            self.producer.abort_transaction(20)
+            self.writer.abort()
 
     def sink(self, store: Store | None = None, **changes: Any) -> MetricSink:
         settings = self.settings.model_copy(update=changes)

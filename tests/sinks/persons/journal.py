@@ -6,13 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from confluent_kafka import Producer
-
 from loopin_schemas.codec import encode
 from loopin_schemas.identity import LinkKind, PersonMerge
 from loopin_sinks.persons.sink import PersonSink
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
+from tests.transactions import Out, Transactions
 
 DECIDED_MS = 1_800_000_000_000
 
@@ -73,7 +72,7 @@ class Journal:
     store_settings: StoreSettings
     store: Store
     topic_ids: dict[str, str]
-    producer: Producer
+    writer: Transactions
     ends: dict[int, int] = field(default_factory=lambda: {0: 0})
 
     def publish(self, *merges: PersonMerge) -> None:
@@ -81,11 +80,8 @@ class Journal:
         self.send([encode(one) for one in merges])
 
     def send(self, bodies: list[bytes]) -> None:
-        self.producer.begin_transaction()
-        for body in bodies:
-            self.producer.produce(self.settings.topic("person.merges"), body, partition=0)
-        self.producer.flush(20)
-        self.producer.commit_transaction(20)
+        topic = self.settings.topic("person.merges")
+        self.writer.write([Out(topic, 0, None, body) for body in bodies])
         self.ends[0] += len(bodies) + 1
 
     def sink(self, store: Store | None = None) -> PersonSink:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from confluent_kafka import Producer
 
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
 from tests.migrated import fill
 from tests.sinks.enriched import Enriched
+from tests.transactions import Transactions
 
 
 class Broker(Protocol):
@@ -36,10 +36,9 @@ def enriched(
     admin = TopicAdmin(settings)
     admin.apply()
     fill(embedded_settings, migrated)
-    producer = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{topic_prefix}writer"})
-    producer.init_transactions(20)
+    writer = Transactions(kafka.bootstrap, f"{topic_prefix}writer")
     topic_id = admin.describe()["events.enriched"].id
-    return Enriched(settings, embedded_settings, embedded, topic_id, producer)
+    return Enriched(settings, embedded_settings, embedded, topic_id, writer)
 
 
 @pytest.fixture(autouse=True)

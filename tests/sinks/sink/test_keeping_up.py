@@ -57,17 +57,14 @@ def repairer_of(enriched: Enriched) -> Repairer:
 
 def publish_received(enriched: Enriched, number: int, at_ms: int) -> None:
     """Events that are enriched now and were received at another time."""
-    enriched.producer.begin_transaction()
+    records = []
     for offset in range(number):
         event = {
             **{"uuid": str(uuid.uuid4()), "project": "demo", "event": "click", "distinct_id": "u1"},
             **{"timestamp": at_ms, "received_at": at_ms, "_raw_partition": 0, "_raw_offset": offset},
         }
-        enriched.producer.produce(
-            enriched.settings.topic("events.enriched"), json.dumps(event).encode(), partition=0
-        )
-    enriched.producer.flush(20)
-    enriched.producer.commit_transaction(20)
+        records.append(enriched.record(json.dumps(event).encode(), 0))
+    enriched.writer.write(records)
     enriched.published += number
 
 
@@ -134,10 +131,7 @@ async def test_the_numbers_are_those_of_the_events(enriched: Enriched, logs: Log
     registry = CollectorRegistry()
     enriched.publish(300)
     enriched.publish(50, abort=True)
-    enriched.producer.begin_transaction()
-    enriched.producer.produce(enriched.settings.topic("events.enriched"), b"no event", partition=1)
-    enriched.producer.flush(20)
-    enriched.producer.commit_transaction(20)
+    enriched.writer.write([enriched.record(b"no event", 1)])
     store = MeteredStore(enriched.store, registry)
     sink = enriched.sink(store)
     watch = watch_of(sink, enriched, logs)

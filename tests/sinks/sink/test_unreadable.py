@@ -11,12 +11,10 @@ from tests.sinks.enriched import Enriched, running, stored_all
 async def test_a_record_that_is_no_event_becomes_a_dead_letter_and_its_neighbours_are_stored(
     enriched: Enriched,
 ) -> None:
-    topic = enriched.settings.topic("events.enriched")
     enriched.publish(10)
-    enriched.producer.begin_transaction()
-    enriched.producer.produce(topic, b"not json", key=b"k" * 5_000, partition=1)
-    enriched.producer.produce(topic, None, key=b"tombstone", partition=1)
-    enriched.producer.commit_transaction(20)
+    enriched.writer.write(
+        [enriched.record(b"not json", 1, b"k" * 5_000), enriched.record(None, 1, b"tombstone")]
+    )
     enriched.publish(10)
     sink = enriched.sink()
     async with running(sink):
