@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from loopin_schemas.alert_rule import Acknowledgement, AlertRule, Silence
 from loopin_schemas.codec import decode
 from loopin_schemas.key_format import KeyKind
 from loopin_schemas.metrics.custom import CustomMetric
@@ -64,7 +65,13 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError("a write key has the scope ingest only")
 
 
-KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {"api_key": ApiKey, "metric": CustomMetric}
+KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "api_key": ApiKey,
+    "metric": CustomMetric,
+    "alert_rule": AlertRule,
+    "silence": Silence,
+    "acknowledgement": Acknowledgement,
+}
 """What is configured, by kind; records of other kinds belong to a newer release and are left alone."""
 
 KIND_OF: Final[Mapping[type[msgspec.Struct], str]] = {body: kind for kind, body in KINDS.items()}

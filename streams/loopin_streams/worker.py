@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from loopin_schemas.topics import RAW, TOPICS
+from loopin_streams.alerts.rules import Rules
 from loopin_streams.enrich.job import EnrichJob
 from loopin_streams.health import health_server
 from loopin_streams.identity.job import IdentityJob
+from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.errors import EXIT_REFUSED, Fenced, RefusedToOpen
 from loopin_streams.kafka.job import Job
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
@@ -62,9 +64,10 @@ async def run_worker(
     # Reads the lexicon, so that the first batch need not.
     await asyncio.to_thread(score, "warm")
     settle_memory()
+    config = ConfigLog(settings)
     jobs: tuple[Job, ...] = (
         enrich,
-        MergeJob(partitions, settings.invalid_ratio_limits()),
+        MergeJob(partitions, settings.invalid_ratio_limits(), lambda: Rules(lambda: config.configuration)),
         IdentityJob(settings.keyed_store),
     )
     meters = Meters()
@@ -102,15 +105,25 @@ async def run_worker(
     registry = worker_registry(runners, enrich.costs.sums, watch, meters)
     checks = {PARTITIONS: opening, REFUSED: refused, LAG: watch.unready}
     async with health_server(settings.health_host, settings.health_port, registry, checks) as port:
+        following = asyncio.create_task(config.run(stop))
+        await _known(config, stop)
         log.info("worker_started", jobs=[job.name for job in jobs], health_port=port)
         for app in apps:
             await app.start()
         watching = asyncio.create_task(watch.run(stop))
         await _until_told(apps, stop)
-        await asyncio.gather(watching, *(app.stop() for app in apps))
+        await asyncio.gather(watching, following, *(app.stop() for app in apps))
         for runner in runners:
             await runner.stop()
         log.info("worker_stopped")
+
+
+async def _known(config: ConfigLog, stop: asyncio.Event) -> None:
+    """Wait for what is configured: rules that a project has switched off must not fire once more."""
+    waiting = [asyncio.create_task(event.wait()) for event in (config.known, stop)]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 async def _until_told(apps: Sequence[LaneApp], stop: asyncio.Event) -> None:

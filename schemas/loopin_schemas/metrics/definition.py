@@ -48,13 +48,14 @@ class Count:
 class Mean:
     """Mean of ``(value - less) / by`` over the events whose property is a number of ``least`` to ``most``.
 
-    The property ``sentiment`` is the score that the stream gave the event's text.
+    The property ``sentiment`` is the score that the stream gave the event's text. What is beyond a trillion
+    is a client's error.
     """
 
     of: Events
     property: str
-    least: float | None = None
-    most: float | None = None
+    least: float = -1e12
+    most: float = 1e12
     less: float = 0.0
     by: float = 1.0
 

@@ -41,17 +41,12 @@ async def mean(store: Store, scope: Scope, of: Mean, periods: Periods) -> Values
     """Means of a property, where there are any."""
     query = Query(scope)
     number = query.number(of.property)
-    tests = [f"isNotNull({number})"]
-    if of.least is not None:
-        tests.append(f"{number} >= {query.bind(of.least, 'Float64')}")
-    if of.most is not None:
-        tests.append(f"{number} <= {query.bind(of.most, 'Float64')}")
     less, by = query.bind(of.less, "Float64"), query.bind(of.by, "Float64")
     rows = await query.rows(
         store,
         f"""
         SELECT {query.period(periods)} AS at, {query.of} AS of, avg(({number} - {less}) / {by}) AS value
-        FROM {query.events(of.of, periods.start, periods.end)} AND {" AND ".join(tests)}
+        FROM {query.events(of.of, periods.start, periods.end)} AND {query.counts(of)}
         GROUP BY at, of
         """,
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from loopin_schemas.catalogue.system import SYSTEM
 from loopin_schemas.metrics import Dimension
-from loopin_schemas.metrics.definition import Condition, Events
+from loopin_schemas.metrics.definition import Condition, Events, Mean
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.persons.mapping import PERSON_OF_USER
 from loopin_sinks.store import Store
@@ -78,18 +78,65 @@ def stretches(found: str, length: str) -> str:
     """
 
 
-class Query:
-    """One statement in the making: its parameters, and the scope that all its parts share."""
+class Conditions:
+    """Which events are meant, in SQL over the table ``events``; ``parameters`` are what it binds."""
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
-        self._parameters: dict[str, object] = {"project": scope.project}
+    def __init__(self, parameters: Mapping[str, object]) -> None:
+        self.parameters: dict[str, object] = dict(parameters)
 
     def bind(self, value: object, kind: str) -> str:
         """A placeholder for a value of a ClickHouse type."""
-        name = f"p{len(self._parameters)}"
-        self._parameters[name] = value
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
         return f"{{{name}:{kind}}}"
+
+    def matches(self, of: Events) -> str:
+        """Whether an event is one of those."""
+        if of.names:
+            tests = [f"event IN {self.bind(list(of.names), 'Array(String)')}"]
+        else:
+            tests = [f"event NOT IN {self.bind(SYSTEM_EVENTS, 'Array(String)')}"]
+        return " AND ".join([*tests, *(self._meets(condition) for condition in of.where)])
+
+    def counts(self, of: Mean) -> str:
+        """Whether an event counts in a mean."""
+        number, least, most = self.number(of.property), of.least, of.most
+        between = f"{number} >= {self.bind(least, 'Float64')} AND {number} <= {self.bind(most, 'Float64')}"
+        return f"(isNotNull({number}) AND {between})"
+
+    def _meets(self, condition: Condition) -> str:
+        operator, value = OPERATORS[condition.operator], condition.value
+        if isinstance(value, bool):
+            name = self.bind(condition.property, "String")
+            given = f"if(JSONType(properties, {name}) = 'Bool', JSONExtractBool(properties, {name}), NULL)"
+            return f"ifNull({given} {operator} {self.bind(value, 'Bool')}, false)"
+        if isinstance(value, str):
+            given = self.text(condition.property)
+            return f"({given} != '' AND {given} {operator} {self.bind(value, 'String')})"
+        return f"ifNull({self.number(condition.property)} {operator} {self.bind(value, 'Float64')}, false)"
+
+    def text(self, name: str) -> str:
+        """A property as text, ``''`` where it is absent or neither text nor a whole number."""
+        if name in TEXTS:
+            return name
+        bound = self.bind(name, "String")
+        kind = f"JSONType(properties, {bound})"
+        return f"if({kind} IN ('String', 'Int64', 'UInt64'), JSONExtractString(properties, {bound}), '')"
+
+    def number(self, name: str) -> str:
+        """A property as a finite number, also where it is one written as text; else null."""
+        if name in NUMBERS:
+            return name
+        given = f"toFloat64OrNull(JSONExtract(properties, {self.bind(name, 'String')}, 'Nullable(String)'))"
+        return f"if(isFinite({given}), {given}, NULL)"
+
+
+class Query(Conditions):
+    """One statement in the making: its parameters, and the scope that all its parts share."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__({"project": scope.project})
+        self.scope = scope
 
     def moment(self, moment: datetime) -> str:
         """A placeholder for a time."""
@@ -97,7 +144,7 @@ class Query:
 
     async def rows(self, store: Store, text: str) -> Rows:
         """Run it. Raises StoreError."""
-        return await store.query(text, self._parameters)
+        return await store.query(text, self.parameters)
 
     @property
     def day(self) -> str:
@@ -149,37 +196,3 @@ class Query:
     def events(self, of: Events, since: datetime | None, until: datetime) -> str:
         """From which rows: those events, in the scope."""
         return f"{self.source(since, until)} AND {self.matches(of)} AND {self.chosen}"
-
-    def matches(self, of: Events) -> str:
-        """Whether an event is one of those."""
-        if of.names:
-            tests = [f"event IN {self.bind(list(of.names), 'Array(String)')}"]
-        else:
-            tests = [f"event NOT IN {self.bind(SYSTEM_EVENTS, 'Array(String)')}"]
-        return " AND ".join([*tests, *(self._meets(condition) for condition in of.where)])
-
-    def _meets(self, condition: Condition) -> str:
-        operator, value = OPERATORS[condition.operator], condition.value
-        if isinstance(value, bool):
-            name = self.bind(condition.property, "String")
-            given = f"if(JSONType(properties, {name}) = 'Bool', JSONExtractBool(properties, {name}), NULL)"
-            return f"ifNull({given} {operator} {self.bind(value, 'Bool')}, false)"
-        if isinstance(value, str):
-            given = self.text(condition.property)
-            return f"({given} != '' AND {given} {operator} {self.bind(value, 'String')})"
-        return f"ifNull({self.number(condition.property)} {operator} {self.bind(value, 'Float64')}, false)"
-
-    def text(self, name: str) -> str:
-        """A property as text, ``''`` where it is absent or neither text nor a whole number."""
-        if name in TEXTS:
-            return name
-        bound = self.bind(name, "String")
-        kind = f"JSONType(properties, {bound})"
-        return f"if({kind} IN ('String', 'Int64', 'UInt64'), JSONExtractString(properties, {bound}), '')"
-
-    def number(self, name: str) -> str:
-        """A property as a finite number, also where it is one written as text; else null."""
-        if name in NUMBERS:
-            return name
-        given = f"toFloat64OrNull(JSONExtract(properties, {self.bind(name, 'String')}, 'Nullable(String)'))"
-        return f"if(isFinite({given}), {given}, NULL)"

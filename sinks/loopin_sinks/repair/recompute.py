@@ -8,7 +8,9 @@ from typing import Final
 
 from loopin_schemas.catalogue import CATALOGUE
 from loopin_schemas.catalogue.system import SYSTEM
+from loopin_schemas.metrics.stream import MEASURES, Measured, Ratio
 from loopin_schemas.window import Grain
+from loopin_sinks.metric_values.sql import Conditions
 from loopin_sinks.persons.mapping import PERSON_OF_ID
 from loopin_sinks.store import Store
 from loopin_sinks.window_rows import METRIC_WINDOWS, retention_of
@@ -42,11 +44,11 @@ _EVENTS: Final = f"""
         if(tupleElement(_typed, 'country') != '', 'country', '$geoip_country_code') AS named_by,
         country != '' AND lengthUTF8(country) <= 100 AND JSONType(properties, named_by) = 'String'
             AS located,
-        arrayConcat(
-            [('', ''), ('event', toString(event))], if(located, [('country', toString(country))], [])
-        ) AS dimensions
+        if(located, [('', ''), ('country', toString(country))], [('', '')]) AS places,
+        arrayConcat([('event', toString(event))], places) AS dimensions,
+        arrayFilter(each -> each.2 > 0 OR each.3 != 0, [<own>]) AS own
     FROM events FINAL LEFT ANY JOIN ({PERSON_OF_ID}) AS known ON known.distinct_id = events.distinct_id
-    WHERE project = {{project:String}} AND toDate(timestamp) IN {{days:Array(Date)}}
+    WHERE project = {{project:String}} AND NOT is_bot AND toDate(timestamp) IN {{days:Array(Date)}}
         AND toUnixTimestamp(toDateTime(<start>, 'UTC')) IN {{starts:Array(Int64)}}
 """
 
@@ -82,8 +84,22 @@ _MEASURES: Final[dict[str, str]] = {
         )
         ARRAY JOIN dimensions AS of GROUP BY dimension, value, window_start
     """,
+    "own": """
+        SELECT one.1 AS metric, of.1 AS dimension, of.2 AS value, window_start, sum(one.2) AS number,
+            sum(toDecimal128(one.3, 0)) AS total,
+            if(any(one.4), min(toDecimal128(one.3, 0)), NULL) AS least,
+            if(any(one.4), max(toDecimal128(one.3, 0)), NULL) AS greatest
+        FROM found ARRAY JOIN own AS one ARRAY JOIN places AS of
+        GROUP BY metric, dimension, value, window_start
+    """,
 }
-"""Each metric of the stream's windows; sums are whole millionths, as the stream's are."""
+"""Each metric of the stream's windows; sums are whole millionths, as the stream's are.
+
+Those of the catalogue with series of their own stand together, as ``own``.
+"""
+
+METRICS: Final = (*(name for name in _MEASURES if name != "own"), *(each.metric for each in MEASURES))
+"""All metrics of the stream's windows that are made of events."""
 
 # A series that the stream has but the events do not (`$other`) gets a row that counts nothing. A revision is
 # greater than the one it replaces, whatever the clock says: that may have been another machine's.
@@ -130,9 +146,12 @@ async def recompute_windows(
     Raises:
         StoreError: nothing was replaced.
     """
+    conditions = Conditions({})
+    sql = _sql(grain).replace("<own>", ", ".join(_own(measure, conditions) for measure in MEASURES))
     await store.command(
-        _sql(grain),
+        sql,
         {
+            **conditions.parameters,
             "project": project,
             "grain": grain,
             "starts": [start // 1000 for start in starts],
@@ -140,12 +159,25 @@ async def recompute_windows(
             "purchases": list(PURCHASES),
             "money": [*PURCHASES, *REFUNDS],
             "system": [event.name for event in SYSTEM],
-            "metrics": list(_MEASURES),
+            "metrics": list(METRICS),
             "home": home_currency,
             "revision": REPAIR_REVISION + now_ms,
             "kept_days": retention_of(grain, event_days),
         },
     )
+
+
+def _own(measure: Ratio | Measured, conditions: Conditions) -> str:
+    """In SQL, what an event adds: metric, count, sum in millionths, and whether that is a measured value."""
+    name = conditions.bind(measure.metric, "String")
+    if isinstance(measure, Ratio):
+        whole, part = conditions.matches(measure.whole), conditions.matches(measure.part)
+        return f"({name}, toUInt8({whole}), toInt64(if({part}, 1000000, 0)), false)"
+    of = measure.of
+    counts = f"({conditions.matches(of.of)} AND {conditions.counts(of)})"
+    less, by = conditions.bind(of.less, "Float64"), conditions.bind(of.by, "Float64")
+    value = f"toInt64(round((ifNull({conditions.number(of.property)}, 0) - {less}) / {by} * 1e6))"
+    return f"({name}, toUInt8({counts}), if({counts}, {value}, toInt64(0)), true)"
 
 
 def _sql(grain: Grain) -> str:

@@ -50,11 +50,13 @@ class ConfigLog:
     """Follows the topic while :meth:`run` does.
 
     ``configuration`` is never what was read in part: it stays empty until the end has been reached once, and
-    where the topic was made anew, it stays what it was until the new one has been read.
+    where the topic was made anew, it stays what it was until the new one has been read. ``known`` is set
+    from that first time on.
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self.configuration = Configuration()
+        self.known = asyncio.Event()
         self._reading = Configuration()
         self._settings = settings
         self._topic = settings.topic(CONFIG.name)
@@ -121,6 +123,7 @@ class ConfigLog:
                 )
         if step.complete_ms is not None:
             self.configuration = self._reading
+            self.known.set()
             self._complete_at = monotonic() - (time() - step.complete_ms / 1000)
 
 

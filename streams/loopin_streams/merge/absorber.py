@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 import structlog
 
 from loopin_schemas import topics
+from loopin_schemas.alert import Alert
 from loopin_schemas.codec import decode, decoder, encode, version_of
 from loopin_schemas.window import WindowPartials
+from loopin_streams.alerts.alarms import Alarms, Limit
+from loopin_streams.alerts.rules import Rules
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import STATE_VERSION, Marker
 from loopin_streams.kafka.state_record import read_state
-from loopin_streams.merge.invalid_ratio import InvalidRatio
 from loopin_streams.merge.merged_windows import MergedWindow, MergedWindows
 
 log = structlog.get_logger(__name__)
@@ -28,11 +30,10 @@ PROGRESS_KEY: Final = b"p"
 
 
 class Progress(msgspec.Struct, omit_defaults=True):
-    """What the state topic keeps beside windows: watermarks by raw partition, and the alerts raised."""
+    """What the state topic keeps beside windows and alerts: watermarks by raw partition."""
 
     watermarks: dict[int, int] = {}
     revision: int = 0
-    raised: list[tuple[str, str, int]] = []
     version: int = 1
 
 
@@ -45,14 +46,15 @@ class MergeAbsorber:
     def __init__(
         self,
         partitions: int,
-        rule: InvalidRatio,
+        rules: Rules,
+        limits: Mapping[str, Limit],
         *,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
     ) -> None:
         self.windows = MergedWindows()
         self._partitions = partitions
-        self._rule = rule
+        self.alarms = Alarms(rules, self.windows, limits)
         self._clock = clock
         self._wall_clock = wall_clock
         self._watermarks: dict[int, int] = {}
@@ -78,7 +80,7 @@ class MergeAbsorber:
         # A partition that no longer exists would hold the watermark for ever.
         self._watermarks = {at: ms for at, ms in progress.watermarks.items() if at < self._partitions}
         self._revision = progress.revision
-        self._rule.raised = {(project, reason): start for project, reason, start in progress.raised}
+        self.alarms.restore(state, self.watermark)
 
     def absorb(self, records: Sequence[Record], position: int) -> Output:
         """Take the raw partitions' shares in."""
@@ -95,8 +97,7 @@ class MergeAbsorber:
             }
             if partials.watermark is not None:
                 self._watermarks[partials.partition] = partials.watermark
-        if self.watermark is not None:
-            self._look(output)
+        self._look(output)
         self._finish(output)
         return output
 
@@ -104,28 +105,33 @@ class MergeAbsorber:
         """Publish what waits for its second."""
         if self.watermark is None or not self._due():
             return None
-        if not self.windows.unpublished and self.watermark == self._closed_up_to:
+        alerts = self.alarms.pass_time(self.watermark, self._now_ms())
+        if not alerts and not self.windows.unpublished and self.watermark == self._closed_up_to:
             return None
         output = Output()
+        self._tell(alerts, output)
+        self._look(output)
         self._finish(output)
         return output
 
     def holds(self) -> Mapping[str, int]:
-        """Windows, and the series in them."""
-        return {"windows": len(self.windows), "series": self.windows.cells}
+        """Windows, the series in them, and alerts that are not over or were until lately."""
+        return {"windows": len(self.windows), "series": self.windows.cells, "alerts": len(self.alarms)}
 
     def close(self) -> None:
         """Nothing to let go of."""
 
     def _look(self, output: Output) -> None:
         """Alerts of what has changed."""
-        now_ms = self._now_ms()
-        # Minutes first: what is wrong in one says more than the same in its hour, which is silent then.
-        for window in sorted(self._touched.values(), key=lambda window: window.grain.number):
-            for alert in self._rule.look(window, now_ms):
-                key = f"{alert.project}:{alert.rule}".encode()
-                output.route(topics.ALERTS.name, 0, key, encode(alert))
-        self._touched = {}
+        if self.watermark is not None:
+            touched = self._touched.values()
+            self._tell(self.alarms.look(touched, self.watermark, self._now_ms()), output)
+            self._touched = {}
+
+    def _tell(self, alerts: Iterable[Alert], output: Output) -> None:
+        for alert in alerts:
+            key = f"{alert.project}:{alert.rule}".encode()
+            output.route(topics.ALERTS.name, 0, key, encode(alert))
 
     def _finish(self, output: Output) -> None:
         watermark = self.watermark
@@ -140,8 +146,9 @@ class MergeAbsorber:
                 output.add(topics.MERGE_STATE.name, *message)
         for message in self.windows.changes():
             output.add(topics.MERGE_STATE.name, *message)
-        raised = [(*about, start) for about, start in self._rule.raised.items()]
-        progress = Progress(dict(self._watermarks), self._revision, raised, STATE_VERSION)
+        for message in self.alarms.changes():
+            output.add(topics.MERGE_STATE.name, *message)
+        progress = Progress(dict(self._watermarks), self._revision, STATE_VERSION)
         output.add(topics.MERGE_STATE.name, PROGRESS_KEY, encode(progress))
         output.watermark = watermark
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from time import monotonic, time
 
 from loopin_schemas import topics
+from loopin_schemas.alert_rules.pipeline import INVALID_RATIO
+from loopin_streams.alerts.rules import Rules
 from loopin_streams.merge.absorber import MergeAbsorber
-from loopin_streams.merge.invalid_ratio import InvalidRatio, InvalidRatioLimits
+from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
 
 
 class MergeJob:
@@ -23,17 +25,23 @@ class MergeJob:
         self,
         partitions: int,
         limits: InvalidRatioLimits,
+        rules: Callable[[], Rules] = Rules,
         *,
         clock: Callable[[], float] = monotonic,
         wall_clock: Callable[[], float] = time,
     ) -> None:
         self._partitions = partitions
-        self._limits = limits
+        self._limits = {INVALID_RATIO: limits.of}
+        self._rules = rules
         self._clock = clock
         self._wall_clock = wall_clock
 
     def open(self, partition: int, topic_id: str) -> MergeAbsorber:
         """A partition's windows, with nothing known yet."""
         return MergeAbsorber(
-            self._partitions, InvalidRatio(self._limits), clock=self._clock, wall_clock=self._wall_clock
+            self._partitions,
+            self._rules(),
+            self._limits,
+            clock=self._clock,
+            wall_clock=self._wall_clock,
         )

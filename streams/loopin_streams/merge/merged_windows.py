@@ -70,6 +70,11 @@ class MergedWindow:
         """A series' count over all partitions; 0 where there is none."""
         return sum(share.count for share in self.cells.get(series, {}).values())
 
+    def sums(self, series: Series) -> tuple[int, int]:
+        """A series' count over all partitions, and the sum of what was measured, in millionths."""
+        shares = self.cells.get(series, {}).values()
+        return sum(share.count for share in shares), sum(share.sum or 0 for share in shares)
+
 
 class MergedWindows:
     """Every window of one merge partition that may still change."""
@@ -90,6 +95,14 @@ class MergedWindows:
     def unpublished(self) -> bool:
         """Whether something changed since :meth:`publish`."""
         return any(window.unpublished for window in self._windows.values())
+
+    def find(self, project: str, grain: Grain, start: int) -> MergedWindow | None:
+        """The window of a project that begins at ``start``, if anything has happened in it."""
+        return self._windows.get((project, grain.code(start)))
+
+    def projects(self) -> set[str]:
+        """Of whom there are windows."""
+        return {project for project, _ in self._windows}
 
     def take(self, partition: int, windows: Iterable[Window]) -> list[MergedWindow]:
         """Replace a raw partition's shares; the windows touched."""

@@ -15,6 +15,8 @@ from typing import Final
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.topics import MERGE_STATE, METRICS, WINDOWS
 from loopin_schemas.window import MetricWindow, WindowPartials
+from loopin_streams.alerts.alarms import ALERT_PREFIX
+from loopin_streams.alerts.history import HISTORY_PREFIX
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.marker import STATE_VERSION, Counts, Marker
 from loopin_streams.kafka.outbox import Probe, no_probe
@@ -35,6 +37,7 @@ from loopin_streams.rebuild.truth import Truth, WindowId
 from loopin_streams.windows.grains import BY_NAME, DAY_MS, MINUTE_MS
 
 KEPT: Final = (BEGUN_KEY, PROGRESS_KEY)
+KEPT_PREFIXES: Final = (ALERT_PREFIX, HISTORY_PREFIX)
 
 TAIL: Final = 256
 """Offsets read back for the newest record: the last few are transaction markers."""
@@ -55,7 +58,7 @@ async def reset_merge(
     state, windows = settings.topic(MERGE_STATE.name), settings.topic(WINDOWS.name)
 
     def left_over(keys: Sequence[bytes]) -> list[bytes]:
-        return [key for key in keys if key not in KEPT]
+        return [key for key in keys if key not in KEPT and not key.startswith(KEPT_PREFIXES)]
 
     async with Reader(settings.kafka_bootstrap, [(state, partition), (windows, partition)]) as reader:
         marker = Marker(
@@ -68,7 +71,7 @@ async def reset_merge(
         )
         before = await _progress(reader, state, partition)
         # Its watermarks are told anew, too.
-        progress = Progress(revision=before.revision, raised=before.raised, version=STATE_VERSION)
+        progress = Progress(revision=before.revision, version=STATE_VERSION)
         async with own_outbox(settings, MergeJob.name, partition, probe) as outbox:
             await commit_all(outbox, state, partition, stale_keys(reader, state, partition, left_over))
             last = [(PROGRESS_KEY, encode(progress)), *last_messages(marker)]

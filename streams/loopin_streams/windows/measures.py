@@ -9,18 +9,26 @@ from typing import Any, Final, NamedTuple
 from loopin_schemas.catalogue import by_name
 from loopin_schemas.catalogue.system import SYSTEM
 from loopin_schemas.event import EnrichedEvent
+from loopin_schemas.metrics.stream import MEASURES as CATALOGUE_MEASURES
+from loopin_schemas.metrics.stream import Measured, Ratio
 from loopin_schemas.profile import MILLION
 from loopin_streams.state.amounts import amount, currency
+from loopin_streams.windows.conditions import (
+    Judge,
+    Parts,
+    Value,
+    applies,
+    is_conditional,
+    judge_of,
+    parts_of,
+    value_of,
+)
 
 SYSTEM_EVENTS: Final = frozenset(event.name for event in SYSTEM)
 """Events that do not make a user active."""
 
 MAX_COUNTRY: Final = 100
 """Characters of the longest country; a longer one is a client's error and makes no series."""
-
-
-Value = Callable[[EnrichedEvent, Mapping[str, Any]], int | None]
-"""An event's measured value in millionths, given the event and its properties; None where it has none."""
 
 
 class Measure(NamedTuple):
@@ -62,24 +70,40 @@ MEASURES: Final[tuple[Measure, ...]] = (
 )
 
 
-class Plan(NamedTuple):
-    """The measures that apply to one event name, by kind, with their metrics."""
+OWN: Final = frozenset(measure.metric for measure in CATALOGUE_MEASURES)
+"""Metrics of the catalogue with series of their own: in whole and by country, but not by event."""
 
-    counted: tuple[str, ...]
-    distinct: tuple[str, ...]
-    valued: tuple[tuple[str, Value], ...]
-    money: tuple[str, ...]
+
+class Plan(NamedTuple):
+    """The measures that apply to one event name, by kind, with their metrics.
+
+    ``ratios`` hold for every event of the name, ``judged`` ones depend on its properties.
+    """
+
+    counted: tuple[str, ...] = ()
+    distinct: tuple[str, ...] = ()
+    valued: tuple[tuple[str, Value], ...] = ()
+    money: tuple[str, ...] = ()
+    ratios: tuple[tuple[str, Parts], ...] = ()
+    judged: tuple[tuple[str, Judge], ...] = ()
 
 
 @lru_cache(4096)
 def plan_of(event: str) -> Plan:
     """Which measures apply to events of this name."""
     applicable = [measure for measure in MEASURES if measure.of(event)]
+    own = [measure for measure in CATALOGUE_MEASURES if applies(measure, event)]
+    ratios = [measure for measure in own if isinstance(measure, Ratio)]
     return Plan(
         counted=tuple(m.metric for m in applicable if not (m.value or m.money or m.distinct)),
         distinct=tuple(m.metric for m in applicable if m.distinct),
-        valued=tuple((m.metric, m.value) for m in applicable if m.value is not None),
+        valued=(
+            *((m.metric, m.value) for m in applicable if m.value is not None),
+            *((m.metric, value_of(m.of)) for m in own if isinstance(m, Measured)),
+        ),
         money=tuple(m.metric for m in applicable if m.money),
+        ratios=tuple((m.metric, parts_of(m, event)) for m in ratios if not is_conditional(m, event)),
+        judged=tuple((m.metric, judge_of(m, event)) for m in ratios if is_conditional(m, event)),
     )
 
 

@@ -44,6 +44,11 @@ class OpenCell(msgspec.Struct, array_like=True, gc=False):
             self.min = min(self.min, least)
             self.max = max(self.max, greatest)
 
+    def add_part(self, count: int, total: int) -> None:
+        """Add to the whole of a ratio, and to its part, in millionths."""
+        self.count += count
+        self.sum = total if self.sum is None else self.sum + total
+
 
 class _Stored(msgspec.Struct, array_like=True):
     """A window on the state topic."""

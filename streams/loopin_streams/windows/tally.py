@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from loopin_schemas.event import EnrichedEvent
+from loopin_schemas.profile import MILLION
 from loopin_streams.windows.grains import BY_NAME, GRAINS, MINUTE_MS, Grain
-from loopin_streams.windows.measures import LOCATED, Plan, country_of, money, plan_of
+from loopin_streams.windows.measures import LOCATED, OWN, Plan, country_of, money, plan_of
 from loopin_streams.windows.open_windows import OpenCell, OpenWindows
 from loopin_streams.windows.series import Series
 
 CURRENCY: Final = "currency"
 """Dimension of money in every currency; whole, by event and by country only the projects' own is added up."""
-
-K = TypeVar("K")
 
 Money = tuple[str, int]
 """Currency and signed millionths."""
@@ -63,7 +62,7 @@ class Group:
 
     __slots__ = (
         *("at", "country", "event", "events", "grains", "home"),
-        *("marks", "moved", "plan", "project", "values"),
+        *("judged", "marks", "moved", "plan", "project", "values"),
     )
 
     def __init__(
@@ -79,12 +78,19 @@ class Group:
         self.values: dict[str, Measured] = {}
         self.home: dict[str, Measured] = {}
         self.moved: dict[str, Measured] = {}
+        self.judged: dict[str, tuple[int, int]] = {}
         self.marks: tuple[Mark, ...] = ()
 
     def series(self, metric: str) -> list[Series]:
         """The series of a metric that these events belong to."""
-        found = [(metric, "", ""), (metric, "event", self.event)]
+        found = [(metric, "", "")]
+        if metric not in OWN:
+            found.append((metric, "event", self.event))
         return [*found, (metric, "country", self.country)] if self.country else found
+
+
+BOTS: Final = Group(Plan(), "", "", "", 0, ())
+"""Where bots are: what they do is no event of a window, nor are they users."""
 
 
 class Tally:
@@ -97,6 +103,9 @@ class Tally:
 
     def add(self, event: EnrichedEvent, properties: Mapping[str, Any]) -> tuple[Group, Money | None]:
         """Group an event; its group, and the money that it moved."""
+        bot = properties.get("$is_bot")
+        if bot is not None and (bot is True or bot == "true"):
+            return BOTS, None
         country = country_of(properties) if "country" in properties or LOCATED in properties else ""
         minute = event.timestamp // MINUTE_MS
         alike = (event.event, event.project, country, minute, event.late)
@@ -109,6 +118,10 @@ class Tally:
             value = value_of(event, properties)
             if value is not None:
                 _measure(group.values, metric, value)
+        for metric, judge in plan.judged:
+            parts = judge(properties)
+            whole, part = group.judged.get(metric, (0, 0))
+            group.judged[metric] = whole + parts.whole, part + parts.part
         moved = money(event, properties) if plan.money else None
         if moved is not None:
             self._move(group, moved)
@@ -124,6 +137,10 @@ class Tally:
                     cell.add(group.events)
             for metric, measured in (*group.values.items(), *group.home.items()):
                 self._add(group, group.series(metric), measured)
+            for metric, parts in group.plan.ratios:
+                self._add_parts(group, metric, parts.whole * group.events, parts.part * group.events)
+            for metric, (whole, part) in group.judged.items():
+                self._add_parts(group, metric, whole, part)
             for metric in group.plan.money:
                 for code, measured in group.moved.items():
                     self._add(group, [(metric, CURRENCY, code)], measured)
@@ -153,6 +170,11 @@ class Tally:
     def _add(self, group: Group, wanted: Iterable[Series], measured: Measured) -> None:
         for cell in self._cells(group, wanted):
             cell.add(measured.count, measured.total, measured.least, measured.greatest)
+
+    def _add_parts(self, group: Group, metric: str, whole: int, part: int) -> None:
+        if whole or part:
+            for cell in self._cells(group, group.series(metric)):
+                cell.add_part(whole, part * MILLION)
 
     def _cells(self, group: Group, wanted: Iterable[Series]) -> list[OpenCell]:
         found = self._windows.targets(group.project, group.at, group.grains, wanted)

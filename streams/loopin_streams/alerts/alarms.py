@@ -1,0 +1,392 @@
+"""The rules of all projects over the windows of one merge partition, with all that is remembered for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from loopin_schemas.alert import Alert, AlertWindow
+from loopin_schemas.alert_rule import Absence, Anomaly, Change, Threshold
+from loopin_schemas.codec import decoder, encode
+from loopin_schemas.profile import MILLION
+from loopin_streams.alerts.history import Histories, History
+from loopin_streams.alerts.judgement import (
+    QUIET,
+    Judgement,
+    Verdict,
+    judge_absence,
+    judge_threshold,
+)
+from loopin_streams.alerts.lifecycle import Handling, Moment, Rule, Watched, given_up, judged, timed
+from loopin_streams.alerts.rules import Rules
+from loopin_streams.alerts.seasonal import Kind
+from loopin_streams.alerts.source import Source, source_of
+from loopin_streams.kafka.job import Message
+from loopin_streams.kafka.state_record import read_state
+from loopin_streams.merge.merged_windows import MergedWindow, MergedWindows
+from loopin_streams.windows.grains import BY_NAME, LATENESS_MS, MINUTE_MS, Grain
+from loopin_streams.windows.series import OTHER, Series
+
+ALERT_PREFIX: Final = b"a:"
+"""Begins the keys of alerts on the job's state topic."""
+
+Limit = Callable[[str, str], float | None]
+"""The warning limit of a rule for one project and value of its dimension, in place of the rule's own."""
+
+MOST_PLANS: Final = 1000
+"""Sets of rules that are remembered with what they judge."""
+
+TOO_FEW: Final = "too little has happened since to tell."
+
+_decode = decoder(Watched).decode
+
+
+class About(NamedTuple):
+    """What an alert is about."""
+
+    project: str
+    rule: str
+    value: str
+
+
+class _Plan(NamedTuple):
+    """A rule, and where its numbers are."""
+
+    rule: Rule
+    source: Source
+    grain: Grain
+
+    @property
+    def kind(self) -> Kind:
+        """What its values are, for the model of their season."""
+        return "value" if self.source.statistic == "mean" else "count"
+
+    def dimensions(self, value: str) -> dict[str, str]:
+        """What an alert on one value of the rule's dimension is about."""
+        by = self.rule.rule.by
+        return {by: value} if by else {}
+
+
+class Total(NamedTuple):
+    """A series over some windows: how many events or users, and the value that is judged."""
+
+    number: int
+    value: float | None
+
+
+class Alarms:
+    """Judges what changes, remembers what fires, and says what is new.
+
+    A threshold is judged whenever a series changes, over the newest windows; a change and an anomaly once for
+    each window that closes; an absence with each minute that passes. Nothing of it depends on the order in
+    which partitions speak, but for when it is said.
+    """
+
+    def __init__(self, rules: Rules, windows: MergedWindows, limits: Mapping[str, Limit]) -> None:
+        self._rules = rules
+        self._windows = windows
+        self._limits = limits
+        self._watched: dict[About, Watched] = {}
+        self._changed: set[About] = set()
+        self._histories = Histories()
+        self._plans: dict[int, tuple[tuple[Rule, ...], tuple[_Plan, ...]]] = {}
+        self._looked_up_to: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def restore(self, state: Mapping[bytes, bytes], watermark: int | None) -> None:
+        """Take in what :meth:`changes` has written, and the watermark that it was written at.
+
+        Raises:
+            RefusedToOpen: ``state_unreadable`` or ``state_version``.
+        """
+        for key, value in state.items():
+            if key.startswith(ALERT_PREFIX):
+                what = f"The alert {key[:120]!r} on the topic merge.state"
+                watched = read_state(value, _decode, what=what, topic="merge.state", job="merge")
+                about = _about(watched.alert)
+                self._watched[about] = watched
+        self._histories.restore(state)
+        self._looked_up_to = watermark
+
+    def changes(self) -> Iterator[Message]:
+        """What changed since the last time, for the state topic."""
+        for about in sorted(self._changed):
+            watched = self._watched.get(about)
+            yield _key(about), None if watched is None else encode(watched)
+        self._changed.clear()
+        yield from self._histories.changes()
+
+    def look(self, touched: Iterable[MergedWindow], watermark: int, clock_ms: int) -> list[Alert]:
+        """What follows from windows that have changed, and from the time that has passed."""
+        now = Moment(watermark, clock_ms)
+        alerts: list[Alert] = []
+        before = self._looked_up_to
+        for plan, project, value, end in self._dirty(touched, before, watermark):
+            alerts += self._threshold(plan, project, value, end, now)
+        if before is None or before // MINUTE_MS != watermark // MINUTE_MS:
+            alerts += self._minute(before, now)
+        self._looked_up_to = watermark
+        return alerts
+
+    def pass_time(self, watermark: int, clock_ms: int) -> list[Alert]:
+        """What follows from time, and from what people have said: reminders, escalation, silences."""
+        now = Moment(watermark, clock_ms)
+        alerts: list[Alert] = []
+        for about, watched in tuple(self._watched.items()):
+            rule = self._rules.find(about.project, about.rule)
+            if rule is None:
+                alerts += self._keep(about, *given_up(watched, now, "the rule was removed or switched off."))
+            else:
+                alerts += self._keep(about, *timed(watched, rule, self._handling(watched, clock_ms), now))
+        return alerts
+
+    def _dirty(
+        self, touched: Iterable[MergedWindow], before: int | None, watermark: int
+    ) -> Iterator[tuple[_Plan, str, str, int]]:
+        """Thresholds to judge, each with the newest window to judge it over, oldest first.
+
+        Whatever has become the newest window since the last look is judged as such, however much time has
+        passed meanwhile; one more, because its last events come when it is over. What changes before that is
+        too late for an alert of its own.
+        """
+        found: dict[tuple[str, str, str, int], _Plan] = {}
+        for window in touched:
+            for plan in self._of(window.project):
+                rule, grain = plan.rule.rule, plan.grain
+                if grain is not window.grain or not isinstance(rule.condition, Threshold):
+                    continue
+                last = _current(grain, watermark)
+                since = last if before is None else _current(grain, before)
+                if since - grain.size_ms <= window.start <= last:
+                    ends = [window.start]
+                elif last - max(rule.spans) * grain.size_ms < window.start <= last:
+                    ends = [last]
+                else:
+                    continue
+                for value in _values(plan.source, window.unpublished):
+                    found |= {(window.project, rule.name, value, end): plan for end in ends}
+        for (project, _, value, end), plan in sorted(found.items(), key=lambda one: one[0][3]):
+            yield plan, project, value, end
+
+    def _minute(self, before: int | None, now: Moment) -> list[Alert]:
+        """What a minute that has passed brings: old windows slide out, others close, and some stay empty."""
+        alerts: list[Alert] = []
+        for about, watched in tuple(self._watched.items()):
+            plan = self._plan(about)
+            if watched.over:
+                # Old windows alone, with nothing new in them, make no new alert.
+                self._forget_when_loud(about, watched, now)
+                continue
+            if plan is None:
+                continue
+            condition = plan.rule.rule.condition
+            if isinstance(condition, Threshold):
+                end = _current(plan.grain, now.event_ms)
+                alerts += self._threshold(plan, about.project, about.value, end, now)
+            elif isinstance(condition, Absence):
+                alerts += self._absence(plan, condition, about.project, about.value, now)
+        for project in self._windows.projects():
+            for plan in self._of(project):
+                condition = plan.rule.rule.condition
+                if isinstance(condition, Absence):
+                    alerts += self._absences(plan, condition, project, now)
+                elif isinstance(condition, Change | Anomaly):
+                    alerts += self._closed(plan, condition, project, before, now)
+        return alerts
+
+    def _threshold(self, plan: _Plan, project: str, value: str, end: int, now: Moment) -> list[Alert]:
+        rule, condition = plan.rule.rule, plan.rule.rule.condition
+        assert isinstance(condition, Threshold)
+        limit = self._limits.get(rule.name)
+        warning = condition.warning if limit is None else limit(project, value)
+        if limit is not None and warning is None:
+            return []
+        total, span = Total(0, None), rule.spans[-1]
+        for span in rule.spans:
+            total = self._total(plan, project, value, end, span)
+            if total.number >= rule.at_least and total.value is not None:
+                break
+        verdict, reason = QUIET, TOO_FEW
+        if total.number >= rule.at_least and total.value is not None:
+            verdict, reason = judge_threshold(condition, total.value, warning), ""
+        if verdict.severity is None and end < _current(plan.grain, now.event_ms):
+            # What was well a while ago does not end what is bad now.
+            return []
+        judgement = self._judgement(plan, project, value, end, span, total, verdict)
+        return self._judge(plan, project, value, judgement._replace(reason=reason), now)
+
+    def _absences(self, plan: _Plan, condition: Absence, project: str, now: Moment) -> list[Alert]:
+        """Of series that were there in as much time before as an absence takes."""
+        number, size = condition.windows, plan.grain.size_ms
+        end = _current(plan.grain, now.event_ms - LATENESS_MS) - size
+        values: set[str] = set()
+        for at in range(number, 2 * number):
+            window = self._windows.find(project, plan.grain, end - at * size)
+            if window is not None:
+                values.update(_values(plan.source, window.cells))
+        alerts: list[Alert] = []
+        for value in sorted(values):
+            if About(project, plan.rule.rule.name, value) not in self._watched:
+                alerts += self._absence(plan, condition, project, value, now)
+        return alerts
+
+    def _absence(self, plan: _Plan, condition: Absence, project: str, value: str, now: Moment) -> list[Alert]:
+        number, size = condition.windows, plan.grain.size_ms
+        end = _current(plan.grain, now.event_ms - LATENESS_MS) - size
+        total = self._total(plan, project, value, end, number)
+        before = self._total(plan, project, value, end - number * size, number)
+        # What has come since counts, too: an absence ends at once.
+        since = self._total(plan, project, value, _current(plan.grain, now.event_ms), 2)
+        verdict = judge_absence(condition, total.number, before.number, plan.rule.rule.at_least)
+        if since.number >= condition.least:
+            verdict = QUIET
+        judgement = self._judgement(plan, project, value, end, number, total, verdict)
+        return self._judge(plan, project, value, judgement._replace(value=float(total.number)), now)
+
+    def _closed(
+        self, plan: _Plan, condition: Change | Anomaly, project: str, before: int | None, now: Moment
+    ) -> list[Alert]:
+        """Windows that have closed since the last look, oldest first; at most as many as are in memory."""
+        size = plan.grain.size_ms
+        last = plan.grain.start(now.event_ms) - size
+        first = last - plan.grain.keep_ms if before is None else plan.grain.start(before)
+        alerts: list[Alert] = []
+        for start in range(max(first, last - plan.grain.keep_ms), last + 1, size):
+            window = self._windows.find(project, plan.grain, start)
+            known = self._histories.values(project, plan.rule.rule.name)
+            values = known | set(_values(plan.source, window.cells if window is not None else ()))
+            for value in sorted(values - {OTHER}):
+                about = About(project, plan.rule.rule.name, value)
+                history = self._histories.of(about, plan.rule.rule, plan.kind)
+                if not history.expects(start):
+                    continue
+                total = self._total(plan, project, value, start, 1)
+                alerts += self._one_closed(plan, about, history, start, total, now)
+        return alerts
+
+    def _one_closed(
+        self, plan: _Plan, about: About, history: History, start: int, total: Total, now: Moment
+    ) -> list[Alert]:
+        verdict = QUIET
+        if total.value is not None:
+            verdict = history.judge(plan.rule.rule, start, total.number, total.value)
+        judgement = self._judgement(plan, about.project, about.value, start, 1, total, verdict)
+        alerts = self._judge(plan, about.project, about.value, judgement, now)
+        history.learn(start, total.number, total.value, fired=verdict.severity is not None)
+        self._histories.touch(about)
+        return alerts
+
+    def _total(self, plan: _Plan, project: str, value: str, end: int, span: int) -> Total:
+        """The numbers of the windows up to the one that begins at ``end``."""
+        series, source = plan.source.series(value), plan.source
+        count = total = whole = 0
+        for at in range(span):
+            window = self._windows.find(project, plan.grain, end - at * plan.grain.size_ms)
+            if window is not None:
+                more, summed = window.sums(series)
+                count, total = count + more, total + summed
+                if source.whole is not None:
+                    whole += window.count(source.whole)
+        if source.whole is not None:
+            # A cell may arrive before that of all records: then the next second knows more.
+            return Total(count, count / whole if whole >= count > 0 else None)
+        if source.statistic == "count":
+            return Total(count, float(count))
+        if source.statistic == "sum":
+            return Total(count, total / MILLION)
+        return Total(count, total / count / MILLION if count else None)
+
+    def _judgement(
+        self, plan: _Plan, project: str, value: str, end: int, span: int, total: Total, verdict: Verdict
+    ) -> Judgement:
+        grain, size = plan.grain.name, plan.grain.size_ms
+        series = plan.source.series(value)
+        starts = [end - at * size for at in reversed(range(span))]
+        found = [start for start in starts if self._has(project, plan.grain, start, series)]
+        names = tuple("/".join((*series, grain, str(start))) for start in found)
+        window = AlertWindow(grain=grain, start=starts[0], end=end + size)
+        return Judgement(verdict, total.value, total.number, window, names)
+
+    def _has(self, project: str, grain: Grain, start: int, series: Series) -> bool:
+        window = self._windows.find(project, grain, start)
+        return window is not None and series in window.cells
+
+    def _judge(self, plan: _Plan, project: str, value: str, judgement: Judgement, now: Moment) -> list[Alert]:
+        about = About(project, plan.rule.rule.name, value)
+        watched = self._watched.get(about)
+        found, alerts = judged(watched, plan.rule, project, plan.dimensions(value), judgement, now)
+        kept = self._keep(about, found, alerts, before=watched)
+        if alerts and found is not None and not found.over:
+            # A silence that is there already holds from the first record on.
+            handling = self._handling(found, now.clock_ms)
+            if handling.silenced and not found.alert.silenced:
+                kept[-1] = found.alert = msgspec.structs.replace(found.alert, silenced=True)
+        return kept
+
+    def _keep(
+        self, about: About, watched: Watched | None, alerts: list[Alert], before: Watched | None = None
+    ) -> list[Alert]:
+        if watched is None:
+            if self._watched.pop(about, None) is not None:
+                self._changed.add(about)
+        elif alerts or about not in self._watched:
+            self._watched[about] = watched
+            self._changed.add(about)
+        return alerts
+
+    def _forget_when_loud(self, about: About, watched: Watched, now: Moment) -> None:
+        rule = self._rules.find(about.project, about.rule)
+        if rule is None or not watched.silent(rule.rule, now.event_ms):
+            self._keep(about, None, [])
+
+    def _handling(self, watched: Watched, clock_ms: int) -> Handling:
+        alert = watched.alert
+        return self._rules.handling(
+            alert.id, alert.project, alert.rule, alert.severity, alert.dimensions, clock_ms
+        )
+
+    def _plan(self, about: About) -> _Plan | None:
+        return next((plan for plan in self._of(about.project) if plan.rule.rule.name == about.rule), None)
+
+    def _of(self, project: str) -> tuple[_Plan, ...]:
+        """A project's rules that the windows can tell of."""
+        rules = self._rules.of(project)
+        known = self._plans.get(id(rules))
+        if known is None:
+            if len(self._plans) > MOST_PLANS:
+                self._plans.clear()
+            found = ((rule, source_of(rule.rule)) for rule in rules)
+            plans = tuple(
+                _Plan(rule, source, BY_NAME[rule.rule.grain]) for rule, source in found if source is not None
+            )
+            # Kept with the rules, whose id would otherwise become that of others.
+            known = self._plans[id(rules)] = rules, plans
+        return known[1]
+
+
+def _values(source: Source, series: Collection[Series]) -> Iterator[str]:
+    """The values of the rule's dimension among some series; the whole is one of ``""``."""
+    if source.value is not None:
+        if source.series("") in series:
+            yield ""
+        return
+    for metric, dimension, value in series:
+        if (metric, dimension) == (source.metric, source.dimension):
+            yield value
+
+
+def _current(grain: Grain, watermark: int) -> int:
+    """Start of the newest window by the time of events, which the watermark is behind."""
+    return grain.start(watermark + LATENESS_MS)
+
+
+def _about(alert: Alert) -> About:
+    return About(alert.project, alert.rule, next(iter(alert.dimensions.values()), ""))
+
+
+def _key(about: About) -> bytes:
+    return ALERT_PREFIX + ":".join(about).encode()

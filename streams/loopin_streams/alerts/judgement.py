@@ -1,0 +1,75 @@
+"""What a rule says of a value."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from loopin_schemas.alert import AlertWindow, ExpectedRange, Severity
+from loopin_schemas.alert_rule import Absence, Change, Threshold
+
+
+class Verdict(NamedTuple):
+    """How bad it is (None: not at all), which limit was passed, and whether an alert that fires goes on."""
+
+    severity: Severity | None
+    threshold: float | None = None
+    holds: bool = False
+    expected: ExpectedRange | None = None
+
+
+class Judgement(NamedTuple):
+    """A verdict, and what it was made of: see :class:`loopin_schemas.alert.Alert`."""
+
+    verdict: Verdict
+    value: float | None
+    number: int
+    window: AlertWindow
+    windows: tuple[str, ...] = ()
+    reason: str = ""
+
+
+QUIET = Verdict(None)
+
+
+def judge_threshold(of: Threshold, value: float, warning: float | None) -> Verdict:
+    """A value against the limits; ``warning`` stands in place of the rule's own."""
+    critical = of.critical
+    if critical is not None and warning is not None and _passes(of, warning, critical):
+        # A project may bear more than what is critical elsewhere.
+        critical = warning
+    found: tuple[tuple[Severity, float | None], ...] = (("critical", critical), ("warning", warning))
+    limits = [(severity, limit) for severity, limit in found if limit is not None]
+    for severity, limit in limits:
+        if _passes(of, value, limit):
+            return Verdict(severity, limit, holds=True)
+    least = limits[-1][1]
+    back = of.hysteresis * abs(least)
+    holds = value > least - back if of.direction == "above" else value < least + back
+    return Verdict(None, least, holds=holds)
+
+
+def judge_change(of: Change, value: float, before: float) -> Verdict:
+    """A value against an earlier one; from nothing, no share can be told."""
+    if before == 0:
+        return QUIET
+    share = (value - before) / abs(before)
+    if (of.direction == "up" and share < 0) or (of.direction == "down" and share > 0):
+        return QUIET
+    limits: tuple[tuple[Severity, float | None], ...] = (("critical", of.critical), ("warning", of.warning))
+    for severity, limit in limits:
+        # A little less: half of 0.7 is not always 0.35.
+        if limit is not None and abs(share) >= limit - 1e-12:
+            return Verdict(severity, before * (1 + (limit if share > 0 else -limit)), holds=True)
+    return QUIET
+
+
+def judge_absence(of: Absence, count: int, before: int, at_least: int) -> Verdict:
+    """How many there were, and how many in as much time before."""
+    if count >= of.least:
+        return QUIET
+    was_there = before >= max(at_least, of.least)
+    return Verdict(of.severity if was_there else None, float(of.least), holds=True)
+
+
+def _passes(of: Threshold, value: float, limit: float) -> bool:
+    return value >= limit if of.direction == "above" else value <= limit

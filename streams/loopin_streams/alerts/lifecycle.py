@@ -1,0 +1,215 @@
+"""What becomes of an alert: pending, firing, acknowledged, resolved; never twice, and never back and forth.
+
+A function of what is known and what is judged, whoever judges: the stream its windows, the store the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from loopin_schemas.alert import Alert, AlertEvent
+from loopin_schemas.alert_rule import AlertRule
+from loopin_streams.alerts.judgement import Judgement
+from loopin_streams.alerts.wording import message_of
+
+SECOND_MS: Final = 1000
+
+
+class Rule(NamedTuple):
+    """A rule in force in a project, and its version."""
+
+    rule: AlertRule
+    version: str
+
+
+class Handling(NamedTuple):
+    """What people have said of an alert: who looks after it (``""``: nobody), and whether it is silenced."""
+
+    acknowledged_by: str = ""
+    silenced: bool = False
+
+
+class Moment(NamedTuple):
+    """Now, epoch ms: in the time of events, and by the clock."""
+
+    event_ms: int
+    clock_ms: int
+
+
+class Watched(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An alert that is not over, or was until lately.
+
+    ``alert`` is its newest record. ``since_ms`` and ``ended_ms`` say in event time since when the rule is
+    true and until when it was; ``told_ms`` is when somebody was last told, by the clock.
+    """
+
+    alert: Alert
+    since_ms: int
+    ended_ms: int | None = None
+    told_ms: int = 0
+    version: int = 1
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.alert.state == "resolved"
+
+    def silent(self, rule: AlertRule, event_ms: int) -> bool:
+        """Whether it may not fire again yet."""
+        return self.ended_ms is not None and event_ms - self.ended_ms < rule.quiet_s * SECOND_MS
+
+
+Step = tuple[Watched | None, list[Alert]]
+"""What is watched from now on, and the records to publish."""
+
+
+def judged(
+    watched: Watched | None,
+    of: Rule,
+    project: str,
+    dimensions: Mapping[str, str],
+    judgement: Judgement,
+    now: Moment,
+) -> Step:
+    """What follows from a new judgement."""
+    rule, verdict = of.rule, judgement.verdict
+    if watched is None or watched.over:
+        if verdict.severity is None:
+            return _still_quiet(watched, rule, now), []
+        if watched is not None and watched.silent(rule, now.event_ms):
+            return watched, []
+        return _opened(of, project, dimensions, judgement, now, watched)
+    if verdict.severity is None and not verdict.holds:
+        return _resolved(watched, of, judgement, now, judgement.reason)
+    if watched.alert.state == "pending":
+        if verdict.severity is None or now.event_ms - watched.since_ms < rule.for_s * SECOND_MS:
+            return watched, []
+        return _fired(watched, of, judgement, now)
+    if verdict.severity == "critical" and watched.alert.severity == "warning":
+        changes = {"severity": "critical", "state": "firing", "acknowledged_by": "", **_told(of, judgement)}
+        return _next(watched, "worse", now, changes)
+    return watched, []
+
+
+def timed(watched: Watched, of: Rule, handling: Handling, now: Moment) -> Step:
+    """What follows from the time that has passed, and from what people have said."""
+    rule, alert = of.rule, watched.alert
+    records: list[Alert] = []
+    if watched.over or alert.state == "pending":
+        return watched, records
+
+    def add(event: AlertEvent, **changes: Any) -> None:
+        nonlocal watched
+        found, more = _next(watched, event, now, changes)
+        if found is not None:
+            watched = found
+        records.extend(more)
+
+    if handling.silenced != alert.silenced:
+        add("silenced" if handling.silenced else "unsilenced", silenced=handling.silenced)
+    if handling.acknowledged_by and watched.alert.state == "firing":
+        add("acknowledged", state="acknowledged", acknowledged_by=handling.acknowledged_by)
+    if watched.alert.state != "firing" or watched.alert.silenced:
+        return watched, records
+    fired = watched.alert.fired_at
+    waits = fired is not None and now.clock_ms - fired >= rule.escalate_s * SECOND_MS
+    if rule.escalate_s and waits and not watched.alert.escalated:
+        add("escalated", escalated=True)
+    if rule.remind_s and now.clock_ms - watched.told_ms >= rule.remind_s * SECOND_MS:
+        add("reminded")
+    return watched, records
+
+
+def given_up(watched: Watched, now: Moment, reason: str) -> Step:
+    """An alert whose rule is no more."""
+    if watched.over:
+        return None, []
+    changes = {"state": "resolved", "resolved_at": now.clock_ms, "reason": reason}
+    _, records = _next(watched, "resolved", now, changes)
+    return None, records
+
+
+def _still_quiet(watched: Watched | None, rule: AlertRule, now: Moment) -> Watched | None:
+    return watched if watched is not None and watched.silent(rule, now.event_ms) else None
+
+
+def _opened(
+    of: Rule,
+    project: str,
+    dimensions: Mapping[str, str],
+    judgement: Judgement,
+    now: Moment,
+    before: Watched | None,
+) -> Step:
+    rule = of.rule
+    alert = Alert(
+        id=_id(project, rule, dimensions, judgement.window.end),
+        sequence=0,
+        event="pending",
+        state="pending",
+        severity=judgement.verdict.severity or "warning",
+        project=project,
+        rule=rule.name,
+        rule_version=of.version,
+        metric=rule.metric,
+        dimensions=dict(dimensions),
+        value=judgement.value,
+        window=judgement.window,
+        message="",
+        labels=dict(rule.labels),
+        opened_at=now.clock_ms,
+        at=now.clock_ms,
+    )
+    if before is not None and alert.id == before.alert.id:
+        # Opened again within the same window: without a quiet time, that may be.
+        alert = replace(alert, sequence=before.alert.sequence)
+    watched = Watched(alert=alert, since_ms=now.event_ms)
+    if rule.for_s:
+        return _next(watched, "pending", now, _told(of, judgement))
+    return _fired(watched, of, judgement, now)
+
+
+def _fired(watched: Watched, of: Rule, judgement: Judgement, now: Moment) -> Step:
+    changes = {"state": "firing", "fired_at": now.clock_ms, **_told(of, judgement)}
+    if judgement.verdict.severity is not None:
+        changes["severity"] = judgement.verdict.severity
+    return _next(watched, "fired", now, changes)
+
+
+def _resolved(watched: Watched, of: Rule, judgement: Judgement, now: Moment, reason: str) -> Step:
+    changes = {"state": "resolved", "resolved_at": now.clock_ms, "reason": reason, **_told(of, judgement)}
+    found, records = _next(watched, "resolved", now, changes)
+    if found is None or watched.alert.fired_at is None:
+        return None, records
+    return replace(found, ended_ms=now.event_ms), records
+
+
+def _told(of: Rule, judgement: Judgement) -> dict[str, Any]:
+    """What a record says of a judgement."""
+    return {
+        "rule_version": of.version,
+        "value": judgement.value,
+        "threshold": judgement.verdict.threshold,
+        "expected": judgement.verdict.expected,
+        "count": judgement.number,
+        "window": judgement.window,
+        "windows": list(judgement.windows),
+    }
+
+
+def _next(watched: Watched, event: AlertEvent, now: Moment, changes: Mapping[str, Any]) -> Step:
+    """The next record of an alert."""
+    alert = replace(
+        watched.alert, **changes, event=event, at=now.clock_ms, sequence=watched.alert.sequence + 1
+    )
+    alert = replace(alert, message=message_of(alert))
+    return replace(watched, alert=alert, told_ms=now.clock_ms), [alert]
+
+
+def _id(project: str, rule: AlertRule, dimensions: Mapping[str, str], end: int) -> str:
+    about = ",".join(f"{name}={value}" for name, value in dimensions.items())
+    return ":".join(filter(None, (project, rule.name, about, str(end))))
