@@ -56,7 +56,7 @@ def schema_of(value: type[msgspec.Struct]) -> dict[str, Any]:
     """JSON Schema of a topic's value; encoded ``properties`` appear as the object that they are."""
     schema = msgspec.json.schema(_with_decoded_properties(value))
     body: dict[str, Any] = schema["$defs"].pop(value.__name__)
-    if "event" in body["properties"]:
+    if {"event", "distinct_id"} <= body["properties"].keys():
         for name, limits in _LIMITS.items():
             _limit(body["properties"][name], limits)
     nested = {name: _described(inner) for name, inner in schema["$defs"].items()}
