@@ -38,6 +38,9 @@ Limit = Callable[[str, str], float | None]
 MOST_PLANS: Final = 1000
 """Sets of rules that are remembered with what they judge."""
 
+MOST_CLOSED: Final = 1000
+"""Windows that are looked at, at most, after a time in which nobody did; none is in memory for longer."""
+
 TOO_FEW: Final = "too little has happened since to tell."
 
 _decode = decoder(Watched).decode
@@ -126,7 +129,9 @@ class Alarms:
         alerts: list[Alert] = []
         before = self._looked_up_to
         for plan, project, value, end in self._dirty(touched, before, watermark):
-            alerts += self._threshold(plan, project, value, end, now)
+            judgement = self._threshold(plan, project, value, end)
+            if judgement is not None and judgement.verdict.severity is not None:
+                alerts += self._judge(plan, project, value, judgement, now)
         if before is None or before // MINUTE_MS != watermark // MINUTE_MS:
             alerts += self._minute(before, now)
         self._looked_up_to = watermark
@@ -147,7 +152,7 @@ class Alarms:
     def _dirty(
         self, touched: Iterable[MergedWindow], before: int | None, watermark: int
     ) -> Iterator[tuple[_Plan, str, str, int]]:
-        """Thresholds to judge, each with the newest window to judge it over, oldest first.
+        """Upper thresholds that may be passed, each with the newest window to judge it over, oldest first.
 
         Whatever has become the newest window since the last look is judged as such, however much time has
         passed meanwhile; one more, because its last events come when it is over. What changes before that is
@@ -157,7 +162,7 @@ class Alarms:
         for window in touched:
             for plan in self._of(window.project):
                 rule, grain = plan.rule.rule, plan.grain
-                if grain is not window.grain or not isinstance(rule.condition, Threshold):
+                if grain is not window.grain or not _is_upper(rule.condition):
                     continue
                 last = _current(grain, watermark)
                 since = last if before is None else _current(grain, before)
@@ -169,7 +174,7 @@ class Alarms:
                     continue
                 for value in _values(plan.source, window.unpublished):
                     found |= {(window.project, rule.name, value, end): plan for end in ends}
-        for (project, _, value, end), plan in sorted(found.items(), key=lambda one: one[0][3]):
+        for (project, _, value, end), plan in sorted(found.items(), key=lambda one: (one[0][3], one[0])):
             yield plan, project, value, end
 
     def _minute(self, before: int | None, now: Moment) -> list[Alert]:
@@ -185,8 +190,7 @@ class Alarms:
                 continue
             condition = plan.rule.rule.condition
             if isinstance(condition, Threshold):
-                end = _current(plan.grain, now.event_ms)
-                alerts += self._threshold(plan, about.project, about.value, end, now)
+                alerts += self._go_on(plan, about, now)
             elif isinstance(condition, Absence):
                 alerts += self._absence(plan, condition, about.project, about.value, now)
         for project in self._windows.projects():
@@ -194,17 +198,21 @@ class Alarms:
                 condition = plan.rule.rule.condition
                 if isinstance(condition, Absence):
                     alerts += self._absences(plan, condition, project, now)
-                elif isinstance(condition, Change | Anomaly):
-                    alerts += self._closed(plan, condition, project, before, now)
+                elif isinstance(condition, Threshold):
+                    if not _is_upper(condition):
+                        alerts += self._too_low(plan, project, before, now)
+                else:
+                    alerts += self._closed_ones(plan, condition, project, before, now)
         return alerts
 
-    def _threshold(self, plan: _Plan, project: str, value: str, end: int, now: Moment) -> list[Alert]:
+    def _threshold(self, plan: _Plan, project: str, value: str, end: int) -> Judgement | None:
+        """Of the windows up to the one that begins at ``end``; None where the project has no limit."""
         rule, condition = plan.rule.rule, plan.rule.rule.condition
         assert isinstance(condition, Threshold)
         limit = self._limits.get(rule.name)
         warning = condition.warning if limit is None else limit(project, value)
         if limit is not None and warning is None:
-            return []
+            return None
         total, span = Total(0, None), rule.spans[-1]
         for span in rule.spans:
             total = self._total(plan, project, value, end, span)
@@ -213,16 +221,49 @@ class Alarms:
         verdict, reason = QUIET, TOO_FEW
         if total.number >= rule.at_least and total.value is not None:
             verdict, reason = judge_threshold(condition, total.value, warning), ""
-        if verdict.severity is None and end < _current(plan.grain, now.event_ms):
-            # What was well a while ago does not end what is bad now.
-            return []
-        judgement = self._judgement(plan, project, value, end, span, total, verdict)
-        return self._judge(plan, project, value, judgement._replace(reason=reason), now)
+        return self._judgement(plan, project, value, end, span, total, verdict)._replace(reason=reason)
+
+    def _go_on(self, plan: _Plan, about: About, now: Moment) -> list[Alert]:
+        """Of an alert on a threshold, once a minute: it is over when the newest closed windows are well again.
+
+        They are so for good, which those that are open are not; these must not be bad, though.
+        """
+        closed, newest = _closed(plan.grain, now.event_ms), _current(plan.grain, now.event_ms)
+        ends = range(
+            closed, (newest if _is_upper(plan.rule.rule.condition) else closed) + 1, plan.grain.size_ms
+        )
+        found = [self._threshold(plan, about.project, about.value, end) for end in ends]
+        judgements = [each for each in found if each is not None]
+        bad = [each for each in judgements if each.verdict.severity is not None]
+        alerts: list[Alert] = []
+        for judgement in bad or judgements[:1]:
+            alerts += self._judge(plan, about.project, about.value, judgement, now)
+        return alerts
+
+    def _too_low(self, plan: _Plan, project: str, before: int | None, now: Moment) -> list[Alert]:
+        """Lower thresholds over windows that have closed; while they are open, all begin with nothing."""
+        alerts: list[Alert] = []
+        for start in self._closed_since(plan.grain, before, now):
+            values: set[str] = set()
+            for at in (start, start - plan.grain.size_ms):
+                window = self._windows.find(project, plan.grain, at)
+                values.update(_values(plan.source, window.cells) if window is not None else ())
+            for value in sorted(values - {OTHER}):
+                judgement = self._threshold(plan, project, value, start)
+                if judgement is not None and judgement.verdict.severity is not None:
+                    alerts += self._judge(plan, project, value, judgement, now)
+        return alerts
+
+    def _closed_since(self, grain: Grain, before: int | None, now: Moment) -> range:
+        """Starts of the windows that have closed since the last look, which may be long ago."""
+        last = _closed(grain, now.event_ms)
+        first = last - grain.keep_ms if before is None else grain.start(before)
+        return range(max(first, last - MOST_CLOSED * grain.size_ms), last + 1, grain.size_ms)
 
     def _absences(self, plan: _Plan, condition: Absence, project: str, now: Moment) -> list[Alert]:
         """Of series that were there in as much time before as an absence takes."""
         number, size = condition.windows, plan.grain.size_ms
-        end = _current(plan.grain, now.event_ms - LATENESS_MS) - size
+        end = _closed(plan.grain, now.event_ms)
         values: set[str] = set()
         for at in range(number, 2 * number):
             window = self._windows.find(project, plan.grain, end - at * size)
@@ -236,7 +277,7 @@ class Alarms:
 
     def _absence(self, plan: _Plan, condition: Absence, project: str, value: str, now: Moment) -> list[Alert]:
         number, size = condition.windows, plan.grain.size_ms
-        end = _current(plan.grain, now.event_ms - LATENESS_MS) - size
+        end = _closed(plan.grain, now.event_ms)
         total = self._total(plan, project, value, end, number)
         before = self._total(plan, project, value, end - number * size, number)
         # What has come since counts, too: an absence ends at once.
@@ -247,15 +288,12 @@ class Alarms:
         judgement = self._judgement(plan, project, value, end, number, total, verdict)
         return self._judge(plan, project, value, judgement._replace(value=float(total.number)), now)
 
-    def _closed(
+    def _closed_ones(
         self, plan: _Plan, condition: Change | Anomaly, project: str, before: int | None, now: Moment
     ) -> list[Alert]:
-        """Windows that have closed since the last look, oldest first; at most as many as are in memory."""
-        size = plan.grain.size_ms
-        last = plan.grain.start(now.event_ms) - size
-        first = last - plan.grain.keep_ms if before is None else plan.grain.start(before)
+        """Windows that have closed since the last look, oldest first."""
         alerts: list[Alert] = []
-        for start in range(max(first, last - plan.grain.keep_ms), last + 1, size):
+        for start in self._closed_since(plan.grain, before, now):
             window = self._windows.find(project, plan.grain, start)
             known = self._histories.values(project, plan.rule.rule.name)
             values = known | set(_values(plan.source, window.cells if window is not None else ()))
@@ -382,6 +420,15 @@ def _values(source: Source, series: Collection[Series]) -> Iterator[str]:
 def _current(grain: Grain, watermark: int) -> int:
     """Start of the newest window by the time of events, which the watermark is behind."""
     return grain.start(watermark + LATENESS_MS)
+
+
+def _closed(grain: Grain, watermark: int) -> int:
+    """Start of the newest window that the watermark has passed."""
+    return grain.start(watermark) - grain.size_ms
+
+
+def _is_upper(condition: object) -> bool:
+    return isinstance(condition, Threshold) and condition.direction == "above"
 
 
 def _about(alert: Alert) -> About:
