@@ -62,6 +62,18 @@ class _Plan(NamedTuple):
     grain: Grain
 
     @property
+    def spans(self) -> list[tuple[Grain, int]]:
+        """Windows that are judged together, from short to long."""
+        rule = self.rule.rule
+        longer = [(BY_NAME[span.grain], span.windows) for span in rule.longer]
+        return [*((self.grain, number) for number in rule.spans), *longer]
+
+    def forgets(self, watched: Watched, event_ms: int) -> bool:
+        """Whether nothing that is judged now was an earlier alert's matter any more."""
+        longest = max(grain.size_ms * (number + 1) for grain, number in self.spans)
+        return not watched.silent(self.rule.rule, event_ms) and event_ms - (watched.ended_ms or 0) > longest
+
+    @property
     def kind(self) -> Kind:
         """What its values are, for the model of their season."""
         return "value" if self.source.statistic == "mean" else "count"
@@ -70,6 +82,10 @@ class _Plan(NamedTuple):
         """What an alert on one value of the rule's dimension is about."""
         by = self.rule.rule.by
         return {by: value} if by else {}
+
+
+_Windows = tuple[Grain, int, int]
+"""Windows of a grain: where the last begins, and how many up to it."""
 
 
 class Total(NamedTuple):
@@ -168,7 +184,7 @@ class Alarms:
                 since = last if before is None else _current(grain, before)
                 if since - grain.size_ms <= window.start <= last:
                     ends = [window.start]
-                elif last - max(rule.spans) * grain.size_ms < window.start <= last:
+                elif last - rule.spans[-1] * grain.size_ms < window.start <= last:
                     ends = [last]
                 else:
                     continue
@@ -184,7 +200,8 @@ class Alarms:
             plan = self._plan(about)
             if watched.over:
                 # Old windows alone, with nothing new in them, make no new alert.
-                self._forget_when_loud(about, watched, now)
+                if plan is None or plan.forgets(watched, now.event_ms):
+                    self._keep(about, None, [])
                 continue
             if plan is None:
                 continue
@@ -213,18 +230,22 @@ class Alarms:
         warning = condition.warning if limit is None else limit(project, value)
         if limit is not None and warning is None:
             return None
-        total, span = Total(0, None), rule.spans[-1]
-        for span in rule.spans:
-            total = self._total(plan, project, value, end, span)
+        watched = self._watched.get(About(project, rule.name, value))
+        after = None if watched is None else watched.after_ms
+        total, grain, span, last = Total(0, None), plan.grain, rule.spans[-1], end
+        for grain, span in plan.spans:
+            last = grain.start(end)
+            total = self._total(plan, project, value, (grain, last, span), after)
             if total.number >= rule.at_least and total.value is not None:
                 break
         verdict, reason = QUIET, TOO_FEW
         if total.number >= rule.at_least and total.value is not None:
             verdict, reason = judge_threshold(condition, total.value, warning), ""
-        return self._judgement(plan, project, value, end, span, total, verdict)._replace(reason=reason)
+        judgement = self._judgement(plan, project, value, (grain, last, span), total, verdict)
+        return judgement._replace(reason=reason)
 
     def _go_on(self, plan: _Plan, about: About, now: Moment) -> list[Alert]:
-        """Of an alert on a threshold, once a minute: it is over when the newest closed windows are well again.
+        """Of an alert on a threshold, once a minute: it is over when the newest closed windows are well.
 
         They are so for good, which those that are open are not; these must not be bad, though.
         """
@@ -278,14 +299,15 @@ class Alarms:
     def _absence(self, plan: _Plan, condition: Absence, project: str, value: str, now: Moment) -> list[Alert]:
         number, size = condition.windows, plan.grain.size_ms
         end = _closed(plan.grain, now.event_ms)
-        total = self._total(plan, project, value, end, number)
-        before = self._total(plan, project, value, end - number * size, number)
+        total = self._total(plan, project, value, (plan.grain, end, number))
+        before = self._total(plan, project, value, (plan.grain, end - number * size, number))
         # What has come since counts, too: an absence ends at once.
-        since = self._total(plan, project, value, _current(plan.grain, now.event_ms), 2)
+        newest = _current(plan.grain, now.event_ms)
+        since = self._total(plan, project, value, (plan.grain, newest, 2))
         verdict = judge_absence(condition, total.number, before.number, plan.rule.rule.at_least)
         if since.number >= condition.least:
             verdict = QUIET
-        judgement = self._judgement(plan, project, value, end, number, total, verdict)
+        judgement = self._judgement(plan, project, value, (plan.grain, end, number), total, verdict)
         return self._judge(plan, project, value, judgement._replace(value=float(total.number)), now)
 
     def _closed_ones(
@@ -302,7 +324,7 @@ class Alarms:
                 history = self._histories.of(about, plan.rule.rule, plan.kind)
                 if not history.expects(start):
                     continue
-                total = self._total(plan, project, value, start, 1)
+                total = self._total(plan, project, value, (plan.grain, start, 1))
                 alerts += self._one_closed(plan, about, history, start, total, now)
         return alerts
 
@@ -312,41 +334,45 @@ class Alarms:
         verdict = QUIET
         if total.value is not None:
             verdict = history.judge(plan.rule.rule, start, total.number, total.value)
-        judgement = self._judgement(plan, about.project, about.value, start, 1, total, verdict)
+        over = (plan.grain, start, 1)
+        judgement = self._judgement(plan, about.project, about.value, over, total, verdict)
         alerts = self._judge(plan, about.project, about.value, judgement, now)
         history.learn(start, total.number, total.value, fired=verdict.severity is not None)
         self._histories.touch(about)
         return alerts
 
-    def _total(self, plan: _Plan, project: str, value: str, end: int, span: int) -> Total:
-        """The numbers of the windows up to the one that begins at ``end``."""
+    def _total(
+        self, plan: _Plan, project: str, value: str, over: _Windows, after: int | None = None
+    ) -> Total:
+        """The numbers of some windows together, but of none that begins before ``after``."""
         series, source = plan.source.series(value), plan.source
-        count = total = whole = 0
-        for at in range(span):
-            window = self._windows.find(project, plan.grain, end - at * plan.grain.size_ms)
-            if window is not None:
-                more, summed = window.sums(series)
-                count, total = count + more, total + summed
-                if source.whole is not None:
-                    whole += window.count(source.whole)
+        number = total = whole = 0
+        for grain, start in _starts(over):
+            window = self._windows.find(project, grain, start)
+            if window is None or (after is not None and start < after):
+                continue
+            more, summed = window.sums(series)
+            number, total = number + more, total + summed
+            if source.whole is not None:
+                whole += window.count(source.whole)
         if source.whole is not None:
             # A cell may arrive before that of all records: then the next second knows more.
-            return Total(count, count / whole if whole >= count > 0 else None)
+            return Total(number, number / whole if whole >= number > 0 else None)
         if source.statistic == "count":
-            return Total(count, float(count))
+            return Total(number, float(number))
         if source.statistic == "sum":
-            return Total(count, total / MILLION)
-        return Total(count, total / count / MILLION if count else None)
+            return Total(number, total / MILLION)
+        return Total(number, total / number / MILLION if number else None)
 
     def _judgement(
-        self, plan: _Plan, project: str, value: str, end: int, span: int, total: Total, verdict: Verdict
+        self, plan: _Plan, project: str, value: str, over: _Windows, total: Total, verdict: Verdict
     ) -> Judgement:
-        grain, size = plan.grain.name, plan.grain.size_ms
         series = plan.source.series(value)
-        starts = [end - at * size for at in reversed(range(span))]
-        found = [start for start in starts if self._has(project, plan.grain, start, series)]
-        names = tuple("/".join((*series, grain, str(start))) for start in found)
-        window = AlertWindow(grain=grain, start=starts[0], end=end + size)
+        found = [each for each in _starts(over) if self._has(project, *each, series)]
+        names = tuple("/".join((*series, grain.name, str(start))) for grain, start in found)
+        grain, last, number = over
+        first, end = last - (number - 1) * grain.size_ms, last + grain.size_ms
+        window = AlertWindow(grain=grain.name, start=first, end=end)
         return Judgement(verdict, total.value, total.number, window, names)
 
     def _has(self, project: str, grain: Grain, start: int, series: Series) -> bool:
@@ -376,11 +402,6 @@ class Alarms:
             self._changed.add(about)
         return alerts
 
-    def _forget_when_loud(self, about: About, watched: Watched, now: Moment) -> None:
-        rule = self._rules.find(about.project, about.rule)
-        if rule is None or not watched.silent(rule.rule, now.event_ms):
-            self._keep(about, None, [])
-
     def _handling(self, watched: Watched, clock_ms: int) -> Handling:
         alert = watched.alert
         return self._rules.handling(
@@ -404,6 +425,12 @@ class Alarms:
             # Kept with the rules, whose id would otherwise become that of others.
             known = self._plans[id(rules)] = rules, plans
         return known[1]
+
+
+def _starts(over: _Windows) -> list[tuple[Grain, int]]:
+    """Some windows, oldest first."""
+    grain, last, number = over
+    return [(grain, last - at * grain.size_ms) for at in reversed(range(number))]
 
 
 def _values(source: Source, series: Collection[Series]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Threshold
-from loopin_schemas.window import Cell
+from loopin_schemas.window import Cell, Window
 from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
 from tests.streams.alerts.world import World, configure, ratio
 from tests.streams.merge.merging import Merge, T
@@ -68,9 +68,23 @@ def test_a_window_that_is_open_alerts_at_once() -> None:
 
 
 def _open(world: World, whole: int, part: int) -> Any:
-    from loopin_schemas.window import Window
-
     return Window(project="shop", grain="minute", start=world.at, cells=[ratio(PAYMENTS, whole, part)])
+
+
+def test_where_little_happens_hours_and_days_are_judged() -> None:
+    world = World()
+    cells = [ratio(PAYMENTS, 1, 1)]
+    for minute in range(4 * 60):
+        hour = Window(project="shop", grain="hour", start=world.at - world.at % HOUR, cells=[])
+        if minute % 12 == 0:
+            at = minute // 12
+            hour.cells.append(ratio(PAYMENTS, at % 5 + 1, at % 5 + 1))
+        world.happens(*(cells if minute % 12 == 0 else []), beside=[hour])
+    [alert] = world.new()
+    assert (alert["severity"], alert["count"], alert["value"]) == ("critical", 20, 1.0)
+    assert alert["window"]["grain"] == "hour"
+    assert alert["windows"] == [f"{PAYMENTS}///hour/{T + hour * HOUR}" for hour in range(4)]
+    assert "over 6 hours" in alert["message"]
 
 
 def test_fewer_than_enough_say_nothing_and_end_what_was_said() -> None:
@@ -89,12 +103,12 @@ def plain_episodes(minutes: list[tuple[int, int]], quiet: int) -> list[tuple[str
     """By hand: the value after each minute over 15 minutes, or over 60 where these have less than 20.
 
     It is over once the minute before the last is well again, and neither the last nor the next one, which has
-    begun, is bad.
+    begun, is bad. What is before its end is not looked at any more.
     """
 
     def value(end: int) -> float:
         for span in (15, 60):
-            taken = minutes[max(0, end + 1 - span) : end + 1]
+            taken = minutes[max(0, after, end + 1 - span) : end + 1]
             whole, part = sum(one[0] for one in taken), sum(one[1] for one in taken)
             if whole >= 20:
                 return part / whole
@@ -104,7 +118,7 @@ def plain_episodes(minutes: list[tuple[int, int]], quiet: int) -> list[tuple[str
         return 2 if value(end) >= 0.2 else 1 if value(end) >= 0.1 else 0
 
     found: list[tuple[str, int]] = []
-    level, ended = 0, -math.inf
+    level, ended, after = 0, -math.inf, 0
     known, minutes = minutes, []
     for at, minute in enumerate(known):
         minutes.append(minute)
@@ -117,7 +131,7 @@ def plain_episodes(minutes: list[tuple[int, int]], quiet: int) -> list[tuple[str
             level = 2
         elif level and not worst and not value(at - 1) > 0.1 * 0.9:
             found.append(("resolved", at))
-            level, ended = 0, at
+            level, ended, after = 0, at, at
     return found
 
 

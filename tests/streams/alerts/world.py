@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,15 +51,16 @@ class World:
     def configuration(self) -> Configuration:
         return self.merge.configuration
 
-    def happens(self, *cells: Cell, grain: Grain = "minute", restart: bool = False) -> None:
+    def happens(
+        self, *cells: Cell, grain: Grain = "minute", restart: bool = False, beside: Sequence[Window] = ()
+    ) -> None:
         """What the present window has come to, a moment before its end; then it is over."""
         size = SIZES[grain]
         start = self.at - self.at % size
         if restart:
             self.merge.restart()
-        self._say(
-            start + size - 1000, Window(project=self.project, grain=grain, start=start, cells=list(cells))
-        )
+        window = Window(project=self.project, grain=grain, start=start, cells=list(cells))
+        self._say(start + size - 1000, window, *beside)
         self.passes(start + size)
 
     def passes(self, until: int) -> None:
