@@ -1,0 +1,1 @@
+"""Rules of alerts, judged on the stream's windows."""
