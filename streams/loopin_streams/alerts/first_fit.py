@@ -8,16 +8,13 @@ from math import sqrt
 from statistics import median
 from typing import Final, NamedTuple, TypeVar
 
-from loopin_streams.alerts.robust import location, slope, spread
+from loopin_streams.alerts.robust import LOCATION_CLIP, clipped, location, slope, spread
 from loopin_streams.alerts.slots import WEEKDAYS
 
 T = TypeVar("T")
 
 FEW: Final = 6
 """Differences below this tell nothing of an hour's noise; that of all hours stands in."""
-
-AGREES: Final = 2.0
-"""Standard deviations that a slot may be from what hour and weekday say, and yet be the same by chance."""
 
 OWN: Final = 2
 """Weeks that what hour and weekday say counts for beside a slot's own."""
@@ -88,9 +85,9 @@ def _of_weekday(pairs: Sequence[tuple[float, float]], factors: bool) -> tuple[fl
 
 def _center(values: Sequence[float], should: float, sd: float) -> float:
     between = median([*values, should])
-    if abs(between - should) > AGREES * sd:
+    if abs(between - should) > LOCATION_CLIP * sd:
         return between
-    return (sum(values) + OWN * should) / (len(values) + OWN)
+    return should + sum(clipped(value - should, sd) for value in values) / (len(values) + OWN)
 
 
 def _grouped(pairs: Iterable[tuple[int, T]]) -> dict[int, list[T]]:

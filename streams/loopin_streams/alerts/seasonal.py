@@ -244,7 +244,7 @@ class SeasonalModel:
     def _root_of(self, value: float) -> float:
         if not isfinite(value):
             raise ValueError(f"A metric's value must be a finite number, not {value}")
-        return sqrt(max(0.0, value) + ANSCOMBE) - sqrt(ANSCOMBE) if self._root else value
+        return sqrt(max(0.0, value) + ANSCOMBE) - sqrt(ANSCOMBE) if self._root else float(value)
 
     def _value(self, y: float) -> float:
-        return (max(0.0, y) + sqrt(ANSCOMBE)) ** 2 - ANSCOMBE if self._root else y
+        return max(0.0, (max(0.0, y) + sqrt(ANSCOMBE)) ** 2 - ANSCOMBE) if self._root else y

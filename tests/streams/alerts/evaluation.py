@@ -70,7 +70,7 @@ class Found(NamedTuple):
 
 
 class Adopted(NamedTuple):
-    """Hours until the last alert after a shift, the longest of all seeds, and alerts in 1,000 hours from then."""
+    """Share (0-1) of shifts that fired, hours until an alert of them was the last, alerts in 1,000 hours later."""
 
     fired: float
     last: int
