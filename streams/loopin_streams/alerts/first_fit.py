@@ -30,10 +30,10 @@ class Fit(NamedTuple):
 def fit_weeks(values: Sequence[tuple[int, float] | None], hours: int, weeks: int, factors: bool) -> Fit:
     """Fit consecutive periods, each as its slot of the week and its value; None is a missing one.
 
-    ``hours`` are the slots of a day (24, or 1 for days), a slot is ``weekday * hours + hour``. Hour and weekday
-    together (``factors``: multiplied; else added) say what a slot should show, as one step of Tukey's median
-    polish. Where its own values agree within the noise, its center is between the two; else it is the median
-    of the values and what should be, so that of two weeks the one that is not out of the ordinary counts.
+    ``hours`` are the slots of a day (24, or 1 for days), a slot is ``weekday * hours + hour``. Hour and
+    weekday together (``factors``: multiplied; else added) say what a slot should show, as one step of
+    Tukey's median polish. Where its own values agree within the noise, its center is between the two; else it
+    is the median of the values and what should be, so that of two weeks the ordinary one counts.
 
     The noise is taken from differences to the week before, which have no season: their variance is twice that
     of the values; to it comes the error of a center that is known from so many ``weeks`` only.

@@ -17,7 +17,7 @@ SCALE_CLIP: Final = 3.0
 """The same for how wide the noise is. Higher, so that up to a tenth of wild values still count as noise."""
 
 CLIPPED_VARIANCE: Final = 0.99501
-"""Mean of ``min(z^2, SCALE_CLIP^2)`` of a standard normal z; divided by it, a clipped variance is not less."""
+"""Mean of ``min(z^2, SCALE_CLIP^2)`` of a standard normal z, by which a clipped variance is too small."""
 
 MAD_TO_SD: Final = 1.4826
 """Standard deviation of normal values whose median absolute deviation is 1."""

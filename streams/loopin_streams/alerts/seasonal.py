@@ -2,24 +2,45 @@
 
 For the value v of a period in slot i of the week (weekday and hour; of days: weekday):
 
-- ``y = sqrt(v + 3/8) - sqrt(3/8)`` for counts and sums, whose noise grows with their level: of a Poisson count
-  the root's standard deviation is 1/2 at any level (F. J. Anscombe, Biometrika 35, 1948). ``y = v`` for others.
-- expected: ``m = level * slots[i]`` for counts and sums, ``m = level + slots[i]`` for others; standard
-  deviation ``s``: of the hour of day and half of it of the hours beside it, at least what ``resolution`` makes.
-- score: ``z = (y - m) / s``. Of normal noise, \\|z\\| is above 4 once in 16,000 periods and above 6 once in
-  500 million; what real metrics do beside noise makes both more frequent (figures below). ``WARNING`` and
-  ``CRITICAL`` are these two.
-- learning: with ``psi(e)``, the error ``e = y - m`` held within 2 s (P. J. Huber, Annals of Mathematical
-  Statistics 35, 1964), level and slot move a fixed share of it; the variance follows ``e^2`` held within 9 s^2.
+- ``y = sqrt(v + 3/8) - sqrt(3/8)`` for counts and sums, whose noise grows with their level: the root of a
+  Poisson count has the standard deviation 1/2 at any level (F. J. Anscombe, Biometrika 35, 1948); ``y = v``
+  for other values.
+- Expected: ``m = level * slots[i]`` for counts and sums, ``m = level + slots[i]`` for others, and the
+  standard deviation s of the hour of day, smoothed by the hours beside it, at least ``resolution``'s.
+- Score: ``z = (y - m) / s``. Noise that is normal makes more than 4 once in 16,000 periods and more than 6
+  once in 500 million; for what comes beside it, see the figures. ``WARNING`` and ``CRITICAL`` are these two.
+- Learning: level and slot move a share of the error ``e = y - m``, held within 2 s (P. J. Huber, Annals of
+  Mathematical Statistics 35, 1964), the variance a share of ``e^2``, held within 9 s^2.
 
-So an outlier moves the level by less than a tenth of s, and the slot not at all. What lasts is learned in two
-ways: the level moves on with every period; and after a run of periods on the same side of what was expected
-(24 hours, 48 minutes or 14 days of them) it is set anew, by least absolute deviations over the run. A slot
-that was out of the ordinary to the same side in two weeks one after the other is the usual from then on.
+So an outlier moves the level by at most s/12 (of minutes s/30, of days 2s/7), and its slot not at all. What
+lasts is learned in two ways: the level moves on with every period; and after a run of outliers to the same
+side (24 hours, 48 minutes or 14 days) it is set anew, by least absolute deviations over the run. A slot that
+was out of the ordinary to the same side two weeks on end is the usual from then on.
 
-The first weeks (2, of days 4) only warm up; they are fitted at once by medians, see
-:mod:`loopin_streams.alerts.warm_up`. Two weeks show each slot twice, which is the least that tells noise from
-season; a series that never changed needs half of that, as it has no noise. It begins anew if it changes.
+The first weeks (2; of days 4) only warm up; they are fitted at once, see ``first_fit``. Two weeks show each
+slot twice, which is the least that tells noise from season; a series that never changed needs half of that,
+as it has no noise, and begins anew once it has another level.
+
+Figures of ``python -m tests.streams.alerts.evaluation``: 50 series each of 12 weeks of hours, with a daily
+and a weekly season; one hour in 97 is planted, off by 5 sd or, where that is more, by half of its mean.
+
+=======================  ==============  ==============  ==========  =============  =============
+Series                   False above 4   False above 6   5 sd found  Half found     Half found
+                         in 1,000 hours  in 1,000 hours  above 4     above 4        above 6
+=======================  ==============  ==============  ==========  =============  =============
+Poisson, mean 200        0.16            0.00            79 %        99 %           67 %
+Poisson, mean 20         0.33            0.00            82 %        -              -
+Poisson, mean 0.3        0.30            0.00            -           -              -
+mean 5000, noise 10 %    0.38            0.00            67 %        86 %           19 %
+mean 200, drifting 10 %  0.41            0.02            82 %        98 %           26 %
+mean 100, silent nights  0.36            0.01            87 %        100 %          60 %
+mean 100, +5 % a week    0.11            0.00            81 %        97 %           73 %
+mean 200, gaps           0.21            0.00            78 %        99 %           72 %
+ratio 0.2, sd 0.02       0.29            0.02            89 %        99 %           5 %
+=======================  ==============  ==============  ==========  =============  =============
+
+Every shift of a level to 0.3, 0.5, 2 or 4 times of it, and of a ratio by 5 sd or more, fired; its alerts
+ended after 11 to 29 hours in the middle series, after 46 in the slowest. False alarms later are below 0.1.
 """
 
 from __future__ import annotations
@@ -30,7 +51,7 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from loopin_schemas import window
-from loopin_streams.alerts.robust import CLIPPED_VARIANCE, SCALE_CLIP, clipped, slope
+from loopin_streams.alerts.robust import CLIPPED_VARIANCE, SCALE_CLIP, clipped, slope, spread
 from loopin_streams.alerts.seasonal_state import VERSION, Kind, SeasonalState, short
 from loopin_streams.alerts.slots import PACES
 from loopin_streams.alerts.warm_up import WarmUp
@@ -69,8 +90,8 @@ class Expected(NamedTuple):
 class SeasonalModel:
     """Judges and learns the periods of one series in order; ``state`` is all that it knows.
 
-    ``zone`` is the one whose hours and weekdays are the seasons. A ``state`` of another version, grain, kind or
-    zone says nothing of them: the model begins anew.
+    ``zone`` is the one whose hours and weekdays are the seasons, ``resolution`` the least difference that
+    means something. A ``state`` of another version, grain, kind or zone is not used: the model begins anew.
     """
 
     __slots__ = ("_pace", "_root", "_zone", "resolution", "state")
@@ -205,8 +226,11 @@ class SeasonalModel:
             state.level = state.level if found is None else max(0.0, found)
         else:
             state.level = median(y - state.slots[slot] for slot, y in state.run)
-        self._end_run()
+        # A series that was dead for weeks, and is back, has forgotten how noisy it is.
+        noise = spread([y - self._center(slot) for slot, y in state.run]) ** 2
+        state.variances = [max(variance, noise) for variance in state.variances]
         state.odd = {}
+        self._end_run()
 
     def _end_run(self) -> None:
         self.state.run, self.state.side, self.state.outliers, self.state.calm = [], 0, 0, 0

@@ -12,11 +12,11 @@ VERSION: Final = 1
 """Of the state's layout and meaning."""
 
 Kind = Literal["count", "value"]
-"""``count``: counts and sums, never negative, where twice the users make twice of it. ``value``: the others."""
+"""``count``: counts and sums, never negative, of which twice the users make twice. ``value``: all others."""
 
 
 class SeasonalState(msgspec.Struct, array_like=True, gc=False):
-    """All that a model keeps of one series, below 8 KB as JSON; ``level``, ``slots`` ... are of the y above."""
+    """All that a model keeps of one series, below 8 KB as JSON; y is what the model makes of a value."""
 
     version: int
     grain: window.Grain

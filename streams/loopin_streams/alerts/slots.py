@@ -15,8 +15,8 @@ class Pace(NamedTuple):
     """What the length of a period decides.
 
     The warm-up takes ``weeks`` and keeps one value an ``entry_ms``; a day has ``hours`` slots. ``level``,
-    ``slot`` and ``variance`` are the shares of an error that each learns of a period; a run of ``run`` outliers
-    is a new level.
+    ``slot`` and ``variance`` are the shares of an error that each learns of a period; a run of ``run``
+    outliers is a new level.
     """
 
     period_ms: int

@@ -52,7 +52,7 @@ class WarmUp:
         return (start_ms - self._state.begun + slack) // self._pace.entry_ms
 
     def _close_entry(self) -> None:
-        """End the entry that is being filled; of minutes, their noise is kept as the mean of its variances."""
+        """End the entry that is being filled; of minutes, the mean of their variances is kept by hour."""
         state, hours = self._state, self._pace.hours
         if not state.minutes:
             return

@@ -74,7 +74,7 @@ def ratios(rng: np.random.Generator, hours: int, mean: float = 0.2, sd: float = 
 
 
 def plant(series: Series, since: int, every: int = 97) -> Series:
-    """Replace one hour in ``every`` (1 %) by one that is off by 5 sd or half of the mean, up and down by turns.
+    """Replace one hour in ``every`` by one that is off by 5 sd or half of the mean, up and down by turns.
 
     Of counts, the sd is that of their root, as the upper side of a Poisson is longer than the lower. Half of
     the mean is planted only where it is at least 5 sd, dips of 5 sd only where there is so much.
