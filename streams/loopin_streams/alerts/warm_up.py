@@ -90,8 +90,11 @@ class WarmUp:
 
     def _constant(self) -> bool:
         """Whether it was the same all the time, for half of the weeks."""
-        known = [y for y in self._state.early if y is not None]
-        return 2 * len(known) >= self._pace.weeks * self._pace.slots and len(set(known)) == 1
+        early = self._state.early
+        least = self._pace.weeks * self._pace.slots // 2
+        if len(early) < least or len({y for y in early if y is not None}) != 1:
+            return False
+        return len(early) - early.count(None) >= least
 
     def _slot(self, at: int) -> int:
         middle = self._state.begun + at * self._pace.entry_ms + self._pace.entry_ms // 2
