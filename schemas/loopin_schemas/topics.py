@@ -111,7 +111,7 @@ METRICS = Topic(
 )  # fmt: skip
 ALERTS = Topic(
     "alerts", "project:rule", Alert, "one", 90 * DAY,
-    "what somebody should look at, for notifiers",
+    "what has happened to alerts, for notifiers", append_time=True,
 )  # fmt: skip
 SEEN = Topic(
     "seen", "(none)", None, "raw", 8 * DAY,
