@@ -35,13 +35,16 @@ class Threshold(_Body, frozen=True, kw_only=True, tag="threshold", tag_field="ty
     """The metric's value passes a limit, one at least: upwards (``above``) or downwards (``below``).
 
     A limit itself passes: 0.1 is a warning from 0.1 on. The alert ends once the value has come back by the
-    share ``hysteresis`` of the limit.
+    share ``hysteresis`` of the limit. A ratio q of n events also has to be more than chance makes of half the
+    limit p: its probability then, at most ``exp(-n (q ln(q/p) + (1-q) ln((1-q)/(1-p))))`` (W. Hoeffding, JASA
+    58, 1963), must not be above ``chance``; 0 switches that off.
     """
 
     direction: Literal["above", "below"] = "above"
     warning: float | None = None
     critical: float | None = None
     hysteresis: Annotated[float, Meta(ge=0, lt=1)] = 0.1
+    chance: Annotated[float, Meta(ge=0, lt=1)] = 0.01
 
     def __post_init__(self) -> None:
         if self.warning is None and self.critical is None:

@@ -27,8 +27,8 @@ OUT_OF_ORDER = 0.05
 REPEATED = 0.01
 POISON = 0.001
 ALARMING_KEY = ALARMING.encode()
-PAYMENTS, FAILED_PAYMENTS = 20, 5
-"""The least of which a share is judged, and more than the tenth of them that a warning takes."""
+PAYMENTS, FAILED_PAYMENTS = 20, 6
+"""The least of which a share is judged, and as many as is no chance any more."""
 
 LEAST_POISON = 60
 """However few the events, so many records are broken: each kind four times."""
@@ -66,7 +66,7 @@ class Shape:
         poison_partition: (partition, of how many): all of its records are broken, and can be mended.
         misplaced: (share, of how many partitions): good records that go to another one than their user's.
         alarming: records of a project that sends nothing good, at nine tenths of the log.
-        spikes: projects in each of which a quarter of twenty payments fails, evenly over the log.
+        spikes: projects in each of which six of twenty payments fail, evenly over the log.
     """
 
     events: int

@@ -17,7 +17,7 @@ class Case:
     """
 
     value: float
-    count: int = 1000
+    count: int = 10_000
     before: float | None = None
     says: Severity | None
 

@@ -38,8 +38,8 @@ What holds for all of them:
 - Each can be split and filtered by country, region, city, device, browser, os, platform and campaign, and
   by what its row adds; rows with a dash, by nothing. Series are told by hour, day, week and month; those
   with * not by hour.
-- Those with + are live, too: the stream adds them up within a second (windows.md), and rules on them alert
-  within seconds.
+- Those with + are live, too: the stream adds them up within a second, and rules on them alert
+  within seconds ([windows](windows.md)).
 - A split or filter goes by the event's own property; of a session by its first event's, of steps that
   follow each other by the first step's.
 - A ratio of nothing, a mean of nothing and a percentile of nothing are null, not 0. A percentile is

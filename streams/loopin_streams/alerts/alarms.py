@@ -222,8 +222,14 @@ class Alarms:
                     alerts += self._closed_ones(plan, condition, project, before, now)
         return alerts
 
-    def _threshold(self, plan: _Plan, project: str, value: str, end: int) -> Judgement | None:
-        """Of the windows up to the one that begins at ``end``; None where the project has no limit."""
+    def _threshold(
+        self, plan: _Plan, project: str, value: str, end: int, most_ms: int | None = None
+    ) -> Judgement | None:
+        """Of the windows up to the one that begins at ``end``; None where the project has no limit.
+
+        With ``most_ms``, none that are longer together are judged, and what these say counts, however few
+        they count.
+        """
         rule, condition = plan.rule.rule, plan.rule.rule.condition
         assert isinstance(condition, Threshold)
         limit = self._limits.get(rule.name)
@@ -232,22 +238,28 @@ class Alarms:
             return None
         watched = self._watched.get(About(project, rule.name, value))
         after = None if watched is None else watched.after_ms
-        total, grain, span, last = Total(0, None), plan.grain, rule.spans[-1], end
-        for grain, span in plan.spans:
-            last = grain.start(end)
-            total = self._total(plan, project, value, (grain, last, span), after)
+        total, over = Total(0, None), (plan.grain, end, 1)
+        for grain, number in plan.spans:
+            if most_ms is not None and grain.size_ms * number > most_ms:
+                break
+            over = grain, grain.start(end), number
+            total = self._total(plan, project, value, over, after)
             if total.number >= rule.at_least and total.value is not None:
                 break
         verdict, reason = QUIET, TOO_FEW
         if total.number >= rule.at_least and total.value is not None:
-            verdict, reason = judge_threshold(condition, total.value, warning), ""
-        judgement = self._judgement(plan, project, value, (grain, last, span), total, verdict)
+            of_events = total.number if plan.source.ratio else None
+            verdict, reason = judge_threshold(condition, total.value, warning, of_events), ""
+        elif most_ms is not None and total.value is not None:
+            verdict = judge_threshold(condition, total.value, warning)._replace(severity=None)
+        judgement = self._judgement(plan, project, value, over, total, verdict)
         return judgement._replace(reason=reason)
 
     def _go_on(self, plan: _Plan, about: About, now: Moment) -> list[Alert]:
         """Of an alert on a threshold, once a minute: it is over when the newest closed windows are well.
 
-        They are so for good, which those that are open are not; these must not be bad, though.
+        They are so for good, which those that are open are not; these must not be bad, though. It was told of
+        some windows, and is over by as many: longer ones would hide what goes on.
         """
         closed, newest = _closed(plan.grain, now.event_ms), _current(plan.grain, now.event_ms)
         ends = range(
@@ -256,8 +268,12 @@ class Alarms:
         found = [self._threshold(plan, about.project, about.value, end) for end in ends]
         judgements = [each for each in found if each is not None]
         bad = [each for each in judgements if each.verdict.severity is not None]
+        if not bad:
+            told = self._watched[about].alert.window
+            well = self._threshold(plan, about.project, about.value, closed, told.end - told.start)
+            bad = [] if well is None else [well]
         alerts: list[Alert] = []
-        for judgement in bad or judgements[:1]:
+        for judgement in bad:
             alerts += self._judge(plan, about.project, about.value, judgement, now)
         return alerts
 

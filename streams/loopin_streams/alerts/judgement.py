@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import log
 from typing import NamedTuple
 
 from loopin_schemas.alert import AlertWindow, ExpectedRange, Severity
@@ -31,8 +32,11 @@ class Judgement(NamedTuple):
 QUIET = Verdict(None)
 
 
-def judge_threshold(of: Threshold, value: float, warning: float | None) -> Verdict:
-    """A value against the limits; ``warning`` stands in place of the rule's own."""
+def judge_threshold(of: Threshold, value: float, warning: float | None, number: int | None = None) -> Verdict:
+    """A value against the limits; ``warning`` stands in place of the rule's own.
+
+    ``number`` is how many events a ratio is over, None for what is no ratio.
+    """
     critical = of.critical
     if critical is not None and warning is not None and _passes(of, warning, critical):
         # A project may bear more than what is critical elsewhere.
@@ -40,7 +44,7 @@ def judge_threshold(of: Threshold, value: float, warning: float | None) -> Verdi
     found: tuple[tuple[Severity, float | None], ...] = (("critical", critical), ("warning", warning))
     limits = [(severity, limit) for severity, limit in found if limit is not None]
     for severity, limit in limits:
-        if _passes(of, value, limit):
+        if _passes(of, value, limit) and not _by_chance(of, value, limit, number):
             return Verdict(severity, limit, holds=True)
     least = limits[-1][1]
     back = of.hysteresis * abs(least)
@@ -69,6 +73,18 @@ def judge_absence(of: Absence, count: int, before: int, at_least: int) -> Verdic
         return QUIET
     was_there = before >= max(at_least, of.least)
     return Verdict(of.severity if was_there else None, float(of.least), holds=True)
+
+
+def _by_chance(of: Threshold, value: float, limit: float, number: int | None) -> bool:
+    """Whether few events may just happen to show a ratio, where half the limit is the truth."""
+    if number is None or of.chance == 0 or not (0 < limit < 1 and 0 <= value <= 1):
+        return False
+    # Below a limit, what is missing to 1 is what is too much.
+    ratio, usual = (value, limit / 2) if of.direction == "above" else (1 - value, (1 - limit) / 2)
+    distance = ratio * log(ratio / usual) if ratio > 0 else 0.0
+    if ratio < 1:
+        distance += (1 - ratio) * log((1 - ratio) / (1 - usual))
+    return number * distance < -log(of.chance)
 
 
 def _passes(of: Threshold, value: float, limit: float) -> bool:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from loopin_schemas.alert_rule import AlertRule, Threshold
 from loopin_schemas.alert_rules.pipeline import INVALID_RATIO
 from loopin_schemas.metrics import by_name
-from loopin_schemas.metrics.stream import DIMENSIONS, Statistic, series_of
+from loopin_schemas.metrics.stream import DIMENSIONS, Ratio, Statistic, measure_of, series_of
 from loopin_streams.windows.operations import REASON, RECEIVED, REJECTED
 from loopin_streams.windows.series import Series
 
@@ -15,7 +15,8 @@ from loopin_streams.windows.series import Series
 class Source(NamedTuple):
     """Series of one metric and dimension: that of ``value``, or of each value where it is None.
 
-    ``whole`` is the series that the counts of these are a share of.
+    ``whole`` is the series that the counts of these are a share of; ``ratio`` says that the value is one of
+    the count's events.
     """
 
     metric: str
@@ -23,6 +24,7 @@ class Source(NamedTuple):
     value: str | None = ""
     statistic: Statistic = "count"
     whole: Series | None = None
+    ratio: bool = False
 
     def series(self, value: str) -> Series:
         """That of one value of the rule's dimension (``""`` for the whole)."""
@@ -52,10 +54,11 @@ def source_of(rule: AlertRule) -> Source | None:
     found = series_of(metric) if metric is not None else None
     if found is None or not (found.additive or _judges_one_window(rule)):
         return None
+    is_ratio = metric is not None and isinstance(measure_of(metric), Ratio)
     if not rule.by:
-        return Source(found.metric, found.dimension, found.value, found.statistic)
+        return Source(found.metric, found.dimension, found.value, found.statistic, ratio=is_ratio)
     if rule.by in DIMENSIONS and found.own:
-        return Source(found.metric, rule.by, None, found.statistic)
+        return Source(found.metric, rule.by, None, found.statistic, ratio=is_ratio)
     return None
 
 

@@ -89,4 +89,5 @@ def live_through(of: Parameters) -> Made:
         bodies.append(written.body)
         if written.truth:
             notes.mood(written.truth)
+    queue.close()
     return Made(of, world, end_ms, bodies, [json.loads(body) for body in bodies], notes)

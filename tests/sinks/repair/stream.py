@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from loopin_schemas.alert import Alert
 from loopin_schemas.codec import decode
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.window import MetricWindow
@@ -35,12 +36,14 @@ class RawRecord:
 class Stream:
     """Two raw partitions and their merge; each batch is published at once.
 
-    ``enriched`` holds the events that passed, ``windows`` the newest row of each series about events.
+    ``enriched`` holds the events that passed, ``windows`` the newest row of each series about events,
+    ``alerts`` what was said of alerts.
     """
 
     def __init__(self) -> None:
         self.enriched: list[EnrichedEvent] = []
         self.windows: dict[Series, Numbers] = {}
+        self.alerts: list[Alert] = []
         self._seconds = 0.0
         self._offset = 0
         enrichment = EnrichJob(EnrichOptions("", PARTITIONS), clock=self._clock)
@@ -80,6 +83,7 @@ class Stream:
             self._publish(self._merging[number].absorb(partials, 0))
 
     def _publish(self, output: Output) -> None:
+        self.alerts += [decode(body or b"", Alert) for _, body in output.routed.get(("alerts", 0), [])]
         for _, body in output.messages.get("metrics", []):
             row = decode(body or b"", MetricWindow)
             if row.metric not in OPERATIONAL:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import entropy
 
 from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Threshold
 from loopin_schemas.window import Cell, Window
@@ -102,34 +103,49 @@ def test_fewer_than_enough_say_nothing_and_end_what_was_said() -> None:
 def plain_episodes(minutes: list[tuple[int, int]], quiet: int) -> list[tuple[str, int]]:
     """By hand: the value after each minute over 15 minutes, or over 60 where these have less than 20.
 
-    It is over once the minute before the last is well again, and neither the last nor the next one, which has
-    begun, is bad. What is before its end is not looked at any more.
+    Bad is what chance makes of half the limit in fewer than one of a hundred cases, by Hoeffding's bound. It
+    is over once the minute before the last is well again, over no more minutes than it was told of, and
+    neither the last nor the next one, which has begun, is bad. What is before its end is not looked at again.
     """
 
-    def value(end: int) -> float:
-        for span in (15, 60):
-            taken = minutes[max(0, after, end + 1 - span) : end + 1]
-            whole, part = sum(one[0] for one in taken), sum(one[1] for one in taken)
-            if whole >= 20:
-                return part / whole
-        return math.nan
+    def taken(end: int, span: int) -> tuple[int, int]:
+        found = minutes[max(0, after, end + 1 - span) : end + 1]
+        return sum(one[0] for one in found), sum(one[1] for one in found)
+
+    def chosen(end: int) -> int | None:
+        return next((span for span in (15, 60) if taken(end, span)[0] >= 20), None)
 
     def bad(end: int) -> int:
-        return 2 if value(end) >= 0.2 else 1 if value(end) >= 0.1 else 0
+        span = chosen(end)
+        if span is None:
+            return 0
+        whole, part = taken(end, span)
+        for level, limit in ((2, 0.2), (1, 0.1)):
+            share = part / whole
+            surprise = whole * entropy([share, 1 - share], [limit / 2, 1 - limit / 2])
+            if share >= limit and surprise >= math.log(100):
+                return level
+        return 0
+
+    def holds(end: int) -> bool:
+        span = 15 if chosen(end) == 15 else told
+        whole, part = taken(end, span)
+        return whole > 0 and part / whole > 0.1 * 0.9
 
     found: list[tuple[str, int]] = []
-    level, ended, after = 0, -math.inf, 0
+    level, ended, after, told = 0, -math.inf, 0, 0
     known, minutes = minutes, []
     for at, minute in enumerate(known):
         minutes.append(minute)
         if minute[0] and bad(at) and not level and at - ended > quiet:
             found.append(("fired", at))
-            level = bad(at)
-        worst = max(bad(at + more) for more in (-1, 0, 1))
-        if level == 1 and worst == 2:
+            level, told = bad(at), chosen(at) or 0
+        worst = max((bad(at + more), -more) for more in (-1, 0, 1))
+        if level == 1 and worst[0] == 2:
+            first = next(more for more in (-1, 0, 1) if bad(at + more) == 2)
             found.append(("worse", at))
-            level = 2
-        elif level and not worst and not value(at - 1) > 0.1 * 0.9:
+            level, told = 2, chosen(at + first) or 0
+        elif level and not worst[0] and not holds(at - 1):
             found.append(("resolved", at))
             level, ended, after = 0, at, at
     return found
