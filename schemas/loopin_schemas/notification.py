@@ -9,7 +9,8 @@ import msgspec
 from loopin_schemas.alert import AlertEvent
 
 Outcome = Literal["delivered", "failed", "dropped"]
-"""``failed``: the channel refused it for good, or took it not in time; ``dropped``: too many others waited."""
+"""``failed``: the channel refused it for good, or did not take it in time; ``dropped``: too
+many others waited."""
 
 
 class Notification(msgspec.Struct, kw_only=True, omit_defaults=True):

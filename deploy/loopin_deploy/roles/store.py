@@ -75,5 +75,7 @@ async def _serve_and_store(
             registry.register(NotifyCollector(notifier.deliveries))
         async with serving(app, api.api_host, api.api_port) as url:
             log.info("store_started", url=url)
-            await run_together(stop, parts.run, config.run, *((notifier.run,) if notifier is not None else ()))
+            await run_together(
+                stop, parts.run, config.run, *((notifier.run,) if notifier is not None else ())
+            )
             log.info("store_stopped", rows=parts.sink.writer.stored_rows)

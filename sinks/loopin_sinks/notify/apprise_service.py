@@ -100,7 +100,9 @@ def _service(name: str, channel: Channel) -> Apprise:
 
             # Its own log shows addresses; what it says of a failure is told without them.
             logging.getLogger("apprise").propagate = False
-            asset = AppriseAsset(app_id="Loopin", app_desc="Loopin analytics", async_mode=False)
+            # Without a time limit of its own it works in the thread that asks: beyond one, all services would
+            # share a few threads.
+            asset = AppriseAsset(app_id="Loopin", app_desc="Loopin analytics", service_timeout=0)
             service = Apprise(asset=asset)
             known = service.add(channel.url.get_secret_value())
     except ModuleNotFoundError as error:

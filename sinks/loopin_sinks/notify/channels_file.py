@@ -20,7 +20,7 @@ MIN_SECRET: int = 32
 """Fewest characters of a webhook's secret."""
 
 TOLD: tuple[AlertEvent, ...] = ("fired", "worse", "unsilenced", "reminded", "escalated", "resolved")
-"""What a channel is told by default. ``unsilenced``: whoever was silenced while it fired has not heard yet."""
+"""What a channel is told by default. ``unsilenced``: of what fired silenced nobody has heard yet."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
@@ -107,7 +107,8 @@ def read_channels(path: Path) -> Channels:
     """Channels and routes of the file.
 
     Raises:
-        NotifyError: ``notify_file_unreadable``, ``notify_file_readable_by_others`` or ``notify_file_invalid``.
+        NotifyError: ``notify_file_unreadable``, ``notify_file_readable_by_others`` or
+            ``notify_file_invalid``.
     """
     try:
         with path.open("rb") as file:

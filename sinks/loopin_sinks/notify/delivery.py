@@ -1,4 +1,4 @@
-"""The deliveries of one channel: one at a time, tried again with growing pauses, none held up by a failure."""
+"""The deliveries of one channel: one at a time, what fails again after a pause, with others in between."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic, time
+from typing import Any
 
 import structlog
 
@@ -22,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 Note = Callable[[Notification], Awaitable[None]]
 """Writes down what became of a notification."""
+
+
+Stopped = asyncio.Task[Any]
 
 
 class Delivery:
@@ -68,7 +72,7 @@ class Delivery:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until ``stop`` is set and the attempt under way has ended."""
-        stopped = asyncio.ensure_future(stop.wait())
+        stopped: Stopped = asyncio.ensure_future(stop.wait())
         try:
             while not stop.is_set():
                 self._added.clear()
@@ -82,10 +86,10 @@ class Delivery:
             stopped.cancel()
             await self._teller.close()
 
-    async def _rest(self, stopped: asyncio.Future[bool], pause_s: float | None) -> None:
+    async def _rest(self, stopped: Stopped, pause_s: float | None) -> None:
         """Until something is added or the role is told to stop, at most so many seconds."""
-        added = asyncio.ensure_future(self._added.wait())
-        await asyncio.wait({stopped, added}, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+        added: Stopped = asyncio.ensure_future(self._added.wait())
+        await asyncio.wait([stopped, added], timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
         added.cancel()
         with suppress(asyncio.CancelledError):
             await added
@@ -95,9 +99,7 @@ class Delivery:
         answer = await self._told(waiting.alert)
         if isinstance(answer, Taken):
             await self._settle(waiting, "delivered")
-        elif isinstance(answer, Refused):
-            await self._settle(waiting, "failed", answer.reason)
-        elif monotonic() - waiting.since >= self._retry_s:
+        elif isinstance(answer, Refused) or monotonic() - waiting.since >= self._retry_s:
             await self._settle(waiting, "failed", answer.reason)
         else:
             self._postpone(waiting, answer)

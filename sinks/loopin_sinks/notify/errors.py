@@ -8,7 +8,8 @@ class NotifyError(Exception):
 
     Attributes:
         code: stable reason: ``notify_file_missing``, ``notify_file_unreadable``,
-            ``notify_file_readable_by_others``, ``notify_file_invalid``, ``channel_invalid``, ``channel_unknown``, ``library_missing``.
+            ``notify_file_readable_by_others``, ``notify_file_invalid``, ``channel_invalid``,
+            ``channel_unknown``, ``library_missing``.
     """
 
     def __init__(self, code: str, sentence: str) -> None:

@@ -50,8 +50,7 @@ class Journal:
             KafkaError: the broker does not answer.
         """
         self._done = {
-            (one.channel, one.alert, one.sequence)
-            for one in await read_journal(self._bootstrap, self._topic)
+            (one.channel, one.alert, one.sequence) for one in await read_journal(self._bootstrap, self._topic)
         }
 
     def knows(self, channel: str, alert: Alert) -> bool:

@@ -207,7 +207,7 @@ class Notifier(ConsumerRebalanceListener):
         end = int((await self._consumer.end_offsets([at]))[at])
         note = Progress.of(found.metadata) if found is not None else None
         if found is not None and note is not None and note.topic_id == self._topic_id and found.offset <= end:
-            return max(start, found.offset)
+            return max(start, int(found.offset))
         since_ms = int(time() * 1000) - FIRST_LOOK_MS
         first = (await self._consumer.offsets_for_times({at: since_ms}))[at]
         return end if first is None else int(first.offset)

@@ -14,7 +14,7 @@ class NotifySettings(KafkaSettings):
 
     notify_file: Path | None = Field(
         None,
-        description="JSON file of channels and routes, which only its owner may read (docs/notifications.md); "
+        description="JSON file of channels and routes, only its owner may read it (docs/notifications.md); "
         "without one nobody is told of alerts",
     )
     notify_timeout_s: float = Field(

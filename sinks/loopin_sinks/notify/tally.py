@@ -16,8 +16,8 @@ OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 NOTIFICATIONS: Final = Instrument(
     "loopin_notifications",
     "counter",
-    "Notifications that this process is done with: `delivered`; `failed`, refused by the channel or not taken "
-    "in time; `dropped`, because too many waited.",
+    "Notifications that this process is done with: `delivered`; `failed`, refused by the channel or not "
+    "taken in time; `dropped`, because too many waited.",
     ("channel", "outcome"),
 )
 RETRIES: Final = Instrument(
