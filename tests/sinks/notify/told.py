@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
 from typing import Any, NamedTuple
 
 from loopin_schemas.alert import Alert, AlertWindow
 
 SECRET = "0123456789abcdef0123456789abcdef"
+DEADLINE_S = 120.0
 FIRED_MS = 1_790_000_000_000
 
 
@@ -37,6 +40,14 @@ def alert(number: int = 1, sequence: int = 1, **changes: Any) -> Alert:
         "at": FIRED_MS,
     }
     return Alert(**(fields | changes))
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Until something is so."""
+    deadline = monotonic() + DEADLINE_S
+    while not condition():
+        assert monotonic() < deadline, "it does not come"
+        await asyncio.sleep(0.01)
 
 
 class Request(NamedTuple):
