@@ -156,7 +156,7 @@ _ALERTS = """\
 | Late windows cannot be recomputed | `max(loopin_repairs_failing) > 0` |
 | An API does not hear of revoked keys | `max(loopin_config_age_seconds) > 30` |
 | A channel is not told of alerts | `max by (channel) (loopin_notifications_oldest_seconds) > 300` |
-| A channel takes no alerts | `sum by (channel) (increase(loopin_notifications_total{outcome="failed"}[1h])) > 0` |
+| A channel takes no alerts | `increase(loopin_notifications_total{outcome="failed"}[1h]) > 0` |
 | What is configured cannot be read | `max(loopin_config_broken_records) > 0` |
 """
 
