@@ -88,6 +88,17 @@ class Absence(_Body, frozen=True, kw_only=True, tag="absence", tag_field="type")
 Condition = Threshold | Change | Anomaly | Absence
 
 
+class Span(_Body, frozen=True, kw_only=True):
+    """So many windows together, up to the newest."""
+
+    grain: Grain
+    windows: Annotated[int, Meta(ge=1, le=60)] = 1
+
+    def __post_init__(self) -> None:
+        if self.windows > LONGEST_SPAN[self.grain]:
+            raise ValueError(f"a span has at most {LONGEST_SPAN[self.grain]} windows of this grain")
+
+
 class AlertRule(_Body, frozen=True, kw_only=True, omit_defaults=True):
     """One rule. A project's own of a built-in rule's name stands in its place.
 
@@ -99,6 +110,7 @@ class AlertRule(_Body, frozen=True, kw_only=True, omit_defaults=True):
         grain: length of the windows that are judged.
         spans: how many of them together, up to the newest (so they slide by one): of several numbers, the
             first with ``at_least`` events or users counts. More than 1 is for thresholds only.
+        longer: longer ones, that count where none of these has enough. For thresholds only.
         by: dimension; each of its values has an alert of its own. ``""`` for the whole.
         at_least: events or users below which a threshold, a change or an anomaly says nothing.
         for_s: how long it must be true before the alert fires, seconds of event time; 0 for at once.
@@ -116,6 +128,7 @@ class AlertRule(_Body, frozen=True, kw_only=True, omit_defaults=True):
     condition: Condition
     grain: Grain = "minute"
     spans: Annotated[tuple[Annotated[int, Meta(ge=1, le=60)], ...], Meta(min_length=1, max_length=4)] = (1,)
+    longer: Annotated[tuple[Span, ...], Meta(max_length=4)] = ()
     by: Annotated[str, Meta(max_length=64)] = ""
     at_least: Annotated[int, Meta(ge=0)] = 0
     for_s: _Seconds = 0
@@ -131,7 +144,7 @@ class AlertRule(_Body, frozen=True, kw_only=True, omit_defaults=True):
             check_project(self.project)
         if max(self.spans) > LONGEST_SPAN[self.grain]:
             raise ValueError(f"spans are of at most {LONGEST_SPAN[self.grain]} windows of this grain")
-        if self.spans != (1,) and not isinstance(self.condition, Threshold):
+        if (self.spans != (1,) or self.longer) and not isinstance(self.condition, Threshold):
             raise ValueError("only thresholds look at several windows together: leave spans at 1")
         if isinstance(self.condition, Change) and (self.condition.against, self.grain) in _UNKNOWN:
             raise ValueError("minutes are compared with the minute before, days not with the day before")

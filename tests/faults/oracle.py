@@ -19,6 +19,7 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from tests.faults.load import partition_of
 from tests.faults.poison import Refused
+from tests.metrics.plain_windows import Added, added
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -446,7 +447,14 @@ def active_users(good: Iterable[Good], persons: Mapping[tuple[str, str], str]) -
 def _windows(good: Sequence[Good], currency: str) -> dict[WindowKey, Measures]:
     counts: dict[WindowKey, int] = {}
     values: dict[WindowKey, list[int]] = {}
+    ratios: dict[WindowKey, tuple[int, int]] = {}
     for event in good:
+        for one, key in _added(event):
+            if one.measured:
+                values.setdefault(key, []).append(one.sum)
+            else:
+                number, total = ratios.get(key, (0, 0))
+                ratios[key] = number + one.number, total + one.sum
         for key in _keys(event, "events"):
             counts[key] = counts.get(key, 0) + 1
         for key, value in _measured(event, currency):
@@ -455,7 +463,15 @@ def _windows(good: Sequence[Good], currency: str) -> dict[WindowKey, Measures]:
         **{key: Measures(count) for key, count in counts.items()},
         **{key: Measures(users) for key, users in active_users(good, {}).items()},
         **{key: Measures(len(v), sum(v), min(v), max(v)) for key, v in values.items()},
+        **{key: Measures(number, total) for key, (number, total) in ratios.items()},
     }
+
+
+def _added(event: Good) -> Iterator[tuple[Added, WindowKey]]:
+    for one in added(event.row.event, event.properties, _compound(event.properties)):
+        for key in _keys(event, one.metric):
+            if key.dimension != "event":
+                yield one, key
 
 
 def _measured(event: Good, currency: str) -> Iterator[tuple[WindowKey, int]]:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
+from tests.metrics.plain_windows import Added, added, is_bot
+
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 GRAINS = {"minute": (MINUTE, HOUR), "hour": (HOUR, 6 * HOUR), "day": (DAY, 48 * HOUR)}
 """Length of a window, and how long after its end it is still in memory."""
@@ -160,7 +162,16 @@ def shares(events: Iterable[Happened]) -> Shares:
     counted: dict[Series, int] = {}
     users: dict[Series, set[str]] = {}
     values: dict[Series, list[int]] = {}
+    ratios: dict[Series, tuple[int, int]] = {}
     for event in events:
+        if is_bot(event.properties):
+            continue
+        for one, series in _added(event):
+            if one.measured:
+                values.setdefault(series, []).append(one.sum)
+            else:
+                number, total = ratios.get(series, (0, 0))
+                ratios[series] = number + one.number, total + one.sum
         for series in _series(event, "events"):
             counted[series] = counted.get(series, 0) + 1
         if event.event not in SYSTEM:
@@ -172,7 +183,17 @@ def shares(events: Iterable[Happened]) -> Shares:
         **{series: Numbers(count) for series, count in counted.items()},
         **{series: Numbers(len(found)) for series, found in users.items()},
         **{series: Numbers(len(v), sum(v), min(v), max(v)) for series, v in values.items()},
+        **{series: Numbers(number, total) for series, (number, total) in ratios.items()},
     }
+
+
+def _added(event: Happened) -> Iterator[tuple[Added, Series]]:
+    text = event.properties.get("review")
+    sentiment = _compound(text) if isinstance(text, str) and text.strip() else None
+    for one in added(event.event, event.properties, sentiment):
+        for series in _series(event, one.metric):
+            if series.dimension != "event":
+                yield one, series
 
 
 def _measured(event: Happened) -> Iterator[tuple[Series, int]]:

@@ -65,7 +65,7 @@ def test_limits_on_invalid_records(monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings(monkeypatch, INVALID_RATIO="0.2", INVALID_RATIOS='{"shop": 0.5, "shop/uuid_invalid": 1}')
     limits = found.invalid_ratio_limits()
     assert limits.of("demo", "uuid_invalid") == 0.2
-    assert (limits.of("shop", "not_json"), limits.of("shop", "uuid_invalid")) == (0.5, 1.0)
+    assert (limits.of("shop", "not_json"), limits.of("shop", "uuid_invalid")) == (0.5, None)
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from loopin_schemas.alert_rule import AlertRule, Threshold
+from loopin_schemas.alert_rule import AlertRule, Span, Threshold
 from loopin_schemas.alert_rules.rule import BuiltIn, Case
 from loopin_schemas.metrics import CATALOGUE, Metric
 from loopin_schemas.metrics.stream import series_of
 
 SPANS: Final = (15, 60)
 """Minutes that a risk is judged over: a quarter of an hour where enough happens in one, else an hour."""
+
+LONGER: Final = (Span(grain="hour", windows=6), Span(grain="day", windows=2))
+"""What it is judged over where little happens."""
 
 
 def _rule(metric: Metric, warning: float, critical: float) -> AlertRule:
@@ -24,6 +27,7 @@ def _rule(metric: Metric, warning: float, critical: float) -> AlertRule:
         ),
         grain="minute" if live else "hour" if "hour" in metric.grains else "day",
         spans=SPANS if live else (1,),
+        longer=LONGER if live else (),
         at_least=metric.at_least,
         description=metric.description,
         labels={"owner": metric.owner},

@@ -38,6 +38,9 @@ Limit = Callable[[str, str], float | None]
 MOST_PLANS: Final = 1000
 """Sets of rules that are remembered with what they judge."""
 
+MOST_CLOSED: Final = 1000
+"""Windows that are looked at, at most, after a time in which nobody did; none is in memory for longer."""
+
 TOO_FEW: Final = "too little has happened since to tell."
 
 _decode = decoder(Watched).decode
@@ -59,6 +62,18 @@ class _Plan(NamedTuple):
     grain: Grain
 
     @property
+    def spans(self) -> list[tuple[Grain, int]]:
+        """Windows that are judged together, from short to long."""
+        rule = self.rule.rule
+        longer = [(BY_NAME[span.grain], span.windows) for span in rule.longer]
+        return [*((self.grain, number) for number in rule.spans), *longer]
+
+    def forgets(self, watched: Watched, event_ms: int) -> bool:
+        """Whether nothing that is judged now was an earlier alert's matter any more."""
+        longest = max(grain.size_ms * (number + 1) for grain, number in self.spans)
+        return not watched.silent(self.rule.rule, event_ms) and event_ms - (watched.ended_ms or 0) > longest
+
+    @property
     def kind(self) -> Kind:
         """What its values are, for the model of their season."""
         return "value" if self.source.statistic == "mean" else "count"
@@ -67,6 +82,10 @@ class _Plan(NamedTuple):
         """What an alert on one value of the rule's dimension is about."""
         by = self.rule.rule.by
         return {by: value} if by else {}
+
+
+_Windows = tuple[Grain, int, int]
+"""Windows of a grain: where the last begins, and how many up to it."""
 
 
 class Total(NamedTuple):
@@ -126,7 +145,9 @@ class Alarms:
         alerts: list[Alert] = []
         before = self._looked_up_to
         for plan, project, value, end in self._dirty(touched, before, watermark):
-            alerts += self._threshold(plan, project, value, end, now)
+            judgement = self._threshold(plan, project, value, end)
+            if judgement is not None and judgement.verdict.severity is not None:
+                alerts += self._judge(plan, project, value, judgement, now)
         if before is None or before // MINUTE_MS != watermark // MINUTE_MS:
             alerts += self._minute(before, now)
         self._looked_up_to = watermark
@@ -147,7 +168,7 @@ class Alarms:
     def _dirty(
         self, touched: Iterable[MergedWindow], before: int | None, watermark: int
     ) -> Iterator[tuple[_Plan, str, str, int]]:
-        """Thresholds to judge, each with the newest window to judge it over, oldest first.
+        """Upper thresholds that may be passed, each with the newest window to judge it over, oldest first.
 
         Whatever has become the newest window since the last look is judged as such, however much time has
         passed meanwhile; one more, because its last events come when it is over. What changes before that is
@@ -157,19 +178,19 @@ class Alarms:
         for window in touched:
             for plan in self._of(window.project):
                 rule, grain = plan.rule.rule, plan.grain
-                if grain is not window.grain or not isinstance(rule.condition, Threshold):
+                if grain is not window.grain or not _is_upper(rule.condition):
                     continue
                 last = _current(grain, watermark)
                 since = last if before is None else _current(grain, before)
                 if since - grain.size_ms <= window.start <= last:
                     ends = [window.start]
-                elif last - max(rule.spans) * grain.size_ms < window.start <= last:
+                elif last - rule.spans[-1] * grain.size_ms < window.start <= last:
                     ends = [last]
                 else:
                     continue
                 for value in _values(plan.source, window.unpublished):
                     found |= {(window.project, rule.name, value, end): plan for end in ends}
-        for (project, _, value, end), plan in sorted(found.items(), key=lambda one: one[0][3]):
+        for (project, _, value, end), plan in sorted(found.items(), key=lambda one: (one[0][3], one[0])):
             yield plan, project, value, end
 
     def _minute(self, before: int | None, now: Moment) -> list[Alert]:
@@ -179,14 +200,14 @@ class Alarms:
             plan = self._plan(about)
             if watched.over:
                 # Old windows alone, with nothing new in them, make no new alert.
-                self._forget_when_loud(about, watched, now)
+                if plan is None or plan.forgets(watched, now.event_ms):
+                    self._keep(about, None, [])
                 continue
             if plan is None:
                 continue
             condition = plan.rule.rule.condition
             if isinstance(condition, Threshold):
-                end = _current(plan.grain, now.event_ms)
-                alerts += self._threshold(plan, about.project, about.value, end, now)
+                alerts += self._go_on(plan, about, now)
             elif isinstance(condition, Absence):
                 alerts += self._absence(plan, condition, about.project, about.value, now)
         for project in self._windows.projects():
@@ -194,35 +215,76 @@ class Alarms:
                 condition = plan.rule.rule.condition
                 if isinstance(condition, Absence):
                     alerts += self._absences(plan, condition, project, now)
-                elif isinstance(condition, Change | Anomaly):
-                    alerts += self._closed(plan, condition, project, before, now)
+                elif isinstance(condition, Threshold):
+                    if not _is_upper(condition):
+                        alerts += self._too_low(plan, project, before, now)
+                else:
+                    alerts += self._closed_ones(plan, condition, project, before, now)
         return alerts
 
-    def _threshold(self, plan: _Plan, project: str, value: str, end: int, now: Moment) -> list[Alert]:
+    def _threshold(self, plan: _Plan, project: str, value: str, end: int) -> Judgement | None:
+        """Of the windows up to the one that begins at ``end``; None where the project has no limit."""
         rule, condition = plan.rule.rule, plan.rule.rule.condition
         assert isinstance(condition, Threshold)
         limit = self._limits.get(rule.name)
         warning = condition.warning if limit is None else limit(project, value)
         if limit is not None and warning is None:
-            return []
-        total, span = Total(0, None), rule.spans[-1]
-        for span in rule.spans:
-            total = self._total(plan, project, value, end, span)
+            return None
+        watched = self._watched.get(About(project, rule.name, value))
+        after = None if watched is None else watched.after_ms
+        total, grain, span, last = Total(0, None), plan.grain, rule.spans[-1], end
+        for grain, span in plan.spans:
+            last = grain.start(end)
+            total = self._total(plan, project, value, (grain, last, span), after)
             if total.number >= rule.at_least and total.value is not None:
                 break
         verdict, reason = QUIET, TOO_FEW
         if total.number >= rule.at_least and total.value is not None:
             verdict, reason = judge_threshold(condition, total.value, warning), ""
-        if verdict.severity is None and end < _current(plan.grain, now.event_ms):
-            # What was well a while ago does not end what is bad now.
-            return []
-        judgement = self._judgement(plan, project, value, end, span, total, verdict)
-        return self._judge(plan, project, value, judgement._replace(reason=reason), now)
+        judgement = self._judgement(plan, project, value, (grain, last, span), total, verdict)
+        return judgement._replace(reason=reason)
+
+    def _go_on(self, plan: _Plan, about: About, now: Moment) -> list[Alert]:
+        """Of an alert on a threshold, once a minute: it is over when the newest closed windows are well.
+
+        They are so for good, which those that are open are not; these must not be bad, though.
+        """
+        closed, newest = _closed(plan.grain, now.event_ms), _current(plan.grain, now.event_ms)
+        ends = range(
+            closed, (newest if _is_upper(plan.rule.rule.condition) else closed) + 1, plan.grain.size_ms
+        )
+        found = [self._threshold(plan, about.project, about.value, end) for end in ends]
+        judgements = [each for each in found if each is not None]
+        bad = [each for each in judgements if each.verdict.severity is not None]
+        alerts: list[Alert] = []
+        for judgement in bad or judgements[:1]:
+            alerts += self._judge(plan, about.project, about.value, judgement, now)
+        return alerts
+
+    def _too_low(self, plan: _Plan, project: str, before: int | None, now: Moment) -> list[Alert]:
+        """Lower thresholds over windows that have closed; while they are open, all begin with nothing."""
+        alerts: list[Alert] = []
+        for start in self._closed_since(plan.grain, before, now):
+            values: set[str] = set()
+            for at in (start, start - plan.grain.size_ms):
+                window = self._windows.find(project, plan.grain, at)
+                values.update(_values(plan.source, window.cells) if window is not None else ())
+            for value in sorted(values - {OTHER}):
+                judgement = self._threshold(plan, project, value, start)
+                if judgement is not None and judgement.verdict.severity is not None:
+                    alerts += self._judge(plan, project, value, judgement, now)
+        return alerts
+
+    def _closed_since(self, grain: Grain, before: int | None, now: Moment) -> range:
+        """Starts of the windows that have closed since the last look, which may be long ago."""
+        last = _closed(grain, now.event_ms)
+        first = last - grain.keep_ms if before is None else grain.start(before)
+        return range(max(first, last - MOST_CLOSED * grain.size_ms), last + 1, grain.size_ms)
 
     def _absences(self, plan: _Plan, condition: Absence, project: str, now: Moment) -> list[Alert]:
         """Of series that were there in as much time before as an absence takes."""
         number, size = condition.windows, plan.grain.size_ms
-        end = _current(plan.grain, now.event_ms - LATENESS_MS) - size
+        end = _closed(plan.grain, now.event_ms)
         values: set[str] = set()
         for at in range(number, 2 * number):
             window = self._windows.find(project, plan.grain, end - at * size)
@@ -236,26 +298,24 @@ class Alarms:
 
     def _absence(self, plan: _Plan, condition: Absence, project: str, value: str, now: Moment) -> list[Alert]:
         number, size = condition.windows, plan.grain.size_ms
-        end = _current(plan.grain, now.event_ms - LATENESS_MS) - size
-        total = self._total(plan, project, value, end, number)
-        before = self._total(plan, project, value, end - number * size, number)
+        end = _closed(plan.grain, now.event_ms)
+        total = self._total(plan, project, value, (plan.grain, end, number))
+        before = self._total(plan, project, value, (plan.grain, end - number * size, number))
         # What has come since counts, too: an absence ends at once.
-        since = self._total(plan, project, value, _current(plan.grain, now.event_ms), 2)
+        newest = _current(plan.grain, now.event_ms)
+        since = self._total(plan, project, value, (plan.grain, newest, 2))
         verdict = judge_absence(condition, total.number, before.number, plan.rule.rule.at_least)
         if since.number >= condition.least:
             verdict = QUIET
-        judgement = self._judgement(plan, project, value, end, number, total, verdict)
+        judgement = self._judgement(plan, project, value, (plan.grain, end, number), total, verdict)
         return self._judge(plan, project, value, judgement._replace(value=float(total.number)), now)
 
-    def _closed(
+    def _closed_ones(
         self, plan: _Plan, condition: Change | Anomaly, project: str, before: int | None, now: Moment
     ) -> list[Alert]:
-        """Windows that have closed since the last look, oldest first; at most as many as are in memory."""
-        size = plan.grain.size_ms
-        last = plan.grain.start(now.event_ms) - size
-        first = last - plan.grain.keep_ms if before is None else plan.grain.start(before)
+        """Windows that have closed since the last look, oldest first."""
         alerts: list[Alert] = []
-        for start in range(max(first, last - plan.grain.keep_ms), last + 1, size):
+        for start in self._closed_since(plan.grain, before, now):
             window = self._windows.find(project, plan.grain, start)
             known = self._histories.values(project, plan.rule.rule.name)
             values = known | set(_values(plan.source, window.cells if window is not None else ()))
@@ -264,7 +324,7 @@ class Alarms:
                 history = self._histories.of(about, plan.rule.rule, plan.kind)
                 if not history.expects(start):
                     continue
-                total = self._total(plan, project, value, start, 1)
+                total = self._total(plan, project, value, (plan.grain, start, 1))
                 alerts += self._one_closed(plan, about, history, start, total, now)
         return alerts
 
@@ -274,41 +334,45 @@ class Alarms:
         verdict = QUIET
         if total.value is not None:
             verdict = history.judge(plan.rule.rule, start, total.number, total.value)
-        judgement = self._judgement(plan, about.project, about.value, start, 1, total, verdict)
+        over = (plan.grain, start, 1)
+        judgement = self._judgement(plan, about.project, about.value, over, total, verdict)
         alerts = self._judge(plan, about.project, about.value, judgement, now)
         history.learn(start, total.number, total.value, fired=verdict.severity is not None)
         self._histories.touch(about)
         return alerts
 
-    def _total(self, plan: _Plan, project: str, value: str, end: int, span: int) -> Total:
-        """The numbers of the windows up to the one that begins at ``end``."""
+    def _total(
+        self, plan: _Plan, project: str, value: str, over: _Windows, after: int | None = None
+    ) -> Total:
+        """The numbers of some windows together, but of none that begins before ``after``."""
         series, source = plan.source.series(value), plan.source
-        count = total = whole = 0
-        for at in range(span):
-            window = self._windows.find(project, plan.grain, end - at * plan.grain.size_ms)
-            if window is not None:
-                more, summed = window.sums(series)
-                count, total = count + more, total + summed
-                if source.whole is not None:
-                    whole += window.count(source.whole)
+        number = total = whole = 0
+        for grain, start in _starts(over):
+            window = self._windows.find(project, grain, start)
+            if window is None or (after is not None and start < after):
+                continue
+            more, summed = window.sums(series)
+            number, total = number + more, total + summed
+            if source.whole is not None:
+                whole += window.count(source.whole)
         if source.whole is not None:
             # A cell may arrive before that of all records: then the next second knows more.
-            return Total(count, count / whole if whole >= count > 0 else None)
+            return Total(number, number / whole if whole >= number > 0 else None)
         if source.statistic == "count":
-            return Total(count, float(count))
+            return Total(number, float(number))
         if source.statistic == "sum":
-            return Total(count, total / MILLION)
-        return Total(count, total / count / MILLION if count else None)
+            return Total(number, total / MILLION)
+        return Total(number, total / number / MILLION if number else None)
 
     def _judgement(
-        self, plan: _Plan, project: str, value: str, end: int, span: int, total: Total, verdict: Verdict
+        self, plan: _Plan, project: str, value: str, over: _Windows, total: Total, verdict: Verdict
     ) -> Judgement:
-        grain, size = plan.grain.name, plan.grain.size_ms
         series = plan.source.series(value)
-        starts = [end - at * size for at in reversed(range(span))]
-        found = [start for start in starts if self._has(project, plan.grain, start, series)]
-        names = tuple("/".join((*series, grain, str(start))) for start in found)
-        window = AlertWindow(grain=grain, start=starts[0], end=end + size)
+        found = [each for each in _starts(over) if self._has(project, *each, series)]
+        names = tuple("/".join((*series, grain.name, str(start))) for grain, start in found)
+        grain, last, number = over
+        first, end = last - (number - 1) * grain.size_ms, last + grain.size_ms
+        window = AlertWindow(grain=grain.name, start=first, end=end)
         return Judgement(verdict, total.value, total.number, window, names)
 
     def _has(self, project: str, grain: Grain, start: int, series: Series) -> bool:
@@ -338,11 +402,6 @@ class Alarms:
             self._changed.add(about)
         return alerts
 
-    def _forget_when_loud(self, about: About, watched: Watched, now: Moment) -> None:
-        rule = self._rules.find(about.project, about.rule)
-        if rule is None or not watched.silent(rule.rule, now.event_ms):
-            self._keep(about, None, [])
-
     def _handling(self, watched: Watched, clock_ms: int) -> Handling:
         alert = watched.alert
         return self._rules.handling(
@@ -368,6 +427,12 @@ class Alarms:
         return known[1]
 
 
+def _starts(over: _Windows) -> list[tuple[Grain, int]]:
+    """Some windows, oldest first."""
+    grain, last, number = over
+    return [(grain, last - at * grain.size_ms) for at in reversed(range(number))]
+
+
 def _values(source: Source, series: Collection[Series]) -> Iterator[str]:
     """The values of the rule's dimension among some series; the whole is one of ``""``."""
     if source.value is not None:
@@ -382,6 +447,15 @@ def _values(source: Source, series: Collection[Series]) -> Iterator[str]:
 def _current(grain: Grain, watermark: int) -> int:
     """Start of the newest window by the time of events, which the watermark is behind."""
     return grain.start(watermark + LATENESS_MS)
+
+
+def _closed(grain: Grain, watermark: int) -> int:
+    """Start of the newest window that the watermark has passed."""
+    return grain.start(watermark) - grain.size_ms
+
+
+def _is_upper(condition: object) -> bool:
+    return isinstance(condition, Threshold) and condition.direction == "above"
 
 
 def _about(alert: Alert) -> About:

@@ -44,12 +44,14 @@ class Watched(msgspec.Struct, kw_only=True, omit_defaults=True):
     """An alert that is not over, or was until lately.
 
     ``alert`` is its newest record. ``since_ms`` and ``ended_ms`` say in event time since when the rule is
-    true and until when it was; ``told_ms`` is when somebody was last told, by the clock.
+    true and until when it was; what was before ``after_ms`` was an earlier alert's matter, and is not judged
+    again. ``told_ms`` is when somebody was last told, by the clock.
     """
 
     alert: Alert
     since_ms: int
     ended_ms: int | None = None
+    after_ms: int | None = None
     told_ms: int = 0
     version: int = 1
 
@@ -79,7 +81,7 @@ def judged(
     rule, verdict = of.rule, judgement.verdict
     if watched is None or watched.over:
         if verdict.severity is None:
-            return _still_quiet(watched, rule, now), []
+            return watched, []
         if watched is not None and watched.silent(rule, now.event_ms):
             return watched, []
         return _opened(of, project, dimensions, judgement, now, watched)
@@ -133,10 +135,6 @@ def given_up(watched: Watched, now: Moment, reason: str) -> Step:
     return None, records
 
 
-def _still_quiet(watched: Watched | None, rule: AlertRule, now: Moment) -> Watched | None:
-    return watched if watched is not None and watched.silent(rule, now.event_ms) else None
-
-
 def _opened(
     of: Rule,
     project: str,
@@ -167,7 +165,8 @@ def _opened(
     if before is not None and alert.id == before.alert.id:
         # Opened again within the same window: without a quiet time, that may be.
         alert = replace(alert, sequence=before.alert.sequence)
-    watched = Watched(alert=alert, since_ms=now.event_ms)
+    after_ms = None if before is None else before.after_ms
+    watched = Watched(alert=alert, since_ms=now.event_ms, after_ms=after_ms)
     if rule.for_s:
         return _next(watched, "pending", now, _told(of, judgement))
     return _fired(watched, of, judgement, now)
@@ -185,7 +184,7 @@ def _resolved(watched: Watched, of: Rule, judgement: Judgement, now: Moment, rea
     found, records = _next(watched, "resolved", now, changes)
     if found is None or watched.alert.fired_at is None:
         return None, records
-    return replace(found, ended_ms=now.event_ms), records
+    return replace(found, ended_ms=now.event_ms, after_ms=now.event_ms), records
 
 
 def _told(of: Rule, judgement: Judgement) -> dict[str, Any]:

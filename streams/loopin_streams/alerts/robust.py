@@ -1,7 +1,7 @@
 """Estimators that a few wild values hardly move.
 
-Sources: P. J. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35 (1964);
-F. R. Hampel, "The Influence Curve and Its Role in Robust Estimation", JASA 69 (1974), for the MAD.
+Sources: P. J. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35
+(1964); F. R. Hampel, "The Influence Curve and Its Role in Robust Estimation", JASA 69 (1974), for the MAD.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SCALE_CLIP: Final = 3.0
 """The same for how wide the noise is. Higher, so that up to a tenth of wild values still count as noise."""
 
 CLIPPED_VARIANCE: Final = 0.99501
-"""Mean of ``min(z^2, SCALE_CLIP^2)`` of a standard normal z, so that clipping does not shrink the variance."""
+"""Mean of ``min(z^2, SCALE_CLIP^2)`` of a standard normal z, by which a clipped variance is too small."""
 
 MAD_TO_SD: Final = 1.4826
 """Standard deviation of normal values whose median absolute deviation is 1."""
@@ -35,14 +35,16 @@ def clipped(error: float, sd: float) -> float:
 def spread(values: Sequence[float]) -> float:
     """Robust standard deviation; 0 of no values.
 
-    The larger of what the median and the ninth decile of the absolute deviations say: where more than half of
-    the values are the same, the first is 0, however far apart the others are.
+    From the median of the absolute deviations; or from their ninth decile where that says more than twice as
+    much: where more than half of the values are the same, the median is 0, however far apart the others are.
     """
     if not values:
         return 0.0
     middle = median(values)
     deviations = sorted(abs(value - middle) for value in values)
-    return max(MAD_TO_SD * median(deviations), Q90_TO_SD * deviations[9 * (len(deviations) - 1) // 10])
+    by_median = MAD_TO_SD * median(deviations)
+    by_decile = Q90_TO_SD * deviations[9 * (len(deviations) - 1) // 10]
+    return by_decile if by_decile > 2 * by_median else by_median
 
 
 def location(values: Sequence[float]) -> float:

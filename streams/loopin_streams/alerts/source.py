@@ -60,4 +60,4 @@ def source_of(rule: AlertRule) -> Source | None:
 
 
 def _judges_one_window(rule: AlertRule) -> bool:
-    return not isinstance(rule.condition, Threshold) or rule.spans == (1,)
+    return not isinstance(rule.condition, Threshold) or (rule.spans == (1,) and not rule.longer)

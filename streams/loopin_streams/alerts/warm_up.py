@@ -1,95 +1,101 @@
-"""The first guess at a series' level, seasons and noise, from its first weeks."""
+"""The first weeks of a series: kept as they are until they are enough for a fit."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from math import sqrt
-from statistics import median
-from typing import Final, NamedTuple
+from datetime import tzinfo
+from statistics import fmean, median
 
-from loopin_streams.alerts.robust import location, spread
-
-WEEKDAYS: Final = 7
-
-FEW: Final = 6
-"""Differences below this tell nothing of an hour's noise; that of all hours stands in."""
-
-AGREES: Final = 2.0
-"""Standard deviations that a slot may be from what hour and weekday say, and yet be the same by chance."""
-
-OWN: Final = 2
-"""Weeks that what hour and weekday say counts for beside a slot's own."""
+from loopin_streams.alerts.first_fit import fit_weeks
+from loopin_streams.alerts.robust import spread
+from loopin_streams.alerts.seasonal_state import SeasonalState, short
+from loopin_streams.alerts.slots import PACES, Pace
+from loopin_streams.windows.grains import HOUR_MS
 
 
-class Fit(NamedTuple):
-    """What is expected in each slot of a week, and the variance of what comes beside it, by hour of day."""
+class WarmUp:
+    """Takes the periods of a state that has no slots yet, in order, until it has."""
 
-    centers: list[float]
-    variances: list[float]
+    __slots__ = ("_pace", "_state", "_zone")
 
+    def __init__(self, state: SeasonalState, zone: tzinfo) -> None:
+        self._state = state
+        self._pace: Pace = PACES[state.grain]
+        self._zone = zone
 
-def fit_weeks(values: Sequence[tuple[int, float] | None], hours: int, weeks: int) -> Fit:
-    """Fit consecutive periods, each as its slot of the week and its value; None is a missing one.
+    def take(self, start_ms: int, y: float) -> bool:
+        """Take a period in; False if the warm-up was over without it, and it is still to be learned.
 
-    ``hours`` are the slots of a day (24, or 1 for days), a slot is ``weekday * hours + hour``. Hour and weekday
-    together say what a slot should show (one step of Tukey's polish). Where its own values agree within the
-    noise, its center is between the two; else it is the median of the values and what should be, so that of
-    two weeks the one that is not out of the ordinary counts.
+        A gap that leaves too little to fit makes the warm-up longer, by whole weeks.
+        """
+        state, pace = self._state, self._pace
+        if not state.early and not state.minutes:
+            state.begun = start_ms - start_ms % HOUR_MS if pace.hours > 1 else start_ms
+        at = self._entry(start_ms)
+        if at > len(state.early):
+            self._close_entry()
+        while at >= pace.weeks * pace.slots:
+            if self._fit():
+                return False
+            state.early = state.early[pace.slots :]
+            state.begun += pace.slots * pace.entry_ms
+            at -= pace.slots
+        state.early.extend([None] * (at - len(state.early)))
+        state.minutes.append(y)
+        if pace.entry_ms == pace.period_ms:
+            self._close_entry()
+            self._fit()
+        return True
 
-    The noise is taken from differences to the week before, which have no season: their variance is twice that
-    of the values; to it comes the error of a center that is known from so many ``weeks`` only.
+    def _entry(self, start_ms: int) -> int:
+        """Number of the entry that the period is in; a day of 23 hours is one, too."""
+        slack = 0 if self._pace.hours > 1 else 2 * HOUR_MS
+        return (start_ms - self._state.begun + slack) // self._pace.entry_ms
 
-    Raises:
-        StatisticsError: no value at all.
-    """
-    variances = _variances(values, hours)
-    centers = _centers([value for value in values if value is not None], variances)
-    return Fit(centers, [variance * (1 + 1 / weeks) for variance in variances])
+    def _close_entry(self) -> None:
+        """End the entry that is being filled; of minutes, the mean of their variances is kept by hour."""
+        state, hours = self._state, self._pace.hours
+        if not state.minutes:
+            return
+        at = len(state.early)
+        if not state.variances:
+            state.variances = [0.0] * hours
+        hour = self._slot(at) % hours
+        state.variances[hour] += (spread(state.minutes) ** 2 - state.variances[hour]) / (1 + at // hours)
+        state.early.append(short(median(state.minutes)))
+        state.minutes = []
 
+    def _fit(self) -> bool:
+        """End the warm-up if it has seen enough."""
+        state, pace = self._state, self._pace
+        if not (self._whole() or self._constant()):
+            return False
+        early = [None if y is None else (self._slot(at), y) for at, y in enumerate(state.early)]
+        centers, variances = fit_weeks(early, pace.hours, pace.weeks, factors=state.kind == "count")
+        state.variances = [a + b for a, b in zip(variances, state.variances, strict=True)]
+        state.level = fmean(centers)
+        if state.kind == "count":
+            state.slots = [short(center / state.level) if state.level else 1.0 for center in centers]
+        else:
+            state.slots = [short(center - state.level) for center in centers]
+        state.early = []
+        return True
 
-def _variances(values: Sequence[tuple[int, float] | None], hours: int) -> list[float]:
-    by_hour: dict[int, list[float]] = defaultdict(list)
-    for before, after in zip(values, values[WEEKDAYS * hours :], strict=False):
-        if before is not None and after is not None:
-            by_hour[after[0] % hours].append(after[1] - before[1])
-    everything = [difference for differences in by_hour.values() for difference in differences]
-    variances: list[float] = []
-    for hour in range(hours):
-        near = [one for at in {(hour - 1) % hours, hour, (hour + 1) % hours} for one in by_hour[at]]
-        variances.append(spread(near if len(near) >= FEW else everything) ** 2 / 2)
-    return variances
+    def _whole(self) -> bool:
+        """Whether the weeks are over and half of the slots can be compared from one to the next."""
+        early, pace = self._state.early, self._pace
+        if len(early) < pace.weeks * pace.slots:
+            return False
+        after = zip(early, early[pace.slots :], strict=False)
+        return 2 * sum(a is not None and b is not None for a, b in after) >= (pace.weeks - 1) * pace.slots
 
+    def _constant(self) -> bool:
+        """Whether it was the same all the time, for half of the weeks."""
+        early = self._state.early
+        least = self._pace.weeks * self._pace.slots // 2
+        if len(early) < least or len({y for y in early if y is not None}) != 1:
+            return False
+        return len(early) - early.count(None) >= least
 
-def _centers(values: Sequence[tuple[int, float]], variances: Sequence[float]) -> list[float]:
-    hours = len(variances)
-    by_hour = _grouped((slot % hours, value) for slot, value in values)
-    middle = location([value for _, value in values])
-    of_hour = [_location_or(by_hour[hour], middle) for hour in range(hours)]
-    by_weekday = _grouped((slot // hours, value - of_hour[slot % hours]) for slot, value in values)
-    of_weekday = [_location_or(by_weekday[weekday], 0.0) for weekday in range(WEEKDAYS)]
-    by_slot = _grouped(values)
-    return [
-        _center(
-            by_slot[slot], of_hour[slot % hours] + of_weekday[slot // hours], sqrt(variances[slot % hours])
-        )
-        for slot in range(WEEKDAYS * hours)
-    ]
-
-
-def _center(values: Sequence[float], should: float, sd: float) -> float:
-    between = median([*values, should])
-    if abs(between - should) > AGREES * sd:
-        return between
-    return (sum(values) + OWN * should) / (len(values) + OWN)
-
-
-def _grouped(values: Iterable[tuple[int, float]]) -> dict[int, list[float]]:
-    groups: dict[int, list[float]] = defaultdict(list)
-    for key, value in values:
-        groups[key].append(value)
-    return groups
-
-
-def _location_or(values: Sequence[float], otherwise: float) -> float:
-    return location(values) if values else otherwise
+    def _slot(self, at: int) -> int:
+        middle = self._state.begun + at * self._pace.entry_ms + self._pace.entry_ms // 2
+        return self._pace.slot_at(middle, self._zone)

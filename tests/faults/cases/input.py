@@ -76,7 +76,7 @@ def _any_closed(scene: Scene) -> bool:
 def _alerted(scene: Scene) -> set[tuple[str, str]]:
     """Project and reason of the alerts on the ratio of invalid records."""
     alerts = [alert for alert in read_alerts(scene.system) if alert["rule"] == "invalid_ratio"]
-    return {(alert["project"], alert["labels"]["reason"]) for alert in alerts}
+    return {(alert["project"], alert["dimensions"]["reason"]) for alert in alerts}
 
 
 def _broken(scene: Scene) -> dict[Place, Record]:

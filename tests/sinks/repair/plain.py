@@ -5,10 +5,13 @@ Nothing is shared with the code that is judged: what a property says stands besi
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+
+from tests.metrics.plain_windows import added
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -116,6 +119,13 @@ COUNTRIES: dict[str, str | None] = {
     '{"code": "IN"}': None,
 }
 
+RATINGS = ("5", "1", "4.5", '"3"', '"2.5"', "0", "6", "5.01", "true", "null", '"x"', "[]", "1e0")
+STATUSES = ("200", "500", '"503"', "500.5", "499", "1e3", "5e9", "true", "null", '"5xx"', "-500")
+FLAGS = ("true", "false", '"true"', "1", "null")
+RESULTS = ('"blocked"', '"allowed"', '"Blocked"', "null", '["blocked"]')
+JUDGED = ("api_request", "event_reviewed", "feedback_submitted", "geo_access_checked", "event_cancelled")
+"""Events of which the catalogue's ratios and means depend on what they say."""
+
 USUAL = ("page_view", "event_viewed", "something of the client's own", "no\u00ebl \U0001f384")
 SIGNS = {"ticket_purchased": 1, "payment_refunded": -1}
 SYSTEM = ("api_request", "system_metric", "error_logged")
@@ -176,6 +186,7 @@ def windows_of(events: Iterable[Happened], grains: Sequence[str] = tuple(SIZES))
     counts: dict[Series, int] = {}
     users: dict[Series, set[str]] = {}
     values: dict[Series, list[int]] = {}
+    ratios: dict[Series, tuple[int, int]] = {}
     for event in events:
         for grain in grains:
             start = event.at // SIZES[grain] * SIZES[grain]
@@ -188,6 +199,13 @@ def windows_of(events: Iterable[Happened], grains: Sequence[str] = tuple(SIZES))
             usual = [("", ""), ("event", event.event)]
             if event.country is not None:
                 usual.append(("country", event.country))
+            for one in added(event.event, json.loads(event.properties), event.sentiment):
+                for of in usual[:1] + usual[2:]:
+                    if one.measured:
+                        values.setdefault(series(one.metric, *of), []).append(one.sum)
+                    else:
+                        number, total = ratios.get(series(one.metric, *of), (0, 0))
+                        ratios[series(one.metric, *of)] = number + one.number, total + one.sum
             for of in usual:
                 counts[series("events", *of)] = counts.get(series("events", *of), 0) + 1
                 if event.event not in SYSTEM:
@@ -202,6 +220,7 @@ def windows_of(events: Iterable[Happened], grains: Sequence[str] = tuple(SIZES))
         **{at: Numbers(number) for at, number in counts.items()},
         **{at: Numbers(len(found)) for at, found in users.items()},
         **{at: Numbers(len(found), sum(found), min(found), max(found)) for at, found in values.items()},
+        **{at: Numbers(number, total) for at, (number, total) in ratios.items()},
     }
 
 
@@ -218,11 +237,17 @@ def _one(draw: random.Random, moments: Sequence[int], projects: Sequence[str]) -
     if draw.random() < 0.6:
         text, country = draw.choice(list(COUNTRIES.items()))
         properties.append(f'"country": {text}')
+    if draw.random() < 0.8:
+        properties.append(f'"rating": {draw.choice(RATINGS)}')
+        properties.append(f'"status": {draw.choice(STATUSES)}')
+        properties.append(f'"duration_ms": {draw.choice(["12.5", "0", "1e13", "300"])}')
+        properties.append(f'"bypass": {draw.choice(FLAGS)}, "access_result": {draw.choice(RESULTS)}')
+        properties.append(f'"by": {draw.choice(["null", chr(34) + "host" + chr(34)])}')
     properties.append(f'"nested": {{"amount": 1, "country": "x"}}, "n": {draw.randrange(10)}')
     draw.shuffle(properties)
     return Happened(
         project=draw.choice(projects),
-        event=draw.choice([*USUAL, *SYSTEM, *SIGNS, *SIGNS, *SIGNS]),
+        event=draw.choice([*USUAL, *SYSTEM, *JUDGED, *JUDGED, *SIGNS, *SIGNS, *SIGNS]),
         distinct_id=f"u{draw.randrange(6)}",
         at=draw.choice(moments) + draw.choice([-MINUTE_MS, -1, 0, 1, draw.randrange(2 * MINUTE_MS)]),
         properties="{" + ", ".join(properties) + "}",

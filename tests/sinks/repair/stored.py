@@ -90,7 +90,8 @@ async def newest_rows(store: Store) -> dict[Series, Numbers]:
 
 async def windows_found(store: Store) -> dict[Series, Numbers]:
     """The newest rows that count something."""
-    return {series: numbers for series, numbers in (await newest_rows(store)).items() if numbers.number}
+    rows = await newest_rows(store)
+    return {series: numbers for series, numbers in rows.items() if numbers.number or numbers.sum}
 
 
 def _metric_window(series: Series, numbers: Numbers, revision: int, closed: bool) -> MetricWindow:

@@ -3,114 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopin_schemas.codec import encode
-from loopin_schemas.window import Cell, Window, WindowPartials
+from loopin_schemas.window import Cell, Window
 from loopin_streams.enrich.steps.partition import partition_of
 from loopin_streams.kafka.errors import RefusedToOpen
-from loopin_streams.kafka.job import Message, Output
-from loopin_streams.kafka.marker import Marker
-from loopin_streams.merge.absorber import MergeAbsorber
-from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
-from loopin_streams.merge.job import MergeJob
 from tests.streams import plain_state
-from tests.streams.enrich.drafts import RECEIVED_MS, TOPIC_ID, RawRecord
-from tests.streams.enrich.ledger import Clock, Ledger, raw
-from tests.streams.plain_state import DAY, HOUR, MINUTE, Happened, Numbers, Series, Shares
+from tests.streams.enrich.drafts import RECEIVED_MS
+from tests.streams.enrich.ledger import Ledger, raw
+from tests.streams.merge.merging import Merge, T, partials
+from tests.streams.plain_state import DAY, HOUR, MINUTE, Happened, Series, Shares
 
-T = RECEIVED_MS - RECEIVED_MS % DAY
 SIZES = {"minute": MINUTE, "hour": HOUR, "day": DAY}
-
-
-@dataclass
-class Merge:
-    """One partition's merge, and what it has committed."""
-
-    partitions: int
-    clock: Clock = field(default_factory=Clock)
-    wall: Clock = field(default_factory=lambda: Clock(T / 1000))
-    state: dict[bytes, bytes] = field(default_factory=dict)
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    alerts: list[dict[str, Any]] = field(default_factory=list)
-    marker: Marker = field(default_factory=lambda: Marker(topic_id=TOPIC_ID, position=0))
-    absorber: MergeAbsorber = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        job = MergeJob(self.partitions, InvalidRatioLimits(), clock=self.clock, wall_clock=self.wall)
-        self.absorber = job.open(0, TOPIC_ID)
-        self.absorber.opened(self.marker, self.state)
-
-    def absorb(self, *bodies: bytes | None) -> Output:
-        start = self.marker.position
-        records = [RawRecord(value, start + at) for at, value in enumerate(bodies)]
-        output = self.absorber.absorb(records, start + len(records))
-        self._commit(output, start + len(records))
-        return output
-
-    def second(self) -> Output | None:
-        """Let a second pass without input."""
-        self.clock.now += 1
-        self.wall.now += 1
-        output = self.absorber.idle(self.marker.position, None)
-        if output is not None:
-            self._commit(output, self.marker.position)
-        return output
-
-    def _commit(self, output: Output, position: int) -> None:
-        for key, value in output.messages.get("merge.state", []):
-            assert key is not None
-            if value is None:
-                self.state.pop(key, None)
-            else:
-                self.state[key] = value
-        self.metrics += _decoded(output.messages.get("metrics", []))
-        self.alerts += _decoded(output.routed.get(("alerts", 0), []))
-        self.marker = Marker(
-            topic_id=TOPIC_ID,
-            position=position,
-            watermark=self.marker.watermark if output.watermark is None else output.watermark,
-            counts=self.marker.counts.plus(output.counts),
-        )
-
-    def newest(self) -> dict[Series, dict[str, Any]]:
-        """What a reader of ``metrics`` knows: the greatest revision of each series."""
-        found: dict[Series, dict[str, Any]] = {}
-        for one in self.metrics:
-            series = Series(
-                one["project"],
-                one["grain"],
-                one["start"],
-                one["metric"],
-                one.get("dimension", ""),
-                one.get("value", ""),
-            )
-            if series not in found or one["revision"] > found[series]["revision"]:
-                found[series] = one
-        return found
-
-    def sums(self) -> Shares:
-        return {
-            series: Numbers(one["count"], one.get("sum"), one.get("min"), one.get("max"))
-            for series, one in self.newest().items()
-        }
-
-
-def _decoded(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    return [json.loads(value or b"") for _, value in messages]
-
-
-def partials(partition: int, watermark: int | None, *windows: Window) -> bytes:
-    return encode(WindowPartials(partition=partition, position=0, watermark=watermark, windows=list(windows)))
 
 
 def events(count: int, start: int = T, grain: Any = "hour", project: str = "demo") -> Window:
@@ -354,33 +263,3 @@ def test_a_state_that_cannot_be_read_is_refused(key: bytes, value: bytes, code: 
     with pytest.raises(RefusedToOpen, match=r"merge.state.*loopin state rebuild merge") as refusal:
         merge.restart()
     assert refusal.value.code == code
-
-
-# Alerts.
-
-
-def refusals(received: int, refused: int, start: int = T) -> Window:
-    found = [("records_received", "", "", received)]
-    found += [("records_rejected", *about, refused) for about in (("", ""), ("reason", "not_json"))]
-    return Window(project="demo", grain="minute", start=start, cells=[Cell(*each) for each in found])
-
-
-def test_too_many_refused_records_alert_at_once_and_not_again_after_a_restart() -> None:
-    merge = Merge(1)
-    merge.absorb(partials(0, T, refusals(100, 30)))
-    assert [(alert["project"], alert["labels"]) for alert in merge.alerts] == [
-        ("demo", {"reason": "not_json"})
-    ]
-    merge.restart()
-    merge.absorb(partials(0, T, refusals(100, 60)), partials(0, T, refusals(100, 60, T + MINUTE)))
-    assert len(merge.alerts) == 1
-    merge.absorb(partials(0, T, refusals(100, 60, T + HOUR)))
-    assert len(merge.alerts) == 2
-
-
-def test_an_alert_counts_all_partitions() -> None:
-    merge = Merge(2)
-    merge.absorb(partials(0, T, refusals(300, 19)))
-    merge.absorb(partials(1, T, refusals(10, 1)))
-    [alert] = merge.alerts
-    assert alert["observed"] == 20 / 310

@@ -8,10 +8,11 @@ from typing import Any
 
 from loopin_schemas.codec import encode
 from loopin_schemas.window import Cell, Grain, Window, WindowPartials
+from loopin_streams.alerts.rules import Rules
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.merge.absorber import MergeAbsorber
-from loopin_streams.merge.invalid_ratio import InvalidRatio, InvalidRatioLimits
+from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
 
 NOON = 1_800_014_400_000
 MINUTE: Grain = "minute"
@@ -44,7 +45,9 @@ def share(partition: int, *counts: tuple[str, int], watermark: int | None = NOON
 
 
 def opened(clock: Clock) -> MergeAbsorber:
-    absorber = MergeAbsorber(2, InvalidRatio(InvalidRatioLimits()), clock=clock, wall_clock=lambda: 5.0)
+    absorber = MergeAbsorber(
+        2, Rules(), {"invalid_ratio": InvalidRatioLimits().of}, clock=clock, wall_clock=lambda: 5.0
+    )
     absorber.opened(Marker(topic_id="t", position=0), {})
     return absorber
 
@@ -94,4 +97,4 @@ def test_an_alert_of_the_time_of_waiting_is_raised_then() -> None:
     other = WindowPartials(partition=1, position=1, watermark=NOON)
     [(target, alerts)] = absorber.absorb([Told(encode(other))], 2).routed.items()
     assert target == ("alerts", 0)
-    assert json.loads(alerts[0][1] or b"")["observed"] == 1.0
+    assert json.loads(alerts[0][1] or b"")["value"] == 1.0
