@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from loopin_schemas import DeadLetter, EnrichedEvent, Event, encode
-from loopin_schemas.alert import Alert
+from loopin_schemas.alert import Alert, AlertWindow, ExpectedRange
 from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property, check_properties_types
 from loopin_schemas.config import ApiKey, ConfigRecord
 from loopin_schemas.dead_letter import Replayed, fingerprint
 from loopin_schemas.identity import Link, LinkRequest, Person, PersonMerge
 from loopin_schemas.json_schema import main, schema_files
+from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile, Session
 from loopin_schemas.topics import TOPICS
 from loopin_schemas.window import Cell, MetricWindow, Window, WindowPartials
@@ -54,8 +55,15 @@ PARTIALS = WindowPartials(
 )  # fmt: skip
 MERGED = MetricWindow(project="demo", metric="events", grain="day", start=0, count=3, revision=1)
 ALERT = Alert(
-    id="a", rule="invalid_ratio", project="demo", severity="critical", message="Too many.", observed=0.5,
-    threshold=0.05, labels={"reason": "not_json"}, window_start=0, raised_at=1,
+    id="a", sequence=1, event="fired", state="firing", severity="critical", project="demo",
+    rule="invalid_ratio", rule_version="1", metric="invalid_ratio", dimensions={"reason": "not_json"},
+    value=0.5, threshold=0.05, expected=ExpectedRange(low=0, high=0.1), count=50,
+    window=AlertWindow(grain="minute", start=0, end=60_000), windows=["rejected/reason/not_json/minute/0"],
+    message="Too many.", labels={"owner": "data"}, opened_at=1, fired_at=2, at=3,
+)  # fmt: skip
+NOTIFICATION = Notification(
+    channel="ops", alert="a", sequence=1, event="fired", project="demo", outcome="failed", attempts=2,
+    reason="it answered 404", at=4,
 )  # fmt: skip
 API_KEY = ApiKey(
     project="demo", kind="write", scopes=("ingest",), sha256="ab" * 32, last4="wxyz", created_at=1,
@@ -80,6 +88,7 @@ VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "windows": PARTIALS,
     "metrics": MERGED,
     "alerts": ALERT,
+    "notifications": NOTIFICATION,
     "config": CONFIGURED,
     "identity.links": REQUEST,
     "persons": PERSON,
