@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from loopin_deploy.commands.options import Data, kafka_settings
 from loopin_deploy.errors import DeployError
@@ -73,11 +73,12 @@ def show_log(
     if as_json:
         sys.stdout.write(encode(shown).decode() + "\n")
         return
-    table = Table("time (UTC)", "channel", "event", "alert", "outcome", expand=True)
+    short = [Column(name, no_wrap=True) for name in ("time (UTC)", "channel", "event")]
+    table = Table(*short, Column("alert", ratio=3, overflow="fold"), Column("outcome", ratio=2), expand=True)
     for one in shown:
         at = datetime.fromtimestamp(one.at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         outcome = one.outcome if one.attempts <= 1 else f"{one.outcome}, {one.attempts} attempts"
-        why = f"\n{one.reason}" if one.reason else ""
+        why = f": {one.reason}" if one.reason else ""
         table.add_row(at, one.channel, one.event, verbatim(one.alert), verbatim(f"{outcome}{why}"))
     out.print(table)
 

@@ -19,6 +19,9 @@ _HEADS: Final[dict[AlertEvent, str]] = {
     "resolved": "Resolved",
 }
 
+_MARK_UP: Final = re.compile(r"[\\`*\[\]<>~]|(?<![^\W_])_|_(?![^\W_])|^[#+-]")
+"""Not more than has to be: some services show the backslashes. Within a word an underscore means itself."""
+
 LONGEST: Final = 300
 """Characters of a value that are shown: names in events may be of any length."""
 
@@ -68,4 +71,4 @@ def _line(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]()<>#|~!])", r"\\\1", text)
+    return re.sub(_MARK_UP, r"\\\g<0>", text)

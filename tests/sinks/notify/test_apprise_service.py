@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from loopin_sinks.notify.text import markdown, plain, subject
 from tests.sinks.notify.told import Receiver, alert
 
 
-async def delivered(url: str, form: str = "text", **changes: str) -> Answer:
+async def delivered(url: str, form: str = "text", **changes: Any) -> Answer:
     service = AppriseService("chat", Channel.model_validate({"url": url, "format": form}))
     try:
         return await service.deliver(alert(**changes))

@@ -20,6 +20,7 @@ from loopin_deploy.kafka import LocalKafka
 from loopin_schemas.alert import Alert
 from loopin_schemas.codec import encode
 from loopin_schemas.topics import ALERTS
+from loopin_sinks.notify.channel import open_channel
 from loopin_sinks.notify.channels_file import TOLD, Channel, read_channels
 from loopin_sinks.notify.webhook import Webhook
 from loopin_streams.kafka.outbox import Outbox
@@ -39,7 +40,7 @@ def block(language: str, holding: str) -> str:
     return str(code)
 
 
-def test_the_file_is_one(tmp_path: Path) -> None:
+async def test_the_file_is_one(tmp_path: Path) -> None:
     path = tmp_path / "notify.json"
     path.write_text(block("json", "channels"))
     path.chmod(0o600)
@@ -49,6 +50,8 @@ def test_the_file_is_one(tmp_path: Path) -> None:
         "mail": "mailtos",
         "chat": "slack",
     }
+    for name, channel in channels.channels.items():
+        await open_channel(name, channel, 10).close()
     (events,) = re.findall(r"^\| `events` \| by default (.*) \|$", PAGE, re.MULTILINE)
     assert tuple(re.findall(r"`(\w+)`", events)) == TOLD
 

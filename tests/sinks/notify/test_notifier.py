@@ -114,7 +114,7 @@ def installation(
 
 
 async def test_each_channel_gets_what_its_routes_say_and_it_is_noted(installation: Installation) -> None:
-    routes = [{"channel": "hook"}, {"channel": "json", "severities": ["critical"]}]
+    routes: list[dict[str, Any]] = [{"channel": "hook"}, {"channel": "json", "severities": ["critical"]}]
     async with installation.working(installation.notifier(routes)):
         installation.publish(alert(9), commit=False)
         installation.publish(

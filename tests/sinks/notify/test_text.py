@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from markdown import markdown as rendered
+from markdown_it import MarkdownIt
 
 from loopin_sinks.notify.text import markdown, plain, subject
 from tests.sinks.notify.told import FIRED_MS, alert
 
-HOSTILE = "IN\r\nBcc: all@example.com\x00 [here](http://evil.example) *now* <b>&amp;"
+READ = "# IN Bcc: all@example.com _soon_"
+HOSTILE = "# IN\r\nBcc: all@example.com\x00 _soon_ [here](http://evil.example) *now* <b>&amp;"
 
 
 def test_the_subject_says_how_bad_what_and_where() -> None:
@@ -46,12 +47,19 @@ def test_what_comes_from_events_breaks_neither_header_nor_line() -> None:
 
 def test_what_comes_from_events_is_no_mark_up() -> None:
     """As a renderer of Markdown that is not ours sees it."""
-    html = rendered(markdown(alert(message=HOSTILE, id=HOSTILE, labels={"a": HOSTILE})))
+    html = MarkdownIt().render(markdown(alert(message=HOSTILE, id=HOSTILE, labels={"a": HOSTILE})))
     assert "<a " not in html
     assert "<em>" not in html
     assert "<b>" not in html
-    assert html.count("[here](http://evil.example) *now*") == 3
+    assert html.count(f"{READ} [here](http://evil.example) *now*") == 3
     assert html.count("<strong>") == html.count("<li>") == 7
+
+
+def test_no_more_is_escaped_than_has_to_be() -> None:
+    assert markdown(alert()).splitlines()[0] == alert().message
+    assert (
+        MarkdownIt().render(markdown(alert(message="# _all_ is lost"))).startswith("<p># _all_ is lost</p>")
+    )
 
 
 def test_a_long_value_is_cut() -> None:
