@@ -37,7 +37,11 @@ class Journal:
         Raises:
             KafkaError: no broker answers.
         """
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self._producer.stop()
+            raise
 
     async def stop(self) -> None:
         """Disconnect."""

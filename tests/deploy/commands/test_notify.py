@@ -73,10 +73,12 @@ def test_without_a_file(loopin: Loopin) -> None:
         assert "LOOPIN_NOTIFY_FILE" in loopin("notify", *command).refused()
 
 
-@pytest.mark.parametrize("role", ["notify", "store"])
-def test_a_role_that_cannot_use_the_file_says_so_and_ends(loopin: Loopin, file: Path, role: str) -> None:
+@pytest.mark.parametrize("command", ["run notify", "run store", "up"])
+def test_who_cannot_use_the_file_says_so_before_anything_starts(
+    loopin: Loopin, file: Path, command: str
+) -> None:
     file.chmod(0o644)
-    assert "chmod 600" in loopin("run", role).refused()
+    assert "chmod 600" in loopin(*command.split()).refused()
 
 
 def test_the_role_without_a_file(loopin: Loopin) -> None:
