@@ -116,8 +116,9 @@ METRICS = Topic(
 )  # fmt: skip
 ALERTS = Topic(
     "alerts", "project:rule", Alert, "one", 90 * DAY,
-    "what somebody should look at, for notifiers; not compressed, because clients of some languages cannot "
+    "what has happened to alerts, for notifiers; not compressed, because clients of some languages cannot "
     "read what we compress by",
+    append_time=True,
     compression="uncompressed",
 )  # fmt: skip
 NOTIFICATIONS = Topic(

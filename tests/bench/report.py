@@ -154,6 +154,15 @@ def _capture(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     }
 
 
+def _alerts(rows: Mapping[str, Runs]) -> dict[str, Cell]:
+    return {
+        "Trials": spread(more("trials"), "{:,.0f}"),
+        **{f"p{q}, ms": spread(more(f"p{q}_ms"), "{:,.0f}") for q in ("50", "95", "99")},
+        "Longest, ms": spread(more("max_ms"), "{:,.0f}"),
+        "Memory, MB": spread(lambda figure: figure.rss_mb, "{:,.0f}"),
+    }
+
+
 def _django(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     heads = {
         "Without it, p50 us": "without_us",
@@ -200,6 +209,13 @@ SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
         "nor on disk for the next client.",
         _capture,
         "",
+    ),
+    "alerts": _cases(
+        "Alerts",
+        "From the broker's append of the event that passes a limit to its append of the alert, by its own "
+        "clock. Each trial is a project whose twentieth payment is the one that passes it.",
+        _alerts,
+        "each fired once",
     ),
     "django": _cases(
         "Django",

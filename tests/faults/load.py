@@ -27,6 +27,9 @@ OUT_OF_ORDER = 0.05
 REPEATED = 0.01
 POISON = 0.001
 ALARMING_KEY = ALARMING.encode()
+PAYMENTS, FAILED_PAYMENTS = 20, 5
+"""The least of which a share is judged, and more than the tenth of them that a warning takes."""
+
 LEAST_POISON = 60
 """However few the events, so many records are broken: each kind four times."""
 
@@ -63,6 +66,7 @@ class Shape:
         poison_partition: (partition, of how many): all of its records are broken, and can be mended.
         misplaced: (share, of how many partitions): good records that go to another one than their user's.
         alarming: records of a project that sends nothing good, at nine tenths of the log.
+        spikes: projects in each of which a quarter of twenty payments fails, evenly over the log.
     """
 
     events: int
@@ -79,6 +83,7 @@ class Shape:
     poison_partition: tuple[int, int] | None = None
     misplaced: tuple[float, int] | None = None
     alarming: int = 0
+    spikes: int = 0
 
 
 def make_records(shape: Shape) -> list[Record]:
@@ -102,9 +107,43 @@ def make_records(shape: Shape) -> list[Record]:
     if shape.alarming:
         at = 9 * len(records) // 10
         records[at:at] = [Record(ALARMING_KEY, *alarming(number)) for number in range(shape.alarming)]
+    if shape.spikes:
+        records = _with_spikes(records, shape)
     if shape.deliveries > 1:
         records = [record for batch in _batches(records) for _ in range(shape.deliveries) for record in batch]
     return records
+
+
+def spike_project(number: int) -> str:
+    """The project of a spike."""
+    return f"spike-{number}"
+
+
+def _with_spikes(records: Sequence[Record], shape: Shape) -> list[Record]:
+    """Payments of a moment among the records of that moment; only the last of them makes it too many."""
+    found: list[Record] = []
+    every = len(records) // (shape.spikes + 1)
+    for at, record in enumerate(records):
+        number, rest = divmod(at, every)
+        if rest == 0 and 0 < number <= shape.spikes:
+            back = shape.minutes * MINUTE_MS * (len(records) - at) // len(records)
+            found += _payments(spike_project(number - 1), shape.until_ms - back)
+        found.append(record)
+    return found
+
+
+def _payments(project: str, time_ms: int) -> Iterator[Record]:
+    for number in range(PAYMENTS):
+        failed = number < FAILED_PAYMENTS - 1 or number == PAYMENTS - 1
+        event: Event = {
+            "project": project,
+            "event": "payment_failed" if failed else "payment_succeeded",
+            "distinct_id": "payer",
+            "uuid": str(UUID(int=hash_of(f"{project} {number}"), version=4)),
+            "timestamp": time_ms,
+            "properties": {},
+        }
+        yield Record(_key(event), json.dumps(event).encode())
 
 
 def partition_of(key: bytes, partitions: int) -> int:

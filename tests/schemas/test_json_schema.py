@@ -14,6 +14,16 @@ from jsonschema import Draft202012Validator
 
 from loopin_schemas import DeadLetter, EnrichedEvent, Event, encode
 from loopin_schemas.alert import Alert, AlertWindow, ExpectedRange
+from loopin_schemas.alert_rule import (
+    Absence,
+    Acknowledgement,
+    AlertRule,
+    Anomaly,
+    Change,
+    Silence,
+    Span,
+    Threshold,
+)
 from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property, check_properties_types
 from loopin_schemas.config import ApiKey, ConfigRecord
 from loopin_schemas.dead_letter import Replayed, fingerprint
@@ -55,11 +65,12 @@ PARTIALS = WindowPartials(
 )  # fmt: skip
 MERGED = MetricWindow(project="demo", metric="events", grain="day", start=0, count=3, revision=1)
 ALERT = Alert(
-    id="a", sequence=1, event="fired", state="firing", severity="critical", project="demo",
-    rule="invalid_ratio", rule_version="1", metric="invalid_ratio", dimensions={"reason": "not_json"},
-    value=0.5, threshold=0.05, expected=ExpectedRange(low=0, high=0.1), count=50,
-    window=AlertWindow(grain="minute", start=0, end=60_000), windows=["rejected/reason/not_json/minute/0"],
-    message="Too many.", labels={"owner": "data"}, opened_at=1, fired_at=2, at=3,
+    id="a", sequence=2, event="worse", state="firing", severity="critical", project="demo",
+    rule="invalid_ratio", rule_version="v", metric="invalid_ratio", dimensions={"reason": "not_json"},
+    value=0.5, threshold=0.05, expected=ExpectedRange(low=0.0, high=0.1), count=20,
+    window=AlertWindow(grain="minute", start=0, end=60_000), windows=["m/d/v/minute/0"],
+    message="Too many.", labels={"owner": "ops"}, silenced=True, escalated=True, acknowledged_by="mira",
+    opened_at=1, fired_at=2, resolved_at=3, at=4, reason="over",
 )  # fmt: skip
 NOTIFICATION = Notification(
     channel="ops", alert="a", sequence=1, event="fired", project="demo", outcome="failed", attempts=2,
@@ -69,6 +80,27 @@ API_KEY = ApiKey(
     project="demo", kind="write", scopes=("ingest",), sha256="ab" * 32, last4="wxyz", created_at=1,
     created_by="root", name="web", expires_at=2, revoked_at=3,
 )  # fmt: skip
+RULE = AlertRule(
+    project="demo", name="failures", metric="payment_failure_rate", spans=(15, 60),
+    condition=Threshold(warning=0.1, critical=0.2), longer=(Span(grain="hour", windows=6),), by="country",
+    at_least=20, for_s=60, quiet_s=1, remind_s=2, escalate_s=3, enabled=False, description="d",
+    labels={"team": "ops"},
+)  # fmt: skip
+OF_CONFIG: dict[str, msgspec.Struct] = {
+    "config.api_key": API_KEY,
+    "config.alert_rule": RULE,
+    "config.silence": Silence(
+        project="demo",
+        starts_at=1,
+        ends_at=2,
+        rule="r",
+        severity="warning",
+        dimensions={"a": "b"},
+        comment="c",
+    ),
+    "config.acknowledgement": Acknowledgement(project="demo", at=1, comment="c"),
+}
+OTHER_CONDITIONS = [Change(warning=0.5, against="week"), Anomaly(), Absence(windows=5)]
 CONFIGURED = ConfigRecord(kind="api_key", id="k", version="v", by="root", body=msgspec.Raw(encode(API_KEY)))
 REQUEST = LinkRequest(
     id=UUID, project="demo", kind="identify", distinct_id="u1", other="anon", event_uuid=UUID, timestamp=1,
@@ -133,14 +165,22 @@ def test_every_topic_with_a_value_is_among_these_tests() -> None:
     }
 
 
-@pytest.mark.parametrize("name", [*VALUES_OF_TOPICS, "events.catalogue", "config.api_key"])
+@pytest.mark.parametrize("name", [*VALUES_OF_TOPICS, "events.catalogue", *OF_CONFIG])
 def test_is_a_schema_of_the_2020_dialect(name: str) -> None:
     assert SCHEMAS[name]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     Draft202012Validator.check_schema(SCHEMAS[name])
     assert SCHEMAS[name]["description"]
 
 
-@pytest.mark.parametrize(("name", "value"), [*VALUES_OF_TOPICS.items(), ("config.api_key", API_KEY)])
+@pytest.mark.parametrize("condition", OTHER_CONDITIONS)
+def test_rules_on_other_conditions(condition: Change | Anomaly | Absence) -> None:
+    rule = AlertRule(project="demo", name="r", metric="events", condition=condition, grain="hour")
+    plain: dict[str, Any] = json.loads(encode(rule))
+    assert valid("config.alert_rule", plain)
+    assert not valid("config.alert_rule", plain | {"condition": plain["condition"] | {"typo": 1}})
+
+
+@pytest.mark.parametrize(("name", "value"), [*VALUES_OF_TOPICS.items(), *OF_CONFIG.items()])
 def test_real_encodings_are_valid_and_broken_ones_are_not(name: str, value: msgspec.Struct) -> None:
     plain: dict[str, Any] = json.loads(encode(value))
     assert valid(name, plain)

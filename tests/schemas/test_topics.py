@@ -75,8 +75,8 @@ def test_raw_takes_the_brokers_time_and_keeps_a_week() -> None:
     }
 
 
-def test_only_raw_overrides_the_records_time() -> None:
-    assert [topic.name for topic in TOPICS if topic.append_time] == ["events.raw"]
+def test_only_raw_and_alerts_override_the_records_time() -> None:
+    assert [topic.name for topic in TOPICS if topic.append_time] == ["events.raw", "alerts"]
 
 
 def test_dead_letters_are_kept_a_month() -> None:
@@ -94,6 +94,7 @@ def test_alerts_are_stored_as_every_client_can_read_them() -> None:
         "cleanup.policy": "delete",
         "retention.ms": str(90 * DAY),
         "compression.type": "uncompressed",
+        "message.timestamp.type": "LogAppendTime",
     }
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from loopin_schemas.json_schema import write_or_check
 from loopin_schemas.metrics import CATALOGUE, Metric
 from loopin_schemas.metrics.metric import VISIT
+from loopin_schemas.metrics.stream import series_of
 
 FOLDER: Final = Path("docs")
 
@@ -37,6 +38,8 @@ What holds for all of them:
 - Each can be split and filtered by country, region, city, device, browser, os, platform and campaign, and
   by what its row adds; rows with a dash, by nothing. Series are told by hour, day, week and month; those
   with * not by hour.
+- Those with + are live, too: the stream adds them up within a second (windows.md), and rules on them alert
+  within seconds.
 - A split or filter goes by the event's own property; of a session by its first event's, of steps that
   follow each other by the first step's.
 - A ratio of nothing, a mean of nothing and a percentile of nothing are null, not 0. A percentile is
@@ -83,7 +86,7 @@ def _row(metric: Metric) -> str:
     target = "" if metric.target is None else f"{metric.target:g}"
     more = [each for each in metric.dimensions if each not in VISIT]
     cells = (
-        f"`{metric.name}`" + ("" if "hour" in metric.grains else " *"),
+        f"`{metric.name}`" + _marks(metric),
         _UNITS.get(metric.unit, metric.unit),
         metric.better,
         metric.description,
@@ -93,6 +96,11 @@ def _row(metric: Metric) -> str:
         metric.owner,
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _marks(metric: Metric) -> str:
+    marks = ("" if "hour" in metric.grains else "*") + ("+" if series_of(metric) is not None else "")
+    return f" {marks}" if marks else ""
 
 
 if __name__ == "__main__":

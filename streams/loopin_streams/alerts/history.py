@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from loopin_schemas.alert import ExpectedRange, Severity
 from loopin_schemas.alert_rule import AlertRule, Anomaly, Change
 from loopin_schemas.codec import decoder, encode
+from loopin_schemas.metrics import by_name
 from loopin_streams.alerts.judgement import QUIET, Verdict, judge_change
 from loopin_streams.alerts.seasonal import Kind, SeasonalModel, SeasonalState
 from loopin_streams.kafka.job import Message
@@ -18,6 +20,9 @@ from loopin_streams.windows.grains import BY_NAME, DAY_MS
 
 HISTORY_PREFIX: Final = b"h:"
 """Begins the keys of histories on the job's state topic."""
+
+RANGES: Final = {"ratio": (0.0, 1.0), "stars": (1.0, 5.0)}
+"""What values of a unit can be at all."""
 
 MOST: Final = 10_000
 """Series remembered in a partition; further ones are not judged by their past."""
@@ -72,7 +77,9 @@ class History:
         score = self._season.score(start, value)
         if expected is None or score is None or max(count, expected.center) < rule.at_least:
             return QUIET
-        return _judge_score(condition, score, ExpectedRange(low=expected.low, high=expected.high))
+        least, most = RANGES.get(_unit(rule), (-inf, inf))
+        between = ExpectedRange(low=max(least, expected.low), high=min(most, expected.high))
+        return _judge_score(condition, score, between)
 
     def learn(self, start: int, count: int, value: float | None, *, fired: bool) -> None:
         """Take the window in, after it was judged."""
@@ -135,6 +142,11 @@ class Histories:
     def _add(self, about: tuple[str, str, str], stored: _Stored) -> None:
         self._stored[about] = stored
         self._by_rule.setdefault(about[:2], set()).add(about[2])
+
+
+def _unit(rule: AlertRule) -> str:
+    metric = by_name(rule.metric)
+    return metric.unit if metric is not None else ""
 
 
 def _judge_score(of: Anomaly, score: float, expected: ExpectedRange) -> Verdict:

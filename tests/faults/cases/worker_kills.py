@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.faults.case import Case
 from tests.faults.findings import read_alerts
-from tests.faults.load import Shape
+from tests.faults.load import Shape, spike_project
 from tests.faults.poison import ALARMING
 from tests.faults.scene import RECOVERY_S, Scene
 from tests.faults.system import PARTITIONS, Layout
@@ -21,6 +22,8 @@ PUBLISHED = (
 )
 ALARMING_RECORDS = 60
 """Twenty of them within a minute raise the one alert."""
+
+SPIKES = 40
 
 RESTORING = ("fenced", "restoring", "restored")
 RANDOM_KILLS = 5
@@ -50,9 +53,32 @@ def _published(scene: Scene) -> None:
         scene.fail("the alert was raised more than once")
 
 
-def _alerted(scene: Scene) -> list[str]:
-    """The projects of the alerts."""
-    return [alert["project"] for alert in read_alerts(scene.system)]
+def _alerted(scene: Scene, rule: str = "invalid_ratio") -> list[str]:
+    """The projects of the rule's alerts, once for each time that they fired."""
+    alerts = read_alerts(scene.system)
+    return [alert["project"] for alert in alerts if (alert["rule"], alert["event"]) == (rule, "fired")]
+
+
+def _alerting(scene: Scene) -> None:
+    """Kills around the publishing of alerts, and at random, while limits are passed all along."""
+    points = ("sent:alerts", "before_commit", "after_commit", "sent:merge.state") * 2
+    kill_at(scene, points, 1, 0.6)
+    (worker,) = scene.system.workers
+    for _ in range(3):
+        scene.flow_steadily(0.1, 5.0)
+        scene.wait_moved_on()
+        # The moment within a batch is what is random here: a pause, not a condition.
+        time.sleep(scene.rng.uniform(0, 1))
+        worker.kill()
+    scene.publish_all()
+    scene.recovered()
+    wanted = {spike_project(number) for number in range(SPIKES)}
+    rule = "payment_failure_rate"
+    scene.wait(lambda: wanted <= set(_alerted(scene, rule)), "each spike is told", RECOVERY_S)
+    told = Counter(_alerted(scene, rule))
+    twice = sorted(project for project, times in told.items() if times > 1)
+    if twice or told.keys() - wanted:
+        scene.fail(f"told more than once: {twice}; without a spike: {sorted(told.keys() - wanted)}")
 
 
 def _committing(scene: Scene) -> None:
@@ -85,6 +111,10 @@ def _at_random(scene: Scene) -> None:
     scene.recovered()
 
 
+def _spiking(shape: Shape) -> Shape:
+    return replace(shape, spikes=SPIKES)
+
+
 def _moved_and_alarming(shape: Shape) -> Shape:
     return replace(shape, misplaced=(0.02, PARTITIONS), alarming=ALARMING_RECORDS)
 
@@ -99,6 +129,12 @@ WORKER_KILLS: tuple[Case, ...] = (
     ),
     Case("worker-kill-commit", "kill -9 of a worker before and after the commit", _committing),
     Case("worker-kill-restore", "kill -9 of a worker while it restores its state", _restoring),
+    Case(
+        "worker-kill-alerts",
+        f"kill -9 of a worker while limits are passed in {SPIKES} projects, each of which is told once",
+        _alerting,
+        shape=_spiking,
+    ),
     Case(
         "worker-kill-random",
         f"kill -9 of a worker at {RANDOM_KILLS} random moments",

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiokafka
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from loopin_deploy.kafka import LocalKafka
 from loopin_schemas.alert import Alert
@@ -75,7 +75,16 @@ class Installation:
         return [(body["id"][-1], body["sequence"]) for body in bodies]
 
     def noted(self) -> list[dict[str, Any]]:
-        """The topic of notifications, read by a client that is not ours."""
+        """The topic of notifications."""
+        found = self._read(NOTIFICATIONS.name)
+        return [json.loads(one.value() or b"") | {"key": (one.key() or b"").decode()} for one in found]
+
+    def appended(self) -> list[int]:
+        """When the broker got each alert, epoch ms."""
+        return [one.timestamp()[1] for one in self._read(ALERTS.name)]
+
+    def _read(self, topic: str) -> list[Message]:
+        """A topic, read by a client that is not ours."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self.settings.kafka_bootstrap,
@@ -83,10 +92,10 @@ class Installation:
                 "enable.partition.eof": True,
             }
         )
-        consumer.assign([TopicPartition(self.settings.topic(NOTIFICATIONS.name), 0, 0)])
+        consumer.assign([TopicPartition(self.settings.topic(topic), 0, 0)])
         found = []
         while (message := consumer.poll(DEADLINE_S)) is not None and message.error() is None:
-            found.append(json.loads(message.value() or b"") | {"key": (message.key() or b"").decode()})
+            found.append(message)
         consumer.close()
         return found
 
@@ -171,12 +180,16 @@ async def test_a_channel_that_hangs_holds_up_no_other(installation: Installation
         await eventually(lambda: len(installation.noted()) == 10)
 
 
-async def test_at_its_first_start_it_tells_of_nothing_older_than_an_hour(installation: Installation) -> None:
-    topic, old = installation.settings.topic(ALERTS.name), int(time() * 1000) - 3_700_000
-    producer = Producer({"bootstrap.servers": installation.settings.kafka_bootstrap})
-    producer.produce(topic, encode(alert(1)), partition=0, timestamp=old)
-    producer.produce(topic, encode(alert(2)), partition=0, timestamp=old + 3_000_000)
-    assert producer.flush(DEADLINE_S) == 0
+async def test_at_its_first_start_it_tells_of_nothing_older_than_an_hour(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.publish(alert(1))
+    published = int(time() * 1000)
+    await eventually(lambda: time() * 1000 > published + 1)
+    installation.publish(alert(2))
+    first, second = installation.appended()
+    assert first < second
+    monkeypatch.setattr(notifier, "time", lambda: second / 1000 + 3600)
     async with installation.working(installation.notifier([{"channel": "hook"}])):
         await eventually(lambda: len(installation.noted()) == 1)
         installation.publish(alert(3))
@@ -184,14 +197,14 @@ async def test_at_its_first_start_it_tells_of_nothing_older_than_an_hour(install
     assert installation.hooked() == [("2", 1), ("3", 1)]
 
 
-async def test_what_came_while_it_was_down_is_told_however_old(installation: Installation) -> None:
+async def test_what_came_while_it_was_down_is_told_however_old(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with installation.working(installation.notifier([{"channel": "hook"}])):
         installation.publish(alert(1))
         await eventually(lambda: installation.committed()[0] >= 1)
-    topic, old = installation.settings.topic(ALERTS.name), int(time() * 1000) - 7_200_000
-    producer = Producer({"bootstrap.servers": installation.settings.kafka_bootstrap})
-    producer.produce(topic, encode(alert(2)), partition=0, timestamp=old)
-    assert producer.flush(DEADLINE_S) == 0
+    installation.publish(alert(2))
+    monkeypatch.setattr(notifier, "time", lambda: installation.appended()[1] / 1000 + 7 * 86_400)
     async with installation.working(installation.notifier([{"channel": "hook"}])):
         await eventually(lambda: len(installation.noted()) == 2)
     assert installation.hooked() == [("1", 1), ("2", 1)]
