@@ -36,8 +36,8 @@ async def test_it_is_written_once_the_broker_is_back_and_counts_only_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(journal, "RETRY_S", 0.001)
-    monkeypatch.setattr(journal, "AIOKafkaProducer", lambda **_: producer)
     producer = Away()
+    monkeypatch.setattr(journal, "AIOKafkaProducer", lambda **_: producer)
     one = Journal(KafkaSettings())
     assert not one.knows("ops", alert())
     with capture_logs() as said:
