@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from loopin_schemas.topics import (
+    ALERTS,
     ENRICHED,
     IDENTITY_LINKS,
     METRICS,
@@ -16,6 +17,7 @@ from loopin_schemas.topics import (
     Topic,
 )
 from loopin_sinks import metrics
+from loopin_sinks.notify import notifier
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.settings import KafkaSettings
@@ -37,6 +39,9 @@ EVENTS: Final = Group(metrics.EVENTS, "clickhouse", ENRICHED, "sink")
 METRIC_WINDOWS: Final = Group(metrics.WINDOWS, "clickhouse-metrics", METRICS, "sink")
 PERSONS: Final = Group(metrics.PERSONS, "clickhouse-persons", PERSON_MERGES, "sink")
 USERS: Final = Group(metrics.USERS, "clickhouse-profiles", PROFILES, "sink")
+
+NOTIFY: Final = Group("notify", notifier.GROUP, ALERTS, "notify")
+"""Not among ``GROUPS``: where nobody is to be told of alerts, that all of them wait is no lag."""
 
 GROUPS: Final = (ENRICH, MERGE, IDENTITY, EVENTS, METRIC_WINDOWS, PERSONS, USERS)
 

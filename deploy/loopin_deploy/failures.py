@@ -15,6 +15,7 @@ from loopin_producers.replay import ReplayError
 from loopin_producers.simulator import SimulationError
 from loopin_schemas.errors import InvalidEvent
 from loopin_sinks.migrate import MigrationError
+from loopin_sinks.notify.errors import NotifyError
 from loopin_sinks.store import StoreError
 from loopin_streams.kafka.errors import (
     EXIT_REFUSED,
@@ -33,6 +34,7 @@ EXPECTED = (
     InvalidEvent,
     LoopinError,
     MigrationError,
+    NotifyError,
     ReplayError,
     SimulationError,
     StoreError,

@@ -15,6 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from loopin_api.instruments import Instruments
 from loopin_schemas.json_schema import write_or_check
 from loopin_sinks.metrics import FRESHNESS, NEWEST_EVENT, SINK_METRICS
+from loopin_sinks.notify.tally import NOTIFY_METRICS
 from loopin_streams.instruments import Instrument, Kind
 from loopin_streams.kafka.config_metrics import CONFIG_METRICS
 from loopin_streams.kafka.lag import LagLimits
@@ -48,6 +49,7 @@ wait to be recomputed from the stored events; where that fails, the first line s
 | `merge` | `stream` | `windows` | `metrics`, `alerts` |
 | `events` | `sink`, `store` | `events.enriched` | table `events` |
 | `metric_windows` | `sink`, `store` | `metrics` | table `metric_windows` |
+| `notify` | `notify` | `alerts` | `notifications`, and [channels](notifications.md) |
 
 ## Lag and freshness
 
@@ -68,9 +70,9 @@ anything, and is low while older events still wait: alert on `{FRESHNESS.name}`.
 
 ## Health and readiness
 
-Every role answers `/healthz` (200 while the process runs), `/readyz` and `/metrics`: `stream` and `sink` at
-`LOOPIN_HEALTH_HOST:LOOPIN_HEALTH_PORT`, `api` and `store` at the API's address (there `/metrics` needs a key
-with the scope `read`). `/readyz` answers 503 with one sentence that says why
+Every role answers `/healthz` (200 while the process runs), `/readyz` and `/metrics`: `stream`, `sink` and
+`notify` at `LOOPIN_HEALTH_HOST:LOOPIN_HEALTH_PORT`, `api` and `store` at the API's address (there `/metrics`
+needs a key with the scope `read`). `/readyz` answers 503 with one sentence that says why
 
 - while what is configured (API keys) has not been read yet (`api`, `store`);
 - while partitions are not assigned yet, or are being opened (their state is being read back);
@@ -153,6 +155,8 @@ _ALERTS = """\
 | The store refuses inserts | `sum(rate(loopin_insert_failures_total[5m])) > 0` |
 | Late windows cannot be recomputed | `max(loopin_repairs_failing) > 0` |
 | An API does not hear of revoked keys | `max(loopin_config_age_seconds) > 30` |
+| A channel is not told of alerts | `max by (channel) (loopin_notifications_oldest_seconds) > 300` |
+| A channel takes no alerts | `increase(loopin_notifications_total{outcome="failed"}[1h]) > 0` |
 | What is configured cannot be read | `max(loopin_config_broken_records) > 0` |
 """
 
@@ -169,9 +173,10 @@ def sections() -> list[Section]:
     """All metrics, by the roles that tell them."""
     return [
         Section("Every role", "every role", (ROLE, *PROCESS_METRICS)),
-        Section("Consumers", "`stream`, `sink`, `store`", LAG_METRICS),
+        Section("Consumers", "`stream`, `sink`, `store`, `notify`", LAG_METRICS),
         Section("Stream worker", "`stream`", (*STREAM_METRICS, *RUNNER_METRICS)),
         Section("Sink", "`sink`, `store`", SINK_METRICS),
+        Section("Notifier", "`notify`, and `store` where channels are configured", NOTIFY_METRICS),
         Section("API", "`api`, `store`", tuple(_api())),
         Section("Configuration", "`api`, `store`", CONFIG_METRICS),
     ]

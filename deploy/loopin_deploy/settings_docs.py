@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings
 
 from loopin_api.settings import ApiSettings
 from loopin_schemas.json_schema import write_or_check
+from loopin_sinks.notify.settings import NotifySettings
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store.settings import StoreSettings
 from loopin_streams.kafka.settings import KafkaSettings
@@ -35,10 +36,11 @@ class Section:
 
 
 SECTIONS = (
-    Section("Kafka", KafkaSettings, ("stream", "sink", "api", "store")),
+    Section("Kafka", KafkaSettings, ("stream", "sink", "api", "store", "notify")),
     Section("Enrichment", StreamSettings, ("stream",)),
     Section("Sink", SinkSettings, ("sink", "store")),
     Section("Store", StoreSettings, ("sink", "api", "store")),
+    Section("Notifier", NotifySettings, ("store", "notify")),
     Section("API", ApiSettings, ("api", "store")),
 )
 """Every settings class. A class's own fields stand in its section, inherited ones in their parent's."""

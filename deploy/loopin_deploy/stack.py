@@ -19,10 +19,12 @@ from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.own_secrets import Secrets, load_or_create_secrets, write_keys_file
 from loopin_deploy.ports import free_port, port_taken
+from loopin_deploy.roles.notify import configured_channels
 from loopin_deploy.setting_faults import check_settings
 from loopin_deploy.stack_state import HOST, STATE_FILE, StackState
 from loopin_deploy.supervisor import Supervisor
 from loopin_schemas.validation import check_project
+from loopin_sinks.notify.settings import NotifySettings
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
 
@@ -73,10 +75,12 @@ async def running_stack(
     Raises:
         InvalidEvent: a project's name is none.
         ValidationError, SettingsError: a setting of the environment is wrong.
+        NotifyError: the file of channels for alerts cannot be used.
         DeployError: a port is taken, Java is missing, or a process does not come up.
         BrokerUnreachable: the broker named by the environment does not answer.
     """
     check_settings()
+    configured_channels(NotifySettings())
     for project in plan.projects:
         check_project(project)
     api_port = _port("LOOPIN_API_PORT", plan.ports.api, "--api-port")

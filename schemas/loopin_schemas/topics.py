@@ -10,6 +10,7 @@ from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import DeadLetter, Replayed
 from loopin_schemas.event import EnrichedEvent, Event
 from loopin_schemas.identity import LinkRequest, Person, PersonMerge
+from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile
 from loopin_schemas.window import MetricWindow, WindowPartials
 
@@ -33,6 +34,7 @@ class Topic:
         help: what it carries and who reads it.
         append_time: whether the broker's clock dates the records, not the client's.
         retention_bytes: most bytes kept in a partition, whatever their age.
+        compression: what the broker stores the records as; None for what its writers send.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Topic:
     help: str
     append_time: bool = False
     retention_bytes: int | None = None
+    compression: str | None = None
 
     @property
     def compacted(self) -> bool:
@@ -67,6 +70,8 @@ class Topic:
             config["min.cleanable.dirty.ratio"] = "0.1"
         if replicas >= 3:
             config["min.insync.replicas"] = "2"
+        if self.compression is not None:
+            config["compression.type"] = self.compression
         if self.append_time:
             config["message.timestamp.type"] = "LogAppendTime"
         return config
@@ -111,7 +116,14 @@ METRICS = Topic(
 )  # fmt: skip
 ALERTS = Topic(
     "alerts", "project:rule", Alert, "one", 90 * DAY,
-    "what has happened to alerts, for notifiers", append_time=True,
+    "what has happened to alerts, for notifiers; not compressed, because clients of some languages cannot "
+    "read what we compress by",
+    append_time=True,
+    compression="uncompressed",
+)  # fmt: skip
+NOTIFICATIONS = Topic(
+    "notifications", "channel:alert", Notification, "one", 91 * DAY,
+    "which channel was told of which alert, a day longer than those are kept, so that it is told once",
 )  # fmt: skip
 SEEN = Topic(
     "seen", "(none)", None, "raw", 8 * DAY,
@@ -153,6 +165,7 @@ TOPICS: tuple[Topic, ...] = (
     MERGE_STATE,
     METRICS,
     ALERTS,
+    NOTIFICATIONS,
     IDENTITY_LINKS,
     IDENTITY_STATE,
     PERSONS,

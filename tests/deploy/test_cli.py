@@ -23,6 +23,7 @@ COMMANDS = [
     *("demo", "up", "down", "replay", "simulate", "doctor", "run", "status", "migrate", "version"),
     *("keys", "keys create", "keys list", "keys revoke"),
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
+    *("notify", "notify channels", "notify test", "notify log"),
     *("persons", "persons merges", "persons warnings", "persons show", "persons unmerge"),
     *(
         "state",
@@ -123,7 +124,7 @@ def test_a_port_that_cannot_be_is_refused(command: str, option: str, port: str, 
 def test_a_role_that_does_not_exist_is_named_with_those_that_do(loopin: Loopin) -> None:
     ran = loopin("run", "[red]sinks[/]")
 
-    assert ran.refused() == "There is no role [red]sinks[/]: give one of stream, sink, api, store."
+    assert ran.refused() == "There is no role [red]sinks[/]: give one of stream, sink, api, store, notify."
 
 
 WRONG_SETTINGS = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from loopin_api.instruments import Instruments
 from loopin_deploy.operations_docs import main, page, sections
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metrics import SinkCollector
+from loopin_sinks.notify.tally import NotifyCollector
 from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.kafka.lag import Lag
@@ -54,12 +56,19 @@ def told_by_an_api() -> CollectorRegistry:
     return registry
 
 
+def told_by_a_notifier() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    channel: Any = SimpleNamespace(name="ops", outcomes=Counter(), retries=0, waiting=0, oldest_s=0.0)
+    registry.register(NotifyCollector([channel]))
+    return registry
+
+
 def test_the_checked_in_page_is_current(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check", "--folder", str(ROOT / "docs")]) == 0, capsys.readouterr().err
 
 
 def test_the_page_has_what_the_roles_tell_and_no_more() -> None:
-    registries = (told_by_a_worker(), told_by_a_sink(), told_by_an_api())
+    registries = (told_by_a_worker(), told_by_a_sink(), told_by_an_api(), told_by_a_notifier())
     told = {
         (family.name, family.type): family.documentation.rstrip(".")
         for registry in registries

@@ -29,6 +29,7 @@ from loopin_schemas.config import ApiKey, ConfigRecord
 from loopin_schemas.dead_letter import Replayed, fingerprint
 from loopin_schemas.identity import Link, LinkRequest, Person, PersonMerge
 from loopin_schemas.json_schema import main, schema_files
+from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile, Session
 from loopin_schemas.topics import TOPICS
 from loopin_schemas.window import Cell, MetricWindow, Window, WindowPartials
@@ -70,6 +71,10 @@ ALERT = Alert(
     window=AlertWindow(grain="minute", start=0, end=60_000), windows=["m/d/v/minute/0"],
     message="Too many.", labels={"owner": "ops"}, silenced=True, escalated=True, acknowledged_by="mira",
     opened_at=1, fired_at=2, resolved_at=3, at=4, reason="over",
+)  # fmt: skip
+NOTIFICATION = Notification(
+    channel="ops", alert="a", sequence=1, event="fired", project="demo", outcome="failed", attempts=2,
+    reason="it answered 404", at=4,
 )  # fmt: skip
 API_KEY = ApiKey(
     project="demo", kind="write", scopes=("ingest",), sha256="ab" * 32, last4="wxyz", created_at=1,
@@ -115,6 +120,7 @@ VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "windows": PARTIALS,
     "metrics": MERGED,
     "alerts": ALERT,
+    "notifications": NOTIFICATION,
     "config": CONFIGURED,
     "identity.links": REQUEST,
     "persons": PERSON,

@@ -11,8 +11,10 @@ from loopin_schemas.alert import Alert
 from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import Replayed
 from loopin_schemas.identity import LinkRequest, Person, PersonMerge
+from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile
 from loopin_schemas.topics import (
+    ALERTS,
     CONFIG,
     DAY,
     DLQ,
@@ -20,6 +22,7 @@ from loopin_schemas.topics import (
     HOUR,
     MERGE_STATE,
     METRICS,
+    NOTIFICATIONS,
     PROFILES,
     RAW,
     REPLAYED,
@@ -48,6 +51,7 @@ def test_values() -> None:
         "windows": WindowPartials,
         "metrics": MetricWindow,
         "alerts": Alert,
+        "notifications": Notification,
         "config": ConfigRecord,
         "identity.links": LinkRequest,
         "persons": Person,
@@ -57,7 +61,7 @@ def test_values() -> None:
 
 def test_all_but_what_is_read_whole_or_decided_in_one_order_have_the_partitions_of_raw() -> None:
     assert [topic.name for topic in TOPICS if topic.partitions != "raw"] == [
-        *("dlq.replayed", "alerts"),
+        *("dlq.replayed", "alerts", "notifications"),
         *("identity.links", "identity.state", "persons", "person.merges"),
         "config",
     ]
@@ -71,8 +75,8 @@ def test_raw_takes_the_brokers_time_and_keeps_a_week() -> None:
     }
 
 
-def test_only_raw_overrides_the_records_time() -> None:
-    assert [topic.name for topic in TOPICS if topic.append_time] == ["events.raw"]
+def test_only_raw_and_alerts_override_the_records_time() -> None:
+    assert [topic.name for topic in TOPICS if topic.append_time] == ["events.raw", "alerts"]
 
 
 def test_dead_letters_are_kept_a_month() -> None:
@@ -82,6 +86,21 @@ def test_dead_letters_are_kept_a_month() -> None:
 def test_what_was_replayed_is_known_for_longer_than_the_letter_itself() -> None:
     assert REPLAYED.partitions == "one"
     assert REPLAYED.config() == {"cleanup.policy": "delete", "retention.ms": str(31 * DAY)}
+
+
+def test_alerts_are_stored_as_every_client_can_read_them() -> None:
+    assert [topic.name for topic in TOPICS if topic.compression] == ["alerts"]
+    assert ALERTS.config() == {
+        "cleanup.policy": "delete",
+        "retention.ms": str(90 * DAY),
+        "compression.type": "uncompressed",
+        "message.timestamp.type": "LogAppendTime",
+    }
+
+
+def test_who_was_told_is_known_for_longer_than_the_alert_itself() -> None:
+    assert NOTIFICATIONS.partitions == "one"
+    assert NOTIFICATIONS.config() == {"cleanup.policy": "delete", "retention.ms": str(91 * DAY)}
 
 
 @pytest.mark.parametrize("topic", [CONFIG, ENRICH_STATE, MERGE_STATE, PROFILES], ids=lambda topic: topic.name)

@@ -12,6 +12,7 @@ import pytest
 
 from loopin_streams.kafka.topic_admin import TopicAdmin
 from loopin_streams.settings import StreamSettings
+from tests.streams.alerts.contract import keeping_the_contract
 from tests.streams.installation import Installation, Nursery
 
 
@@ -26,6 +27,13 @@ class Broker(Protocol):
 Install = Callable[[], Installation]
 
 NO_PARAMETERS = SimpleNamespace(params={})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def alerts_keep_their_contract() -> Iterator[None]:
+    """Whatever the merge says in this process, in any test, is by the schema that notifiers rely on."""
+    with keeping_the_contract():
+        yield
 
 
 @pytest.fixture(scope="session")

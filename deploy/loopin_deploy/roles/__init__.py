@@ -46,9 +46,22 @@ async def _store(stop: asyncio.Event) -> None:
     await run_store(stop)
 
 
+async def _notify(stop: asyncio.Event) -> None:
+    from loopin_deploy.roles.notify import run_notify
+
+    await run_notify(stop)
+
+
 # Imported when run: a role needs its own stage's libraries only, and a worker starts without the engine.
-ROLES: dict[str, Role] = {"stream": _stream, "sink": _sink, "api": _api, "store": _store}
-"""Roles by name: ``store`` is sink and API in one process, which the embedded engine needs."""
+ROLES: dict[str, Role] = {
+    "stream": _stream,
+    "sink": _sink,
+    "api": _api,
+    "store": _store,
+    "notify": _notify,
+}
+"""Roles by name: ``store`` is sink and API in one process, which the embedded engine needs; it tells of
+alerts as well, where channels are configured."""
 
 
 def _leave() -> None:

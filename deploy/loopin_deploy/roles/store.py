@@ -10,8 +10,14 @@ from loopin_api.app import create_app
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from loopin_deploy.roles.components import kafka_client, lag_probes, run_together, spool
+from loopin_deploy.roles.notify import TOPICS as NOTIFY_TOPICS
+from loopin_deploy.roles.notify import configured_channels
 from loopin_deploy.roles.storing import STORED, Storing, storing
+from loopin_schemas.topics import ALERTS
 from loopin_sinks.migrate import migrate
+from loopin_sinks.notify.notifier import Notifier
+from loopin_sinks.notify.settings import NotifySettings
+from loopin_sinks.notify.tally import NotifyCollector
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import StoreSettings, open_store
 from loopin_streams.kafka.config_log import ConfigLog
@@ -28,22 +34,28 @@ async def run_store(stop: asyncio.Event) -> None:
         ConfigurationError: the secrets cannot be used, or the port is taken.
         StoreError: the store cannot be used.
         MigrationError: the store is not of this release.
+        NotifyError: the channels for alerts cannot be used.
     """
-    store_settings, sink_settings = StoreSettings(), SinkSettings()
-    topics = await wait_for_topics(sink_settings, STORED, stop)
+    store_settings, sink_settings, notify_settings = StoreSettings(), SinkSettings(), NotifySettings()
+    channels = configured_channels(notify_settings)
+    wanted = (*STORED, *(NOTIFY_TOPICS if channels is not None else ()))
+    topics = await wait_for_topics(sink_settings, wanted, stop)
     if topics is None:
         return
+    notifier = Notifier(notify_settings, channels, topics[ALERTS.name].id) if channels is not None else None
     store = open_store(store_settings)
     try:
         for name in await migrate(store, store_settings):
             log.info("migrated", migration=name)
         parts = storing("store", sink_settings, store_settings, store, topics)
-        await _serve_and_store(parts, sink_settings, stop)
+        await _serve_and_store(parts, sink_settings, notifier, stop)
     finally:
         await store.close()
 
 
-async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio.Event) -> None:
+async def _serve_and_store(
+    parts: Storing, settings: SinkSettings, notifier: Notifier | None, stop: asyncio.Event
+) -> None:
     api, config = ApiSettings(), ConfigLog(settings)
     with kafka_client(settings, api.publish_timeout_s) as client, spool(settings, api) as reserve:
         app = create_app(
@@ -57,8 +69,13 @@ async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio
             checks=parts.checks,
             freshness=parts.freshness_s,
         )
-        app.state.services.instruments.registry.register(parts.registry)
+        registry = app.state.services.instruments.registry
+        registry.register(parts.registry)
+        if notifier is not None:
+            registry.register(NotifyCollector(notifier.deliveries))
         async with serving(app, api.api_host, api.api_port) as url:
             log.info("store_started", url=url)
-            await run_together(stop, parts.run, config.run)
+            await run_together(
+                stop, parts.run, config.run, *((notifier.run,) if notifier is not None else ())
+            )
             log.info("store_stopped", rows=parts.sink.writer.stored_rows)
