@@ -46,7 +46,7 @@ async def serve_socket(socket: WebSocket, use: Services) -> None:
             allowed = still(lambda: use.authenticator.authenticate(header).may("read"))
             end = await _serve(socket, use.live, client, allowed)
     except ApiError as error:
-        await _close(socket, _code(error), error.message)
+        await _close(socket, _code(error), _reason(error))
         return
     except (TimeoutError, WebSocketDisconnect):
         return
@@ -111,6 +111,10 @@ def _parameters(socket: WebSocket) -> dict[str, str]:
 def _code(error: ApiError) -> int:
     by_status = {401: UNAUTHENTICATED, 403: FORBIDDEN, 429: TRY_AGAIN, 503: TRY_AGAIN}
     return by_status.get(error.status, POLICY)
+
+
+def _reason(error: ApiError) -> str:
+    return " ".join(f"{one.field}: {one.reason}" for one in error.details) or error.message
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from fastapi import FastAPI
@@ -13,10 +12,6 @@ from loopin_api.live.feed import Feed
 from loopin_api.server import serving
 from loopin_sinks.store import Store
 from tests.api.live.records import ready_feed
-
-DEADLINE_S = 120.0
-
-Until = Callable[[Callable[[], object]], Awaitable[None]]
 
 
 @pytest.fixture
@@ -40,15 +35,3 @@ async def url(app: FastAPI, feed: Feed) -> AsyncIterator[str]:
     """Where it is served."""
     async with serving(app, "127.0.0.1", 0) as url:
         yield url
-
-
-@pytest.fixture
-def until() -> Until:
-    """Waits for a condition."""
-
-    async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(DEADLINE_S):
-            while not condition():  # noqa: ASYNC110  (what is waited for tells nobody)
-                await asyncio.sleep(0.01)
-
-    return wait

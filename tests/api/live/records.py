@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 from loopin_api.instruments import Instruments
@@ -11,11 +13,20 @@ from loopin_api.live.place import Place
 from loopin_api.live.wanted import Wanted, wanted_of
 from tests.streams.kafka.configured import Record
 
+DEADLINE_S = 300.0
+
 EPOCH = "0123abcd"
 START = 1_768_473_000_000
 """2026-01-15T10:30:00Z."""
 
 ALL: Wanted = wanted_of({})
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Return once the condition holds."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110  (what is waited for tells nobody)
+            await asyncio.sleep(0.01)
 
 
 class Clock:

@@ -16,12 +16,11 @@ from loopin_api.live.feed import Feed
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from loopin_sinks.store import Store
-from tests.api.live.records import EPOCH, START, alert, window
+from tests.api.live.records import EPOCH, START, alert, until, window
 from tests.api.live.sse import PATH, listening
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker
-    from tests.api.live.conftest import Until
 
 NO_ONLINE = "?types=metric,alert"
 
@@ -122,13 +121,7 @@ async def test_a_feed_that_is_not_followed_yet_says_so(
 
 
 async def test_there_may_be_only_so_many_clients(
-    url: str,
-    app: FastAPI,
-    live: Live,
-    bearer: Bearer,
-    refused: Refused,
-    monkeypatch: pytest.MonkeyPatch,
-    until: Until,
+    url: str, app: FastAPI, live: Live, bearer: Bearer, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "_most", 1)
     async with listening(url, bearer("read"), query=NO_ONLINE):
@@ -163,9 +156,7 @@ async def test_a_token_that_has_expired_listens_no_more(
     assert set(kinds) == {"comment"}
 
 
-async def test_a_client_that_reads_nothing_loses_no_alert(
-    url: str, feed: Feed, bearer: Bearer, until: Until
-) -> None:
+async def test_a_client_that_reads_nothing_loses_no_alert(url: str, feed: Feed, bearer: Bearer) -> None:
     """Far more windows come than the sockets hold; of these it gets the newest, and all alerts."""
     async with listening(url, bearer("read"), query=NO_ONLINE) as events:
         text = "x" * 20_000
@@ -173,7 +164,8 @@ async def test_a_client_that_reads_nothing_loses_no_alert(
             feed.absorb_metrics(0, [window(number, number + 1)], number + 1)
             feed.absorb_alerts(0, [alert(number, message=text)], number + 1)
             await asyncio.sleep(0)
-        alerts, revisions = [], []
+        alerts: list[str] = []
+        revisions: list[int] = []
         while len(alerts) < 1000 or revisions[-1:] != [1000]:
             found = await events.next()
             if found.kind == "alert":
@@ -195,7 +187,7 @@ async def test_streams_end_with_the_server(app: FastAPI, feed: Feed, live: Live,
     assert not live._clients
 
 
-async def test_head_is_answered_and_ends(url: str, bearer: Bearer, live: Live, until: Until) -> None:
+async def test_head_is_answered_and_ends(url: str, bearer: Bearer, live: Live) -> None:
     async with httpx.AsyncClient(timeout=120) as client:
         response = await client.head(url + PATH, headers=bearer("read"))
     assert (response.status_code, response.content) == (200, b"")
