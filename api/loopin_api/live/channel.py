@@ -84,3 +84,7 @@ class Channel:
             self.online = data
             self.online_version += 1
             self.wake()
+
+    def forget_online(self) -> None:
+        """Nobody asks any longer: who comes next waits for the next answer."""
+        self.online = None

@@ -84,7 +84,7 @@ class Live:
             yield client
         finally:
             if wanted.has("online") and self._online.leave(project):
-                channel.online = None
+                channel.forget_online()
             clients.dec()
             self._clients.discard(client)
             client.close()

@@ -41,7 +41,7 @@ async def serve_socket(socket: WebSocket, use: Services) -> None:
         header = _authorization(socket, offered)
         caller = await _caller(socket, use, header)
         wanted = wanted_of(_parameters(socket))
-        last_id = socket.query_params.get(LAST_ID)
+        last_id = socket.query_params.get(LAST_ID) or None
         with use.live.listening(caller.project, wanted, last_id, "websocket") as client:
             allowed = still(lambda: use.authenticator.authenticate(header).may("read"))
             end = await _serve(socket, use.live, client, allowed)

@@ -177,7 +177,8 @@ class Subscription:
 
     def _take_online(self) -> list[Message]:
         channel = self._channel
-        if not self._wanted.has("online") or channel.online_version == self._online_version:
+        told = channel.online_version == self._online_version
+        if not self._wanted.has("online") or channel.online is None or told:
             return []
         self._online_version = channel.online_version
-        return [Message("online", self.id, channel.online or b"")]
+        return [Message("online", self.id, channel.online)]

@@ -157,6 +157,20 @@ async def test_records_that_cannot_be_read_are_passed_over(feed: Feed) -> None:
     assert [message.kind for message in await told(client)] == ["alert", "metric"]
 
 
+async def test_who_was_online_is_forgotten_with_the_last_client(feed: Feed) -> None:
+    first = feed.subscribe("shop", ALL, None)
+    channel = feed.channel("shop")
+    for said in (b"[1]", b"[1]", b"[2]"):
+        channel.tell_online(said)
+    assert [message.data for message in await told(first)] == [b"[2]"]
+    channel.forget_online()
+    second = feed.subscribe("shop", ALL, None)
+    assert await told(second) == []
+    channel.tell_online(b"[2]")
+    for client in (first, second):
+        assert [message.data for message in await told(client)] == [b"[2]"]
+
+
 async def test_who_comes_too_late_begins_anew(feed: Feed, clock: Clock) -> None:
     first = feed.subscribe("shop", ALL, None)
     quiet = feed.subscribe("quiet", ALL, None)
