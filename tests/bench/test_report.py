@@ -195,6 +195,7 @@ def test_every_job_has_its_section_and_each_case_a_row() -> None:
         "Queries",
         "Capture",
         "Django",
+        "Live feed",
     ):
         assert f"\n## {title}" in text
     cases = [line for line in text.splitlines() if line.startswith(("| one case |", "| another case |"))]
