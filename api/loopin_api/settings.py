@@ -75,8 +75,8 @@ class ApiSettings(BaseSettings):
     )
     cors_origins: dict[str, tuple[str, ...]] = Field(
         {"*": ("*",)},
-        description="origins whose pages may send events and listen to the live feed, by project; the project "
-        "* stands for those not named, the origin * for any",
+        description="origins whose pages may send events and listen to the live feed, by project; the "
+        "project * stands for those not named, the origin * for any",
     )
     scrub: tuple[Kind, ...] = Field(
         ("email", "phone", "card", "token"),

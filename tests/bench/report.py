@@ -172,6 +172,7 @@ def _feed(rows: Mapping[str, Runs]) -> dict[str, Cell]:
         "CPU while idle, %": spread(more("idle_cpu_percent"), "{:.1f}"),
         "CPU to connect, ms/client": spread(more("connect_cpu_ms"), "{:.1f}"),
         "Alert to the last client, ms": spread(more("last_told_ms"), "{:,.0f}"),
+        "Slowest alert, ms": spread(more("slowest_told_ms"), "{:,.0f}"),
         "Missed": spread(more("missed"), "{:,.0f}"),
     }
 
@@ -223,8 +224,8 @@ SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
         "Live feed",
         "Idle clients of `/api/analytics/live` that one process of the API serves: the memory that they add "
         "to it, 20 s after the last of them came, beside 10 clients that were there before; then 20 alerts, "
-        "a second apart, from before each is published to when the last client has it. Missed: of "
-        "those alerts, over all clients.",
+        "a second apart, from before each but the first is published to when the last client has it (the "
+        "median of them, and the slowest). Missed: of those alerts, over all clients.",
         _feed,
         "",
     ),

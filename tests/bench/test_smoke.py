@@ -55,18 +55,18 @@ def test_the_django_job_times_both_cases(bench: Bench) -> None:
 
 
 def test_every_client_of_the_feed_hears_every_alert(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.scale = 0.005
+    bench.scale = 0.1
     monkeypatch.setattr(feed, "IDLE_S", 0.1)
     monkeypatch.setattr(feed, "EVERY_S", 0.05)
 
     feed.run(bench)
 
     assert [(figure.case, figure.wrong) for figure in bench.figures] == [
-        ("5 clients, SSE", ""),
-        ("5 clients, WebSocket", ""),
+        ("100 clients, SSE", ""),
+        ("100 clients, WebSocket", ""),
     ]
     for figure in bench.figures:
-        assert figure.events == (5 + feed.BEFORE) * feed.ALERTS_SENT
+        assert figure.events == (100 + feed.BEFORE) * feed.ALERTS_SENT
         assert figure.more["missed"] == 0
 
 
