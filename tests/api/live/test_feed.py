@@ -104,16 +104,32 @@ async def test_others_records_are_never_told(feed: Feed) -> None:
     assert [one.get("id", one.get("count")) for one in data(await told(others))] == ["alert-1", 2]
 
 
-async def test_windows_are_told_once_a_second_and_only_their_newest_state(feed: Feed, clock: Clock) -> None:
+async def test_windows_are_told_once_a_second_and_only_their_newest_state(
+    feed: Feed, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loopin_api.live.channel.COALESCE_S", 3600.0)
     client = feed.subscribe("shop", ALL, None)
     feed.absorb_metrics(0, [window(0, 1)], 1)
     assert [one["count"] for one in data(await told(client))] == [1]
-    clock.now += 0.9
     feed.absorb_metrics(0, [window(1, 2)], 2)
     feed.absorb_metrics(0, [window(2, 3), window(3, 1, start=START - 60_000)], 4)
     assert await told(client) == []
-    await client.woken.wait()  # the rest of the second
+    clock.now += 3600
+    feed.channel("shop")._let_go()  # as the timer does
+    assert client.woken.is_set()
     assert [one["count"] for one in data(await told(client))] == [3, 1]
+    feed.absorb_metrics(0, [window(4, 4)], 5)
+    assert await told(client) == []
+
+
+async def test_what_waits_is_let_go_when_its_time_is_over(feed: Feed, clock: Clock) -> None:
+    client = feed.subscribe("shop", ALL, None)
+    feed.absorb_metrics(0, [window(0, 1)], 1)
+    await told(client)
+    clock.now += 0.8
+    feed.absorb_metrics(0, [window(1, 2)], 2)
+    await client.woken.wait()
+    assert [one["count"] for one in data(await told(client))] == [2]
 
 
 async def test_an_older_state_is_not_told_after_a_newer_one(feed: Feed) -> None:

@@ -126,12 +126,13 @@ async def test_there_may_be_only_so_many_clients(
     await until(lambda: not live._clients)
 
 
-async def test_a_token_that_has_expired_listens_no_more(
-    url: str, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+async def test_a_token_that_is_good_no_more_listens_no_more(
+    url: str, app: FastAPI, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("loopin_api.live.clients.HEARTBEAT_S", 0.05)
-    monkeypatch.setattr("loopin_api.auth.LEEWAY_S", 0)
-    async with connected(url, bearer("read", ttl_s=3)) as socket:
+    async with connected(url, bearer("read")) as socket:
+        await told(socket)
+        monkeypatch.setattr(app.state.services.authenticator, "_jwt_secret", "another" * 10)
         assert (await closed(socket))[0] == 4401
 
 
