@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from confluent_kafka.admin import AdminClient
+from structlog.testing import capture_logs
 
 from loopin_api.instruments import Instruments
 from loopin_api.live.feed import Feed
@@ -17,6 +19,8 @@ from loopin_api.live.follow import FeedFollower
 from loopin_api.live.frame import Message
 from loopin_api.live.subscription import Subscription
 from loopin_schemas.topics import ALERTS, METRICS
+from loopin_streams.kafka import waiting
+from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
 from tests.api.live.records import ALL, DEADLINE_S, START, alert, until, window
@@ -145,3 +149,34 @@ async def test_topics_that_are_made_anew(settings: KafkaSettings, writer: Transa
             found += seen(await told(client, 1))
         (reset,) = await told(feed.subscribe("shop", ALL, last_id), 1)
         assert json.loads(reset.data)["reason"] == "unknown_id"
+
+
+async def test_it_goes_on_where_it_was_after_the_broker_was_away(
+    settings: KafkaSettings, writer: Transactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away: list[bool] = [False]
+    tries: list[object] = []
+    follow = Reader.follow_all
+
+    async def follow_or_fail(reader: Reader, starts: Mapping[tuple[str, int], int]) -> AsyncIterator[Any]:
+        tries.append(starts)
+        async for step in follow(reader, starts):
+            if away[0]:
+                raise KafkaConnectionError("away")
+            yield step
+
+    monkeypatch.setattr(Reader, "follow_all", follow_or_fail)
+    monkeypatch.setattr(waiting, "RETRY_S", 0.05)
+    async with followed(settings) as feed:
+        client = feed.subscribe("shop", ALL, None)
+        await write(writer, alarm(settings, 1))
+        assert seen(await told(client, 1)) == ["alert-1"]
+        with capture_logs() as logged:
+            away[0] = True
+            await write(writer, alarm(settings, 2), metric(settings, 1, 2))
+            await until(lambda: len(tries) > 3)
+        assert client.take() == []
+        away[0] = False
+        assert sorted(map(str, seen(await told(client, 2)))) == ["('', 2)", "alert-2"]
+        assert client.take() == []
+    assert [one["event"] for one in logged] == ["live_feed_not_followed"]
