@@ -27,6 +27,9 @@ from loopin_api.ingest.refusals import Refusals
 from loopin_api.ingest.turns import Aside
 from loopin_api.instruments import Instruments
 from loopin_api.keys import Configured, Key
+from loopin_api.live.clients import Live
+from loopin_api.live.feed import Feed
+from loopin_api.live.online import OnlineWatch
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.routers import (
@@ -41,6 +44,7 @@ from loopin_api.routers import (
     geo,
     health,
     index,
+    live,
     metric_definitions,
     metrics,
     overview,
@@ -70,6 +74,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     users.router,
     user.router,
     real_time.router,
+    live.router,
     metrics.router,
     metric_definitions.router,
     communities.router,
@@ -185,6 +190,9 @@ def create_app(
         health=HealthBoard(probes, checks, freshness),
         instruments=instruments,
         metrics=Metrics(config, writer),
+        live=Live(
+            Feed(instruments), OnlineWatch(settings, store, clock), settings.live_max_clients, instruments
+        ),
     )
     for router in ROUTERS:
         app.include_router(router)

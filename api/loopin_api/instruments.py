@@ -46,6 +46,27 @@ class Instruments:
         )
         self.exported_rows = Counter("loopin_api_exported_rows", "Rows of exports", registry=self.registry)
 
+        self.live_clients = Gauge(
+            "loopin_api_live_clients",
+            "Clients of the live feed, by how they listen",
+            ("way",),
+            registry=self.registry,
+        )
+        self.live_messages = Counter(
+            "loopin_api_live_messages", "Messages given to them, by kind", ("kind",), registry=self.registry
+        )
+        self.live_resets = Counter(
+            "loopin_api_live_resets",
+            "Clients told to begin anew, by reason",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.live_kept = Gauge(
+            "loopin_api_live_kept_bytes",
+            "About what the live feed keeps, so that clients may come back",
+            registry=self.registry,
+        )
+
     def exposition(self) -> bytes:
         """All of them in Prometheus's text format."""
         return generate_latest(self.registry)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query
 
+from loopin_api.project_scope import scope_now
 from loopin_api.services import Services
 from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import Dimension
@@ -54,14 +56,4 @@ def scope_of(
     use: Services, project: str, span: Timespan, where: Mapping[Dimension, str], bots: bool
 ) -> Scope:
     """Whose events, in which zone and currency."""
-    settings = use.settings
-    return Scope(
-        project=project,
-        zone=span.zone,
-        now=use.clock(),
-        currency=settings.currency,
-        rates={code: sorted(rates.items()) for code, rates in settings.exchange_rates.items()},
-        internal=settings.internal_users,
-        bots=bots,
-        where=where,
-    )
+    return replace(scope_now(use.settings, project, use.clock()), zone=span.zone, where=where, bots=bots)

@@ -16,6 +16,9 @@ from loopin_api.settings import ConfigurationError
 GRACE_S: Final = 10
 """How long open requests may take once the server is told to stop, in seconds."""
 
+MAX_MESSAGE: Final = 4096
+"""Largest message of a WebSocket's client, in bytes: none says anything that is listened to."""
+
 _POLL_S: Final = 0.01
 
 
@@ -45,6 +48,8 @@ async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
         server_header=False,
         proxy_headers=False,  # uvicorn would believe X-Forwarded-For of any local process
         timeout_graceful_shutdown=GRACE_S,
+        ws_max_size=MAX_MESSAGE,
+        ws_per_message_deflate=False,  # its buffers are the most that an idle client would take
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve([listener]), name="http server")
@@ -56,6 +61,7 @@ async def serving(app: FastAPI, host: str, port: int) -> AsyncIterator[str]:
             await asyncio.sleep(_POLL_S)
         yield _url(listener)
     finally:
+        app.state.services.live.close()  # else those streams would last as long as the grace
         server.should_exit = True
         await running
         listener.close()

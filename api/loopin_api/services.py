@@ -18,6 +18,7 @@ from loopin_api.errors import invalid
 from loopin_api.health import HealthBoard
 from loopin_api.ingest.intake import Intake
 from loopin_api.instruments import Instruments
+from loopin_api.live.clients import Live
 from loopin_api.settings import ApiSettings
 from loopin_sinks.store import Store
 
@@ -34,6 +35,7 @@ class Services:
     health: HealthBoard
     instruments: Instruments
     metrics: Metrics
+    live: Live
 
 
 def services(request: Request) -> Services:

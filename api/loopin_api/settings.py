@@ -75,8 +75,8 @@ class ApiSettings(BaseSettings):
     )
     cors_origins: dict[str, tuple[str, ...]] = Field(
         {"*": ("*",)},
-        description="origins whose pages may send events, by project; the project * stands for those not "
-        "named, the origin * for any",
+        description="origins whose pages may send events and listen to the live feed, by project; the "
+        "project * stands for those not named, the origin * for any",
     )
     scrub: tuple[Kind, ...] = Field(
         ("email", "phone", "card", "token"),
@@ -97,6 +97,9 @@ class ApiSettings(BaseSettings):
     )
     ingest_spool_bytes: int = Field(
         1 << 30, ge=1 << 20, description="bound on that folder, in bytes; beyond it, 503"
+    )
+    live_max_clients: int = Field(
+        2000, ge=0, description="clients of the live feed that this process serves at once; beyond it, 503"
     )
     project_timezone: str = Field("UTC", description="where a project's days begin, e.g. Asia/Kolkata")
     currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")

@@ -40,6 +40,10 @@ class ApiClient:
         """The overview's fields."""
         return self._data(f"/api/analytics/overview?days={days}")
 
+    def real_time(self) -> dict[str, Any]:
+        """The last 30 minutes."""
+        return self._data("/api/analytics/real-time")
+
     def health(self) -> dict[str, Any]:
         """State of the system's components."""
         return self._data("/api/analytics/health")

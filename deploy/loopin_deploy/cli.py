@@ -14,6 +14,7 @@ PLACES = {
     "up": "system:up",
     "down": "system:down",
     "status": "status:status",
+    "watch": "watch:watch",
     "replay": "replay:replay",
     "simulate": "simulate:simulate",
     "doctor": "doctor:doctor",

@@ -100,5 +100,6 @@ def test_each_json_endpoint_has_one(app: FastAPI) -> None:
     assert described - covered == {
         "/api/analytics/export",
         "/api/analytics/export/events",
+        "/api/analytics/live",  # a stream
         "/api/analytics/metric-definitions/{name}",  # one of the list's items
     }

@@ -19,6 +19,7 @@ PATHS = {
     "/api/analytics/business": {"get"},
     "/api/analytics/content": {"get"},
     "/api/analytics/real-time": {"get"},
+    "/api/analytics/live": {"get"},
     "/api/analytics/users": {"get"},
     "/api/analytics/users/{user_id}": {"get"},
     "/api/analytics/content/{content_type}/{object_id}": {"get"},

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.bench.bench import Bench
 from tests.bench.broker import running_broker
 from tests.bench.figures import Figure, load, merged, save
-from tests.bench.jobs import alerts, capture, django, growth, open_loop, parse, queries, whole, windows
+from tests.bench.jobs import alerts, capture, django, feed, growth, open_loop, parse, queries, whole, windows
 from tests.bench.machine import loop_s
 from tests.bench.process import PEERS_PYTHON, missing_peers
 from tests.bench.report import write_report
@@ -34,6 +34,7 @@ JOBS: dict[str, Callable[[Bench], None]] = {
     "capture": capture.run,
     "django": django.run,
     "alerts": alerts.run,
+    "feed": feed.run,
 }
 BUILD = Path("build")
 LOGS = BUILD / "bench-logs"

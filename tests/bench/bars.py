@@ -94,6 +94,11 @@ _DJANGO = Bar("p50 <= 0.2 ms added", 200.0, _own(more("added_p50_us")))
 
 _NO_LOSS = Bar("0 lost", 0.0, _own(more("lost")))
 
+_FEED = (
+    Bar("<= 100 MB added", 100.0, _own(more("added_mb"))),
+    Bar("0 missed", 0.0, _own(more("missed"))),
+)
+
 BARS: Mapping[tuple[str, str], tuple[Bar, ...]] = {
     ("J0", "quix"): (Bar(">= 2x", 2.0, times, least=True),),
     ("J0", "faust"): (Bar(">= 25x", 25.0, times, least=True),),
@@ -116,5 +121,7 @@ BARS: Mapping[tuple[str, str], tuple[Bar, ...]] = {
     ("capture", "kill -9, durable, broker down"): (_NO_LOSS,),
     ("django", "broker up"): (_DJANGO,),
     ("django", "broker down"): (_DJANGO,),
+    ("feed", "1,000 clients, SSE"): _FEED,
+    ("feed", "1,000 clients, WebSocket"): _FEED,
 }
 """By job and row, which is a system or a case."""

@@ -13,7 +13,7 @@ class Figure(msgspec.Struct, kw_only=True):
     """One run of one job by one system.
 
     Args:
-        job: J0, J1, J2, open, users, partitions, workers, queries or capture.
+        job: J0, J1, J2, open, users, partitions, workers, queries, capture, django or feed.
         system: who ran it.
         run: number of the run, from 1.
         case: the variant within the job, such as ``10000 users``.

@@ -174,6 +174,18 @@ def _django(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     return {"Requests": events} | {head: spread(more(name), "{:,.0f}") for head, name in heads.items()}
 
 
+def _feed(rows: Mapping[str, Runs]) -> dict[str, Cell]:
+    return {
+        "Added memory, MB": spread(more("added_mb"), "{:,.0f}"),
+        "Memory, MB": spread(lambda figure: figure.rss_mb, "{:,.0f}"),
+        "CPU while idle, %": spread(more("idle_cpu_percent"), "{:.1f}"),
+        "CPU to connect, ms/client": spread(more("connect_cpu_ms"), "{:.1f}"),
+        "Alert to the last client, ms": spread(more("last_told_ms"), "{:,.0f}"),
+        "Slowest alert, ms": spread(more("slowest_told_ms"), "{:,.0f}"),
+        "Missed": spread(more("missed"), "{:,.0f}"),
+    }
+
+
 SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
     "open": _cases(
         "Latency at a given rate",
@@ -222,6 +234,15 @@ SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
         "Time that the middleware adds to a request, in one thread: the same view answers the same requests "
         "with and without it, in turns, 250 of each a second.",
         _django,
+        "",
+    ),
+    "feed": _cases(
+        "Live feed",
+        "Idle clients of `/api/analytics/live` that one process of the API serves: the memory that they add "
+        "to it, 20 s after the last of them came, beside 10 clients that were there before; then 20 alerts, "
+        "a second apart, from before each but the first is published to when the last client has it (the "
+        "median of them, and the slowest). Missed: of those alerts, over all clients.",
+        _feed,
         "",
     ),
 }

@@ -13,7 +13,7 @@ from tests.bench import oracle
 from tests.bench.bench import Bench
 from tests.bench.broker import Broker
 from tests.bench.closed import ClosedJob, run_closed
-from tests.bench.jobs import django, parse, whole, windows
+from tests.bench.jobs import django, feed, parse, whole, windows
 from tests.bench.measure import ProcessTree
 
 EVENTS = 2000
@@ -52,6 +52,22 @@ def test_the_django_job_times_both_cases(bench: Bench) -> None:
     for figure in bench.figures:
         assert figure.more["with_us"] > 0
         assert figure.more["without_us"] > 0
+
+
+def test_every_client_of_the_feed_hears_every_alert(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.scale = 0.1
+    monkeypatch.setattr(feed, "IDLE_S", 0.1)
+    monkeypatch.setattr(feed, "EVERY_S", 0.05)
+
+    feed.run(bench)
+
+    assert [(figure.case, figure.wrong) for figure in bench.figures] == [
+        ("100 clients, SSE", ""),
+        ("100 clients, WebSocket", ""),
+    ]
+    for figure in bench.figures:
+        assert figure.events == (100 + feed.BEFORE) * feed.ALERTS_SENT
+        assert figure.more["missed"] == 0
 
 
 def test_a_result_that_differs_is_called_wrong(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from loopin_deploy.failures import EXPECTED, told
 from tests.deploy.command_line import Loopin, run_process
 
 COMMANDS = [
-    *("demo", "up", "down", "replay", "simulate", "doctor", "run", "status", "migrate", "version"),
+    *("demo", "up", "down", "replay", "simulate", "doctor", "run", "status", "watch", "migrate", "version"),
     *("keys", "keys create", "keys list", "keys revoke"),
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
     *("notify", "notify channels", "notify test", "notify log"),

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -111,7 +111,7 @@ def _begins(library: object, names: tuple[str, ...]) -> bool:
     return isinstance(library, str) and library[:64].lower().startswith(names)
 
 
-def connection(request: Request, trusted: Sequence[Network]) -> Connection:
+def connection(request: HTTPConnection, trusted: Sequence[Network]) -> Connection:
     """The client's end of a request; what proxies say counts only of those trusted."""
     headers = request.headers
     user_agent = headers.get("user-agent", "")[:MAX_USER_AGENT] or None

@@ -13,6 +13,7 @@ from typing import Final
 
 from fastapi import Request
 from msgspec import Raw
+from starlette.requests import HTTPConnection
 
 from loopin_api.auth import BEARER, Authenticator, Caller, forbidden, without_key
 from loopin_api.delivery import Outgoing, Publisher, deliver
@@ -68,6 +69,14 @@ class Intake:
         scheme, _, credentials = header.partition(" ")
         if basic and scheme.lower() == "basic":
             return await self.by_key(request, basic_name(credentials), _NO_USER)
+        return await self.by_bearer(request, header)
+
+    async def by_bearer(self, request: HTTPConnection, header: str) -> Caller:
+        """The caller of an Authorization header, which may have come in another way.
+
+        Raises:
+            ApiError: 401 or 429.
+        """
         return await self._signed_in(request, lambda: self.authenticator.authenticate(header))
 
     async def by_key(self, request: Request, key: str | None, missing: str = BEARER) -> Caller:
@@ -86,7 +95,7 @@ class Intake:
 
         return await self._signed_in(request, authenticate)
 
-    async def _signed_in(self, request: Request, authenticate: Callable[[], Caller]) -> Caller:
+    async def _signed_in(self, request: HTTPConnection, authenticate: Callable[[], Caller]) -> Caller:
         # The key comes first: behind a load balancer everybody may have one address, and nobody with a valid
         # key is to be refused because somebody else has none.
         try:
@@ -102,7 +111,7 @@ class Intake:
             await self.limits.excuse_stranger(self._address(request), counted)
         return caller
 
-    def _address(self, request: Request) -> str:
+    def _address(self, request: HTTPConnection) -> str:
         return self.connection(request).address or ""
 
     @asynccontextmanager
@@ -253,7 +262,7 @@ class Intake:
         self.instruments.accepted.inc(sum(map(and_, taken, acknowledged)))
         return acknowledged
 
-    def connection(self, request: Request) -> Connection:
+    def connection(self, request: HTTPConnection) -> Connection:
         """The client's end of the request."""
         return connection(request, self.settings.trusted_proxies)
 

@@ -1,4 +1,4 @@
-"""Which web pages may send events, by project: CORS for the paths that take events, and for no query.
+"""Which web pages may send events, and listen to the live feed, by project: CORS for that, and for no query.
 
 A preflight names no project, so it is answered for the origins of any. The request itself is refused once its
 project is known and does not have the origin; until then no page has read anything. Credentials of the
@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,7 +33,8 @@ _PATHS: Final = re.compile(
     r"|v1/[a-z]+"
     r"|api/analytics/events(?:/track|/batch)?"
     r"|api/(?:community|geo)-analytics/track"
-    r"|api/errors)/?"
+    r"|api/errors"
+    r"|api/analytics/live)/?"
 )
 
 _REFUSED: Final = "origin_refused"
@@ -53,8 +54,8 @@ class Origins:
         """Whether some project has it."""
         return ANY in self._all or origin.lower() in self._all
 
-    def check(self, request: Request, project: str) -> None:
-        """That the page which sent the request may send events to the project; a server is no page.
+    def check(self, request: HTTPConnection, project: str) -> None:
+        """That the page which asks may send events to the project, or listen to it; a server is no page.
 
         Raises:
             ApiError: 403.

@@ -121,6 +121,40 @@ async def _present(store: Store, scope: Scope) -> dict[str, Any]:
     return row
 
 
+@dataclass(frozen=True, slots=True)
+class Online:
+    """Persons active within 5 minutes: in any community, and by community, those with the most first."""
+
+    members: int
+    communities: Sequence[tuple[str, int]]
+
+
+async def online(store: Store, scope: Scope, most: int) -> Online:
+    """Who is online now, in at most so many communities.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    query = Query(replace(scope, by="community"))
+    until = scope.now + _INSTANT
+    found = f"""
+        SELECT {query.of} AS of, user FROM {query.events(ACTIVE, until - ONLINE, until)}
+        AND community_id != '' GROUP BY of, user
+    """
+    rows = await query.rows(
+        store,
+        f"""
+        SELECT arrayJoin(['', found.of]) AS community, uniqExact({PERSON}) AS members
+        FROM {of_persons(found)} GROUP BY community
+        ORDER BY community != '', members DESC, community LIMIT {query.bind(most + 1, "UInt64")}
+        """,
+    )
+    if not rows:
+        return Online(0, ())
+    whole, *each = rows
+    return Online(whole["members"], [(row["community"], row["members"]) for row in each])
+
+
 async def report(store: Store, scope: Scope, community: str, span: Timespan) -> Report:
     """A community over a span; zeros for one that nobody has been in.
 

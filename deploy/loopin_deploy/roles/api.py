@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from loopin_api.app import create_app
+from loopin_api.live.follow import FeedFollower
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from loopin_deploy.consumers import ENRICH, watch_from_broker
@@ -45,8 +46,9 @@ async def run_api(stop: asyncio.Event) -> None:
                 freshness=lambda: freshness_s(watch, ENRICH.consumer),
             )
             register_process(app.state.services.instruments.registry, "api")
+            feed = FeedFollower(kafka, app.state.services.live.feed)
             async with serving(app, settings.api_host, settings.api_port) as url:
                 log.info("api_started", url=url)
-                await run_together(stop, watch.run, config.run)
+                await run_together(stop, watch.run, config.run, feed.run)
     finally:
         await store.close()

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from loopin_api.app import create_app
+from loopin_api.live.follow import FeedFollower
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from loopin_deploy.roles.components import kafka_client, lag_probes, run_together, spool
@@ -71,11 +72,11 @@ async def _serve_and_store(
         )
         registry = app.state.services.instruments.registry
         registry.register(parts.registry)
+        feed = FeedFollower(settings, app.state.services.live.feed)
+        others = [] if notifier is None else [notifier.run]
         if notifier is not None:
             registry.register(NotifyCollector(notifier.deliveries))
         async with serving(app, api.api_host, api.api_port) as url:
             log.info("store_started", url=url)
-            await run_together(
-                stop, parts.run, config.run, *((notifier.run,) if notifier is not None else ())
-            )
+            await run_together(stop, parts.run, config.run, feed.run, *others)
             log.info("store_stopped", rows=parts.sink.writer.stored_rows)

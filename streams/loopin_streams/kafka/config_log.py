@@ -13,11 +13,9 @@ from loopin_schemas.topics import CONFIG
 from loopin_streams.kafka.config_state import Configuration
 from loopin_streams.kafka.reader import Followed, Reader
 from loopin_streams.kafka.settings import KafkaSettings
-from loopin_streams.kafka.waiting import wait_for_topics
+from loopin_streams.kafka.waiting import pause, wait_for_topics
 
 log = structlog.get_logger(__name__)
-
-RETRY_S = 1.0
 
 FETCH_WAIT_MS = 500
 """How long the broker keeps a fetch while nothing is changed; a change is sent at once."""
@@ -76,7 +74,7 @@ class ConfigLog:
                 if reason != said:
                     log.warning("config_not_followed", error=reason)
                 said = reason
-                await _pause(stop)
+                await pause(stop)
 
     def unready(self) -> str | None:
         """One sentence until the topic has been read to its end for the first time."""
@@ -125,11 +123,3 @@ class ConfigLog:
             self.configuration = self._reading
             self.known.set()
             self._complete_at = monotonic() - (time() - step.complete_ms / 1000)
-
-
-async def _pause(stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(RETRY_S):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -114,16 +114,28 @@ class Reader:
         Yields several times a second, also when nothing comes. Where ``start`` is not in the log (any more),
         it goes on at the log's first record.
         """
-        at = TopicPartition(topic, partition)
-        self._consumer.seek(at, (await self.log(topic, partition)).start if start is None else start)
+        first = (await self.log(topic, partition)).start if start is None else start
+        steps = self.follow_all({(topic, partition): first})
+        async with aclosing(steps):
+            async for step in steps:
+                yield step[topic, partition]
+
+    async def follow_all(
+        self, starts: Mapping[tuple[str, int], int]
+    ) -> AsyncGenerator[Mapping[tuple[str, int], Followed], None]:
+        """The same of several partitions at once, from their ``starts`` on; each step tells of every one."""
+        wanted = [TopicPartition(*at) for at in starts]
+        for at in wanted:
+            self._consumer.seek(at, starts[at.topic, at.partition])
         while True:
-            found = await self._consumer.getmany(at, timeout_ms=FOLLOW_POLL_MS, max_records=5000)
-            position = await self._consumer.position(at)
-            end = self._consumer.last_stable_offset(at)
-            complete = end is not None and position == end
-            yield Followed(
-                found.get(at, ()), position, self._consumer.last_poll_timestamp(at) if complete else None
-            )
+            found = await self._consumer.getmany(*wanted, timeout_ms=FOLLOW_POLL_MS, max_records=5000)
+            yield {(at.topic, at.partition): await self._followed(at, found.get(at, ())) for at in wanted}
+
+    async def _followed(self, at: TopicPartition, records: Sequence[Record]) -> Followed:
+        position = await self._consumer.position(at)
+        end = self._consumer.last_stable_offset(at)
+        complete = end is not None and position == end
+        return Followed(records, position, self._consumer.last_poll_timestamp(at) if complete else None)
 
     async def holds_any(self, topic: str, partition: int) -> bool:
         """Whether the partition holds a committed record."""

@@ -38,9 +38,14 @@ async def wait_for_topics(
         if reason != said:
             log.warning("waiting", reason=reason)
             said = reason
-        try:
-            async with asyncio.timeout(RETRY_S):
-                await stop.wait()
-        except TimeoutError:
-            continue
+        await pause(stop)
     return None
+
+
+async def pause(stop: asyncio.Event) -> None:
+    """Wait before the next try, or until told to stop."""
+    try:
+        async with asyncio.timeout(RETRY_S):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""The live feed: from the topics to the clients that listen, without a query."""

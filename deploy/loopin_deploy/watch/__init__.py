@@ -1,0 +1,1 @@
+"""``loopin watch``: what happens in a project just now, on one screen."""
