@@ -13,7 +13,9 @@ from pydantic import BaseModel
 
 from loopin_api import errors, openapi
 from loopin_api.auth import authenticator
-from loopin_api.custom_metrics import Metrics, Writer
+from loopin_api.config_items import ConfigItems, Writer
+from loopin_api.corrections import Corrections
+from loopin_api.custom_metrics import Metrics
 from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
 from loopin_api.ingest.bodies import Bodies
@@ -36,6 +38,8 @@ from loopin_api.routers import (
     business,
     communities,
     content,
+    error_groups,
+    error_log,
     events,
     export,
     geo,
@@ -51,6 +55,7 @@ from loopin_api.routers import (
     records,
     segment,
     sentiment,
+    system_metrics,
     track,
     user,
     users,
@@ -74,6 +79,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     metric_definitions.router,
     communities.router,
     geo.router,
+    error_groups.router,  # before the errors: its path could be an error's, too
+    error_log.router,
+    system_metrics.router,
     sentiment.router,
     track.router,
     browser.router,
@@ -103,6 +111,9 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     records.SystemMetricRequest,
     records.ErrorLogRequest,
     metric_definitions.MetricDefinitionRequest,
+    error_groups.ErrorGroupRequest,
+    error_log.ErrorCorrectionRequest,
+    system_metrics.SystemMetricCorrectionRequest,
     posthog.PostHogBatch,
     posthog_v1.PostHogV1Batch,
     segment.SegmentBatch,
@@ -148,6 +159,7 @@ def create_app(
         ConfigurationError: the secret or the keys file cannot be used.
     """
     instruments, origins = Instruments(), Origins(settings.cors_origins)
+    items = ConfigItems(config, writer)
     known = authenticator(settings, keys, config)
     probes = {"store": lambda: _ask_store(store, clock), **(probes or {})}
     if reserve is not None:
@@ -184,7 +196,8 @@ def create_app(
         ),
         health=HealthBoard(probes, checks, freshness),
         instruments=instruments,
-        metrics=Metrics(config, writer),
+        metrics=Metrics(items),
+        corrections=Corrections(items),
     )
     for router in ROUTERS:
         app.include_router(router)

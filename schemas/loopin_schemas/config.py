@@ -9,8 +9,10 @@ import msgspec
 from msgspec import Meta
 
 from loopin_schemas.codec import decode
+from loopin_schemas.corrections import Correction, ErrorGroup
 from loopin_schemas.key_format import KeyKind
 from loopin_schemas.metrics.custom import CustomMetric
+from loopin_schemas.timestamps import Ms
 from loopin_schemas.validation import check_project
 
 Scope = Literal["ingest", "read", "write", "admin"]
@@ -19,10 +21,6 @@ Scope = Literal["ingest", "read", "write", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 WRITE_KEY_SCOPES: Final[tuple[Scope, ...]] = ("ingest",)
-
-
-Ms = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
-"""Epoch ms, up to the last that a calendar of four digits can show."""
 
 
 class ConfigRecord(msgspec.Struct, kw_only=True):
@@ -64,7 +62,12 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError("a write key has the scope ingest only")
 
 
-KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {"api_key": ApiKey, "metric": CustomMetric}
+KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "api_key": ApiKey,
+    "metric": CustomMetric,
+    "correction": Correction,
+    "error_group": ErrorGroup,
+}
 """What is configured, by kind; records of other kinds belong to a newer release and are left alone."""
 
 KIND_OF: Final[Mapping[type[msgspec.Struct], str]] = {body: kind for kind, body in KINDS.items()}

@@ -1,0 +1,102 @@
+"""How a row is put right over HTTP: the bodies of PUT and PATCH, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from loopin_api.auth import Caller
+from loopin_api.corrections import Author
+from loopin_api.errors import ApiError
+from loopin_api.queries.recorded import Record, Records
+from loopin_api.services import Services
+from loopin_schemas.corrections import Correction, Resource
+
+NOTE: Final = "Why, for whoever reads the row's corrections later."
+
+
+class CorrectionRequest(BaseModel):
+    """Fields to put right; those that are only read are left alone, so that a row can be sent back whole."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    READ_ONLY: ClassVar[frozenset[str]] = frozenset(
+        {"id", "corrected_fields", "corrected_at", "corrected_by"}
+    )
+
+    note: str = Field("", max_length=500, description=NOTE)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_read_only(cls, body: Any) -> Any:
+        if not isinstance(body, Mapping):
+            return body
+        return {name: value for name, value in body.items() if name not in cls.READ_ONLY}
+
+    def values(self) -> dict[str, Any]:
+        """What was said, by field."""
+        return self.model_dump(mode="json", include=self.model_fields_set - {"note"})
+
+
+@dataclass(frozen=True, slots=True)
+class Corrector:
+    """Changes rows of a resource for a caller; each method raises ApiError: 409, 503."""
+
+    use: Services
+    caller: Caller
+    resource: Resource
+
+    def known(self, row: str) -> Correction | None:
+        """What overrides the row now."""
+        item = self.use.corrections.of(self.caller.project, self.resource).get(row)
+        return None if item is None else item.body
+
+    def values(self, row: str) -> dict[str, Any]:
+        """The values that override the row's now, by field."""
+        known = self.known(row)
+        return {} if known is None else dict(known.values)
+
+    async def save(
+        self, row: str, values: Mapping[str, Any], note: str, *, created: bool = False
+    ) -> Correction | None:
+        """Let these values override the row's, in place of all that did; without any it is as it was."""
+        known = self.known(row)
+        created = created or (known is not None and known.created)
+        if not values and not created:
+            await self.use.corrections.take_back(self.caller.project, self.resource, row)
+            return None
+        return await self._correct(row, values, note, created=created)
+
+    async def delete(self, row: str) -> None:
+        """Let the row be gone, whatever is computed or recorded."""
+        await self._correct(row, {}, "", deleted=True)
+
+    async def _correct(self, row: str, values: Mapping[str, Any], note: str, **how: bool) -> Correction:
+        author = Author(self.caller.author, self.use.clock(), note)
+        project, kept = self.caller.project, self.use.intake.protect(self.resource, values)
+        return await self.use.corrections.correct(project, self.resource, row, kept, author, **how)
+
+
+def unknown_row(what: str) -> ApiError:
+    """404 for a row that is not there, or not any more."""
+    return ApiError(404, "UNKNOWN_ROW", f"There is no {what} of this id; the list shows what there is.")
+
+
+async def existing(records: Records, id: str, what: str) -> Record:
+    """The row of this id, which is a uuid.
+
+    Raises:
+        ApiError: 404, there is none, or it was deleted.
+        StoreError: the store did not answer.
+    """
+    try:
+        found = await records.one(str(UUID(id)))
+    except ValueError:
+        found = None
+    if found is None:
+        raise unknown_row(what)
+    return found
