@@ -11,10 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from loopin_api.auth import Caller
 from loopin_api.corrections import Author
+from loopin_api.envelope import Moment
 from loopin_api.errors import ApiError
 from loopin_api.queries.recorded import Record, Records
 from loopin_api.services import Services
 from loopin_schemas.corrections import Correction, Resource
+from loopin_sinks.metric_values.scope import from_epoch_ms
 
 NOTE: Final = "Why, for whoever reads the row's corrections later."
 
@@ -40,6 +42,29 @@ class CorrectionRequest(BaseModel):
     def values(self) -> dict[str, Any]:
         """What was said, by field."""
         return self.model_dump(mode="json", include=self.model_fields_set - {"note"})
+
+
+class CorrectedRow(BaseModel):
+    """What a row says of its corrections."""
+
+    corrected_fields: list[str] = Field(description="Fields whose values override those that are computed.")
+    corrected_at: Moment | None = Field(
+        description="When the row was last put right, ISO 8601 in UTC; null for never."
+    )
+    corrected_by: str | None = Field(description="Who did it; null likewise.")
+    note: str = Field(description="What they said of it.")
+
+
+def correction_fields(known: Correction | None) -> dict[str, Any]:
+    """The fields of ``CorrectedRow``."""
+    if known is None:
+        return {"corrected_fields": [], "corrected_at": None, "corrected_by": None, "note": ""}
+    return {
+        "corrected_fields": sorted(known.values),
+        "corrected_at": from_epoch_ms(known.at),
+        "corrected_by": known.by,
+        "note": known.note,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +95,14 @@ class Corrector:
             await self.use.corrections.take_back(self.caller.project, self.resource, row)
             return None
         return await self._correct(row, values, note, created=created)
+
+    def check_new(self, row: str) -> None:
+        """409 where values of the row are kept already, so that a POST replaces none."""
+        known = self.known(row)
+        if known is not None and not known.deleted:
+            raise ApiError(
+                409, "ALREADY_CORRECTED", "This row has been put right already; change it with PATCH or PUT."
+            )
 
     async def delete(self, row: str) -> None:
         """Let the row be gone, whatever is computed or recorded."""
