@@ -59,6 +59,7 @@ from loopin_api.routers import (
     system_metrics,
     track,
     user,
+    user_analytics,
     users,
 )
 from loopin_api.services import Services
@@ -81,6 +82,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     communities.router,
     geo.router,
     daily.router,
+    user_analytics.router,
     error_groups.router,  # before the errors: its path could be an error's, too
     error_log.router,
     system_metrics.router,
@@ -113,6 +115,8 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     records.SystemMetricRequest,
     records.ErrorLogRequest,
     metric_definitions.MetricDefinitionRequest,
+    user_analytics.UserDayRequest,
+    user_analytics.UserDayCorrectionRequest,
     daily.DailyRequest,
     daily.DailyCorrectionRequest,
     error_groups.ErrorGroupRequest,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -11,10 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from loopin_api.auth import Caller
 from loopin_api.corrections import Author
-from loopin_api.envelope import Moment
-from loopin_api.errors import ApiError
+from loopin_api.envelope import Detail, Moment
+from loopin_api.errors import ApiError, invalid
 from loopin_api.queries.recorded import Record, Records
 from loopin_api.services import Services
+from loopin_api.time_filters import TimeFilters
+from loopin_api.timespan import timezone
 from loopin_schemas.corrections import Correction, Resource
 from loopin_sinks.metric_values.scope import from_epoch_ms
 
@@ -112,6 +115,27 @@ class Corrector:
         author = Author(self.caller.author, self.use.clock(), note)
         project, kept = self.caller.project, self.use.intake.protect(self.resource, values)
         return await self.use.corrections.correct(project, self.resource, row, kept, author, **how)
+
+
+def day_of(text: str) -> date | None:
+    """The day that a row's id names, YYYY-MM-DD, of the years that the store knows; None for none."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if str(day) == text and 1970 < day.year < 2200 else None
+
+
+def own_zone(use: Services, times: TimeFilters) -> TimeFilters:
+    """The same time filters, for rows that are days of one zone.
+
+    Raises:
+        ApiError: 422, another zone is asked for.
+    """
+    if times.zone != timezone(use.settings.project_timezone):
+        reason = f"Rows are days of {use.settings.project_timezone}, the project's time zone; leave tz out."
+        raise invalid([Detail(field="tz", reason=reason)])
+    return times
 
 
 def unknown_row(what: str) -> ApiError:

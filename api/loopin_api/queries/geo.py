@@ -34,6 +34,14 @@ _SLOTS: Final = """[
     ('country', country, '', ''), ('region', country, region, ''), ('city', country, region, city)
 ]"""
 _NOWHERE: Final = "['', '', '', '']"
+_TRAVELS: Final = f"""
+    arrayFirst(
+        pair -> pair.1 != '' AND pair.2 != '',
+        arrayZip(place, if(empty(homes.home), {_NOWHERE}, homes.home))
+    ) AS known,
+    is_traveler OR known.1 != known.2 AS travels
+"""
+"""Of ``attempts`` joined with ``homes``: whether they are somebody's away from home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,32 @@ async def attempts_by_period(store: Store, scope: Scope, series: Periods) -> Map
     return {int(row["first"]): _attempts(row) for row in rows if row["kind"] == "period"}
 
 
+async def travelers(
+    store: Store, scope: Scope, series: Periods, names: Sequence[str]
+) -> frozenset[tuple[int, str]]:
+    """Which of these persons tried to enter from away from home, by start of the period (epoch ms) and name.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    query = Query(scope)
+    persons, homes = _of_persons(query, None, series), _homes(query, scope.now)
+    of = query.bind(list(names), "Array(String)")
+    rows = await query.rows(
+        store,
+        f"""
+        WITH attempts AS ({persons}), homes AS ({homes})
+        SELECT DISTINCT at, transform(person, arrayMap(name -> cityHash64(name), {of}), {of}, '') AS name
+        FROM (
+            SELECT at, person, {_TRAVELS}
+            FROM attempts LEFT ANY JOIN homes ON homes.resident = attempts.person
+        )
+        WHERE travels
+        """,
+    )
+    return frozenset((row["at"], row["name"]) for row in rows)
+
+
 def _places(rows: Rows, kind: str, most: int) -> list[Place]:
     return [
         Place(row["first"], row["second"], row["third"], _attempts(row))
@@ -158,11 +192,7 @@ async def _counted(
             uniqExactIf(person, travels) AS travelers, {reasons}
         FROM (
             SELECT arrayJoin({_SLOTS}) AS slot, person, n, reason, is_allowed, is_blocked, is_bypass,
-                arrayFirst(
-                    pair -> pair.1 != '' AND pair.2 != '',
-                    arrayZip(place, if(empty(homes.home), {_NOWHERE}, homes.home))
-                ) AS known,
-                is_traveler OR known.1 != known.2 AS travels
+                {_TRAVELS}
             FROM attempts LEFT ANY JOIN homes ON homes.resident = attempts.person
         )
         GROUP BY slot HAVING kind != 'blocked' OR blocked > 0

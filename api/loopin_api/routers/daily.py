@@ -16,6 +16,8 @@ from loopin_api.correcting import (
     CorrectionRequest,
     Corrector,
     correction_fields,
+    day_of,
+    own_zone,
     unknown_row,
 )
 from loopin_api.envelope import Detail, Moment
@@ -26,7 +28,7 @@ from loopin_api.pages import Listed, Paged, listed
 from loopin_api.queries import daily as asked
 from loopin_api.queries.days import dates_of
 from loopin_api.services import Reader, Services, Use, Writer
-from loopin_api.time_filters import TimeFilters, Times
+from loopin_api.time_filters import Times
 from loopin_api.timespan import last_days, timezone
 from loopin_schemas.corrections import Correction
 from loopin_sinks.metric_values.scope import EPOCH, Scope, from_epoch_ms
@@ -167,7 +169,7 @@ async def get_days(
     ordering: Annotated[Ordering, Query(description="By day; `-`: the latest first.")] = "-date",
 ) -> Listed[DailyAnalytics]:
     """The days that the time asked for reaches into, from the first event's on. Needs the scope `read`."""
-    start, end = dates_of(_own_zone(use, times).span())
+    start, end = dates_of(own_zone(use, times).span())
     days = await _days(use, caller)
     there = [day for day in days.between(start, end) if days.exists(day)]
     there.sort(reverse=ordering.startswith("-"))
@@ -189,7 +191,7 @@ async def post_day(
 
     Needs the scope `write`.
     """
-    days, day = await _days(use, caller), _date(body.date)
+    days, day = await _days(use, caller), day_of(body.date)
     if day is None:
         raise invalid([Detail(field="date", reason="Give a day of the calendar as YYYY-MM-DD.")])
     days.corrector.check_new(str(day))
@@ -205,7 +207,7 @@ async def post_day(
 )
 async def get_day(use: Use, caller: Reader, id: Day) -> DailyAnalytics:
     """One day, as computed and put right. Needs the scope `read`."""
-    return await _shown(use, caller, _date(id))
+    return await _shown(use, caller, day_of(id))
 
 
 @router.put(
@@ -245,7 +247,7 @@ async def patch_day(
 )
 async def delete_day(use: Use, caller: Writer, id: Day) -> None:
     """There is no such row any more, until somebody creates it. Its events stay. Needs the scope `write`."""
-    days, day = await _days(use, caller), _date(id)
+    days, day = await _days(use, caller), day_of(id)
     if day is None or not days.exists(day):
         raise unknown_row("day")
     await days.corrector.delete(str(day))
@@ -320,7 +322,7 @@ def _created_at(day: datetime.date, known: Correction | None, scope: Scope) -> d
 async def _correct(
     use: Services, caller: Caller, id: str, body: DailyCorrectionRequest, *, replace: bool
 ) -> DailyAnalytics:
-    days, day = await _days(use, caller), _date(id)
+    days, day = await _days(use, caller), day_of(id)
     if day is None or not days.exists(day):
         raise unknown_row("day")
     before = {} if replace else days.corrector.values(str(day))
@@ -344,19 +346,3 @@ def _values(body: CorrectionRequest) -> dict[str, Any]:
             raise invalid([Detail(field=alias, reason=f"It means the same as {name}; give both one value.")])
         values |= {each: value for value in said for each in (alias, name)}
     return values
-
-
-def _date(text: str) -> datetime.date | None:
-    try:
-        day = datetime.date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if str(day) == text else None
-
-
-def _own_zone(use: Services, times: TimeFilters) -> TimeFilters:
-    """Rows are days of one zone."""
-    if times.zone != timezone(use.settings.project_timezone):
-        reason = f"Rows are days of {use.settings.project_timezone}, the project's time zone; leave tz out."
-        raise invalid([Detail(field="tz", reason=reason)])
-    return times
