@@ -9,8 +9,10 @@ import structlog
 from loopin_api.app import create_app
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
+from loopin_deploy.host_metrics import measured
 from loopin_deploy.roles.components import kafka_client, lag_probes, run_together, spool
 from loopin_deploy.roles.storing import STORED, Storing, storing
+from loopin_deploy.settings import HostMetricsSettings
 from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import StoreSettings, open_store
@@ -58,7 +60,10 @@ async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio
             freshness=parts.freshness_s,
         )
         app.state.services.instruments.registry.register(parts.registry)
-        async with serving(app, api.api_host, api.api_port) as url:
+        async with (
+            measured("store", HostMetricsSettings(), settings),
+            serving(app, api.api_host, api.api_port) as url,
+        ):
             log.info("store_started", url=url)
             await run_together(stop, parts.run, config.run)
             log.info("store_stopped", rows=parts.sink.writer.stored_rows)
