@@ -176,8 +176,9 @@ async def test_a_day_is_deleted_until_it_is_created(
     path = f"{DAILY}/2026-03-30"
     computed = await ask(client, bearer, path)
     await write(client, bearer, "DELETE", path)
-    for how, body in (("GET", None), ("PATCH", {}), ("PUT", {}), ("DELETE", None)):
-        answer = await client.request(how, path, json=body, headers=bearer("read", "write"))
+    nothing: Any = {}
+    for how, sent in (("GET", None), ("PATCH", nothing), ("PUT", nothing), ("DELETE", None)):
+        answer = await client.request(how, path, json=sent, headers=bearer("read", "write"))
         refused(answer, 404, "UNKNOWN_ROW")
     rows = (await ask(client, bearer, DAILY))["results"]
     assert [row["id"] for row in rows] == ["2026-03-31", "2026-03-29"]
