@@ -20,7 +20,8 @@ from loopin_deploy.consumers import (
     as_committed,
 )
 from loopin_deploy.roles.components import run_together
-from loopin_schemas.topics import ENRICHED, METRICS, PERSON_MERGES, PROFILES
+from loopin_schemas.topics import CONFIG, ENRICHED, METRICS, PERSON_MERGES, PROFILES
+from loopin_sinks.config_history import ConfigHistorySink
 from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metric_sink import MetricSink
@@ -39,7 +40,7 @@ from loopin_streams.memory import settle_memory
 from loopin_streams.metrics import LagCollector, register_process
 from loopin_streams.readiness import LAG, PARTITIONS, REFUSED, Checks
 
-STORED = (ENRICHED.name, METRICS.name, PERSON_MERGES.name, PROFILES.name)
+STORED = (ENRICHED.name, METRICS.name, PERSON_MERGES.name, PROFILES.name, CONFIG.name)
 """Topics that a role which stores must find."""
 
 OWN = (EVENTS.consumer, METRIC_WINDOWS.consumer, PERSONS.consumer)
@@ -104,7 +105,8 @@ def storing(
     metric_sink = MetricSink(settings, metered, store_settings.retention, topics[METRICS.name].id)
     person_sink = PersonSink(settings, metered, topics[PERSON_MERGES.name].id)
     profile_sink = ProfileSink(settings, metered, topics[PROFILES.name].id)
-    others = (metric_sink, person_sink, profile_sink)
+    history_sink = ConfigHistorySink(settings, metered, topics[CONFIG.name].id)
+    others = (metric_sink, person_sink, profile_sink, history_sink)
     repairer = Repairer(
         settings,
         metered,
