@@ -45,6 +45,7 @@ from loopin_api.routers import (
     export,
     geo,
     health,
+    history,
     index,
     metric_definitions,
     metrics,
@@ -81,6 +82,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     metric_definitions.router,
     communities.router,
     geo.router,
+    history.router,  # before the rows, whose ids may have slashes
     daily.router,
     user_analytics.router,
     error_groups.router,  # before the errors: its path could be an error's, too

@@ -1,4 +1,4 @@
-"""What people put right of rows that were computed or recorded, and groups of errors that they have resolved."""
+"""What people put right of rows that were computed or recorded, and which groups of errors they resolved."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _By = Annotated[str, Meta(max_length=200)]
 class Correction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Values that override those of one row, by field.
 
-    ``created`` says that the row exists by this alone, ``deleted`` that it does not exist any more, whatever is
-    computed or recorded. ``at`` (epoch ms) and ``by`` say when it was last changed and who did it, ``note`` why.
+    ``created`` says that the row exists by this alone, ``deleted`` that it does not exist any more, whatever
+    is computed or recorded. ``at`` (epoch ms) and ``by`` say when it was last changed, and who did it.
     """
 
     project: str
@@ -49,8 +49,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def id(self) -> str:
         """Under which it is kept: a row has one at most."""
-        row = self.row if len(self.row) <= _MAX_ROW else sha256(self.row.encode()).hexdigest()
-        return f"{self.project}/{self.resource}/{row}"
+        return correction_id(self.project, self.resource, self.row)
 
 
 class ErrorGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,6 +68,13 @@ class ErrorGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def id(self) -> str:
         """Under which it is kept."""
-        named = self.fingerprint
-        told = named if len(named) <= _MAX_ROW else sha256(named.encode()).hexdigest()
-        return f"{self.project}/{told}"
+        return f"{self.project}/{_short(self.fingerprint)}"
+
+
+def correction_id(project: str, resource: Resource, row: str) -> str:
+    """Under which the correction of a row is kept."""
+    return f"{project}/{resource}/{_short(row)}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MAX_ROW else sha256(name.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Stack traces as the usual languages print them: the exception's type, and the file and function of each frame."""
+"""Stack traces as usual languages print them: the exception's type, and the frames' files and functions."""
 
 from __future__ import annotations
 

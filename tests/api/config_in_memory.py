@@ -23,6 +23,7 @@ class Log:
     def __init__(self) -> None:
         self.configuration = Configuration()
         self.down = False
+        self.records: list[Record] = []
         self._versions: Iterator[int] = count(1)
 
     def unready(self) -> None:
@@ -48,4 +49,5 @@ class Log:
             raise BrokerUnreachable("Kafka did not answer in time: look, and try again.")
         if self.configuration.version(kind, id) != replaces:
             raise ConfigConflict("It has been changed meanwhile.")
-        self.configuration.apply(Record(config_key(kind, id), value, self.configuration.changes))
+        self.records.append(Record(config_key(kind, id), value, self.configuration.changes))
+        self.configuration.apply(self.records[-1])
