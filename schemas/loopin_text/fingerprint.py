@@ -1,8 +1,8 @@
 """What makes two errors the same one: a hash of the exception's type and its stack, where they stay the same.
 
 Lines, addresses, ids, hosts, folders of releases and hashes in names of files differ from one run or release
-to the next, so they count for nothing. An error without a stack is known by its type and its message, in which
-all that differs from one request to the next is replaced.
+to the next, so they count for nothing. An error without a stack is known by its type and its message, in
+which all that differs from one request to the next is replaced.
 """
 
 from __future__ import annotations
