@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from loopin_deploy.consumers import (
     ENRICH,
     EVENTS,
+    HISTORY,
     IDENTITY,
     MERGE,
     METRIC_WINDOWS,
@@ -122,12 +123,13 @@ def storing(
             Consumption(METRIC_WINDOWS.consumer, settings.topic(METRICS.name), metric_sink.positions),
             Consumption(PERSONS.consumer, settings.topic(PERSON_MERGES.name), person_sink.positions),
             Consumption(USERS.consumer, settings.topic(PROFILES.name), profile_sink.positions),
+            Consumption(HISTORY.consumer, settings.topic(CONFIG.name), history_sink.positions),
             *(as_committed(group, settings, logs) for group in (ENRICH, MERGE, IDENTITY)),
         ],
         LagLimits.of(settings),
     )
     registry.register(SinkCollector(sink, others, repairer, watch, ENRICH.consumer))
-    registry.register(LagCollector(watch, (*OWN, USERS.consumer)))
+    registry.register(LagCollector(watch, (*OWN, USERS.consumer, HISTORY.consumer)))
     register_process(registry, role)
     person_windows = PersonWindows(metered, leads=lambda: sink.leads)
     return Storing(metered, sink, others, repairer, person_windows, watch, registry)
