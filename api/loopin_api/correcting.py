@@ -95,7 +95,8 @@ class Corrector:
         known = self.known(row)
         created = created or (known is not None and known.created)
         if not values and not created:
-            await self.use.corrections.take_back(self.caller.project, self.resource, row)
+            author = self._author(note)
+            await self.use.corrections.take_back(self.caller.project, self.resource, row, author)
             return None
         return await self._correct(row, values, note, created=created)
 
@@ -111,9 +112,12 @@ class Corrector:
         """Let the row be gone, whatever is computed or recorded."""
         await self._correct(row, {}, "", deleted=True)
 
+    def _author(self, note: str) -> Author:
+        return Author(self.caller.author, self.use.clock(), note)
+
     async def _correct(self, row: str, values: Mapping[str, Any], note: str, **how: bool) -> Correction:
-        author = Author(self.caller.author, self.use.clock(), note)
-        project, kept = self.caller.project, self.use.intake.protect(self.resource, values)
+        author, project = self._author(note), self.caller.project
+        kept = self.use.intake.protect(self.resource, values)
         return await self.use.corrections.correct(project, self.resource, row, kept, author, **how)
 
 

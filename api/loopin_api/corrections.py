@@ -84,8 +84,12 @@ class Corrections:
         await self._put(body, known, author)
         return body
 
-    async def take_back(self, project: str, resource: Resource, row: str) -> None:
+    async def take_back(self, project: str, resource: Resource, row: str, author: Author) -> None:
         """Let a row be what it is by itself; raises as ``correct``."""
+        if row not in self.of(project, resource):
+            return
+        # The history has who it was from here: a removal names nobody.
+        await self.correct(project, resource, row, {}, author)
         known = self.of(project, resource).get(row)
         if known is not None:
             await self._items.remove(known)

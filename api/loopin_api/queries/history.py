@@ -15,10 +15,10 @@ from loopin_sinks.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change; without a correction the row was left to what is computed or recorded."""
+    """One change: what the correction was from then on."""
 
     at: datetime
-    correction: Correction | None
+    correction: Correction
 
 
 async def history(store: Store, ids: Sequence[str], size: int, offset: int) -> tuple[int, list[Change]]:
@@ -28,19 +28,18 @@ async def history(store: Store, ids: Sequence[str], size: int, offset: int) -> t
         StoreError: the store did not answer.
     """
     bound = {"kind": KIND_OF[Correction], "ids": list(ids), "size": size, "offset": offset}
-    # Of a record that was stored twice, one counts.
+    # Of a record that was stored twice, one counts. What is removed is emptied first, by somebody.
     rows = await store.query(
         f"""
         SELECT at, body, count() OVER () AS changes
         FROM (
             SELECT any(at) AS at, any(body) AS body, _topic_id, _offset FROM {CONFIG_HISTORY}
-            WHERE kind = {{kind:String}} AND id IN {{ids:Array(String)}} GROUP BY _topic_id, _offset
+            WHERE kind = {{kind:String}} AND id IN {{ids:Array(String)}} AND NOT removed
+            GROUP BY _topic_id, _offset
         )
         ORDER BY at DESC, _offset DESC LIMIT {{size:UInt32}} OFFSET {{offset:UInt32}}
         """,
         bound,
     )
-    found = [
-        Change(row["at"], decode(row["body"].encode(), Correction) if row["body"] else None) for row in rows
-    ]
+    found = [Change(row["at"], decode(row["body"].encode(), Correction)) for row in rows]
     return rows[0]["changes"] if rows else 0, found

@@ -27,7 +27,7 @@ class RowChange(BaseModel):
     """One change of what overrides a row."""
 
     at: Moment = Field(description="When, ISO 8601 in UTC.")
-    by: str | None = Field(description="Who; null for whoever took all corrections back.")
+    by: str = Field(description="Who: the token's `sub`, or the key.")
     change: Literal["corrected", "created", "deleted", "taken_back"] = Field(
         description="What was done: `taken_back` leaves the row to what is computed or recorded."
     )
@@ -82,9 +82,9 @@ async def _of_person(use: Services, caller: Caller, id: str) -> Sequence[str]:
 
 def _told(change: Change) -> RowChange:
     made = change.correction
-    if made is None:
-        return RowChange(at=change.at, by=None, change="taken_back", values={}, note="")
-    how: Any = "deleted" if made.deleted else "created" if made.created else "corrected"
+    how: Any = "corrected" if made.values else "taken_back"
+    if made.deleted or made.created:
+        how = "deleted" if made.deleted else "created"
     return RowChange(at=change.at, by=made.by, change=how, values=made.values, note=made.note)
 
 

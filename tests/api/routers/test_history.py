@@ -75,11 +75,11 @@ async def test_every_change_of_a_day(
     told = [(each["change"], each["by"], each["values"], each["note"]) for each in found["results"]]
     assert told == [
         ("deleted", "ops", {}, ""),
-        ("taken_back", None, {}, ""),
+        ("taken_back", "ops", {}, ""),
         ("corrected", "ops", {"error_count": 2}, "One was a drill."),
     ]
     minutes = [datetime.fromisoformat(each["at"]) - NOW for each in found["results"]]
-    assert minutes == [timedelta(minutes=number) for number in (3, 2, 0)]
+    assert minutes == [timedelta(minutes=number) for number in (4, 2, 0)]
     second = await ask(client, bearer, f"{path}/history?page=2&page_size=2")
     assert (second["count"], second["results"]) == (3, found["results"][2:])
     (made,) = (await ask(client, bearer, "/api/daily/2019-01-01/history"))["results"]
