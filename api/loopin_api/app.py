@@ -13,7 +13,9 @@ from pydantic import BaseModel
 
 from loopin_api import errors, openapi
 from loopin_api.auth import authenticator
-from loopin_api.custom_metrics import Metrics, Writer
+from loopin_api.config_items import ConfigItems, Writer
+from loopin_api.corrections import Corrections
+from loopin_api.custom_metrics import Metrics
 from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
 from loopin_api.ingest.bodies import Bodies
@@ -39,10 +41,14 @@ from loopin_api.routers import (
     business,
     communities,
     content,
+    daily,
+    error_groups,
+    error_log,
     events,
     export,
     geo,
     health,
+    history,
     index,
     live,
     metric_definitions,
@@ -55,8 +61,10 @@ from loopin_api.routers import (
     records,
     segment,
     sentiment,
+    system_metrics,
     track,
     user,
+    user_analytics,
     users,
 )
 from loopin_api.services import Services
@@ -79,6 +87,12 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     metric_definitions.router,
     communities.router,
     geo.router,
+    history.router,  # before the rows, whose ids may have slashes
+    daily.router,
+    user_analytics.router,
+    error_groups.router,  # before the errors: its path could be an error's, too
+    error_log.router,
+    system_metrics.router,
     sentiment.router,
     track.router,
     browser.router,
@@ -108,6 +122,13 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     records.SystemMetricRequest,
     records.ErrorLogRequest,
     metric_definitions.MetricDefinitionRequest,
+    user_analytics.UserDayRequest,
+    user_analytics.UserDayCorrectionRequest,
+    daily.DailyRequest,
+    daily.DailyCorrectionRequest,
+    error_groups.ErrorGroupRequest,
+    error_log.ErrorCorrectionRequest,
+    system_metrics.SystemMetricCorrectionRequest,
     posthog.PostHogBatch,
     posthog_v1.PostHogV1Batch,
     segment.SegmentBatch,
@@ -153,6 +174,7 @@ def create_app(
         ConfigurationError: the secret or the keys file cannot be used.
     """
     instruments, origins = Instruments(), Origins(settings.cors_origins)
+    items = ConfigItems(config, writer)
     known = authenticator(settings, keys, config)
     probes = {"store": lambda: _ask_store(store, clock), **(probes or {})}
     if reserve is not None:
@@ -189,7 +211,8 @@ def create_app(
         ),
         health=HealthBoard(probes, checks, freshness),
         instruments=instruments,
-        metrics=Metrics(config, writer),
+        metrics=Metrics(items),
+        corrections=Corrections(items),
         live=Live(
             Feed(instruments), OnlineWatch(settings, store, clock), settings.live_max_clients, instruments
         ),

@@ -12,6 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
 from loopin_api.auth import Authenticator, Caller, Scope, forbidden
+from loopin_api.corrections import Corrections
 from loopin_api.custom_metrics import Metrics
 from loopin_api.envelope import Detail
 from loopin_api.errors import invalid
@@ -36,6 +37,7 @@ class Services:
     instruments: Instruments
     metrics: Metrics
     live: Live
+    corrections: Corrections
 
 
 def services(request: Request) -> Services:

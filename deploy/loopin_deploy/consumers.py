@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from loopin_schemas.topics import (
     ALERTS,
+    CONFIG,
     ENRICHED,
     IDENTITY_LINKS,
     METRICS,
@@ -39,11 +40,12 @@ EVENTS: Final = Group(metrics.EVENTS, "clickhouse", ENRICHED, "sink")
 METRIC_WINDOWS: Final = Group(metrics.WINDOWS, "clickhouse-metrics", METRICS, "sink")
 PERSONS: Final = Group(metrics.PERSONS, "clickhouse-persons", PERSON_MERGES, "sink")
 USERS: Final = Group(metrics.USERS, "clickhouse-profiles", PROFILES, "sink")
+HISTORY: Final = Group(metrics.HISTORY, "clickhouse-config", CONFIG, "sink")
 
 NOTIFY: Final = Group("notify", notifier.GROUP, ALERTS, "notify")
 """Not among ``GROUPS``: where nobody is to be told of alerts, that all of them wait is no lag."""
 
-GROUPS: Final = (ENRICH, MERGE, IDENTITY, EVENTS, METRIC_WINDOWS, PERSONS, USERS)
+GROUPS: Final = (ENRICH, MERGE, IDENTITY, EVENTS, METRIC_WINDOWS, PERSONS, USERS, HISTORY)
 
 
 def as_committed(group: Group, settings: KafkaSettings, logs: Logs) -> Consumption:

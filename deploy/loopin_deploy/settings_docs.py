@@ -16,6 +16,7 @@ from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
 from loopin_api.settings import ApiSettings
+from loopin_deploy.settings import HostMetricsSettings
 from loopin_schemas.json_schema import write_or_check
 from loopin_sinks.notify.settings import NotifySettings
 from loopin_sinks.settings import SinkSettings
@@ -42,6 +43,7 @@ SECTIONS = (
     Section("Store", StoreSettings, ("sink", "api", "store")),
     Section("Notifier", NotifySettings, ("store", "notify")),
     Section("API", ApiSettings, ("api", "store")),
+    Section("Host metrics", HostMetricsSettings, ("stream", "sink", "api", "store")),
 )
 """Every settings class. A class's own fields stand in its section, inherited ones in their parent's."""
 

@@ -10,8 +10,10 @@ from msgspec import Meta
 
 from loopin_schemas.alert_rule import Acknowledgement, AlertRule, Silence
 from loopin_schemas.codec import decode
+from loopin_schemas.corrections import Correction, ErrorGroup
 from loopin_schemas.key_format import KeyKind
 from loopin_schemas.metrics.custom import CustomMetric
+from loopin_schemas.timestamps import Ms
 from loopin_schemas.validation import check_project
 
 Scope = Literal["ingest", "read", "write", "admin"]
@@ -20,10 +22,6 @@ Scope = Literal["ingest", "read", "write", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 WRITE_KEY_SCOPES: Final[tuple[Scope, ...]] = ("ingest",)
-
-
-Ms = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
-"""Epoch ms, up to the last that a calendar of four digits can show."""
 
 
 class ConfigRecord(msgspec.Struct, kw_only=True):
@@ -71,6 +69,8 @@ KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "alert_rule": AlertRule,
     "silence": Silence,
     "acknowledgement": Acknowledgement,
+    "correction": Correction,
+    "error_group": ErrorGroup,
 }
 """What is configured, by kind; records of other kinds belong to a newer release and are left alone."""
 

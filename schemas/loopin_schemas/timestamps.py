@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from math import floor, isfinite
+from typing import Annotated
+
+from msgspec import Meta
 
 from loopin_schemas.errors import InvalidEvent
 
@@ -13,6 +16,9 @@ MIN_MS = -62_135_596_800_000
 
 MAX_MS = 253_402_300_799_999
 """9999-12-31T23:59:59.999Z, the latest."""
+
+Ms = Annotated[int, Meta(ge=0, le=MAX_MS)]
+"""Epoch ms, from 1970 on."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_NAIVE = datetime(1970, 1, 1)

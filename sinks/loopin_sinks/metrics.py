@@ -9,6 +9,7 @@ import msgspec
 from prometheus_client.core import Metric
 
 from loopin_schemas.codec import decoder
+from loopin_sinks.config_history import CONFIG_HISTORY
 from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import STORE_METRICS
 from loopin_sinks.persons.profile_rows import PROFILES
@@ -25,6 +26,7 @@ EVENTS = TABLE
 WINDOWS = METRIC_WINDOWS
 PERSONS = PERSON_MERGES
 USERS = PROFILES
+HISTORY = CONFIG_HISTORY
 """Names of the sinks as consumers: the tables that they write."""
 
 QUANTILES = (0.5, 0.9, 0.99)

@@ -73,6 +73,7 @@ async def recorded_stack(
     os.environ |= {
         "LOOPIN_KAFKA_BOOTSTRAP": order.bootstrap,
         "LOOPIN_TOPIC_PREFIX": order.prefix,
+        "LOOPIN_HOST_METRICS_INTERVAL_S": "0",
         "LOOPIN_PARTITIONS": str(order.partitions),
         "LOOPIN_CURRENCY": "EUR",
         FOLDER_SETTING: order.folder,

@@ -37,6 +37,7 @@ OURS = ("LOOPIN_", "ANALYTICS_", "AI_SERVICES_")
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if name == "LOOPIN_CACHE" or not name.startswith(OURS)
 }
+ENVIRONMENT["LOOPIN_HOST_METRICS_INTERVAL_S"] = "0"
 """Taken once: the test runner changes a variable at each test, and scenarios ask from threads meanwhile."""
 
 

@@ -22,6 +22,7 @@ def loopin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     for name in [name for name in os.environ if name.startswith(OURS) and name != "LOOPIN_CACHE"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LOOPIN_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("LOOPIN_HOST_METRICS_INTERVAL_S", "0")
     monkeypatch.setenv("COLUMNS", "200")
     # The test run's own log handlers stay.
     monkeypatch.setattr("loopin_deploy.roles.configure_logs", lambda: None)

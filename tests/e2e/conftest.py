@@ -31,6 +31,7 @@ def environment(kafka: LocalKafka, topic_prefix: str, tmp_path: Path) -> Iterato
             "LOOPIN_CLICKHOUSE_USER": USER,
             "LOOPIN_CLICKHOUSE_PASSWORD": PASSWORD,
             "LOOPIN_DATA_DIR": str(tmp_path / "data"),
+            "LOOPIN_HOST_METRICS_INTERVAL_S": "0",
             "LOOPIN_HEALTH_PORT": "0",
             "LOOPIN_INSERT_INTERVAL_S": "0.1",
             "LOOPIN_METRIC_INTERVAL_S": "0.2",

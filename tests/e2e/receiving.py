@@ -89,6 +89,7 @@ def receiving(kafka: LocalKafka, folder: Path, **settings: str) -> Iterator[Rece
         "LOOPIN_TOPIC_PREFIX": f"t{uuid.uuid4().hex[:12]}.",
         "LOOPIN_PARTITIONS": "2",
         "LOOPIN_DATA_DIR": str(folder / "data"),
+        "LOOPIN_HOST_METRICS_INTERVAL_S": "0",
         "LOOPIN_INSERT_INTERVAL_S": "0.1",
     }
     ran = run_process("topics", "apply", env=common)

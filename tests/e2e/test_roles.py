@@ -47,6 +47,7 @@ def installation(kafka: LocalKafka, topic_prefix: str, tmp_path: Path) -> Iterat
             "LOOPIN_CLICKHOUSE_USER": USER,
             "LOOPIN_CLICKHOUSE_PASSWORD": PASSWORD,
             "LOOPIN_DATA_DIR": str(tmp_path / "data"),
+            "LOOPIN_HOST_METRICS_INTERVAL_S": "0",
             "LOOPIN_INSERT_INTERVAL_S": "0.1",
         }
         for command in (("topics", "apply"), ("migrate",)):
@@ -130,6 +131,7 @@ def test_an_api_without_secrets_takes_the_keys_that_are_made_and_revoked_while_i
         # Nobody: what is sent goes to the broker.
         "LOOPIN_CLICKHOUSE_URL": f"http://127.0.0.1:{free_port()}",
         "LOOPIN_DATA_DIR": str(tmp_path / "data"),
+        "LOOPIN_HOST_METRICS_INTERVAL_S": "0",
         "LOOPIN_API_PORT": str(port),
     }
     assert run_process("topics", "apply", env=environment).code == 0

@@ -7,12 +7,14 @@ users, and VADER straight from its own package.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
@@ -219,10 +221,18 @@ def _row(event: dict[str, Any], time_ms: int, appended_ms: int) -> StoredEvent:
         timestamp_ms=time_ms,
         received_ms=appended_ms,
         session_id=event.get("session_id", ""),
-        properties=canonical(_without(private, properties)),
+        properties=canonical(_without(private, properties) | _fingerprint(event["event"], properties)),
         sentiment=compound,
         label=_label(compound),
     )
+
+
+def _fingerprint(name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """What errors are grouped by; those of the traffic have no stack, and differ by their numbers alone."""
+    if name != "error_logged" or not isinstance(properties.get("message"), str):
+        return {}
+    told = re.sub(r"\d+", "<n>", properties["message"])
+    return {"$exception_fingerprint": sha256(f"type \nmessage {told}".encode()).hexdigest()[:32]}
 
 
 def _without(private: set[str], properties: dict[str, Any]) -> dict[str, Any]:

@@ -198,6 +198,7 @@ class System:
             "LOOPIN_PARTITIONS": str(PARTITIONS),
             "LOOPIN_SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
             "LOOPIN_DATA_DIR": str(self.data),
+            "LOOPIN_HOST_METRICS_INTERVAL_S": "0",
             "LOOPIN_JWT_SECRET": SECRET,
             "LOOPIN_REPAIR_INTERVAL_S": str(REPAIR_INTERVAL_S),
             ARMED: str(self._armed),

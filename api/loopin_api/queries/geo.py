@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from itertools import product
 from typing import Any, Final, Literal, get_args
 
@@ -34,6 +34,14 @@ _SLOTS: Final = """[
     ('country', country, '', ''), ('region', country, region, ''), ('city', country, region, city)
 ]"""
 _NOWHERE: Final = "['', '', '', '']"
+_TRAVELS: Final = f"""
+    arrayFirst(
+        pair -> pair.1 != '' AND pair.2 != '',
+        arrayZip(place, if(empty(homes.home), {_NOWHERE}, homes.home))
+    ) AS known,
+    is_traveler OR known.1 != known.2 AS travels
+"""
+"""Of ``attempts`` joined with ``homes``: whether they are somebody's away from home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ async def geo_report(store: Store, scope: Scope, community: str, span: Timespan)
         StoreError: the store did not answer.
     """
     grain, series = day_periods(span)
-    rows = await _counted(store, scope, community, series)
+    rows = await _counted(store, scope, community, series, series.end)
     whole = next((_attempts(row) for row in rows if row["kind"] == "all"), Attempts())
     by_period = {int(row["first"]): _attempts(row) for row in rows if row["kind"] == "period"}
     return GeoReport(
@@ -105,6 +113,44 @@ async def geo_report(store: Store, scope: Scope, community: str, span: Timespan)
             for edge, start in zip(series.edges[:-1], series.starts_ms, strict=True)
         ],
     )
+
+
+async def attempts_by_period(store: Store, scope: Scope, series: Periods) -> Mapping[int, Attempts]:
+    """The attempts at all communities in each period, by its start in epoch ms, where there were any.
+
+    Who travels is judged by what is known of their sign-up now, whatever the periods.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    rows = await _counted(store, scope, None, series, scope.now)
+    return {int(row["first"]): _attempts(row) for row in rows if row["kind"] == "period"}
+
+
+async def travelers(
+    store: Store, scope: Scope, series: Periods, names: Sequence[str]
+) -> frozenset[tuple[int, str]]:
+    """Which of these persons tried to enter from away from home, by start of the period (epoch ms) and name.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    query = Query(scope)
+    persons, homes = _of_persons(query, None, series), _homes(query, scope.now)
+    of = query.bind(list(names), "Array(String)")
+    rows = await query.rows(
+        store,
+        f"""
+        WITH attempts AS ({persons}), homes AS ({homes})
+        SELECT DISTINCT at, transform(person, arrayMap(name -> cityHash64(name), {of}), {of}, '') AS name
+        FROM (
+            SELECT at, person, {_TRAVELS}
+            FROM attempts LEFT ANY JOIN homes ON homes.resident = attempts.person
+        )
+        WHERE travels
+        """,
+    )
+    return frozenset((row["at"], row["name"]) for row in rows)
 
 
 def _places(rows: Rows, kind: str, most: int) -> list[Place]:
@@ -127,7 +173,9 @@ def _attempts(row: dict[str, Any]) -> Attempts:
     )
 
 
-async def _counted(store: Store, scope: Scope, community: str, series: Periods) -> Rows:
+async def _counted(
+    store: Store, scope: Scope, community: str | None, series: Periods, known_until: datetime
+) -> Rows:
     """The same counts for each of ``_SLOTS``, from one pass over the attempts."""
     query = Query(scope)
     persons = _of_persons(query, community, series)
@@ -137,18 +185,14 @@ async def _counted(store: Store, scope: Scope, community: str, series: Periods) 
     return await query.rows(
         store,
         f"""
-        WITH attempts AS ({persons}), homes AS ({_homes(query, series)})
+        WITH attempts AS ({persons}), homes AS ({_homes(query, known_until)})
         SELECT slot.1 AS kind, slot.2 AS first, slot.3 AS second, slot.4 AS third,
             sum(n) AS total, sumIf(n, is_allowed) AS allowed, sumIf(n, is_blocked) AS blocked,
             sumIf(n, is_bypass) AS bypassed, sumIf(n, travels) AS of_travelers,
             uniqExactIf(person, travels) AS travelers, {reasons}
         FROM (
             SELECT arrayJoin({_SLOTS}) AS slot, person, n, reason, is_allowed, is_blocked, is_bypass,
-                arrayFirst(
-                    pair -> pair.1 != '' AND pair.2 != '',
-                    arrayZip(place, if(empty(homes.home), {_NOWHERE}, homes.home))
-                ) AS known,
-                is_traveler OR known.1 != known.2 AS travels
+                {_TRAVELS}
             FROM attempts LEFT ANY JOIN homes ON homes.resident = attempts.person
         )
         GROUP BY slot HAVING kind != 'blocked' OR blocked > 0
@@ -157,8 +201,9 @@ async def _counted(store: Store, scope: Scope, community: str, series: Periods) 
     )
 
 
-def _of_persons(query: Query, community: str, series: Periods) -> str:
-    """Attempts by person and all that is asked of them."""
+def _of_persons(query: Query, community: str | None, series: Periods) -> str:
+    """Attempts, at all communities or at one, by person and all that is asked of them."""
+    at = "true" if community is None else f"community_id = {query.bind(community, 'String')}"
     tests = {
         name: query.matches(events(_CHECKED, where=condition))
         for name, condition in (
@@ -174,7 +219,7 @@ def _of_persons(query: Query, community: str, series: Periods) -> str:
             toString(region) AS in_region, toString(city) AS in_city, toString(reason) AS given,
             {_place(query)} AS place, {columns}, count() AS n
         FROM {query.events(events(_CHECKED), series.start, series.end)}
-            AND community_id = {query.bind(community, "String")}
+            AND {at}
         GROUP BY at, user, in_country, in_region, in_city, given, place, {", ".join(tests)}
     """
     kept = ", ".join(f"found.{name} AS {name}" for name in ("at", "place", "n", *tests))
@@ -185,7 +230,7 @@ def _of_persons(query: Query, community: str, series: Periods) -> str:
     """
 
 
-def _homes(query: Query, series: Periods) -> str:
+def _homes(query: Query, until: datetime) -> str:
     """Where the persons of ``attempts`` were when they first signed up, as far as any sign-up says.
 
     The sign-ups are picked by user before their places are read: a project has far more of them.
@@ -193,7 +238,7 @@ def _homes(query: Query, series: Periods) -> str:
     persons = "SELECT person FROM attempts"
     signed_up = f"""
         SELECT user, argMin({_place(query)}, ({MS}, {_place(query)})) AS place, min({MS}) AS at
-        FROM {query.events(events("user_signed_up"), None, series.end)} AND user IN (
+        FROM {query.events(events("user_signed_up"), None, until)} AND user IN (
             {persons} UNION ALL SELECT user FROM ({PERSON_OF_USER}) WHERE person IN ({persons})
         ) AND {_place(query)} != {_NOWHERE}
         GROUP BY user

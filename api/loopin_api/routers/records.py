@@ -13,20 +13,21 @@ from loopin_api.body import json_body
 from loopin_api.envelope import Moment
 from loopin_api.ingest.single import Published, publish_one
 from loopin_api.openapi import COMMON, LIMITED, WITH_BODY, failures, request_body
+from loopin_api.queries.errors import NOBODY
 from loopin_api.routers.activity import Id
 from loopin_api.services import Ingester, Use
 from loopin_producers.event_builder import build_event
 from loopin_schemas import Event
 from loopin_schemas.codec import decode_object
 from loopin_schemas.timestamps import parse_timestamp
+from loopin_text.fingerprint import of_event
 
 router = APIRouter(tags=["tracking"])
 
-NOBODY: Final = "system"
-"""Whose events these are where nobody is named."""
-
 MAX_STACK_BYTES: Final = 16 * 1024
 """Longest stack trace that is kept, in bytes of UTF-8, its mark included."""
+
+CORRECTED: Final = "Fields whose values override those that were recorded."
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -59,11 +60,14 @@ class SystemMetric(BaseModel):
 
     id: str = Field(description="Its identity.")
     metric_type: str = Field(description="What was measured.")
-    value: float = Field(description="The measurement, in the metric's own unit.")
+    value: float | None = Field(
+        description="The measurement, in the metric's own unit; null where what was sent is no number."
+    )
     component: str | None = Field(description="Component that was measured; null where it is not said.")
     operation: str | None = Field(description="Operation that was measured; null where it is not said.")
     additional_data: dict[str, Any] = Field(description="Whatever belongs to it.")
     recorded_at: Moment = Field(description="When, ISO 8601 in UTC.")
+    corrected_fields: list[str] = Field(description=CORRECTED)
 
 
 class ErrorLogRequest(_Record):
@@ -99,12 +103,16 @@ class ErrorLog(BaseModel):
     extra_data: dict[str, Any] = Field(description="Whatever belongs to it.")
     created_at: Moment = Field(description="When it was received, ISO 8601 in UTC.")
     resolved_at: Moment | None = Field(description="When it was resolved; null until then.")
-    is_resolved: bool = Field(description="Whether it is resolved.")
+    is_resolved: bool = Field(description="Whether it is resolved, by itself or with its group.")
+    fingerprint: str | None = Field(
+        description="Names the group of errors of its type and stack; null for what was stored without one."
+    )
+    corrected_fields: list[str] = Field(description=CORRECTED)
 
 
 _ID: Final = "01946a2c-5c0e-7c3a-9b7e-0d6f2f6b7a10"
 _AT: Final = "2026-01-15T10:30:00.000Z"
-_METRIC: Final[dict[str, Any]] = {
+METRIC_EXAMPLE: Final[dict[str, Any]] = {
     "id": _ID,
     "metric_type": "cpu_usage",
     "value": 42.5,
@@ -112,8 +120,9 @@ _METRIC: Final[dict[str, Any]] = {
     "operation": None,
     "additional_data": {},
     "recorded_at": _AT,
+    "corrected_fields": [],
 }
-_ERROR: Final[dict[str, Any]] = {
+ERROR_EXAMPLE: Final[dict[str, Any]] = {
     "id": _ID,
     "user": None,
     "level": "error",
@@ -127,6 +136,8 @@ _ERROR: Final[dict[str, Any]] = {
     "created_at": _AT,
     "resolved_at": None,
     "is_resolved": False,
+    "fingerprint": "5f2c1d6a0b9e4f7788a3c4d5e6f70812",
+    "corrected_fields": [],
 }
 
 
@@ -142,7 +153,7 @@ def _created(body: Any) -> dict[int | str, dict[str, Any]]:
     "/api/metrics",
     status_code=201,
     summary="Create a system metric",
-    responses=_created(_METRIC),
+    responses=_created(METRIC_EXAMPLE),
     openapi_extra=request_body(SystemMetricRequest, {"cpu": {"metric_type": "cpu_usage", "value": 42.5}}),
 )
 async def post_metric(
@@ -161,14 +172,16 @@ async def post_metric(
         lambda now: _event(caller, "system_metric", NOBODY, said, body.uuid, body.recorded_at, now),
         lambda path: "recorded_at" if path == "timestamp" else _field(path),
     )
-    return SystemMetric(id=_id(published), recorded_at=_at(published), **_kept(published, said))
+    return SystemMetric(
+        id=_id(published), recorded_at=_at(published), corrected_fields=[], **_kept(published, said)
+    )
 
 
 @router.post(
     "/api/errors",
     status_code=201,
     summary="Log an error",
-    responses=_created(_ERROR),
+    responses=_created(ERROR_EXAMPLE),
     openapi_extra=request_body(
         ErrorLogRequest,
         {
@@ -206,6 +219,8 @@ async def post_error(
         created_at=_at(published),
         resolved_at=None,
         is_resolved=False,
+        fingerprint=of_event("error_logged", kept),
+        corrected_fields=[],
         **kept,
     )
 

@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from loopin_deploy.host_metrics import measured
 from loopin_deploy.lifeline import exit_with_parent
 from loopin_deploy.logs import configure_logs
+from loopin_deploy.settings import HostMetricsSettings
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +27,9 @@ async def _stream(stop: asyncio.Event) -> None:
     from loopin_streams.settings import StreamSettings
     from loopin_streams.worker import run_worker
 
-    await run_worker(StreamSettings(), stop)
+    settings = StreamSettings()
+    async with measured("stream", HostMetricsSettings(), settings):
+        await run_worker(settings, stop)
 
 
 async def _sink(stop: asyncio.Event) -> None:

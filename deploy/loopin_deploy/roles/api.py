@@ -11,7 +11,9 @@ from loopin_api.live.follow import FeedFollower
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from loopin_deploy.consumers import ENRICH, watch_from_broker
+from loopin_deploy.host_metrics import measured
 from loopin_deploy.roles.components import kafka_client, lag_probes, run_together, spool
+from loopin_deploy.settings import HostMetricsSettings
 from loopin_sinks.metrics import freshness_s
 from loopin_sinks.store import StoreSettings, open_store
 from loopin_streams.kafka.config_log import ConfigLog
@@ -47,7 +49,10 @@ async def run_api(stop: asyncio.Event) -> None:
             )
             register_process(app.state.services.instruments.registry, "api")
             feed = FeedFollower(kafka, app.state.services.live.feed)
-            async with serving(app, settings.api_host, settings.api_port) as url:
+            async with (
+                measured("api", HostMetricsSettings(), kafka),
+                serving(app, settings.api_host, settings.api_port) as url,
+            ):
                 log.info("api_started", url=url)
                 await run_together(stop, watch.run, config.run, feed.run)
     finally:

@@ -6,7 +6,9 @@ import asyncio
 
 import structlog
 
+from loopin_deploy.host_metrics import measured
 from loopin_deploy.roles.storing import STORED, storing
+from loopin_deploy.settings import HostMetricsSettings
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import StoreSettings, open_store
 from loopin_streams.health import health_server
@@ -28,9 +30,10 @@ async def run_sink(stop: asyncio.Event) -> None:
     store = open_store(store_settings)
     try:
         parts = storing("sink", settings, store_settings, store, topics)
-        async with health_server(
-            settings.health_host, settings.health_port, parts.registry, parts.checks
-        ) as port:
+        async with (
+            measured("sink", HostMetricsSettings(), settings),
+            health_server(settings.health_host, settings.health_port, parts.registry, parts.checks) as port,
+        ):
             log.info("sink_started", health_port=port)
             await parts.run(stop)
             log.info("sink_stopped", rows=parts.sink.writer.stored_rows)

@@ -10,10 +10,12 @@ from loopin_api.app import create_app
 from loopin_api.live.follow import FeedFollower
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
+from loopin_deploy.host_metrics import measured
 from loopin_deploy.roles.components import kafka_client, lag_probes, run_together, spool
 from loopin_deploy.roles.notify import TOPICS as NOTIFY_TOPICS
 from loopin_deploy.roles.notify import configured_channels
 from loopin_deploy.roles.storing import STORED, Storing, storing
+from loopin_deploy.settings import HostMetricsSettings
 from loopin_schemas.topics import ALERTS
 from loopin_sinks.migrate import migrate
 from loopin_sinks.notify.notifier import Notifier
@@ -76,7 +78,10 @@ async def _serve_and_store(
         others = [] if notifier is None else [notifier.run]
         if notifier is not None:
             registry.register(NotifyCollector(notifier.deliveries))
-        async with serving(app, api.api_host, api.api_port) as url:
+        async with (
+            measured("store", HostMetricsSettings(), settings),
+            serving(app, api.api_host, api.api_port) as url,
+        ):
             log.info("store_started", url=url)
             await run_together(stop, parts.run, config.run, feed.run, *others)
             log.info("store_stopped", rows=parts.sink.writer.stored_rows)

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from loopin_deploy.consumers import (
     ENRICH,
     EVENTS,
+    HISTORY,
     IDENTITY,
     MERGE,
     METRIC_WINDOWS,
@@ -20,7 +21,8 @@ from loopin_deploy.consumers import (
     as_committed,
 )
 from loopin_deploy.roles.components import run_together
-from loopin_schemas.topics import ENRICHED, METRICS, PERSON_MERGES, PROFILES
+from loopin_schemas.topics import CONFIG, ENRICHED, METRICS, PERSON_MERGES, PROFILES
+from loopin_sinks.config_history import ConfigHistorySink
 from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metric_sink import MetricSink
@@ -39,7 +41,7 @@ from loopin_streams.memory import settle_memory
 from loopin_streams.metrics import LagCollector, register_process
 from loopin_streams.readiness import LAG, PARTITIONS, REFUSED, Checks
 
-STORED = (ENRICHED.name, METRICS.name, PERSON_MERGES.name, PROFILES.name)
+STORED = (ENRICHED.name, METRICS.name, PERSON_MERGES.name, PROFILES.name, CONFIG.name)
 """Topics that a role which stores must find."""
 
 OWN = (EVENTS.consumer, METRIC_WINDOWS.consumer, PERSONS.consumer)
@@ -104,7 +106,8 @@ def storing(
     metric_sink = MetricSink(settings, metered, store_settings.retention, topics[METRICS.name].id)
     person_sink = PersonSink(settings, metered, topics[PERSON_MERGES.name].id)
     profile_sink = ProfileSink(settings, metered, topics[PROFILES.name].id)
-    others = (metric_sink, person_sink, profile_sink)
+    history_sink = ConfigHistorySink(settings, metered, topics[CONFIG.name].id)
+    others = (metric_sink, person_sink, profile_sink, history_sink)
     repairer = Repairer(
         settings,
         metered,
@@ -120,12 +123,13 @@ def storing(
             Consumption(METRIC_WINDOWS.consumer, settings.topic(METRICS.name), metric_sink.positions),
             Consumption(PERSONS.consumer, settings.topic(PERSON_MERGES.name), person_sink.positions),
             Consumption(USERS.consumer, settings.topic(PROFILES.name), profile_sink.positions),
+            Consumption(HISTORY.consumer, settings.topic(CONFIG.name), history_sink.positions),
             *(as_committed(group, settings, logs) for group in (ENRICH, MERGE, IDENTITY)),
         ],
         LagLimits.of(settings),
     )
     registry.register(SinkCollector(sink, others, repairer, watch, ENRICH.consumer))
-    registry.register(LagCollector(watch, (*OWN, USERS.consumer)))
+    registry.register(LagCollector(watch, (*OWN, USERS.consumer, HISTORY.consumer)))
     register_process(registry, role)
     person_windows = PersonWindows(metered, leads=lambda: sink.leads)
     return Storing(metered, sink, others, repairer, person_windows, watch, registry)

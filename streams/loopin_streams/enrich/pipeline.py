@@ -19,6 +19,7 @@ from loopin_streams.enrich.steps.clock_skew import correct_clock
 from loopin_streams.enrich.steps.decode import decode
 from loopin_streams.enrich.steps.duplicate import drop_duplicates
 from loopin_streams.enrich.steps.encode import encode_enriched
+from loopin_streams.enrich.steps.fingerprint import add_fingerprint
 from loopin_streams.enrich.steps.geo import locate
 from loopin_streams.enrich.steps.ip import keep_ip_private
 from loopin_streams.enrich.steps.lateness import mark_late
@@ -32,6 +33,7 @@ from loopin_streams.enrich.steps.session import assign_sessions
 from loopin_streams.enrich.steps.user_agent import describe_user_agent
 from loopin_streams.enrich.steps.validate import validate
 from loopin_streams.enrich.user_agents import USER_AGENTS
+from loopin_text.fingerprint import READ
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +80,7 @@ STEPS: tuple[Step, ...] = (
     Step("geo", batch=locate, in_shares=True, properties=ADDRESSES),
     Step("ip", each=keep_ip_private, properties=WITH_ADDRESS),
     Step("user_agent", each=describe_user_agent, properties=USER_AGENTS),
+    Step("fingerprint", each=add_fingerprint, properties=READ),
     Step("session", batch=assign_sessions),
     Step("encode", each=encode_enriched),
 )

@@ -275,6 +275,7 @@ async def test_a_measurement(client: httpx.AsyncClient, broker: Broker) -> None:
         **sent,
         "operation": None,
         "recorded_at": "2026-11-01T10:00:00.000Z",
+        "corrected_fields": [],
     }
     assert (event.event, event.distinct_id, properties) == ("system_metric", "system", sent)
 

@@ -22,7 +22,8 @@ def test_the_steps_in_their_order() -> None:
     counts = ("anonymous", "sampling", "lateness")
     content = ("scrub", "catalogue", "sentiment", "bot", "private_text")
     visitor = ("geo", "ip", "user_agent")
-    assert tuple(step.name for step in STEPS) == (*arrival, *counts, *content, *visitor, "session", "encode")
+    end = ("fingerprint", "session", "encode")
+    assert tuple(step.name for step in STEPS) == (*arrival, *counts, *content, *visitor, *end)
     assert all((step.each is None) != (step.batch is None) for step in STEPS)
 
 

@@ -1,0 +1,163 @@
+"""How a row is put right over HTTP: the bodies of PUT and PATCH, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from loopin_api.auth import Caller
+from loopin_api.corrections import Author
+from loopin_api.envelope import Detail, Moment
+from loopin_api.errors import ApiError, invalid
+from loopin_api.queries.recorded import Record, Records
+from loopin_api.services import Services
+from loopin_api.time_filters import TimeFilters
+from loopin_api.timespan import timezone
+from loopin_schemas.corrections import Correction, Resource
+from loopin_sinks.metric_values.scope import from_epoch_ms
+
+NOTE: Final = "Why, for whoever reads the row's corrections later."
+
+
+class CorrectionRequest(BaseModel):
+    """Fields to put right; those that are only read are left alone, so that a row can be sent back whole."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    READ_ONLY: ClassVar[frozenset[str]] = frozenset(
+        {"id", "corrected_fields", "corrected_at", "corrected_by"}
+    )
+
+    note: str = Field("", max_length=500, description=NOTE)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_read_only(cls, body: Any) -> Any:
+        if not isinstance(body, Mapping):
+            return body
+        return {name: value for name, value in body.items() if name not in cls.READ_ONLY}
+
+    def values(self) -> dict[str, Any]:
+        """What was said, by field."""
+        return self.model_dump(mode="json", include=self.model_fields_set - {"note"})
+
+
+class CorrectedRow(BaseModel):
+    """What a row says of its corrections."""
+
+    corrected_fields: list[str] = Field(description="Fields whose values override those that are computed.")
+    corrected_at: Moment | None = Field(
+        description="When the row was last put right, ISO 8601 in UTC; null for never."
+    )
+    corrected_by: str | None = Field(description="Who did it; null likewise.")
+    note: str = Field(description="What they said of it.")
+
+
+def correction_fields(known: Correction | None) -> dict[str, Any]:
+    """The fields of ``CorrectedRow``."""
+    if known is None:
+        return {"corrected_fields": [], "corrected_at": None, "corrected_by": None, "note": ""}
+    return {
+        "corrected_fields": sorted(known.values),
+        "corrected_at": from_epoch_ms(known.at),
+        "corrected_by": known.by,
+        "note": known.note,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Corrector:
+    """Changes rows of a resource for a caller; each method raises ApiError: 409, 503."""
+
+    use: Services
+    caller: Caller
+    resource: Resource
+
+    def known(self, row: str) -> Correction | None:
+        """What overrides the row now."""
+        item = self.use.corrections.of(self.caller.project, self.resource).get(row)
+        return None if item is None else item.body
+
+    def values(self, row: str) -> dict[str, Any]:
+        """The values that override the row's now, by field."""
+        known = self.known(row)
+        return {} if known is None else dict(known.values)
+
+    async def save(
+        self, row: str, values: Mapping[str, Any], note: str, *, created: bool = False
+    ) -> Correction | None:
+        """Let these values override the row's, in place of all that did; without any it is as it was."""
+        known = self.known(row)
+        created = created or (known is not None and known.created)
+        if not values and not created:
+            author = self._author(note)
+            await self.use.corrections.take_back(self.caller.project, self.resource, row, author)
+            return None
+        return await self._correct(row, values, note, created=created)
+
+    def check_new(self, row: str) -> None:
+        """409 where values of the row are kept already, so that a POST replaces none."""
+        known = self.known(row)
+        if known is not None and not known.deleted:
+            raise ApiError(
+                409, "ALREADY_CORRECTED", "This row has been put right already; change it with PATCH or PUT."
+            )
+
+    async def delete(self, row: str) -> None:
+        """Let the row be gone, whatever is computed or recorded."""
+        await self._correct(row, {}, "", deleted=True)
+
+    def _author(self, note: str) -> Author:
+        return Author(self.caller.author, self.use.clock(), note)
+
+    async def _correct(self, row: str, values: Mapping[str, Any], note: str, **how: bool) -> Correction:
+        author, project = self._author(note), self.caller.project
+        kept = self.use.intake.protect(self.resource, values)
+        return await self.use.corrections.correct(project, self.resource, row, kept, author, **how)
+
+
+def day_of(text: str) -> date | None:
+    """The day that a row's id names, YYYY-MM-DD, of the years that the store knows; None for none."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if str(day) == text and 1970 < day.year < 2200 else None
+
+
+def own_zone(use: Services, times: TimeFilters) -> TimeFilters:
+    """The same time filters, for rows that are days of one zone.
+
+    Raises:
+        ApiError: 422, another zone is asked for.
+    """
+    if times.zone != timezone(use.settings.project_timezone):
+        reason = f"Rows are days of {use.settings.project_timezone}, the project's time zone; leave tz out."
+        raise invalid([Detail(field="tz", reason=reason)])
+    return times
+
+
+def unknown_row(what: str) -> ApiError:
+    """404 for a row that is not there, or not any more."""
+    return ApiError(404, "UNKNOWN_ROW", f"There is no {what} of this id; the list shows what there is.")
+
+
+async def existing(records: Records, id: str, what: str) -> Record:
+    """The row of this id, which is a uuid.
+
+    Raises:
+        ApiError: 404, there is none, or it was deleted.
+        StoreError: the store did not answer.
+    """
+    try:
+        found = await records.one(str(UUID(id)))
+    except ValueError:
+        found = None
+    if found is None:
+        raise unknown_row(what)
+    return found

@@ -1,0 +1,130 @@
+"""Corrections of rows, and what was decided on groups of errors: by project, as the requests ask for them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from loopin_api.config_items import ConfigItems
+from loopin_api.errors import ApiError
+from loopin_schemas.corrections import MAX_CORRECTIONS, MAX_GROUPS, Correction, ErrorGroup, Resource
+from loopin_sinks.metric_values.scope import epoch_ms
+from loopin_streams.kafka.config_state import Item
+
+B = TypeVar("B", Correction, ErrorGroup)
+
+_NONE: Final[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who changes something, when, and why."""
+
+    by: str
+    at: datetime
+    note: str = ""
+
+
+class Corrections:
+    """All that were made. They are few beside the rows, so they are kept in memory."""
+
+    def __init__(self, items: ConfigItems) -> None:
+        self._items = items
+        self._indexed: tuple[int, int] | None = None
+        self._rows: dict[tuple[str, Resource], dict[str, Item[Correction]]] = {}
+        self._groups: dict[str, dict[str, Item[ErrorGroup]]] = {}
+
+    def of(self, project: str, resource: Resource) -> Mapping[str, Item[Correction]]:
+        """A project's corrections of a resource, by row."""
+        self._index()
+        return self._rows.get((project, resource), _NONE)
+
+    def groups(self, project: str) -> Mapping[str, Item[ErrorGroup]]:
+        """What was decided on a project's groups of errors, by fingerprint."""
+        self._index()
+        return self._groups.get(project, _NONE)
+
+    async def correct(
+        self,
+        project: str,
+        resource: Resource,
+        row: str,
+        values: Mapping[str, Any],
+        author: Author,
+        *,
+        created: bool = False,
+        deleted: bool = False,
+    ) -> Correction:
+        """Keep what overrides a row, in place of all that did before.
+
+        Raises:
+            ApiError: 409, the row has just been changed, or there are too many; 503, the broker is away.
+        """
+        body = Correction(
+            project=project,
+            resource=resource,
+            row=row,
+            at=epoch_ms(author.at),
+            by=author.by,
+            values=dict(values),
+            created=created,
+            deleted=deleted,
+            note=author.note,
+        )
+        known = self.of(project, resource).get(row)
+        if known is None and self._number(project) >= MAX_CORRECTIONS:
+            raise ApiError(
+                409,
+                "TOO_MANY_CORRECTIONS",
+                f"A project may have {MAX_CORRECTIONS} corrected rows; take one back by a PUT of nothing.",
+            )
+        await self._put(body, known, author)
+        return body
+
+    async def take_back(self, project: str, resource: Resource, row: str, author: Author) -> None:
+        """Let a row be what it is by itself; raises as ``correct``."""
+        if row not in self.of(project, resource):
+            return
+        # The history has who it was from here: a removal names nobody.
+        await self.correct(project, resource, row, {}, author)
+        known = self.of(project, resource).get(row)
+        if known is not None:
+            await self._items.remove(known)
+
+    async def decide(self, project: str, fingerprint: str, resolved: bool, author: Author) -> None:
+        """Resolve a group of errors, or open it again; raises as ``correct``."""
+        known = self.groups(project).get(fingerprint)
+        if known is None and len(self.groups(project)) >= MAX_GROUPS:
+            raise ApiError(
+                409, "TOO_MANY_GROUPS", f"A project may have decided on {MAX_GROUPS} groups of errors."
+            )
+        body = ErrorGroup(
+            project=project,
+            fingerprint=fingerprint,
+            resolved=resolved,
+            at=epoch_ms(author.at),
+            by=author.by,
+            note=author.note,
+        )
+        await self._put(body, known, author)
+
+    async def _put(self, body: B, known: Item[B] | None, author: Author) -> None:
+        await self._items.put(body.id, body, replaces=None if known is None else known.version, by=author.by)
+
+    def _number(self, project: str) -> int:
+        return sum(len(rows) for (of, _), rows in self._rows.items() if of == project)
+
+    def _index(self) -> None:
+        changes = self._items.changes
+        if changes == self._indexed:
+            return
+        rows: dict[tuple[str, Resource], dict[str, Item[Correction]]] = defaultdict(dict)
+        for item in self._items.of(Correction).values():
+            rows[item.body.project, item.body.resource][item.body.row] = item
+        groups: dict[str, dict[str, Item[ErrorGroup]]] = defaultdict(dict)
+        for group in self._items.of(ErrorGroup).values():
+            groups[group.body.project][group.body.fingerprint] = group
+        self._rows, self._groups, self._indexed = dict(rows), dict(groups), changes

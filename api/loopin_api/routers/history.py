@@ -1,0 +1,94 @@
+"""/api/{resource}/{id}/history: who put a row right, when, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from loopin_api.auth import Caller
+from loopin_api.correcting import day_of, unknown_row
+from loopin_api.envelope import Moment
+from loopin_api.openapi import COMMON, bare, failures
+from loopin_api.pages import Listed, Paged, listed
+from loopin_api.queries.history import Change, history
+from loopin_api.queries.user import person_of
+from loopin_api.services import Reader, Services, Use
+from loopin_schemas.corrections import Resource, correction_id
+
+router = APIRouter(tags=["corrections"])
+
+RowId = Annotated[str, Path(max_length=420, description="The row's id.")]
+
+
+class RowChange(BaseModel):
+    """One change of what overrides a row."""
+
+    at: Moment = Field(description="When, ISO 8601 in UTC.")
+    by: str = Field(description="Who: the token's `sub`, or the key.")
+    change: Literal["corrected", "created", "deleted", "taken_back"] = Field(
+        description="What was done: `taken_back` leaves the row to what is computed or recorded."
+    )
+    values: dict[str, Any] = Field(description="What overrode the row from then on, by field.")
+    note: str = Field(description="What they said of it.")
+
+
+_EXAMPLE: Final = {
+    "at": "2026-01-15T10:30:00.000Z",
+    "by": "user-1",
+    "change": "corrected",
+    "values": {"error_count": 2},
+    "note": "One was a drill.",
+}
+_LIST: Final = {"count": 1, "next": None, "previous": None, "results": [_EXAMPLE]}
+_DESCRIPTION: Final = """All changes of what overrides the row, the latest first. Needs the scope `read`.
+
+They are here some seconds after they were made, for three years; a row that nobody put right has none.
+"""
+
+
+def _add(path: str, resource: Resource, rows: Callable[[Services, Caller, str], Any]) -> None:
+    """A route for one resource; ``rows`` gives the names under which a row's corrections are kept."""
+
+    async def get_history(use: Use, caller: Reader, page: Paged, id: RowId) -> Listed[RowChange]:
+        ids = [correction_id(caller.project, resource, row) for row in await rows(use, caller, id)]
+        count, found = await history(use.store, ids, page.size, page.offset)
+        return listed(page, count, [_told(change) for change in found])
+
+    router.add_api_route(
+        path,
+        get_history,
+        methods=["GET"],
+        summary=f"Who put a row of {resource} right",
+        description=_DESCRIPTION,
+        operation_id=f"get_history_of_{resource}",
+        responses={**bare("A page of changes.", _LIST), **failures(404, *COMMON)},
+    )
+
+
+async def _named(use: Services, caller: Caller, id: str) -> Sequence[str]:
+    return [id.lower()]
+
+
+async def _of_person(use: Services, caller: Caller, id: str) -> Sequence[str]:
+    """A correction stays under the distinct_id that named the person when it was made."""
+    day, _, user = id.partition(":")
+    if day_of(day) is None or not user:
+        raise unknown_row("row")
+    return [f"{day}:{each}" for each in (await person_of(use.store, caller.project, user)).distinct_ids]
+
+
+def _told(change: Change) -> RowChange:
+    made = change.correction
+    how: Any = "corrected" if made.values else "taken_back"
+    if made.deleted or made.created:
+        how = "deleted" if made.deleted else "created"
+    return RowChange(at=change.at, by=made.by, change=how, values=made.values, note=made.note)
+
+
+_add("/api/daily/{id}/history", "daily", _named)
+_add("/api/user-analytics/{id:path}/history", "user-analytics", _of_person)
+_add("/api/metrics/{id}/history", "metrics", _named)
+_add("/api/errors/{id}/history", "errors", _named)

@@ -1,0 +1,368 @@
+"""/api/user-analytics: document 004's user analytics, one person and day a row."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from loopin_api.auth import Caller
+from loopin_api.body import json_body
+from loopin_api.correcting import (
+    CorrectedRow,
+    CorrectionRequest,
+    Corrector,
+    correction_fields,
+    day_of,
+    own_zone,
+    unknown_row,
+)
+from loopin_api.envelope import Detail, Moment
+from loopin_api.errors import invalid
+from loopin_api.ids import answered_id
+from loopin_api.metric_filters import scope_of
+from loopin_api.openapi import COMMON, WITH_BODY, bare, failures, request_body
+from loopin_api.pages import Listed, Paged, listed
+from loopin_api.queries import user_analytics as asked
+from loopin_api.queries.days import dates_of
+from loopin_api.queries.user import person_of
+from loopin_api.queries.user_analytics import MAX_LOCATIONS, Changed, Row
+from loopin_api.routers.activity import Id
+from loopin_api.services import Reader, Services, Use, Writer
+from loopin_api.time_filters import Times
+from loopin_api.timespan import last_days, timezone
+from loopin_schemas.corrections import Correction
+from loopin_sinks.metric_values.scope import Scope
+
+router = APIRouter(tags=["user analytics"])
+
+RowId = Annotated[
+    str, Path(max_length=420, description="Day and any distinct_id of the person: `2026-01-14:42`.")
+]
+Ordering = Literal["date", "-date"]
+
+_DAY: Final = "on that day, count."
+_SO_FAR: Final = "up to the end of the day, count."
+
+
+class Location(BaseModel):
+    """A place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    country: str | None = Field(max_length=200, description="Country; null where unknown.")
+    city: str | None = Field(max_length=200, description="City; null where unknown.")
+
+
+class _Head(BaseModel):
+    id: str = Field(description="Day and user: `2026-01-14:42`.")
+    user: int | str = Field(description="The distinct_id that names the person; digits are a number.")
+    date: datetime.date = Field(description="The day, YYYY-MM-DD, of the project's time zone.")
+
+
+class UserNumbers(BaseModel):
+    """What is computed of a person and day, and may be put right."""
+
+    page_views: int = Field(0, ge=0, description=f"`$pageview` {_DAY}")
+    actions_performed: int = Field(
+        0, ge=0, description=f"Events beyond looking at pages, the system group's apart, {_DAY}"
+    )
+    communities_viewed: int = Field(0, ge=0, description=f"Communities visited {_DAY}")
+    communities_joined: int = Field(0, ge=0, description=f"Communities joined {_DAY}")
+    community_online_time: int = Field(
+        0, ge=0, description="Time within 5 minutes of an event in a community on that day, seconds."
+    )
+    community_interactions: int = Field(
+        0, ge=0, description=f"Events in communities other than visits, joins, leaves and checks, {_DAY}"
+    )
+    geo_restricted_attempts: int = Field(0, ge=0, description=f"Attempts that a restriction refused {_DAY}")
+    locations_accessed_from: list[Location] = Field(
+        default_factory=list,
+        max_length=MAX_LOCATIONS,
+        description=f"Places of the day's events, {MAX_LOCATIONS} at most.",
+    )
+    travel_detected: bool = Field(
+        False, description="Whether a restricted community was tried from away from home on that day."
+    )
+    total_posts: int = Field(0, ge=0, description=f"Pieces of content created {_SO_FAR}")
+    total_comments: int = Field(0, ge=0, description=f"Comments written {_SO_FAR}")
+    total_likes_given: int = Field(0, ge=0, description=f"Pieces of content liked {_SO_FAR}")
+    total_likes_received: int = Field(0, ge=0, description=f"Likes of the person's content {_SO_FAR}")
+    followers_gained: int = Field(0, ge=0, description=f"Times that somebody began to follow them {_SO_FAR}")
+    followers_lost: int = Field(0, ge=0, description=f"Times that somebody stopped {_SO_FAR}")
+    total_sessions: int = Field(0, ge=0, description=f"Sessions begun {_SO_FAR}")
+    total_time_spent: float = Field(0, ge=0, description="Length of these sessions together, seconds.")
+    avg_session_duration: float | None = Field(
+        None, ge=0, description="Their mean length, seconds; null without any."
+    )
+    recommendations_shown: int = Field(0, ge=0, description=f"Recommendations shown {_SO_FAR}")
+    recommendations_clicked: int = Field(0, ge=0, description=f"Recommendations opened {_SO_FAR}")
+
+
+class _Tail(CorrectedRow):
+    last_calculated: Moment = Field(description="When this was computed: now, ISO 8601 in UTC.")
+
+
+class UserDay(_Tail, UserNumbers, _Head):
+    """One person on one day."""
+
+
+class UserDayCorrectionRequest(CorrectionRequest, UserNumbers):
+    """What to put right of a row; what is not named stays, or with PUT is computed again."""
+
+    READ_ONLY: ClassVar[frozenset[str]] = CorrectionRequest.READ_ONLY | {"user", "date", "last_calculated"}
+
+
+class UserDayRequest(CorrectionRequest, UserNumbers):
+    """A person and day, and what overrides what is computed of it."""
+
+    READ_ONLY: ClassVar[frozenset[str]] = CorrectionRequest.READ_ONLY | {"last_calculated"}
+
+    user: Id = Field(description="Any distinct_id of the person.")
+    date: str = Field(max_length=40, description="The day, YYYY-MM-DD.")
+
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "2026-01-14:42",
+    "user": 42,
+    "date": "2026-01-14",
+    "page_views": 11,
+    "actions_performed": 7,
+    "communities_viewed": 2,
+    "communities_joined": 1,
+    "community_online_time": 840,
+    "community_interactions": 4,
+    "geo_restricted_attempts": 0,
+    "locations_accessed_from": [{"country": "IN", "city": "Mumbai"}],
+    "travel_detected": False,
+    "total_posts": 3,
+    "total_comments": 9,
+    "total_likes_given": 31,
+    "total_likes_received": 12,
+    "followers_gained": 5,
+    "followers_lost": 1,
+    "total_sessions": 40,
+    "total_time_spent": 21600.0,
+    "avg_session_duration": 540.0,
+    "recommendations_shown": 60,
+    "recommendations_clicked": 8,
+    "corrected_fields": [],
+    "corrected_at": None,
+    "corrected_by": None,
+    "note": "",
+    "last_calculated": "2026-01-15T10:30:00.000Z",
+}
+_CORRECTED: Final = {
+    **_EXAMPLE,
+    "page_views": 10,
+    "corrected_fields": ["page_views"],
+    "corrected_at": "2026-01-15T10:30:00.000Z",
+    "corrected_by": "user-1",
+    "note": "One was a reload.",
+}
+_BODY: Final = {"page_views": 10, "note": "One was a reload."}
+
+
+@router.get(
+    "/api/user-analytics",
+    summary="List user analytics",
+    responses={
+        **bare("A page of rows.", {"count": 1, "next": None, "previous": None, "results": [_EXAMPLE]}),
+        **failures(404, *COMMON),
+    },
+)
+async def get_rows(
+    use: Use,
+    caller: Reader,
+    times: Times,
+    page: Paged,
+    user: Annotated[
+        str | None, Query(max_length=400, description="Any distinct_id of the only person.")
+    ] = None,
+    ordering: Annotated[
+        Ordering, Query(description="By day, then user; `-`: the latest day first.")
+    ] = "-date",
+) -> Listed[UserDay]:
+    """A row for each person and day with an event, of the time asked for. Needs the scope `read`.
+
+    The project's own people can be asked for by `user`.
+    """
+    start, end = dates_of(own_zone(use, times).span())
+    known, scope = await _known(use, caller), _scope(use, caller)
+    name = None
+    if user is not None:
+        person = await person_of(use.store, caller.project, user)
+        name, scope = person.name, replace(scope, users=person.distinct_ids, internal=())
+    wanted = {row: each for row, each in known.items() if start <= row.day < end and name in (None, row.user)}
+    changed = Changed(
+        [row for row, each in wanted.items() if each.created],
+        [row for row, each in wanted.items() if each.deleted],
+    )
+    count, shown = await asked.rows(
+        use.store, scope, start, end, changed, ordering.startswith("-"), page.size, page.offset
+    )
+    found = await asked.computed(use.store, _scope(use, caller), shown)
+    return listed(page, count, [_answer(use, row, found[row], known.get(row)) for row in shown])
+
+
+@router.post(
+    "/api/user-analytics",
+    status_code=201,
+    summary="Put a person's day right that nobody has yet, or create its row",
+    responses={201: bare("Kept.", _CORRECTED)[200], **failures(409, *COMMON, *WITH_BODY)},
+    openapi_extra=request_body(UserDayRequest, {"row": {"user": 42, "date": "2026-01-14", **_BODY}}),
+)
+async def post_row(
+    use: Use, caller: Writer, body: Annotated[UserDayRequest, Depends(json_body(UserDayRequest))]
+) -> UserDay:
+    """The fields named here override what is computed; a row that was deleted is there again.
+
+    Needs the scope `write`.
+    """
+    day = day_of(body.date)
+    if day is None:
+        raise invalid([Detail(field="date", reason="Give a day of the calendar as YYYY-MM-DD.")])
+    one = await _one(use, caller, day, str(body.user))
+    one.corrector.check_new(one.key)
+    values = {name: value for name, value in body.values().items() if name not in ("user", "date")}
+    await one.corrector.save(one.key, values, body.note, created=not one.computed["active"])
+    return await _shown(use, caller, one.row)
+
+
+@router.get(
+    "/api/user-analytics/{id:path}",
+    summary="Retrieve a person's day",
+    responses={**bare("The row.", _EXAMPLE), **failures(404, *COMMON)},
+)
+async def get_row(use: Use, caller: Reader, id: RowId) -> UserDay:
+    """One person on one day, as computed and put right. Needs the scope `read`."""
+    return await _shown(use, caller, _row_of(id))
+
+
+@router.put(
+    "/api/user-analytics/{id:path}",
+    summary="Replace what was put right of a person's day",
+    responses={**bare("The row.", _CORRECTED), **failures(404, 409, *COMMON, *WITH_BODY)},
+    openapi_extra=request_body(UserDayCorrectionRequest, {"views": _BODY}),
+)
+async def put_row(
+    use: Use,
+    caller: Writer,
+    id: RowId,
+    body: Annotated[UserDayCorrectionRequest, Depends(json_body(UserDayCorrectionRequest))],
+) -> UserDay:
+    """The fields named here override what is computed; the others are computed. Needs the scope `write`."""
+    return await _correct(use, caller, id, body, replaces=True)
+
+
+@router.patch(
+    "/api/user-analytics/{id:path}",
+    summary="Put a person's day right",
+    responses={**bare("The row.", _CORRECTED), **failures(404, 409, *COMMON, *WITH_BODY)},
+    openapi_extra=request_body(UserDayCorrectionRequest, {"views": _BODY}),
+)
+async def patch_row(
+    use: Use,
+    caller: Writer,
+    id: RowId,
+    body: Annotated[UserDayCorrectionRequest, Depends(json_body(UserDayCorrectionRequest))],
+) -> UserDay:
+    """The fields named here override what is computed from now on. Needs the scope `write`."""
+    return await _correct(use, caller, id, body, replaces=False)
+
+
+@router.delete(
+    "/api/user-analytics/{id:path}",
+    status_code=204,
+    summary="Delete a person's day",
+    responses=failures(404, 409, *COMMON),
+)
+async def delete_row(use: Use, caller: Writer, id: RowId) -> None:
+    """There is no such row any more, until somebody creates it. Its events stay. Needs the scope `write`."""
+    one = await _existing(use, caller, _row_of(id))
+    await one.corrector.delete(one.key)
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    """A row that may be there: ``key`` is under which its corrections are kept."""
+
+    row: Row
+    key: str
+    known: Correction | None
+    computed: Mapping[str, Any]
+    corrector: Corrector
+
+    @property
+    def exists(self) -> bool:
+        if self.known is None:
+            return bool(self.computed["active"])
+        return not self.known.deleted and (self.known.created or bool(self.computed["active"]))
+
+
+async def _one(use: Services, caller: Caller, day: datetime.date, user: str) -> _One:
+    person = await person_of(use.store, caller.project, user)
+    row = Row(day, person.name)
+    known = (await _known(use, caller)).get(row)
+    found = await asked.computed(use.store, _scope(use, caller), [row])
+    key = f"{day}:{person.name}" if known is None else known.row
+    return _One(row, key, known, found[row], Corrector(use, caller, "user-analytics"))
+
+
+async def _existing(use: Services, caller: Caller, row: Row | None) -> _One:
+    one = None if row is None else await _one(use, caller, row.day, row.user)
+    if one is None or not one.exists:
+        raise unknown_row("row")
+    return one
+
+
+async def _shown(use: Services, caller: Caller, row: Row | None) -> UserDay:
+    one = await _existing(use, caller, row)
+    return _answer(use, one.row, one.computed, one.known)
+
+
+async def _correct(
+    use: Services, caller: Caller, id: str, body: UserDayCorrectionRequest, *, replaces: bool
+) -> UserDay:
+    one = await _existing(use, caller, _row_of(id))
+    before = {} if replaces else one.corrector.values(one.key)
+    await one.corrector.save(one.key, {**before, **body.values()}, body.note)
+    return await _shown(use, caller, one.row)
+
+
+async def _known(use: Services, caller: Caller) -> Mapping[Row, Correction]:
+    """What was put right, by the person that its distinct_id is of by now; the latest counts."""
+    items = use.corrections.of(caller.project, "user-analytics").values()
+    made = sorted((item.body for item in items), key=lambda body: body.at)
+    rows = [(row, body) for body in made if (row := _row_of(body.row)) is not None]
+    persons = await asked.persons_of(use.store, caller.project, [row.user for row, _ in rows])
+    return {Row(row.day, persons[row.user]): body for row, body in rows}
+
+
+def _answer(use: Services, row: Row, computed: Mapping[str, Any], known: Correction | None) -> UserDay:
+    return UserDay.model_validate(
+        {
+            "id": f"{row.day}:{row.user}",
+            "user": answered_id(row.user),
+            "date": row.day,
+            **{name: value for name, value in computed.items() if name != "active"},
+            **({} if known is None else known.values),
+            **correction_fields(known),
+            "last_calculated": use.clock(),
+        }
+    )
+
+
+def _scope(use: Services, caller: Caller) -> Scope:
+    span = last_days(1, use.clock(), timezone(use.settings.project_timezone))
+    return scope_of(use, caller.project, span, {}, bots=False)
+
+
+def _row_of(id: str) -> Row | None:
+    day, _, user = id.partition(":")
+    found = day_of(day)
+    return Row(found, user) if found is not None and user else None
