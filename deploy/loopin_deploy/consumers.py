@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from loopin_schemas.topics import (
+    ALERTS,
     ENRICHED,
     IDENTITY_LINKS,
     METRICS,
@@ -37,8 +38,9 @@ EVENTS: Final = Group(metrics.EVENTS, "clickhouse", ENRICHED, "sink")
 METRIC_WINDOWS: Final = Group(metrics.WINDOWS, "clickhouse-metrics", METRICS, "sink")
 PERSONS: Final = Group(metrics.PERSONS, "clickhouse-persons", PERSON_MERGES, "sink")
 USERS: Final = Group(metrics.USERS, "clickhouse-profiles", PROFILES, "sink")
+ALERT_RECORDS: Final = Group(metrics.ALERT_RECORDS, "clickhouse-alerts", ALERTS, "sink")
 
-GROUPS: Final = (ENRICH, MERGE, IDENTITY, EVENTS, METRIC_WINDOWS, PERSONS, USERS)
+GROUPS: Final = (ENRICH, MERGE, IDENTITY, EVENTS, METRIC_WINDOWS, PERSONS, USERS, ALERT_RECORDS)
 
 
 def as_committed(group: Group, settings: KafkaSettings, logs: Logs) -> Consumption:

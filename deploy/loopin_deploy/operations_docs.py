@@ -48,6 +48,7 @@ wait to be recomputed from the stored events; where that fails, the first line s
 | `merge` | `stream` | `windows` | `metrics`, `alerts` |
 | `events` | `sink`, `store` | `events.enriched` | table `events` |
 | `metric_windows` | `sink`, `store` | `metrics` | table `metric_windows` |
+| `alerts` | `sink`, `store` | `alerts` | table `alerts` |
 
 ## Lag and freshness
 

@@ -63,7 +63,8 @@ async def test_each_consumer_is_behind_by_what_it_has_not_committed(
     watch = watch_from_broker(settings, logs)
     await watch.look()
 
-    stream, sink = ("enrich", "merge", "identity"), ("events", "metric_windows", "person_merges", "profiles")
+    stream = ("enrich", "merge", "identity")
+    sink = ("events", "metric_windows", "person_merges", "profiles", "alerts")
     assert watch.consumers == (*stream, *sink)
     assert watch.lag("enrich") == watch.lag("merge") == watch.lag("metric_windows") == Lag()
     lag = watch.lag("events")

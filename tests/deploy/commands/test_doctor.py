@@ -103,7 +103,8 @@ def test_with_everything_there_all_is_well(
     assert found["topics"][1] == "as the table says"
     assert found["store and API"][1] == f"answers at {state.api_url}, ClickHouse 26.9.[/x]"
     assert found["roles"][1] == "ready"
-    consumers = ("enrich", "merge", "identity", "events", "metric_windows", "person_merges", "profiles")
+    stream = ("enrich", "merge", "identity")
+    consumers = (*stream, "events", "metric_windows", "person_merges", "profiles", "alerts")
     assert found["lag"][1] == ", ".join(f"{name} 0 records (0 s)" for name in consumers)
     assert found["ports"][1] == "in use by the running system"
 
