@@ -12,8 +12,10 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
 from loopin_api import errors, openapi
+from loopin_api.alert_rules import AlertRules
 from loopin_api.auth import authenticator
-from loopin_api.custom_metrics import Metrics, Writer
+from loopin_api.config_items import ConfigItems, Writer
+from loopin_api.custom_metrics import Metrics
 from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
 from loopin_api.ingest.bodies import Bodies
@@ -31,6 +33,9 @@ from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.routers import (
     activity,
+    alert_backtest,
+    alert_rules,
+    alerts,
     batch,
     browser,
     business,
@@ -51,12 +56,14 @@ from loopin_api.routers import (
     records,
     segment,
     sentiment,
+    silences,
     track,
     user,
     users,
 )
 from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
+from loopin_api.silences import Silences
 from loopin_api.version import VERSION
 from loopin_sinks.store import Store
 from loopin_streams.kafka.config_metrics import ConfigCollector
@@ -72,6 +79,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     real_time.router,
     metrics.router,
     metric_definitions.router,
+    alerts.router,
+    alert_rules.router,
+    alert_backtest.router,
+    silences.router,
     communities.router,
     geo.router,
     sentiment.router,
@@ -103,6 +114,11 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     records.SystemMetricRequest,
     records.ErrorLogRequest,
     metric_definitions.MetricDefinitionRequest,
+    alerts.AcknowledgementRequest,
+    alert_rules.AlertRuleRequest,
+    alert_rules.AlertRulePatch,
+    alert_backtest.BacktestRequest,
+    silences.SilenceRequest,
     posthog.PostHogBatch,
     posthog_v1.PostHogV1Batch,
     segment.SegmentBatch,
@@ -148,6 +164,8 @@ def create_app(
         ConfigurationError: the secret or the keys file cannot be used.
     """
     instruments, origins = Instruments(), Origins(settings.cors_origins)
+    items = ConfigItems(config, writer)
+    known_metrics = Metrics(items)
     known = authenticator(settings, keys, config)
     probes = {"store": lambda: _ask_store(store, clock), **(probes or {})}
     if reserve is not None:
@@ -184,7 +202,10 @@ def create_app(
         ),
         health=HealthBoard(probes, checks, freshness),
         instruments=instruments,
-        metrics=Metrics(config, writer),
+        metrics=known_metrics,
+        items=items,
+        alert_rules=AlertRules(items, known_metrics),
+        silences=Silences(items),
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Generic, TypeVar
 
 from fastapi import Depends, Query, Request
+from pydantic import BaseModel, Field
 
 from loopin_api.errors import ApiError
+
+Row = TypeVar("Row", bound=BaseModel)
 
 MAX_PAGE_SIZE: Final = 100
 MAX_PAGE: Final = 100_000
@@ -39,6 +43,28 @@ class Page:
     def _link(self, number: int) -> str:
         url = self.request.url.include_query_params(page=number)
         return f"{url.path}?{url.query}"
+
+
+class Listed(BaseModel, Generic[Row]):
+    """A page of document C's rows."""
+
+    count: int = Field(description="Rows on all pages, count.")
+    next: str | None = Field(
+        description="Address of the next page, relative to the host; null after the last."
+    )
+    previous: str | None = Field(description="The same of the page before; null on the first.")
+    results: list[Row] = Field(description="The rows of this page.")
+
+
+def listed(page: Page, count: int, rows: Sequence[Row]) -> Listed[Row]:
+    """A page of rows.
+
+    Raises:
+        ApiError: 404, there is no such page.
+    """
+    page.check(count)
+    following, previous = page.links(count)
+    return Listed(count=count, next=following, previous=previous, results=list(rows))
 
 
 def _page(

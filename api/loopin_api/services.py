@@ -11,7 +11,9 @@ from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
+from loopin_api.alert_rules import AlertRules
 from loopin_api.auth import Authenticator, Caller, Scope, forbidden
+from loopin_api.config_items import ConfigItems
 from loopin_api.custom_metrics import Metrics
 from loopin_api.envelope import Detail
 from loopin_api.errors import invalid
@@ -19,6 +21,7 @@ from loopin_api.health import HealthBoard
 from loopin_api.ingest.intake import Intake
 from loopin_api.instruments import Instruments
 from loopin_api.settings import ApiSettings
+from loopin_api.silences import Silences
 from loopin_sinks.store import Store
 
 
@@ -34,6 +37,9 @@ class Services:
     health: HealthBoard
     instruments: Instruments
     metrics: Metrics
+    items: ConfigItems
+    alert_rules: AlertRules
+    silences: Silences
 
 
 def services(request: Request) -> Services:

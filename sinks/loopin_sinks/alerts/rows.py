@@ -108,9 +108,10 @@ def alert_of(row: Mapping[str, Any]) -> Alert:
     """The record that a row was made of."""
     low, high = row["expected_low"], row["expected_high"]
     start, end = epoch_ms(row["window_start"]), epoch_ms(row["window_end"])
+    told = {name: row[name] for name in _AS_THEY_ARE}
+    told |= {name: None if row[name] is None else epoch_ms(row[name]) for name in _TIMES}
     return Alert(
-        **{name: row[name] for name in _AS_THEY_ARE},
-        **{name: None if row[name] is None else epoch_ms(row[name]) for name in _TIMES},
+        **told,
         expected=None if low is None or high is None else ExpectedRange(low=low, high=high),
         window=AlertWindow(grain=row["window_grain"], start=start, end=end),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -48,6 +49,10 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sink_of(to_store: TopicsToStore, topic_id: str | None = None) -> AlertSink:
     return AlertSink(to_store.settings, to_store.store, topic_id or to_store.ids["alerts"])
+
+
+def has_read(sink: AlertSink, number: int) -> bool:
+    return sink.read_records == number
 
 
 def publish(to_store: TopicsToStore, *alerts: Alert | bytes, commit: bool = True) -> None:
@@ -108,7 +113,7 @@ async def test_what_is_read_again_counts_once_and_what_was_aborted_not_at_all(
         # As of another topic, all is read again.
         sink = sink_of(topics_to_store, topic_id)
         async with running(sink):
-            await until(lambda at=sink: at.read_records == 5, "it has read all records")
+            await until(partial(has_read, sink, 5), "it has read all records")
             await caught_up(sink, {0: 8})
         assert (sink.unreadable, sink.stored_rows) == (2, 2)
     rows = await stored(topics_to_store.store)
