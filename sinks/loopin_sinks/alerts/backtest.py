@@ -21,13 +21,13 @@ from loopin_streams.alerts.lifecycle import Rule
 from loopin_streams.alerts.source import Source, source_of
 from loopin_streams.windows.grains import BY_NAME, MINUTE_MS
 
-LONGEST_DAYS: Final[dict[Grain, int]] = {"minute": 92, "hour": 366, "day": 1095}
-"""Longest time that a rule of the stream is tried over, by its grain."""
+LONGEST_DAYS: Final[dict[Grain, int]] = {"minute": 31, "hour": 92, "day": 1095}
+"""Longest time that a rule of the stream is tried over, by its grain: a minute takes half a millisecond."""
 
 MOST_PERIODS: Final = 1000
 """Most windows of a rule that the store is asked for."""
 
-MOST_WINDOWS: Final = 200_000
+MOST_WINDOWS: Final = 100_000
 """Most stored windows that are looked at."""
 
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)

@@ -98,8 +98,9 @@ class _History:
         touched = self._windows.take(0, self._changed(stored))
         # The watermark is a minute behind the events, and so at the minute's start when its last ones come.
         self._alarms.look(touched, minute - 1, end)
-        for _ in self._windows.publish(0):
-            """As the merge does, so that the next look sees what has changed since."""
+        for window in touched:
+            # As once it is published: the next look sees what has changed since.
+            window.unpublished.clear()
         self._alarms.look((), minute, end)
         self._windows.drop_gone(minute)
         for value, judgement, alerts in self._alarms.said:

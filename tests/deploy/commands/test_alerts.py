@@ -39,13 +39,14 @@ ALERTS = [
     some_alert(id="shop:payment_failure_rate:1", severity="critical", **OPENED),
     some_alert(id=HOSTILE, rule="events_absent", message=HOSTILE, **OPENED | {"opened_at": NOW_MS - 130}),
 ]
+OF_A_MINUTE: tuple[dict[str, Any], ...] = (
+    {"metric": "events", "count": 9},
+    {"metric": "payment_failure_rate", "count": 9, "sum": 3_000_000},
+)
 FAILURES = [
     MetricWindow(project="shop", grain="minute", start=NOW_MS - ago * MINUTE_MS, revision=1, **of)
     for ago in range(60, 50, -1)
-    for of in (
-        {"metric": "events", "count": 9},
-        {"metric": "payment_failure_rate", "count": 9, "sum": 3_000_000},
-    )
+    for of in OF_A_MINUTE
 ]
 
 __all__ = ["swept"]

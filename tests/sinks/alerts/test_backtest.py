@@ -10,12 +10,14 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from msgspec import Raw
 
 from loopin_schemas import EnrichedEvent
-from loopin_schemas.alert_rule import Absence, AlertRule, Change, Threshold
+from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Threshold
 from loopin_schemas.metrics import by_name
 from loopin_schemas.window import MetricWindow
 from loopin_sinks.alerts.backtest import Backtest, TooMuchHistory, backtest
+from loopin_sinks.alerts.replay import StoredWindow, replay
 from loopin_sinks.metric_values.scope import Periods, Scope, from_epoch_ms
 from loopin_sinks.migrate import migrate
 from loopin_sinks.rows import by_month, to_arrow
@@ -221,8 +223,8 @@ async def test_history_has_its_limits(store: Store, monkeypatch: pytest.MonkeyPa
     assert (nothing.episodes, nothing.covered) == ([], None)
     some = await tried(store, since=-3000, until=90, condition=Threshold(warning=0.1))
     assert some.covered == (from_epoch_ms(BEGIN), from_epoch_ms(BEGIN + 90 * MINUTE))
-    with pytest.raises(TooMuchHistory, match="92 days at most"):
-        await tried(store, since=-93 * 1440, condition=Threshold(warning=0.1))
+    with pytest.raises(TooMuchHistory, match="31 days at most"):
+        await tried(store, since=-32 * 1440, condition=Threshold(warning=0.1))
     monkeypatch.setattr("loopin_sinks.alerts.backtest.MOST_WINDOWS", 100)
     with pytest.raises(TooMuchHistory, match="give a shorter one"):
         await tried(store, condition=Threshold(warning=0.1))
@@ -238,9 +240,15 @@ def tickets() -> Iterator[EnrichedEvent]:
         for user in range(number):
             ms = BEGIN + hour * HOUR + user * MINUTE
             yield EnrichedEvent(
-                **{"project": "shop", "uuid": str(uuid4()), "event": "$pageview", "distinct_id": f"u{user}"},
-                **{"timestamp": ms, "received_at": ms, "raw_partition": 0, "raw_offset": at},
-                properties=b"{}",
+                project="shop",
+                uuid=str(uuid4()),
+                event="$pageview",
+                distinct_id=f"u{user}",
+                timestamp=ms,
+                received_at=ms,
+                raw_partition=0,
+                raw_offset=at,
+                properties=Raw(b"{}"),
                 session_id=f"{hour}-{user}",
             )
             at += 1
@@ -272,3 +280,25 @@ async def test_what_the_store_is_asked_for(store: Store) -> None:
 async def test_the_store_is_asked_for_so_many_windows(store: Store) -> None:
     with pytest.raises(TooMuchHistory, match="1000 windows"):
         await tried(store, metric="sessions", grain="hour", condition=Threshold(warning=1.0), since=-61_000)
+
+
+async def test_an_hour_unlike_its_season_is_told(store: Store) -> None:
+    week = 7 * 24
+    spikes = (5 * week + 30, 5 * week + 90)
+    windows = [
+        StoredWindow("hour", BEGIN + hour * HOUR, ("events", "", ""), number, None)
+        for hour in range(6 * week)
+        for number in (1000 + 400 * (hour % 24 in range(9, 18)) + Random(hour).randrange(-20, 21),)
+    ]
+    odd = [
+        window._replace(number=3 * window.number) if at in spikes else window
+        for at, window in enumerate(windows)
+    ]
+    rule = Rule(AlertRule(project="", name="mine", metric="events", grain="hour", condition=Anomaly()), "1")
+    end = BEGIN + 6 * week * HOUR
+    found = replay(rule, "shop", odd, BEGIN, end)
+    # An hour is over for all a minute after its end; the next one, as usual, ends it.
+    assert [(each.fired_at - BEGIN - MINUTE) // HOUR - 1 for each in found] == [*spikes]
+    assert {each.severity for each in found} == {"critical"}
+    assert [each.value for each in found] == [float(odd[at].number) for at in spikes]
+    assert replay(rule, "shop", windows, BEGIN, end) == []
