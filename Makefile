@@ -63,6 +63,7 @@ generated: $(VENV)/.dev
 	$(BIN)/python -m loopin_schemas.json_schema --write
 	$(BIN)/python -m loopin_schemas.catalogue.markdown --write
 	$(BIN)/python -m loopin_schemas.metrics.markdown --write
+	$(BIN)/python -m loopin_schemas.alert_rules.markdown --write
 	$(BIN)/python -m loopin_producers.event_types --write
 	$(BIN)/python -m loopin_deploy.settings_docs --write
 	$(BIN)/python -m loopin_deploy.operations_docs --write

@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 
 from loopin_api import errors, openapi
+from loopin_api.alert_rules import AlertRules
 from loopin_api.auth import authenticator
 from loopin_api.config_items import ConfigItems, Writer
 from loopin_api.corrections import Corrections
@@ -36,6 +37,9 @@ from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.routers import (
     activity,
+    alert_backtest,
+    alert_rules,
+    alerts,
     batch,
     browser,
     business,
@@ -61,6 +65,7 @@ from loopin_api.routers import (
     records,
     segment,
     sentiment,
+    silences,
     system_metrics,
     track,
     user,
@@ -69,6 +74,7 @@ from loopin_api.routers import (
 )
 from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
+from loopin_api.silences import Silences
 from loopin_api.version import VERSION
 from loopin_sinks.store import Store
 from loopin_streams.kafka.config_metrics import ConfigCollector
@@ -85,6 +91,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     live.router,
     metrics.router,
     metric_definitions.router,
+    alerts.router,
+    alert_rules.router,
+    alert_backtest.router,
+    silences.router,
     communities.router,
     geo.router,
     history.router,  # before the rows, whose ids may have slashes
@@ -129,6 +139,11 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     error_groups.ErrorGroupRequest,
     error_log.ErrorCorrectionRequest,
     system_metrics.SystemMetricCorrectionRequest,
+    alerts.AcknowledgementRequest,
+    alert_rules.AlertRuleRequest,
+    alert_rules.AlertRulePatch,
+    alert_backtest.BacktestRequest,
+    silences.SilenceRequest,
     posthog.PostHogBatch,
     posthog_v1.PostHogV1Batch,
     segment.SegmentBatch,
@@ -175,6 +190,7 @@ def create_app(
     """
     instruments, origins = Instruments(), Origins(settings.cors_origins)
     items = ConfigItems(config, writer)
+    known_metrics = Metrics(items)
     known = authenticator(settings, keys, config)
     probes = {"store": lambda: _ask_store(store, clock), **(probes or {})}
     if reserve is not None:
@@ -211,7 +227,10 @@ def create_app(
         ),
         health=HealthBoard(probes, checks, freshness),
         instruments=instruments,
-        metrics=Metrics(items),
+        metrics=known_metrics,
+        items=items,
+        alert_rules=AlertRules(items, known_metrics),
+        silences=Silences(items),
         corrections=Corrections(items),
         live=Live(
             Feed(instruments), OnlineWatch(settings, store, clock), settings.live_max_clients, instruments

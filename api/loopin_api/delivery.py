@@ -19,8 +19,13 @@ _LOOK_S: Final = 0.05
 class Publisher(Protocol):
     """What the API needs of the client SDK; one client serves all projects."""
 
-    def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
-        """Queue a record; ``done`` is called once, from any thread. Raises LoopinError."""
+    def publish_record(
+        self, key: bytes | None, value: bytes, done: Done, *, topic: str | None = None
+    ) -> None:
+        """Queue a record; ``done`` is called once, from any thread. Raises LoopinError.
+
+        ``topic`` is a name without the installation's prefix; None for that of events.
+        """
         ...
 
     @property
@@ -41,16 +46,19 @@ async def deliver(
     records: Sequence[Outgoing],
     timeout: float,
     hopeless: Callable[[], bool] = lambda: False,
+    *,
+    topic: str | None = None,
 ) -> list[bool]:
     """Publish records in order and wait up to ``timeout`` seconds; says of each whether it was acknowledged.
 
     The wait ends when it is ``hopeless``, too. One that was not may still arrive. When the client's queue is
     full the rest is not tried, so that the order of a user's events holds.
     """
+    to = {} if topic is None else {"topic": topic}
     waiting = _Waiting(asyncio.get_running_loop(), len(records))
     for index, record in enumerate(records):
         try:
-            publisher.publish_record(record.key, record.value, waiting.callback(index))
+            publisher.publish_record(record.key, record.value, waiting.callback(index), **to)
         except LoopinError:
             waiting.give_up(len(records) - index)
             break

@@ -11,7 +11,9 @@ from fastapi import Depends, Request, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 
+from loopin_api.alert_rules import AlertRules
 from loopin_api.auth import Authenticator, Caller, Scope, forbidden
+from loopin_api.config_items import ConfigItems
 from loopin_api.corrections import Corrections
 from loopin_api.custom_metrics import Metrics
 from loopin_api.envelope import Detail
@@ -21,6 +23,7 @@ from loopin_api.ingest.intake import Intake
 from loopin_api.instruments import Instruments
 from loopin_api.live.clients import Live
 from loopin_api.settings import ApiSettings
+from loopin_api.silences import Silences
 from loopin_sinks.store import Store
 
 
@@ -38,6 +41,9 @@ class Services:
     metrics: Metrics
     live: Live
     corrections: Corrections
+    items: ConfigItems
+    alert_rules: AlertRules
+    silences: Silences
 
 
 def services(request: Request) -> Services:

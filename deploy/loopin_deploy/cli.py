@@ -26,6 +26,7 @@ PLACES = {
     "dlq": "dead_letters:app",
     "persons": "persons:app",
     "notify": "notify:app",
+    "alerts": "alerts:app",
     "state": "state:app",
     "sink": "sink:app",
     "kafka": "kafka:app",

@@ -41,11 +41,12 @@ METRIC_WINDOWS: Final = Group(metrics.WINDOWS, "clickhouse-metrics", METRICS, "s
 PERSONS: Final = Group(metrics.PERSONS, "clickhouse-persons", PERSON_MERGES, "sink")
 USERS: Final = Group(metrics.USERS, "clickhouse-profiles", PROFILES, "sink")
 HISTORY: Final = Group(metrics.HISTORY, "clickhouse-config", CONFIG, "sink")
+ALERT_RECORDS: Final = Group(metrics.ALERT_RECORDS, "clickhouse-alerts", ALERTS, "sink")
 
 NOTIFY: Final = Group("notify", notifier.GROUP, ALERTS, "notify")
 """Not among ``GROUPS``: where nobody is to be told of alerts, that all of them wait is no lag."""
 
-GROUPS: Final = (ENRICH, MERGE, IDENTITY, EVENTS, METRIC_WINDOWS, PERSONS, USERS, HISTORY)
+GROUPS: Final = (ENRICH, MERGE, IDENTITY, EVENTS, METRIC_WINDOWS, PERSONS, USERS, HISTORY, ALERT_RECORDS)
 
 
 def as_committed(group: Group, settings: KafkaSettings, logs: Logs) -> Consumption:

@@ -51,6 +51,7 @@ wait to be recomputed from the stored events; where that fails, the first line s
 | `metric_windows` | `sink`, `store` | `metrics` | table `metric_windows` |
 | `notify` | `notify` | `alerts` | `notifications`, and [channels](notifications.md) |
 | `config_history` | `sink`, `store` | `config` | table `config_history` |
+| `alerts` | `sink`, `store` | `alerts` | table `alerts` |
 
 ## Lag and freshness
 

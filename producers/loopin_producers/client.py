@@ -166,6 +166,7 @@ class Loopin(Statements):
         self.project = _project(project, self.disabled, by_key=bool(by_http))
         self.debug = debug
         prefix = os.environ.get("LOOPIN_TOPIC_PREFIX", "loopin.") if topic_prefix is None else topic_prefix
+        self._prefix = prefix
         self.topic = f"{prefix}{RAW.name}"
         waiting = Waiting(
             max_queue_size, flush_interval, delivery_timeout, durable, spool, spool_dir, spool_max_bytes
@@ -396,8 +397,12 @@ class Loopin(Statements):
         self._captured_ns = now
         return now
 
-    def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
+    def publish_record(
+        self, key: bytes | None, value: bytes, done: Done, *, topic: str | None = None
+    ) -> None:
         """Queue a record as it is, unchecked: for replays and simulations, which wait for room.
+
+        ``topic`` is a name without the installation's prefix; without one it is that of events.
 
         ``done`` is called once with the failure or None, the partition and the offset, in a background
         thread. A disabled client drops the record and does not call it. The spool has no part in it.
@@ -408,7 +413,8 @@ class Loopin(Statements):
             DeliveryFailed: the record cannot be sent at all.
         """
         if not self.disabled:
-            self._connection.publish(self.topic, key, value, partial(self._published, done))
+            name = self.topic if topic is None else f"{self._prefix}{topic}"
+            self._connection.publish(name, key, value, partial(self._published, done))
 
     def _published(self, done: Done, failure: DeliveryFailed | None, partition: int, offset: int) -> None:
         if failure is None:

@@ -9,6 +9,7 @@ import msgspec
 from prometheus_client.core import Metric
 
 from loopin_schemas.codec import decoder
+from loopin_sinks.alerts.rows import ALERTS
 from loopin_sinks.config_history import CONFIG_HISTORY
 from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import STORE_METRICS
@@ -27,6 +28,7 @@ WINDOWS = METRIC_WINDOWS
 PERSONS = PERSON_MERGES
 USERS = PROFILES
 HISTORY = CONFIG_HISTORY
+ALERT_RECORDS = ALERTS
 """Names of the sinks as consumers: the tables that they write."""
 
 QUANTILES = (0.5, 0.9, 0.99)
@@ -35,8 +37,8 @@ READ = Instrument("loopin_sink_records_read", "counter", "Records consumed by th
 ROWS = Instrument(
     "loopin_sink_rows",
     "counter",
-    "Rows stored by this process: events and merges once each, of windows and profiles the newest version at "
-    "each insert.",
+    "Rows stored by this process: events, merges and alerts once each, of windows and profiles the newest "
+    "version at each insert.",
     ("table",),
 )
 UNREADABLE = Instrument(

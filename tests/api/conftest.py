@@ -43,14 +43,18 @@ class Broker:
         self.answer = "acknowledge"
         self.broker_is_down = False
         self.records: list[tuple[bytes | None, bytes]] = []
+        self.topics: list[str | None] = []
 
     @property
     def events(self) -> list[Event]:
         return [decode(value, Event) for _, value in self.records]
 
-    def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
+    def publish_record(
+        self, key: bytes | None, value: bytes, done: Done, *, topic: str | None = None
+    ) -> None:
         if self.answer == "full":
             raise QueueFull("The queue is full.")
+        self.topics.append(topic)
         self.records.append((key, value))
         if self.answer == "acknowledge":
             done(None, 0, len(self.records))

@@ -67,7 +67,9 @@ class Late:
         self.asked = asyncio.Event()
         self.broker_is_down = False
 
-    def publish_record(self, key: bytes | None, value: bytes, done: Done) -> None:
+    def publish_record(
+        self, key: bytes | None, value: bytes, done: Done, *, topic: str | None = None
+    ) -> None:
         self.asked.set()
         if len(self.waiting) == self.room:
             raise QueueFull("The queue is full.")

@@ -13,11 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import msgspec
 import pytest
 from fastapi import FastAPI
 
+from loopin_api.app import create_app
+from loopin_api.settings import ApiSettings
+from loopin_schemas.alert import Alert
+from loopin_schemas.window import MetricWindow
+from loopin_sinks.store import Store
+from tests.api.alerts_stored import store_alerts, store_windows
+from tests.api.config_in_memory import Log
+
 if TYPE_CHECKING:
-    from tests.api.conftest import Bearer, Enrich, Put
+    from tests.api.conftest import Bearer, Broker, Enrich, Put
 
 GOLDEN = {
     path.stem: json.loads(path.read_text())
@@ -50,11 +59,18 @@ def firsts(value: Any) -> Any:
     return [firsts(item) for item in value[:1]] if isinstance(value, list) else value
 
 
+@pytest.fixture
+def app(settings: ApiSettings, store: Store, broker: Broker) -> FastAPI:
+    return create_app(settings, store, broker, writer=Log(), clock=lambda: NOW)
+
+
 @pytest.mark.parametrize("name", GOLDEN)
 async def test_the_answer_has_the_golden_shape(
-    client: httpx.AsyncClient, app: FastAPI, bearer: Bearer, put: Put, enrich: Enrich, name: str
+    client: httpx.AsyncClient, app: FastAPI, store: Store, bearer: Bearer, put: Put, enrich: Enrich, name: str
 ) -> None:
     golden = GOLDEN[name]
+    await store_alerts(store, msgspec.convert(golden.get("alerts", []), list[Alert]))
+    await store_windows(store, msgspec.convert(golden.get("windows", []), list[MetricWindow]))
     at = NOW - timedelta(hours=2)
     await put(
         [
@@ -74,7 +90,10 @@ async def test_the_answer_has_the_golden_shape(
     )
     request = golden["request"]
     response = await client.request(
-        request["method"], request["path"], json=request.get("body"), headers=bearer("read", "ingest")
+        request["method"],
+        request["path"],
+        json=request.get("body"),
+        headers=bearer("read", "ingest", "write"),
     )
     assert response.status_code == golden["status"], response.text
     answer = response.json()
@@ -93,13 +112,25 @@ def test_each_json_endpoint_has_one(app: FastAPI) -> None:
         "/api/analytics/metrics/{name}",
         "/api/analytics/content/{content_type}/{object_id}",
         "/api/analytics/users/{user_id}",
+        "/api/analytics/alerts/{id}",
     ):
         start = template.partition("{")[0]
         covered |= {template for path in covered if path.startswith(start)}
+    covered |= {
+        f"{start}/{{{name}}}/{end}"
+        for path in covered
+        for start, name, end in (
+            ("/api/analytics/alerts", "id", "ack"),
+            ("/api/analytics/alert-rules", "name", "backtest"),
+        )
+        if path.startswith(f"{start}/") and path.endswith(f"/{end}")
+    }
     described = {path for path in app.openapi()["paths"] if path.startswith("/api/analytics")}
     assert described - covered == {
         "/api/analytics/export",
         "/api/analytics/export/events",
         "/api/analytics/live",  # a stream
         "/api/analytics/metric-definitions/{name}",  # one of the list's items
+        "/api/analytics/alert-rules/{name}",
+        "/api/analytics/silences/{id}",
     }

@@ -26,6 +26,15 @@ PATHS = {
     "/api/analytics/metrics/{name}": {"get"},
     "/api/analytics/metric-definitions": {"get", "post"},
     "/api/analytics/metric-definitions/{name}": {"delete"},
+    "/api/analytics/alerts": {"get"},
+    "/api/analytics/alerts/{id}": {"get"},
+    "/api/analytics/alerts/{id}/ack": {"post"},
+    "/api/analytics/alerts/test": {"post"},
+    "/api/analytics/alert-rules": {"get", "post"},
+    "/api/analytics/alert-rules/{name}": {"get", "put", "patch", "delete"},
+    "/api/analytics/alert-rules/{name}/backtest": {"post"},
+    "/api/analytics/silences": {"get", "post"},
+    "/api/analytics/silences/{id}": {"delete"},
     "/api/analytics/sentiment": {"post"},
     "/api/analytics/events/track": {"post"},
     "/api/analytics/events": {"post"},
@@ -88,8 +97,8 @@ OTHER_WORDS = {
 }
 """Errors in the words of the services whose SDKs ask, and their fields."""
 
-WITHOUT_BODY = {"post /flags", "post /decide"}
-"""They answer the same whatever the body says."""
+WITHOUT_BODY = {"post /flags", "post /decide", "post /api/analytics/alerts/test"}
+"""They do the same whatever the body says."""
 
 BY_KEY_IN_BODY = ("/batch", "/capture", "/e", "/i/v0/", "/v1/")
 

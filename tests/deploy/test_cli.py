@@ -25,6 +25,8 @@ COMMANDS = [
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
     *("notify", "notify channels", "notify test", "notify log"),
     *("persons", "persons merges", "persons warnings", "persons show", "persons unmerge"),
+    *("alerts", "alerts list", "alerts show", "alerts ack", "alerts silence", "alerts silences"),
+    *("alerts unsilence", "alerts rules", "alerts backtest", "alerts test"),
     *(
         "state",
         "state rebuild",

@@ -18,6 +18,8 @@ from uuid import UUID
 import numpy as np
 import pytest
 from aiokafka.partitioner import murmur2
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from loopin_producers import EventRefused, InvalidConfiguration, Loopin, LoopinError, Stats
 from loopin_producers.kafka_transport import KafkaTransport
@@ -494,3 +496,26 @@ def test_missing_project_and_unusable_options(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(InvalidConfiguration):
         Loopin(NOBODY, "shop", max_queue_size=0)
     Loopin(NOBODY, "shop", config={"acks": -1, "enable.idempotence": "true"})
+
+
+def test_a_record_may_go_to_another_topic(
+    client: Loopin, kafka: Broker, topic_prefix: str, read_all: ReadAll
+) -> None:
+    name = f"{topic_prefix}alerts"
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
+    settled: list[tuple[Any, ...]] = []
+    for value in (b"1", b"2"):
+        client.publish_record(b"shop:test", value, lambda *said: settled.append(said), topic="alerts")
+    assert client.flush(60) == 0
+    client.shutdown()
+    assert settled == [(None, 0, 0), (None, 0, 1)]
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "unused"})
+    consumer.assign([TopicPartition(name, 0, 0)])
+    found = consumer.consume(2, 60)
+    consumer.close()
+    assert [(record.key(), record.value()) for record in found] == [
+        (b"shop:test", b"1"),
+        (b"shop:test", b"2"),
+    ]
+    assert read_all(0) == []

@@ -221,7 +221,11 @@ def _custom(body: MetricDefinitionRequest, project: str) -> CustomMetric:
     try:
         return msgspec.convert(told, CustomMetric)
     except msgspec.ValidationError as error:
-        text = str(error)
-        at = _AT.search(text)
-        reason = f"{_AT.sub('', text)}."
-        raise invalid([Detail(field=at[1] if at else "definition", reason=reason)]) from None
+        raise invalid([reason_of(error, "definition")]) from None
+
+
+def reason_of(error: msgspec.ValidationError, whole: str) -> Detail:
+    """What does not fit a type, and where; ``whole`` is the field at fault where that is not said."""
+    text = str(error)
+    at = _AT.search(text)
+    return Detail(field=at[1] if at else whole, reason=f"{_AT.sub('', text)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Final, Literal
 
@@ -11,8 +12,9 @@ from pydantic import BaseModel, Field
 from loopin_api.envelope import Moment, Success
 from loopin_api.metric_filters import scope_of
 from loopin_api.openapi import COMMON, failures, success
+from loopin_api.queries.alerts import MAX_FIRING, firing, is_ratio
 from loopin_api.queries.overview import MAX_CURRENCIES, OverviewNumbers, overview
-from loopin_api.services import Reader, Use
+from loopin_api.services import Reader, Services, Use
 from loopin_api.time_filters import Times
 from loopin_api.timespan import Timespan
 from loopin_sinks.metric_values.money import MAX_AMOUNT, OTHER
@@ -35,11 +37,31 @@ class FiringAlert(BaseModel):
     """A metric beyond its threshold."""
 
     metric_name: str = Field(description="Name of the metric.")
-    value: float = Field(
-        description="Its value, in percent where the metric is a ratio, else in its own unit."
+    value: float | None = Field(
+        description="Its value, in percent where the metric is a ratio, else in its own unit; null for none."
     )
-    threshold: float = Field(description="The threshold it crossed, in the same unit.")
+    threshold: float | None = Field(description="The threshold it crossed, in the same unit; null for none.")
     severity: Literal["warning", "critical"] = Field(description="Which threshold it crossed.")
+
+
+FIRING: Final = (
+    "Alerts that fire now and are neither silenced nor acknowledged, critical ones first, then the newest; "
+    f"{MAX_FIRING} at most."
+)
+
+
+async def firing_alerts(use: Services, project: str) -> list[FiringAlert]:
+    """What fires now, ratios in percent."""
+    known = use.metrics.all(project)
+    return [
+        FiringAlert(
+            metric_name=alert.metric,
+            value=_rounded(alert.value, 100) if is_ratio(alert.metric, known) else alert.value,
+            threshold=_rounded(alert.threshold, 100) if is_ratio(alert.metric, known) else alert.threshold,
+            severity=alert.severity,
+        )
+        for alert in await firing(use.store, project)
+    ]
 
 
 class Overview(BaseModel):
@@ -68,7 +90,7 @@ class Overview(BaseModel):
         "name none, those without a pause of more than 30 minutes; events of the system group are left out."
     )
     top_insights: list[Insight] = Field(description="Newest insights of the highest priority.")
-    alerts: list[FiringAlert] = Field(description="Alerts that are firing.")
+    alerts: list[FiringAlert] = Field(description=FIRING)
     tracked_events: int = Field(
         description="All events tracked in the period, those of bots and of your own people too, count."
     )
@@ -127,11 +149,15 @@ async def get_overview(
     """Of the last 7 days by default: today so far, and the 6 days before it. Needs the scope `read`."""
     span = times.span(DEFAULT_DAYS)
     scope = scope_of(use, caller.project, span, {}, bots=False)
-    numbers = await overview(use.store, scope, span)
-    return Success(data=_answer(numbers, span, use.settings.currency, times.now))
+    numbers, alerts = await asyncio.gather(
+        overview(use.store, scope, span), firing_alerts(use, caller.project)
+    )
+    return Success(data=_answer(numbers, alerts, span, use.settings.currency, times.now))
 
 
-def _answer(numbers: OverviewNumbers, span: Timespan, currency: str, now: datetime) -> Overview:
+def _answer(
+    numbers: OverviewNumbers, alerts: list[FiringAlert], span: Timespan, currency: str, now: datetime
+) -> Overview:
     newest = numbers.newest_received
     return Overview(
         total_events=numbers.total_events,
@@ -141,7 +167,7 @@ def _answer(numbers: OverviewNumbers, span: Timespan, currency: str, now: dateti
         conversion_rate=_rounded(numbers.ticket_conversion, 100),
         avg_session_length=_rounded(numbers.avg_session_length, 1),
         top_insights=[],
-        alerts=[],
+        alerts=alerts,
         tracked_events=numbers.tracked_events,
         currency=currency,
         other_revenue={code: _cents(total) for code, total in numbers.other_revenue.items()},

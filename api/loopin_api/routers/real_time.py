@@ -13,7 +13,7 @@ from loopin_api.metric_filters import scope_of
 from loopin_api.openapi import COMMON, failures, success
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.queries.real_time import MAX_LISTED, MINUTES, last_minutes, real_time
-from loopin_api.routers.overview import FiringAlert
+from loopin_api.routers.overview import FIRING, FiringAlert, firing_alerts
 from loopin_api.services import Reader, Use
 from loopin_api.timespan import Timespan, timezone
 
@@ -73,7 +73,7 @@ class RealTime(BaseModel):
     countries: list[CountryNow] = Field(
         description=f"The {MAX_LISTED} countries with the most active users, of all minutes."
     )
-    alerts: list[FiringAlert] = Field(description="Alerts that are firing.")
+    alerts: list[FiringAlert] = Field(description=FIRING)
     currency: str = Field(description="Currency of revenue, ISO 4217.")
     period_start: Moment = Field(description="Start of the first minute, ISO 8601 in UTC.")
     period_end: Moment = Field(description="Now, excluded, ISO 8601 in UTC.")
@@ -122,7 +122,7 @@ async def get_real_time(use: Use, caller: Reader) -> Success[RealTime]:
                 "minutes": [asdict(minute) for minute in found.minutes],
                 "top_events": [{"event": name, "count": count} for name, count in found.top_events],
                 "countries": [asdict(country) for country in found.countries],
-                "alerts": [],
+                "alerts": await firing_alerts(use, caller.project),
                 "currency": scope.currency,
                 "period_start": span.start,
                 "period_end": now,

@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from loopin_deploy.consumers import (
+    ALERT_RECORDS,
     ENRICH,
     EVENTS,
     HISTORY,
@@ -21,7 +22,8 @@ from loopin_deploy.consumers import (
     as_committed,
 )
 from loopin_deploy.roles.components import run_together
-from loopin_schemas.topics import CONFIG, ENRICHED, METRICS, PERSON_MERGES, PROFILES
+from loopin_schemas.topics import ALERTS, CONFIG, ENRICHED, METRICS, PERSON_MERGES, PROFILES
+from loopin_sinks.alerts.sink import AlertSink
 from loopin_sinks.config_history import ConfigHistorySink
 from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import MeteredStore
@@ -41,10 +43,17 @@ from loopin_streams.memory import settle_memory
 from loopin_streams.metrics import LagCollector, register_process
 from loopin_streams.readiness import LAG, PARTITIONS, REFUSED, Checks
 
-STORED = (ENRICHED.name, METRICS.name, PERSON_MERGES.name, PROFILES.name, CONFIG.name)
+STORED = (
+    ENRICHED.name,
+    METRICS.name,
+    PERSON_MERGES.name,
+    PROFILES.name,
+    CONFIG.name,
+    ALERTS.name,
+)
 """Topics that a role which stores must find."""
 
-OWN = (EVENTS.consumer, METRIC_WINDOWS.consumer, PERSONS.consumer)
+OWN = (EVENTS.consumer, METRIC_WINDOWS.consumer, PERSONS.consumer, ALERT_RECORDS.consumer)
 """Consumers whose lag says that the role is not ready; profiles are stored now and then only."""
 
 
@@ -107,7 +116,8 @@ def storing(
     person_sink = PersonSink(settings, metered, topics[PERSON_MERGES.name].id)
     profile_sink = ProfileSink(settings, metered, topics[PROFILES.name].id)
     history_sink = ConfigHistorySink(settings, metered, topics[CONFIG.name].id)
-    others = (metric_sink, person_sink, profile_sink, history_sink)
+    alert_sink = AlertSink(settings, metered, topics[ALERTS.name].id)
+    others = (metric_sink, person_sink, profile_sink, history_sink, alert_sink)
     repairer = Repairer(
         settings,
         metered,
@@ -124,6 +134,7 @@ def storing(
             Consumption(PERSONS.consumer, settings.topic(PERSON_MERGES.name), person_sink.positions),
             Consumption(USERS.consumer, settings.topic(PROFILES.name), profile_sink.positions),
             Consumption(HISTORY.consumer, settings.topic(CONFIG.name), history_sink.positions),
+            Consumption(ALERT_RECORDS.consumer, settings.topic(ALERTS.name), alert_sink.positions),
             *(as_committed(group, settings, logs) for group in (ENRICH, MERGE, IDENTITY)),
         ],
         LagLimits.of(settings),

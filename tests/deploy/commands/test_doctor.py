@@ -103,7 +103,7 @@ def test_with_everything_there_all_is_well(
     assert found["topics"][1] == "as the table says"
     assert found["store and API"][1] == f"answers at {state.api_url}, ClickHouse 26.9.[/x]"
     assert found["roles"][1] == "ready"
-    sink = ("events", "metric_windows", "person_merges", "profiles", "config_history")
+    sink = ("events", "metric_windows", "person_merges", "profiles", "config_history", "alerts")
     consumers = ("enrich", "merge", "identity", *sink)
     assert found["lag"][1] == ", ".join(f"{name} 0 records (0 s)" for name in consumers)
     assert found["ports"][1] == "in use by the running system"

@@ -67,6 +67,7 @@ def test_the_broker_alone_tells_how_far_each_consumer_is_behind(loopin: Loopin, 
         "person_merges": ("sink", True, 0, 0.0),
         "profiles": ("sink", True, 0, 0.0),
         "config_history": ("sink", True, 0, 0.0),
+        "alerts": ("sink", True, 0, 0.0),
     }
     table = loopin("status", "--from-broker").out
     assert "lag, records" in table

@@ -52,8 +52,8 @@ async def windows(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sto
     for month, part in by_month(rows):
         await opened.insert("events", part, token=f"{uuid4()}:{month}")
     await store_persons(opened, WORLD)
-    for month in (2, 3):
-        starts = [int(day.timestamp() * 1000) for day in DAYS if day.month == month]
+    for of_month in (2, 3):
+        starts = [int(day.timestamp() * 1000) for day in DAYS if day.month == of_month]
         if starts:
             await recompute_windows(
                 opened, WORLD.project, "day", starts, home_currency=WORLD.currency, event_days=3650, now_ms=1

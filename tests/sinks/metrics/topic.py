@@ -14,6 +14,7 @@ from typing import Any
 import aiokafka
 from confluent_kafka import Consumer, TopicPartition
 
+from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metric_sink import MetricSink
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
@@ -122,7 +123,7 @@ class Metrics:
 
 
 @asynccontextmanager
-async def running(sink: MetricSink) -> AsyncIterator[asyncio.Task[None]]:
+async def running(sink: LatestSink[Any, Any]) -> AsyncIterator[asyncio.Task[None]]:
     """The sink at work; stopped at the end as its role stops it."""
     stop = asyncio.Event()
     task = asyncio.create_task(sink.run(stop))
@@ -134,7 +135,7 @@ async def running(sink: MetricSink) -> AsyncIterator[asyncio.Task[None]]:
             await asyncio.gather(task, return_exceptions=task.cancelled())
 
 
-async def caught_up(sink: MetricSink, ends: dict[int, int]) -> None:
+async def caught_up(sink: LatestSink[Any, Any], ends: dict[int, int]) -> None:
     """Until the sink has stored all below these offsets."""
     deadline = time.monotonic() + 180
     while not (found := await sink.positions()).items() >= ends.items():

@@ -1,0 +1,1 @@
+"""Alerts in the store: their records, and when a rule would have fired."""

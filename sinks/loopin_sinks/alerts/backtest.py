@@ -1,0 +1,186 @@
+"""When a rule would have fired over history."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, get_args
+
+from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change
+from loopin_schemas.metrics import Dimension, Metric
+from loopin_schemas.window import Grain
+from loopin_sinks.alerts.episodes import Episode
+from loopin_sinks.alerts.recalculate import recalculate, whole_periods
+from loopin_sinks.alerts.replay import StoredWindow, replay
+from loopin_sinks.metric_values.calculate import Calculator
+from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms, from_epoch_ms
+from loopin_sinks.store import Store
+from loopin_streams.alerts.lifecycle import Rule
+from loopin_streams.alerts.source import Source, source_of
+from loopin_streams.windows.grains import BY_NAME, MINUTE_MS
+
+LONGEST_DAYS: Final[dict[Grain, int]] = {"minute": 31, "hour": 92, "day": 1095}
+"""Longest time that a rule of the stream is tried over, by its grain: a minute takes half a millisecond."""
+
+MOST_PERIODS: Final = 1000
+"""Most windows of a rule that the store is asked for."""
+
+MOST_WINDOWS: Final = 100_000
+"""Most stored windows that are looked at."""
+
+DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
+
+_SEASONS: Final = timedelta(days=35)
+"""What an anomaly's model is given to learn from, before the time asked for."""
+
+_WEEK: Final = timedelta(days=8)
+
+_WINDOWS: Final = """
+SELECT grain, toInt64(toUnixTimestamp(start)) * 1000 AS at, metric, dimension, dimension_value, count, sum
+FROM metric_windows FINAL
+WHERE project = {project:String} AND metric IN {metrics:Array(String)} AND grain IN {grains:Array(String)}
+    AND (
+        metric = {metric:String} AND dimension = {dimension:String}
+            AND ({every:Bool} OR dimension_value = {value:String})
+        OR {whole:Bool} AND metric = {whole_metric:String} AND dimension = ''
+    )
+    AND start >= {start:DateTime64(3, 'UTC')} AND start < {end:DateTime64(3, 'UTC')}
+"""
+
+_STORED: Final = """
+SELECT count() AS number, min(start) AS first, max(start) AS last
+FROM metric_windows
+WHERE project = {project:String} AND metric = {metric:String} AND dimension = '' AND grain = {grain:String}
+    AND start >= {start:DateTime64(3, 'UTC')} AND start < {end:DateTime64(3, 'UTC')}
+"""
+
+
+class TooMuchHistory(ValueError):
+    """It would take too long; the text is one sentence that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """The episodes in a time, in order, and the part of it that there is history of; None for none."""
+
+    episodes: list[Episode]
+    covered: tuple[datetime, datetime] | None
+
+
+async def backtest(store: Store, scope: Scope, rule: Rule, metric: Metric | None, span: Periods) -> Backtest:
+    """Try a rule of the project of ``scope`` over a time.
+
+    Rules of the stream are tried by the stream's own code over the windows that the store has, the others
+    over what the store computes. ``metric`` is the rule's, None for a series that is no metric.
+
+    Raises:
+        StoreError: the store did not answer.
+        TooMuchHistory: the time is too long, or has too many windows.
+    """
+    source = source_of(rule.rule)
+    if source is not None:
+        return await _of_stream(store, scope.project, rule, source, span)
+    assert metric is not None, "only the stream knows what is no metric"
+    return await _of_store(store, scope, rule, metric, span)
+
+
+async def _of_stream(store: Store, project: str, rule: Rule, source: Source, span: Periods) -> Backtest:
+    grain = BY_NAME[rule.rule.grain]
+    longest = LONGEST_DAYS[grain.name]
+    if span.end - span.start > timedelta(days=longest):
+        raise TooMuchHistory(f"A rule on windows of a {grain.name} is tried over {longest} days at most.")
+    since = grain.start(epoch_ms(span.start - _lead(rule.rule)))
+    start = epoch_ms(span.start) // MINUTE_MS * MINUTE_MS
+    end = epoch_ms(span.end) // MINUTE_MS * MINUTE_MS
+    covered = await _stored(store, project, grain.name, from_epoch_ms(start), from_epoch_ms(end))
+    if covered is None:
+        return Backtest([], None)
+    windows = await _windows(store, project, source, grain.name, since, end)
+    found = await asyncio.to_thread(replay, rule, project, windows, since, end)
+    return Backtest(_within(found, start), covered)
+
+
+async def _of_store(store: Store, scope: Scope, rule: Rule, metric: Metric, span: Periods) -> Backtest:
+    wanted = Periods((span.start - _lead(rule.rule), span.end))
+    calculator = Calculator(store, _split(scope, rule.rule))
+    whole = whole_periods(rule, wanted, calculator)
+    if whole is None:
+        return Backtest([], None)
+    if len(whole) > MOST_PERIODS:
+        raise TooMuchHistory(f"This rule is tried over {MOST_PERIODS} windows at most; give a shorter time.")
+    found = await recalculate(calculator, rule, metric, whole)
+    first = max(span.start, whole.start)
+    return Backtest(_within(found, epoch_ms(span.start)), (first, whole.end) if first < whole.end else None)
+
+
+def _split(scope: Scope, rule: AlertRule) -> Scope:
+    by = next((each for each in DIMENSIONS if each == rule.by), None)
+    return replace(scope, by=by)
+
+
+def _lead(rule: AlertRule) -> timedelta:
+    """How long before the time asked for a rule has to be looked at, to know what it knows live."""
+    condition, size = rule.condition, timedelta(milliseconds=BY_NAME[rule.grain].size_ms)
+    windows = max(rule.spans) + 1
+    if isinstance(condition, Anomaly):
+        return _SEASONS
+    if isinstance(condition, Change):
+        return _WEEK
+    if isinstance(condition, Absence):
+        windows = 2 * condition.windows + 2
+    return windows * size + timedelta(seconds=rule.for_s + rule.quiet_s)
+
+
+def _within(found: list[Episode], start: int) -> list[Episode]:
+    """Those that were not over before."""
+    return [each for each in found if each.resolved_at is None or each.resolved_at > start]
+
+
+async def _stored(
+    store: Store, project: str, grain: Grain, start: datetime, end: datetime
+) -> tuple[datetime, datetime] | None:
+    """The part of a time that windows are stored of, as far as all events tell."""
+    bound = {"project": project, "metric": "events", "grain": grain, "start": start, "end": end}
+    [row] = await store.query(_STORED, bound)
+    if not row["number"]:
+        return None
+    size = timedelta(milliseconds=BY_NAME[grain].size_ms)
+    return max(start, row["first"]), min(end, row["last"] + size)
+
+
+async def _windows(
+    store: Store, project: str, source: Source, grain: Grain, since: int, end: int
+) -> list[StoredWindow]:
+    # Distinct users of minutes do not add up to those of an hour.
+    grains = {grain} if source.metric == "active_users" else {grain, "minute"}
+    bound: dict[str, object] = {
+        "project": project,
+        "metrics": [source.metric, *([source.whole[0]] if source.whole else [])],
+        "grains": sorted(grains),
+        "metric": source.metric,
+        "dimension": source.dimension,
+        "every": source.value is None,
+        "value": source.value or "",
+        "whole": source.whole is not None,
+        "whole_metric": source.whole[0] if source.whole else "",
+        "start": from_epoch_ms(since),
+        "end": from_epoch_ms(end),
+    }
+    found: list[StoredWindow] = []
+    async with store.stream(_WINDOWS, bound) as rows:
+        async for block in rows:
+            found += [_window(*row) for row in block]
+            if len(found) > MOST_WINDOWS:
+                raise TooMuchHistory(
+                    f"More than {MOST_WINDOWS:,} windows are stored of this time; give a shorter one."
+                )
+    return found
+
+
+def _window(
+    grain: Grain, at: int, metric: str, dimension: str, value: str, count: int, total: Decimal | None
+) -> StoredWindow:
+    series = (metric, dimension, value)
+    return StoredWindow(grain, at, series, count, None if total is None else int(total.scaleb(6)))

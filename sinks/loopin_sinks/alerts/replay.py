@@ -1,0 +1,144 @@
+"""A rule of the stream over stored windows, by the code that judges it live.
+
+Each minute of history is looked at twice: when all its events are in, and when the next one begins. Longer
+windows grow from their minutes, as they do live, where those are still stored; else they come whole, at their
+end. What is stored is final: what came late counts as if it had been in time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from loopin_schemas.alert import Alert
+from loopin_schemas.window import Cell, Window
+from loopin_schemas.window import Grain as GrainName
+from loopin_sinks.alerts.episodes import Episode, Episodes
+from loopin_streams.alerts.alarms import Alarms
+from loopin_streams.alerts.judgement import Judgement
+from loopin_streams.alerts.lifecycle import Moment, Rule
+from loopin_streams.alerts.rules import Rules
+from loopin_streams.merge.merged_windows import MergedWindows
+from loopin_streams.windows.grains import BY_NAME, HOUR_MS, MINUTE_MS
+from loopin_streams.windows.series import Series
+
+EVERY_MS: Final[dict[GrainName, int]] = {"minute": MINUTE_MS, "hour": MINUTE_MS, "day": HOUR_MS}
+"""How often time itself is looked at, by the rule's grain: a day's window is kept for three years."""
+
+
+class StoredWindow(NamedTuple):
+    """A series' window that starts at ``start`` (epoch ms): how many, and the sum of what was measured.
+
+    ``total`` is in whole millionths, None where nothing is measured.
+    """
+
+    grain: GrainName
+    start: int
+    series: Series
+    number: int
+    total: int | None
+
+    @property
+    def cell(self) -> Cell:
+        """As the merge adds it up."""
+        return Cell(*self.series, self.number, self.total)
+
+
+def replay(
+    rule: Rule, project: str, windows: Iterable[StoredWindow], since_ms: int, until_ms: int
+) -> list[Episode]:
+    """Episodes of a rule from ``since_ms`` to ``until_ms``, both at whole minutes.
+
+    ``windows`` are those of the rule's grain, and the minutes that they grow from, in order of their end.
+    """
+    history = _History(rule, project)
+    by_minute = _by_last_minute(windows)
+    every = EVERY_MS[rule.rule.grain]
+    for minute in _moments(sorted(by_minute), since_ms, until_ms, every):
+        history.pass_minute(minute, by_minute.get(minute, ()))
+    return history.episodes.found
+
+
+class _Only(Rules):
+    """One rule is in force, and nobody has said anything of its alerts."""
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__()
+        self._only = (rule,)
+
+    def of(self, project: str) -> tuple[Rule, ...]:
+        return self._only
+
+
+class _Heard(Alarms):
+    """Alarms that keep what they have judged, until it is taken."""
+
+    said: list[tuple[str, Judgement, list[Alert]]]
+
+    def _judge(self, plan: Any, project: str, value: str, judgement: Judgement, now: Moment) -> list[Alert]:
+        alerts = super()._judge(plan, project, value, judgement, now)
+        self.said.append((value, judgement, alerts))
+        return alerts
+
+
+class _History:
+    def __init__(self, rule: Rule, project: str) -> None:
+        self.episodes = Episodes()
+        self._project = project
+        self._grain = BY_NAME[rule.rule.grain]
+        self._windows = MergedWindows()
+        self._alarms = _Heard(_Only(rule), self._windows, {})
+        self._alarms.said = []
+        self._grown: dict[Series, tuple[int, int, int | None]] = {}
+
+    def pass_minute(self, minute: int, stored: Sequence[StoredWindow]) -> None:
+        """Take in a minute's windows, and those that end with it."""
+        end = minute + MINUTE_MS
+        touched = self._windows.take(0, self._changed(stored))
+        # The watermark is a minute behind the events, and so at the minute's start when its last ones come.
+        self._alarms.look(touched, minute - 1, end)
+        for window in touched:
+            # As once it is published: the next look sees what has changed since.
+            window.unpublished.clear()
+        self._alarms.look((), minute, end)
+        self._windows.drop_gone(minute)
+        for value, judgement, alerts in self._alarms.said:
+            self.episodes.take(value, judgement, alerts, end)
+        self._alarms.said.clear()
+
+    def _changed(self, stored: Sequence[StoredWindow]) -> Iterator[Window]:
+        cells: dict[int, dict[Series, Cell]] = defaultdict(dict)
+        for window in sorted(stored, key=lambda one: one.grain != "minute"):
+            if window.grain != self._grain.name:
+                start, cell = self._grow(window)
+            else:
+                # What is stored as a whole counts, whatever its minutes say.
+                start, cell = window.start, window.cell
+            cells[start][window.series] = cell
+        for start, of in cells.items():
+            yield Window(project=self._project, grain=self._grain.name, start=start, cells=[*of.values()])
+
+    def _grow(self, minute: StoredWindow) -> tuple[int, Cell]:
+        start = self._grain.start(minute.start)
+        begun, count, total = self._grown.get(minute.series, (start, 0, None))
+        if begun != start:
+            count, total = 0, None
+        count += minute.number
+        if minute.total is not None:
+            total = (total or 0) + minute.total
+        self._grown[minute.series] = start, count, total
+        return start, Cell(*minute.series, count, total)
+
+
+def _by_last_minute(windows: Iterable[StoredWindow]) -> dict[int, list[StoredWindow]]:
+    found: dict[int, list[StoredWindow]] = defaultdict(list)
+    for window in windows:
+        found[window.start + BY_NAME[window.grain].size_ms - MINUTE_MS].append(window)
+    return found
+
+
+def _moments(known: Sequence[int], since_ms: int, until_ms: int, every: int) -> list[int]:
+    """Starts of the minutes to look at: those in which something ends, and every so often."""
+    last_minutes = range(since_ms + every - MINUTE_MS, until_ms, every)
+    return sorted({*last_minutes, *(at for at in known if since_ms <= at < until_ms)})
