@@ -48,9 +48,11 @@ from loopin_api.routers import (
     posthog_config,
     posthog_v1,
     real_time,
+    recalculation,
     records,
     segment,
     sentiment,
+    tasks,
     track,
     user,
     users,
@@ -71,7 +73,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     user.router,
     real_time.router,
     metrics.router,
+    recalculation.router,
     metric_definitions.router,
+    tasks.router,
     communities.router,
     geo.router,
     sentiment.router,
@@ -103,6 +107,10 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     records.SystemMetricRequest,
     records.ErrorLogRequest,
     metric_definitions.MetricDefinitionRequest,
+    recalculation.CalculateRequest,
+    tasks.RunRequest,
+    tasks.AddedSchedule,
+    tasks.ChangedSchedule,
     posthog.PostHogBatch,
     posthog_v1.PostHogV1Batch,
     segment.SegmentBatch,
@@ -147,6 +155,7 @@ def create_app(
     Raises:
         ConfigurationError: the secret or the keys file cannot be used.
     """
+    configuring = Configuring(config, writer)
     instruments, origins = Instruments(), Origins(settings.cors_origins)
     known = authenticator(settings, keys, config)
     probes = {"store": lambda: _ask_store(store, clock), **(probes or {})}
@@ -184,7 +193,8 @@ def create_app(
         ),
         health=HealthBoard(probes, checks, freshness),
         instruments=instruments,
-        metrics=Metrics(config, writer),
+        metrics=Metrics(configuring),
+        tasks=Tasks(configuring, store, timezone(settings.project_timezone)),
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -58,6 +58,11 @@ class Caller:
         """Whether the scope was granted; ``admin`` holds the others."""
         return scope in self.scopes or "admin" in self.scopes
 
+    @property
+    def author(self) -> str:
+        """Who changes what is configured, as it is kept with the change."""
+        return (self.user or f"key {self.key_id}")[:200]
+
 
 class Authenticator:
     """Tells callers by their token or key; ``clock`` gives the time in seconds since 1970."""

@@ -19,6 +19,7 @@ from loopin_api.health import HealthBoard
 from loopin_api.ingest.intake import Intake
 from loopin_api.instruments import Instruments
 from loopin_api.settings import ApiSettings
+from loopin_api.tasks import Tasks
 from loopin_sinks.store import Store
 
 
@@ -34,6 +35,7 @@ class Services:
     health: HealthBoard
     instruments: Instruments
     metrics: Metrics
+    tasks: Tasks
 
 
 def services(request: Request) -> Services:
@@ -95,4 +97,5 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 Use = Annotated[Services, Depends(services)]
 Reader = Annotated[Caller, Depends(require("read"))]
 Writer = Annotated[Caller, Depends(require("write"))]
+Admin = Annotated[Caller, Depends(require("admin"))]
 Ingester = Annotated[Caller, Depends(require("ingest"))]

@@ -9,7 +9,6 @@ import msgspec
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from loopin_api.auth import Caller
 from loopin_api.body import json_body
 from loopin_api.envelope import Detail, Success
 from loopin_api.errors import invalid
@@ -182,7 +181,7 @@ async def post_definition(
 
     It counts what is stored already, too. Needs the scope `write`.
     """
-    return Success(data=_definition(await use.metrics.add(_custom(body, caller.project), _author(caller))))
+    return Success(data=_definition(await use.metrics.add(_custom(body, caller.project), caller.author)))
 
 
 @router.delete(
@@ -226,7 +225,3 @@ def _custom(body: MetricDefinitionRequest, project: str) -> CustomMetric:
         at = _AT.search(text)
         reason = f"{_AT.sub('', text)}."
         raise invalid([Detail(field=at[1] if at else "definition", reason=reason)]) from None
-
-
-def _author(caller: Caller) -> str:
-    return (caller.user or f"key {caller.key_id}")[:200]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from math import isclose
 from typing import Final
 
 from loopin_schemas.metrics import Grain, Metric
-from loopin_sinks.metric_history.stored import Kept, NewValue, keep, kept_name, kept_values
+from loopin_sinks.metric_history.stored import NewValue, keep, kept_name, kept_values
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, epoch_ms, periods
 from loopin_sinks.store import Store
@@ -26,6 +26,9 @@ LONGEST: Final[dict[Grain, timedelta]] = {
 
 ACCURACY: Final = 1e-9
 """Two values that differ by less than this share are one: sums in another order differ in the last digits."""
+
+MAX_VALUES: Final = 50_000
+"""Most values that are compared and inserted at once."""
 
 _MOMENT: Final = timedelta(milliseconds=1)
 
@@ -62,41 +65,60 @@ def ending_after(grain: Grain, moment: datetime, end: datetime, zone: tzinfo) ->
 
 
 async def recalculate(
-    store: Store, calculator: Calculator, metric: Metric, grain: Grain, within: Periods
+    store: Store, calculator: Calculator, grain: Grain, wanted: Iterable[tuple[Metric, Periods]]
 ) -> list[Change]:
-    """Compute the values of periods that are over, keep those that are new or others, and tell these.
+    """Compute metrics for periods that are over, keep the values that are new or others, and tell these.
 
     Raises:
-        StoreError: nothing was kept.
+        StoreError: what was kept so far stays.
     """
-    scope = calculator.scope
-    before = await kept_values(store, scope.project, metric, grain, within.start, within.end)
-    values = await calculator.values(metric.definition, within)
-    found = [
-        _change(metric, grain, (start, end), before.get(epoch_ms(start)), values.get((number, "")))
-        for number, (start, end) in enumerate(zip(within.edges, within.edges[1:], strict=False))
-    ]
-    changes = [change for change in found if change is not None]
-    await keep(store, scope.project, _new(metric, changes), scope.now)
+    changes = []
+    for part in _bounded(wanted):
+        found = await _differences(store, calculator, grain, part)
+        await keep(store, calculator.scope.project, [value for value, _ in found])
+        changes += [change for _, change in found]
     return changes
 
 
-def _change(
-    metric: Metric, grain: Grain, period: tuple[datetime, datetime], before: Kept | None, after: float | None
-) -> Change | None:
-    after = None if after is None else float(after)
-    if before is not None and _same(before.value, after):
-        return None
-    was = None if before is None else before.value
-    return Change(metric.name, grain, *period, known=before is not None, before=was, after=after)
+async def _differences(
+    store: Store, calculator: Calculator, grain: Grain, wanted: Sequence[tuple[Metric, Periods]]
+) -> list[tuple[NewValue, Change]]:
+    start, end = min(within.start for _, within in wanted), max(within.end for _, within in wanted)
+    project, metrics = calculator.scope.project, [metric for metric, _ in wanted]
+    now = calculator.scope.now
+    before = await kept_values(store, project, metrics, grain, start, end)
+    found = []
+    for metric, within in wanted:
+        name, values = kept_name(metric), await calculator.values(metric.definition, within)
+        for number, (since, until) in enumerate(zip(within.edges, within.edges[1:], strict=False)):
+            kept, value = before.get((name, epoch_ms(since))), values.get((number, ""))
+            after = None if value is None else float(value)
+            if kept is None:
+                change = Change(metric.name, grain, since, until, known=False, before=None, after=after)
+                found.append((NewValue(name, grain, since, after, now), change))
+            elif not _same(kept.value, after):
+                change = Change(metric.name, grain, since, until, known=True, before=kept.value, after=after)
+                # It replaces the former one whatever the clock says: that may have been another machine's.
+                at = max(now, kept.calculated_at + _MOMENT)
+                found.append((NewValue(name, grain, since, after, at), change))
+    return found
+
+
+def _bounded(wanted: Iterable[tuple[Metric, Periods]]) -> Iterator[list[tuple[Metric, Periods]]]:
+    """As many metrics at once as have ``MAX_VALUES`` values, at least one."""
+    part: list[tuple[Metric, Periods]] = []
+    values = 0
+    for metric, within in wanted:
+        if part and values + len(within) > MAX_VALUES:
+            yield part
+            part, values = [], 0
+        part.append((metric, within))
+        values += len(within)
+    if part:
+        yield part
 
 
 def _same(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return one is other
     return isclose(one, other, rel_tol=ACCURACY, abs_tol=1e-12)
-
-
-def _new(metric: Metric, changes: Sequence[Change]) -> list[NewValue]:
-    name = kept_name(metric)
-    return [NewValue(name, change.grain, change.start, change.after) for change in changes]

@@ -56,6 +56,7 @@ class NewValue:
     grain: Grain
     start: datetime
     value: float | None
+    calculated_at: datetime
 
 
 def kept_name(metric: Metric) -> str:
@@ -69,21 +70,32 @@ def kept_name(metric: Metric) -> str:
 
 
 async def kept_values(
-    store: Store, project: str, metric: Metric, grain: Grain, start: datetime, end: datetime
-) -> dict[int, Kept]:
-    """What is kept of periods that begin in [start, end), by their start in epoch ms. Raises StoreError."""
+    store: Store, project: str, metrics: Iterable[Metric], grain: Grain, start: datetime, end: datetime
+) -> dict[tuple[str, int], Kept]:
+    """What is kept of periods that begin in [start, end), by kept name and start in epoch ms.
+
+    Raises:
+        StoreError: the store did not answer, or they are more than one query may return.
+    """
     # In a tuple, because argMax passes over nulls that stand alone, and a value may have become null.
     rows = await store.query(
         f"""
-        SELECT start, argMax(tuple(value), calculated_at).1 AS newest, max(calculated_at) AS at
+        SELECT metric, start, argMax(tuple(value), calculated_at).1 AS newest, max(calculated_at) AS at
         FROM {METRIC_VALUES}
-        WHERE project = {{project:String}} AND metric = {{metric:String}} AND grain = {{grain:String}}
+        WHERE project = {{project:String}} AND metric IN {{metrics:Array(String)}}
+            AND grain = {{grain:String}}
             AND start >= {{start:DateTime64(3, 'UTC')}} AND start < {{end:DateTime64(3, 'UTC')}}
-        GROUP BY start
+        GROUP BY metric, start
         """,
-        {"project": project, "metric": kept_name(metric), "grain": grain, "start": start, "end": end},
+        {
+            "project": project,
+            "metrics": [kept_name(metric) for metric in metrics],
+            "grain": grain,
+            "start": start,
+            "end": end,
+        },
     )
-    return {epoch_ms(row["start"]): Kept(row["newest"], row["at"]) for row in rows}
+    return {(row["metric"], epoch_ms(row["start"])): Kept(row["newest"], row["at"]) for row in rows}
 
 
 async def last_kept(store: Store, project: str) -> dict[tuple[str, Grain], datetime]:
@@ -98,7 +110,7 @@ async def last_kept(store: Store, project: str) -> dict[tuple[str, Grain], datet
     return {(row["metric"], row["grain"]): row["last"] for row in rows}
 
 
-async def keep(store: Store, project: str, values: Iterable[NewValue], calculated_at: datetime) -> None:
+async def keep(store: Store, project: str, values: Iterable[NewValue]) -> None:
     """Keep values in place of former ones. Raises StoreError."""
     rows = [
         {
@@ -107,7 +119,7 @@ async def keep(store: Store, project: str, values: Iterable[NewValue], calculate
             "grain": each.grain,
             "start": each.start,
             "value": each.value,
-            "calculated_at": calculated_at,
+            "calculated_at": each.calculated_at,
             "_retention_days": KEPT_DAYS[each.grain],
         }
         for each in values

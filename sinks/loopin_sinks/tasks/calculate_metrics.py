@@ -57,15 +57,18 @@ class _Project:
     def due(self, metric: Metric, grain: Grain) -> Periods | None:
         """The closed periods to calculate: those after the last that is kept, and what may have changed."""
         scope, until = self.scope, self.scope.now - CLOSED_AFTER
-        kept_since = scope.now - timedelta(days=KEPT_DAYS[grain])
-        since = max(self.covered.start, kept_since)
-        last = self.last.get((kept_name(metric), grain))
+        last, again_from = self.last.get((kept_name(metric), grain)), self._again_from(metric, grain, until)
+        since = max(self.covered.start, scope.now - timedelta(days=KEPT_DAYS[grain]))
         if last is not None:
-            since = max(since, min(last, self._again_from(metric, grain, until)))
+            since = max(since, min(last, again_from))
         found = ending_after(grain, since, until, scope.zone)
-        if found is None or not self.covered.expired or found.start >= self.covered.start:
-            return found
-        return Periods(found.edges[1:]) if len(found) > 1 else None
+        edges = found.edges if found is not None else ()
+        for first, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+            settled = last is not None and start <= last and end <= again_from
+            cut = self.covered.expired and start < self.covered.start
+            if not settled and not cut:
+                return Periods(edges[first:])
+        return None
 
     def _again_from(self, metric: Metric, grain: Grain, until: datetime) -> datetime:
         """Periods that end after this are calculated again; they may have begun by ``LONGEST`` before."""
@@ -107,10 +110,9 @@ async def _calculate_project(context: Context, name: str, nightly: bool) -> int:
     # One for all, so that what several metrics are made of is asked for once.
     calculator, rows = Calculator(context.store, scope), 0
     for grain in GRAINS:
-        for metric in wanted:
-            due = project.due(metric, grain) if grain in metric.grains else None
-            if due is not None:
-                rows += len(await recalculate(context.store, calculator, metric, grain, due))
+        periods = [(metric, project.due(metric, grain)) for metric in wanted if grain in metric.grains]
+        due = [(metric, within) for metric, within in periods if within is not None]
+        rows += len(await recalculate(context.store, calculator, grain, due))
     return rows
 
 
