@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from loopin_api import errors, openapi
 from loopin_api.auth import authenticator
-from loopin_api.custom_metrics import Metrics, Writer
+from loopin_api.configuring import Configuring, Writer
+from loopin_api.custom_metrics import Metrics
 from loopin_api.delivery import Publisher
 from loopin_api.health import Component, HealthBoard, Probe
 from loopin_api.ingest.bodies import Bodies
@@ -59,6 +60,8 @@ from loopin_api.routers import (
 )
 from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
+from loopin_api.tasks import Tasks
+from loopin_api.timespan import timezone
 from loopin_api.version import VERSION
 from loopin_sinks.store import Store
 from loopin_streams.kafka.config_metrics import ConfigCollector

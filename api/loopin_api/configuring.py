@@ -1,4 +1,4 @@
-"""Changing what is configured, as the endpoints do it: refusals in their shape, and one's own changes seen."""
+"""Changing what is configured, as the endpoints do it: with their refusals, and until the change is seen."""
 
 from __future__ import annotations
 
@@ -43,7 +43,13 @@ class Configuring:
         return self._nothing if self._config is None else self._config.configuration
 
     async def put(
-        self, id: str, body: msgspec.Struct, *, replaces: str | None, by: str, conflict: ApiError | None = None
+        self,
+        id: str,
+        body: msgspec.Struct,
+        *,
+        replaces: str | None,
+        by: str,
+        conflict: ApiError | None = None,
     ) -> None:
         """Keep an item in place of version ``replaces``, and return once it is known here.
 

@@ -114,7 +114,7 @@ class Tasks:
             raise taken
         if len(self._configured()) >= MAX_ADDED:
             raise ApiError(409, "TOO_MANY_SCHEDULES", f"There may be {MAX_ADDED} schedules; delete one.")
-        body = self._body(TaskSchedule(task=task), fields, now)
+        body = self._body(TaskSchedule(task=task, since=epoch_ms(now)), fields, now)
         await self._configuring.put(name, body, replaces=None, by=by, conflict=taken)
         return self.find(name)
 
@@ -162,7 +162,7 @@ class Tasks:
             # One in place of the other; without either, as the task comes.
             changed = {"crontab": None, "every_s": None, **changed}
         resumed = body.paused and fields.get("paused") is False
-        if resumed or fields.keys() & _WHEN or body.since == 0:
+        if resumed or fields.keys() & _WHEN:
             changed["since"] = epoch_ms(now)
         return replace(body, **changed)
 

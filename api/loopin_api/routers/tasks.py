@@ -35,8 +35,8 @@ class RunAnswer(BaseModel):
     schedule: str = Field(description="The schedule that it was due by, or that was asked for.")
     task: str = Field(description="What was done.")
     state: State = Field(
-        description="requested, until it is begun; running; done; failed; interrupted, where its process ended "
-        "or another one took over: what was due is begun once more then."
+        description="requested, until it is begun; running; done; failed; interrupted, where its process "
+        "ended or another one took over: what was due is begun once more then."
     )
     by: str = Field(description="Who asked for it; `schedule` where it was due.")
     scheduled_for: Moment | None = Field(
@@ -56,7 +56,9 @@ class ScheduleAnswer(BaseModel):
     task: str = Field(description="What is done.")
     description: str = Field(description="What that is, for a person.")
     crontab: str | None = Field(description=f"When it is due. {_CRONTAB} Null where `every_s` says it.")
-    every_s: int | None = Field(description="Seconds from one time to the next; null where a crontab says it.")
+    every_s: int | None = Field(
+        description="Seconds from one time to the next; null where a crontab says it."
+    )
     paused: bool = Field(description="Whether it waits until it is resumed.")
     own: bool = Field(description="Whether somebody added it.")
     arguments: dict[str, Any] = Field(description=_ARGUMENTS)
