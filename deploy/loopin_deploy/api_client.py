@@ -6,7 +6,7 @@ import csv
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any
@@ -24,7 +24,19 @@ ALL_DAYS = 3650
 class _Answer(msgspec.Struct):
     """The envelope of the API's answers."""
 
-    data: dict[str, Any]
+    data: dict[str, Any] | list[dict[str, Any]]
+
+
+class _Detail(msgspec.Struct):
+    field: str | None
+    reason: str
+
+
+class _Refusal(msgspec.Struct):
+    """The envelope of its errors."""
+
+    error: str
+    details: list[_Detail] = []
 
 
 class ApiClient:
@@ -38,11 +50,15 @@ class ApiClient:
 
     def overview(self, days: int = ALL_DAYS) -> dict[str, Any]:
         """The overview's fields."""
-        return self._data(f"/api/analytics/overview?days={days}")
+        return self._object(f"/api/analytics/overview?days={days}")
 
     def health(self) -> dict[str, Any]:
         """State of the system's components."""
-        return self._data("/api/analytics/health")
+        return self._object("/api/analytics/health")
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """What stands in ``data`` of the answer; ``body`` is sent as JSON."""
+        return self._data(path, method, None if body is None else msgspec.json.encode(body))
 
     def exported(self, days: int = ALL_DAYS) -> Iterator[dict[str, str]]:
         """Every stored event of the project as text by column, streamed."""
@@ -60,30 +76,55 @@ class ApiClient:
                 for sample in family.samples
             }
 
-    def _data(self, path: str) -> dict[str, Any]:
-        with self._open(path) as answer:
+    def _object(self, path: str) -> dict[str, Any]:
+        found = self._data(path)
+        if not isinstance(found, dict):
+            raise self._not_ours()
+        return found
+
+    def _data(
+        self, path: str, method: str = "GET", sent: bytes | None = None
+    ) -> dict[str, Any] | list[dict[str, Any]]:
+        with self._open(path, method, sent) as answer:
             body = answer.read()
         try:
             return msgspec.json.decode(body, type=_Answer).data
         except msgspec.DecodeError as error:
-            raise DeployError(
-                "api_not_ours",
-                self._url,
-                f"At {self._url} something else than the API answers: use its address.",
-            ) from error
+            raise self._not_ours() from error
+
+    def _not_ours(self) -> DeployError:
+        return DeployError(
+            "api_not_ours",
+            self._url,
+            f"At {self._url} something else than the API answers: use its address.",
+        )
 
     @contextmanager
-    def _open(self, path: str) -> Iterator[http.client.HTTPResponse]:
-        request = urllib.request.Request(self._url + path, headers={"Authorization": f"Bearer {self._key}"})
+    def _open(
+        self, path: str, method: str = "GET", sent: bytes | None = None
+    ) -> Iterator[http.client.HTTPResponse]:
+        headers = {"Authorization": f"Bearer {self._key}"}
+        if sent is not None:
+            headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(self._url + path, sent, headers, method=method)
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as answer:
                 yield answer
         except urllib.error.HTTPError as error:
             with error:
-                raise DeployError(
-                    "api_refused", path, f"The API answered {error.code} on {path}: see the store's log."
-                ) from error
+                raise DeployError("api_refused", path, _reason(error, path)) from error
         except (OSError, http.client.HTTPException) as error:
             raise DeployError(
                 "api_unreachable", self._url, f"The API at {self._url} does not answer ({error})."
             ) from error
+
+
+def _reason(error: urllib.error.HTTPError, path: str) -> str:
+    """What the API says of a refusal; where it says nothing, its status."""
+    try:
+        said = msgspec.json.decode(error.read(), type=_Refusal)
+    except (msgspec.DecodeError, OSError, http.client.HTTPException):
+        return f"The API answered {error.code} on {path}: see the store's log."
+    if not said.details:
+        return said.error
+    return " ".join(f"{each.field}: {each.reason}" if each.field else each.reason for each in said.details)

@@ -24,6 +24,7 @@ PLACES = {
     "keys": "keys:app",
     "dlq": "dead_letters:app",
     "persons": "persons:app",
+    "tasks": "tasks:app",
     "state": "state:app",
     "sink": "sink:app",
     "kafka": "kafka:app",

@@ -23,6 +23,8 @@ COMMANDS = [
     *("demo", "up", "down", "replay", "simulate", "doctor", "run", "status", "migrate", "version"),
     *("keys", "keys create", "keys list", "keys revoke"),
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
+    *("tasks", "tasks list", "tasks runs", "tasks run", "tasks pause", "tasks resume", "tasks set"),
+    *("tasks add", "tasks remove"),
     *("persons", "persons merges", "persons warnings", "persons show", "persons unmerge"),
     *(
         "state",
