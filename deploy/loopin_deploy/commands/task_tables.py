@@ -20,7 +20,7 @@ _STYLES: Final = {"done": "green", "failed": "red", "interrupted": "yellow", "ru
 def schedule_table(schedules: Iterable[Answer]) -> Table:
     """The schedules, one a row; times are UTC."""
     table = Table(
-        Column("schedule", overflow="fold"),
+        Column("schedule", no_wrap=True),
         Column("due", overflow="fold"),
         Column("next run (UTC)", overflow="fold"),
         Column("last run (UTC)", overflow="fold"),
@@ -43,7 +43,7 @@ def schedule_table(schedules: Iterable[Answer]) -> Table:
 def run_table(runs: Iterable[Answer]) -> Table:
     """The runs, one a row; times are UTC."""
     table = Table(
-        Column("schedule", overflow="fold"),
+        Column("schedule", no_wrap=True),
         Column("due (UTC)", overflow="fold"),
         Column("began", overflow="fold"),
         Column("took", justify="right"),
@@ -76,8 +76,8 @@ def said_run(run: Answer) -> str:
 
 
 def shown_time(text: str | None) -> str:
-    """A time of an answer, to the second."""
-    return "-" if text is None else text[:19].replace("T", " ")
+    """A time of an answer, to the minute."""
+    return "-" if text is None else text[:16].replace("T", " ")
 
 
 def _next(schedule: Answer) -> str:
