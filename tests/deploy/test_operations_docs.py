@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from loopin_api.instruments import Instruments
 from loopin_deploy.operations_docs import main, page, sections
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metrics import SinkCollector
+from loopin_sinks.tasks.metrics import TaskCollector
 from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.kafka.lag import Lag
@@ -45,6 +47,12 @@ def told_by_a_sink() -> CollectorRegistry:
     windows: Any = SimpleNamespace(table="metric_windows", read_records=0, stored_rows=0, unreadable=0)
     repairer: Any = SimpleNamespace(repaired=0, pending=None, failing=None)
     registry.register(SinkCollector(sink, [windows], repairer, watch(), "enrich"))
+    runner: Any = SimpleNamespace(
+        ended={("calculate_metrics", "done"): 1},
+        succeeded={"calculate_metrics": datetime.now(UTC)},
+        failing=None,
+    )
+    registry.register(TaskCollector(runner))
     return registry
 
 

@@ -138,7 +138,7 @@ CALCULATE_METRICS: Final = Task(
     description="Keeps the value of every metric for the hours, days, weeks and months that are over, since "
     "the last that is kept; the last 6 hours once more, for events that came late.",
     run=_hourly,
-    replaces=("process-daily-metrics",),
+    replaces=("process-daily-metrics", "process_daily_metrics_calculation"),
     arguments=CalculateArguments,
 )
 
