@@ -61,7 +61,12 @@ COMMAND_LINE: tuple[Variable, ...] = (
     (("LOOPIN_DATA_DIR",), "~/.local/share/loopin", "folder that keeps everything; the option `--data`"),
     (("LOOPIN_KAFKA_BOOTSTRAP",), "", "a broker to use; without it, the one of the system that `up` started"),
     (("LOOPIN_CACHE",), "~/.cache/loopin", "folder that Kafka's jars are fetched into"),
-    (("LOOPIN_KEY",), "", "key with the scope read, for `loopin status --url` of an API; the option `--key`"),
+    (
+        ("LOOPIN_KEY",),
+        "",
+        "key for `--url` of an API: with the scope read for `loopin status`, admin for `loopin tasks`; the "
+        "option `--key`",
+    ),
 )
 """What the commands on one machine read in their own way."""
 
