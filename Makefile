@@ -67,6 +67,7 @@ generated: $(VENV)/.dev
 	$(BIN)/python -m loopin_producers.event_types --write
 	$(BIN)/python -m loopin_deploy.settings_docs --write
 	$(BIN)/python -m loopin_deploy.operations_docs --write
+	$(BIN)/python -m loopin_deploy.schedules_docs --write
 	npm --prefix $(BROWSER) run --silent build
 
 # The lock files name versions and hashes only; which index they come from is the installer's setting. They keep

@@ -62,11 +62,13 @@ from loopin_api.routers import (
     posthog_config,
     posthog_v1,
     real_time,
+    recalculation,
     records,
     segment,
     sentiment,
     silences,
     system_metrics,
+    tasks,
     track,
     user,
     user_analytics,
@@ -75,6 +77,8 @@ from loopin_api.routers import (
 from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
+from loopin_api.tasks import Tasks
+from loopin_api.timespan import timezone
 from loopin_api.version import VERSION
 from loopin_sinks.store import Store
 from loopin_streams.kafka.config_metrics import ConfigCollector
@@ -90,11 +94,13 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     real_time.router,
     live.router,
     metrics.router,
+    recalculation.router,
     metric_definitions.router,
     alerts.router,
     alert_rules.router,
     alert_backtest.router,
     silences.router,
+    tasks.router,
     communities.router,
     geo.router,
     history.router,  # before the rows, whose ids may have slashes
@@ -144,6 +150,10 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     alert_rules.AlertRulePatch,
     alert_backtest.BacktestRequest,
     silences.SilenceRequest,
+    recalculation.CalculateRequest,
+    tasks.RunRequest,
+    tasks.AddedSchedule,
+    tasks.ChangedSchedule,
     posthog.PostHogBatch,
     posthog_v1.PostHogV1Batch,
     segment.SegmentBatch,
@@ -235,6 +245,7 @@ def create_app(
         live=Live(
             Feed(instruments), OnlineWatch(settings, store, clock), settings.live_max_clients, instruments
         ),
+        tasks=Tasks(items, store, timezone(settings.project_timezone)),
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -12,7 +12,7 @@ import msgspec
 from loopin_api.errors import ApiError, unavailable
 from loopin_api.keys import Configured
 from loopin_schemas.config import KIND_OF
-from loopin_streams.kafka.config_state import Item
+from loopin_streams.kafka.config_state import Configuration, Item
 from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable, ConfigBusy, ConfigConflict
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -36,18 +36,21 @@ class ConfigItems:
     def __init__(self, config: Configured | None, writer: Writer | None) -> None:
         self._config = config
         self._writer = writer
+        self._nothing = Configuration()
 
     @property
     def changes(self) -> tuple[int, int]:
         """Another value after each change."""
-        if self._config is None:
-            return 0, 0
-        configuration = self._config.configuration
-        return id(configuration), configuration.changes
+        return id(self.configuration), self.configuration.changes
+
+    @property
+    def configuration(self) -> Configuration:
+        """All that is configured, as it is now."""
+        return self._nothing if self._config is None else self._config.configuration
 
     def of(self, body: type[T]) -> Mapping[str, Item[T]]:
         """The items of a kind, named by the type of its body, by id."""
-        return {} if self._config is None else self._config.configuration.of(body)
+        return self.configuration.of(body)
 
     async def put(
         self, id: str, body: T, *, replaces: str | None, by: str, taken: ApiError | None = None
@@ -85,7 +88,7 @@ class ConfigItems:
     async def _until(self, kind: str, id: str, version: str | None) -> None:
         """Wait until the change has come back, so that whoever made it sees it."""
         deadline = monotonic() + SEEN_S
-        while self._config is not None and self._config.configuration.version(kind, id) != version:
+        while self._config is not None and self.configuration.version(kind, id) != version:
             if monotonic() > deadline:
                 return
             await asyncio.sleep(_POLL_S)

@@ -24,6 +24,7 @@ from loopin_api.instruments import Instruments
 from loopin_api.live.clients import Live
 from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
+from loopin_api.tasks import Tasks
 from loopin_sinks.store import Store
 
 
@@ -44,6 +45,7 @@ class Services:
     items: ConfigItems
     alert_rules: AlertRules
     silences: Silences
+    tasks: Tasks
 
 
 def services(request: Request) -> Services:
@@ -105,4 +107,5 @@ def require(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 Use = Annotated[Services, Depends(services)]
 Reader = Annotated[Caller, Depends(require("read"))]
 Writer = Annotated[Caller, Depends(require("write"))]
+Admin = Annotated[Caller, Depends(require("admin"))]
 Ingester = Annotated[Caller, Depends(require("ingest"))]

@@ -27,6 +27,7 @@ PLACES = {
     "persons": "persons:app",
     "notify": "notify:app",
     "alerts": "alerts:app",
+    "tasks": "tasks:app",
     "state": "state:app",
     "sink": "sink:app",
     "kafka": "kafka:app",

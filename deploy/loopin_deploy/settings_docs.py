@@ -68,7 +68,8 @@ COMMAND_LINE: tuple[Variable, ...] = (
     (
         ("LOOPIN_KEY",),
         "",
-        "key with the scope read, for `loopin status --url` and `watch --url`; the option `--key`",
+        "key for `--url` of an API: with the scope read for `loopin status` and `watch`, admin for `loopin "
+        "tasks`; the option `--key`",
     ),
 )
 """What the commands on one machine read in their own way."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -63,6 +63,30 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError("a write key has the scope ingest only")
 
 
+SCHEDULE_NAME: Final = r"^[a-z][a-z0-9_]{0,63}$"
+"""What a schedule may be called; its task's name, where it is the one that the task comes with."""
+
+
+class TaskSchedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a task runs, by the schedule's name: the one that it comes with, as changed, or a further one.
+
+    ``crontab`` (five fields, in the projects' time zone) or ``every_s`` (seconds, counted from 1970); without
+    either, as the task comes. ``arguments`` are the task's own. What was missed before ``since`` (epoch ms:
+    when it was added, changed or resumed) is not made up for.
+    """
+
+    task: Annotated[str, Meta(pattern=SCHEDULE_NAME, max_length=64)]
+    crontab: Annotated[str, Meta(min_length=9, max_length=200)] | None = None
+    every_s: Annotated[int, Meta(ge=60, le=31 * 86_400)] | None = None
+    paused: bool = False
+    arguments: dict[str, Any] = {}
+    since: Ms = 0
+
+    def __post_init__(self) -> None:
+        if self.crontab is not None and self.every_s is not None:
+            raise ValueError("a schedule is either a crontab or every so many seconds")
+
+
 KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "api_key": ApiKey,
     "metric": CustomMetric,
@@ -71,6 +95,7 @@ KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "acknowledgement": Acknowledgement,
     "correction": Correction,
     "error_group": ErrorGroup,
+    "schedule": TaskSchedule,
 }
 """What is configured, by kind; records of other kinds belong to a newer release and are left alone."""
 

@@ -17,6 +17,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0006_enrichment",
     "0007_alerts",
     "0009_resources",
+    "0010_tasks",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from loopin_deploy.operations_docs import main, page, sections
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metrics import SinkCollector
 from loopin_sinks.notify.tally import NotifyCollector
+from loopin_sinks.tasks.metrics import TaskCollector
 from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.kafka.lag import Lag
@@ -47,6 +49,12 @@ def told_by_a_sink() -> CollectorRegistry:
     windows: Any = SimpleNamespace(table="metric_windows", read_records=0, stored_rows=0, unreadable=0)
     repairer: Any = SimpleNamespace(repaired=0, pending=None, failing=None)
     registry.register(SinkCollector(sink, [windows], repairer, watch(), "enrich"))
+    runner: Any = SimpleNamespace(
+        ended={("calculate_metrics", "done"): 1},
+        succeeded={"calculate_metrics": datetime.now(UTC)},
+        failing=None,
+    )
+    registry.register(TaskCollector(runner))
     return registry
 
 

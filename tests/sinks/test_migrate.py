@@ -21,6 +21,7 @@ SHIPPED = {
     "0006_enrichment": "416bfc7d480c5927bf9a10ff1e3cecf3d8c2fa4d7d5181593706e4a446d9d0f5",
     "0007_alerts": "14c6c31c0d2e4cee121f7f500a64cf70ef2faafc1c4a02b4518b70a52fee3d2e",
     "0009_resources": "832d501f52ae811f74d0566b76d3f05a3f63cfe264cfbd3317f5ae896e6819b2",
+    "0010_tasks": "0c44826f3c43b1c349b9fe8624f3dbd9b8e2681853cddcf2bceea9fe97de659c",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final, Literal
 
+from loopin_api.queries.kept import History, calculated_at
 from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import Dimension, Grain, Metric
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, Scope, periods
+from loopin_sinks.metric_values.values import Values
 from loopin_sinks.store import Store
 
 Compare = Literal["previous", "year"]
@@ -55,17 +57,28 @@ class Total:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A metric over time; ``grain`` is the one that was chosen."""
+    """A metric over time; ``grain`` is the one that was chosen.
+
+    Of periods that begin before ``kept_before``, values are told that were kept, the oldest of which is of
+    ``calculated_at``; both are None where there are none.
+    """
 
     grain: Grain
     points: Sequence[Point]
     total: Total
+    kept_before: datetime | None = None
+    calculated_at: datetime | None = None
 
 
 async def series(
-    calculator: Calculator, metric: Metric, span: Timespan, grain: Grain | None, compare: Compare
+    calculator: Calculator,
+    metric: Metric,
+    span: Timespan,
+    grain: Grain | None,
+    compare: Compare,
+    kept: History | None = None,
 ) -> Series:
-    """A metric by period, and over the whole span.
+    """A metric by period, and over the whole span; before its events, by the values that are ``kept``.
 
     Raises:
         StoreError: the store did not answer.
@@ -78,11 +91,24 @@ async def series(
         calculator.values(metric.definition, before),
         total(calculator, metric, span, compare),
     )
-    points = [
+    if kept is None:
+        return Series(chosen, _points(now, values, former), whole)
+    this = await kept.of(metric, chosen, now, calculator.scope)
+    that = await kept.of(metric, chosen, before, calculator.scope)
+    values, former = this.values(values), that.values(former)
+    whole = Total(
+        this.total(metric.definition, values, whole.value),
+        that.total(metric.definition, former, whole.previous),
+    )
+    oldest = calculated_at([this, that])
+    return Series(chosen, _points(now, values, former), whole, kept.before if oldest else None, oldest)
+
+
+def _points(now: Periods, values: Values, former: Values) -> list[Point]:
+    return [
         Point(start, values.get((number, "")), former.get((number, "")))
         for number, start in enumerate(now.edges[:-1])
     ]
-    return Series(chosen, points, whole)
 
 
 async def total(calculator: Calculator, metric: Metric, span: Timespan, compare: Compare) -> Total:

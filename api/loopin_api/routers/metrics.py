@@ -7,12 +7,13 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from loopin_api.envelope import Detail, Moment, Success
+from loopin_api.envelope import Detail, Moment, Success, iso_ms
 from loopin_api.errors import invalid
 from loopin_api.metric_filters import Filters, scope_of
 from loopin_api.openapi import COMMON, failures, success
 from loopin_api.queries import metrics as asked
 from loopin_api.queries.freshness import freshness_s
+from loopin_api.queries.kept import history
 from loopin_api.queries.metrics import Compare, Status, change_percentage, progress_of, status_of
 from loopin_api.routers.metric_definitions import DEFINITION_EXAMPLE, Definition, definition_of
 from loopin_api.services import Reader, Use
@@ -69,7 +70,9 @@ class MetricAnswer(Definition):
     period_start: Moment = Field(description="Start of the time asked for, ISO 8601 in UTC.")
     period_end: Moment = Field(description="Its end, excluded, ISO 8601 in UTC.")
     tz: str = Field(description="Time zone in which days begin, name in the tz database.")
-    calculated_at: Moment = Field(description="When this was computed, ISO 8601 in UTC.")
+    calculated_at: Moment = Field(
+        description="When this was computed, ISO 8601 in UTC; where kept values are told, the oldest of them."
+    )
     freshness_s: float | None = Field(
         description="Seconds since the newest stored event was received; null without events."
     )
@@ -121,12 +124,20 @@ async def get_metric(
     by: Annotated[Dimension | None, Query(description="Dimension to split the value by.")] = None,
     bots: Annotated[bool, Query(description="Whether bots are counted, too.")] = False,
 ) -> Success[MetricAnswer]:
-    """A metric by hour, day, week or month, beside an earlier time. Needs the scope `read`."""
+    """A metric by hour, day, week or month, beside an earlier time.
+
+    Before the events that are there, whole periods are told by the values that were kept of them, where
+    nothing is filtered or split; `data_source` says so. Over the whole time there is no value then, unless it
+    is the sum of its periods or depends on the end only. Needs the scope `read`.
+    """
     metric = use.metrics.find(caller.project, name)
     _check_dimensions(metric, [*where, *([by] if by else [])])
     span = times.span()
     scope = scope_of(use, caller.project, span, where, bots=bots)
-    found = await asked.series(Calculator(use.store, scope), metric, span, grain, compare)
+    # What is kept is of the project's own days.
+    own = span.zone_name == use.settings.project_timezone
+    kept = await history(use.store, scope) if own else None
+    found = await asked.series(Calculator(use.store, scope), metric, span, grain, compare, kept)
     parts = None
     if by is not None:
         parts = await asked.split(use.store, scope, metric, span, by)
@@ -135,6 +146,7 @@ async def get_metric(
         data=MetricAnswer.model_validate(
             {
                 **definition_of(metric),
+                "data_source": _source(metric, found),
                 "grain": found.grain,
                 "points": [
                     {
@@ -155,12 +167,19 @@ async def get_metric(
                 "period_start": span.start,
                 "period_end": span.end,
                 "tz": span.zone_name,
-                "calculated_at": times.now,
+                "calculated_at": found.calculated_at or times.now,
                 "freshness_s": await freshness_s(use.store, times.now),
                 "basis": "persons",
             }
         )
     )
+
+
+def _source(metric: Metric, found: asked.Series) -> str:
+    source = str(definition_of(metric)["data_source"])
+    if found.calculated_at is None:
+        return source
+    return f"{source}; kept values{f' before {iso_ms(found.kept_before)}' if found.kept_before else ''}"
 
 
 def _check_dimensions(metric: Metric, dimensions: list[Dimension]) -> None:

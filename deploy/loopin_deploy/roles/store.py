@@ -50,16 +50,21 @@ async def run_store(stop: asyncio.Event) -> None:
     try:
         for name in await migrate(store, store_settings):
             log.info("migrated", migration=name)
-        parts = storing("store", sink_settings, store_settings, store, topics)
-        await _serve_and_store(parts, sink_settings, notifier, stop)
+        config = ConfigLog(sink_settings)
+        parts = storing("store", sink_settings, store_settings, store, topics, config)
+        await _serve_and_store(parts, sink_settings, config, notifier, stop)
     finally:
         await store.close()
 
 
 async def _serve_and_store(
-    parts: Storing, settings: SinkSettings, notifier: Notifier | None, stop: asyncio.Event
+    parts: Storing,
+    settings: SinkSettings,
+    config: ConfigLog,
+    notifier: Notifier | None,
+    stop: asyncio.Event,
 ) -> None:
-    api, config = ApiSettings(), ConfigLog(settings)
+    api = ApiSettings()
     with kafka_client(settings, api.publish_timeout_s) as client, spool(settings, api) as reserve:
         app = create_app(
             api,

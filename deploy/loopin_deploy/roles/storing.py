@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 
@@ -36,6 +37,9 @@ from loopin_sinks.repair.repairer import Repairer
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
 from loopin_sinks.store import Store, StoreSettings
+from loopin_sinks.tasks.metrics import TaskCollector
+from loopin_sinks.tasks.runner import TaskRunner
+from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.topic_admin import TopicInfo
@@ -66,6 +70,7 @@ class Storing:
     others: tuple[LatestSink[Any, Any], ...]
     repairer: Repairer
     person_windows: PersonWindows
+    tasks: TaskRunner
     watch: LagWatch
     registry: CollectorRegistry
 
@@ -96,8 +101,8 @@ class Storing:
         """Store until ``stop`` is set."""
         settle_memory()
         others = [each.run for each in self.others]
-        repairs = (self.repairer.run, self.person_windows.run)
-        await run_together(stop, self.sink.run, *others, *repairs, self.watch.run)
+        leading = (self.repairer.run, self.person_windows.run, self.tasks.run)
+        await run_together(stop, self.sink.run, *others, *leading, self.watch.run)
 
 
 def storing(
@@ -106,8 +111,12 @@ def storing(
     store_settings: StoreSettings,
     store: Store,
     topics: Mapping[str, TopicInfo],
+    config: ConfigLog,
 ) -> Storing:
-    """The sinks of the role ``role``; ``topics`` is what the broker says of those they read, by name."""
+    """The sinks of the role ``role``; ``topics`` is what the broker says of those they read, by name.
+
+    ``config`` is followed by the caller.
+    """
     enriched = topics[ENRICHED.name]
     registry = CollectorRegistry()
     metered = MeteredStore(store, registry)
@@ -143,4 +152,12 @@ def storing(
     registry.register(LagCollector(watch, (*OWN, USERS.consumer, HISTORY.consumer)))
     register_process(registry, role)
     person_windows = PersonWindows(metered, leads=lambda: sink.leads)
-    return Storing(metered, sink, others, repairer, person_windows, watch, registry)
+    tasks = TaskRunner(
+        metered,
+        config,
+        scope=settings.scope,
+        zone=ZoneInfo(settings.project_timezone),
+        leads=lambda: sink.leads,
+    )
+    registry.register(TaskCollector(tasks))
+    return Storing(metered, sink, others, repairer, person_windows, tasks, watch, registry)

@@ -1,0 +1,83 @@
+"""For which time a project's events are all still there, and how far back a metric looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from loopin_schemas.metrics import definition as d
+from loopin_sinks.metric_values.scope import EPOCH, Scope
+from loopin_sinks.store import Store
+
+_TWO_MONTHS: Final = 61
+
+_OLDEST: Final = """
+SELECT toDate(timestamp) AS day, timestamp, _retention_days AS kept
+FROM events WHERE project = {project:String} ORDER BY project, toDate(timestamp), timestamp LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """From which midnight on all events of a project are there; ``expired`` where there were older ones."""
+
+    start: datetime
+    expired: bool
+
+
+async def coverage(store: Store, scope: Scope) -> Coverage | None:
+    """What the oldest event tells; None where there is no event.
+
+    A day is whole while its first moment has not outlived the days that the event is kept.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    rows = await store.query(_OLDEST, {"project": scope.project})
+    if not rows:
+        return None
+    oldest = scope.day_of(rows[0]["timestamp"])
+    whole = scope.day_of(scope.now) - int(rows[0]["kept"]) + 1
+    return Coverage(scope.midnight(max(oldest, whole)), expired=oldest <= whole)
+
+
+def lookback_days(of: d.Definition) -> int | None:
+    """How many days before a period its value depends on; None for all that ever was."""
+    match of:
+        case d.Quotient():
+            both = [lookback_days(of.part), lookback_days(of.whole)]
+            known = [days for days in both if days is not None]
+            return max(known) if len(known) == len(both) else None
+        case d.TrailingUsers() | d.Stickiness():
+            return of.days - 1
+        case d.Lapsed():
+            return of.before - 1
+        case d.MonthGrowth():
+            return _TWO_MONTHS
+        case d.UsersSoFar() | d.LatestMean() | d.Retention() | d.SoldOut() | d.Attendance():
+            # A platform event is created, and joined, at any time before it starts.
+            return None
+        case d.Sessions() | d.SessionLength() | d.OnlineMembers():
+            return 1
+    return 0
+
+
+def covered_from(covered: Coverage, of: d.Definition, scope: Scope) -> datetime | None:
+    """The first midnight from which on a metric's values come out as they did when its events were new.
+
+    None where that is no more: it depends on all that ever was, and some of that is gone.
+    """
+    if not covered.expired:
+        return covered.start
+    days = lookback_days(of)
+    if days is None:
+        return None
+    return scope.midnight((covered.start.astimezone(scope.zone).date() - EPOCH).days + days)
+
+
+def ripe_after(of: d.Definition) -> timedelta:
+    """How long after a period's end its value is known: users come back, and others join what they viewed."""
+    if isinstance(of, d.Retention):
+        return timedelta(days=of.days + 1)
+    return timedelta(days=of.days) if isinstance(of, d.Followed) else timedelta()

@@ -1,0 +1,63 @@
+"""What a task is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.store import Store
+from loopin_sinks.tasks.when import When
+from loopin_streams.kafka.config_state import Configuration
+
+HOUR_S: Final = 3_600.0
+
+
+class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a schedule may tell its task; a task that takes any has a class of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a run works with.
+
+    Attributes:
+        store: what it reads and changes.
+        configuration: what is configured now.
+        scope: a project's events as of a time, with its zone, currency and people.
+        clock: the time now, aware.
+        arguments: of the type that the task names.
+    """
+
+    store: Store
+    configuration: Configuration
+    scope: Callable[[str, datetime], Scope]
+    clock: Callable[[], datetime]
+    arguments: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Something to do by the clock.
+
+    Attributes:
+        name: exact name, also of the schedule that it comes with.
+        when: when it is due, unless that is changed.
+        description: what it does, for a person.
+        run: does it, and returns how many rows it wrote. It may be broken off anywhere and begun again.
+        replaces: what the documents call the tasks whose work it does.
+        arguments: what it may be told.
+        timeout_s: longest time that it may take, seconds.
+    """
+
+    name: str
+    when: When
+    description: str
+    run: Callable[[Context], Awaitable[int]]
+    replaces: tuple[str, ...] = ()
+    arguments: type[Arguments] = Arguments
+    timeout_s: float = HOUR_S

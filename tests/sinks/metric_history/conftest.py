@@ -1,0 +1,28 @@
+"""An embedded store for the tests of a module, emptied before each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from loopin_sinks.store import Store, StoreSettings, open_store
+from tests.migrated import fill
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> AsyncIterator[Store]:
+    chosen = StoreSettings(data_dir=tmp_path_factory.mktemp("history") / "data")
+    fill(chosen, migrated)
+    store = open_store(chosen)
+    yield store
+    await store.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def store(opened: Store) -> Store:
+    for table in ("events", "metric_values", "person_distinct_ids"):
+        await opened.command(f"TRUNCATE TABLE {table}")
+    return opened
