@@ -15,6 +15,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0004_events_deduplication_window",
     "0005_persons",
     "0006_enrichment",
+    "0008_rollups",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 

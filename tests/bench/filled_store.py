@@ -56,7 +56,7 @@ SELECT
         concat('{"country":"DE","path":"/events","currency":"EUR","amount":', toString(n % 400 / 4), '}'),
         concat('{"country":"DE","path":"/events/', toString(n % 500), '","browser":"Chrome","os":"Android"}')
     ),
-    'sdk', '', 0, n, toUUID('00000000-0000-4000-8000-000000000000'), 0, n, now64(3), 90
+    'sdk', '', 0, n, toUUID('00000000-0000-4000-8000-000000000000'), 0, n, at, 90
 FROM (SELECT number + {begin:Int64} AS n FROM numbers({count:UInt64}))
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loopin_schemas.metrics.definition import Count, Mean, Percentile, Sum, Users
+from loopin_sinks.metric_values.active import period_of, rows_of
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sql import PERSON, Query, of_persons
 from loopin_sinks.metric_values.values import Values, by_period
@@ -78,8 +79,8 @@ async def users(store: Store, scope: Scope, of: Users, periods: Periods) -> Valu
     """Distinct persons. Events by user first: an event's person is dear, a user's is not."""
     query = Query(scope)
     found = f"""
-        SELECT {query.period(periods)} AS at, {query.of} AS of, user
-        FROM {query.events(of.of, periods.start, periods.end)} GROUP BY at, of, user
+        SELECT at, of, user FROM ({rows_of(query, of.of, periods.edges, period_of(query, periods))})
+        GROUP BY at, of, user
     """
     rows = await query.rows(
         store,

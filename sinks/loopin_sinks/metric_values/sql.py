@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -99,6 +99,10 @@ class Query:
         """Run it. Raises StoreError."""
         return await store.query(text, self._parameters)
 
+    async def command(self, store: Store, text: str) -> None:
+        """Run a statement that changes the store. Raises StoreError."""
+        await store.command(text, self._parameters)
+
     @property
     def day(self) -> str:
         """The zone's day of an event, as a number from 1970-01-01."""
@@ -125,20 +129,30 @@ class Query:
             f"{DIMENSIONS[dimension]} = {self.bind(value, 'String')}" for dimension, value in values.items()
         ]
 
-    def source(self, since: datetime | None, until: datetime) -> str:
+    def source(self, since: datetime | None, until: datetime, table: str = "events") -> str:
         """From which rows, whatever their names and the dimensions asked for."""
-        tests = ["project = {project:String}", f"timestamp < {self.moment(until)}"]
-        tests += self._have(self.scope.only)
+        tests = [f"timestamp < {self.moment(until)}"]
         if since is not None:
             tests.append(f"timestamp >= {self.moment(since)}")
+        return f"{table} WHERE {' AND '.join(tests)} AND {self.of_scope()}"
+
+    def of_scope(self) -> str:
+        """Whether a row is the project's, and of the events and users that the scope is about."""
+        tests = ["project = {project:String}", *self._have(self.scope.only)]
         if not self.scope.bots:
             tests.append("NOT is_bot")
+        return " AND ".join([*tests, *self._of_users()])
+
+    def of_users(self) -> str:
+        """Whether a row is the project's, and of the users that the scope is about."""
+        return " AND ".join(["project = {project:String}", *self._of_users()])
+
+    def _of_users(self) -> Iterator[str]:
         if self.scope.users:
             ids = self.bind(list(self.scope.users), "Array(String)")
-            tests.append(f"user IN (SELECT cityHash64(arrayJoin({ids})))")
+            yield f"user IN (SELECT cityHash64(arrayJoin({ids})))"
         if self.scope.internal:
-            tests.append(f"user NOT IN ({self._internal()})")
-        return "events WHERE " + " AND ".join(tests)
+            yield f"user NOT IN ({self._internal()})"
 
     def _internal(self) -> str:
         """All users of the persons who are the project's own."""

@@ -1,0 +1,124 @@
+"""What has been rolled up, kept in the tables ``rolled_days`` and ``rollup_looks``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from loopin_sinks.rollups.rolled import NOTHING, Rolled, RolledDay
+from loopin_sinks.store import Store
+from loopin_sinks.window_rows import DAILY_DAYS
+
+OVERLAP: Final = timedelta(minutes=5)
+"""How far each look goes back behind the one before: inserts under way then, and clocks of other machines."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_NOTES: Final = """
+    SELECT toInt64(day) AS number, argMax((events, newest_received, stored, digest, version), version) AS note
+    FROM rolled_days WHERE project = {project:String} AND zone = {zone:String} GROUP BY number
+"""
+
+_LOOKED: Final = """
+    SELECT max(looked_at) AS looked FROM rollup_looks
+    WHERE project = {project:String} AND zone = {zone:String}
+"""
+
+# Without the days of all other events, whose index says that nothing of them was stored of late.
+_STORED_SINCE: Final = """
+    SELECT toInt64(toDate(timestamp, {zone:String})) AS number, max(_stored_at) AS stored
+    FROM events
+    WHERE project = {project:String} AND timestamp < {until:DateTime64(3, 'UTC')}
+        AND _stored_at >= {since:DateTime64(3, 'UTC')}
+    GROUP BY number
+"""
+
+
+class Note(NamedTuple):
+    """What is told of a rolled day: its events, and what tells those from others."""
+
+    events: int
+    newest_received: datetime
+    stored: datetime
+    digest: int
+    version: int
+
+
+async def notes(store: Store, project: str, zone: str) -> dict[int, Note]:
+    """By day, what is rolled up. Raises StoreError."""
+    rows = await store.query(_NOTES, {"project": project, "zone": zone})
+    return {row["number"]: Note(*row["note"]) for row in rows}
+
+
+async def looked(store: Store, project: str, zone: str) -> datetime:
+    """From when on what was stored has not been looked at for certain. Raises StoreError."""
+    [row] = await store.query(_LOOKED, {"project": project, "zone": zone})
+    last: datetime = row["looked"]
+    return max(last - OVERLAP, EPOCH)
+
+
+async def stored_since(
+    store: Store, project: str, zone: str, since: datetime, until: datetime
+) -> Mapping[int, datetime]:
+    """By day before ``until`` that got events since, when the last of them was stored. Raises StoreError."""
+    bound = {"project": project, "zone": zone, "since": since, "until": until}
+    return {row["number"]: row["stored"] for row in await store.query(_STORED_SINCE, bound)}
+
+
+async def rolled(store: Store, project: str, zone: str, until: datetime) -> Rolled:
+    """What of a project may be read from rollups, of the days before ``until``.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    known = await notes(store, project, zone)
+    if not known:
+        return NOTHING
+    since = await looked(store, project, zone)
+    late = await stored_since(store, project, zone, since, until)
+    days = {
+        day: RolledDay(
+            note.events,
+            note.newest_received if note.events else None,
+            note.version,
+            late.get(day, EPOCH) <= note.stored,
+        )
+        for day, note in known.items()
+    }
+    return Rolled(since, days)
+
+
+async def note_day(store: Store, project: str, zone: str, day: int, note: Note) -> None:
+    """Note that a day is rolled up. Raises StoreError."""
+    await store.command(
+        """
+        INSERT INTO rolled_days
+            (project, zone, day, events, newest_received, stored, digest, version, _retention_days)
+        SELECT {project:String}, {zone:String}, toDate({day:UInt16}), {events:UInt64},
+            {newest:DateTime64(3, 'UTC')}, {stored:DateTime64(3, 'UTC')}, {digest:UInt64}, {version:UInt64},
+            {kept:UInt16}
+        """,
+        {
+            "project": project,
+            "zone": zone,
+            "day": day,
+            "events": note.events,
+            "newest": note.newest_received,
+            "stored": note.stored,
+            "digest": note.digest,
+            "version": note.version,
+            "kept": DAILY_DAYS,
+        },
+    )
+
+
+async def note_look(store: Store, project: str, zone: str, at: datetime) -> None:
+    """Note that all that had been stored by then is rolled up. Raises StoreError."""
+    await store.command(
+        """
+        INSERT INTO rollup_looks (project, zone, looked_at)
+        SELECT {project:String}, {zone:String}, {at:DateTime64(3, 'UTC')}
+        """,
+        {"project": project, "zone": zone, "at": at},
+    )
