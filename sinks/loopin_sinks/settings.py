@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field
+from zoneinfo import available_timezones
+
+from pydantic import AliasChoices, Field, field_validator
 
 from loopin_streams.kafka.settings import KafkaSettings
 
@@ -29,4 +31,17 @@ class SinkSettings(KafkaSettings):
     repair_interval_s: float = Field(
         5.0, gt=0, le=3600, description="pause between two looks for windows to recompute, in seconds"
     )
+    rollup_interval_s: float = Field(
+        60.0, gt=0, le=3600, description="pause between two looks for days to roll up, in seconds"
+    )
+    project_timezone: str = Field(
+        "UTC", description="where a project's days begin, as the API's setting says"
+    )
     currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")
+
+    @field_validator("project_timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value} is no time zone of the tz database, such as Asia/Kolkata")
+        return value

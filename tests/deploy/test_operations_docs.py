@@ -14,6 +14,7 @@ from loopin_api.instruments import Instruments
 from loopin_deploy.operations_docs import main, page, sections
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metrics import SinkCollector
+from loopin_sinks.rollups.metrics import RollupCollector
 from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.kafka.lag import Lag
@@ -45,6 +46,8 @@ def told_by_a_sink() -> CollectorRegistry:
     windows: Any = SimpleNamespace(table="metric_windows", read_records=0, stored_rows=0, unreadable=0)
     repairer: Any = SimpleNamespace(repaired=0, pending=None, failing=None)
     registry.register(SinkCollector(sink, [windows], repairer, watch(), "enrich"))
+    roller: Any = SimpleNamespace(rolled=0, behind_s=None, failing=None)
+    registry.register(RollupCollector(roller))
     return registry
 
 

@@ -29,6 +29,8 @@ from loopin_sinks.persons.look import PersonWindows
 from loopin_sinks.persons.profile_sink import ProfileSink
 from loopin_sinks.persons.sink import PersonSink
 from loopin_sinks.repair.repairer import Repairer
+from loopin_sinks.rollups.metrics import RollupCollector
+from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
 from loopin_sinks.store import Store, StoreSettings
@@ -55,6 +57,7 @@ class Storing:
     others: tuple[LatestSink[Any, Any], ...]
     repairer: Repairer
     person_windows: PersonWindows
+    roller: DayRoller
     watch: LagWatch
     registry: CollectorRegistry
 
@@ -85,8 +88,8 @@ class Storing:
         """Store until ``stop`` is set."""
         settle_memory()
         others = [each.run for each in self.others]
-        repairs = (self.repairer.run, self.person_windows.run)
-        await run_together(stop, self.sink.run, *others, *repairs, self.watch.run)
+        behind = (self.repairer.run, self.person_windows.run, self.roller.run)
+        await run_together(stop, self.sink.run, *others, *behind, self.watch.run)
 
 
 def storing(
@@ -128,4 +131,12 @@ def storing(
     registry.register(LagCollector(watch, (*OWN, USERS.consumer)))
     register_process(registry, role)
     person_windows = PersonWindows(metered, leads=lambda: sink.leads)
-    return Storing(metered, sink, others, repairer, person_windows, watch, registry)
+    roller = DayRoller(
+        metered,
+        store_settings.retention,
+        zone=settings.project_timezone,
+        interval_s=settings.rollup_interval_s,
+        leads=lambda: sink.leads,
+    )
+    registry.register(RollupCollector(roller))
+    return Storing(metered, sink, others, repairer, person_windows, roller, watch, registry)

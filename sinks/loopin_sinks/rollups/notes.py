@@ -89,25 +89,30 @@ async def rolled(store: Store, project: str, zone: str, until: datetime) -> Roll
     return Rolled(since, days)
 
 
-async def note_day(store: Store, project: str, zone: str, day: int, note: Note) -> None:
-    """Note that a day is rolled up. Raises StoreError."""
+async def note_days(store: Store, project: str, zone: str, found: Mapping[int, Note]) -> None:
+    """Note that days are rolled up. Raises StoreError."""
     await store.command(
         """
         INSERT INTO rolled_days
             (project, zone, day, events, newest_received, stored, digest, version, _retention_days)
-        SELECT {project:String}, {zone:String}, toDate({day:UInt16}), {events:UInt64},
-            {newest:DateTime64(3, 'UTC')}, {stored:DateTime64(3, 'UTC')}, {digest:UInt64}, {version:UInt64},
+        SELECT {project:String}, {zone:String}, toDate(note.1), note.2, note.3, note.4, note.5, note.6,
             {kept:UInt16}
+        FROM (
+            SELECT arrayJoin(arrayZip(
+                {days:Array(UInt16)}, {events:Array(UInt64)}, {newest:Array(DateTime64(3, 'UTC'))},
+                {stored:Array(DateTime64(3, 'UTC'))}, {digests:Array(UInt64)}, {versions:Array(UInt64)}
+            )) AS note
+        )
         """,
         {
             "project": project,
             "zone": zone,
-            "day": day,
-            "events": note.events,
-            "newest": note.newest_received,
-            "stored": note.stored,
-            "digest": note.digest,
-            "version": note.version,
+            "days": list(found),
+            "events": [note.events for note in found.values()],
+            "newest": [note.newest_received for note in found.values()],
+            "stored": [note.stored for note in found.values()],
+            "digests": [note.digest for note in found.values()],
+            "versions": [note.version for note in found.values()],
             "kept": DAILY_DAYS,
         },
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from loopin_sinks.metric_values.scope import Scope
-from loopin_sinks.rollups.day import roll_up, state_of
+from loopin_sinks.rollups.days import batches, roll_up, states
 from loopin_sinks.rollups.notes import (
     EPOCH,
     Note,
     looked,
-    note_day,
+    note_days,
     note_look,
     notes,
     stored_since,
@@ -117,24 +117,26 @@ class DayRoller:
         touched = await stored_since(store, project, zone, since, scope.midnight(today))
         # A day that is partly removed already would be rolled up short.
         covered = today - self._retention(project) + 1
-        first = min((*known, *touched), default=today)
-        for day in range(today - 1, max(first, covered) - 1, -1):
-            if day not in known or day in touched:
-                await self._roll_day(scope, day, known.get(day))
-            if stop.is_set():
-                return
-        if touched or since == EPOCH:
+        first = max(covered, min((*known, *touched), default=today))
+        asked = [day for day in range(first, today) if day not in known or day in touched]
+        await self._roll_days(scope, asked, known, stop)
+        if not stop.is_set() and (touched or since == EPOCH):
             await note_look(store, project, zone, scope.now)
 
-    async def _roll_day(self, scope: Scope, day: int, known: Note | None) -> None:
-        version = int(self._clock().timestamp() * 1000)
-        if known is not None:
-            version = max(version, known.version + 1)
+    async def _roll_days(
+        self, scope: Scope, asked: Collection[int], known: Mapping[int, Note], stop: asyncio.Event
+    ) -> None:
+        """Roll up those of the days whose events are not those that are noted."""
+        version = max([int(scope.now.timestamp() * 1000), *(note.version + 1 for note in known.values())])
         # Before anything is read for the rollups: what comes meanwhile then makes the day be looked at again.
-        state = await state_of(self._store, scope, day, version)
-        if known is not None and state.note[:-1] == known[:-1]:
-            return
-        await roll_up(self._store, scope, day, state)
-        await note_day(self._store, scope.project, scope.zone_name, day, state.note)
-        self.rolled += 1
-        log.info("day_rolled_up", project=scope.project, day=day, events=state.note.events)
+        found = await states(self._store, scope, asked, version)
+        due = {day: note for day, note in found.items() if day not in known or note[:-1] != known[day][:-1]}
+        for batch in batches(due):
+            if stop.is_set():
+                return
+            await roll_up(self._store, scope, batch, version)
+            noted = {day: due[day] for day in batch.days}
+            await note_days(self._store, scope.project, scope.zone_name, noted)
+            self.rolled += len(batch.days)
+        if due:
+            log.info("days_rolled_up", project=scope.project, days=len(due))

@@ -1,4 +1,4 @@
-"""Metrics of days that are rolled up: what the plain computation says, whatever has been rolled up and when."""
+"""Metrics of days that are rolled up: what the plain computation says, whatever was rolled up and when."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ async def store(
     if request.param == "gone":
         await opened.command(
             "DELETE FROM events WHERE timestamp < {until:DateTime64(3, 'UTC')}",
-            {"until": WORLD.midnight(WORLD.day(NOW) - GONE)},
+            {"until": WORLD.midnight(WORLD.day(NOW) - timedelta(days=GONE))},
         )
     yield opened
     await opened.close()
