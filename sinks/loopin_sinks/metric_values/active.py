@@ -14,6 +14,7 @@ from loopin_sinks.rollups.rolled import runs
 
 Edge = datetime | None
 Span = tuple[Edge, datetime]
+Run = tuple[int, int]
 
 KEPT: Final = frozenset(VISIT)
 """Dimensions that rolled days keep apart."""
@@ -32,7 +33,7 @@ class Parts(NamedTuple):
     """A time in parts: spans to read events of, and runs of days (the last included) to read rollups of."""
 
     spans: Sequence[Span]
-    days: Sequence[tuple[int, int]]
+    days: Sequence[Run]
 
 
 def day_number(query: Query) -> At:
@@ -92,7 +93,7 @@ def split(scope: Scope, usable: Iterable[int], edges: Sequence[Edge]) -> Parts:
     after = -1 if start is None else scope.day_of(start)
     before = scope.day_of(end)
     days = runs(sorted(day for day in usable if after <= day < before and day not in cut))
-    bounds = [start, *(edge for run in days for edge in _edges(scope, run)), end]
+    bounds = [start, *(edge for run in days for edge in edges_of(scope, run)), end]
     pairs = zip(bounds[::2], bounds[1::2], strict=True)
     return Parts([(a, b) for a, b in pairs if b is not None and (a is None or a < b)], days)
 
@@ -113,7 +114,8 @@ def _begins_day(scope: Scope, moment: datetime) -> bool:
     return scope.midnight(scope.day_of(moment)) == moment
 
 
-def _edges(scope: Scope, run: tuple[int, int]) -> tuple[datetime, datetime]:
+def edges_of(scope: Scope, run: Run) -> tuple[datetime, datetime]:
+    """When a run of days begins and ends."""
     return scope.midnight(run[0]), scope.midnight(run[1] + 1)
 
 
@@ -128,7 +130,7 @@ def _of_events(query: Query, of: Events, span: Span, at: At) -> str:
     """
 
 
-def _of_days(query: Query, days: Sequence[tuple[int, int]], at: At) -> str:
+def _of_days(query: Query, days: Sequence[Run], at: At) -> str:
     within = " OR ".join(
         f"day BETWEEN toDate({query.bind(first, 'UInt16')}) AND toDate({query.bind(last, 'UInt16')})"
         for first, last in days
@@ -140,14 +142,11 @@ def _of_days(query: Query, days: Sequence[tuple[int, int]], at: At) -> str:
     """
 
 
-def _stored_late(query: Query, days: Sequence[tuple[int, int]], at: At) -> str:
+def _stored_late(query: Query, days: Sequence[Run], at: At) -> str:
     """Events of rolled days that may not be rolled up yet; who is told twice was active all the same."""
-    spans = [_edges(query.scope, run) for run in days]
-    within = " OR ".join(
-        f"timestamp >= {query.moment(start)} AND timestamp < {query.moment(end)}" for start, end in spans
-    )
+    spans = [edges_of(query.scope, run) for run in days]
     return f"""
         SELECT {query.of} AS of, user, {at.event} AS at
         FROM {query.events(ACTIVE, spans[0][0], spans[-1][1])}
-            AND _stored_at >= {query.moment(query.scope.rolled.since)} AND ({within})
+            AND _stored_at >= {query.moment(query.scope.rolled.since)} AND ({query.within(spans)})
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -59,17 +59,33 @@ class Calculator:
             )
         if isinstance(of, d.Sessions):
             return (await self._sessions(periods)).counts[of.which]
+        if isinstance(of, d.Revenue):
+            return money.converted(self.scope, await self._takings(periods))
         if isinstance(of, d.SessionLength):
             return (await self._sessions(periods)).minutes
-        return await _CALCULATIONS[type(of)](self._store, await self._rolled(), of, periods)
+        return await _CALCULATIONS[type(of)](self._store, await self.with_rollups(), of, periods)
 
     async def _sessions(self, periods: Periods) -> SessionNumbers:
+        scope = await self.with_rollups()
         return await self._once(
-            ("sessions", periods.edges), lambda: session_numbers(self._store, self.scope, periods)
+            ("sessions", periods.edges), lambda: session_numbers(self._store, scope, periods)
         )
 
-    async def _rolled(self) -> Scope:
-        """The scope, with the days that are rolled up."""
+    async def unconverted(self, periods: Periods) -> Mapping[tuple[int, str, str], float]:
+        """By period, value of the dimension and currency: the revenue for which there is no rate.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        return money.without_rate(self.scope, await self._takings(periods))
+
+    async def _takings(self, periods: Periods) -> list[money.Taking]:
+        return await self._once(
+            ("takings", periods.edges), lambda: money.takings(self._store, self.scope, periods)
+        )
+
+    async def with_rollups(self) -> Scope:
+        """The scope, with the days that are rolled up. Raises StoreError."""
         return await self._once("rolled", lambda: with_rollups(self._store, self.scope))
 
     async def _once(self, key: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
@@ -110,7 +126,6 @@ _CALCULATIONS: Final[dict[type[Any], Calculation]] = {
     d.LatestMean: days.latest_mean,
     d.UniquePageViews: unique_page_views,
     d.Followed: followed.followed,
-    d.Revenue: money.revenue,
     d.SoldOut: held.sold_out,
     d.Attendance: held.attendance,
     d.OnlineMembers: communities.online_members,

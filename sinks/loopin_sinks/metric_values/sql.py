@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -95,6 +95,14 @@ class Query:
         """A placeholder for a time."""
         return self.bind(moment, "DateTime64(3, 'UTC')")
 
+    def within(self, spans: Sequence[tuple[datetime | None, datetime]]) -> str:
+        """Whether an event happened in one of those times; None stands for any time before."""
+        return " OR ".join(self._between(*span) for span in spans) or "false"
+
+    def _between(self, since: datetime | None, until: datetime) -> str:
+        before = f"timestamp < {self.moment(until)}"
+        return before if since is None else f"timestamp >= {self.moment(since)} AND {before}"
+
     async def rows(self, store: Store, text: str) -> Rows:
         """Run it. Raises StoreError."""
         return await store.query(text, self._parameters)
@@ -131,10 +139,7 @@ class Query:
 
     def source(self, since: datetime | None, until: datetime, table: str = "events") -> str:
         """From which rows, whatever their names and the dimensions asked for."""
-        tests = [f"timestamp < {self.moment(until)}"]
-        if since is not None:
-            tests.append(f"timestamp >= {self.moment(since)}")
-        return f"{table} WHERE {' AND '.join(tests)} AND {self.of_scope()}"
+        return f"{table} WHERE {self._between(since, until)} AND {self.of_scope()}"
 
     def of_scope(self) -> str:
         """Whether a row is the project's, and of the events and users that the scope is about."""
@@ -152,9 +157,9 @@ class Query:
             ids = self.bind(list(self.scope.users), "Array(String)")
             yield f"user IN (SELECT cityHash64(arrayJoin({ids})))"
         if self.scope.internal:
-            yield f"user NOT IN ({self._internal()})"
+            yield f"user NOT IN ({self.internal()})"
 
-    def _internal(self) -> str:
+    def internal(self) -> str:
         """All users of the persons who are the project's own."""
         ids = self.bind(list(self.scope.internal), "Array(String)")
         persons = f"SELECT {PERSON} AS user FROM {of_persons(f'SELECT cityHash64(arrayJoin({ids})) AS user')}"

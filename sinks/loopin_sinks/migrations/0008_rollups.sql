@@ -70,3 +70,26 @@ CREATE TABLE IF NOT EXISTS rollup_looks {{on_cluster}}
 ENGINE = {{replicated}}ReplacingMergeTree(looked_at)
 ORDER BY (project, zone)
 SETTINGS non_replicated_deduplication_window = 1000;
+
+-- Sessions that began on a day, by user; user 0 has those of all, and the versions of the three days from the one
+-- before to the one after that they were made of. Of a day the greatest version that has a user 0 counts.
+CREATE TABLE IF NOT EXISTS session_days {{on_cluster}}
+(
+    project LowCardinality(String) CODEC(ZSTD(1)),
+    zone LowCardinality(String) CODEC(ZSTD(1)),
+    day Date CODEC(ZSTD(1)),
+    user UInt64 CODEC(ZSTD(1)),
+    sessions UInt64 CODEC(ZSTD(1)),
+    viewed UInt64 CODEC(ZSTD(1)),
+    bounced UInt64 CODEC(ZSTD(1)),
+    crashed UInt64 CODEC(ZSTD(1)),
+    length_ms Int64 CODEC(ZSTD(1)),
+    made_of Array(UInt64) CODEC(ZSTD(1)),
+    version UInt64 CODEC(ZSTD(1)),
+    _retention_days UInt16 CODEC(ZSTD(1))
+)
+ENGINE = {{replicated}}ReplacingMergeTree
+PARTITION BY toYYYYMM(day)
+ORDER BY (project, zone, day, version, user)
+TTL day + toIntervalDay(_retention_days)
+SETTINGS non_replicated_deduplication_window = 1000;

@@ -35,6 +35,12 @@ _STORED_SINCE: Final = """
 """
 
 
+_SESSIONS_MADE: Final = """
+    SELECT toInt64(day) AS number, max(version) AS newest, argMax(made_of, version) AS made
+    FROM session_days WHERE project = {project:String} AND zone = {zone:String} AND user = 0 GROUP BY number
+"""
+
+
 class Note(NamedTuple):
     """What is told of a rolled day: its events, and what tells those from others."""
 
@@ -86,7 +92,25 @@ async def rolled(store: Store, project: str, zone: str, until: datetime) -> Roll
         )
         for day, note in known.items()
     }
-    return Rolled(since, days)
+    made = await sessions_made(store, project, zone)
+    sessions = {
+        day: version
+        for day, (version, made_of) in made.items()
+        if made_of == around(known, day) and all(days[day + near].whole for near in (-1, 0, 1))
+    }
+    return Rolled(since, days, sessions)
+
+
+def around(known: Mapping[int, Note], day: int) -> list[int] | None:
+    """Versions of the days that a day's sessions are made of; None while not all are rolled up."""
+    near = [known.get(day + number) for number in (-1, 0, 1)]
+    return [note.version for note in near if note is not None] if None not in near else None
+
+
+async def sessions_made(store: Store, project: str, zone: str) -> dict[int, tuple[int, list[int]]]:
+    """By day, which version its sessions are, and of which versions of days made. Raises StoreError."""
+    rows = await store.query(_SESSIONS_MADE, {"project": project, "zone": zone})
+    return {row["number"]: (row["newest"], row["made"]) for row in rows}
 
 
 async def note_days(store: Store, project: str, zone: str, found: Mapping[int, Note]) -> None:

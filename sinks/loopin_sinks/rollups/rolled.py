@@ -33,10 +33,12 @@ class Rolled:
     Attributes:
         since: events that were stored before are in the rollups of their day, if it has any.
         days: by number of the day from 1970-01-01.
+        sessions: which version of a day's sessions counts, where those are final.
     """
 
     since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     days: Mapping[int, RolledDay] = field(default_factory=dict)
+    sessions: Mapping[int, int] = field(default_factory=dict)
 
 
 NOTHING: Final = Rolled()

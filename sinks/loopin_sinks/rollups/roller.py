@@ -11,16 +11,20 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.metric_values.sessions import LONGEST
 from loopin_sinks.rollups.days import batches, roll_up, states
 from loopin_sinks.rollups.notes import (
     EPOCH,
     Note,
+    around,
     looked,
     note_days,
     note_look,
     notes,
+    sessions_made,
     stored_since,
 )
+from loopin_sinks.rollups.sessions import remove_superseded, roll_sessions
 from loopin_sinks.store import Store, StoreError
 
 log = structlog.get_logger(__name__)
@@ -120,6 +124,7 @@ class DayRoller:
         first = max(covered, min((*known, *touched), default=today))
         asked = [day for day in range(first, today) if day not in known or day in touched]
         await self._roll_days(scope, asked, known, stop)
+        await self._roll_sessions(scope, covered + 1, stop)
         if not stop.is_set() and (touched or since == EPOCH):
             await note_look(store, project, zone, scope.now)
 
@@ -140,3 +145,28 @@ class DayRoller:
             self.rolled += len(batch.days)
         if due:
             log.info("days_rolled_up", project=scope.project, days=len(due))
+
+    async def _roll_sessions(self, scope: Scope, first: int, stop: asyncio.Event) -> None:
+        """Make the sessions that began on days anew, where those days or their neighbours have changed."""
+        store, project, zone = self._store, scope.project, scope.zone_name
+        known = await notes(store, project, zone)
+        made = await sessions_made(store, project, zone)
+        due = {}
+        for day in known:
+            made_of = around(known, day)
+            current = day in made and made[day][1] == made_of
+            if made_of and not current and day >= first and _neighbours_hold(scope, day):
+                due[day] = made_of
+        version = max([int(scope.now.timestamp() * 1000), *(newest + 1 for newest, _ in made.values())])
+        for batch in batches({day: known[day] for day in due}):
+            if stop.is_set():
+                return
+            await roll_sessions(store, scope, batch, version, due)
+        await remove_superseded(store, scope, {day: made[day][0] for day in due if day in made})
+
+
+def _neighbours_hold(scope: Scope, day: int) -> bool:
+    """Whether a day's longest sessions are within it and its neighbours: not if one of those is short."""
+    return scope.midnight(day) - LONGEST >= scope.midnight(day - 1) and scope.midnight(
+        day + 1
+    ) + LONGEST <= scope.midnight(day + 2)

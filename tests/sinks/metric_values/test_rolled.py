@@ -34,7 +34,9 @@ BY_DAYS = (
 )
 """Metrics that rolled days alone tell."""
 
-ROLLED = (*BY_DAYS, "ticket_conversion", "sessions_per_user", "user_verification_rate")
+SESSIONS = ("sessions", "sessions_per_user", "avg_session_length", "bounce_rate", "crash_rate")
+
+ROLLED = (*BY_DAYS, "ticket_conversion", "user_verification_rate", *SESSIONS)
 """Metrics that rollups are read for."""
 
 GONE = 60
