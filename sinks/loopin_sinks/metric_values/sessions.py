@@ -59,6 +59,8 @@ LENGTH: Final = "sum(ended - began)"
 _LINKED: Final = f"SELECT arrayJoin([user, person]) AS user FROM ({PERSON_OF_USER})"
 """The users who are not a person by themselves alone."""
 
+_IS_LINKED: Final = f"(user IN ({_LINKED}))"
+
 
 async def session_numbers(store: Store, scope: Scope, periods: Periods) -> SessionNumbers:
     """All that metrics ask of sessions.
@@ -85,13 +87,14 @@ async def session_numbers(store: Store, scope: Scope, periods: Periods) -> Sessi
     )
 
 
-async def _began(
-    store: Store, scope: Scope, periods: Periods, span: Span, chosen: Callable[[Query], str] | None = None
-) -> Rows:
-    """Sessions of persons that began in the span, by period; of ``chosen`` users alone, if any."""
+async def _began(store: Store, scope: Scope, periods: Periods, span: Span, linked_only: bool = False) -> Rows:
+    """Sessions of persons that began in the span, by period."""
     query = Query(scope)
     counted = ", ".join(f"countIf({test}) AS {kind}" for kind, test in KINDS.items())
-    found = sessions_of(query, span, PERSONS, also="" if chosen is None else f" AND {chosen(query)}")
+    found = sessions_of(query, span, PERSONS, also=_IS_LINKED)
+    if not linked_only:
+        # For most users there is nothing to put together: putting it together is dear all the same.
+        found += f"UNION ALL {sessions_of(query, span, USERS, also=f'NOT {_IS_LINKED}')}"
     return await query.rows(
         store,
         f"""
@@ -107,13 +110,10 @@ async def _corrections(
     [row] = await Query(scope).rows(store, f"SELECT count() AS linked FROM ({_LINKED})")
     asked: list[Awaitable[Rows]] = []
     if row["linked"]:
-        asked.append(_rolled_up(store, scope, periods, days, f"user IN ({_LINKED})", -1))
-        asked += [
-            _began(store, scope, periods, edges_of(scope, run), lambda _: f"user IN ({_LINKED})")
-            for run in days
-        ]
+        asked.append(_rolled_up(store, scope, periods, days, _IS_LINKED, -1))
+        asked += [_began(store, scope, periods, edges_of(scope, run), linked_only=True) for run in days]
     if scope.internal:
-        own = f"user NOT IN ({_LINKED}) AND user IN ({{internal}})"
+        own = f"NOT {_IS_LINKED} AND user IN ({{internal}})"
         asked.append(_rolled_up(store, scope, periods, days, own, -1))
     return asked
 
@@ -167,7 +167,7 @@ async def unique_page_views(store: Store, scope: Scope, _: UniquePageViews, peri
     return by_period(rows, periods)
 
 
-def sessions_of(query: Query, span: Span, whose: Whose, table: str = "events", also: str = "") -> str:
+def sessions_of(query: Query, span: Span, whose: Whose, also: str, table: str = "events") -> str:
     """Rows of ``whose``, ``of``, ``began``, ``ended`` (ms), ``views``, ``interactions``, ``crashes``.
 
     Of the sessions that began in the span. Events of one id are added up by user, then by person; those
@@ -177,7 +177,7 @@ def sessions_of(query: Query, span: Span, whose: Whose, table: str = "events", a
     since, until = span
     assert since is not None
     source = query.source(since - LONGEST, min(until + LONGEST, scope.now), table)
-    source += f" AND {query.matches(ACTIVE)}{also}"
+    source += f" AND {query.matches(ACTIVE)} AND {also}"
     # What decides is the first event; where nothing is asked of it, it need not be looked for.
     of = f"argMin({query.of}, {MS})" if scope.by else "''"
     chosen = f"argMin({query.chosen}, {MS})" if scope.where else "true"
@@ -197,15 +197,22 @@ def sessions_of(query: Query, span: Span, whose: Whose, table: str = "events", a
         FROM {source} AND session_id = '' GROUP BY user
     """
     start, end = (query.bind(epoch_ms(edge), "Int64") for edge in (since, until))
-    return f"""
-        SELECT whose, of, began, ended, views, interactions, crashes
-        FROM (
+    by_id = (
+        f"SELECT user AS whose, began, ended, of, chosen, views, interactions, crashes FROM ({named})"
+        if whose is USERS
+        else f"""
             SELECT {whose.key} AS whose, min(found.began) AS began, max(found.ended) AS ended,
                 {"argMin(found.of, found.began)" if scope.by else "''"} AS of,
                 {"argMin(found.chosen, found.began)" if scope.where else "true"} AS chosen,
                 sum(found.views) AS views, sum(found.interactions) AS interactions,
                 sum(found.crashes) AS crashes
             FROM {whose.read(named)} GROUP BY whose, found.session
+        """
+    )
+    return f"""
+        SELECT whose, of, began, ended, views, interactions, crashes
+        FROM (
+            {by_id}
             UNION ALL
             SELECT whose, part[1].1 AS began, part[-1].1 AS ended, part[1].2 AS of, part[1].3 AS chosen,
                 arraySum(piece -> piece.4, part) AS views, arraySum(piece -> piece.5, part) AS interactions,

@@ -90,7 +90,7 @@ async def _of_users(
         )
         SELECT {{project:String}}, {zone}, toDate(fromUnixTimestamp64Milli(began), {zone}) AS of_day, whose,
             {_COUNTED}, {LENGTH}, {query.bind(version, "UInt64")}, {query.bind(DAILY_DAYS, "UInt16")}
-        FROM ({sessions_of(query, span, USERS, STORED, f" AND user % {shares} = {number}")})
+        FROM ({sessions_of(query, span, USERS, f"user % {shares} = {number}", STORED)})
         GROUP BY of_day, whose
         """,
     )
