@@ -19,7 +19,7 @@ from loopin_schemas.metrics.definition import (
 from loopin_sinks.metric_values.active import beginnings, day_number, rows_of
 from loopin_sinks.metric_values.counts import users
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
-from loopin_sinks.metric_values.sql import MS, PERSON, Query, of_persons, stretches
+from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, of_persons, stretches
 from loopin_sinks.metric_values.values import Values, by_period, quotient, running
 from loopin_sinks.store import Store
 
@@ -72,15 +72,23 @@ async def _trailing(
 async def users_so_far(store: Store, scope: Scope, of: UsersSoFar, periods: Periods) -> Values:
     """Persons with such an event before each period's end."""
     query = Query(scope)
-    found = f"""
-        SELECT of, user, min(at) AS began FROM ({beginnings(query, of.of, periods)}) GROUP BY of, user
-    """
+    rows_of_users = beginnings(query, of.of, periods)
+    of_each, keys = ("of", "user, of") if scope.by else ("'' AS of", "user")
+    alone, linked = (
+        f"SELECT {of_each}, user, min(at) AS began FROM ({rows_of_users}) WHERE {whose} GROUP BY {keys}"
+        for whose in (f"NOT {LINKED}", LINKED)
+    )
     start = query.bind(epoch_ms(periods.start), "Int64")
     rows = await query.rows(
         store,
         f"""
         SELECT of, if(first < {start}, {BEFORE}, {query.period(periods, "first")}) AS at, count() AS persons
-        FROM (SELECT of, min(found.began) AS first FROM {of_persons(found)} GROUP BY of, {PERSON})
+        FROM (
+            SELECT of, began AS first FROM ({alone})
+            UNION ALL
+            SELECT of, min(found.began) AS first FROM {of_persons(linked)}
+            GROUP BY of, {PERSON}
+        )
         GROUP BY of, at
         """,
     )

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 from loopin_schemas.metrics.definition import ACTIVE, UniquePageViews, events
 from loopin_sinks.metric_values.active import Run, Span, edges_of, period_of, split
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
-from loopin_sinks.metric_values.sql import MS, PERSON, Query, Rows, of_persons
+from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, Rows, of_persons
 from loopin_sinks.metric_values.values import Values, by_period
-from loopin_sinks.persons.mapping import PERSON_OF_USER
+from loopin_sinks.persons.mapping import LINKED_USERS
 from loopin_sinks.store import Store
 
 SESSION_GAP_MS: Final = 30 * 60 * 1000
@@ -56,11 +56,6 @@ USERS: Final = Whose(lambda found: f"({found}) AS found", "found.user")
 
 LENGTH: Final = "sum(ended - began)"
 
-_LINKED: Final = f"SELECT arrayJoin([user, person]) AS user FROM ({PERSON_OF_USER})"
-"""The users who are not a person by themselves alone."""
-
-_IS_LINKED: Final = f"(user IN ({_LINKED}))"
-
 
 async def session_numbers(store: Store, scope: Scope, periods: Periods) -> SessionNumbers:
     """All that metrics ask of sessions.
@@ -91,10 +86,10 @@ async def _began(store: Store, scope: Scope, periods: Periods, span: Span, linke
     """Sessions of persons that began in the span, by period."""
     query = Query(scope)
     counted = ", ".join(f"countIf({test}) AS {kind}" for kind, test in KINDS.items())
-    found = sessions_of(query, span, PERSONS, also=_IS_LINKED)
+    found = sessions_of(query, span, PERSONS, also=LINKED)
     if not linked_only:
         # For most users there is nothing to put together: putting it together is dear all the same.
-        found += f"UNION ALL {sessions_of(query, span, USERS, also=f'NOT {_IS_LINKED}')}"
+        found += f"UNION ALL {sessions_of(query, span, USERS, also=f'NOT {LINKED}')}"
     return await query.rows(
         store,
         f"""
@@ -107,13 +102,13 @@ async def _began(store: Store, scope: Scope, periods: Periods, span: Span, linke
 async def _corrections(
     store: Store, scope: Scope, periods: Periods, days: Sequence[Run]
 ) -> list[Awaitable[Rows]]:
-    [row] = await Query(scope).rows(store, f"SELECT count() AS linked FROM ({_LINKED})")
+    [row] = await Query(scope).rows(store, f"SELECT count() AS linked FROM ({LINKED_USERS})")
     asked: list[Awaitable[Rows]] = []
     if row["linked"]:
-        asked.append(_rolled_up(store, scope, periods, days, _IS_LINKED, -1))
+        asked.append(_rolled_up(store, scope, periods, days, LINKED, -1))
         asked += [_began(store, scope, periods, edges_of(scope, run), linked_only=True) for run in days]
     if scope.internal:
-        own = f"NOT {_IS_LINKED} AND user IN ({{internal}})"
+        own = f"NOT {LINKED} AND user IN ({{internal}})"
         asked.append(_rolled_up(store, scope, periods, days, own, -1))
     return asked
 

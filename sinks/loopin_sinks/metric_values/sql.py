@@ -10,7 +10,7 @@ from loopin_schemas.catalogue.system import SYSTEM
 from loopin_schemas.metrics import Dimension
 from loopin_schemas.metrics.definition import Condition, Events
 from loopin_sinks.metric_values.scope import Periods, Scope
-from loopin_sinks.persons.mapping import PERSON_OF_USER
+from loopin_sinks.persons.mapping import LINKED_USERS, PERSON_OF_USER
 from loopin_sinks.store import Store
 
 Rows = list[dict[str, Any]]
@@ -44,6 +44,9 @@ MS: Final = "toUnixTimestamp64Milli(timestamp)"
 
 PERSON: Final = "if(other.person = 0, found.user, other.person)"
 """Who a user is, after ``of_persons``."""
+
+LINKED: Final = f"(user IN ({LINKED_USERS}))"
+"""Whether a user shares a person with others."""
 
 SYSTEM_EVENTS: Final = [event.name for event in SYSTEM]
 
