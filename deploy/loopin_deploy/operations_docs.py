@@ -16,6 +16,7 @@ from loopin_api.instruments import Instruments
 from loopin_schemas.json_schema import write_or_check
 from loopin_sinks.metrics import FRESHNESS, NEWEST_EVENT, SINK_METRICS
 from loopin_sinks.notify.tally import NOTIFY_METRICS
+from loopin_sinks.rollups.metrics import ROLLUP_METRICS
 from loopin_sinks.tasks.metrics import TASK_METRICS
 from loopin_streams.instruments import Instrument, Kind
 from loopin_streams.kafka.config_metrics import CONFIG_METRICS
@@ -158,6 +159,7 @@ _ALERTS = """\
 | The store refuses inserts | `sum(rate(loopin_insert_failures_total[5m])) > 0` |
 | Late windows cannot be recomputed | `max(loopin_repairs_failing) > 0` |
 | A task fails | `sum by (schedule) (increase(loopin_task_runs_total{state="failed"}[1d])) > 0` |
+| Days cannot be rolled up, so that metrics of long times are slow | `max(loopin_rollup_failing) > 0` |
 | An API does not hear of revoked keys | `max(loopin_config_age_seconds) > 30` |
 | A channel is not told of alerts | `max by (channel) (loopin_notifications_oldest_seconds) > 300` |
 | A channel takes no alerts | `increase(loopin_notifications_total{outcome="failed"}[1h]) > 0` |
@@ -179,7 +181,7 @@ def sections() -> list[Section]:
         Section("Every role", "every role", (ROLE, *PROCESS_METRICS)),
         Section("Consumers", "`stream`, `sink`, `store`, `notify`", LAG_METRICS),
         Section("Stream worker", "`stream`", (*STREAM_METRICS, *RUNNER_METRICS)),
-        Section("Sink", "`sink`, `store`", (*SINK_METRICS, *TASK_METRICS)),
+        Section("Sink", "`sink`, `store`", (*SINK_METRICS, *ROLLUP_METRICS, *TASK_METRICS)),
         Section("Notifier", "`notify`, and `store` where channels are configured", NOTIFY_METRICS),
         Section("API", "`api`, `store`", tuple(_api())),
         Section("Configuration", "`api`, `store`", CONFIG_METRICS),

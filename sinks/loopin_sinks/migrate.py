@@ -16,6 +16,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0005_persons",
     "0006_enrichment",
     "0007_alerts",
+    "0008_rollups",
     "0009_resources",
     "0010_tasks",
 )

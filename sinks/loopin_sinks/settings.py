@@ -33,6 +33,9 @@ class SinkSettings(KafkaSettings):
     repair_interval_s: float = Field(
         5.0, gt=0, le=3600, description="pause between two looks for windows to recompute, in seconds"
     )
+    rollup_interval_s: float = Field(
+        60.0, gt=0, le=3600, description="pause between two looks for days to roll up, in seconds"
+    )
     currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")
     project_timezone: str = Field(
         "UTC", description="where a project's days begin, and whose clocks crontabs go by; as the API has it"

@@ -17,6 +17,7 @@ from loopin_deploy.operations_docs import main, page, sections
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metrics import SinkCollector
 from loopin_sinks.notify.tally import NotifyCollector
+from loopin_sinks.rollups.metrics import RollupCollector
 from loopin_sinks.tasks.metrics import TaskCollector
 from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.config_metrics import ConfigCollector
@@ -55,6 +56,8 @@ def told_by_a_sink() -> CollectorRegistry:
         failing=None,
     )
     registry.register(TaskCollector(runner))
+    roller: Any = SimpleNamespace(rolled=0, behind_s=None, failing=None)
+    registry.register(RollupCollector(roller))
     return registry
 
 

@@ -20,6 +20,7 @@ SHIPPED = {
     "0005_persons": "b5968a14ab7b4e747a4dd951b48b3c269f586cf00556e085bba14cc121cbae5e",
     "0006_enrichment": "416bfc7d480c5927bf9a10ff1e3cecf3d8c2fa4d7d5181593706e4a446d9d0f5",
     "0007_alerts": "14c6c31c0d2e4cee121f7f500a64cf70ef2faafc1c4a02b4518b70a52fee3d2e",
+    "0008_rollups": "85596edba49c41a08bfa5664414d1633a5e03a84e58e1b6dbea10fe384af8032",
     "0009_resources": "832d501f52ae811f74d0566b76d3f05a3f63cfe264cfbd3317f5ae896e6819b2",
     "0010_tasks": "0c44826f3c43b1c349b9fe8624f3dbd9b8e2681853cddcf2bceea9fe97de659c",
 }

@@ -5,27 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import by_name
+from loopin_sinks.metric_values.active import split
 from loopin_sinks.metric_values.calculate import Calculator
-from loopin_sinks.metric_values.money import unconverted
 from loopin_sinks.metric_values.scope import Periods, Scope
+from loopin_sinks.metric_values.sql import Query
 from loopin_sinks.store import Store
 
 MAX_CURRENCIES: Final = 200
 """Most currencies in an answer, those with the largest revenue; ISO 4217 has fewer."""
-
-_STORED: Final = """
-SELECT
-    countIf(timestamp >= {start:DateTime64(3, 'UTC')}) AS tracked_events,
-    count() AS stored,
-    toUnixTimestamp64Milli(max(received_at)) AS newest_ms
-FROM events
-WHERE project = {project:String} AND timestamp < {end:DateTime64(3, 'UTC')}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,6 @@ async def overview(store: Store, scope: Scope, span: Timespan) -> OverviewNumber
         StoreError: the store did not answer.
     """
     whole, calculator = Periods((span.start, span.end)), Calculator(store, scope)
-    bound: dict[str, object] = {"project": scope.project, "start": span.start, "end": span.end}
     names = (
         "platform_events_created",
         "total_users",
@@ -59,14 +50,14 @@ async def overview(store: Store, scope: Scope, span: Timespan) -> OverviewNumber
         "avg_session_length",
         "revenue",
     )
-    (stored,), others, *values = await asyncio.gather(
-        store.query(_STORED, bound),
-        unconverted(store, scope, whole),
-        *(_value(calculator, name, whole) for name in names),
+    (tracked, newest), others, values = await asyncio.gather(
+        _tracked(store, calculator, span),
+        calculator.unconverted(whole),
+        asyncio.gather(*(_value(calculator, name, whole) for name in names)),
     )
     created, users, today, conversion, length, revenue = values
     return OverviewNumbers(
-        tracked_events=stored["tracked_events"],
+        tracked_events=tracked,
         total_events=int(created or 0),
         total_users=int(users or 0),
         active_users_today=int(today or 0),
@@ -74,8 +65,30 @@ async def overview(store: Store, scope: Scope, span: Timespan) -> OverviewNumber
         avg_session_length=length,
         revenue=revenue or 0.0,
         other_revenue=largest({code: total for (_, _, code), total in others.items()}),
-        newest_received=_moment(stored["newest_ms"]) if stored["stored"] else None,
+        newest_received=newest,
     )
+
+
+async def _tracked(store: Store, calculator: Calculator, span: Timespan) -> tuple[int, datetime | None]:
+    """How many events there are in the span, and when the last of all before its end was received."""
+    scope = await calculator.with_rollups()
+    whole = {day: noted for day, noted in scope.rolled.days.items() if noted.whole}
+    parts = split(scope, whole, (None, span.start, span.end))
+    rolled = [(day, whole[day]) for first, last in parts.days for day in range(first, last + 1)]
+    query = Query(scope)
+    [row] = await query.rows(
+        store,
+        f"""
+        SELECT countIf(timestamp >= {query.moment(span.start)}) AS tracked, count() AS stored,
+            max(received_at) AS newest
+        FROM events WHERE project = {{project:String}} AND ({query.within(parts.spans)})
+        """,
+    )
+    first_day = scope.day_of(span.start)
+    tracked = row["tracked"] + sum(noted.events for day, noted in rolled if day >= first_day)
+    received = [row["newest"]] if row["stored"] else []
+    received += [noted.newest_received for _, noted in rolled if noted.newest_received is not None]
+    return tracked, max(received, default=None)
 
 
 async def _value(calculator: Calculator, name: str, whole: Periods) -> float | None:
@@ -88,7 +101,3 @@ def largest(totals: Mapping[str, float]) -> dict[str, float]:
     """The currencies with the largest sums, by code."""
     ranked = sorted(totals, key=lambda code: (-abs(totals[code]), code))
     return {code: totals[code] for code in sorted(ranked[:MAX_CURRENCIES])}
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)

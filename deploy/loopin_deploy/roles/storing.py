@@ -34,6 +34,8 @@ from loopin_sinks.persons.look import PersonWindows
 from loopin_sinks.persons.profile_sink import ProfileSink
 from loopin_sinks.persons.sink import PersonSink
 from loopin_sinks.repair.repairer import Repairer
+from loopin_sinks.rollups.metrics import RollupCollector
+from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
 from loopin_sinks.store import Store, StoreSettings
@@ -71,6 +73,7 @@ class Storing:
     repairer: Repairer
     person_windows: PersonWindows
     tasks: TaskRunner
+    roller: DayRoller
     watch: LagWatch
     registry: CollectorRegistry
 
@@ -101,7 +104,7 @@ class Storing:
         """Store until ``stop`` is set."""
         settle_memory()
         others = [each.run for each in self.others]
-        leading = (self.repairer.run, self.person_windows.run, self.tasks.run)
+        leading = (self.repairer.run, self.person_windows.run, self.roller.run, self.tasks.run)
         await run_together(stop, self.sink.run, *others, *leading, self.watch.run)
 
 
@@ -160,4 +163,12 @@ def storing(
         leads=lambda: sink.leads,
     )
     registry.register(TaskCollector(tasks))
-    return Storing(metered, sink, others, repairer, person_windows, tasks, watch, registry)
+    roller = DayRoller(
+        metered,
+        store_settings.retention,
+        zone=settings.project_timezone,
+        interval_s=settings.rollup_interval_s,
+        leads=lambda: sink.leads,
+    )
+    registry.register(RollupCollector(roller))
+    return Storing(metered, sink, others, repairer, person_windows, tasks, roller, watch, registry)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from loopin_schemas.metrics import definition as d
@@ -12,6 +13,7 @@ from loopin_sinks.metric_values import platform_events as held
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sessions import SessionNumbers, session_numbers, unique_page_views
 from loopin_sinks.metric_values.values import Values, quotient
+from loopin_sinks.rollups.notes import rolled
 from loopin_sinks.store import Store
 
 T = TypeVar("T")
@@ -22,6 +24,11 @@ Calculation = Callable[[Store, Scope, Any, Periods], Awaitable[Values]]
 async def values_of(store: Store, scope: Scope, of: d.Definition, periods: Periods) -> Values:
     """What one definition comes to, see ``Calculator.values``."""
     return await Calculator(store, scope).values(of, periods)
+
+
+async def with_rollups(store: Store, scope: Scope) -> Scope:
+    """The scope, with the days that are rolled up. Raises StoreError."""
+    return replace(scope, rolled=await rolled(store, scope.project, scope.zone_name, scope.now))
 
 
 class Calculator:
@@ -52,14 +59,34 @@ class Calculator:
             )
         if isinstance(of, d.Sessions):
             return (await self._sessions(periods)).counts[of.which]
+        if isinstance(of, d.Revenue):
+            return money.converted(self.scope, await self._takings(periods))
         if isinstance(of, d.SessionLength):
             return (await self._sessions(periods)).minutes
-        return await _CALCULATIONS[type(of)](self._store, self.scope, of, periods)
+        return await _CALCULATIONS[type(of)](self._store, await self.with_rollups(), of, periods)
 
     async def _sessions(self, periods: Periods) -> SessionNumbers:
+        scope = await self.with_rollups()
         return await self._once(
-            ("sessions", periods.edges), lambda: session_numbers(self._store, self.scope, periods)
+            ("sessions", periods.edges), lambda: session_numbers(self._store, scope, periods)
         )
+
+    async def unconverted(self, periods: Periods) -> Mapping[tuple[int, str, str], float]:
+        """By period, value of the dimension and currency: the revenue for which there is no rate.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        return money.without_rate(self.scope, await self._takings(periods))
+
+    async def _takings(self, periods: Periods) -> list[money.Taking]:
+        return await self._once(
+            ("takings", periods.edges), lambda: money.takings(self._store, self.scope, periods)
+        )
+
+    async def with_rollups(self) -> Scope:
+        """The scope, with the days that are rolled up. Raises StoreError."""
+        return await self._once("rolled", lambda: with_rollups(self._store, self.scope))
 
     async def _once(self, key: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
         if key not in self._asked:
@@ -99,7 +126,6 @@ _CALCULATIONS: Final[dict[type[Any], Calculation]] = {
     d.LatestMean: days.latest_mean,
     d.UniquePageViews: unique_page_views,
     d.Followed: followed.followed,
-    d.Revenue: money.revenue,
     d.SoldOut: held.sold_out,
     d.Attendance: held.attendance,
     d.OnlineMembers: communities.online_members,

@@ -13,10 +13,13 @@ from loopin_schemas.metrics.definition import (
     Retention,
     Stickiness,
     TrailingUsers,
+    Users,
     UsersSoFar,
 )
+from loopin_sinks.metric_values.active import beginnings, day_number, rows_of
+from loopin_sinks.metric_values.counts import users
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
-from loopin_sinks.metric_values.sql import MS, PERSON, Query, of_persons, stretches
+from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, of_persons, stretches
 from loopin_sinks.metric_values.values import Values, by_period, quotient, running
 from loopin_sinks.store import Store
 
@@ -52,11 +55,15 @@ async def _trailing(
     store: Store, scope: Scope, days: int, ends: range | list[int], until: datetime
 ) -> dict[str, list[int]]:
     """For each day of ``ends``, ascending: persons active on it or in the ``days - 1`` days before."""
-    query = Query(scope)
     since = scope.midnight(min(ends) - days + 1)
+    if len(ends) == 1:
+        # The same, by far cheaper.
+        whole = Periods((since, min(until, scope.midnight(ends[0] + 1))))
+        return {of: [int(n)] for (_, of), n in (await users(store, scope, Users(ACTIVE), whole)).items()}
+    query = Query(scope)
     found = f"""
-        SELECT {query.of} AS of, user, groupUniqArray({query.day}) AS times
-        FROM {query.events(ACTIVE, since, until)} GROUP BY of, user
+        SELECT of, user, groupUniqArray(at) AS times
+        FROM ({rows_of(query, ACTIVE, (since, until), day_number(query))}) GROUP BY of, user
     """
     rows = await query.rows(store, stretches(found, query.bind(days, "Int64")))
     return running(((row["at"], row["of"], row["change"]) for row in rows), ends)
@@ -65,16 +72,23 @@ async def _trailing(
 async def users_so_far(store: Store, scope: Scope, of: UsersSoFar, periods: Periods) -> Values:
     """Persons with such an event before each period's end."""
     query = Query(scope)
-    found = f"""
-        SELECT {query.of} AS of, user, min({MS}) AS began
-        FROM {query.events(of.of, None, periods.end)} GROUP BY of, user
-    """
+    rows_of_users = beginnings(query, of.of, periods)
+    of_each, keys = ("of", "user, of") if scope.by else ("'' AS of", "user")
+    alone, linked = (
+        f"SELECT {of_each}, user, min(at) AS began FROM ({rows_of_users}) WHERE {whose} GROUP BY {keys}"
+        for whose in (f"NOT {LINKED}", LINKED)
+    )
     start = query.bind(epoch_ms(periods.start), "Int64")
     rows = await query.rows(
         store,
         f"""
         SELECT of, if(first < {start}, {BEFORE}, {query.period(periods, "first")}) AS at, count() AS persons
-        FROM (SELECT of, min(found.began) AS first FROM {of_persons(found)} GROUP BY of, {PERSON})
+        FROM (
+            SELECT of, began AS first FROM ({alone})
+            UNION ALL
+            SELECT of, min(found.began) AS first FROM {of_persons(linked)}
+            GROUP BY of, {PERSON}
+        )
         GROUP BY of, at
         """,
     )
@@ -86,10 +100,9 @@ async def users_so_far(store: Store, scope: Scope, of: UsersSoFar, periods: Peri
 async def retention(store: Store, scope: Scope, of: Retention, periods: Periods) -> Values:
     """Of those first active on the days that begin in each period, the share who came back in time."""
     query = Query(scope)
-    day = query.day
     found = f"""
-        SELECT {query.of} AS of, user, min({day}) AS first, groupUniqArray({day}) AS days
-        FROM {query.events(ACTIVE, None, scope.now)} GROUP BY of, user
+        SELECT of, user, min(at) AS first, groupUniqArray(at) AS days
+        FROM ({rows_of(query, ACTIVE, (None, scope.now), day_number(query))}) GROUP BY of, user
     """
     days = query.bind(of.days, "Int64")
     back = (
@@ -126,11 +139,16 @@ async def lapsed(store: Store, scope: Scope, of: Lapsed, periods: Periods) -> Va
     ends = sorted({periods.last_day(scope, number) for number in range(len(periods))})
     since = scope.midnight(ends[0] - of.before + 1)
     # A host may be named; where not, it is who created the event.
-    named = query.text(of.by) if of.by else "''"
-    found = f"""
-        SELECT {query.of} AS of, {named} AS name, user, groupUniqArray({query.day}) AS days
-        FROM {query.events(of.of, since, periods.end)} GROUP BY of, name, user
-    """
+    if of.by:
+        found = f"""
+            SELECT {query.of} AS of, {query.text(of.by)} AS name, user, groupUniqArray({query.day}) AS days
+            FROM {query.events(of.of, since, periods.end)} GROUP BY of, name, user
+        """
+    else:
+        rows_by_day = rows_of(query, of.of, (since, periods.end), day_number(query))
+        found = (
+            f"SELECT of, '' AS name, user, groupUniqArray(at) AS days FROM ({rows_by_day}) GROUP BY of, user"
+        )
     before, recent = query.bind(of.before, "Int64"), query.bind(of.recent, "Int64")
     rows = await query.rows(
         store,

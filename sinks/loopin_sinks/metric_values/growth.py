@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from loopin_schemas.metrics.definition import Count, MonthGrowth, Revenue, Users
+from loopin_sinks.metric_values.active import moment_of, rows_of
 from loopin_sinks.metric_values.counts import count
 from loopin_sinks.metric_values.money import revenue
 from loopin_sinks.metric_values.scope import EPOCH, Periods, Scope
-from loopin_sinks.metric_values.sql import MS, PERSON, Query, of_persons
+from loopin_sinks.metric_values.sql import PERSON, Query, of_persons
 from loopin_sinks.metric_values.values import Values, by_period
 from loopin_sinks.store import Store
 
@@ -68,10 +69,10 @@ async def _pieces(store: Store, scope: Scope, of: Count | Users | Revenue, piece
 async def _first_of_the_month(store: Store, scope: Scope, of: Users, pieces: Periods) -> Values:
     """Persons by the piece in which a month of theirs begins: those of a month's pieces add up."""
     query = Query(scope)
-    month = f"toStartOfMonth(timestamp, {query.bind(scope.zone_name, 'String')})"
+    month = f"toStartOfMonth(fromUnixTimestamp64Milli(at), {query.bind(scope.zone_name, 'String')})"
     found = f"""
-        SELECT {query.of} AS of, {month} AS month, user, min({MS}) AS first
-        FROM {query.events(of.of, pieces.start, pieces.end)} GROUP BY of, month, user
+        SELECT of, {month} AS month, user, min(at) AS first
+        FROM ({rows_of(query, of.of, pieces.edges, moment_of(query))}) GROUP BY of, month, user
     """
     rows = await query.rows(
         store,

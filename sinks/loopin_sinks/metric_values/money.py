@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from loopin_schemas.catalogue import CATALOGUE
 from loopin_schemas.metrics.definition import Revenue, events
@@ -28,10 +28,28 @@ REFUNDS: Final = tuple(event.name for event in CATALOGUE if event.revenue < 0)
 _MILLION: Final = 1_000_000
 
 
+class Taking(NamedTuple):
+    """Purchases less refunds of one period, value of the dimension and currency.
+
+    ``day`` is 1970-01-01 where no rate depends on it.
+    """
+
+    period: int
+    of: str
+    currency: str
+    day: date
+    amount: Decimal
+
+
 async def revenue(store: Store, scope: Scope, _: Revenue, periods: Periods) -> Values:
     """Purchases less refunds, exact to a millionth, in currencies that are the project's or have a rate."""
+    return converted(scope, await takings(store, scope, periods))
+
+
+def converted(scope: Scope, found: Iterable[Taking]) -> Values:
+    """What was taken in currencies that are the project's or have a rate."""
     totals: dict[tuple[int, str], Decimal] = defaultdict(Decimal)
-    async for number, of, currency, day, amount in _by_day(store, scope, periods):
+    for number, of, currency, day, amount in found:
         worth = rate(scope, currency, day)
         if worth is not None:
             totals[number, of] += amount * Decimal(repr(worth))
@@ -40,8 +58,13 @@ async def revenue(store: Store, scope: Scope, _: Revenue, periods: Periods) -> V
 
 async def unconverted(store: Store, scope: Scope, periods: Periods) -> dict[tuple[int, str, str], float]:
     """By period, value of the dimension and currency: the revenue for which there is no rate."""
+    return without_rate(scope, await takings(store, scope, periods))
+
+
+def without_rate(scope: Scope, found: Iterable[Taking]) -> dict[tuple[int, str, str], float]:
+    """What was taken in the others, each by itself."""
     totals: dict[tuple[int, str, str], Decimal] = defaultdict(Decimal)
-    async for number, of, currency, day, amount in _by_day(store, scope, periods):
+    for number, of, currency, day, amount in found:
         if rate(scope, currency, day) is None:
             totals[number, of, currency] += amount
     return {key: float(total) for key, total in totals.items()}
@@ -56,10 +79,8 @@ def rate(scope: Scope, currency: str, day: date) -> float | None:
     return known[position - 1][1] if position else None
 
 
-async def _by_day(
-    store: Store, scope: Scope, periods: Periods
-) -> AsyncIterator[tuple[int, str, str, date, Decimal]]:
-    """Period, value of the dimension, currency, day, and amount; the day only where a rate depends on it."""
+async def takings(store: Store, scope: Scope, periods: Periods) -> list[Taking]:
+    """Purchases less refunds by all that their worth depends on. Raises StoreError."""
     query = Query(scope)
     sign = f"if(event IN {query.bind(list(PURCHASES), 'Array(String)')}, 1, -1)"
     most, rated = query.bind(MAX_AMOUNT, "Float64"), query.bind(list(scope.rates), "Array(String)")
@@ -75,6 +96,13 @@ async def _by_day(
         GROUP BY at, of, day, code
         """,
     )
-    for row in rows:
-        day = EPOCH + timedelta(days=row["day"])
-        yield periods.number[row["at"]], row["of"], row["code"], day, Decimal(row["millionths"]) / _MILLION
+    return [
+        Taking(
+            periods.number[row["at"]],
+            row["of"],
+            row["code"],
+            EPOCH + timedelta(days=row["day"]),
+            Decimal(row["millionths"]) / _MILLION,
+        )
+        for row in rows
+    ]

@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from loopin_schemas.metrics import Dimension, Grain
+from loopin_sinks.rollups.rolled import NOTHING, Rolled
 
 EPOCH: Final = date(1970, 1, 1)
 
@@ -34,6 +35,7 @@ class Scope:
         where: values that the events must have, by dimension; a session's first event.
         only: values of the only events there are, by dimension: a session is what is left of it.
         by: dimension to split by, None for none.
+        rolled: the project's days in this zone that rollups may be read of.
     """
 
     project: str
@@ -47,6 +49,7 @@ class Scope:
     where: Mapping[Dimension, str] = field(default_factory=dict)
     only: Mapping[Dimension, str] = field(default_factory=dict)
     by: Dimension | None = None
+    rolled: Rolled = NOTHING
 
     @property
     def zone_name(self) -> str:

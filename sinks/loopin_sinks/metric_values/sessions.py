@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from loopin_schemas.metrics.definition import ACTIVE, UniquePageViews, events
+from loopin_sinks.metric_values.active import Run, Span, edges_of, period_of, split
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
-from loopin_sinks.metric_values.sql import MS, PERSON, Query, of_persons
+from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, Rows, of_persons
 from loopin_sinks.metric_values.values import Values, by_period
+from loopin_sinks.persons.mapping import LINKED_USERS
 from loopin_sinks.store import Store
 
 SESSION_GAP_MS: Final = 30 * 60 * 1000
@@ -24,7 +28,7 @@ NO_INTERACTION: Final = ["$pageview", "$pageleave", "$web_vitals", "page_loaded"
 """Events that a visitor who only looks at a page causes."""
 
 
-_KINDS: Final = {
+KINDS: Final = {
     "all": "true",
     "viewed": "views > 0",
     "bounced": "views = 1 AND interactions = 0",
@@ -40,21 +44,103 @@ class SessionNumbers:
     minutes: Values
 
 
+class Whose(NamedTuple):
+    """In SQL, how rows with a column ``user`` are put together: how to read them, and whose each is."""
+
+    read: Callable[[str], str]
+    key: str
+
+
+PERSONS: Final = Whose(of_persons, PERSON)
+USERS: Final = Whose(lambda found: f"({found}) AS found", "found.user")
+
+LENGTH: Final = "sum(ended - began)"
+
+
 async def session_numbers(store: Store, scope: Scope, periods: Periods) -> SessionNumbers:
-    """All that metrics ask of sessions, in one pass."""
+    """All that metrics ask of sessions.
+
+    Of days that are rolled up, the sessions of users are read; for those who share a person with others stand
+    that person's, from the events.
+    """
+    plain = not (scope.bots or scope.users or scope.where or scope.only or scope.by)
+    parts = split(scope, scope.rolled.sessions if plain else (), periods.edges)
+    asked: list[Awaitable[Rows]] = [_began(store, scope, periods, span) for span in parts.spans]
+    if parts.days:
+        asked.append(_rolled_up(store, scope, periods, parts.days, "user = 0", 1))
+        asked += await _corrections(store, scope, periods, parts.days)
+    sums: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
+    for found in await asyncio.gather(*asked):
+        for row in found:
+            sums[periods.number[row["at"]], row["of"]].update(
+                {each: row[each] for each in (*KINDS, "length")}
+            )
+    sums = {key: found for key, found in sums.items() if found["all"]}
+    return SessionNumbers(
+        {kind: {key: found[kind] for key, found in sums.items()} for kind in KINDS},
+        {key: found["length"] / 60_000 / found["all"] for key, found in sums.items()},
+    )
+
+
+async def _began(store: Store, scope: Scope, periods: Periods, span: Span, linked_only: bool = False) -> Rows:
+    """Sessions of persons that began in the span, by period."""
     query = Query(scope)
-    counted = ", ".join(f"countIf({test}) AS {kind}" for kind, test in _KINDS.items())
-    rows = await query.rows(
+    counted = ", ".join(f"countIf({test}) AS {kind}" for kind, test in KINDS.items())
+    found = sessions_of(query, span, PERSONS, also=LINKED)
+    if not linked_only:
+        # For most users there is nothing to put together: putting it together is dear all the same.
+        found += f"UNION ALL {sessions_of(query, span, USERS, also=f'NOT {LINKED}')}"
+    return await query.rows(
         store,
         f"""
-        SELECT {query.period(periods, "began")} AS at, of, {counted}, avg(ended - began) / 60000 AS minutes
-        FROM ({_sessions(query, periods)}) GROUP BY at, of
+        SELECT {query.period(periods, "began")} AS at, of, {counted}, {LENGTH} AS length
+        FROM ({found}) GROUP BY at, of
         """,
     )
-    keys = [(periods.number[row["at"]], row["of"]) for row in rows]
-    return SessionNumbers(
-        {kind: {key: row[kind] for key, row in zip(keys, rows, strict=True)} for kind in _KINDS},
-        {key: row["minutes"] for key, row in zip(keys, rows, strict=True)},
+
+
+async def _corrections(
+    store: Store, scope: Scope, periods: Periods, days: Sequence[Run]
+) -> list[Awaitable[Rows]]:
+    [row] = await Query(scope).rows(store, f"SELECT count() AS linked FROM ({LINKED_USERS})")
+    asked: list[Awaitable[Rows]] = []
+    if row["linked"]:
+        asked.append(_rolled_up(store, scope, periods, days, LINKED, -1))
+        asked += [_began(store, scope, periods, edges_of(scope, run), linked_only=True) for run in days]
+    if scope.internal:
+        own = f"NOT {LINKED} AND user IN ({{internal}})"
+        asked.append(_rolled_up(store, scope, periods, days, own, -1))
+    return asked
+
+
+async def _rolled_up(
+    store: Store, scope: Scope, periods: Periods, days: Sequence[Run], whose: str, sign: int
+) -> Rows:
+    """Sessions of users that began on rolled days, by period; all of them negative where the sign is."""
+    query = Query(scope)
+    versions = {day: scope.rolled.sessions[day] for first, last in days for day in range(first, last + 1)}
+    sums = ", ".join(
+        f"{sign} * toInt64(sum(kept.{column})) AS {name}"
+        for name, column in {
+            **dict(zip(KINDS, KINDS, strict=True)),
+            "all": "sessions",
+            "length": "length_ms",
+        }.items()
+    )
+    return await query.rows(
+        store,
+        f"""
+        SELECT {period_of(query, periods).day} AS at, '' AS of, {sums} FROM session_days AS kept
+        WHERE project = {{project:String}} AND zone = {query.bind(scope.zone_name, "String")}
+            AND (toInt64(day), version) IN (
+                SELECT arrayJoin(arrayZip(
+                    {query.bind(list(versions), "Array(Int64)")},
+                    {query.bind(list(versions.values()), "Array(UInt64)")}
+                ))
+            )
+            AND {whose.replace("{internal}", query.internal() if scope.internal else "")}
+        GROUP BY at
+        """,
     )
 
 
@@ -76,14 +162,17 @@ async def unique_page_views(store: Store, scope: Scope, _: UniquePageViews, peri
     return by_period(rows, periods)
 
 
-def _sessions(query: Query, periods: Periods) -> str:
-    """Rows of ``of``, ``began``, ``ended`` (ms), ``views``, ``interactions``, ``crashes``.
+def sessions_of(query: Query, span: Span, whose: Whose, also: str, table: str = "events") -> str:
+    """Rows of ``whose``, ``of``, ``began``, ``ended`` (ms), ``views``, ``interactions``, ``crashes``.
 
-    Events of one id are added up by user, then by person; those without one are cut at pauses, by person.
+    Of the sessions that began in the span. Events of one id are added up by user, then by person; those
+    without one are cut at pauses, by person. ``also`` is a further test of events.
     """
     scope = query.scope
-    until = min(periods.end + LONGEST, scope.now)
-    source = query.source(periods.start - LONGEST, until) + f" AND {query.matches(ACTIVE)}"
+    since, until = span
+    assert since is not None
+    source = query.source(since - LONGEST, min(until + LONGEST, scope.now), table)
+    source += f" AND {query.matches(ACTIVE)} AND {also}"
     # What decides is the first event; where nothing is asked of it, it need not be looked for.
     of = f"argMin({query.of}, {MS})" if scope.by else "''"
     chosen = f"argMin({query.chosen}, {MS})" if scope.where else "true"
@@ -102,25 +191,32 @@ def _sessions(query: Query, periods: Periods) -> str:
         )) AS pieces
         FROM {source} AND session_id = '' GROUP BY user
     """
-    start, end = (query.bind(epoch_ms(edge), "Int64") for edge in (periods.start, periods.end))
-    return f"""
-        SELECT of, began, ended, views, interactions, crashes
-        FROM (
-            SELECT min(found.began) AS began, max(found.ended) AS ended,
+    start, end = (query.bind(epoch_ms(edge), "Int64") for edge in (since, until))
+    by_id = (
+        f"SELECT user AS whose, began, ended, of, chosen, views, interactions, crashes FROM ({named})"
+        if whose is USERS
+        else f"""
+            SELECT {whose.key} AS whose, min(found.began) AS began, max(found.ended) AS ended,
                 {"argMin(found.of, found.began)" if scope.by else "''"} AS of,
                 {"argMin(found.chosen, found.began)" if scope.where else "true"} AS chosen,
                 sum(found.views) AS views, sum(found.interactions) AS interactions,
                 sum(found.crashes) AS crashes
-            FROM {of_persons(named)} GROUP BY {PERSON}, found.session
+            FROM {whose.read(named)} GROUP BY whose, found.session
+        """
+    )
+    return f"""
+        SELECT whose, of, began, ended, views, interactions, crashes
+        FROM (
+            {by_id}
             UNION ALL
-            SELECT part[1].1 AS began, part[-1].1 AS ended, part[1].2 AS of, part[1].3 AS chosen,
+            SELECT whose, part[1].1 AS began, part[-1].1 AS ended, part[1].2 AS of, part[1].3 AS chosen,
                 arraySum(piece -> piece.4, part) AS views, arraySum(piece -> piece.5, part) AS interactions,
                 arraySum(piece -> piece.6, part) AS crashes
             FROM (
-                SELECT arraySort(groupArrayArray(found.pieces)) AS sorted,
+                SELECT {whose.key} AS whose, arraySort(groupArrayArray(found.pieces)) AS sorted,
                     arrayDifference(arrayMap(piece -> piece.1, sorted)) AS pauses,
                     arraySplit((piece, pause) -> pause > {SESSION_GAP_MS}, sorted, pauses) AS parts
-                FROM {of_persons(unnamed)} GROUP BY {PERSON}
+                FROM {whose.read(unnamed)} GROUP BY whose
             )
             ARRAY JOIN parts AS part
         )

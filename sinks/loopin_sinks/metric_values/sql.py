@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from loopin_schemas.catalogue.system import SYSTEM
 from loopin_schemas.metrics import Dimension
 from loopin_schemas.metrics.definition import Condition, Events, Mean
 from loopin_sinks.metric_values.scope import Periods, Scope
-from loopin_sinks.persons.mapping import PERSON_OF_USER
+from loopin_sinks.persons.mapping import LINKED_USERS, PERSON_OF_USER
 from loopin_sinks.store import Store
 
 Rows = list[dict[str, Any]]
@@ -44,6 +44,9 @@ MS: Final = "toUnixTimestamp64Milli(timestamp)"
 
 PERSON: Final = "if(other.person = 0, found.user, other.person)"
 """Who a user is, after ``of_persons``."""
+
+LINKED: Final = f"(user IN ({LINKED_USERS}))"
+"""Whether a user shares a person with others."""
 
 SYSTEM_EVENTS: Final = [event.name for event in SYSTEM]
 
@@ -142,9 +145,21 @@ class Query(Conditions):
         """A placeholder for a time."""
         return self.bind(moment, "DateTime64(3, 'UTC')")
 
+    def within(self, spans: Sequence[tuple[datetime | None, datetime]]) -> str:
+        """Whether an event happened in one of those times; None stands for any time before."""
+        return " OR ".join(self._between(*span) for span in spans) or "false"
+
+    def _between(self, since: datetime | None, until: datetime) -> str:
+        before = f"timestamp < {self.moment(until)}"
+        return before if since is None else f"timestamp >= {self.moment(since)} AND {before}"
+
     async def rows(self, store: Store, text: str) -> Rows:
         """Run it. Raises StoreError."""
         return await store.query(text, self.parameters)
+
+    async def command(self, store: Store, text: str) -> None:
+        """Run a statement that changes the store. Raises StoreError."""
+        await store.command(text, self._parameters)
 
     @property
     def day(self) -> str:
@@ -172,22 +187,29 @@ class Query(Conditions):
             f"{DIMENSIONS[dimension]} = {self.bind(value, 'String')}" for dimension, value in values.items()
         ]
 
-    def source(self, since: datetime | None, until: datetime) -> str:
+    def source(self, since: datetime | None, until: datetime, table: str = "events") -> str:
         """From which rows, whatever their names and the dimensions asked for."""
-        tests = ["project = {project:String}", f"timestamp < {self.moment(until)}"]
-        tests += self._have(self.scope.only)
-        if since is not None:
-            tests.append(f"timestamp >= {self.moment(since)}")
+        return f"{table} WHERE {self._between(since, until)} AND {self.of_scope()}"
+
+    def of_scope(self) -> str:
+        """Whether a row is the project's, and of the events and users that the scope is about."""
+        tests = ["project = {project:String}", *self._have(self.scope.only)]
         if not self.scope.bots:
             tests.append("NOT is_bot")
+        return " AND ".join([*tests, *self._of_users()])
+
+    def of_users(self) -> str:
+        """Whether a row is the project's, and of the users that the scope is about."""
+        return " AND ".join(["project = {project:String}", *self._of_users()])
+
+    def _of_users(self) -> Iterator[str]:
         if self.scope.users:
             ids = self.bind(list(self.scope.users), "Array(String)")
-            tests.append(f"user IN (SELECT cityHash64(arrayJoin({ids})))")
+            yield f"user IN (SELECT cityHash64(arrayJoin({ids})))"
         if self.scope.internal:
-            tests.append(f"user NOT IN ({self._internal()})")
-        return "events WHERE " + " AND ".join(tests)
+            yield f"user NOT IN ({self.internal()})"
 
-    def _internal(self) -> str:
+    def internal(self) -> str:
         """All users of the persons who are the project's own."""
         ids = self.bind(list(self.scope.internal), "Array(String)")
         persons = f"SELECT {PERSON} AS user FROM {of_persons(f'SELECT cityHash64(arrayJoin({ids})) AS user')}"

@@ -18,6 +18,9 @@ PERSON_OF_USER: Final = f"""
 They are few beside all users, and users are few beside events: group by ``user`` first, then join this.
 """
 
+LINKED_USERS: Final = f"SELECT arrayJoin([user, person]) AS user FROM ({PERSON_OF_USER})"
+"""The users who share a person with others; of all the rest there is nothing to put together."""
+
 PERSON_OF_ID: Final = f"""
     SELECT distinct_id, argMax(person, revision) AS person
     FROM {PERSON_IDS} WHERE project = {{project:String}}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import string
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,9 @@ import pytest
 
 from loopin_api.queries.overview import MAX_CURRENCIES, OverviewNumbers, overview
 from loopin_api.timespan import Timespan, last_days, timezone
+from loopin_sinks.metric_values.calculate import with_rollups
 from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.store import Store
 from tests.metrics import plain, worlds
 from tests.metrics.stored import store_persons
@@ -54,6 +58,34 @@ async def test_it_equals_a_plain_computation(store: Store, put: Put, zone: str) 
         mine = [event for event in world.events if event.project == "shop" and moment(event) < span.end]
         assert found.tracked_events == sum(moment(event) >= span.start for event in mine)
         assert found.newest_received == max(map(moment, mine))
+
+
+async def test_rolled_up_days_tell_the_same(store: Store, put: Put) -> None:
+    world = worlds.world(4)
+    await put(world.events[::2])
+    roller = DayRoller(
+        store, lambda _: 3650, zone=str(world.zone), interval_s=1, leads=lambda: True, clock=lambda: world.now
+    )
+    assert await roller.roll_once(asyncio.Event()) > 100
+    await store_persons(store, world)
+    of = Scope("shop", world.zone, world.now, world.currency, world.rates, internal=tuple(world.internal))
+    usable = (await with_rollups(store, of)).rolled
+    assert min(len(usable.days), len(usable.sessions)) > 100
+    for days in (1, 30, 3650):
+        span = last_days(days, world.now, world.zone)
+        found = await overview(store, of, span)
+        known = replace(world, events=world.events[::2])
+        for name, value in (
+            ("total_users", found.total_users),
+            ("dau", found.active_users_today),
+            ("ticket_conversion", found.ticket_conversion),
+            ("avg_session_length", found.avg_session_length),
+        ):
+            assert value == pytest.approx(plain.calculate(name, known, span.start, span.end)), (name, days)
+        mine = [moment(event) for event in known.events if event.project == "shop"]
+        before = [at for at in mine if at < span.end]
+        assert found.tracked_events == sum(at >= span.start for at in before)
+        assert found.newest_received == max(before)
 
 
 def moment(event: Any) -> datetime:

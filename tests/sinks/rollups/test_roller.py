@@ -1,0 +1,141 @@
+"""Which days the roller rolls up, and when again, on the real engine."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from loopin_schemas import EnrichedEvent
+from loopin_sinks.rollups.notes import notes, rolled
+from loopin_sinks.rollups.roller import DayRoller
+from loopin_sinks.rows import to_arrow
+from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
+from tests.migrated import fill
+from tests.sinks.faulty_store import FaultyStore
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+MIDNIGHT = NOW.replace(hour=0)
+TODAY = (NOW - datetime(1970, 1, 1, tzinfo=UTC)).days
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> AsyncIterator[Store]:
+    settings = StoreSettings(data_dir=tmp_path_factory.mktemp("roller") / "data")
+    fill(settings, migrated)
+    store = open_store(settings)
+    yield store
+    await store.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def store(opened: Store) -> Store:
+    """The same for all tests, each time empty."""
+    for table in ("events", "person_days", "user_firsts", "session_days", "rolled_days", "rollup_looks"):
+        await opened.command(f"TRUNCATE TABLE {table}")
+    return opened
+
+
+async def put(store: Store, *at: datetime, stored: datetime, user: str = "member-1") -> None:
+    """Store an event of each of these times."""
+    events: Sequence[EnrichedEvent] = [
+        EnrichedEvent(
+            uuid=str(uuid.uuid4()),
+            project="shop",
+            event="$pageview",
+            distinct_id=user,
+            timestamp=round(moment.timestamp() * 1000),
+            received_at=round(moment.timestamp() * 1000),
+            raw_partition=0,
+            raw_offset=0,
+        )
+        for moment in at
+    ]
+    offset = round(stored.timestamp() * 1000)
+    topic_id = "00000000-0000-0000-0000-000000000001"
+    rows = to_arrow(events, 0, range(offset, offset + len(events)), topic_id, lambda _: 3650, offset)
+    await store.insert("events", rows, token=str(uuid.uuid4()))
+
+
+def roller(store: Store, now: datetime = NOW, *, kept: int = 3650, leads: bool = True) -> DayRoller:
+    return DayRoller(store, lambda _: kept, zone="UTC", interval_s=1, leads=lambda: leads, clock=lambda: now)
+
+
+async def counted(store: Store) -> dict[int, int]:
+    """Events by day back from today, as they are noted."""
+    return {TODAY - day: note.events for day, note in (await notes(store, "shop", "UTC")).items()}
+
+
+async def test_days_that_are_over_are_rolled_up_and_those_between_them_too(store: Store) -> None:
+    await put(store, MIDNIGHT - timedelta(days=2), MIDNIGHT - timedelta(milliseconds=1), MIDNIGHT, stored=NOW)
+    assert await roller(store, leads=False).roll_once(asyncio.Event()) == 0
+    assert await roller(store, MIDNIGHT + timedelta(minutes=9)).roll_once(asyncio.Event()) == 1
+    assert await counted(store) == {2: 1}
+    assert await roller(store, MIDNIGHT + timedelta(minutes=11)).roll_once(asyncio.Event()) == 1
+    assert await counted(store) == {2: 1, 1: 1}
+
+    await put(store, MIDNIGHT - timedelta(days=5), stored=NOW)
+    assert await roller(store).roll_once(asyncio.Event()) == 3
+    assert await counted(store) == {5: 1, 4: 0, 3: 0, 2: 1, 1: 1}
+
+
+async def test_a_day_whose_events_come_late_is_rolled_up_again_and_no_other(store: Store) -> None:
+    at = [MIDNIGHT - timedelta(days=days, hours=-1) for days in (1, 2, 3)]
+    await put(store, *at, stored=NOW - timedelta(hours=2))
+    first = roller(store)
+    assert await first.roll_once(asyncio.Event()) == 3
+    assert await first.roll_once(asyncio.Event()) == 0
+
+    await put(store, at[1] + timedelta(hours=3), stored=NOW + timedelta(hours=1), user="member-2")
+    usable = await rolled(store, "shop", "UTC", NOW)
+    assert {TODAY - day for day, noted in usable.days.items() if not noted.whole} == {2}
+    later = roller(store, NOW + timedelta(hours=1, minutes=1))
+    assert await later.roll_once(asyncio.Event()) == 1
+    assert await counted(store) == {3: 1, 2: 2, 1: 1}
+    assert all(noted.whole for noted in (await rolled(store, "shop", "UTC", NOW)).days.values())
+    found = await store.query("SELECT day, sum(events) AS n FROM person_days FINAL GROUP BY day ORDER BY day")
+    assert [row["n"] for row in found] == [1, 2, 1]
+
+
+async def test_one_that_seems_older_but_became_visible_later_is_found(store: Store) -> None:
+    """An insert that was under way when its day was rolled up."""
+    at = MIDNIGHT - timedelta(hours=3)
+    await put(store, at, stored=NOW)
+    assert await roller(store).roll_once(asyncio.Event()) == 1
+    await put(store, at, stored=NOW - timedelta(minutes=1))
+    assert await roller(store, NOW + timedelta(minutes=1)).roll_once(asyncio.Event()) == 1
+    assert await counted(store) == {1: 2}
+
+
+async def test_days_that_retention_has_begun_to_remove_stay_as_they_are(store: Store) -> None:
+    at = [MIDNIGHT - timedelta(days=days, hours=-1) for days in (1, 9, 10, 11)]
+    await put(store, *at, stored=NOW - timedelta(hours=2))
+    assert await roller(store, kept=10).roll_once(asyncio.Event()) == 9
+    assert min(await counted(store)) == 1
+    assert max(await counted(store)) == 9
+    later = NOW + timedelta(days=2)
+    await store.command("TRUNCATE TABLE events")
+    await put(store, at[1], stored=later)
+    assert await roller(store, later, kept=10).roll_once(asyncio.Event()) == 2
+    assert (await counted(store))[9] == 1
+
+
+async def test_a_store_that_refuses_is_told_of_until_it_answers(store: Store) -> None:
+    await put(store, MIDNIGHT - timedelta(hours=3), stored=NOW)
+    faulty = FaultyStore(store)
+    at_fault = roller(faulty)
+    assert at_fault.behind_s is None
+    faulty.failing = True
+    with pytest.raises(StoreError):
+        await at_fault.roll_once(asyncio.Event())
+    assert at_fault.behind_s is None
+    faulty.failing = False
+    assert await at_fault.roll_once(asyncio.Event()) == 1
+    assert at_fault.behind_s == 0
