@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,7 @@ from loopin_schemas.metrics import Dimension, Metric
 from loopin_schemas.window import Grain
 from loopin_sinks.alerts.episodes import Episode
 from loopin_sinks.alerts.recalculate import recalculate, whole_periods
-from loopin_sinks.alerts.replay import StoredWindow, replay
+from loopin_sinks.alerts.replay import StoredWindow, grains_of, replay
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms, from_epoch_ms
 from loopin_sinks.store import Store
@@ -97,7 +98,7 @@ async def _of_stream(store: Store, project: str, rule: Rule, source: Source, spa
     covered = await _stored(store, project, grain.name, from_epoch_ms(start), from_epoch_ms(end))
     if covered is None:
         return Backtest([], None)
-    windows = await _windows(store, project, source, grain.name, since, end)
+    windows = await _windows(store, project, source, grains_of(rule.rule), since, end)
     found = await asyncio.to_thread(replay, rule, project, windows, since, end)
     return Backtest(_within(found, start), covered)
 
@@ -123,14 +124,17 @@ def _split(scope: Scope, rule: AlertRule) -> Scope:
 def _lead(rule: AlertRule) -> timedelta:
     """How long before the time asked for a rule has to be looked at, to know what it knows live."""
     condition, size = rule.condition, timedelta(milliseconds=BY_NAME[rule.grain].size_ms)
-    windows = max(rule.spans) + 1
+    # What goes on at the beginning has begun within one span, and was judged by the whole of another.
+    windows = 2 * max(rule.spans) + 1
+    longest = max((BY_NAME[span.grain].size_ms * (2 * span.windows + 1) for span in rule.longer), default=0)
     if isinstance(condition, Anomaly):
         return _SEASONS
     if isinstance(condition, Change):
         return _WEEK
     if isinstance(condition, Absence):
         windows = 2 * condition.windows + 2
-    return windows * size + timedelta(seconds=rule.for_s + rule.quiet_s)
+    together = max(windows * size, timedelta(milliseconds=longest))
+    return together + timedelta(seconds=rule.for_s + rule.quiet_s)
 
 
 def _within(found: list[Episode], start: int) -> list[Episode]:
@@ -151,10 +155,10 @@ async def _stored(
 
 
 async def _windows(
-    store: Store, project: str, source: Source, grain: Grain, since: int, end: int
+    store: Store, project: str, source: Source, of: Sequence[Grain], since: int, end: int
 ) -> list[StoredWindow]:
     # Distinct users of minutes do not add up to those of an hour.
-    grains = {grain} if source.metric == "active_users" else {grain, "minute"}
+    grains = {*of} if source.metric == "active_users" else {*of, "minute"}
     bound: dict[str, object] = {
         "project": project,
         "metrics": [source.metric, *([source.whole[0]] if source.whole else [])],

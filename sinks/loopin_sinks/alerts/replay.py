@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from loopin_schemas.alert import Alert
+from loopin_schemas.alert_rule import AlertRule
 from loopin_schemas.window import Cell, Window
 from loopin_schemas.window import Grain as GrainName
 from loopin_sinks.alerts.episodes import Episode, Episodes
@@ -50,7 +51,7 @@ def replay(
 ) -> list[Episode]:
     """Episodes of a rule from ``since_ms`` to ``until_ms``, both at whole minutes.
 
-    ``windows`` are those of the rule's grain, and the minutes that they grow from, in order of their end.
+    ``windows`` are those of the rule's grains, and the minutes that they grow from, in order of their end.
     """
     history = _History(rule, project)
     by_minute = _by_last_minute(windows)
@@ -86,11 +87,11 @@ class _History:
     def __init__(self, rule: Rule, project: str) -> None:
         self.episodes = Episodes()
         self._project = project
-        self._grain = BY_NAME[rule.rule.grain]
+        self._grains = grains_of(rule.rule)
         self._windows = MergedWindows()
         self._alarms = _Heard(_Only(rule), self._windows, {})
         self._alarms.said = []
-        self._grown: dict[Series, tuple[int, int, int | None]] = {}
+        self._grown: dict[tuple[GrainName, Series], tuple[int, int, int | None]] = {}
 
     def pass_minute(self, minute: int, stored: Sequence[StoredWindow]) -> None:
         """Take in a minute's windows, and those that end with it."""
@@ -108,27 +109,33 @@ class _History:
         self._alarms.said.clear()
 
     def _changed(self, stored: Sequence[StoredWindow]) -> Iterator[Window]:
-        cells: dict[int, dict[Series, Cell]] = defaultdict(dict)
+        cells: dict[tuple[GrainName, int], dict[Series, Cell]] = defaultdict(dict)
         for window in sorted(stored, key=lambda one: one.grain != "minute"):
-            if window.grain != self._grain.name:
-                start, cell = self._grow(window)
-            else:
-                # What is stored as a whole counts, whatever its minutes say.
-                start, cell = window.start, window.cell
-            cells[start][window.series] = cell
-        for start, of in cells.items():
-            yield Window(project=self._project, grain=self._grain.name, start=start, cells=[*of.values()])
+            for name in self._grains:
+                if window.grain == name:
+                    # What is stored as a whole counts, whatever its minutes say.
+                    cells[name, window.start][window.series] = window.cell
+                elif window.grain == "minute":
+                    start, cell = self._grow(name, window)
+                    cells[name, start][window.series] = cell
+        for (name, start), of in cells.items():
+            yield Window(project=self._project, grain=name, start=start, cells=[*of.values()])
 
-    def _grow(self, minute: StoredWindow) -> tuple[int, Cell]:
-        start = self._grain.start(minute.start)
-        begun, count, total = self._grown.get(minute.series, (start, 0, None))
+    def _grow(self, name: GrainName, minute: StoredWindow) -> tuple[int, Cell]:
+        start = BY_NAME[name].start(minute.start)
+        begun, count, total = self._grown.get((name, minute.series), (start, 0, None))
         if begun != start:
             count, total = 0, None
         count += minute.number
         if minute.total is not None:
             total = (total or 0) + minute.total
-        self._grown[minute.series] = start, count, total
+        self._grown[name, minute.series] = start, count, total
         return start, Cell(*minute.series, count, total)
+
+
+def grains_of(rule: AlertRule) -> tuple[GrainName, ...]:
+    """Of which lengths the windows are that the rule is judged by."""
+    return tuple(dict.fromkeys((rule.grain, *(span.grain for span in rule.longer))))
 
 
 def _by_last_minute(windows: Iterable[StoredWindow]) -> dict[int, list[StoredWindow]]:

@@ -159,7 +159,7 @@ class Query(Conditions):
 
     async def command(self, store: Store, text: str) -> None:
         """Run a statement that changes the store. Raises StoreError."""
-        await store.command(text, self._parameters)
+        await store.command(text, self.parameters)
 
     @property
     def day(self) -> str:

@@ -22,5 +22,5 @@ def test_each_metric_has_one_row_with_what_people_ask_for() -> None:
     [failure] = [row for row in rows if "`payment_failure_rate`" in row]
     assert "| ratio | lower |" in failure
     assert "| 0.1 / 0.2 |" in failure
-    [dau] = [row for row in rows if row.startswith("| `dau` * |")]
+    [dau] = [row for row in rows if row.startswith("| `dau` *+ |")]
     assert dau.endswith("| growth |")

@@ -13,7 +13,7 @@ import pytest_asyncio
 from msgspec import Raw
 
 from loopin_schemas import EnrichedEvent
-from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Threshold
+from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Span, Threshold
 from loopin_schemas.metrics import by_name
 from loopin_schemas.window import MetricWindow
 from loopin_sinks.alerts.backtest import Backtest, TooMuchHistory, backtest
@@ -24,6 +24,7 @@ from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreSettings, open_store
 from loopin_sinks.window_rows import METRIC_WINDOWS, windows_to_arrow
 from loopin_streams.alerts.lifecycle import Rule
+from tests.streams.alerts.plain import plain_events
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -104,63 +105,34 @@ def minutes(found: Backtest) -> list[tuple[int, int | None]]:
     ]
 
 
-def expected_of_spans(spans: tuple[int, ...], least: int) -> list[dict[str, Any]]:
-    """Failure rates over sliding minutes, warning at 0.1, critical at 0.2, ending below 0.09."""
-    episodes: list[dict[str, Any]] = []
-    now: dict[str, Any] | None = None
-    for minute in range(MINUTES):
-        for empty in (False, True):
-            # When a minute is over, and when the next has begun, in which nothing has happened.
-            last = minute + empty
-            for span in spans:
-                known = [PAID[at] for at in range(max(0, last - span + 1), min(last, minute) + 1)]
-                number, failed = sum(tried for tried, _ in known), sum(failed for _, failed in known)
-                if number >= least:
-                    break
-            rate = failed / number if number >= least else 0.0
-            if now is None and rate >= 0.1 and not empty:
-                now = {
-                    "fired": minute + 1,
-                    "resolved": None,
-                    "severity": "warning",
-                    "value": rate,
-                    "peak": rate,
-                }
-                now["threshold"] = 0.2 if rate >= 0.2 else 0.1
-                episodes.append(now)
-            if now is None:
-                continue
-            if rate >= 0.1:
-                now["peak"] = max(now["peak"], rate)
-                now["severity"] = "critical" if rate >= 0.2 else now["severity"]
-            elif rate <= 0.09:
-                now["resolved"], now = minute + 1, None
-    return episodes
-
-
 @pytest.mark.parametrize(("spans", "least"), [((15,), 20), ((60,), 0), ((5, 30), 25), ((15, 60), 70)])
 async def test_a_threshold_over_sliding_windows(store: Store, spans: tuple[int, ...], least: int) -> None:
-    expected = expected_of_spans(spans, least)
+    expected = plain_events(PAID, spans=spans, least=least)
     found = await tried(store, condition=Threshold(warning=0.1, critical=0.2), spans=spans, at_least=least)
-    told = [
-        {
-            "fired": (each.fired_at - BEGIN) // MINUTE,
-            "resolved": each.resolved_at and (each.resolved_at - BEGIN) // MINUTE,
-            "severity": each.severity,
-            "value": each.value,
-            "peak": each.peak,
-            "threshold": each.threshold,
-        }
-        for each in found.episodes
-    ]
-    assert told == [pytest.approx(one) for one in expected]
-    assert {"warning", "critical"} >= {one["severity"] for one in expected} >= {"critical"}
+    fired = [each for each in expected if each.event == "fired"]
+    assert [each.fired_at for each in found.episodes] == [BEGIN + (each.at + 1) * MINUTE for each in fired]
+    assert [each.value for each in found.episodes] == [pytest.approx(each.value) for each in fired]
+    over = [BEGIN + (each.at + 1) * MINUTE for each in expected if each.event == "resolved"]
+    assert [each.resolved_at for each in found.episodes if each.resolved_at is not None] == over
+    worst = sum(each.critical for each in expected)
+    assert sum(each.severity == "critical" for each in found.episodes) == worst > 0
     assert found.covered == (from_epoch_ms(BEGIN), from_epoch_ms(BEGIN + MINUTES * MINUTE))
-    for each in found.episodes:
-        span = (each.window.end - each.window.start) // MINUTE
-        assert span in spans
+    for each, first in zip(found.episodes, fired, strict=True):
+        assert (each.window.end - each.window.start) // MINUTE == first.span
         assert each.windows[-1] == f"{RATE}///minute/{each.window.end - MINUTE}"
-        assert len(each.windows) == span
+        assert len(each.windows) == first.span
+        assert each.value is not None
+        assert each.peak is not None
+        assert each.peak >= each.value
+
+
+async def test_where_too_little_happens_hours_are_judged(store: Store) -> None:
+    longer = (Span(grain="hour"),)
+    rule: dict[str, Any] = {"condition": Threshold(warning=0.1), "spans": (1,), "at_least": 50}
+    assert (await tried(store, **rule)).episodes == []
+    [episode] = (await tried(store, longer=longer, **rule)).episodes
+    assert (episode.window.grain, episode.window.start) == ("hour", BEGIN + 3 * HOUR)
+    assert 200 <= (episode.fired_at - BEGIN) // MINUTE < 230
 
 
 async def test_each_value_of_a_dimension_has_episodes_of_its_own(store: Store) -> None:
@@ -170,16 +142,12 @@ async def test_each_value_of_a_dimension_has_episodes_of_its_own(store: Store) -
 
 async def test_hours_grow_from_their_minutes(store: Store) -> None:
     found = await tried(store, metric="events", grain="hour", condition=Threshold(warning=1000.0))
-    expected = []
-    for hour in range(MINUTES // 60):
-        total = 0
-        for minute in range(hour * 60, hour * 60 + 60):
-            before, total = total, total + PER_MINUTE[minute]
-            if before < 1000 <= total:
-                # It ends when the next hour has begun, with nothing in it yet.
-                expected.append((minute + 1, hour * 60 + 60))
-    assert minutes(found) == expected
-    assert len(expected) == 9
+    totals = [sum(PER_MINUTE[hour * 60 : hour * 60 + 60]) for hour in range(MINUTES // 60)]
+    assert [hour for hour, total in enumerate(totals) if total < 1000] == [5]
+    within = [sum(PER_MINUTE[hour * 60 : minute]) for hour, minute in ((0, 48), (6, 408))]
+    assert all(1000 <= total < 1000 + 22 for total in within)
+    # The sixth hour is over, and too small, when the seventh begins; it is known to be so a minute later.
+    assert minutes(found) == [(48, 361), (408, None)]
 
 
 async def test_an_absence_of_what_was_there(store: Store) -> None:

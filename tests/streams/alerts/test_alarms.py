@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import random
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import entropy
 
 from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Threshold
 from loopin_schemas.window import Cell, Window
 from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
+from tests.streams.alerts.plain import plain_events
 from tests.streams.alerts.world import World, configure, ratio
 from tests.streams.merge.merging import Merge, T
 from tests.streams.plain_state import DAY, HOUR, MINUTE
@@ -100,57 +99,6 @@ def test_fewer_than_enough_say_nothing_and_end_what_was_said() -> None:
     assert over["message"].endswith("is over: too little has happened since to tell.")
 
 
-def plain_episodes(minutes: list[tuple[int, int]], quiet: int) -> list[tuple[str, int]]:
-    """By hand: the value after each minute over 15 minutes, or over 60 where these have less than 20.
-
-    Bad is what chance makes of half the limit in fewer than one of a hundred cases, by Hoeffding's bound. It
-    is over once the minute before the last is well again, over no more minutes than it was told of, and
-    neither the last nor the next one, which has begun, is bad. What is before its end is not looked at again.
-    """
-
-    def taken(end: int, span: int) -> tuple[int, int]:
-        found = minutes[max(0, after, end + 1 - span) : end + 1]
-        return sum(one[0] for one in found), sum(one[1] for one in found)
-
-    def chosen(end: int) -> int | None:
-        return next((span for span in (15, 60) if taken(end, span)[0] >= 20), None)
-
-    def bad(end: int) -> int:
-        span = chosen(end)
-        if span is None:
-            return 0
-        whole, part = taken(end, span)
-        for level, limit in ((2, 0.2), (1, 0.1)):
-            share = part / whole
-            surprise = whole * entropy([share, 1 - share], [limit / 2, 1 - limit / 2])
-            if share >= limit and surprise >= math.log(100):
-                return level
-        return 0
-
-    def holds(end: int) -> bool:
-        span = 15 if chosen(end) == 15 else told
-        whole, part = taken(end, span)
-        return whole > 0 and part / whole > 0.1 * 0.9
-
-    found: list[tuple[str, int]] = []
-    level, ended, after, told = 0, -math.inf, 0, 0
-    known, minutes = minutes, []
-    for at, minute in enumerate(known):
-        minutes.append(minute)
-        if minute[0] and bad(at) and not level and at - ended > quiet:
-            found.append(("fired", at))
-            level, told = bad(at), chosen(at) or 0
-        worst = max((bad(at + more), -more) for more in (-1, 0, 1))
-        if level == 1 and worst[0] == 2:
-            first = next(more for more in (-1, 0, 1) if bad(at + more) == 2)
-            found.append(("worse", at))
-            level, told = 2, chosen(at + first) or 0
-        elif level and not worst[0] and not holds(at - 1):
-            found.append(("resolved", at))
-            level, ended, after = 0, at, at
-    return found
-
-
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**9), st.sampled_from([0, 10, 60]))
 def test_as_a_plain_computation_over_the_minutes_has_it_however_often_it_starts_again(
@@ -179,7 +127,7 @@ def test_as_a_plain_computation_over_the_minutes_has_it_however_often_it_starts_
         cells = [ratio(PAYMENTS, whole, part)] if whole else []
         world.happens(*cells, restart=draw.random() < 0.2)
         found += [(each["event"], at) for each in world.new()]
-    assert found == plain_episodes(minutes, quiet)
+    assert found == [(each.event, each.at) for each in plain_events(minutes, quiet=quiet)]
 
 
 def test_a_country_of_its_own_rule_has_an_alert_of_its_own() -> None:

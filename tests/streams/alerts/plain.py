@@ -1,0 +1,81 @@
+"""When a rule on a ratio says what, by a plain computation over the minutes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scipy.stats import entropy
+
+WARNING, CRITICAL, BACK = 0.1, 0.2, 0.09
+
+
+class Event(NamedTuple):
+    """What happens after the minute ``at``, by its number: of ``span`` minutes, ``value`` is the ratio."""
+
+    event: str
+    at: int
+    value: float = math.nan
+    span: int = 0
+    critical: bool = False
+
+
+def plain_events(
+    known: Sequence[tuple[int, int]], *, spans: Sequence[int] = (15, 60), least: int = 20, quiet: int = 0
+) -> list[Event]:
+    """Of minutes in which so many of so many fail; the ratio is over the first span with ``least`` of them.
+
+    Bad is what chance makes of half the limit in fewer than one of a hundred cases, by Hoeffding's bound. It
+    is over once the minute before the last is well again, over no more minutes than it was told of, and
+    neither the last nor the next one, which has begun, is bad. What is before its end is not looked at again.
+    """
+    minutes: list[tuple[int, int]] = []
+    after = 0
+
+    def taken(end: int, span: int) -> tuple[int, int]:
+        found = minutes[max(0, after, end + 1 - span) : end + 1]
+        return sum(one[0] for one in found), sum(one[1] for one in found)
+
+    def chosen(end: int, longest: int = 10_000) -> int | None:
+        return next(
+            (span for span in spans if span <= longest and taken(end, span)[0] >= max(1, least)), None
+        )
+
+    def bad(end: int) -> Event | None:
+        span = chosen(end)
+        if span is None:
+            return None
+        whole, part = taken(end, span)
+        share = part / whole
+        for limit in (CRITICAL, WARNING):
+            surprise = whole * entropy([share, 1 - share], [limit / 2, 1 - limit / 2])
+            if share >= limit and surprise >= math.log(100):
+                return Event("", 0, share, span, limit == CRITICAL)
+        return None
+
+    def holds(end: int, longest: int) -> bool:
+        span = chosen(end, longest) or max(span for span in spans if span <= longest)
+        whole, part = taken(end, span)
+        return whole > 0 and part / whole > BACK
+
+    found: list[Event] = []
+    now: Event | None = None
+    ended = -math.inf
+    for at, minute in enumerate(known):
+        minutes.append(minute)
+        first = bad(at)
+        if minute[0] and first is not None and now is None and at - ended > quiet:
+            now = first._replace(event="fired", at=at)
+            found.append(now)
+        if now is None:
+            continue
+        seen = [each for each in map(bad, (at - 1, at, at + 1)) if each is not None]
+        worse = next((each for each in seen if each.critical), None)
+        if worse is not None and not now.critical:
+            now = worse._replace(event="worse", at=at)
+            found.append(now)
+        elif not seen and not holds(at - 1, now.span):
+            found.append(Event("resolved", at))
+            now, ended, after = None, at, at
+    return found
