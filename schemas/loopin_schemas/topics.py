@@ -113,6 +113,10 @@ ALERTS = Topic(
     "alerts", "project:rule", Alert, "one", 90 * DAY,
     "what somebody should look at, for notifiers",
 )  # fmt: skip
+WATCH_STATE = Topic(
+    "watch.state", "p, a:project:rule:value, or h:project:rule:value", None, "one", None,
+    "what the watcher knows of the alerts that it judges by the store, and the past of what it judges",
+)  # fmt: skip
 SEEN = Topic(
     "seen", "(none)", None, "raw", 8 * DAY,
     "hashes of the uuids of each committed batch, to drop clients' duplicates; kept for longer than the raw "
@@ -153,6 +157,7 @@ TOPICS: tuple[Topic, ...] = (
     MERGE_STATE,
     METRICS,
     ALERTS,
+    WATCH_STATE,
     IDENTITY_LINKS,
     IDENTITY_STATE,
     PERSONS,

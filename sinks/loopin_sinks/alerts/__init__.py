@@ -1,0 +1,1 @@
+"""Alert rules that the stream's windows cannot tell of, judged by the store and by what the process sees."""
