@@ -29,4 +29,13 @@ class SinkSettings(KafkaSettings):
     repair_interval_s: float = Field(
         5.0, gt=0, le=3600, description="pause between two looks for windows to recompute, in seconds"
     )
+    alert_interval_s: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="shortest time between two judgements of an alert rule that the store is asked for, seconds",
+    )
+    alert_day_interval_s: float = Field(
+        900.0, gt=0, le=86_400, description="the same for rules on whole days, which cost the store most"
+    )
     currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from loopin_schemas.alert import AlertWindow
@@ -28,7 +28,7 @@ MOST_MISSED: Final = 60
 """Closed windows that are looked at, at most, after a time in which nobody did."""
 
 PAST: Final = {"minute": 0, "hour": 35 * 24, "day": 63}
-"""Windows before the first look that a model of seasons learns from, so that it need not warm up for weeks."""
+"""Windows before the first look that a model of seasons learns from, instead of warming up for weeks."""
 
 Place = tuple[str, str, str]
 """A project, a rule and its version."""
@@ -107,9 +107,9 @@ class Judge:
         grain = BY_NAME[of.rule.grain]
         closed = times.closed(grain)
         since = closed if before is None else min(closed, before + grain.size_ms)
-        ends = [*range(max(since, closed - MOST_MISSED * grain.size_ms), closed + 1, grain.size_ms)]
-        if condition.direction == "above":
-            ends.append(times.newest(grain))
+        first = max(since, closed - MOST_MISSED * grain.size_ms)
+        last = times.newest(grain) if condition.direction == "above" else closed
+        ends = range(first, last + 1, grain.size_ms)
         found = [(end, await self._spans(of.rule, grain, project, end, times)) for end in ends]
         values = {value for _, spans in found for totals in spans.values() for value in totals}
         for value in sorted(values | set(self._book.values(project, of.rule.name))):
@@ -162,13 +162,15 @@ class Judge:
         )
         if begun is None:
             return
-        values = {value for each in windows for value in each} | self._book.known(project, of.rule.name)
+        known = self._book.known(project, of.rule.name)
+        values = {value for each in windows for value in each} | known
         for start in range(max(first, begun), closed + 1, grain.size_ms):
             for value in sorted(values):
                 before = by_start.get(start - back * grain.size_ms, {}).get(value, NOTHING)
-                newest = start == closed
                 total = by_start[start].get(value, self._missing(of.rule, project))
-                self._one_closed(of, condition, project, value, start, total, before, times, newest)
+                # What lies before the first look is learned from; to tell of it now would help nobody.
+                told = start == closed or value in known
+                self._one_closed(of, condition, project, value, start, total, before, times, told)
 
     def _one_closed(
         self,
@@ -180,12 +182,10 @@ class Judge:
         total: Total,
         before: Total,
         times: Times,
-        newest: bool,
+        told: bool,
     ) -> None:
         rule, grain = of.rule, BY_NAME[of.rule.grain]
         history = self._book.history(project, rule, value, self._numbers.kind(project, rule))
-        # What lies before the first look is learned from; to tell of it now would help nobody.
-        told = newest or history.stored.last is not None
         if not history.expects(start):
             return
         verdict = QUIET
@@ -228,11 +228,9 @@ def _over_spans(
     value: str,
 ) -> Judgement:
     """Of several numbers of windows, the first in which enough has happened counts."""
-    total, span = NOTHING, rule.spans[-1]
-    for span, totals in spans.items():
-        total = totals.get(value, NOTHING)
-        if _tells(total, rule):
-            break
+    found = {span: totals.get(value, NOTHING) for span, totals in spans.items()}
+    span = next((span for span, total in found.items() if _tells(total, rule)), max(found))
+    total = found[span]
     window = AlertWindow(grain=rule.grain, start=end - (span - 1) * grain.size_ms, end=end + grain.size_ms)
     if total.value is None or not _tells(total, rule):
         return Judgement(QUIET, total.value, total.number, window, reason=TOO_FEW)
@@ -255,8 +253,3 @@ def _windows_back(condition: Change | Anomaly, grain: Grain) -> int:
         return 0
     lengths = {"previous": grain.size_ms, "day": DAY_MS, "week": 7 * DAY_MS}
     return lengths[condition.against] // grain.size_ms
-
-
-def store_judges(rules: Iterable[Rule], project: str, system: str) -> list[Rule]:
-    """Those of a project's rules that are not about the pipeline, or all of them where it is the system's."""
-    return [of for of in rules if project == system or of.rule.metric not in HEALTH or of.rule.project]
