@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from loopin_api.instruments import Instruments
 from loopin_schemas.json_schema import write_or_check
+from loopin_sinks.alerts.instruments import WATCH_METRICS
 from loopin_sinks.metrics import FRESHNESS, NEWEST_EVENT, SINK_METRICS
 from loopin_streams.instruments import Instrument, Kind
 from loopin_streams.kafka.config_metrics import CONFIG_METRICS
@@ -152,6 +153,7 @@ _ALERTS = """\
 | Many records are refused | `max(loopin_dead_letter_ratio) > 0.05` |
 | The store refuses inserts | `sum(rate(loopin_insert_failures_total[5m])) > 0` |
 | Late windows cannot be recomputed | `max(loopin_repairs_failing) > 0` |
+| Alert rules are not judged | `max(loopin_alert_watch_failing) > 0` |
 | An API does not hear of revoked keys | `max(loopin_config_age_seconds) > 30` |
 | What is configured cannot be read | `max(loopin_config_broken_records) > 0` |
 """
@@ -172,6 +174,7 @@ def sections() -> list[Section]:
         Section("Consumers", "`stream`, `sink`, `store`", LAG_METRICS),
         Section("Stream worker", "`stream`", (*STREAM_METRICS, *RUNNER_METRICS)),
         Section("Sink", "`sink`, `store`", SINK_METRICS),
+        Section("Alerts by the store", "`sink`, `store`", WATCH_METRICS),
         Section("API", "`api`, `store`", tuple(_api())),
         Section("Configuration", "`api`, `store`", CONFIG_METRICS),
     ]

@@ -33,7 +33,7 @@ class SinkSettings(KafkaSettings):
         30.0,
         gt=0,
         le=3600,
-        description="shortest time between two judgements of an alert rule that the store is asked for, seconds",
+        description="shortest time between two judgements of an alert rule by the store, in seconds",
     )
     alert_day_interval_s: float = Field(
         900.0, gt=0, le=86_400, description="the same for rules on whole days, which cost the store most"

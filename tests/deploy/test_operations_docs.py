@@ -12,8 +12,10 @@ from prometheus_client import CollectorRegistry
 
 from loopin_api.instruments import Instruments
 from loopin_deploy.operations_docs import main, page, sections
+from loopin_sinks.alerts.watcher import AlertWatcher
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metrics import SinkCollector
+from loopin_sinks.settings import SinkSettings
 from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.kafka.lag import Lag
@@ -45,6 +47,13 @@ def told_by_a_sink() -> CollectorRegistry:
     windows: Any = SimpleNamespace(table="metric_windows", read_records=0, stored_rows=0, unreadable=0)
     repairer: Any = SimpleNamespace(repaired=0, pending=None, failing=None)
     registry.register(SinkCollector(sink, [windows], repairer, watch(), "enrich"))
+    unused: Any = None
+    settings = SinkSettings()
+    registry.register(
+        AlertWatcher(
+            settings, store, ConfigLog(settings), scope_of=unused, health=unused, leads=lambda: False
+        )
+    )
     return registry
 
 

@@ -9,12 +9,11 @@ import structlog
 from loopin_api.app import create_app
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
-from loopin_deploy.roles.components import kafka_client, lag_probes, run_together, spool
+from loopin_deploy.roles.components import kafka_client, lag_probes, spool
 from loopin_deploy.roles.storing import STORED, Storing, storing
 from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import StoreSettings, open_store
-from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.config_writer import config_writer
 from loopin_streams.kafka.waiting import wait_for_topics
 
@@ -44,7 +43,7 @@ async def run_store(stop: asyncio.Event) -> None:
 
 
 async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio.Event) -> None:
-    api, config = ApiSettings(), ConfigLog(settings)
+    api, config = ApiSettings(), parts.config
     with kafka_client(settings, api.publish_timeout_s) as client, spool(settings, api) as reserve:
         app = create_app(
             api,
@@ -60,5 +59,5 @@ async def _serve_and_store(parts: Storing, settings: SinkSettings, stop: asyncio
         app.state.services.instruments.registry.register(parts.registry)
         async with serving(app, api.api_host, api.api_port) as url:
             log.info("store_started", url=url)
-            await run_together(stop, parts.run, config.run)
+            await parts.run(stop)
             log.info("store_stopped", rows=parts.sink.writer.stored_rows)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from loopin_api.settings import ApiSettings
 from loopin_deploy.consumers import (
     ENRICH,
     EVENTS,
@@ -20,10 +22,16 @@ from loopin_deploy.consumers import (
     as_committed,
 )
 from loopin_deploy.roles.components import run_together
+from loopin_schemas.alert_rules.pipeline import FRESHNESS, SINK_LAG, STREAM_LAG
 from loopin_schemas.topics import ENRICHED, METRICS, PERSON_MERGES, PROFILES
+from loopin_sinks.alerts.measured import ScopeOf
+from loopin_sinks.alerts.numbers import Health
+from loopin_sinks.alerts.totals import Total
+from loopin_sinks.alerts.watcher import AlertWatcher
 from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metric_sink import MetricSink
+from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
 from loopin_sinks.metrics import SinkCollector, freshness_s, received_ms
 from loopin_sinks.persons.look import PersonWindows
 from loopin_sinks.persons.profile_sink import ProfileSink
@@ -32,6 +40,7 @@ from loopin_sinks.repair.repairer import Repairer
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
 from loopin_sinks.store import Store, StoreSettings
+from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.topic_admin import TopicInfo
@@ -55,6 +64,8 @@ class Storing:
     others: tuple[LatestSink[Any, Any], ...]
     repairer: Repairer
     person_windows: PersonWindows
+    watcher: AlertWatcher
+    config: ConfigLog
     watch: LagWatch
     registry: CollectorRegistry
 
@@ -86,7 +97,8 @@ class Storing:
         settle_memory()
         others = [each.run for each in self.others]
         repairs = (self.repairer.run, self.person_windows.run)
-        await run_together(stop, self.sink.run, *others, *repairs, self.watch.run)
+        alerts = (self.config.run, self.watcher.run)
+        await run_together(stop, self.sink.run, *others, *repairs, *alerts, self.watch.run)
 
 
 def storing(
@@ -128,4 +140,43 @@ def storing(
     registry.register(LagCollector(watch, (*OWN, USERS.consumer)))
     register_process(registry, role)
     person_windows = PersonWindows(metered, leads=lambda: sink.leads)
-    return Storing(metered, sink, others, repairer, person_windows, watch, registry)
+    config = ConfigLog(settings)
+    watcher = AlertWatcher(
+        settings,
+        metered,
+        config,
+        scope_of=_scopes(ApiSettings()),
+        health=_health(watch),
+        leads=lambda: sink.leads,
+    )
+    registry.register(watcher)
+    return Storing(metered, sink, others, repairer, person_windows, watcher, config, watch, registry)
+
+
+def _scopes(settings: ApiSettings) -> ScopeOf:
+    """Events as the API counts them, but in days of UTC, as the stream's windows are."""
+    rates = {code: sorted(rates.items()) for code, rates in settings.exchange_rates.items()}
+
+    def scope_of(project: str, now_ms: int) -> Scope:
+        return Scope(
+            project=project,
+            zone=UTC,
+            now=from_epoch_ms(now_ms),
+            currency=settings.currency,
+            rates=rates,
+            internal=settings.internal_users,
+        )
+
+    return scope_of
+
+
+def _health(watch: LagWatch) -> Health:
+    """The numbers of the pipeline, as this process sees it."""
+
+    def health(metric: str) -> Total:
+        if metric == FRESHNESS:
+            return Total(0, freshness_s(watch, ENRICH.consumer))
+        lag = watch.lag({STREAM_LAG: ENRICH.consumer, SINK_LAG: EVENTS.consumer}[metric])
+        return Total(0, None) if lag is None else Total(lag.events, lag.seconds)
+
+    return health

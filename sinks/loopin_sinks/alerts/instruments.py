@@ -12,8 +12,8 @@ JUDGEMENTS = Instrument(
 FAILURES = Instrument(
     "loopin_alert_judgement_failures",
     "counter",
-    "Judgements that failed, because of the store (`store`) or of the rule itself (`rule`); the log says why, "
-    "once. No alert ends by them.",
+    "Judgements that failed, because of the store (`store`) or of the rule itself (`rule`): the log says "
+    "why, once. No alert ends by them.",
     ("reason",),
 )
 SECONDS = Instrument(
@@ -24,7 +24,7 @@ SECONDS = Instrument(
 FIRING = Instrument(
     "loopin_alerts_firing",
     "gauge",
-    "Alerts that the watcher has raised and that are not over; absent in a process that leaves it to another.",
+    "Alerts of the watcher that are not over; absent in a process that leaves them to another.",
 )
 WATCH_FAILING = Instrument(
     "loopin_alert_watch_failing",

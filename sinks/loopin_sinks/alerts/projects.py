@@ -33,7 +33,8 @@ class Projects:
         """
         if self._asked_at is None or not 0 <= now - self._asked_at < REMEMBERED_S:
             rows = await self._store.query(
-                "SELECT toString(project) AS name FROM events WHERE timestamp >= {since:DateTime64(3, 'UTC')} "
+                "SELECT toString(project) AS name FROM events "
+                "WHERE timestamp >= {since:DateTime64(3, 'UTC')} "
                 "GROUP BY project ORDER BY count() DESC, project LIMIT {most:UInt32}",
                 {"since": from_epoch_ms(round(now * 1000) - DAYS * 86_400_000), "most": MOST},
             )

@@ -38,6 +38,9 @@ log = structlog.get_logger(__name__)
 TICK_S: Final = 1.0
 """Pause between two looks at what people have said and at whether this process leads, seconds."""
 
+RETRY_S: Final = 5.0
+"""Pause after a failure, seconds."""
+
 LOOKS_A_SPAN: Final = 30
 """A rule that looks an hour back is judged every two minutes: its numbers change no faster."""
 
@@ -81,6 +84,7 @@ class AlertWatcher:
         self._judge = Judge(self._numbers, self._book)
         self._due: dict[tuple[str, str], float] = {}
         self._said: dict[tuple[str, str], str] = {}
+        self._passed_at = 0.0
         self._judgements = 0
         self._seconds = 0.0
         self._failures = {STORE: 0, RULE: 0}
@@ -90,7 +94,7 @@ class AlertWatcher:
         if await wait_for_topics(self._settings, [ALERTS.name, WATCH_STATE.name], stop) is None:
             return
         try:
-            while not await _stopped(stop, TICK_S):
+            while not await _stopped(stop, TICK_S if self.failing is None else RETRY_S):
                 await self._guarded(stop)
         finally:
             await self._let_go()
@@ -107,14 +111,14 @@ class AlertWatcher:
             return
         if self._journal is None:
             await self._begin()
-        self._book.pass_time(self._now())
         await self._publish()
         names = await self._projects.names(self._clock())
-        for project in sorted({*names, SYSTEM_PROJECT, *self._book.projects()}):
+        known = {*names, *self._book.projects()}
+        for project in sorted({*known, SYSTEM_PROJECT}):
             for of in self._rules.of(project):
                 if stop.is_set() or not self._leads():
                     return
-                if source_of(of.rule) is None and _concerns(of.rule, project):
+                if source_of(of.rule) is None and _concerns(of.rule, project, project in known):
                     await self._judge_when_due(of, project)
             await self._publish()
 
@@ -196,9 +200,8 @@ class AlertWatcher:
         if rule.grain == "day":
             return self._settings.alert_day_interval_s
         span_s = max(rule.spans) * BY_NAME[rule.grain].size_ms / 1000
-        return max(
-            self._settings.alert_interval_s, min(span_s / LOOKS_A_SPAN, 4 * self._settings.alert_interval_s)
-        )
+        least_s = self._settings.alert_interval_s
+        return max(least_s, min(span_s / LOOKS_A_SPAN, 4 * least_s))
 
     def _times(self, rule: AlertRule) -> Times | None:
         """None while nobody knows how much of what was received can be queried."""
@@ -213,14 +216,18 @@ class AlertWatcher:
         return Moment(now, now)
 
     async def _publish(self) -> None:
+        """Tell what is new, once a second also what follows from time and from what people have said."""
+        if monotonic() - self._passed_at >= TICK_S:
+            self._passed_at = monotonic()
+            self._book.pass_time(self._now())
         alerts, changes = self._book.take()
         if (alerts or changes) and self._journal is not None:
             await self._journal.commit(alerts, changes)
 
 
-def _concerns(rule: AlertRule, project: str) -> bool:
+def _concerns(rule: AlertRule, project: str, has_events: bool) -> bool:
     """The pipeline is the system's own: no other project is told of it, unless it asks."""
-    return rule.metric not in HEALTH or project == SYSTEM_PROJECT or rule.project == project
+    return has_events if rule.metric not in HEALTH else project in (SYSTEM_PROJECT, rule.project)
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
