@@ -10,7 +10,7 @@ from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.values import Values
 
-_ADDED_UP: Final = (d.Count, d.Users, d.TrailingUsers, d.UsersSoFar, d.UniquePageViews, d.OnlineMembers)
+_ADDED_UP: Final = (d.Count, d.Users, d.TrailingUsers, d.UsersSoFar, d.UniquePageViews)
 """Their value is how many there are."""
 
 _OF_EVENTS: Final = (d.Sum, d.Mean, d.Percentile)
