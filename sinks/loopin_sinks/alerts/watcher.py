@@ -99,8 +99,8 @@ class AlertWatcher:
         finally:
             await self._let_go()
 
-    async def look(self, stop: asyncio.Event) -> None:
-        """Judge what is due, where this process leads and knows the rules.
+    async def look(self, stop: asyncio.Event, *, everything: bool = False) -> None:
+        """Judge what is due (or everything now), where this process leads and knows the rules.
 
         Raises:
             StoreError: the store does not say which projects there are.
@@ -119,7 +119,7 @@ class AlertWatcher:
                 if stop.is_set() or not self._leads():
                     return
                 if source_of(of.rule) is None and _concerns(of.rule, project, project in known):
-                    await self._judge_when_due(of, project)
+                    await self._judge_when_due(of, project, everything)
             await self._publish()
 
     def collect(self) -> Iterator[Metric]:
@@ -169,9 +169,9 @@ class AlertWatcher:
         if journal is not None:
             await journal.close()
 
-    async def _judge_when_due(self, of: Rule, project: str) -> None:
+    async def _judge_when_due(self, of: Rule, project: str, now: bool) -> None:
         place, begun = (project, of.rule.name), monotonic()
-        if begun < self._due.get(place, 0.0):
+        if not now and begun < self._due.get(place, 0.0):
             return
         try:
             times = self._times(of.rule)

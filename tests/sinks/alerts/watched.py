@@ -24,14 +24,12 @@ from tests.sinks.alerts.planted import NOW
 
 DEADLINE_S = 300.0
 
+RULE = "login_failures_of_one_user"
+
 
 class Broker(Protocol):
     @property
     def bootstrap(self) -> str: ...
-
-
-class Killed(BaseException):
-    """The process ends here."""
 
 
 @dataclass
