@@ -141,7 +141,7 @@ class AlertWatcher:
             self.failing = None
         except StoreError as error:
             self._fail(str(error))
-        except (Fenced, KafkaError, RefusedToOpen, OSError, TimeoutError) as error:
+        except (Fenced, KafkaError, RefusedToOpen, OSError, TimeoutError, ValueError) as error:
             # What is held may be ahead of what was published: the next look begins with the latter.
             self._fail(str(error) or type(error).__name__)
             await self._let_go()
@@ -181,7 +181,8 @@ class AlertWatcher:
                 self._said.pop(place, None)
         except StoreError as error:
             self._note(place, STORE, str(error))
-        except NotJudged as error:
+        except (NotJudged, ValueError) as error:
+            # A value that is no number must not end the watch over all other rules.
             self._note(place, RULE, str(error))
         took = monotonic() - begun
         self._seconds += took
