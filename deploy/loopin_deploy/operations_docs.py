@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from loopin_api.instruments import Instruments
 from loopin_schemas.json_schema import write_or_check
+from loopin_sinks.alerts.instruments import WATCH_METRICS
 from loopin_sinks.metrics import FRESHNESS, NEWEST_EVENT, SINK_METRICS
 from loopin_sinks.notify.tally import NOTIFY_METRICS
 from loopin_sinks.rollups.metrics import ROLLUP_METRICS
@@ -160,6 +161,7 @@ _ALERTS = """\
 | Late windows cannot be recomputed | `max(loopin_repairs_failing) > 0` |
 | A task fails | `sum by (schedule) (increase(loopin_task_runs_total{state="failed"}[1d])) > 0` |
 | Days cannot be rolled up, so that metrics of long times are slow | `max(loopin_rollup_failing) > 0` |
+| Alert rules are not judged | `max(loopin_alert_watch_failing) > 0` |
 | An API does not hear of revoked keys | `max(loopin_config_age_seconds) > 30` |
 | A channel is not told of alerts | `max by (channel) (loopin_notifications_oldest_seconds) > 300` |
 | A channel takes no alerts | `increase(loopin_notifications_total{outcome="failed"}[1h]) > 0` |
@@ -183,6 +185,7 @@ def sections() -> list[Section]:
         Section("Stream worker", "`stream`", (*STREAM_METRICS, *RUNNER_METRICS)),
         Section("Sink", "`sink`, `store`", (*SINK_METRICS, *ROLLUP_METRICS, *TASK_METRICS)),
         Section("Notifier", "`notify`, and `store` where channels are configured", NOTIFY_METRICS),
+        Section("Alerts by the store", "`sink`, `store`", WATCH_METRICS),
         Section("API", "`api`, `store`", tuple(_api())),
         Section("Configuration", "`api`, `store`", CONFIG_METRICS),
     ]

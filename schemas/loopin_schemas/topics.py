@@ -125,6 +125,10 @@ NOTIFICATIONS = Topic(
     "notifications", "channel:alert", Notification, "one", 91 * DAY,
     "which channel was told of which alert, a day longer than those are kept, so that it is told once",
 )  # fmt: skip
+WATCH_STATE = Topic(
+    "watch.state", "p, a:project:rule:value, or h:project:rule:value", None, "one", None,
+    "what the watcher knows of the alerts that it judges by the store, and the past of what it judges",
+)  # fmt: skip
 SEEN = Topic(
     "seen", "(none)", None, "raw", 8 * DAY,
     "hashes of the uuids of each committed batch, to drop clients' duplicates; kept for longer than the raw "
@@ -166,6 +170,7 @@ TOPICS: tuple[Topic, ...] = (
     METRICS,
     ALERTS,
     NOTIFICATIONS,
+    WATCH_STATE,
     IDENTITY_LINKS,
     IDENTITY_STATE,
     PERSONS,

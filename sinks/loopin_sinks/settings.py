@@ -36,6 +36,15 @@ class SinkSettings(KafkaSettings):
     rollup_interval_s: float = Field(
         60.0, gt=0, le=3600, description="pause between two looks for days to roll up, in seconds"
     )
+    alert_interval_s: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="shortest time between two judgements of an alert rule by the store, in seconds",
+    )
+    alert_day_interval_s: float = Field(
+        900.0, gt=0, le=86_400, description="the same for rules on whole days, which cost the store most"
+    )
     currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")
     project_timezone: str = Field(
         "UTC", description="where a project's days begin, and whose clocks crontabs go by; as the API has it"

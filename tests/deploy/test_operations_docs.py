@@ -14,10 +14,12 @@ from prometheus_client import CollectorRegistry
 
 from loopin_api.instruments import Instruments
 from loopin_deploy.operations_docs import main, page, sections
+from loopin_sinks.alerts.watcher import AlertWatcher
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metrics import SinkCollector
 from loopin_sinks.notify.tally import NotifyCollector
 from loopin_sinks.rollups.metrics import RollupCollector
+from loopin_sinks.settings import SinkSettings
 from loopin_sinks.tasks.metrics import TaskCollector
 from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.config_metrics import ConfigCollector
@@ -58,6 +60,13 @@ def told_by_a_sink() -> CollectorRegistry:
     registry.register(TaskCollector(runner))
     roller: Any = SimpleNamespace(rolled=0, behind_s=None, failing=None)
     registry.register(RollupCollector(roller))
+    unused: Any = None
+    settings = SinkSettings()
+    registry.register(
+        AlertWatcher(
+            settings, store, ConfigLog(settings), scope_of=unused, health=unused, leads=lambda: False
+        )
+    )
     return registry
 
 

@@ -28,6 +28,7 @@ from loopin_schemas.topics import (
     REPLAYED,
     SEEN,
     TOPICS,
+    WATCH_STATE,
     WINDOWS,
     Topic,
     event_key,
@@ -61,7 +62,7 @@ def test_values() -> None:
 
 def test_all_but_what_is_read_whole_or_decided_in_one_order_have_the_partitions_of_raw() -> None:
     assert [topic.name for topic in TOPICS if topic.partitions != "raw"] == [
-        *("dlq.replayed", "alerts", "notifications"),
+        *("dlq.replayed", "alerts", "notifications", "watch.state"),
         *("identity.links", "identity.state", "persons", "person.merges"),
         "config",
     ]
@@ -103,7 +104,9 @@ def test_who_was_told_is_known_for_longer_than_the_alert_itself() -> None:
     assert NOTIFICATIONS.config() == {"cleanup.policy": "delete", "retention.ms": str(91 * DAY)}
 
 
-@pytest.mark.parametrize("topic", [CONFIG, ENRICH_STATE, MERGE_STATE, PROFILES], ids=lambda topic: topic.name)
+@pytest.mark.parametrize(
+    "topic", [CONFIG, ENRICH_STATE, MERGE_STATE, PROFILES, WATCH_STATE], ids=lambda topic: topic.name
+)
 def test_state_is_compacted_in_small_segments(topic: Topic) -> None:
     assert topic.compacted
     assert topic.config() == {
@@ -116,7 +119,10 @@ def test_state_is_compacted_in_small_segments(topic: Topic) -> None:
 
 def test_no_other_topic_is_compacted() -> None:
     compacted = [topic.name for topic in TOPICS if topic.compacted]
-    assert compacted == ["profiles", "enrich.state", "merge.state", "identity.state", "persons", "config"]
+    assert compacted == [
+        *("profiles", "enrich.state", "merge.state", "watch.state"),
+        *("identity.state", "persons", "config"),
+    ]
 
 
 def test_shares_of_windows_are_kept_as_long_as_raw_events_within_a_bound() -> None:

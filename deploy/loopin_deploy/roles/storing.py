@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,12 +24,18 @@ from loopin_deploy.consumers import (
     as_committed,
 )
 from loopin_deploy.roles.components import run_together
+from loopin_schemas.alert_rules.pipeline import FRESHNESS, SINK_LAG, STREAM_LAG
 from loopin_schemas.topics import ALERTS, CONFIG, ENRICHED, METRICS, PERSON_MERGES, PROFILES
+from loopin_sinks.alerts.measured import ScopeOf
+from loopin_sinks.alerts.numbers import Health
 from loopin_sinks.alerts.sink import AlertSink
+from loopin_sinks.alerts.totals import Total
+from loopin_sinks.alerts.watcher import AlertWatcher
 from loopin_sinks.config_history import ConfigHistorySink
 from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metric_sink import MetricSink
+from loopin_sinks.metric_values.scope import from_epoch_ms
 from loopin_sinks.metrics import SinkCollector, freshness_s, received_ms
 from loopin_sinks.persons.look import PersonWindows
 from loopin_sinks.persons.profile_sink import ProfileSink
@@ -74,6 +81,7 @@ class Storing:
     person_windows: PersonWindows
     tasks: TaskRunner
     roller: DayRoller
+    watcher: AlertWatcher
     watch: LagWatch
     registry: CollectorRegistry
 
@@ -104,7 +112,13 @@ class Storing:
         """Store until ``stop`` is set."""
         settle_memory()
         others = [each.run for each in self.others]
-        leading = (self.repairer.run, self.person_windows.run, self.roller.run, self.tasks.run)
+        leading = (
+            self.repairer.run,
+            self.person_windows.run,
+            self.roller.run,
+            self.tasks.run,
+            self.watcher.run,
+        )
         await run_together(stop, self.sink.run, *others, *leading, self.watch.run)
 
 
@@ -171,4 +185,30 @@ def storing(
         leads=lambda: sink.leads,
     )
     registry.register(RollupCollector(roller))
-    return Storing(metered, sink, others, repairer, person_windows, tasks, roller, watch, registry)
+    watcher = AlertWatcher(
+        settings,
+        metered,
+        config,
+        scope_of=_scopes(settings),
+        health=_health(watch),
+        leads=lambda: sink.leads,
+    )
+    registry.register(watcher)
+    return Storing(metered, sink, others, repairer, person_windows, tasks, roller, watcher, watch, registry)
+
+
+def _scopes(settings: SinkSettings) -> ScopeOf:
+    """Events as the API counts them, but in days of UTC, as the stream's windows are."""
+    return lambda project, now_ms: replace(settings.scope(project, from_epoch_ms(now_ms)), zone=UTC)
+
+
+def _health(watch: LagWatch) -> Health:
+    """The numbers of the pipeline, as this process sees it."""
+
+    def health(metric: str) -> Total:
+        if metric == FRESHNESS:
+            return Total(0, freshness_s(watch, ENRICH.consumer))
+        lag = watch.lag({STREAM_LAG: ENRICH.consumer, SINK_LAG: EVENTS.consumer}[metric])
+        return Total(0, None) if lag is None else Total(lag.events, lag.seconds)
+
+    return health

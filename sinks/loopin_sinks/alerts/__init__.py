@@ -1,1 +1,1 @@
-"""Alerts in the store: their records, and when a rule would have fired."""
+"""Alerts in the store: their records, rules that only it can judge, and when a rule would have fired."""
