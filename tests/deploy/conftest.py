@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import loopin_deploy.screen  # noqa: F401 (a terminal takes its width from COLUMNS for ever if made later)
 from loopin_deploy.cli import main
 from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.ports import free_port

@@ -88,7 +88,7 @@ async def windows(store: Store) -> dict[Series, Numbers]:
     return {
         series: numbers
         for series, numbers in (await newest_rows(store)).items()
-        if numbers.number and series.metric not in OPERATIONAL
+        if (numbers.number or numbers.sum) and series.metric not in OPERATIONAL
     }
 
 

@@ -10,10 +10,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from loopin_deploy.host_metrics import measured
 from loopin_deploy.lifeline import exit_with_parent
 from loopin_deploy.logs import configure_logs
-from loopin_deploy.settings import HostMetricsSettings
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +22,8 @@ Role = Callable[[asyncio.Event], Awaitable[None]]
 
 
 async def _stream(stop: asyncio.Event) -> None:
+    from loopin_deploy.host_metrics import measured
+    from loopin_deploy.settings import HostMetricsSettings
     from loopin_streams.settings import StreamSettings
     from loopin_streams.worker import run_worker
 

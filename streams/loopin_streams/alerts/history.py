@@ -88,6 +88,8 @@ class History:
             return
         if self._season is not None:
             self._season.learn(start, value, fired)
+            # A model that begins anew has another one.
+            self.stored.season = self._season.state
         if self._back:
             since = start - self._back
             kept = [each for each in self.stored.earlier if each[0] >= since]

@@ -18,6 +18,9 @@ from loopin_streams.alerts.wording import message_of
 
 SECOND_MS: Final = 1000
 
+CLOCKS_MS: Final = 60_000
+"""How far the clock of who acknowledges may be behind the clock of who judges."""
+
 
 class Rule(NamedTuple):
     """A rule in force in a project, and its version."""
@@ -31,6 +34,7 @@ class Handling(NamedTuple):
 
     acknowledged_by: str = ""
     silenced: bool = False
+    acknowledged_at: int = 0
 
 
 class Moment(NamedTuple):
@@ -45,7 +49,8 @@ class Watched(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``alert`` is its newest record. ``since_ms`` and ``ended_ms`` say in event time since when the rule is
     true and until when it was; what was before ``after_ms`` was an earlier alert's matter, and is not judged
-    again. ``told_ms`` is when somebody was last told, by the clock.
+    again. ``told_ms`` is when somebody was last told, by the clock, and ``asked_ms`` since when somebody is
+    asked to look after it: an earlier acknowledgement was of something less bad.
     """
 
     alert: Alert
@@ -53,6 +58,7 @@ class Watched(msgspec.Struct, kw_only=True, omit_defaults=True):
     ended_ms: int | None = None
     after_ms: int | None = None
     told_ms: int = 0
+    asked_ms: int = 0
     version: int = 1
 
     @property
@@ -93,7 +99,7 @@ def judged(
         return _fired(watched, of, judgement, now)
     if verdict.severity == "critical" and watched.alert.severity == "warning":
         changes = {"severity": "critical", "state": "firing", "acknowledged_by": "", **_told(of, judgement)}
-        return _next(watched, "worse", now, changes)
+        return _asked(_next(watched, "worse", now, changes), now)
     return watched, []
 
 
@@ -113,7 +119,8 @@ def timed(watched: Watched, of: Rule, handling: Handling, now: Moment) -> Step:
 
     if handling.silenced != alert.silenced:
         add("silenced" if handling.silenced else "unsilenced", silenced=handling.silenced)
-    if handling.acknowledged_by and watched.alert.state == "firing":
+    answered = handling.acknowledged_by and handling.acknowledged_at >= watched.asked_ms - CLOCKS_MS
+    if answered and watched.alert.state == "firing":
         add("acknowledged", state="acknowledged", acknowledged_by=handling.acknowledged_by)
     if watched.alert.state != "firing" or watched.alert.silenced:
         return watched, records
@@ -176,7 +183,13 @@ def _fired(watched: Watched, of: Rule, judgement: Judgement, now: Moment) -> Ste
     changes = {"state": "firing", "fired_at": now.clock_ms, **_told(of, judgement)}
     if judgement.verdict.severity is not None:
         changes["severity"] = judgement.verdict.severity
-    return _next(watched, "fired", now, changes)
+    return _asked(_next(watched, "fired", now, changes), now)
+
+
+def _asked(step: Step, now: Moment) -> Step:
+    """From now on somebody is to look after it."""
+    watched, records = step
+    return (None if watched is None else replace(watched, asked_ms=now.clock_ms)), records
 
 
 def _resolved(watched: Watched, of: Rule, judgement: Judgement, now: Moment, reason: str) -> Step:

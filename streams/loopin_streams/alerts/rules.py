@@ -52,8 +52,9 @@ class Rules:
             each.project == project and each.covers(rule, severity, dict(dimensions), at_ms)
             for each in self._silences
         )
-        by = item.by if item is not None and item.body.project == project else ""
-        return Handling(by, any(covers))
+        if item is None or item.body.project != project:
+            return Handling(silenced=any(covers))
+        return Handling(item.by, any(covers), item.body.at)
 
     def _refresh(self) -> None:
         state = self.state

@@ -70,7 +70,7 @@ def test_who_looks_after_it_is_told_and_what_becomes_worse_needs_somebody_again(
     world = ruled(escalate_s=60, remind_s=60)
     bad(world)
     [fired] = world.new()
-    configure(world.configuration, fired["id"], Acknowledgement(project="shop", at=1), by="ira")
+    configure(world.configuration, fired["id"], Acknowledgement(project="shop", at=world.at), by="ira")
     world.second()
     [told] = world.new()
     assert (told["event"], told["state"], told["acknowledged_by"]) == ("acknowledged", "acknowledged", "ira")
@@ -80,8 +80,11 @@ def test_who_looks_after_it_is_told_and_what_becomes_worse_needs_somebody_again(
         world.second()
     assert world.new() == []
     bad(world, 40)
-    [worse] = world.new()
+    world.second()
+    worse, *later = world.new()
     assert (worse["event"], worse["state"]) == ("worse", "firing")
+    # What was said was said of less.
+    assert {each["state"] for each in later} == {"firing"}
 
 
 def test_an_acknowledgement_of_another_project_counts_for_nothing() -> None:
