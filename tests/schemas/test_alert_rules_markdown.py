@@ -23,7 +23,9 @@ def test_each_rule_has_a_row_with_its_limits() -> None:
     rows = [row for row in table().splitlines() if row.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == [each.rule.name for each in BUILT_IN]
     by_name = {row.split("`")[1]: row for row in rows}
-    assert "| 15 or 60 minutes | from 0.1 | from 0.2 | 20 |" in by_name["payment_failure_rate"]
+    assert (
+        "| 15 or 60 minutes, 6 hours, 2 days | from 0.1 | from 0.2 | 20 |" in by_name["payment_failure_rate"]
+    )
     assert "`invalid_ratio` by reason | 1 or 60 minutes | from 0.05 | from 0.5 |" in by_name["invalid_ratio"]
     assert "on `events` | 15 minutes | - | fewer than 1 | 600 |" in by_name["events_absent"]
     drop = by_name["registrations_drop"]

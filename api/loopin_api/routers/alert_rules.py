@@ -36,14 +36,17 @@ _METRIC: Final = (
 )
 _CONDITION: Final = (
     "When it is true. `type` is `threshold` (`direction` above or below, `warning`, `critical` in the "
-    "metric's unit, `hysteresis` a share of the limit), `change` (`direction` up, down or both; `against` "
-    "previous, day or week; `warning`, `critical` as shares), `anomaly` (`direction`; `warning`, `critical` "
+    "metric's unit, `hysteresis` a share of the limit, `chance` for ratios), `change` (`direction` up, down "
+    "or both; `against` previous, day or week; `warning`, `critical` as shares), `anomaly` (`direction`; `warning`, `critical` "
     "in robust standard deviations) or `absence` (`windows`, `least`, `severity`)."
 )
 _GRAIN: Final = "Length of the windows that are judged."
 _SPANS: Final = (
     "How many windows together are judged, up to the newest: of several numbers, the first with `at_least` "
     "counts. More than 1 for thresholds only."
+)
+_LONGER: Final = (
+    "Windows to judge together where none of `spans` has `at_least`, in turn; for thresholds only."
 )
 _BY: Final = "Dimension whose values have an alert each; empty for the whole."
 _AT_LEAST: Final = "Events or users below which nothing is said, count."
@@ -56,6 +59,15 @@ _DESCRIPTION: Final = "What it means and what to do, for a person."
 _LABELS: Final = "For whoever routes alerts."
 
 
+class LongerSpan(BaseModel):
+    """Some windows together."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    grain: Grain = Field(description="Their length.")
+    windows: int = Field(1, ge=1, le=60, description="How many, up to the newest, count.")
+
+
 class AlertRuleAnswer(BaseModel):
     """A rule."""
 
@@ -64,6 +76,7 @@ class AlertRuleAnswer(BaseModel):
     condition: dict[str, Any] = Field(description=_CONDITION)
     grain: Grain = Field(description=_GRAIN)
     spans: list[int] = Field(description=_SPANS)
+    longer: list[LongerSpan] = Field(description=_LONGER)
     by: str = Field(description=_BY)
     at_least: int = Field(description=_AT_LEAST)
     for_s: int = Field(description=_FOR)
@@ -92,6 +105,7 @@ class AlertRuleRequest(BaseModel):
     condition: dict[str, Any] = Field(description=_CONDITION)
     grain: Grain = Field("minute", description=_GRAIN)
     spans: list[int] = Field([1], min_length=1, max_length=4, description=_SPANS)
+    longer: list[LongerSpan] = Field(default_factory=list, max_length=4, description=_LONGER)
     by: str = Field("", max_length=64, description=_BY)
     at_least: int = Field(0, ge=0, description=_AT_LEAST)
     for_s: int = Field(0, ge=0, le=604_800, description=_FOR)
@@ -112,6 +126,7 @@ class AlertRulePatch(BaseModel):
     condition: dict[str, Any] = Field(default_factory=dict, description=_CONDITION)
     grain: Grain = Field("minute", description=_GRAIN)
     spans: list[int] = Field([1], min_length=1, max_length=4, description=_SPANS)
+    longer: list[LongerSpan] = Field(default_factory=list, max_length=4, description=_LONGER)
     by: str = Field("", max_length=64, description=_BY)
     at_least: int = Field(0, ge=0, description=_AT_LEAST)
     for_s: int = Field(0, ge=0, le=604_800, description=_FOR)
@@ -129,6 +144,7 @@ RULE_EXAMPLE: Final[dict[str, Any]] = {
     "condition": {"type": "absence", "windows": 30, "least": 1, "severity": "critical"},
     "grain": "minute",
     "spans": [1],
+    "longer": [],
     "by": "",
     "at_least": 60,
     "for_s": 0,
@@ -264,7 +280,7 @@ def _rule(project: str, told: dict[str, Any]) -> AlertRule:
     try:
         return msgspec.convert({**told, "project": project}, AlertRule)
     except msgspec.ValidationError as error:
-        whole = "spans" if "spans" in str(error) else "condition"
+        whole = "spans" if "span" in str(error) else "condition"
         raise invalid([reason_of(error, whole)]) from None
 
 
@@ -275,7 +291,7 @@ def _whole(rule: AlertRule) -> dict[str, Any]:
 
 def _answer(held: Held) -> AlertRuleAnswer:
     rule, item = held.rule, held.item
-    told = {**_whole(rule), "condition": _condition(rule), "spans": list(rule.spans)}
+    told = {**msgspec.to_builtins(_whole(rule)), "condition": _condition(rule)}
     del told["project"]
     return AlertRuleAnswer(
         **told,

@@ -70,12 +70,14 @@ def rule_table(rules: Iterable[Answer]) -> Table:
     )
     for rule in rules:
         spans = " or ".join(str(span) for span in rule["spans"])
+        over = f"{spans} {rule['grain']}" + ("" if rule["spans"] == [1] else "s")
+        longer = [f"{each['windows']} {each['grain']}s" for each in rule["longer"]]
         source = "built in" if rule["built_in"] else "your copy" if rule["replaces_built_in"] else "your own"
         table.add_row(
             verbatim(rule["name"]),
             verbatim(rule["metric"] + (f" by {rule['by']}" if rule["by"] else "")),
             verbatim(condition_text(rule["condition"])),
-            f"{spans} {rule['grain']}" + ("" if rule["spans"] == [1] else "s"),
+            ", ".join([over, *longer]),
             source,
             Text("on", style="green") if rule["enabled"] else Text("off", style="dim"),
         )

@@ -61,7 +61,9 @@ def _over(rule: AlertRule) -> str:
     condition = rule.condition
     spans = (condition.windows,) if isinstance(condition, Absence) else rule.spans
     said = " or ".join(map(str, spans))
-    return f"{said} {rule.grain}" + ("" if spans == (1,) else "s")
+    first = f"{said} {rule.grain}" + ("" if spans == (1,) else "s")
+    longer = (f"{span.windows} {span.grain}" + ("s" if span.windows > 1 else "") for span in rule.longer)
+    return ", ".join((first, *longer))
 
 
 def _limits(condition: Condition) -> tuple[str, str]:

@@ -64,6 +64,7 @@ async def test_the_built_in_rules_are_listed(client: httpx.AsyncClient, bearer: 
         "warning": 0.1,
         "critical": 0.2,
         "hysteresis": 0.1,
+        "chance": 0.01,
     }
     assert (rate["judged_by"], rate["spans"], rate["labels"]) == ("stream", [15, 60], {"owner": "finance"})
     assert data_of(await client.get(f"{PATH}/{RATE}", headers=bearer("read"))) == rate
