@@ -37,8 +37,8 @@ _METRIC: Final = (
 _CONDITION: Final = (
     "When it is true. `type` is `threshold` (`direction` above or below, `warning`, `critical` in the "
     "metric's unit, `hysteresis` a share of the limit, `chance` for ratios), `change` (`direction` up, down "
-    "or both; `against` previous, day or week; `warning`, `critical` as shares), `anomaly` (`direction`; `warning`, `critical` "
-    "in robust standard deviations) or `absence` (`windows`, `least`, `severity`)."
+    "or both; `against` previous, day or week; `warning`, `critical` as shares), `anomaly` (`direction`; "
+    "`warning`, `critical` in robust standard deviations) or `absence` (`windows`, `least`, `severity`)."
 )
 _GRAIN: Final = "Length of the windows that are judged."
 _SPANS: Final = (
