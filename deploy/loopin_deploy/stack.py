@@ -47,12 +47,14 @@ class Plan:
         ports: where to listen.
         projects: each gets keys of its own.
         retention_days: days by project where they differ; None leaves that to the environment.
+        host_metrics: False keeps the roles from publishing what they measure of themselves.
     """
 
     folder: DataFolder
     ports: Ports
     projects: tuple[str, ...] = ("default",)
     retention_days: dict[str, int] | None = None
+    host_metrics: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ async def running_stack(
     }
     if plan.retention_days is not None:
         environment["LOOPIN_PROJECT_RETENTION_DAYS"] = msgspec.json.encode(plan.retention_days).decode()
+    if not plan.host_metrics:
+        environment["LOOPIN_HOST_METRICS_INTERVAL_S"] = "0"
     children = [
         *([kafka_child] if kafka_child else []),
         _role("store", environment, state.api_url),

@@ -79,6 +79,7 @@ async def test_a_named_broker_is_used_and_given_its_topics_first(
 
     assert state.bootstrap == "broker:9092"
     assert applied == ["broker:9092"]
+    assert "LOOPIN_HOST_METRICS_INTERVAL_S" not in Recorder.children[0].env
     assert [child.name for child in Recorder.children] == ["store", "stream"]
     assert [child.ready for child in Recorder.children] == [
         f"{state.api_url}/readyz?exclude=lag&exclude=refused",
@@ -143,7 +144,7 @@ async def test_the_roles_get_their_settings_by_their_environment(
 ) -> None:
     monkeypatch.setenv("LOOPIN_KAFKA_BOOTSTRAP", "broker:9092")
 
-    state = await started(Plan(folder, FREE, ("shop",), {"shop": 365}))
+    state = await started(Plan(folder, FREE, ("shop",), {"shop": 365}, host_metrics=False))
 
     environment = Recorder.children[0].env
     assert environment["LOOPIN_DATA_DIR"] == str(folder.path)
@@ -151,6 +152,7 @@ async def test_the_roles_get_their_settings_by_their_environment(
     assert state.api_url == f"http://127.0.0.1:{environment['LOOPIN_API_PORT']}"
     assert state.worker_url == f"http://127.0.0.1:{environment['LOOPIN_HEALTH_PORT']}"
     assert json.loads(environment["LOOPIN_PROJECT_RETENTION_DAYS"]) == {"shop": 365}
+    assert environment["LOOPIN_HOST_METRICS_INTERVAL_S"] == "0"
     assert environment["LOOPIN_KEYS_FILE"] == str(folder.path / "keys.json")
     assert environment["LOOPIN_JWT_SECRET"] in folder.secrets.read_text()
     assert all(child.env == environment for child in Recorder.children)

@@ -104,7 +104,8 @@ def demo(
 
 
 def _plan(folder: DataFolder, ports: Ports) -> Plan:
-    return Plan(folder, ports, (SHOP, COMMUNITY), RETENTION_DAYS)
+    # What is published is added up: nothing else must come in.
+    return Plan(folder, ports, (SHOP, COMMUNITY), RETENTION_DAYS, host_metrics=False)
 
 
 async def _stay_up(plan: Plan, verbose: bool) -> None:
