@@ -97,6 +97,9 @@ class MergeAbsorber:
             }
             if partials.watermark is not None:
                 self._watermarks[partials.partition] = partials.watermark
+        if self._due():
+            # Without a pause in what comes, nothing is idle.
+            self._tell(self._passed(), output)
         self._look(output)
         self._finish(output)
         return output
@@ -105,7 +108,7 @@ class MergeAbsorber:
         """Publish what waits for its second."""
         if self.watermark is None or not self._due():
             return None
-        alerts = self.alarms.pass_time(self.watermark, self._now_ms())
+        alerts = self._passed()
         if not alerts and not self.windows.unpublished and self.watermark == self._closed_up_to:
             return None
         output = Output()
@@ -127,6 +130,11 @@ class MergeAbsorber:
             touched = self._touched.values()
             self._tell(self.alarms.look(touched, self.watermark, self._now_ms()), output)
             self._touched = {}
+
+    def _passed(self) -> list[Alert]:
+        """What follows from the time that has passed, once all partitions have spoken."""
+        watermark = self.watermark
+        return [] if watermark is None else self.alarms.pass_time(watermark, self._now_ms())
 
     def _tell(self, alerts: Iterable[Alert], output: Output) -> None:
         for alert in alerts:

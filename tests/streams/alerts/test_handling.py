@@ -146,3 +146,13 @@ def test_when_a_silence_ends_what_still_fires_is_told() -> None:
         world.second()
         seen += [(event, minute) for event, _ in world.events()]
     assert seen == [("unsilenced", 1)]
+
+
+def test_what_people_say_is_heard_while_records_come_without_a_pause() -> None:
+    world = ruled()
+    bad(world)
+    [fired] = world.new()
+    configure(world.configuration, fired["id"], Acknowledgement(project="shop", at=world.at))
+    world.merge.clock.now += 1
+    bad(world)
+    assert world.events() == [("acknowledged", "warning")]
