@@ -10,11 +10,11 @@ from loopin_api.envelope import Detail
 from loopin_api.errors import invalid
 from loopin_api.live.frame import KINDS, Kind
 from loopin_schemas.window import Grain, MetricWindow
-from loopin_streams.windows.measures import MEASURES
+from loopin_streams.windows.measures import MEASURES, OWN
 from loopin_streams.windows.operations import OPERATIONS, REASON
 
 GRAINS: Final[tuple[Grain, ...]] = get_args(Grain)
-METRICS: Final = (*(measure.metric for measure in MEASURES), *sorted(OPERATIONS))
+METRICS: Final = (*(measure.metric for measure in MEASURES), *sorted(OWN), *sorted(OPERATIONS))
 """The metrics that have windows."""
 
 DIMENSIONS: Final = ("event", "country", REASON)

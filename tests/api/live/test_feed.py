@@ -142,11 +142,12 @@ async def test_an_older_state_is_not_told_after_a_newer_one(feed: Feed) -> None:
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ({}, {1, 2, 6}),
+        ({}, {1, 2, 6, 7}),
         ({"types": "alert"}, set()),
         ({"metrics": "revenue,sentiment"}, {2}),
+        ({"metrics": "payment_failure_rate"}, {7}),
         ({"grain": "hour,day"}, {6}),
-        ({"dimension": "country"}, {1, 2, 4, 6}),
+        ({"dimension": "country"}, {1, 2, 4, 6, 7}),
         ({"dimension": "country,event", "metrics": "events", "grain": "minute"}, {1, 3, 4}),
     ],
 )
@@ -159,10 +160,11 @@ async def test_a_client_gets_what_it_asks_for(feed: Feed, asked: dict[str, str],
         window(3, 4, dimension="country", value="IN"),
         window(4, 5, metric="records_rejected", dimension="reason", value="bad"),
         window(5, 6, grain="day"),
+        window(6, 7, metric="payment_failure_rate"),
     ]
-    feed.absorb_metrics(0, records, 6)
+    feed.absorb_metrics(0, records, 7)
     assert {one["revision"] for one in data(await told(client))} == expected
-    assert client.id == f"{EPOCH}:6.0:0"  # what it did not ask for, too, lies behind it
+    assert client.id == f"{EPOCH}:7.0:0"  # what it did not ask for, too, lies behind it
 
 
 async def test_records_that_cannot_be_read_are_passed_over(feed: Feed) -> None:
