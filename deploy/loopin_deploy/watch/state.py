@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -45,11 +45,12 @@ class Totals:
 
 @dataclass(frozen=True)
 class ShownAlert:
-    """An alert: when (None for one that fires already), how severe, and what it says."""
+    """An alert: when (None for one that fires already), how severe, what it says, and of which metric."""
 
     at: datetime | None
     severity: str
     text: str
+    metric: str
 
 
 class WatchState:
@@ -63,7 +64,7 @@ class WatchState:
         self.first_top: list[tuple[str, int]] = []
         self.online: int | None = None
         self.communities: list[tuple[str, int]] = []
-        self.alerts: deque[ShownAlert] = deque(maxlen=MAX_ALERTS)
+        self._alerts: dict[str, ShownAlert] = {}
         self.currency = ""
         self.connected = False
         self.lost: str | None = None
@@ -83,15 +84,22 @@ class WatchState:
             self.today.revenue = overview["total_revenue"]
         if self.online is None:
             self.online = real_time["online_members"]
-        if not self.alerts:
-            self.alerts.extend(_firing(one) for one in real_time["alerts"])
+        if not self._alerts:
+            # The newest comes last.
+            for number, one in enumerate(reversed(real_time["alerts"])):
+                self._alerts[f"first {number}"] = _firing(one)
+
+    @property
+    def alerts(self) -> list[ShownAlert]:
+        """Alerts as they are now, those that something happened to last first."""
+        return list(reversed(self._alerts.values()))
 
     def take(self, event: LiveEvent) -> None:
         """One event of the feed."""
         if event.kind == "metric":
             self._take_metric(event.data)
         elif event.kind == "alert":
-            self.alerts.appendleft(_raised(event.data))
+            self._take_alert(event.data)
         elif event.kind == "online":
             self.online = event.data["online_members"]
             communities = event.data["communities"]
@@ -117,6 +125,20 @@ class WatchState:
         if not both:
             return f"Events, last {MINUTES} minutes", self.first_top[:most]
         return "Events, last 2 minutes", sorted(both.items(), key=lambda one: (-one[1], one[0]))[:most]
+
+    def _take_alert(self, one: Mapping[str, Any]) -> None:
+        """An alert's newest record takes the place of its former one."""
+        self._alerts.pop(one["id"], None)
+        # What fired at first came without an id.
+        self._alerts = {
+            id: each for id, each in self._alerts.items() if each.at or each.metric != one["metric"]
+        }
+        # What is pending or silenced is told to nobody; what has never fired need not be over.
+        if one["state"] == "pending" or one.get("silenced") or not one.get("fired_at"):
+            return
+        self._alerts[one["id"]] = _happened(one)
+        while len(self._alerts) > MAX_ALERTS:
+            del self._alerts[next(iter(self._alerts))]
 
     def _take_metric(self, one: Mapping[str, Any]) -> None:
         start = datetime.fromisoformat(one["start"])
@@ -153,14 +175,15 @@ def _set(totals: Totals, one: Mapping[str, Any]) -> None:
         totals.sentiment = one["sum"] / count if count else None
 
 
-def _raised(one: Mapping[str, Any]) -> ShownAlert:
-    raised_ms = one.get("raised_at")
-    at = datetime.fromtimestamp(raised_ms / 1000, UTC) if isinstance(raised_ms, int) else None
-    resolved = one.get("state") == "resolved"
-    text = str(one.get("message") or one.get("rule") or one.get("id", ""))
-    return ShownAlert(at, "resolved" if resolved else str(one.get("severity", "")), text)
+def _happened(one: Mapping[str, Any]) -> ShownAlert:
+    at = datetime.fromtimestamp(one["at"] / 1000, UTC)
+    over = one["state"] == "resolved"
+    return ShownAlert(at, "resolved" if over else str(one["severity"]), str(one["message"]), one["metric"])
 
 
 def _firing(one: Mapping[str, Any]) -> ShownAlert:
-    text = f"{one['metric_name']} is {one['value']:g} (limit {one['threshold']:g})"
-    return ShownAlert(None, str(one["severity"]), text)
+    value, limit = (
+        "unknown" if number is None else f"{number:g}" for number in (one["value"], one["threshold"])
+    )
+    metric = one["metric_name"]
+    return ShownAlert(None, str(one["severity"]), f"{metric} is {value} (limit {limit})", metric)

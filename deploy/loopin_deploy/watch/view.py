@@ -47,7 +47,7 @@ class WatchView:
         yield _lists((title, top[:rows]), state.communities[:rows])
         yield ""
         yield Text("Newest alerts", style="bold")
-        yield from _alerts(list(state.alerts)[: room - rows])
+        yield from _alerts(state.alerts[: room - rows])
 
 
 def sparkline(numbers: Sequence[float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -12,6 +13,8 @@ from rich.console import Console
 from loopin_deploy.live_client import LiveEvent
 from loopin_deploy.watch.state import WatchState
 from loopin_deploy.watch.view import WatchView, sparkline
+from loopin_schemas.alert import Alert, AlertWindow
+from loopin_schemas.codec import encode
 
 NOW = datetime(2026, 1, 15, 10, 30, 20, tzinfo=UTC)
 MINUTE = NOW.replace(second=0)
@@ -32,6 +35,17 @@ def metric(metric: str, count: int, at: datetime = MINUTE, **changed: Any) -> Li
 
 def by_event(name: str, count: int, **changed: Any) -> LiveEvent:
     return metric("events", count, dimension="event", dimension_value=name, **changed)
+
+
+def alert(id: str, severity: Any, second: int, **changed: Any) -> LiveEvent:
+    """As the feed tells the record that the worker writes."""
+    given: dict[str, Any] = {
+        "id": id, "sequence": 1, "event": "fired", "state": "firing", "severity": severity, "project": "shop",
+        "rule": "failures", "rule_version": "v", "metric": "payment_failure_rate", "value": 0.5,
+        "window": AlertWindow(grain="minute", start=START_MS, end=START_MS + 60_000), "message": "Much.",
+        "opened_at": START_MS, "fired_at": START_MS, "at": START_MS + second * 1000,
+    }  # fmt: skip
+    return LiveEvent("alert", "", json.loads(encode(Alert(**{**given, **changed}))))
 
 
 def begun() -> WatchState:
@@ -77,12 +91,13 @@ def told() -> WatchState:
             "communities": [{"community_id": n, "online_members": 60 - n} for n in range(1, 40)],
         }),
         *(
-            LiveEvent("alert", "", {
-                "severity": "critical", "message": f"Too many, {n}.", "raised_at": START_MS + n * 1000
-            })
+            alert(f"a{n}", "critical", n, message=f"Too many, {n}.")
             for n in range(3)
         ),
-        LiveEvent("alert", "", {"severity": "warning", "state": "resolved", "rule": "unknown\nfields"}),
+        alert("a1", "critical", 3, message="It is\nover.", event="resolved", state="resolved"),
+        alert("p", "warning", 4, event="pending", state="pending", fired_at=None),
+        alert("q", "warning", 5, event="resolved", state="resolved", fired_at=None),
+        alert("s", "warning", 6, silenced=True),
     ]  # fmt: skip
     for event in events:
         state.take(event)
@@ -119,9 +134,10 @@ def test_it_fits_the_terminal_and_shows_the_newest(width: int, height: int) -> N
     assert [line.split()[:2] for line in lines[10:12]] == [["click", "40"], ["[red]odd[/]\\x1b[2J", "30"]]
     assert lines[10].split()[2:] == ["community", "1", "59"]
     at = lines.index("Newest alerts")
-    assert lines[at + 1 : at + 5] == [
-        "firing    resolved unknown\\nfields",
-        *(f"10:30:0{n}  critical Too many, {n}." for n in (2, 1, 0)),
+    assert lines[at + 1 :] == [
+        "10:30:03  resolved It is\\nover.",
+        "10:30:02  critical Too many, 2.",
+        "10:30:00  critical Too many, 0.",
     ]
     assert ("community 30" in "\n".join(lines)) is (height == 50)
 
