@@ -30,14 +30,14 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "update-daily-analytics",
         "every 30 minutes",
         "Nothing to update: a day's numbers are computed from the stored events when they are asked for "
-        "(`/api/analytics/overview`, `/business`, `/metrics/{name}`), and windows of the day are counted as "
-        "events come ([windows](windows.md)).",
+        "(`/api/daily`, `/api/analytics/overview`, `/business`, `/metrics/{name}`), windows of the day are "
+        "counted as events come, and days that are over are rolled up ([windows](windows.md)).",
     ),
     Replaced(
         "update-user-analytics",
         "every hour",
-        "Profiles are kept as events come; `/api/analytics/users` and `/users/{id}` compute the rest when "
-        "asked ([users](content.md)).",
+        "Profiles are kept as events come; `/api/user-analytics`, `/api/analytics/users` and `/users/{id}` "
+        "compute the rest when asked ([resources](resources.md), [users](content.md)).",
     ),
     Replaced(
         "update-community-analytics",
@@ -53,12 +53,14 @@ REPLACED: Final[tuple[Replaced, ...]] = (
     Replaced(
         "update-system-metrics",
         "every 15 minutes",
-        "System metrics are events (`system_metric`, `api_request`), stored and counted within seconds.",
+        "System metrics are events (`system_metric`, `api_request`), stored and counted within seconds; each "
+        "role measures itself and its host every minute (`LOOPIN_HOST_METRICS_INTERVAL_S`).",
     ),
     Replaced(
         "process-error-logs",
         "every 10 minutes",
-        "Errors are events (`error_logged`, `$exception`), stored and counted within seconds.",
+        "Errors are events (`error_logged`, `$exception`), grouped as they come "
+        "(`/api/errors/groups`, [resources](resources.md)).",
     ),
     Replaced(
         "cleanup-old-analytics",
@@ -96,7 +98,12 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "daily at 04:00",
         "`/api/geo-analytics/{id}/report` computes it when asked; none is sent by itself yet.",
     ),
-    Replaced("detect_anomalies_batch", "every 30 minutes", "Not there yet."),
+    Replaced(
+        "detect_anomalies_batch",
+        "every 30 minutes",
+        "Rules judge each hour by its season when it is over (`events_anomaly`, `revenue_anomaly`, and your "
+        "own: [alerts](alerts.md)). Anomalies of users: not there yet.",
+    ),
     Replaced("generate_user_behavior_insights", "every 6 hours", "Not there yet."),
     Replaced("generate_predictive_insights", "not said", "Not there yet."),
     Replaced("generate_daily_insights_summary", "daily", "Not there yet."),

@@ -24,6 +24,7 @@ from loopin_deploy.kafka.config import server_properties
 from loopin_deploy.kafka.jars import KAFKA_VERSION
 from loopin_deploy.roles import ROLES
 from loopin_deploy.settings_docs import SECTIONS, names_of, variables_of
+from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store.settings import StoreSettings
 from loopin_streams.kafka.settings import KafkaSettings
 
@@ -260,3 +261,16 @@ def test_the_workflow_gives_what_the_file_asks_for() -> None:
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
     assert {"make check", "make test"} <= {step.get("run") for step in steps}
+
+
+def test_what_counts_is_the_same_for_all_who_count() -> None:
+    names = {name for name in ApiSettings.model_fields if name in SinkSettings.model_fields} & {
+        "currency",
+        "exchange_rates",
+        "internal_users",
+        "project_timezone",
+    }
+    assert len(names) == 4
+    for service in ("sink", "api"):
+        assert {f"LOOPIN_{name.upper()}" for name in names} <= SERVICES[service]["environment"].keys()
+    assert "LOOPIN_CURRENCY" in SERVICES["stream"]["environment"]

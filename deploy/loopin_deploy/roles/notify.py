@@ -8,7 +8,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from loopin_deploy.consumers import NOTIFY
+from loopin_deploy.host_metrics import measured
 from loopin_deploy.roles.components import run_together
+from loopin_deploy.settings import HostMetricsSettings
 from loopin_schemas.topics import ALERTS, NOTIFICATIONS
 from loopin_sinks.notify.channels_file import Channels, read_channels
 from loopin_sinks.notify.errors import NotifyError
@@ -67,6 +69,9 @@ async def run_notify(stop: asyncio.Event) -> None:
     registry.register(LagCollector(watch, watch.consumers))
     register_process(registry, "notify")
     checks: Checks = {PARTITIONS: notifier.opening, REFUSED: notifier.refused, LAG: watch.unready}
-    async with health_server(settings.health_host, settings.health_port, registry, checks) as port:
+    async with (
+        measured("notify", HostMetricsSettings(), settings),
+        health_server(settings.health_host, settings.health_port, registry, checks) as port,
+    ):
         log.info("notify_started", health_port=port, channels=sorted(channels.channels))
         await run_together(stop, notifier.run, watch.run)

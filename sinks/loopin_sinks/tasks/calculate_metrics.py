@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
+import structlog
 from msgspec import Meta
 
 from loopin_schemas.metrics import CATALOGUE, Grain, Metric
@@ -16,9 +17,13 @@ from loopin_sinks.metric_history.recalculate import GRAINS, LONGEST, ending_afte
 from loopin_sinks.metric_history.stored import KEPT_DAYS, kept_name, last_kept
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, Scope
+from loopin_sinks.store import StoreError
+from loopin_sinks.store.errors import STORE_UNREACHABLE
 from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import crontab
 from loopin_streams.kafka.config_state import Configuration
+
+log = structlog.get_logger(__name__)
 
 CLOSED_AFTER: Final = timedelta(minutes=5)
 """How long after its end a period is calculated: events are on their way for a while."""
@@ -82,17 +87,28 @@ class _Project:
 async def calculate(context: Context, *, nightly: bool) -> int:
     """Calculate all that is due, project by project; how many values are new or others.
 
+    A project whose values cannot be calculated keeps no other from its own.
+
     Raises:
-        StoreError: the values so far are kept.
+        StoreError: of some project, at the end; the values of the others are kept.
     """
     arguments: CalculateArguments = context.arguments
     projects = await context.store.query(
         "SELECT DISTINCT toString(project) AS project FROM events ORDER BY project"
     )
     rows = 0
+    failed: StoreError | None = None
     for row in projects:
         if not arguments.projects or row["project"] in arguments.projects:
-            rows += await _calculate_project(context, row["project"], nightly)
+            try:
+                rows += await _calculate_project(context, row["project"], nightly)
+            except StoreError as error:
+                if error.code == STORE_UNREACHABLE:
+                    raise
+                log.warning("metrics_not_calculated", project=row["project"], reason=str(error))
+                failed = error
+    if failed is not None:
+        raise failed
     return rows
 
 

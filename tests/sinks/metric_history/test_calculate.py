@@ -18,13 +18,13 @@ from loopin_sinks.metric_history.coverage import Coverage, coverage
 from loopin_sinks.metric_history.recalculate import whole_periods
 from loopin_sinks.metric_history.stored import kept_name, kept_values
 from loopin_sinks.metric_values.scope import Scope
-from loopin_sinks.store import Store
+from loopin_sinks.store import Store, StoreError
 from loopin_streams.kafka.config_state import Configuration
 from tests.metrics import plain
 from tests.metrics.stored import store_persons
 from tests.metrics.worlds import NOW as WORLD_NOW
 from tests.metrics.worlds import world
-from tests.sinks.metric_history.history import NOW, event, kept, put, run, utc_scope
+from tests.sinks.metric_history.history import NOW, PROJECT, event, kept, put, run, utc_scope
 from tests.streams.kafka.configured import Record
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -174,6 +174,31 @@ async def test_projects_and_metrics_can_be_chosen(store: Store) -> None:
     assert await kept(store, "page_views", project="other") == {TODAY - DAY: 1}
     assert await kept(store, "dau", project="other") == {TODAY - DAY: 1}
     assert await kept(store, "revenue", project="other") == {}
+
+
+class _Failing:
+    """A store in which one project's computations are too large."""
+
+    def __init__(self, store: Store, project: str) -> None:
+        self._store = store
+        self._project = project
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def query(self, sql: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        if parameters is not None and parameters.get("project") == self._project and "uniqExact" in sql:
+            raise StoreError("query_failed", "The query needs more memory than it may use.")
+        return await self._store.query(sql, parameters)
+
+
+async def test_a_project_that_fails_keeps_no_other_from_its_own(store: Store) -> None:
+    await put(store, event(NOW - DAY, project="a"), event(NOW - DAY), event(NOW - DAY, project="z"))
+    failing: Any = _Failing(store, "a")
+    with pytest.raises(StoreError, match="more memory"):
+        await run(failing, names=["dau"])
+    for project, expected in (("a", {}), (PROJECT, {TODAY - DAY: 1}), ("z", {TODAY - DAY: 1})):
+        assert await kept(store, "dau", project=project) == expected
 
 
 def _configured(of: dict[str, Any]) -> tuple[Configuration, CustomMetric]:
