@@ -27,6 +27,11 @@ _Seconds = Annotated[int, Meta(ge=0, le=7 * 86_400)]
 _Ms = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
+_Named = Annotated[
+    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=200)]], Meta(max_length=20)
+]
+
+
 class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is misspelt must not be taken as if it were not there."""
 
@@ -140,13 +145,15 @@ class AlertRule(_Body, frozen=True, kw_only=True, omit_defaults=True):
     escalate_s: _Seconds = 0
     enabled: bool = True
     description: _Text = ""
-    labels: Annotated[dict[str, Annotated[str, Meta(max_length=200)]], Meta(max_length=20)] = {}
+    labels: _Named = {}
 
     def __post_init__(self) -> None:
         if self.project:
             check_project(self.project)
         if max(self.spans) > LONGEST_SPAN[self.grain]:
             raise ValueError(f"spans are of at most {LONGEST_SPAN[self.grain]} windows of this grain")
+        if list(self.spans) != sorted(set(self.spans)):
+            raise ValueError("spans rise: give the shortest first")
         if (self.spans != (1,) or self.longer) and not isinstance(self.condition, Threshold):
             raise ValueError("only thresholds look at several windows together: leave spans at 1")
         if isinstance(self.condition, Change) and (self.condition.against, self.grain) in _UNKNOWN:
@@ -170,7 +177,7 @@ class Silence(_Body, frozen=True, kw_only=True, omit_defaults=True):
     ends_at: _Ms
     rule: Annotated[str, Meta(max_length=64)] = ""
     severity: Severity | None = None
-    dimensions: Annotated[dict[str, Annotated[str, Meta(max_length=200)]], Meta(max_length=20)] = {}
+    dimensions: _Named = {}
     comment: _Text = ""
 
     def __post_init__(self) -> None:
@@ -189,10 +196,15 @@ class Silence(_Body, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Acknowledgement(_Body, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody looks after an alert: it is neither told again nor escalated. Kept under the alert's id."""
+    """Somebody looks after an alert: it is neither told again nor escalated. Kept under the alert's id.
+
+    ``sequence`` is the number of the record that they knew: what has become worse since asks for somebody
+    anew.
+    """
 
     project: str
     at: _Ms
+    sequence: Annotated[int, Meta(ge=1)]
     comment: _Text = ""
 
     def __post_init__(self) -> None:

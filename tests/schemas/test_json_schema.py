@@ -98,7 +98,7 @@ OF_CONFIG: dict[str, msgspec.Struct] = {
         dimensions={"a": "b"},
         comment="c",
     ),
-    "config.acknowledgement": Acknowledgement(project="demo", at=1, comment="c"),
+    "config.acknowledgement": Acknowledgement(project="demo", sequence=1, at=1, comment="c"),
 }
 OTHER_CONDITIONS = [Change(warning=0.5, against="week"), Anomaly(), Absence(windows=5)]
 CONFIGURED = ConfigRecord(kind="api_key", id="k", version="v", by="root", body=msgspec.Raw(encode(API_KEY)))

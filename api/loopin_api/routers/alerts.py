@@ -273,10 +273,12 @@ async def post_acknowledgement(
     A second acknowledgement takes the place of the first. The alert's own record of it follows within
     seconds. Needs the scope `write`.
     """
-    await _check_open(use, caller.project, id)
+    newest = await _open(use, caller.project, id)
     held = use.items.of(Acknowledgement).get(id)
     now = use.clock()
-    said = Acknowledgement(project=caller.project, at=epoch_ms(now), comment=body.comment)
+    said = Acknowledgement(
+        project=caller.project, at=epoch_ms(now), sequence=newest.sequence, comment=body.comment
+    )
     replaces = held.version if held is not None else None
     item = await use.items.put(id, said, replaces=replaces, by=caller.author)
     return Success(
@@ -310,7 +312,8 @@ def record_of(alert: Alert) -> AlertRecord:
     )
 
 
-async def _check_open(use: Services, project: str, id: str) -> None:
+async def _open(use: Services, project: str, id: str) -> Alert:
+    """The newest record of an alert that is not over."""
     found = await asked.records(use.store, project, id, most=1)
     if not found:
         raise _unknown()
@@ -319,6 +322,7 @@ async def _check_open(use: Services, project: str, id: str) -> None:
     if len(id.encode()) > MAX_ID:
         reason = f"Its id has more than {MAX_ID} bytes, so it cannot be acknowledged; silence its rule."
         raise ApiError(409, "ID_TOO_LONG", reason)
+    return found[0]
 
 
 def _unknown() -> ApiError:

@@ -73,12 +73,8 @@ class Book:
         return told, [*changes, *self._histories.changes()]
 
     def values(self, project: str, rule: str) -> list[str]:
-        """The values of the rule's dimension with an alert that is not over."""
-        return [
-            about.value
-            for about, watched in self._watched.items()
-            if (about.project, about.rule) == (project, rule) and not watched.over
-        ]
+        """The values of the rule's dimension with an alert that is not over, or may fire again."""
+        return [about.value for about in self._watched if (about.project, about.rule) == (project, rule)]
 
     def projects(self) -> set[str]:
         """Projects with an alert."""
@@ -103,10 +99,12 @@ class Book:
         """What follows from time, and from what people have said: reminders, escalation, silences."""
         for about, watched in tuple(self._watched.items()):
             rule = self._rules.find(about.project, about.rule)
-            if rule is None or source_of(rule.rule) is not None:
+            by = "" if rule is None else rule.rule.by
+            other = watched.alert.dimensions != ({by: about.value} if by else {})
+            if rule is None or source_of(rule.rule) is not None or other:
                 self._keep(about, *given_up(watched, now, "the rule was removed, changed or switched off."))
             elif watched.over:
-                if not watched.silent(rule.rule, now.event_ms):
+                if not watched.waiting and not watched.silent(rule.rule, now.event_ms):
                     self._keep(about, None, [])
             else:
                 self._keep(about, *timed(watched, rule, self._handling(watched, now.clock_ms), now))
@@ -128,7 +126,7 @@ class Book:
         if watched is None:
             if self._watched.pop(about, None) is not None:
                 self._changed.add(about)
-        elif alerts or about not in self._watched:
+        elif alerts or watched is not self._watched.get(about):
             self._watched[about] = watched
             self._changed.add(about)
 

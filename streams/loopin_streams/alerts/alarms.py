@@ -38,9 +38,6 @@ Limit = Callable[[str, str], float | None]
 MOST_PLANS: Final = 1000
 """Sets of rules that are remembered with what they judge."""
 
-MOST_CLOSED: Final = 1000
-"""Windows that are looked at, at most, after a time in which nobody did; none is in memory for longer."""
-
 TOO_FEW: Final = "too little has happened since to tell."
 
 _decode = decoder(Watched).decode
@@ -88,6 +85,24 @@ _Windows = tuple[Grain, int, int]
 """Windows of a grain: where the last begins, and how many up to it."""
 
 
+class _Plans:
+    """The plans of a set of rules: all, by rule, and upper thresholds by grain, metric and dimension."""
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        # Kept with the rules, whose id would otherwise become that of others.
+        self.rules = rules
+        found = ((rule, source_of(rule.rule)) for rule in rules)
+        self.all = tuple(
+            _Plan(rule, source, BY_NAME[rule.rule.grain]) for rule, source in found if source is not None
+        )
+        self.by_rule = {plan.rule.rule.name: plan for plan in self.all}
+        self.upper: dict[tuple[str, str, str], list[_Plan]] = {}
+        for plan in self.all:
+            if _is_upper(plan.rule.rule.condition):
+                key = (plan.grain.name, plan.source.metric, plan.source.dimension)
+                self.upper.setdefault(key, []).append(plan)
+
+
 class Total(NamedTuple):
     """A series over some windows: how many events or users, and the value that is judged."""
 
@@ -110,8 +125,9 @@ class Alarms:
         self._watched: dict[About, Watched] = {}
         self._changed: set[About] = set()
         self._histories = Histories()
-        self._plans: dict[int, tuple[tuple[Rule, ...], tuple[_Plan, ...]]] = {}
+        self._plans: dict[int, _Plans] = {}
         self._looked_up_to: int | None = None
+        self._early: dict[tuple[str, int], tuple[MergedWindow, set[Series]]] = {}
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -130,6 +146,9 @@ class Alarms:
                 self._watched[about] = watched
         self._histories.restore(state)
         self._looked_up_to = watermark
+        if watermark is not None:
+            for window in self._windows.all():
+                self._put_off(window, watermark)
 
     def changes(self) -> Iterator[Message]:
         """What changed since the last time, for the state topic."""
@@ -158,11 +177,13 @@ class Alarms:
         now = Moment(watermark, clock_ms)
         alerts: list[Alert] = []
         for about, watched in tuple(self._watched.items()):
-            rule = self._rules.find(about.project, about.rule)
-            if rule is None:
-                alerts += self._keep(about, *given_up(watched, now, "the rule was removed or switched off."))
+            plan = self._plan(about)
+            if plan is None or plan.dimensions(about.value) != watched.alert.dimensions:
+                reason = "the rule was removed, changed or switched off."
+                alerts += self._keep(about, *given_up(watched, now, reason))
             else:
-                alerts += self._keep(about, *timed(watched, rule, self._handling(watched, clock_ms), now))
+                handling = self._handling(watched, clock_ms)
+                alerts += self._keep(about, *timed(watched, plan.rule, handling, now))
         return alerts
 
     def _dirty(
@@ -175,35 +196,57 @@ class Alarms:
         too late for an alert of its own.
         """
         found: dict[tuple[str, str, str, int], _Plan] = {}
-        for window in touched:
-            for plan in self._of(window.project):
-                rule, grain = plan.rule.rule, plan.grain
-                if grain is not window.grain or not _is_upper(rule.condition):
-                    continue
-                last = _current(grain, watermark)
-                since = last if before is None else _current(grain, before)
-                if since - grain.size_ms <= window.start <= last:
-                    ends = [window.start]
-                elif last - rule.spans[-1] * grain.size_ms < window.start <= last:
-                    ends = [last]
-                else:
-                    continue
-                for value in _values(plan.source, window.unpublished):
-                    found |= {(window.project, rule.name, value, end): plan for end in ends}
+        for window, changed in self._ripe(touched, watermark):
+            grain, plans = window.grain, self._of(window.project).upper
+            last = _current(grain, watermark)
+            since = last if before is None else _current(grain, before)
+            for metric, dimension, value in changed:
+                for plan in plans.get((grain.name, metric, dimension), ()):
+                    rule = plan.rule.rule
+                    if plan.source.value not in (None, value):
+                        continue
+                    if window.start >= since - grain.size_ms:
+                        end = window.start
+                    elif window.start > last - rule.spans[-1] * grain.size_ms:
+                        end = last
+                    else:
+                        continue
+                    of = value if plan.source.value is None else ""
+                    found[window.project, rule.name, of, end] = plan
         for (project, _, value, end), plan in sorted(found.items(), key=lambda one: (one[0][3], one[0])):
             yield plan, project, value, end
+
+    def _ripe(
+        self, touched: Iterable[MergedWindow], watermark: int
+    ) -> Iterator[tuple[MergedWindow, Collection[Series]]]:
+        """Changed windows with their changed series, also those that could not be judged before.
+
+        While one partition lags, so does the watermark: what the others tell of newer windows has to wait.
+        """
+        for key, (window, changed) in list(self._early.items()):
+            if window.start <= _current(window.grain, watermark):
+                del self._early[key]
+                yield window, changed
+        for window in touched:
+            if not self._put_off(window, watermark):
+                yield window, window.unpublished
+
+    def _put_off(self, window: MergedWindow, watermark: int) -> bool:
+        """Keep a window for later, if its time has not come."""
+        if window.start <= _current(window.grain, watermark):
+            return False
+        held = self._early.setdefault((window.project, window.grain.code(window.start)), (window, set()))
+        held[1].update(window.unpublished)
+        return True
 
     def _minute(self, before: int | None, now: Moment) -> list[Alert]:
         """What a minute that has passed brings: old windows slide out, others close, and some stay empty."""
         alerts: list[Alert] = []
         for about, watched in tuple(self._watched.items()):
             plan = self._plan(about)
-            if watched.over:
-                # Old windows alone, with nothing new in them, make no new alert.
-                if plan is None or plan.forgets(watched, now.event_ms):
+            if plan is None or (watched.over and not watched.waiting and plan.forgets(watched, now.event_ms)):
+                if watched.over:
                     self._keep(about, None, [])
-                continue
-            if plan is None:
                 continue
             condition = plan.rule.rule.condition
             if isinstance(condition, Threshold):
@@ -211,7 +254,7 @@ class Alarms:
             elif isinstance(condition, Absence):
                 alerts += self._absence(plan, condition, about.project, about.value, now)
         for project in self._windows.projects():
-            for plan in self._of(project):
+            for plan in self._of(project).all:
                 condition = plan.rule.rule.condition
                 if isinstance(condition, Absence):
                     alerts += self._absences(plan, condition, project, now)
@@ -232,27 +275,35 @@ class Alarms:
         """
         rule, condition = plan.rule.rule, plan.rule.rule.condition
         assert isinstance(condition, Threshold)
-        limit = self._limits.get(rule.name)
+        # A project's own rule says itself what it bears.
+        limit = self._limits.get(rule.name) if rule.project == "" else None
         warning = condition.warning if limit is None else limit(project, value)
         if limit is not None and warning is None:
             return None
         watched = self._watched.get(About(project, rule.name, value))
         after = None if watched is None else watched.after_ms
-        total, over = Total(0, None), (plan.grain, end, 1)
+        found: tuple[_Windows, Total, Verdict, str] | None = None
+        over, total = (plan.grain, end, 1), Total(0, None)
         for grain, number in plan.spans:
             if most_ms is not None and grain.size_ms * number > most_ms:
                 break
             over = grain, grain.start(end), number
             total = self._total(plan, project, value, over, after)
             if total.number >= rule.at_least and total.value is not None:
-                break
-        verdict, reason = QUIET, TOO_FEW
-        if total.number >= rule.at_least and total.value is not None:
-            of_events = total.number if plan.source.ratio else None
-            verdict, reason = judge_threshold(condition, total.value, warning, of_events), ""
-        elif most_ms is not None and total.value is not None:
-            verdict = judge_threshold(condition, total.value, warning)._replace(severity=None)
-        judgement = self._judgement(plan, project, value, over, total, verdict)
+                of_events = total.number if plan.source.ratio else None
+                verdict = judge_threshold(condition, total.value, warning, of_events)
+                if found is None or verdict.severity is not None:
+                    found = over, total, verdict, ""
+                # What may be chance among so few is none among more.
+                if not verdict.by_chance:
+                    break
+        if found is None:
+            verdict = QUIET
+            if most_ms is not None and total.value is not None:
+                verdict = judge_threshold(condition, total.value, warning)._replace(severity=None)
+            found = over, total, verdict, TOO_FEW
+        judged_over, total, verdict, reason = found
+        judgement = self._judgement(plan, project, value, judged_over, total, verdict)
         return judgement._replace(reason=reason)
 
     def _go_on(self, plan: _Plan, about: About, now: Moment) -> list[Alert]:
@@ -265,13 +316,12 @@ class Alarms:
         ends = range(
             closed, (newest if _is_upper(plan.rule.rule.condition) else closed) + 1, plan.grain.size_ms
         )
-        found = [self._threshold(plan, about.project, about.value, end) for end in ends]
+        watched = self._watched[about]
+        told = watched.alert.window
+        most_ms = None if watched.over else told.end - told.start
+        found = [self._threshold(plan, about.project, about.value, end, most_ms) for end in ends]
         judgements = [each for each in found if each is not None]
-        bad = [each for each in judgements if each.verdict.severity is not None]
-        if not bad:
-            told = self._watched[about].alert.window
-            well = self._threshold(plan, about.project, about.value, closed, told.end - told.start)
-            bad = [] if well is None else [well]
+        bad = [each for each in judgements if each.verdict.severity is not None] or judgements[:1]
         alerts: list[Alert] = []
         for judgement in bad:
             alerts += self._judge(plan, about.project, about.value, judgement, now)
@@ -292,10 +342,11 @@ class Alarms:
         return alerts
 
     def _closed_since(self, grain: Grain, before: int | None, now: Moment) -> range:
-        """Starts of the windows that have closed since the last look, which may be long ago."""
+        """Starts of the windows that have closed since the last look, and are in memory."""
         last = _closed(grain, now.event_ms)
         first = last - grain.keep_ms if before is None else grain.start(before)
-        return range(max(first, last - MOST_CLOSED * grain.size_ms), last + 1, grain.size_ms)
+        # Of what is no longer in memory nobody knows what happened.
+        return range(max(first, last - grain.keep_ms), last + 1, grain.size_ms)
 
     def _absences(self, plan: _Plan, condition: Absence, project: str, now: Moment) -> list[Alert]:
         """Of series that were there in as much time before as an absence takes."""
@@ -308,6 +359,7 @@ class Alarms:
                 values.update(_values(plan.source, window.cells))
         alerts: list[Alert] = []
         for value in sorted(values):
+            # Those that are watched are judged with all other alerts.
             if About(project, plan.rule.rule.name, value) not in self._watched:
                 alerts += self._absence(plan, condition, project, value, now)
         return alerts
@@ -399,7 +451,7 @@ class Alarms:
         about = About(project, plan.rule.rule.name, value)
         watched = self._watched.get(about)
         found, alerts = judged(watched, plan.rule, project, plan.dimensions(value), judgement, now)
-        kept = self._keep(about, found, alerts, before=watched)
+        kept = self._keep(about, found, alerts)
         if alerts and found is not None and not found.over:
             # A silence that is there already holds from the first record on.
             handling = self._handling(found, now.clock_ms)
@@ -407,13 +459,11 @@ class Alarms:
                 kept[-1] = found.alert = msgspec.structs.replace(found.alert, silenced=True)
         return kept
 
-    def _keep(
-        self, about: About, watched: Watched | None, alerts: list[Alert], before: Watched | None = None
-    ) -> list[Alert]:
+    def _keep(self, about: About, watched: Watched | None, alerts: list[Alert]) -> list[Alert]:
         if watched is None:
             if self._watched.pop(about, None) is not None:
                 self._changed.add(about)
-        elif alerts or about not in self._watched:
+        elif alerts or watched is not self._watched.get(about):
             self._watched[about] = watched
             self._changed.add(about)
         return alerts
@@ -425,22 +475,17 @@ class Alarms:
         )
 
     def _plan(self, about: About) -> _Plan | None:
-        return next((plan for plan in self._of(about.project) if plan.rule.rule.name == about.rule), None)
+        return self._of(about.project).by_rule.get(about.rule)
 
-    def _of(self, project: str) -> tuple[_Plan, ...]:
+    def _of(self, project: str) -> _Plans:
         """A project's rules that the windows can tell of."""
         rules = self._rules.of(project)
         known = self._plans.get(id(rules))
         if known is None:
             if len(self._plans) > MOST_PLANS:
                 self._plans.clear()
-            found = ((rule, source_of(rule.rule)) for rule in rules)
-            plans = tuple(
-                _Plan(rule, source, BY_NAME[rule.rule.grain]) for rule, source in found if source is not None
-            )
-            # Kept with the rules, whose id would otherwise become that of others.
-            known = self._plans[id(rules)] = rules, plans
-        return known[1]
+            known = self._plans[id(rules)] = _Plans(rules)
+        return known
 
 
 def _starts(over: _Windows) -> list[tuple[Grain, int]]:

@@ -10,12 +10,16 @@ from loopin_schemas.alert_rule import Absence, Change, Threshold
 
 
 class Verdict(NamedTuple):
-    """How bad it is (None: not at all), which limit was passed, and whether an alert that fires goes on."""
+    """How bad it is (None: not at all), which limit was passed, and whether an alert that fires goes on.
+
+    ``by_chance`` says that a limit was passed, by so few events that it may mean nothing.
+    """
 
     severity: Severity | None
     threshold: float | None = None
     holds: bool = False
     expected: ExpectedRange | None = None
+    by_chance: bool = False
 
 
 class Judgement(NamedTuple):
@@ -43,13 +47,14 @@ def judge_threshold(of: Threshold, value: float, warning: float | None, number: 
         critical = warning
     found: tuple[tuple[Severity, float | None], ...] = (("critical", critical), ("warning", warning))
     limits = [(severity, limit) for severity, limit in found if limit is not None]
-    for severity, limit in limits:
-        if _passes(of, value, limit) and not _by_chance(of, value, limit, number):
+    passed = [(severity, limit) for severity, limit in limits if _passes(of, value, limit)]
+    for severity, limit in passed:
+        if not _by_chance(of, value, limit, number):
             return Verdict(severity, limit, holds=True)
     least = limits[-1][1]
     back = of.hysteresis * abs(least)
     holds = value > least - back if of.direction == "above" else value < least + back
-    return Verdict(None, least, holds=holds)
+    return Verdict(None, least, holds=holds, by_chance=bool(passed))
 
 
 def judge_change(of: Change, value: float, before: float) -> Verdict:

@@ -6,20 +6,21 @@ A function of what is known and what is judged, whoever judges: the stream its w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from loopin_schemas.alert import Alert, AlertEvent
-from loopin_schemas.alert_rule import AlertRule
+from loopin_schemas.alert import Alert, AlertEvent, Severity
+from loopin_schemas.alert_rule import Absence, AlertRule
 from loopin_streams.alerts.judgement import Judgement
 from loopin_streams.alerts.wording import message_of
 
 SECOND_MS: Final = 1000
 
-CLOCKS_MS: Final = 60_000
-"""How far the clock of who acknowledges may be behind the clock of who judges."""
+LONGEST_ID: Final = 150
+"""Bytes of an id with all that it is about; of a longer one there is a hash, so that it fits everywhere."""
 
 
 class Rule(NamedTuple):
@@ -30,11 +31,14 @@ class Rule(NamedTuple):
 
 
 class Handling(NamedTuple):
-    """What people have said of an alert: who looks after it (``""``: nobody), and whether it is silenced."""
+    """What people have said of an alert: who looks after it (``""``: nobody), and whether it is silenced.
+
+    ``acknowledged`` is the number of the record that they knew.
+    """
 
     acknowledged_by: str = ""
     silenced: bool = False
-    acknowledged_at: int = 0
+    acknowledged: int = 0
 
 
 class Moment(NamedTuple):
@@ -49,8 +53,9 @@ class Watched(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``alert`` is its newest record. ``since_ms`` and ``ended_ms`` say in event time since when the rule is
     true and until when it was; what was before ``after_ms`` was an earlier alert's matter, and is not judged
-    again. ``told_ms`` is when somebody was last told, by the clock, and ``asked_ms`` since when somebody is
-    asked to look after it: an earlier acknowledgement was of something less bad.
+    again. ``told_ms`` is when somebody was last told, by the clock; ``asked`` is the record that asks for
+    somebody to look after it: an acknowledgement of an earlier one was of something less bad. ``waiting``
+    says of one that is over that the rule is true again, and since it is to be quiet, nobody was told.
     """
 
     alert: Alert
@@ -58,7 +63,8 @@ class Watched(msgspec.Struct, kw_only=True, omit_defaults=True):
     ended_ms: int | None = None
     after_ms: int | None = None
     told_ms: int = 0
-    asked_ms: int = 0
+    asked: int = 0
+    waiting: Severity | None = None
     version: int = 1
 
     @property
@@ -86,10 +92,15 @@ def judged(
     """What follows from a new judgement."""
     rule, verdict = of.rule, judgement.verdict
     if watched is None or watched.over:
-        if verdict.severity is None:
-            return watched, []
-        if watched is not None and watched.silent(rule, now.event_ms):
-            return watched, []
+        severity = verdict.severity
+        if watched is not None and verdict.holds and isinstance(rule.condition, Absence):
+            # That it was there before is forgotten in the meantime.
+            severity = severity or watched.waiting
+        if watched is not None and (severity is None or watched.silent(rule, now.event_ms)):
+            return (watched if watched.waiting == severity else replace(watched, waiting=severity)), []
+        if severity is None:
+            return None, []
+        judgement = judgement._replace(verdict=verdict._replace(severity=severity))
         return _opened(of, project, dimensions, judgement, now, watched)
     if verdict.severity is None and not verdict.holds:
         return _resolved(watched, of, judgement, now, judgement.reason)
@@ -99,7 +110,7 @@ def judged(
         return _fired(watched, of, judgement, now)
     if verdict.severity == "critical" and watched.alert.severity == "warning":
         changes = {"severity": "critical", "state": "firing", "acknowledged_by": "", **_told(of, judgement)}
-        return _asked(_next(watched, "worse", now, changes), now)
+        return _asked(_next(watched, "worse", now, changes))
     return watched, []
 
 
@@ -119,7 +130,7 @@ def timed(watched: Watched, of: Rule, handling: Handling, now: Moment) -> Step:
 
     if handling.silenced != alert.silenced:
         add("silenced" if handling.silenced else "unsilenced", silenced=handling.silenced)
-    answered = handling.acknowledged_by and handling.acknowledged_at >= watched.asked_ms - CLOCKS_MS
+    answered = handling.acknowledged_by and handling.acknowledged >= watched.asked
     if answered and watched.alert.state == "firing":
         add("acknowledged", state="acknowledged", acknowledged_by=handling.acknowledged_by)
     if watched.alert.state != "firing" or watched.alert.silenced:
@@ -152,7 +163,7 @@ def _opened(
 ) -> Step:
     rule = of.rule
     alert = Alert(
-        id=_id(project, rule, dimensions, judgement.window.end),
+        id=_id(project, rule, dimensions, now),
         sequence=0,
         event="pending",
         state="pending",
@@ -169,9 +180,6 @@ def _opened(
         opened_at=now.clock_ms,
         at=now.clock_ms,
     )
-    if before is not None and alert.id == before.alert.id:
-        # Opened again within the same window: without a quiet time, that may be.
-        alert = replace(alert, sequence=before.alert.sequence)
     after_ms = None if before is None else before.after_ms
     watched = Watched(alert=alert, since_ms=now.event_ms, after_ms=after_ms)
     if rule.for_s:
@@ -183,13 +191,13 @@ def _fired(watched: Watched, of: Rule, judgement: Judgement, now: Moment) -> Ste
     changes = {"state": "firing", "fired_at": now.clock_ms, **_told(of, judgement)}
     if judgement.verdict.severity is not None:
         changes["severity"] = judgement.verdict.severity
-    return _asked(_next(watched, "fired", now, changes), now)
+    return _asked(_next(watched, "fired", now, changes))
 
 
-def _asked(step: Step, now: Moment) -> Step:
+def _asked(step: Step) -> Step:
     """From now on somebody is to look after it."""
     watched, records = step
-    return (None if watched is None else replace(watched, asked_ms=now.clock_ms)), records
+    return (None if watched is None else replace(watched, asked=watched.alert.sequence)), records
 
 
 def _resolved(watched: Watched, of: Rule, judgement: Judgement, now: Moment, reason: str) -> Step:
@@ -222,6 +230,9 @@ def _next(watched: Watched, event: AlertEvent, now: Moment, changes: Mapping[str
     return replace(watched, alert=alert, told_ms=now.clock_ms), [alert]
 
 
-def _id(project: str, rule: AlertRule, dimensions: Mapping[str, str], end: int) -> str:
+def _id(project: str, rule: AlertRule, dimensions: Mapping[str, str], now: Moment) -> str:
+    """Another one for each time that an alert is opened, of which there is one at most at a time."""
     about = ",".join(f"{name}={value}" for name, value in dimensions.items())
-    return ":".join(filter(None, (project, rule.name, about, str(end))))
+    if len(about.encode()) > LONGEST_ID - len(project) - len(rule.name):
+        about = sha256(about.encode()).hexdigest()[:32]
+    return ":".join(filter(None, (project, rule.name, about, str(now.clock_ms))))

@@ -54,7 +54,7 @@ class Rules:
         )
         if item is None or item.body.project != project:
             return Handling(silenced=any(covers))
-        return Handling(item.by, any(covers), item.body.at)
+        return Handling(item.by, any(covers), item.body.sequence)
 
     def _refresh(self) -> None:
         state = self.state
@@ -62,9 +62,10 @@ class Rules:
             return
         self._seen = state
         held = self._configuration()
-        self._silences = [item.body for item in held.of(Silence).values()]
+        # Lists, made at once: what is configured may change meanwhile, in another thread.
+        self._silences = [item.body for item in list(held.of(Silence).values())]
         own: dict[str, dict[str, Rule]] = {}
-        for item in held.of(AlertRule).values():
+        for item in list(held.of(AlertRule).values()):
             own.setdefault(item.body.project, {})[item.body.name] = Rule(item.body, item.version)
         self._of = {
             project: tuple(each for each in (_BUILT_IN | of).values() if each.rule.enabled)

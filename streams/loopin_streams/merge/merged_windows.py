@@ -100,6 +100,10 @@ class MergedWindows:
         """The window of a project that begins at ``start``, if anything has happened in it."""
         return self._windows.get((project, grain.code(start)))
 
+    def all(self) -> Iterable[MergedWindow]:
+        """All that may still change."""
+        return self._windows.values()
+
     def projects(self) -> set[str]:
         """Of whom there are windows."""
         return {project for project, _ in self._windows}

@@ -173,7 +173,7 @@ async def test_somebody_looks_after_an_alert(
             "comment": comment,
         }
         item = log.configuration.of(Acknowledgement)["firing"]
-        body = Acknowledgement(project="shop", at=round(NOW.timestamp() * 1000), comment=comment)
+        body = Acknowledgement(project="shop", sequence=1, at=round(NOW.timestamp() * 1000), comment=comment)
         assert (item.by, item.body) == (sub, body)
 
 

@@ -257,7 +257,7 @@ async def test_people_have_their_say() -> None:
     judged = Judged(rule(), said)
     assert await judged.look() == ["fired warning"]
     id = judged.told[0]["id"]
-    configure(judged.configuration, id, Acknowledgement(project="shop", at=judged.at), by="ira")
+    configure(judged.configuration, id, Acknowledgement(project="shop", sequence=1, at=judged.at), by="ira")
     assert judged.second() == ["acknowledged warning"]
     silence = Silence(project="shop", starts_at=0, ends_at=judged.at + DAY, dimensions={"user": "mallory"})
     configure(judged.configuration, "s", silence)

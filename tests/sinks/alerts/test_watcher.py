@@ -204,7 +204,9 @@ async def test_a_rule_of_a_projects_own_and_what_people_say(installation: Instal
         await installation.until(installation.alerts, "an alert")
         [fired] = installation.alerts()
         assert fired["threshold"] == 11
-        await writer.put(fired["id"], Acknowledgement(project="shop", at=NOW), replaces=None, by="mira")
+        await writer.put(
+            fired["id"], Acknowledgement(project="shop", sequence=1, at=NOW), replaces=None, by="mira"
+        )
         await installation.until(lambda: len(installation.alerts()) > 1, "an acknowledgement")
         assert installation.alerts()[1]["acknowledged_by"] == "mira"
         stop.set()

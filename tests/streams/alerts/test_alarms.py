@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from loopin_schemas.window import Cell, Window
 from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
 from tests.streams.alerts.plain import plain_events
 from tests.streams.alerts.world import World, configure, ratio
-from tests.streams.merge.merging import Merge, T
+from tests.streams.merge.merging import Merge, T, partials
 from tests.streams.plain_state import DAY, HOUR, MINUTE
 
 PAYMENTS = "payment_failure_rate"
@@ -33,7 +34,7 @@ def test_a_spike_of_failed_payments_is_a_warning_then_critical_then_over() -> No
         pays(world, 20, 8 if 20 <= minute < 30 else 1)
     fired, worse, resolved = world.new()
     assert [each["event"] for each in (fired, worse, resolved)] == ["fired", "worse", "resolved"]
-    assert {each["id"] for each in (fired, worse, resolved)} == {f"shop:{PAYMENTS}:{T + 23 * MINUTE}"}
+    assert {each["id"] for each in (fired, worse, resolved)} == {f"shop:{PAYMENTS}:{T + 23 * MINUTE - 1000}"}
     assert [each["sequence"] for each in (fired, worse, resolved)] == [1, 2, 3]
     # 3 minutes of the spike among 15: 36 of 300.
     assert (fired["severity"], fired["value"], fired["threshold"], fired["count"]) == (
@@ -69,6 +70,72 @@ def test_a_window_that_is_open_alerts_at_once() -> None:
 
 def _open(world: World, whole: int, part: int) -> Any:
     return Window(project="shop", grain="minute", start=world.at, cells=[ratio(PAYMENTS, whole, part)])
+
+
+@pytest.mark.parametrize(("whole", "share"), [(6, 0.12), (4, 0.14)])
+def test_what_may_be_chance_in_a_quarter_of_an_hour_is_none_in_an_hour(whole: int, share: float) -> None:
+    world = World()
+    fired = []
+    for minute in range(90):
+        part = round(share * whole * (minute + 1)) - round(share * whole * minute)
+        pays(world, whole, part)
+        fired += [(minute, each) for each in world.new()]
+    [(at, alert)] = fired
+    assert 15 < at < 60
+    assert alert["window"]["end"] - alert["window"]["start"] == 60 * MINUTE
+
+
+def test_a_burst_that_comes_before_the_watermark_does_is_judged_when_that_has_come() -> None:
+    world = World(Merge(2))
+
+    def said(partition: int, now: int, *windows: Window) -> None:
+        world.merge.absorb(partials(partition, now - MINUTE, *windows))
+
+    said(0, T)
+    said(1, T)
+    burst = Window(project="shop", grain="minute", start=T + 10 * MINUTE, cells=[ratio(PAYMENTS, 90, 60)])
+    said(0, T + 10 * MINUTE, burst)
+    said(0, T + 11 * MINUTE)
+    assert world.new() == []
+    world.merge.restart()
+    said(1, T + 9 * MINUTE)
+    assert world.new() == []
+    said(1, T + 11 * MINUTE)
+    assert world.events() == [("fired", "critical")]
+
+
+def test_each_time_has_an_id_of_its_own() -> None:
+    world = World()
+    rule = AlertRule(
+        project="shop",
+        name=PAYMENTS,
+        metric=PAYMENTS,
+        condition=Threshold(warning=0.1),
+        grain="hour",
+        quiet_s=0,
+        for_s=120,
+    )
+    configure(world.configuration, rule.id, rule)
+    window = Window(project="shop", grain="hour", start=T, cells=[])
+    for minute in range(30):
+        bad = minute % 10 < 5
+        window.cells[:] = [ratio(PAYMENTS, 1000 + minute, 300 if bad else 1)]
+        world.happens(beside=[window])
+    told = world.new()
+    assert [each["event"] for each in told] == ["pending", "fired", "resolved"] * (len(told) // 3)
+    assert len({(each["id"], each["sequence"]) for each in told}) == len(told)
+    assert {each["sequence"] for each in told if each["event"] == "pending"} == {1}
+
+
+def test_a_few_bad_minutes_of_a_project_that_is_quiet_then_are_over_soon() -> None:
+    world = World()
+    for _ in range(3):
+        pays(world, 20, 15)
+    for minute in range(60):
+        world.happens(*([ratio(PAYMENTS, 1, 0)] if minute % 30 == 0 else []))
+    told = world.new()
+    assert [each["event"] for each in told] == ["fired", "resolved"]
+    assert told[1]["window"]["end"] <= T + 22 * MINUTE
 
 
 def test_where_little_happens_hours_and_days_are_judged() -> None:
@@ -244,6 +311,24 @@ def test_limits_of_a_project_and_of_one_of_its_reasons() -> None:
     assert reasons("quiet", 1000) == set()
 
 
+def test_a_projects_own_rule_says_itself_how_many_may_be_refused() -> None:
+    world = World(Merge(1, limits=InvalidRatioLimits(0.05)))
+    own = AlertRule(
+        project="shop",
+        name="invalid_ratio",
+        metric="invalid_ratio",
+        by="reason",
+        condition=Threshold(warning=0.4),
+        at_least=20,
+    )
+    configure(world.configuration, own.id, own)
+    world.happens(*refusals(400, a=100))
+    assert world.new() == []
+    world.happens(*refusals(400, a=170))
+    [alert] = world.new()
+    assert alert["threshold"] == 0.4
+
+
 # Absence.
 
 
@@ -269,6 +354,18 @@ def test_nothing_for_a_quarter_of_an_hour_after_plenty_is_told_until_something_c
     assert world.new() == []
     world.happens(Cell("events", "", "", 1))
     assert world.events() == [("resolved", "critical")]
+
+
+def test_another_outage_within_the_quiet_time_is_told_when_that_is_over() -> None:
+    world = World()
+    for minute in range(200):
+        there = minute < 60 or 80 <= minute < 110
+        world.happens(*([Cell("events", "", "", 50)] if there else []), restart=minute % 7 == 0)
+    told = [(each["event"], (each["opened_at"] - T) // MINUTE) for each in world.new()]
+    assert [event for event, _ in told] == ["fired", "resolved", "fired"]
+    assert told[0] == ("fired", 76)
+    # Over since minute 80, and quiet for an hour.
+    assert told[2][1] in (140, 141)
 
 
 def test_little_before_is_no_absence_after() -> None:
@@ -367,6 +464,23 @@ def test_an_hour_out_of_its_season_says_what_was_expected() -> None:
 # What people do.
 
 
+def test_an_alert_whose_rule_is_about_something_else_now_is_over() -> None:
+    world = World()
+    rule = AlertRule(
+        project="shop", name="mine", metric=PAYMENTS, condition=Threshold(warning=0.5), by="country"
+    )
+    configure(world.configuration, rule.id, rule)
+    world.happens(ratio(PAYMENTS, 100, 90, value="IN"))
+    assert world.events() == [("fired", "warning")]
+    for by in ("city", ""):
+        configure(world.configuration, rule.id, msgspec.structs.replace(rule, by=by))
+        world.second()
+        assert [event for event, _ in world.events()] == ["resolved"]
+        configure(world.configuration, rule.id, rule)
+        world.happens(ratio(PAYMENTS, 100, 90, value="IN"))
+        assert [event for event, _ in world.events()] == ["fired"]
+
+
 def test_a_rule_that_is_switched_off_ends_its_alert_and_another_may_take_its_place() -> None:
     world = World()
     pays(world, 100, 15)
@@ -378,7 +492,7 @@ def test_a_rule_that_is_switched_off_ends_its_alert_and_another_may_take_its_pla
     world.second()
     [over] = world.new()
     assert over["event"] == "resolved"
-    assert over["reason"] == "the rule was removed or switched off."
+    assert over["reason"] == "the rule was removed, changed or switched off."
     configure(world.configuration, own.id, None, kind="alert_rule")
     world.second()
     pays(world, 100, 15)

@@ -45,7 +45,7 @@ def records() -> list[dict[str, Any]]:
     configure(world.configuration, "s1", silence)
     minutes(4, 15)
     fired = next(alert["id"] for alert in world.merge.alerts if alert["event"] == "fired")
-    configure(world.configuration, fired, Acknowledgement(project="shop", at=world.at))
+    configure(world.configuration, fired, Acknowledgement(project="shop", sequence=99, at=world.at))
     minutes(2, 15)
     minutes(2, 40)
     minutes(3, 0)

@@ -38,7 +38,7 @@ def test_it_must_be_true_for_as_long_as_the_rule_says() -> None:
         seen.append(world.events())
     assert seen == [[("pending", "warning")], [], [], [("fired", "warning")], [], []]
     [last] = {alert["id"] for alert in world.merge.alerts}
-    assert last == f"shop:{METRIC}:{T + MINUTE}"
+    assert last == f"shop:{METRIC}:{T + MINUTE - 1000}"
 
 
 def test_what_was_not_true_for_long_enough_is_over_without_having_fired() -> None:
@@ -70,7 +70,9 @@ def test_who_looks_after_it_is_told_and_what_becomes_worse_needs_somebody_again(
     world = ruled(escalate_s=60, remind_s=60)
     bad(world)
     [fired] = world.new()
-    configure(world.configuration, fired["id"], Acknowledgement(project="shop", at=world.at), by="ira")
+    configure(
+        world.configuration, fired["id"], Acknowledgement(project="shop", sequence=1, at=world.at), by="ira"
+    )
     world.second()
     [told] = world.new()
     assert (told["event"], told["state"], told["acknowledged_by"]) == ("acknowledged", "acknowledged", "ira")
@@ -91,7 +93,7 @@ def test_an_acknowledgement_of_another_project_counts_for_nothing() -> None:
     world = ruled()
     bad(world)
     [fired] = world.new()
-    configure(world.configuration, fired["id"], Acknowledgement(project="other", at=1))
+    configure(world.configuration, fired["id"], Acknowledgement(project="other", sequence=1, at=1))
     world.second()
     assert world.new() == []
 
@@ -152,7 +154,7 @@ def test_what_people_say_is_heard_while_records_come_without_a_pause() -> None:
     world = ruled()
     bad(world)
     [fired] = world.new()
-    configure(world.configuration, fired["id"], Acknowledgement(project="shop", at=world.at))
+    configure(world.configuration, fired["id"], Acknowledgement(project="shop", sequence=1, at=world.at))
     world.merge.clock.now += 1
     bad(world)
     assert world.events() == [("acknowledged", "warning")]
