@@ -13,8 +13,10 @@ from loopin_api.config_items import ConfigItems
 from loopin_api.custom_metrics import Metrics
 from loopin_api.envelope import Detail
 from loopin_api.errors import ApiError, invalid
-from loopin_schemas.alert_rule import MAX_RULES, AlertRule
+from loopin_schemas.alert_rule import MAX_RULES, AlertRule, Threshold
 from loopin_schemas.alert_rules import BUILT_IN
+from loopin_schemas.alert_rules.pipeline import HEALTH
+from loopin_schemas.alert_rules.security import DIMENSION_OF
 from loopin_schemas.metrics import Metric
 from loopin_streams.alerts.rules import BUILT_IN_VERSION
 from loopin_streams.alerts.source import source_of
@@ -161,6 +163,15 @@ def _fault(rule: AlertRule, metric: Metric | None) -> Detail | None:
     """What keeps a rule from being judged; None where nothing does."""
     if source_of(rule) is not None:
         return None
+    if rule.longer:
+        return Detail(field="longer", reason="Longer windows are for rules of the stream; leave it empty.")
+    if rule.metric in HEALTH:
+        if rule.by or not isinstance(rule.condition, Threshold):
+            reason = f"{rule.metric} is one number of the moment: give a threshold, and no by."
+            return Detail(field="condition", reason=reason)
+        return None
+    if (by := DIMENSION_OF.get(rule.metric)) is not None:
+        return None if rule.by == by else Detail(field="by", reason=f"{rule.metric} is judged by {by} only.")
     whole = [
         by for by in ("", *_STREAM_DIMENSIONS) if source_of(replace(rule, by=by, spans=(1,))) is not None
     ]

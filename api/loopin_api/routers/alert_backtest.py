@@ -18,6 +18,8 @@ from loopin_api.routers.alerts import Window
 from loopin_api.services import Reader, Use
 from loopin_api.timespan import between, timezone
 from loopin_schemas.alert import Severity
+from loopin_schemas.alert_rules.pipeline import HEALTH
+from loopin_schemas.alert_rules.security import DIMENSION_OF
 from loopin_sinks.alerts.backtest import TooMuchHistory, backtest
 from loopin_sinks.alerts.episodes import Episode
 from loopin_sinks.metric_values.scope import Periods, from_epoch_ms
@@ -138,6 +140,9 @@ async def post_backtest(
     held = use.alert_rules.find(caller.project, name)
     rule = held.rule if body.changes is None else patched(held.rule, caller.project, body.changes)
     use.alert_rules.check(rule, caller.project)
+    if rule.metric in HEALTH or rule.metric in DIMENSION_OF:
+        reason = f"{rule.metric} is judged as it is now; there is no history of it to try a rule on."
+        raise invalid([Detail(field="metric", reason=reason)])
     span = between(body.since, body.to, use.clock(), timezone(use.settings.project_timezone))
     metric = use.alert_rules.metric_of(rule, caller.project)
     scope = scope_of(use, caller.project, span, {}, bots=False)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from loopin_api.alert_rules import BUILT_IN_RULES, Held
 from loopin_api.body import json_body
@@ -57,6 +57,10 @@ _ESCALATE: Final = "Until it is told as escalated, seconds; 0 for never."
 _ENABLED: Final = "False to switch it off."
 _DESCRIPTION: Final = "What it means and what to do, for a person."
 _LABELS: Final = "For whoever routes alerts."
+
+
+Key = Annotated[str, StringConstraints(max_length=64)]
+Text = Annotated[str, StringConstraints(max_length=200)]
 
 
 class LongerSpan(BaseModel):
@@ -114,7 +118,7 @@ class AlertRuleRequest(BaseModel):
     escalate_s: int = Field(0, ge=0, le=604_800, description=_ESCALATE)
     enabled: bool = Field(True, description=_ENABLED)
     description: str = Field("", max_length=500, description=_DESCRIPTION)
-    labels: dict[str, str] = Field(default_factory=dict, max_length=20, description=_LABELS)
+    labels: dict[Key, Text] = Field(default_factory=dict, max_length=20, description=_LABELS)
 
 
 class AlertRulePatch(BaseModel):
@@ -135,7 +139,7 @@ class AlertRulePatch(BaseModel):
     escalate_s: int = Field(0, ge=0, le=604_800, description=_ESCALATE)
     enabled: bool = Field(True, description=_ENABLED)
     description: str = Field("", max_length=500, description=_DESCRIPTION)
-    labels: dict[str, str] = Field(default_factory=dict, max_length=20, description=_LABELS)
+    labels: dict[Key, Text] = Field(default_factory=dict, max_length=20, description=_LABELS)
 
 
 RULE_EXAMPLE: Final[dict[str, Any]] = {

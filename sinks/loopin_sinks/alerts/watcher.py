@@ -112,6 +112,11 @@ class AlertWatcher:
         if self._journal is None:
             await self._begin()
         await self._publish()
+        # First, and without the store: that may be what is ill.
+        for of in self._rules.of(SYSTEM_PROJECT):
+            if of.rule.metric in HEALTH:
+                await self._judge_when_due(of, SYSTEM_PROJECT, everything)
+        await self._publish()
         names = await self._projects.names(self._clock())
         known = {*names, *self._book.projects()}
         for project in sorted({*known, SYSTEM_PROJECT}):
@@ -227,8 +232,8 @@ class AlertWatcher:
 
 
 def _concerns(rule: AlertRule, project: str, has_events: bool) -> bool:
-    """The pipeline is the system's own: no other project is told of it, unless it asks."""
-    return has_events if rule.metric not in HEALTH else project in (SYSTEM_PROJECT, rule.project)
+    """The pipeline is the system's own, and judged before: no other project is told of it, unless it asks."""
+    return has_events if rule.metric not in HEALTH else project == rule.project != SYSTEM_PROJECT
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:

@@ -26,7 +26,7 @@ from loopin_streams.alerts.source import Source, source_of
 from loopin_streams.kafka.job import Message
 from loopin_streams.kafka.state_record import read_state
 from loopin_streams.merge.merged_windows import MergedWindow, MergedWindows
-from loopin_streams.windows.grains import BY_NAME, LATENESS_MS, MINUTE_MS, Grain
+from loopin_streams.windows.grains import BY_NAME, HOUR_MS, LATENESS_MS, MINUTE_MS, Grain
 from loopin_streams.windows.series import OTHER, Series
 
 ALERT_PREFIX: Final = b"a:"
@@ -242,6 +242,8 @@ class Alarms:
     def _minute(self, before: int | None, now: Moment) -> list[Alert]:
         """What a minute that has passed brings: old windows slide out, others close, and some stay empty."""
         alerts: list[Alert] = []
+        if before is None or before // HOUR_MS != now.event_ms // HOUR_MS:
+            self._histories.forget(lambda about: self._plan(About(*about)) is not None, now.event_ms)
         for about, watched in tuple(self._watched.items()):
             plan = self._plan(about)
             if plan is None or (watched.over and not watched.waiting and plan.forgets(watched, now.event_ms)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from typing import Final
 
@@ -24,6 +24,9 @@ HISTORY_PREFIX: Final = b"h:"
 RANGES: Final = {"ratio": (0.0, 1.0), "stars": (1.0, 5.0)}
 """What values of a unit can be at all."""
 
+SILENT_MS: Final = 28 * DAY_MS
+"""A series in which nothing has happened for so long is forgotten."""
+
 MOST: Final = 10_000
 """Series remembered in a partition; further ones are not judged by their past."""
 
@@ -38,6 +41,8 @@ class _Stored(msgspec.Struct, array_like=True):
     earlier: list[tuple[int, int, float]] = []
     last: int | None = None
     season: SeasonalState | None = None
+    happened: int = 0
+    """Start of the newest window in which anything happened."""
 
 
 _decode = decoder(_Stored).decode
@@ -81,9 +86,11 @@ class History:
         between = ExpectedRange(low=max(least, expected.low), high=min(most, expected.high))
         return _judge_score(condition, score, between)
 
-    def learn(self, start: int, count: int, value: float | None, *, fired: bool) -> None:
+    def learn(self, start: int, number: int, value: float | None, *, fired: bool) -> None:
         """Take the window in, after it was judged."""
         self.stored.last = start
+        if number:
+            self.stored.happened = start
         if value is None:
             return
         if self._season is not None:
@@ -93,7 +100,7 @@ class History:
         if self._back:
             since = start - self._back
             kept = [each for each in self.stored.earlier if each[0] >= since]
-            self.stored.earlier = [*kept, (start, count, value)]
+            self.stored.earlier = [*kept, (start, number, value)]
 
 
 class Histories:
@@ -118,6 +125,18 @@ class Histories:
         """Of which values of the rule's dimension there is a past."""
         return set(self._by_rule.get((project, rule), ()))
 
+    def forget(self, wanted: Callable[[tuple[str, str, str]], bool], now_ms: int) -> None:
+        """Leave out what no rule asks for any more, and series in which nothing has happened for long."""
+        gone = [
+            about
+            for about, stored in self._stored.items()
+            if not wanted(about) or (stored.last is not None and now_ms - stored.happened > SILENT_MS)
+        ]
+        for about in gone:
+            del self._stored[about]
+            self._by_rule[about[:2]].discard(about[2])
+            self._changed.add(about)
+
     def touch(self, about: tuple[str, str, str]) -> None:
         """Say that a past has changed."""
         if about in self._stored:
@@ -138,7 +157,8 @@ class Histories:
     def changes(self) -> Iterator[Message]:
         """What changed since the last time, for the state topic."""
         for about in sorted(self._changed):
-            yield HISTORY_PREFIX + ":".join(about).encode(), encode(self._stored[about])
+            stored = self._stored.get(about)
+            yield HISTORY_PREFIX + ":".join(about).encode(), None if stored is None else encode(stored)
         self._changed.clear()
 
     def _add(self, about: tuple[str, str, str], stored: _Stored) -> None:

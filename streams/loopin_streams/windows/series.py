@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from loopin_schemas.codec import encode
+from loopin_streams.windows.measures import OWN
 
 Series = tuple[str, str, str]
 """Metric, dimension, value; the whole metric has ``""`` for both."""
@@ -14,6 +15,12 @@ MAX_VALUES: Final = 500
 
 MAX_BYTES: Final = 40_000
 """Bytes of those values as JSON: with all its series, a window must fit one record, below 900 KB."""
+
+OWN_VALUES: Final = 250
+"""Values of a catalogue's metric with series of its own: as many countries as there are."""
+
+OWN_BYTES: Final = 6_000
+"""Bytes of those values: there are many such metrics, and their series come on top of the others."""
 
 OTHER: Final = "$other"
 
@@ -57,5 +64,6 @@ class SeriesOfDay:
     def _room_beside(self, series: Series) -> tuple[int, int]:
         """Values and bytes that the dimension still has room for beside this value."""
         metric, dimension, value = series
-        values, size = self._room.get((metric, dimension), (MAX_VALUES, MAX_BYTES))
+        most = (OWN_VALUES, OWN_BYTES) if metric in OWN else (MAX_VALUES, MAX_BYTES)
+        values, size = self._room.get((metric, dimension), most)
         return values - 1, size - len(encode(value))

@@ -235,6 +235,23 @@ async def test_the_pipeline_is_watched_for_its_own_project_without_any_event(
     assert len(installation.alerts()) == 9
 
 
+async def test_the_pipeline_is_watched_while_the_store_is_away(installation: Installation) -> None:
+    async def fails(what: str, parameters: Mapping[str, object]) -> None:
+        raise StoreError("store_unreachable", "ClickHouse does not answer.")
+
+    async with installation.config() as config:
+        watcher = installation.watcher(config, store=HookedStore(installation.store, before=fails))
+        installation.lag = Total(70_000, 700.0)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="does not answer"):
+                await look(watcher)
+            installation.at += MINUTE
+        await end(watcher)
+    told = [(each["rule"], each["event"]) for each in installation.alerts()]
+    rules = ("stream_lag", "sink_lag", "freshness")
+    assert sorted(told) == sorted((rule, event) for rule in rules for event in ("pending", "fired"))
+
+
 async def test_while_nobody_knows_what_is_queryable_nothing_is_judged(installation: Installation) -> None:
     await plant(installation)
     installation.lag = Total(0, None)

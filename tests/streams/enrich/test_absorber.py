@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from loopin_streams.enrich.job import EnrichJob, EnrichOptions
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.windows.series import MAX_VALUES
+from tests.metrics.plain_windows import WHOLE_AND_PART
 from tests.streams import plain_state
 from tests.streams.enrich.drafts import (
     GOOGLEBOT,
@@ -339,6 +340,29 @@ def test_too_many_values_of_a_dimension_are_counted_as_one_and_totals_stay_exact
         assert cells == {f"c{at}": min(at, 2) + 1 for at in range(MAX_VALUES)} | {"$other": 40 * 3}
     assert users(ledger) == 3
     assert users(ledger, "country", "$other") == 3, "each of them once"
+
+
+def test_nor_do_they_with_the_metrics_of_the_catalogue() -> None:
+    """Those are by country, too; each has as much room as it takes to name all there are."""
+    longest = '\U0001f3ab"' * 40
+    names = [*WHOLE_AND_PART, "event_reviewed", "feedback_submitted", "a name of one's own"]
+    properties = {"review": "I love it", "rating": 5, "duration_ms": 12.5, "amount": 5}
+    log = [
+        Happened("demo", "u1", name, RECEIVED_MS, RECEIVED_MS, properties | {"country": f"{at}{longest}"[:n]})
+        for name in names
+        for n in (100, 6)
+        for at in range(300)
+    ]
+    ledger = Ledger()
+    absorber = ledger.open()
+    ledger.absorb(absorber, [raw(at, event) for at, event in enumerate(log)])
+    ledger.publish(absorber)
+    records = [*ledger.topics.values(), *ledger.routed.values()]
+    assert max(len(value or b"") for each in records for _, value in each) < 900_000
+    day = RECEIVED_MS - RECEIVED_MS % DAY
+    shares = ledger.shares()
+    assert shares[Series("demo", "day", day, "payment_failure_rate")].number == 2 * 600
+    assert shares[Series("demo", "day", day, "payment_failure_rate", "country", "$other")].number > 600
 
 
 def test_no_names_make_a_record_that_the_broker_would_refuse() -> None:
