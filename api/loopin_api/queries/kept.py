@@ -18,11 +18,15 @@ from loopin_sinks.store import Store
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is kept of a project, whose events are all there for the time that is ``covered``."""
+    """What is kept of a project, whose events are all there for the time that is ``covered``.
+
+    ``keeps`` says whether it is of a scope whose values are kept at all.
+    """
 
     store: Store
     project: str
     covered: Coverage | None
+    keeps: bool
 
     @property
     def before(self) -> datetime | None:
@@ -33,9 +37,11 @@ class History:
         """What is kept of the periods whose events are not all there. Raises StoreError."""
         spans = list(zip(within.edges, within.edges[1:], strict=False))
         gone = {number for number, span in enumerate(spans) if self._is_gone(*span)}
-        whole = whole_periods(grain, within.start, within.end, scope.zone) if gone else None
+        asked = gone and self.keeps
+        whole = whole_periods(grain, within.start, within.end, scope.zone) if asked else None
+        expired = gone if self.covered is not None and self.covered.expired else set()
         if whole is None:
-            return Filled(within, gone, {})
+            return Filled(within, gone, {}, expired)
         end = spans[max(gone)][1]
         found = await kept_values(self.store, self.project, [metric], grain, whole.start, end)
         known = {start: value for (_, start), value in found.items()}
@@ -46,7 +52,7 @@ class History:
             for number in gone
             if epoch_ms(spans[number][0]) in known and ends.get(spans[number][0]) == spans[number][1]
         }
-        return Filled(within, gone, kept)
+        return Filled(within, gone, kept, expired - kept.keys())
 
     def _is_gone(self, start: datetime, end: datetime) -> bool:
         """Whether not all of a period's events are there, as far as that can be told."""
@@ -56,23 +62,30 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Of some periods, by their position: whose events are gone, and what is kept of these."""
+    """Of some periods, by their position: whose events are gone, and what is kept of these.
+
+    Of those that are ``lost`` nobody knows the value any more, but by rollups.
+    """
 
     within: Periods
     gone: Set[int]
     kept: Mapping[int, Kept]
+    lost: Set[int]
 
-    def values(self, computed: Values) -> Values:
-        """The values, with what is kept in place of what was computed."""
-        found = {key: value for key, value in computed.items() if key[0] not in self.kept}
+    def values(self, definition: d.Definition, computed: Values) -> Values:
+        """The values, with what is kept in place of what was computed; null where that would be a part."""
+        unknown = self.kept.keys() | (set() if isinstance(definition, _ROLLED_UP) else self.lost)
+        found = {key: value for key, value in computed.items() if key[0] not in unknown}
         return found | {
             (number, ""): kept.value for number, kept in self.kept.items() if kept.value is not None
         }
 
     def total(self, definition: d.Definition, values: Values, computed: float | None) -> float | None:
         """The value over all periods, whose own values are given; None where those do not tell it."""
-        if not self.kept or isinstance(definition, _BY_THE_END):
+        if isinstance(definition, _BY_THE_END):
             return computed
+        if not self.kept:
+            return computed if isinstance(definition, _ROLLED_UP) or not self.lost else None
         if not isinstance(definition, _ADDED_UP) or self.gone - self.kept.keys():
             return None
         return sum(values.get((number, ""), 0.0) for number in range(len(self.within)))
@@ -81,19 +94,21 @@ class Filled:
 _BY_THE_END = (d.TrailingUsers, d.Stickiness, d.UsersSoFar, d.LatestMean, d.MonthGrowth, d.Lapsed)
 """What depends on the time before the end of all periods only."""
 
+_ROLLED_UP = (d.TrailingUsers, d.Stickiness, d.Retention, d.Lapsed, d.UsersSoFar)
+"""What rollups tell, which outlive the events."""
+
 _ADDED_UP = (d.Count, d.Sum, d.Revenue, d.Sessions)
 """What is the sum of its periods."""
 
 
-async def history(store: Store, scope: Scope) -> History | None:
-    """What is kept of a project; None where the scope is not that of the values that are kept.
+async def history(store: Store, scope: Scope, *, own_days: bool) -> History:
+    """What is kept of a project: of all its events, in its ``own_days``; of other scopes nothing is.
 
     Raises:
         StoreError: the store did not answer.
     """
-    if scope.where or scope.only or scope.users or scope.bots or scope.by is not None:
-        return None
-    return History(store, scope.project, await coverage(store, scope))
+    filtered = scope.where or scope.only or scope.users or scope.bots or scope.by is not None
+    return History(store, scope.project, await coverage(store, scope), own_days and not filtered)
 
 
 def calculated_at(filled: Sequence[Filled]) -> datetime | None:

@@ -127,16 +127,16 @@ async def get_metric(
     """A metric by hour, day, week or month, beside an earlier time.
 
     Before the events that are there, whole periods are told by the values that were kept of them, where
-    nothing is filtered or split; `data_source` says so. Over the whole time there is no value then, unless it
-    is the sum of its periods or depends on the end only. Needs the scope `read`.
+    nothing is filtered or split; `data_source` says so. Where nothing was kept either, the value is null.
+    Over the whole time there is no value then, unless it is the sum of its periods or depends on the end
+    only. Needs the scope `read`.
     """
     metric = use.metrics.find(caller.project, name)
     _check_dimensions(metric, [*where, *([by] if by else [])])
     span = times.span()
     scope = scope_of(use, caller.project, span, where, bots=bots)
-    # What is kept is of the project's own days.
-    own = span.zone_name == use.settings.project_timezone
-    kept = await history(use.store, scope) if own else None
+    own_days = span.zone_name == use.settings.project_timezone
+    kept = await history(use.store, scope, own_days=own_days)
     found = await asked.series(Calculator(use.store, scope), metric, span, grain, compare, kept)
     parts = None
     if by is not None:

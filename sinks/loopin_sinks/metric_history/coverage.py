@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from loopin_schemas.metrics import definition as d
+from loopin_sinks.metric_history.stored import METRIC_VALUES
 from loopin_sinks.metric_values.scope import EPOCH, Scope
 from loopin_sinks.store import Store
 
@@ -15,6 +16,13 @@ _TWO_MONTHS: Final = 61
 _OLDEST: Final = """
 SELECT toDate(timestamp) AS day, timestamp, _retention_days AS kept
 FROM events WHERE project = {project:String} ORDER BY project, toDate(timestamp), timestamp LIMIT 1
+"""
+
+
+# Weeks and months may begin before the first event ever.
+_KEPT_SINCE: Final = f"""
+SELECT min(start) AS start, count() AS number FROM {METRIC_VALUES}
+WHERE project = {{project:String}} AND grain IN ('hour', 'day')
 """
 
 
@@ -29,7 +37,9 @@ class Coverage:
 async def coverage(store: Store, scope: Scope) -> Coverage | None:
     """What the oldest event tells; None where there is no event.
 
-    A day is whole while its first moment has not outlived the days that the event is kept.
+    A day is whole while its first moment has not outlived the days that the event is kept. That there were
+    older events is seen by their values, too: where nothing happened on the last day that is whole, the
+    oldest event does not tell.
 
     Raises:
         StoreError: the store did not answer.
@@ -39,7 +49,10 @@ async def coverage(store: Store, scope: Scope) -> Coverage | None:
         return None
     oldest = scope.day_of(rows[0]["timestamp"])
     whole = scope.day_of(scope.now) - int(rows[0]["kept"]) + 1
-    return Coverage(scope.midnight(max(oldest, whole)), expired=oldest <= whole)
+    [kept] = await store.query(_KEPT_SINCE, {"project": scope.project})
+    if oldest <= whole or (kept["number"] and scope.day_of(kept["start"]) < oldest):
+        return Coverage(scope.midnight(whole), expired=True)
+    return Coverage(scope.midnight(oldest), expired=False)
 
 
 def lookback_days(of: d.Definition) -> int | None:
