@@ -30,7 +30,7 @@ READ = GOOD + BROKEN + REPEATED
 USERS = 50
 CONSUMERS = {
     *("enrich", "merge", "identity"),
-    *("events", "metric_windows", "person_merges", "profiles", "config_history"),
+    *("events", "metric_windows", "person_merges", "profiles", "config_history", "alerts"),
     "api",
 }
 DEADLINE_S = 300.0

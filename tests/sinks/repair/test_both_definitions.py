@@ -98,6 +98,9 @@ def odd_event(draw: random.Random) -> Happened:
         ("$geoip_country_code", 0.5, draw.choice([*COUNTRIES, odd_number(draw)])),
         ("text", 0.4, json.dumps(draw.choice(TEXTS))),
         ("other", 0.5, odd_number(draw)),
+        ("rating", 0.5, draw.choice(["4", odd_number(draw)])),
+        ("status", 0.5, draw.choice(["503", odd_number(draw)])),
+        ("duration_ms", 0.5, odd_number(draw)),
     ):
         if draw.random() < chance:
             properties.append(f'"{name}":{draw.choice(["", " "])}{text}')
@@ -129,7 +132,15 @@ async def test_stream_and_repair_count_the_same_events_alike(embedded_tables: St
     assert await windows_found(embedded_tables) == stream.windows
     seen = {(series.metric, series.dimension) for series in stream.windows}
     usual = {(measure.metric, of) for measure in MEASURES for of in ("", "event", "country")}
-    assert seen == usual | {("revenue", "currency")}
+    own = (
+        "review_sentiment",
+        "satisfaction",
+        "event_rating",
+        "refund_rate",
+        "error_rate",
+        "avg_response_time",
+    )
+    assert seen == usual | {("revenue", "currency")} | {(each, of) for each in own for of in ("", "country")}
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -263,7 +263,8 @@ async def test_runs_of_a_task_never_overlap(installation: Installation) -> None:
 
 async def test_who_asks_is_served(installation: Installation) -> None:
     await installation.look()
-    asked = Run("b" * 32, "daily", "daily", "ann", START, arguments='{"rows": 9}')
+    later = START + timedelta(seconds=1)
+    asked = Run("b" * 32, "daily", "daily", "ann", later, arguments='{"rows": 9}')
     await store_run(installation.store, asked)
     assert await installation.look(START + timedelta(minutes=1)) == ["daily"]
     run = await find_run(installation.store, asked.id)
