@@ -21,9 +21,17 @@ def test_every_command_it_names_exists() -> None:
     assert named <= set(known)
 
 
-def test_every_role_it_names_exists() -> None:
+def test_it_names_every_command_of_the_groups_it_shows() -> None:
+    rows = re.findall(r"^\| `loopin ([a-z]+) ([a-z-]+(?:\\\|[a-z-]+)+)`", README, re.MULTILINE)
+    known = get_command(app).commands  # type: ignore[attr-defined]  # the group that typer builds
+    shown = {group: set(commands.split("\\|")) for group, commands in rows if group != "run"}
+    assert {"alerts", "tasks", "notify"} <= set(shown)
+    assert shown == {group: set(known[group].commands) for group in shown}
+
+
+def test_it_names_every_role() -> None:
     [roles] = re.findall(r"`loopin run ([a-z\\|]+)`", README)
-    assert set(roles.replace("\\", "").split("|")) <= set(ROLES)
+    assert set(roles.replace("\\", "").split("|")) == set(ROLES)
 
 
 def test_every_file_it_links_to_exists() -> None:
