@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
-ROLE_SERVICES = ("stream", "sink", "api")
+ROLE_SERVICES = ("stream", "sink", "api", "notify")
 OURS = ("setup", *ROLE_SERVICES)
 SETUP_READS = (KafkaSettings, StoreSettings)
 GIVEN = {"LOOPIN_CLICKHOUSE_PASSWORD": "p$w", "LOOPIN_JWT_SECRET": "s" * 32}
@@ -171,7 +171,10 @@ def test_only_the_api_is_published_and_on_this_host_only() -> None:
     assert "LOOPIN_API_PORT" not in SERVICES["api"]["environment"]
     assert environment("api")["LOOPIN_API_HOST"] == "0.0.0.0"
     assert COMPOSE["networks"]["inside"]["internal"] is True
-    assert [name for name, service in SERVICES.items() if service["networks"] != ["inside"]] == ["api"]
+    assert [name for name, service in SERVICES.items() if service["networks"] != ["inside"]] == [
+        "api",
+        "notify",
+    ]
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -191,7 +194,7 @@ def test_a_service_has_bounds_and_no_privilege_too_many(service: str) -> None:
 def test_our_containers_cannot_change_their_image(service: str) -> None:
     assert SERVICES[service]["read_only"] is True
     assert SERVICES[service]["tmpfs"] == ["/tmp"]
-    assert "volumes" not in SERVICES[service]
+    assert all(mount["read_only"] for mount in SERVICES[service].get("volumes", ()))
     assert "user" not in SERVICES[service], "the image names its user"
 
 
@@ -219,6 +222,21 @@ def test_mounted_files_are_there() -> None:
     source, target, mode = SERVICES["clickhouse"]["volumes"][1].split(":")
     assert ElementTree.parse(ROOT / source).getroot().tag == "clickhouse"
     assert (Path(target).parent, mode) == (Path("/etc/clickhouse-server/config.d"), "ro")
+
+
+def test_the_notifier_runs_where_it_is_asked_for_and_reads_the_hosts_file() -> None:
+    """The file holds passwords: it is mounted for the notifier alone."""
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["notify"]
+    assert [name for name in OURS if "volumes" in SERVICES[name]] == ["notify"]
+    (mount,) = SERVICES["notify"]["volumes"]
+    assert environment("notify")["LOOPIN_NOTIFY_FILE"] == mount["target"]
+    assert (
+        environment("notify", GIVEN | {"LOOPIN_NOTIFY_FILE": "/etc/n.json"})["LOOPIN_NOTIFY_FILE"]
+        == mount["target"]
+    )
+    assert filled_in(mount["source"], {}) == "./notify.json"
+    assert filled_in(mount["source"], {"LOOPIN_NOTIFY_FILE": "/etc/n.json"}) == "/etc/n.json"
+    assert mount["bind"] == {"create_host_path": False}, "a missing file is an error, not an empty folder"
 
 
 def test_the_broker_is_set_up_as_the_local_one() -> None:
