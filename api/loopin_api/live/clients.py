@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal
@@ -21,6 +22,9 @@ HEARTBEAT_S: Final = 15.0
 
 STUCK_S: Final = 60.0
 """A client that reads nothing for so long is let go."""
+
+RESERVED: Final = 10
+"""One place in so many is kept for projects that have few: one project cannot take all."""
 
 Way = Literal["sse", "websocket"]
 End = Literal["left", "closing", "refused"]
@@ -44,15 +48,16 @@ class Live:
         self._most = most
         self._instruments = instruments
         self._clients: set[Subscription] = set()
+        self._by_project: Counter[str] = Counter()
         self._closing = False
 
-    def check(self) -> None:
-        """That one more client may come.
+    def check(self, project: str) -> None:
+        """That one more client of a project may come.
 
         Raises:
             ApiError: 503.
         """
-        if self._closing or len(self._clients) >= self._most:
+        if self._closing or self._full(project):
             raise unavailable(
                 "TOO_MANY_CLIENTS",
                 "This process serves as many clients of the live feed as LOOPIN_LIVE_MAX_CLIENTS says; try "
@@ -63,6 +68,14 @@ class Live:
                 "FEED_NOT_READY", "The live feed is not followed yet: the broker must answer; try again."
             )
 
+    def _full(self, project: str) -> bool:
+        left = self._most - len(self._clients)
+        if left > self._most // RESERVED:
+            return False
+        # Of the last places a project gets one while it has less than its share, with one more to come.
+        share = self._most / (len(self._by_project) + 1)
+        return left <= 0 or self._by_project[project] >= share
+
     @contextmanager
     def listening(
         self, project: str, wanted: Wanted, last_id: str | None, way: Way
@@ -72,10 +85,11 @@ class Live:
         Raises:
             ApiError: 503.
         """
-        self.check()
+        self.check(project)
         client = self.feed.subscribe(project, wanted, last_id)
         channel = self.feed.channel(project)
         self._clients.add(client)
+        self._by_project[project] += 1
         clients = self._instruments.live_clients.labels(way)
         clients.inc()
         if wanted.has("online"):
@@ -87,6 +101,8 @@ class Live:
                 channel.forget_online()
             clients.dec()
             self._clients.discard(client)
+            self._by_project[project] -= 1
+            self._by_project += Counter()  # projects without a client are forgotten
             client.close()
 
     def close(self) -> None:

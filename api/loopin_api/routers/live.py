@@ -97,7 +97,7 @@ async def get_live(
     """
     use.intake.origins.check(request, caller.project)
     wanted = wanted_of({"types": types, "metrics": metrics, "grain": grain, "dimension": dimension})
-    use.live.check()
+    use.live.check(caller.project)
     header = request.headers.get("authorization")
     last_id = last_event_id_header or last_event_id
     return EventStream(
