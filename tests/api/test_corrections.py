@@ -41,15 +41,15 @@ async def test_a_project_has_so_many_and_no_more() -> None:
 class Late(Log):
     """Others change an item between a look at it and its change."""
 
-    async def put(self, id: str, body: object, *, replaces: str | None, by: str) -> object:  # type: ignore[override]
+    async def put(self, id: str, body: object, *, replaces: str | None, by: str) -> object:  # type: ignore[override]  # of any body
         one = Correction(project="shop", resource="daily", row="2026-01-14", at=0, by="somebody")
         await super().put(one.id, one, replaces=self.configuration.version("correction", one.id), by="x")
-        return await super().put(id, body, replaces=replaces, by=by)  # type: ignore[type-var]
+        return await super().put(id, body, replaces=replaces, by=by)  # type: ignore[type-var]  # as given
 
 
 async def test_a_change_that_was_not_seen_is_not_replaced() -> None:
     late = Late()
-    corrections = Corrections(ConfigItems(late, late))  # type: ignore[arg-type]
+    corrections = Corrections(ConfigItems(late, late))  # type: ignore[arg-type]  # a store that is late
     with pytest.raises(ApiError) as refused:
         await corrections.correct("shop", "daily", "2026-01-14", {"error_count": 1}, OPS)
     assert (refused.value.status, refused.value.code) == (409, "CHANGED_MEANWHILE")

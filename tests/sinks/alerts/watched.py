@@ -12,7 +12,6 @@ from datetime import UTC
 from typing import Any, Protocol
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from loopin_sinks.alerts.totals import Total
 from loopin_sinks.alerts.watcher import AlertWatcher
@@ -20,6 +19,7 @@ from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store
 from loopin_streams.kafka.config_log import ConfigLog
+from tests.committed import committed_records
 from tests.sinks.alerts.planted import NOW
 
 DEADLINE_S = 300.0
@@ -80,27 +80,7 @@ class Installation:
 
     def records(self, topic: str) -> list[tuple[bytes | None, bytes | None]]:
         """The committed records of a topic, by another client."""
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.settings.kafka_bootstrap,
-                "group.id": "unused",
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-            }
-        )
-        consumer.assign([TopicPartition(self.settings.topic(topic), 0, OFFSET_BEGINNING)])
-        found: list[tuple[bytes | None, bytes | None]] = []
-        try:
-            while True:
-                message = consumer.poll(DEADLINE_S)
-                assert message is not None
-                error = message.error()
-                if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                    return found
-                assert error is None, error
-                found.append((message.key(), message.value()))
-        finally:
-            consumer.close()
+        return committed_records(self.settings.kafka_bootstrap, self.settings.topic(topic))
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Return once the condition holds."""

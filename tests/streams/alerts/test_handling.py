@@ -20,7 +20,7 @@ def ruled(**changes: object) -> World:
         metric=METRIC,
         condition=Threshold(warning=0.1, critical=0.2),
         at_least=20,
-        **changes,  # type: ignore[arg-type]
+        **changes,  # type: ignore[arg-type]  # fields by name
     )
     configure(world.configuration, rule.id, rule)
     return world
@@ -125,7 +125,7 @@ def test_nobody_answers() -> None:
 def test_a_silence_says_which(silence: dict[str, object], silenced: bool) -> None:
     world = ruled(remind_s=60, escalate_s=60)
     times = {"project": "shop", "starts_at": T - HOUR, "ends_at": T + 10 * HOUR}
-    configure(world.configuration, "s1", Silence(**(times | silence)))  # type: ignore[arg-type]
+    configure(world.configuration, "s1", Silence(**(times | silence)))  # type: ignore[arg-type]  # fields by name
     bad(world)
     [fired] = world.new()
     assert fired.get("silenced", False) is silenced

@@ -168,7 +168,7 @@ def test_a_projects_rules_stand_in_the_place_of_built_in_ones_in_that_project_on
 )
 def test_rules_that_cannot_be_kept(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"."):
-        AlertRule(**{"project": "p", "name": "a", "metric": "b", "condition": Threshold(warning=1), **wrong})  # type: ignore[arg-type]
+        AlertRule(**{"project": "p", "name": "a", "metric": "b", "condition": Threshold(warning=1), **wrong})  # type: ignore[arg-type]  # of any type
 
 
 def test_limits_must_be_in_order() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from structlog.testing import capture_logs
 
@@ -24,6 +24,7 @@ from loopin_streams.kafka.errors import ConfigConflict
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
+from tests.committed import committed_records
 from tests.streams.conftest import Broker
 from tests.streams.installation import DEADLINE_S, wait_until
 from tests.streams.kafka.configured import api_key, record
@@ -57,27 +58,7 @@ async def names(settings: KafkaSettings) -> dict[str, str]:
 
 def on_the_log(settings: KafkaSettings) -> list[tuple[bytes | None, bytes | None]]:
     """The committed records, by another client."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": settings.kafka_bootstrap,
-            "group.id": "unused",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-        }
-    )
-    consumer.assign([TopicPartition(settings.topic(CONFIG.name), 0, OFFSET_BEGINNING)])
-    found: list[tuple[bytes | None, bytes | None]] = []
-    try:
-        while True:
-            message = consumer.poll(DEADLINE_S)
-            assert message is not None
-            error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                return found
-            assert error is None, error
-            found.append((message.key(), message.value()))
-    finally:
-        consumer.close()
+    return committed_records(settings.kafka_bootstrap, settings.topic(CONFIG.name))
 
 
 @asynccontextmanager
