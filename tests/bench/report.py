@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.bars import bar, cpu_us, events_per_s, of_the_first, of_workers, times, worker_mb
@@ -32,11 +34,15 @@ CLOSED = {
     ),
 }
 
+HOW = "How each system does it"
+
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `make bench`, which also keeps the raw figures of every run in `build`. Each number is
-the median of the runs, with the least and the greatest in brackets; where a target is set, it stands beside.
+Written by `make bench`, which also keeps the raw figures of every run in `build`; what a command does not
+measure stays as it was. Each number is the median of the runs, with the least and the greatest in brackets;
+where a target is set, it stands beside. The speed of the machine, which other work on it changes, is told by
+how long ten million additions take in a pure Python loop.
 
 {machine}
 
@@ -52,31 +58,35 @@ events are sent to be stored, their rows are counted; of the queries, the overvi
 
 
 def write_report(figures: Sequence[Figure], path: Path) -> None:
-    """Write the report of these figures."""
-    path.write_text(report(figures, machine()), encoding="utf-8")
+    """Write the report of these figures; what it says of other jobs stays."""
+    earlier = path.read_text(encoding="utf-8") if path.exists() else ""
+    path.write_text(report(figures, machine(), earlier), encoding="utf-8")
 
 
-def report(figures: Sequence[Figure], on: str) -> str:
-    """The report as Markdown; ``on`` describes the machine."""
+def report(figures: Sequence[Figure], on: str, earlier: str = "") -> str:
+    """The report as Markdown; ``on`` describes the machine, ``earlier`` is the report until now."""
     by_job: dict[str, list[Figure]] = {}
     for figure in figures:
         by_job.setdefault(figure.job, []).append(figure)
-    parts = [INTRODUCTION.format(machine=f"{on}{_speed(figures)}")]
-    parts += [_closed(job, by_job[job]) for job in CLOSED if job in by_job]
-    parts += [section(by_job[job]) for job, section in SECTIONS.items() if job in by_job]
-    if peers := [name for name in SYSTEMS if any(figure.system == name for figure in figures)]:
-        parts.append(_ways(figures, peers))
+    kept = {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in _HEADING.split(earlier)[1:]}
+    parts = [INTRODUCTION.format(machine=on)]
+    for job, (title, _) in CLOSED.items():
+        parts += [_closed(job, by_job[job])] if job in by_job else _one(kept, title)
+    for job, section in SECTIONS.items():
+        parts += [section.text(by_job[job])] if job in by_job else _one(kept, section.title)
+    peers = [name for name in SYSTEMS if any(figure.system == name for figure in figures)]
+    if set(CLOSED) & by_job.keys():
+        parts.append(_ways(figures, peers, kept.get(HOW, "")))
+    else:
+        parts += _one(kept, HOW)
     return "\n".join(parts)
 
 
-def _speed(figures: Sequence[Figure]) -> str:
-    by_command = {figure.loop_s: figure for figure in figures}
-    found = spread(lambda figure: figure.loop_s, "{:.2f}")(tuple(by_command.values()))
-    return (
-        f"\nIts speed when the benches began: ten million additions in a pure Python loop take {found} s."
-        if found
-        else ""
-    )
+_HEADING = re.compile(r"^## ", re.MULTILINE)
+
+
+def _one(kept: Mapping[str, str], title: str) -> list[str]:
+    return [kept[title]] if title in kept else []
 
 
 def _closed(job: str, figures: list[Figure]) -> str:
@@ -95,17 +105,23 @@ def _closed(job: str, figures: list[Figure]) -> str:
     return f"## {title}\n\n{what} {_when(figures)}\n\n{shown}"
 
 
-def _cases(title: str, what: str, columns: Columns, right: str) -> Callable[[list[Figure]], str]:
-    """A section with a row for each case of this project."""
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section with a row for each case of this project; ``right`` is the result where nothing is wrong."""
 
-    def section(figures: list[Figure]) -> str:
+    title: str
+    what: str
+    columns: Columns
+    right: str
+
+    def text(self, figures: list[Figure]) -> str:
+        """The section as Markdown."""
         rows: dict[str, list[Figure]] = {}
         for figure in figures:
             rows.setdefault(figure.case, []).append(figure)
-        ours: dict[str, Cell] = {**columns(rows), "Target": lambda runs: bar(runs, rows)}
-        return f"## {title}\n\n{what} {_when(figures)}\n\n{table('Case', rows, ours, verdict(right))}"
-
-    return section
+        ours: dict[str, Cell] = {**self.columns(rows), "Target": lambda runs: bar(runs, rows)}
+        shown = table("Case", rows, ours, verdict(self.right))
+        return f"## {self.title}\n\n{self.what} {_when(figures)}\n\n{shown}"
 
 
 def _latency(rows: Mapping[str, Runs]) -> dict[str, Cell]:
@@ -188,8 +204,8 @@ def _feed(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     }
 
 
-SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
-    "open": _cases(
+SECTIONS: dict[str, Section] = {
+    "open": Section(
         "Latency at a given rate",
         "From the time an event was scheduled to be sent to the time its row is queryable in ClickHouse, "
         "through the real processes; what a busy machine delays counts in full. A rate is not held when more "
@@ -197,18 +213,18 @@ SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
         _latency,
         "all stored",
     ),
-    "users": _cases(
+    "users": Section(
         "Known users",
         "A burst of events spread evenly over users who are all known already. Restore is from the worker's "
         "start to its last partition opened, joining the group included (2 to 3 s with no state at all).",
         _growth,
         "all stored",
     ),
-    "partitions": _cases("Partitions", "A burst of events of 50,000 new users.", _growth, "all stored"),
-    "workers": _cases(
+    "partitions": Section("Partitions", "A burst of events of 50,000 new users.", _growth, "all stored"),
+    "workers": Section(
         "Workers", "A burst of events of 50,000 new users, 4 partitions.", _growth, "all stored"
     ),
-    "queries": _cases(
+    "queries": Section(
         "Queries",
         "The 95th percentile in ms of 30 askings, one after the other, over events of 30 days of which those "
         "that are over are rolled up: the overview (of 30 days also the median of 3 askings before); the "
@@ -217,7 +233,7 @@ SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
         _queries,
         "sums right",
     ),
-    "capture": _cases(
+    "capture": Section(
         "Capture",
         "Time that the SDK's `capture()` takes in the caller's thread, at 1,000 events/s. Lost: of the "
         "events whose `capture()` returned before kill -9 of the process, those neither on the topic "
@@ -225,21 +241,21 @@ SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
         _capture,
         "",
     ),
-    "alerts": _cases(
+    "alerts": Section(
         "Alerts",
         "From the broker's append of the event that passes a limit to its append of the alert, by its own "
         "clock. Each trial is a project whose twentieth payment is the one that passes it.",
         _alerts,
         "each fired once",
     ),
-    "django": _cases(
+    "django": Section(
         "Django",
         "Time that the middleware adds to a request, in one thread: the same view answers the same requests "
         "with and without it, in turns, 250 of each a second.",
         _django,
         "",
     ),
-    "feed": _cases(
+    "feed": Section(
         "Live feed",
         "Idle clients of `/api/analytics/live` that one process of the API serves: the memory that they add "
         "to it, 20 s after the last of them came, beside 10 clients that were there before; then 20 alerts, "
@@ -251,18 +267,21 @@ SECTIONS: dict[str, Callable[[list[Figure]], str]] = {
 }
 
 
-def _ways(figures: Sequence[Figure], systems: Sequence[str]) -> str:
-    lines = ["## How each system does it\n"]
-    for system in systems:
+def _ways(figures: Sequence[Figure], systems: Sequence[str], earlier: str) -> str:
+    lines = [f"## {HOW}\n"]
+    known = {
+        title: line for line in earlier.splitlines() for title in TITLES.values() if f"**{title}**" in line
+    }
+    for system in SYSTEMS:
         versions: dict[str, str] = {}
         for figure in _of(figures, system):
             versions |= figure.versions
         named = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-        lines.append(
-            f"- **{TITLES[system]}** ({named}): {WAYS[system]}."
-            if named
-            else f"- **{TITLES[system]}**: {WAYS[system]}."
-        )
+        title = TITLES[system]
+        if system in systems:
+            lines.append(f"- **{title}**{f' ({named})' if named else ''}: {WAYS[system]}.")
+        elif title in known:
+            lines.append(known[title])
     return "\n".join(lines) + "\n"
 
 
@@ -276,4 +295,6 @@ def _times(ratio: float | None, digits: int = 1) -> str:
 
 def _when(figures: Sequence[Figure]) -> str:
     runs = max(figure.run for figure in figures)
-    return f"{'Run' if runs == 1 else f'{runs} runs'} on {dates(figures)}."
+    speed = spread(lambda figure: figure.loop_s, "{:.2f}")(figures)
+    told = f"{'Run' if runs == 1 else f'{runs} runs'} on {dates(figures)}"
+    return f"{told}, the loop took {speed} s." if speed else f"{told}."

@@ -98,7 +98,29 @@ def test_the_machines_speed_is_given() -> None:
     figures = [figure("loopin", run, 1.0) for run in (1, 2)]
     figures[0].loop_s, figures[1].loop_s = 0.5, 1.5
 
-    assert "a pure Python loop take 1.00 (0.50-1.50) s." in report(figures, "")
+    assert "2 runs on 2026-01-02, the loop took 1.00 (0.50-1.50) s." in report(figures, "")
+
+
+def test_what_is_not_measured_anew_stays_as_it_was() -> None:
+    feed = Figure(job="feed", system="loopin", run=1, case="SSE", more={"added_mb": 33.0})
+    earlier = report([figure("loopin", 1, 1000.0), figure("quix", 1, 500.0), feed], "An old machine.")
+
+    text = report(
+        [figure("loopin", 1, 4000.0, job="J1"), replace(feed, more={"added_mb": 44.0})], "", earlier
+    )
+
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    assert titles == [
+        "## J0: parse and count",
+        "## J1: filter and windows",
+        "## Live feed",
+        "## How each system does it",
+    ]
+    assert len(rows(text, "this project")) == 2
+    assert "| 44 |" in text
+    assert "| 33 |" not in text
+    assert text.count("- **Quix Streams**") == 1
+    assert report([], "", text) == text
 
 
 TARGETS: dict[str, tuple[list[Figure], str]] = {
