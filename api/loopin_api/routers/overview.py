@@ -17,19 +17,25 @@ from loopin_api.queries.overview import MAX_CURRENCIES, OverviewNumbers, overvie
 from loopin_api.services import Reader, Services, Use
 from loopin_api.time_filters import Times
 from loopin_api.timespan import Timespan
+from loopin_schemas.insight import Insight as Found
+from loopin_schemas.insight import InsightType, Priority
+from loopin_sinks.insights.stored import top_insights
 from loopin_sinks.metric_values.money import MAX_AMOUNT, OTHER
 
 router = APIRouter(tags=["analytics"])
 
 DEFAULT_DAYS: Final = 7
 
+MAX_INSIGHTS: Final = 5
+"""Most insights in an answer."""
+
 
 class Insight(BaseModel):
     """A finding about users or the business."""
 
-    type: str = Field(description="Kind of insight, e.g. churn_risk.")
+    type: InsightType = Field(description="Kind of insight.")
     title: str = Field(description="One line for a person.")
-    priority: Literal["low", "medium", "high", "critical"] = Field(description="How urgent it is.")
+    priority: Priority = Field(description="How urgent it is.")
     confidence: float = Field(ge=0, le=1, description="How sure the method is, ratio 0 to 1.")
 
 
@@ -89,7 +95,10 @@ class Overview(BaseModel):
         "decimals; null without sessions. A session is a person's events of one `session_id`, or, where they "
         "name none, those without a pause of more than 30 minutes; events of the system group are left out."
     )
-    top_insights: list[Insight] = Field(description="Newest insights of the highest priority.")
+    top_insights: list[Insight] = Field(
+        description="What is worth knowing at the end of the period, by priority, then the newest; "
+        f"{MAX_INSIGHTS} at most."
+    )
     alerts: list[FiringAlert] = Field(description=FIRING)
     tracked_events: int = Field(
         description="All events tracked in the period, those of bots and of your own people too, count."
@@ -120,7 +129,12 @@ _EXAMPLE = {
     "conversion_rate": 12.5,
     "avg_session_length": 8.5,
     "top_insights": [
-        {"type": "churn_risk", "title": "High Churn Risk Detected", "priority": "high", "confidence": 0.85}
+        {
+            "type": "metric_change",
+            "title": "Revenue was unusually low on Tuesday 13 January (-42%)",
+            "priority": "high",
+            "confidence": 0.99,
+        }
     ],
     "alerts": [
         {"metric_name": "payment_failure_rate", "value": 15.2, "threshold": 10.0, "severity": "warning"}
@@ -149,14 +163,21 @@ async def get_overview(
     """Of the last 7 days by default: today so far, and the 6 days before it. Needs the scope `read`."""
     span = times.span(DEFAULT_DAYS)
     scope = scope_of(use, caller.project, span, {}, bots=False)
-    numbers, alerts = await asyncio.gather(
-        overview(use.store, scope, span), firing_alerts(use, caller.project)
+    numbers, alerts, insights = await asyncio.gather(
+        overview(use.store, scope, span),
+        firing_alerts(use, caller.project),
+        top_insights(use.store, caller.project, min(span.end, times.now), MAX_INSIGHTS),
     )
-    return Success(data=_answer(numbers, alerts, span, use.settings.currency, times.now))
+    return Success(data=_answer(numbers, alerts, insights, span, use.settings.currency, times.now))
 
 
 def _answer(
-    numbers: OverviewNumbers, alerts: list[FiringAlert], span: Timespan, currency: str, now: datetime
+    numbers: OverviewNumbers,
+    alerts: list[FiringAlert],
+    insights: list[Found],
+    span: Timespan,
+    currency: str,
+    now: datetime,
 ) -> Overview:
     newest = numbers.newest_received
     return Overview(
@@ -166,7 +187,15 @@ def _answer(
         active_users_today=numbers.active_users_today,
         conversion_rate=_rounded(numbers.ticket_conversion, 100),
         avg_session_length=_rounded(numbers.avg_session_length, 1),
-        top_insights=[],
+        top_insights=[
+            Insight(
+                type=each.insight_type,
+                title=each.title,
+                priority=each.priority,
+                confidence=each.confidence_score,
+            )
+            for each in insights
+        ],
         alerts=alerts,
         tracked_events=numbers.tracked_events,
         currency=currency,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from loopin_sinks.tasks.calculate_metrics import CALCULATE_METRICS, RECALCULATE_METRICS
+from loopin_sinks.tasks.generate_insights import GENERATE_INSIGHTS
 from loopin_sinks.tasks.task import Task
 
 TASKS: Final[tuple[Task, ...]] = (
     CALCULATE_METRICS,
     RECALCULATE_METRICS,
+    GENERATE_INSIGHTS,
 )

@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from loopin_schemas.metrics import CATALOGUE
+from loopin_sinks.insights.stored import replace
+from loopin_sinks.metric_history.stored import NewValue, keep
+from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.store import Store
+from loopin_sinks.tasks.generate_insights import insights
+
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Enrich, Put
 
@@ -177,3 +184,30 @@ async def test_an_unknown_zone_is_named(
 ) -> None:
     response = await client.get(f"{PATH}?tz=Mars/Olympus", headers=bearer("read"))
     assert refused(response, 422, "VALIDATION_ERROR")["details"][0]["field"] == "tz"
+
+
+async def test_insights_are_those_of_the_periods_end(
+    client: httpx.AsyncClient, bearer: Bearer, store: Store
+) -> None:
+    values = [
+        NewValue("dau", "day", NOW.replace(hour=0, minute=0) - timedelta(days=days), level, NOW)
+        for days, level in ((1, 100.0), *((days, 200.0) for days in range(2, 20)))
+    ]
+    await keep(store, "shop", values)
+    assert await replace(store, "shop", await insights(store, scope(), CATALOGUE), NOW) == 1
+
+    found = await answer(client, bearer("read"))
+    assert found["top_insights"] == [
+        {
+            "type": "metric_change",
+            "title": "DAU was unusually low on Wednesday 14 January (-50%)",
+            "priority": "critical",
+            "confidence": 0.99,
+        }
+    ]
+    assert (await answer(client, bearer("read"), "from=2026-01-01&to=2026-01-05"))["top_insights"] == []
+    assert (await answer(client, bearer("read", project="other")))["top_insights"] == []
+
+
+def scope() -> Scope:
+    return Scope(project="shop", zone=UTC, now=NOW)

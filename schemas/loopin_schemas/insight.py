@@ -1,0 +1,72 @@
+"""What is found about a project without anybody asking (document A's AIInsight)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+InsightType = Literal["metric_change", "target_missed"]
+
+Priority = Literal["low", "medium", "high", "critical"]
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an insight rests on; values are in the metric's unit, times epoch ms.
+
+    Attributes:
+        metric: name of the metric.
+        grain: length of the period that the insight is about.
+        start: its start.
+        value: what the metric came to in it.
+        calculated_at: when that was calculated.
+        expected: what is usual, or the target.
+        low, high: between which values nothing would be said.
+        compared: starts of the periods that tell what is usual.
+    """
+
+    metric: str
+    grain: str
+    start: int
+    value: float
+    calculated_at: int
+    expected: float
+    low: float | None = None
+    high: float | None = None
+    compared: tuple[int, ...] = ()
+
+
+class Insight(msgspec.Struct, frozen=True, kw_only=True):
+    """One finding. Found again, it has the same id, and the newest one counts.
+
+    Attributes:
+        id: names project, type, target and period.
+        project: whose.
+        insight_type: kind of finding.
+        target_type: what it is about, a metric.
+        target_id: name of that.
+        title: one line for a person.
+        description: what was found, with numbers.
+        confidence_score: how sure the method is, 0 to 1.
+        is_actionable: whether there is something to do about it.
+        suggested_actions: what that is, one sentence each.
+        priority: how urgent it is.
+        evidence: what it rests on.
+        created_at: when it was found first, epoch ms.
+        expires_at: until when it is of interest, epoch ms.
+    """
+
+    id: str
+    project: str
+    insight_type: InsightType
+    target_type: Literal["metric"] = "metric"
+    target_id: str
+    title: str
+    description: str
+    confidence_score: float
+    is_actionable: bool
+    suggested_actions: tuple[str, ...]
+    priority: Priority
+    evidence: Evidence
+    created_at: int
+    expires_at: int

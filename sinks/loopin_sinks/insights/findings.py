@@ -1,0 +1,135 @@
+"""What there is to say about a day or week of a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Final
+
+from loopin_schemas.insight import Evidence, Insight, Priority
+from loopin_schemas.metrics import Metric
+from loopin_schemas.metrics.metric import Unit
+from loopin_sinks.insights.unusual import WEEK, Unusual, unusual
+from loopin_sinks.metric_history.stored import Kept
+from loopin_sinks.metric_values.scope import EPOCH, Scope, epoch_ms
+
+KEPT_FOR: Final = timedelta(days=7)
+"""How long an insight about a day is of interest."""
+
+VERY_FAR: Final = 7.0
+"""Robust standard deviations from which on a change for the worse is critical: twice the limit."""
+
+FAR_FROM_TARGET: Final = 0.5
+"""Share of its target below which a key result is far from it."""
+
+_ACRONYMS: Final = frozenset({"api", "arppu", "ctr", "dau", "mau", "otp", "rpu", "wau"})
+
+_COUNTED: Final[frozenset[Unit]] = frozenset({"users", "sessions", "views", "events", "count"})
+
+
+def of_day(scope: Scope, metric: Metric, kept: Mapping[int, Kept], day: int) -> Insight | None:
+    """What is unusual about one day of a metric; None for nothing.
+
+    Args:
+        scope: the project, and the time now.
+        metric: the metric.
+        kept: what is known of it, by number of the day.
+        day: the day, which is over.
+    """
+    values = {at: each.value for at, each in kept.items() if each.value is not None}
+    found = unusual(values, day, counts=metric.unit in _COUNTED)
+    if found is None:
+        return None
+    show, worse = _shower(metric.unit, scope.currency), (found.score > 0) != (metric.better == "higher")
+    change = "" if found.change is None else f" ({found.change:+.0%})"
+    on = f"{_date(day):%A %-d %B}"
+    return Insight(
+        id=f"{scope.project}/metric_change/{metric.name}/{_date(day)}",
+        project=scope.project,
+        insight_type="metric_change",
+        target_id=metric.name,
+        title=f"{_title(metric)} was unusually {'high' if found.score > 0 else 'low'} on {on}{change}",
+        description=f"{show(values[day])} on {on}, where {show(found.expected)} is usual and up to "
+        f"{show(found.high if found.score > 0 else found.low)} is within chance.",
+        confidence_score=round(found.confidence, 4),
+        is_actionable=worse,
+        suggested_actions=_actions(metric) if worse else (),
+        priority=_change_priority(found, worse),
+        evidence=Evidence(
+            metric=metric.name,
+            grain="day",
+            start=epoch_ms(scope.midnight(day)),
+            value=values[day],
+            calculated_at=epoch_ms(kept[day].calculated_at),
+            expected=found.expected,
+            low=found.low,
+            high=found.high,
+            compared=tuple(epoch_ms(scope.midnight(at)) for at in found.days),
+        ),
+        created_at=epoch_ms(scope.now),
+        expires_at=epoch_ms(scope.midnight(day + 1) + KEPT_FOR),
+    )
+
+
+def _change_priority(found: Unusual, worse: bool) -> Priority:
+    if not worse:
+        return "low"
+    return "critical" if abs(found.score) >= VERY_FAR else "high"
+
+
+def of_week(scope: Scope, metric: Metric, kept: Kept, monday: int) -> Insight | None:
+    """Whether a key result missed its target in a week that is over; None where it did not."""
+    value, target = kept.value, metric.target
+    if metric.kind != "kr" or not target or value is None or value >= target:
+        return None
+    show, on = _shower(metric.unit, scope.currency), _date(monday)
+    return Insight(
+        id=f"{scope.project}/target_missed/{metric.name}/{on}",
+        project=scope.project,
+        insight_type="target_missed",
+        target_id=metric.name,
+        title=f"{_title(metric)} is below its target: {show(value)} of {show(target)}",
+        description=f"{show(value)} in the week from {on:%A %-d %B}, where the target is {show(target)}.",
+        # Nothing is estimated.
+        confidence_score=1.0,
+        is_actionable=True,
+        suggested_actions=_actions(metric),
+        priority="high" if value / target < FAR_FROM_TARGET else "medium",
+        evidence=Evidence(
+            metric=metric.name,
+            grain="week",
+            start=epoch_ms(scope.midnight(monday)),
+            value=value,
+            calculated_at=epoch_ms(kept.calculated_at),
+            expected=target,
+        ),
+        created_at=epoch_ms(scope.now),
+        expires_at=epoch_ms(scope.midnight(monday + WEEK) + KEPT_FOR),
+    )
+
+
+def _actions(metric: Metric) -> tuple[str, ...]:
+    path = f"/api/analytics/metrics/{metric.name}"
+    found = [f"See its days: {path}?grain=day."]
+    if metric.dimensions:
+        found.append(f"See where it comes from: {path}?grain=day&by={metric.dimensions[0]}.")
+    return tuple(found)
+
+
+def _title(metric: Metric) -> str:
+    words = [word.upper() if word in _ACRONYMS else word for word in metric.name.split("_")]
+    return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
+
+
+def _date(day: int) -> date:
+    return EPOCH + timedelta(days=day)
+
+
+def _shower(unit: Unit, currency: str) -> Callable[[float], str]:
+    """How a value is told to a person."""
+    if unit == "ratio":
+        return "{:.1%}".format
+    if unit in _COUNTED:
+        return "{:,.0f}".format
+    after = {"money": f" {currency}", "ms": " ms", "minutes": " min", "stars": " stars"}[unit]
+    return ("{:,.2f}" + after).format

@@ -1,0 +1,115 @@
+"""The table ``insights``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+import pyarrow as pa
+
+from loopin_schemas.insight import Evidence, Insight
+from loopin_sinks.metric_values.scope import epoch_ms
+from loopin_sinks.store import Store
+
+INSIGHTS: Final = "insights"
+
+MOST: Final = 10_000
+"""Most insights of a project that are of interest at a time."""
+
+_MS = pa.timestamp("ms", "UTC")
+_SCHEMA = pa.schema(
+    [
+        pa.field("project", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("insight_type", pa.string(), nullable=False),
+        pa.field("target_type", pa.string(), nullable=False),
+        pa.field("target_id", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("description", pa.string(), nullable=False),
+        pa.field("confidence_score", pa.float64(), nullable=False),
+        pa.field("is_actionable", pa.bool_(), nullable=False),
+        pa.field("suggested_actions", pa.list_(pa.string()), nullable=False),
+        pa.field("priority", pa.string(), nullable=False),
+        pa.field("evidence", pa.string(), nullable=False),
+        pa.field("created_at", _MS, nullable=False),
+        pa.field("expires_at", _MS, nullable=False),
+        pa.field("withdrawn", pa.bool_(), nullable=False),
+        pa.field("version", pa.uint64(), nullable=False),
+    ]
+)
+
+_OPEN: Final = """
+SELECT * FROM insights FINAL
+WHERE project = {project:String} AND NOT withdrawn
+    AND created_at <= {at:DateTime64(3, 'UTC')} AND expires_at > {at:DateTime64(3, 'UTC')}
+ORDER BY indexOf(['critical', 'high', 'medium', 'low'], priority), created_at DESC, id
+"""
+
+
+async def open_insights(store: Store, project: str, at: datetime) -> list[Insight]:
+    """Those that were of interest at a time, most urgent first, then newest. Raises StoreError."""
+    rows = await store.query(f"{_OPEN} LIMIT {{most:UInt32}}", {"project": project, "at": at, "most": MOST})
+    return [_insight(row) for row in rows]
+
+
+async def top_insights(store: Store, project: str, at: datetime, most: int) -> list[Insight]:
+    """The first of them, the first one only of each type and target. Raises StoreError."""
+    rows = await store.query(
+        f"{_OPEN} LIMIT 1 BY insight_type, target_type, target_id LIMIT {{most:UInt32}}",
+        {"project": project, "at": at, "most": most},
+    )
+    return [_insight(row) for row in rows]
+
+
+async def replace(store: Store, project: str, found: Iterable[Insight], now: datetime) -> int:
+    """Keep what is found now: new ones are added, what is found no longer is withdrawn; how many rows.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    before = {each.id: each for each in await open_insights(store, project, now)}
+    after = {each.id: each for each in found}
+    changed = [
+        each
+        for each in (
+            msgspec.structs.replace(each, created_at=before[each.id].created_at)
+            if each.id in before
+            else each
+            for each in after.values()
+        )
+        if each != before.get(each.id)
+    ]
+    gone = [each for each in before.values() if each.id not in after]
+    rows = [*_rows(changed, False, now), *_rows(gone, True, now)]
+    if rows:
+        await store.insert(INSIGHTS, pa.Table.from_pylist(rows, schema=_SCHEMA), token=str(uuid4()))
+    return len(rows)
+
+
+def _rows(insights: Sequence[Insight], withdrawn: bool, now: datetime) -> list[dict[str, Any]]:
+    return [
+        {
+            **msgspec.structs.asdict(each),
+            "evidence": msgspec.json.encode(each.evidence).decode(),
+            "withdrawn": withdrawn,
+            "version": epoch_ms(now),
+        }
+        for each in insights
+    ]
+
+
+def _insight(row: dict[str, Any]) -> Insight:
+    kept = {name: row[name] for name in Insight.__struct_fields__}
+    return msgspec.convert(
+        {
+            **kept,
+            "suggested_actions": tuple(row["suggested_actions"]),
+            "evidence": msgspec.json.decode(row["evidence"], type=Evidence),
+            "created_at": epoch_ms(row["created_at"]),
+            "expires_at": epoch_ms(row["expires_at"]),
+        },
+        Insight,
+    )

@@ -1,0 +1,89 @@
+"""The task that looks for what is worth telling about a project's metrics."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from loopin_schemas.insight import Insight
+from loopin_schemas.metrics import Grain, Metric
+from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
+from loopin_sinks.insights.stored import replace
+from loopin_sinks.insights.unusual import WEEK, WEEKS
+from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
+from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
+from loopin_sinks.store import Store
+from loopin_sinks.tasks.calculate_metrics import metrics_of
+from loopin_sinks.tasks.task import Arguments, Context, Task
+from loopin_sinks.tasks.when import crontab
+
+DAYS: Final = KEPT_FOR.days
+"""So many days that are over are judged anew: their values may have changed since."""
+
+
+class InsightArguments(Arguments, frozen=True, forbid_unknown_fields=True):
+    """Of which projects; of all, without any."""
+
+    projects: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+
+
+async def generate(context: Context) -> int:
+    """Look for insights, project by project; how many are new, others or withdrawn. Raises StoreError."""
+    arguments: InsightArguments = context.arguments
+    projects = await context.store.query(
+        "SELECT DISTINCT toString(project) AS project FROM metric_values ORDER BY project"
+    )
+    rows = 0
+    for name in (row["project"] for row in projects):
+        if not arguments.projects or name in arguments.projects:
+            scope = context.scope(name, context.clock())
+            found = await insights(context.store, scope, metrics_of(context.configuration, name))
+            rows += await replace(context.store, name, found, scope.now)
+    return rows
+
+
+async def insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> list[Insight]:
+    """What there is to say about the last days and the last week that are over. Raises StoreError."""
+    today = scope.day_of(scope.now)
+    days = await _kept(store, scope, metrics, "day", today - WEEKS * WEEK - DAYS, today)
+    weeks = await _kept(store, scope, metrics, "week", today - 2 * WEEK, today)
+    return [each for metric in metrics for each in _of(scope, metric, days, weeks)]
+
+
+def _of(
+    scope: Scope, metric: Metric, days: Mapping[str, dict[int, Kept]], weeks: Mapping[str, dict[int, Kept]]
+) -> Iterator[Insight]:
+    name, today = kept_name(metric), scope.day_of(scope.now)
+    for day in range(today - DAYS, today):
+        if insight := of_day(scope, metric, days[name], day):
+            yield insight
+    over = [monday for monday in weeks[name] if monday + WEEK <= today]
+    if over and (insight := of_week(scope, metric, weeks[name][max(over)], max(over))):
+        yield insight
+
+
+async def _kept(
+    store: Store, scope: Scope, metrics: Sequence[Metric], grain: Grain, first: int, end: int
+) -> Mapping[str, dict[int, Kept]]:
+    """By kept name and the number of a period's first day."""
+    found: dict[str, dict[int, Kept]] = defaultdict(dict)
+    told = [metric for metric in metrics if grain in metric.grains]
+    kept = await kept_values(store, scope.project, told, grain, scope.midnight(first), scope.midnight(end))
+    for (name, start), value in kept.items():
+        found[name][scope.day_of(from_epoch_ms(start))] = value
+    return found
+
+
+GENERATE_INSIGHTS: Final = Task(
+    name="generate_insights",
+    when=crontab("20 */6 * * *"),
+    description="Looks for what is worth telling: days of the last week on which a metric was far from what "
+    "is usual on that weekday, and key results that missed their target in the last week "
+    "([insights](insights.md)).",
+    run=generate,
+    replaces=("generate_daily_insights_summary",),
+    arguments=InsightArguments,
+)

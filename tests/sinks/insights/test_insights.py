@@ -1,0 +1,182 @@
+"""What is told about kept values, kept itself, and withdrawn once it no longer holds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from loopin_schemas.insight import Insight
+from loopin_schemas.metrics import Grain
+from loopin_sinks.insights.stored import open_insights, top_insights
+from loopin_sinks.metric_history.stored import NewValue, keep
+from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.store import Store, StoreSettings, open_store
+from loopin_sinks.tasks.generate_insights import InsightArguments, generate
+from loopin_sinks.tasks.task import Context
+from loopin_streams.kafka.config_state import Configuration
+from tests.migrated import fill
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# A Thursday, soon: what is older than the store keeps it would be gone.
+NOW = (datetime.now(UTC) + timedelta(days=7)).replace(hour=6, minute=20, second=0, microsecond=0)
+NOW -= timedelta(days=(NOW.weekday() - 3) % 7)
+TODAY = NOW.replace(hour=0, minute=0)
+DAY = timedelta(days=1)
+YESTERDAY = TODAY - DAY
+MONDAY = TODAY - 10 * DAY
+PROJECT = "shop"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> AsyncIterator[Store]:
+    chosen = StoreSettings(data_dir=tmp_path_factory.mktemp("insights") / "data")
+    fill(chosen, migrated)
+    store = open_store(chosen)
+    yield store
+    await store.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def store(opened: Store) -> Store:
+    for table in ("metric_values", "insights"):
+        await opened.command(f"TRUNCATE TABLE {table}")
+    return opened
+
+
+def scope_of(project: str, now: datetime) -> Scope:
+    return Scope(project=project, zone=UTC, now=now, currency="EUR")
+
+
+async def run(store: Store, now: datetime = NOW, projects: tuple[str, ...] = (), zone: str = "UTC") -> int:
+    def scope(project: str, now: datetime) -> Scope:
+        return Scope(project=project, zone=ZoneInfo(zone), now=now, currency="EUR")
+
+    return await generate(
+        Context(store, Configuration(), scope, lambda: now, InsightArguments(projects=projects))
+    )
+
+
+async def kept(
+    store: Store,
+    metric: str,
+    values: Iterable[tuple[datetime, float | None]],
+    grain: Grain = "day",
+    at: datetime = NOW,
+    project: str = PROJECT,
+) -> None:
+    await keep(store, project, [NewValue(metric, grain, start, value, at) for start, value in values])
+
+
+def usual(number: int = 21, level: float = 200.0) -> list[tuple[datetime, float | None]]:
+    """Days before yesterday, alike but for a little."""
+    return [(YESTERDAY - (1 + day) * DAY, level + day % 3) for day in range(number)]
+
+
+async def test_a_day_that_is_far_from_usual_is_told_with_what_it_rests_on(store: Store) -> None:
+    await kept(store, "dau", [*usual(), (YESTERDAY, 100.0)])
+    assert await run(store) == 1
+
+    (found,) = await open_insights(store, PROJECT, NOW)
+    date = f"{YESTERDAY:%A %-d %B}"
+    assert found.title == f"DAU was unusually low on {date} (-50%)"
+    # 201 is their median; a count of 201 spreads by its root, 14.2, of which 3.5 are 50.
+    assert found.description == f"100 on {date}, where 201 is usual and up to 151 is within chance."
+    assert (found.insight_type, found.target_type, found.target_id) == ("metric_change", "metric", "dau")
+    assert found.priority == "critical"  # more than seven of these roots
+    assert found.is_actionable
+    assert found.suggested_actions[0] == "See its days: /api/analytics/metrics/dau?grain=day."
+    assert found.evidence.start == YESTERDAY.timestamp() * 1000
+    assert found.evidence.value == 100.0
+    assert found.evidence.calculated_at == NOW.timestamp() * 1000
+    assert sorted(found.evidence.compared) == sorted(round(at.timestamp()) * 1000 for at, _ in usual())
+    assert found.expires_at == (TODAY + 7 * DAY).timestamp() * 1000
+
+
+async def test_what_is_found_again_stays_and_what_no_longer_holds_is_withdrawn(store: Store) -> None:
+    await kept(store, "dau", [*usual(), (YESTERDAY, 100.0)])
+    assert await run(store) == 1
+    (first,) = await open_insights(store, PROJECT, NOW)
+
+    later = NOW + timedelta(hours=6)
+    assert await run(store, later) == 0
+
+    # Late events: it was less, then not so little at all.
+    await kept(store, "dau", [(YESTERDAY, 110.0)], at=later)
+    assert await run(store, later) == 1
+    (second,) = await open_insights(store, PROJECT, later)
+    assert (second.id, second.created_at) == (first.id, first.created_at)
+    assert second.evidence.value == 110.0
+
+    much_later = later + timedelta(hours=6)
+    await kept(store, "dau", [(YESTERDAY, 195.0)], at=much_later)
+    assert await run(store, much_later) == 1
+    assert await open_insights(store, PROJECT, much_later) == []
+
+
+async def test_better_is_told_too_but_urges_nobody(store: Store) -> None:
+    await kept(store, "dau", [*usual(), (YESTERDAY, 400.0)])
+    await kept(store, "avg_response_time", [*usual(), (YESTERDAY, 400.0)])
+    await run(store)
+    better, worse = sorted(await open_insights(store, PROJECT, NOW), key=lambda each: each.is_actionable)
+    assert (better.target_id, better.priority, better.suggested_actions) == ("dau", "low", ())
+    assert (worse.target_id, worse.priority) == ("avg_response_time", "critical")
+
+
+async def test_a_key_result_below_its_target_in_the_last_week(store: Store) -> None:
+    # Of a rating of 4.5; the week that is not over says nothing yet.
+    await kept(store, "event_rating", [(MONDAY, 4.2), (MONDAY + 7 * DAY, 1.0)], "week")
+    await kept(store, "ticket_purchase_success", [(MONDAY, 0.97)], "week")
+    await kept(store, "mau_growth", [(MONDAY, -0.2)], "week")
+    await kept(store, "dau", [(MONDAY, 0.0)], "week")
+    await run(store)
+    found = {each.target_id: each for each in await open_insights(store, PROJECT, NOW)}
+    assert found.keys() == {"event_rating", "mau_growth"}
+    assert found["event_rating"].title == "Event rating is below its target: 4.20 stars of 4.50 stars"
+    assert found["event_rating"].priority == "medium"
+    assert found["mau_growth"].title == "MAU growth is below its target: -20.0% of 5.0%"
+    assert found["mau_growth"].priority == "high"
+    assert {each.confidence_score for each in found.values()} == {1.0}
+
+
+async def test_the_top_is_by_priority_and_names_nothing_twice(store: Store) -> None:
+    await kept(store, "dau", [*usual(), (YESTERDAY, 100.0), (YESTERDAY - DAY, 100.0)])
+    await kept(store, "sessions", [*usual(), (YESTERDAY, 400.0)])
+    await kept(store, "event_rating", [(MONDAY, 4.2)], "week")
+    await run(store)
+    assert len(await open_insights(store, PROJECT, NOW)) == 4
+    top = await top_insights(store, PROJECT, NOW, 5)
+    assert [(each.target_id, each.priority) for each in top] == [
+        ("dau", "critical"),
+        ("event_rating", "medium"),
+        ("sessions", "low"),
+    ]
+    assert await top_insights(store, PROJECT, NOW, 2) == top[:2]
+    # As of a time: before they were found, and after they have ceased to matter.
+    assert await top_insights(store, PROJECT, NOW - DAY, 5) == []
+    assert await top_insights(store, PROJECT, NOW + 30 * DAY, 5) == []
+
+
+async def test_projects_are_apart_and_days_are_those_of_the_zone(store: Store) -> None:
+    offset = timedelta(hours=5, minutes=30)
+    shifted = [(at - offset, value) for at, value in [*usual(), (YESTERDAY, 100.0)]]
+    for project in ("one", "two"):
+        await kept(store, "dau", shifted, project=project)
+    assert await run(store, projects=("two",), zone="Asia/Kolkata") == 1
+    assert await open_insights(store, "one", NOW) == []
+    (found,) = await open_insights(store, "two", NOW)
+    assert f"{YESTERDAY:%A %-d %B}" in found.title
+    assert found.evidence.start == (YESTERDAY - offset).timestamp() * 1000
+
+
+async def test_insights_read_back_as_they_were(store: Store) -> None:
+    await kept(store, "dau", [*usual(), (YESTERDAY, 100.0)])
+    await run(store)
+    (found,) = await open_insights(store, PROJECT, NOW)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Insight) == found
