@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from loopin_streams.kafka.settings import KafkaSettings
 READ_S: Final = 12
 """What stands on the screen can be read for so long before the view takes its place."""
 
+NOTICE_S: Final = 15.0
 TELL_S: Final = 10.0
 
 
@@ -35,12 +37,12 @@ class Notices:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._held: list[str] | None = None
+        self._held: list[tuple[float, str]] | None = None
 
     def tell(self, notice: str) -> None:
         """One sentence."""
         if self._held is not None:
-            self._held.append(notice)
+            self._held.append((time.monotonic(), notice))
         else:
             self._console.print(
                 printable(notice), style="yellow", highlight=False, markup=False, soft_wrap=True
@@ -48,8 +50,9 @@ class Notices:
 
     @property
     def newest(self) -> str:
-        """The newest one that a view has to show."""
-        return self._held[-1] if self._held else ""
+        """The newest one that a view has to show, for a while."""
+        at, notice = self._held[-1] if self._held else (0.0, "")
+        return notice if time.monotonic() - at < NOTICE_S else ""
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -59,7 +62,7 @@ class Notices:
             yield
         finally:
             notices, self._held = self._held, None
-            for notice in notices:
+            for _, notice in notices:
                 self.tell(notice)
 
 
@@ -102,7 +105,8 @@ async def show_view(watching: Watching, demo: LiveDemo, console: Console, notice
                 await asyncio.sleep(REFRESH_S)
                 await asyncio.to_thread(watching.catch_up)
     finally:
-        console.print(WatchView(watching.state, datetime.now(UTC)))
+        # Room for what is said after it.
+        console.print(WatchView(watching.state, datetime.now(UTC)), height=console.height - 3)
 
 
 async def tell_lines(watching: Watching, demo: LiveDemo, console: Console) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
 
-from loopin_deploy.screen import printable
+from loopin_deploy.screen import printable, verbatim
 from loopin_deploy.watch.alerts import AlertLine, told
 from loopin_deploy.watch.state import MINUTES, Totals, WatchState, failing
 from loopin_schemas.metrics import by_name
@@ -109,9 +109,7 @@ def _numbers(state: WatchState, now: datetime) -> Table:
         _Tile("events/s", f"{state.events_per_s(now):,.1f}", f"{last.happened:,} last min"),
         _Tile("active users", f"{users:,}", f"{_count(today.active_users)} today"),
         _Tile("revenue", revenue, f"{state.currency} today"),
-        _Tile(
-            "failed payments", told(PAYMENTS, share), f"last {minutes} min" if minutes else "", _bad(share)
-        ),
+        _Tile("failed pay", told(PAYMENTS, share), f"last {minutes} min" if minutes else "", _bad(share)),
         _Tile("online", _count(state.online), "members"),
         _Tile("sentiment", "-" if today.sentiment is None else f"{today.sentiment:+.2f}", "today"),
     )
@@ -189,7 +187,7 @@ def _alerts(lines: Sequence[AlertLine], now: datetime) -> Table:
         table.add_row(
             Text(line.what, style=style if line.open else f"{style} not bold"),
             Text(_at(line.at, now), style="dim"),
-            printable(line.about),
+            verbatim(line.about),
             line.value,
             line.limit,
             duration(line.lasted_s(now)),
