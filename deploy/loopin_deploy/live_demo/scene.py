@@ -13,7 +13,7 @@ OPENING_S: Final = 25.0
 """With the payments of so long, what fails is a small share at first, and a warning comes before critical."""
 
 LOOK_S: Final = 8.0
-"""How long payments go on failing once the alert is critical."""
+"""How long a warning can be seen before it gets worse, and payments go on failing once it is critical."""
 
 FAILING_S: Final = 120.0
 MENDING_S: Final = 16 * 60.0
@@ -44,13 +44,14 @@ class Play:
     def __init__(self, now_s: float) -> None:
         self._act = "clearing"
         self._since_s = now_s
+        self._warned_s: float | None = None
         self._critical_s: float | None = None
 
     def at(self, now_s: float, alert: Severity | None) -> Act:
         """The act now; ``now_s`` only grows, ``alert`` is how severe the alert on payments is."""
         while (following := self._following(now_s, alert)) is not None:
             self._act, self._since_s = following, now_s
-        return self._played(now_s - self._since_s, alert)
+        return self._played(now_s, alert)
 
     def _following(self, now_s: float, alert: Severity | None) -> str | None:
         passed_s = now_s - self._since_s
@@ -59,6 +60,8 @@ class Play:
         if self._act == "opening":
             return "failing" if passed_s >= OPENING_S else None
         if self._act == "failing":
+            if alert is not None and self._warned_s is None:
+                self._warned_s = now_s
             if alert == "critical" and self._critical_s is None:
                 self._critical_s = now_s
             seen = self._critical_s is not None and now_s - self._critical_s >= LOOK_S
@@ -67,7 +70,8 @@ class Play:
             return "over" if alert is None or passed_s >= MENDING_S else None
         return None
 
-    def _played(self, passed_s: float, alert: Severity | None) -> Act:
+    def _played(self, now_s: float, alert: Severity | None) -> Act:
+        passed_s = now_s - self._since_s
         if self._act == "clearing":
             return Act(
                 self._act, 12.0, 0.01, "The alert of an earlier run ends first, as payments go through."
@@ -81,6 +85,8 @@ class Play:
             rate = min(MOST_FAILING, 4.0 * 2.0 ** (passed_s / DOUBLES_S))
             if alert is None:
                 return Act(self._act, rate, 0.4, "The payment provider begins to fail: soon it is a warning.")
+            if alert == "warning" and self._warned_s is not None and now_s - self._warned_s < LOOK_S:
+                return Act(self._act, 3.0, 0.15, "The payment provider fails: it is a warning.")
             comes = "soon it is critical" if alert == "warning" else "it goes on a little"
             return Act(self._act, rate, 0.6, f"The payment provider fails more and more: {comes}.")
         if self._act == "mending":
