@@ -82,7 +82,10 @@ async def delivered(url: str, form: str = "text", **changes: Any) -> Answer:
 
 
 async def test_a_mail_can_be_read(port: int, mailbox: Mailbox) -> None:
-    changes = {"severity": "critical", "dimensions": {"city": "Zürich\r\nBcc: eve@example.com"}}
+    changes: dict[str, Any] = {
+        "severity": "critical",
+        "dimensions": {"city": "Zürich\r\nBcc: eve@example.com"},
+    }
     assert await delivered(url(port), **changes) == Taken()
     (mail,) = mailbox.mails
     assert (mail.sender, mail.recipients) == ("loopin@example.com", ["oncall@example.com"])
