@@ -71,11 +71,13 @@ generated: $(VENV)/.dev
 	npm --prefix $(BROWSER) run --silent build
 
 # The lock files name versions and hashes only; which index they come from is the installer's setting. They keep
-# extras: pip before 23.3, which Debian 12 has, otherwise looks for a newer version and finds it has no hash.
+# extras: pip before 23.3, which Debian 12 has, otherwise looks for a newer version and finds it has no hash. What runs
+# has the versions that it is tested with: uv keeps those of a file that is there, so the other lock begins as a copy.
 LOCK := uv pip compile -q --no-strip-extras --generate-hashes --no-emit-index-url --universal --python-version 3.11 --no-header
 lock:
-	$(LOCK) pyproject.toml requirements/build.in --all-extras -o requirements/runtime.txt
 	$(LOCK) pyproject.toml requirements/build.in --all-extras --group dev -o requirements/dev.txt
+	cp requirements/dev.txt requirements/runtime.txt
+	$(LOCK) pyproject.toml requirements/build.in --all-extras -o requirements/runtime.txt
 	$(LOCK) --no-deps requirements/data.in -o requirements/data.txt
 	$(LOCK) --no-deps requirements/texts.in -o requirements/texts.txt
 	$(LOCK) requirements/bench.in -o requirements/bench.txt

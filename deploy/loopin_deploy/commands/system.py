@@ -23,6 +23,7 @@ from loopin_deploy.data_folder import DataFolder, holder, open_data_folder
 from loopin_deploy.demo import COMMUNITY, RETENTION_DAYS, SHOP, Demo, Result, Sample
 from loopin_deploy.errors import DeployError
 from loopin_deploy.kafka import DEFAULT_PORT
+from loopin_deploy.live_demo.show import Notices, going_on, show_view, tell_lines
 from loopin_deploy.screen import err, out, printable
 from loopin_deploy.stack import Plan, Ports, Stack, running_stack
 from loopin_deploy.supervisor import cancelled_by_sigterm
@@ -87,12 +88,25 @@ def demo(
     kafka_port: KafkaPort = DEFAULT_PORT,
     api_port: ApiPort = 8000,
     worker_port: WorkerPort = 8001,
-    verbose: Annotated[bool, typer.Option(help="Show the processes' log lines.")] = False,
+    watch: Annotated[
+        bool | None,
+        typer.Option(
+            help="Go on with live events and show them, alerts among them; by default on a terminal only.",
+            show_default=False,
+        ),
+    ] = None,
+    verbose: Annotated[bool, typer.Option(help="Show the processes' log lines; no live view then.")] = False,
 ) -> None:
-    """Replay a real shop's clickstream, simulate a community, take both through the system, and show it."""
+    """Replay a real shop's clickstream, simulate a community, take both through the system, and show it.
+
+    Then, on a terminal, the community goes on live, and an incident shows how alerts come and go.
+    """
     if not once:
+        live = out.is_terminal if watch is None else watch
         with open_data_folder(data) as folder:
-            _run(_demo(_plan(folder, Ports(kafka_port, api_port, worker_port)), verbose, stay=True))
+            _run(
+                _demo(_plan(folder, Ports(kafka_port, api_port, worker_port)), verbose, stay=True, live=live)
+            )
         return
     with _throw_away_folder() as path, open_data_folder(path) as folder:
         result = _run(_demo(_plan(folder, Ports(0, 0, 0)), verbose, stay=False))
@@ -110,15 +124,16 @@ def _plan(folder: DataFolder, ports: Ports) -> Plan:
 
 async def _stay_up(plan: Plan, verbose: bool) -> None:
     with cancelled_by_sigterm():
-        async with _started(plan, verbose) as stack:
+        async with _started(plan, verbose, Notices(err)) as stack:
             show_addresses(stack, plan.projects)
             out.print("\nRunning until Ctrl-C.")
             await stack.supervisor.wait()
 
 
-async def _demo(plan: Plan, verbose: bool, *, stay: bool) -> Result:
+async def _demo(plan: Plan, verbose: bool, *, stay: bool, live: bool = False) -> Result:
+    notices = Notices(err)
     with cancelled_by_sigterm():
-        async with _started(plan, verbose) as stack:
+        async with _started(plan, verbose, notices) as stack:
             result, samples = await _replayed(stack, plan.folder)
             show = out if stay else err
             show.print(summary_table(result))
@@ -130,25 +145,31 @@ async def _demo(plan: Plan, verbose: bool, *, stay: bool) -> Result:
                 )
             if stay:
                 show_addresses(stack, plan.projects)
+                if live:
+                    await _live(stack, plan.folder, notices, in_view=out.is_terminal and not verbose)
                 out.print("\nRunning until Ctrl-C.")
                 await stack.supervisor.wait()
             return result
 
 
+async def _live(stack: Stack, folder: DataFolder, notices: Notices, *, in_view: bool) -> None:
+    """The community's life as it goes on, until Ctrl-C."""
+    with going_on(stack, COMMUNITY, folder.progress) as (watching, demo):
+        shown = show_view(watching, demo, out, notices) if in_view else tell_lines(watching, demo, out)
+        await _unless_given_up(stack, shown)
+
+
 @asynccontextmanager
-async def _started(plan: Plan, verbose: bool) -> AsyncIterator[Stack]:
+async def _started(plan: Plan, verbose: bool, notices: Notices) -> AsyncIterator[Stack]:
     def show_line(name: str, line: str) -> None:
         if verbose:
             err.print(f"{name:7} {printable(line)}", highlight=False, markup=False, soft_wrap=True)
-
-    def show_notice(notice: str) -> None:
-        err.print(printable(notice), style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     started = time.monotonic()
     async with AsyncExitStack() as cleanup:
         with err.status("Starting Kafka, store and worker ..."):
             stack = await cleanup.enter_async_context(
-                running_stack(plan, on_line=show_line, on_notice=show_notice)
+                running_stack(plan, on_line=show_line, on_notice=notices.tell)
             )
         seconds = time.monotonic() - started
         err.print(f"Up in {seconds:.1f} s, data in {plan.folder.path}", highlight=False, soft_wrap=True)
@@ -170,19 +191,25 @@ async def _replayed(stack: Stack, folder: DataFolder) -> tuple[Result, list[Samp
             ),
             on_stored=lambda stored, expected: progress.update(store, completed=stored, total=expected),
         )
-        watch = asyncio.create_task(stack.supervisor.wait())
-        work = asyncio.create_task(demo.run())
         try:
-            await asyncio.wait({watch, work}, return_when=asyncio.FIRST_COMPLETED)
-            if watch.done():
-                watch.result()
-            result = await work
+            result = await _unless_given_up(stack, demo.run())
         finally:
             demo.stop()
-            watch.cancel()
-            work.cancel()
-            await asyncio.gather(watch, work, return_exceptions=True)
     return result, await asyncio.to_thread(demo.samples)
+
+
+async def _unless_given_up(stack: Stack, work: Coroutine[Any, Any, T]) -> T:
+    """Do some work over a running system; it ends with an error when a process of the system is given up."""
+    given_up, working = asyncio.create_task(stack.supervisor.wait()), asyncio.create_task(work)
+    try:
+        await asyncio.wait({given_up, working}, return_when=asyncio.FIRST_COMPLETED)
+        if given_up.done():
+            given_up.result()
+        return await working
+    finally:
+        given_up.cancel()
+        working.cancel()
+        await asyncio.gather(given_up, working, return_exceptions=True)
 
 
 @contextmanager

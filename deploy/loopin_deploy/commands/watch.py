@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from queue import Empty, Queue
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.live import Live
 
-from loopin_deploy.api_client import ApiClient
 from loopin_deploy.commands.options import Data
 from loopin_deploy.data_folder import DataFolder
 from loopin_deploy.errors import DeployError
-from loopin_deploy.live_client import LiveClient, LiveEvent
 from loopin_deploy.own_secrets import PERSONAL_SCOPES, load_or_create_secrets
 from loopin_deploy.screen import out
 from loopin_deploy.stack_state import read_state
-from loopin_deploy.watch.state import LIVE_QUERY, WatchState
 from loopin_deploy.watch.view import WatchView
-
-REFRESH_S: Final = 0.5
-
-Heard = Queue[LiveEvent | Exception]
+from loopin_deploy.watch.watching import REFRESH_S, Watching
 
 
 def watch(
@@ -49,53 +39,23 @@ def watch(
         name = url = _checked(url)
     else:
         url, key, name = _own(data, project)
-    state, api = WatchState(name), ApiClient(url, key)
-    state.begin(api.real_time(), api.overview(days=1))
+    watching = Watching(name, url, key)
     if once or not out.is_terminal:
-        out.print(WatchView(state, datetime.now(UTC)))
+        out.print(WatchView(watching.state, datetime.now(UTC)))
         return
     try:
-        _keep_showing(state, api, LiveClient(url, key, LIVE_QUERY))
+        _keep_showing(watching)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
 
-def _keep_showing(state: WatchState, api: ApiClient, client: LiveClient) -> None:
-    with _heard(client) as heard, Live(console=out, screen=True, auto_refresh=False) as live:
+def _keep_showing(watching: Watching) -> None:
+    watching.listen()
+    with Live(console=out, screen=True, auto_refresh=False) as live:
         while True:
-            live.update(WatchView(state, datetime.now(UTC)), refresh=True)
-            _take(state, heard)
-            if state.must_read_anew and state.lost is None:
-                state.begin(api.real_time(), api.overview(days=1))
-
-
-def _take(state: WatchState, heard: Heard) -> None:
-    """Take in what comes until the next picture."""
-    until = time.monotonic() + REFRESH_S
-    while (left_s := until - time.monotonic()) > 0:
-        try:
-            event = heard.get(timeout=left_s)
-        except Empty:
-            return
-        if isinstance(event, Exception):
-            raise event
-        state.take(event)
-
-
-@contextmanager
-def _heard(client: LiveClient) -> Iterator[Heard]:
-    heard: Heard = Queue(10_000)
-
-    def listen() -> None:
-        try:
-            for event in client.events():
-                heard.put(event)
-        except Exception as error:  # told by the thread that shows
-            heard.put(error)
-
-    # It waits for the network when the program ends.
-    threading.Thread(target=listen, daemon=True).start()
-    yield heard
+            live.update(WatchView(watching.state, datetime.now(UTC)), refresh=True)
+            time.sleep(REFRESH_S)
+            watching.catch_up()
 
 
 def _own(data: Path, project: str) -> tuple[str, str, str]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from loopin_deploy.live_client import LiveEvent
+from loopin_deploy.watch.alerts import AlertLine, AlertLines
+from loopin_schemas.alert import Severity
 from loopin_schemas.catalogue.system import SYSTEM
 
 MINUTES: Final = 30
-MAX_ALERTS: Final = 50
+RATE_S: Final = 10
+"""Time that events a second are the mean of."""
+
+JUDGED_MINUTES: Final = 15
+"""That the share of failed payments is of, as their alert is."""
 
 LIVE_QUERY: Final = "?metrics=events,active_users,revenue,sentiment&dimension=event"
 """What the screen is made of."""
@@ -43,20 +49,10 @@ class Totals:
         return {name: count for name, count in self.events.items() if name and name not in _SYSTEM}
 
 
-@dataclass(frozen=True)
-class ShownAlert:
-    """An alert: when (None for one that fires already), how severe, what it says, and of which metric."""
-
-    at: datetime | None
-    severity: str
-    text: str
-    metric: str
-
-
 class WatchState:
     """Takes in what comes; times are UTC."""
 
-    def __init__(self, project: str) -> None:
+    def __init__(self, project: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.project = project
         self.minutes: dict[datetime, Totals] = {}
         self.today = Totals()
@@ -64,14 +60,21 @@ class WatchState:
         self.first_top: list[tuple[str, int]] = []
         self.online: int | None = None
         self.communities: list[tuple[str, int]] = []
-        self._alerts: dict[str, ShownAlert] = {}
+        self._alerts = AlertLines()
+        self._clock = clock
+        self._came: deque[tuple[datetime, int]] = deque()
         self.currency = ""
         self.connected = False
         self.lost: str | None = None
         self.must_read_anew = False
 
-    def begin(self, real_time: Mapping[str, Any], overview: Mapping[str, Any]) -> None:
-        """The numbers as the API answers them: of the last minutes, and of today."""
+    def begin(
+        self,
+        real_time: Mapping[str, Any],
+        overview: Mapping[str, Any],
+        alerts: Iterable[Mapping[str, Any]],
+    ) -> None:
+        """The numbers as the API answers them: of the last minutes, and of today; and the newest alerts."""
         self.must_read_anew = False
         self.currency = real_time["currency"]
         self.first_top = [(one["event"], one["count"]) for one in real_time["top_events"]]
@@ -84,22 +87,24 @@ class WatchState:
             self.today.revenue = overview["total_revenue"]
         if self.online is None:
             self.online = real_time["online_members"]
-        if not self._alerts:
-            # The newest comes last.
-            for number, one in enumerate(reversed(real_time["alerts"])):
-                self._alerts[f"first {number}"] = _firing(one)
+        for one in sorted(alerts, key=lambda one: str(one["at"])):
+            self._alerts.take(one)
 
     @property
-    def alerts(self) -> list[ShownAlert]:
-        """Alerts as they are now, those that something happened to last first."""
-        return list(reversed(self._alerts.values()))
+    def alerts(self) -> list[AlertLine]:
+        """What happened to alerts: those that are open first, the newest first of each."""
+        return self._alerts.shown()
+
+    def severity(self, metric: str) -> Severity | None:
+        """How severe the open alert on a metric is; None without one."""
+        return self._alerts.severity(metric)
 
     def take(self, event: LiveEvent) -> None:
         """One event of the feed."""
         if event.kind == "metric":
             self._take_metric(event.data)
         elif event.kind == "alert":
-            self._take_alert(event.data)
+            self._alerts.take(event.data)
         elif event.kind == "online":
             self.online = event.data["online_members"]
             communities = event.data["communities"]
@@ -117,6 +122,22 @@ class WatchState:
         starts = [begun - ago * _MINUTE for ago in reversed(range(MINUTES))]
         return [self.minutes.get(start, Totals()) for start in starts]
 
+    def events_per_s(self, now: datetime) -> float:
+        """Mean of the last seconds, as the feed told of them; once a second it tells what has come."""
+        since = now - timedelta(seconds=RATE_S)
+        while self._came and self._came[0][0] <= since:
+            self._came.popleft()
+        return max(0, sum(number for _, number in self._came)) / RATE_S
+
+    def failed_payments(self, now: datetime) -> tuple[float | None, int]:
+        """Share (0 to 1) of the payments that went through or failed, those that failed; None without any.
+
+        Of so many minutes, those since the feed has told of events; 15 at most.
+        """
+        minutes = self.last_minutes(now)[-JUDGED_MINUTES:]
+        told = [at for at, minute in enumerate(minutes) if minute.events]
+        return failing(minutes), JUDGED_MINUTES - told[0] if told else 0
+
     def top_events(self, now: datetime, most: int) -> tuple[str, list[tuple[str, int]]]:
         """The most frequent events of this minute and the one before, or of all until some are told."""
         both: Counter[str] = Counter()
@@ -126,24 +147,13 @@ class WatchState:
             return f"Events, last {MINUTES} minutes", self.first_top[:most]
         return "Events, last 2 minutes", sorted(both.items(), key=lambda one: (-one[1], one[0]))[:most]
 
-    def _take_alert(self, one: Mapping[str, Any]) -> None:
-        """An alert's newest record takes the place of its former one."""
-        self._alerts.pop(one["id"], None)
-        # What fired at first came without an id.
-        self._alerts = {
-            id: each for id, each in self._alerts.items() if each.at or each.metric != one["metric"]
-        }
-        # What is pending or silenced is told to nobody; what has never fired need not be over.
-        if one["state"] == "pending" or one.get("silenced") or not one.get("fired_at"):
-            return
-        self._alerts[one["id"]] = _happened(one)
-        while len(self._alerts) > MAX_ALERTS:
-            del self._alerts[next(iter(self._alerts))]
-
     def _take_metric(self, one: Mapping[str, Any]) -> None:
         start = datetime.fromisoformat(one["start"])
         if one["grain"] == "minute":
-            _set(self._minute(start), one)
+            minute = self._minute(start)
+            before = minute.happened
+            _set(minute, one)
+            self._came.append((self._clock(), minute.happened - before))
         elif one["grain"] == "day" and start >= (self.day or start):
             if self.day is not None and start > self.day:
                 self.today = Totals()
@@ -157,9 +167,12 @@ class WatchState:
         return found
 
 
-def failed_payments(today: Totals) -> float | None:
-    """Share (0 to 1) of the payments that went through or failed, those that failed; None without any."""
-    failed, made = today.events.get("payment_failed", 0), today.events.get("payment_succeeded", 0)
+def failing(minutes: Iterable[Totals]) -> float | None:
+    """Share (0 to 1) of the payments of some minutes that failed; None without any."""
+    both: Counter[str] = Counter()
+    for minute in minutes:
+        both.update(minute.events)
+    failed, made = both["payment_failed"], both["payment_succeeded"]
     return failed / (failed + made) if failed + made else None
 
 
@@ -173,17 +186,3 @@ def _set(totals: Totals, one: Mapping[str, Any]) -> None:
         totals.revenue = one["sum"]
     elif not dimension and metric == "sentiment":
         totals.sentiment = one["sum"] / count if count else None
-
-
-def _happened(one: Mapping[str, Any]) -> ShownAlert:
-    at = datetime.fromtimestamp(one["at"] / 1000, UTC)
-    over = one["state"] == "resolved"
-    return ShownAlert(at, "resolved" if over else str(one["severity"]), str(one["message"]), one["metric"])
-
-
-def _firing(one: Mapping[str, Any]) -> ShownAlert:
-    value, limit = (
-        "unknown" if number is None else f"{number:g}" for number in (one["value"], one["threshold"])
-    )
-    metric = one["metric_name"]
-    return ShownAlert(None, str(one["severity"]), f"{metric} is {value} (limit {limit})", metric)

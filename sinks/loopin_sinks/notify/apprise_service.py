@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from loopin_schemas.alert import Alert
-from loopin_sinks.notify.answer import Answer, Later, Taken
+from loopin_sinks.notify.answer import Answer, Later, Refused, Taken
 from loopin_sinks.notify.channels_file import Channel
 from loopin_sinks.notify.errors import NotifyError
+from loopin_sinks.notify.mail_reply import SCHEMES, refusal
 from loopin_sinks.notify.text import markdown, plain, subject
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class AppriseService:
     """Tells one service of alerts.
 
     The library blocks and has timeouts of its own, so each service has a thread: one that hangs holds up no
-    other. It says of a failure only that it was one, hence every failure is tried again.
+    other. It says of a failure only that it was one, hence every failure is tried again; but what a mail
+    server refuses for good is in its log, and with several recipients the others would get it each time.
     """
 
     def __init__(self, name: str, channel: Channel) -> None:
@@ -57,7 +59,10 @@ class AppriseService:
             )
         if taken:
             return Taken()
-        why = redacted(said.last, self._channel.url.get_secret_value())
+        url = self._channel.url.get_secret_value()
+        if self._channel.scheme in SCHEMES and (refused := refusal(said.all)) is not None:
+            return Refused(f"the mail server refused it for good ({redacted(refused, url)})")
+        why = redacted(said.last, url)
         return Later(f"the service did not take it ({why})" if why else "the service did not take it")
 
 
@@ -71,10 +76,11 @@ def redacted(text: str, url: str) -> str:
 
 
 class _Said(logging.Handler):
-    """Listens to what the library warns of in this thread."""
+    """Listens to what the library says in this thread: all of it, and its last warning."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.DEBUG)
+        self.all: list[str] = []
         self.last = ""
         self._ident = threading.get_ident()
 
@@ -86,9 +92,11 @@ class _Said(logging.Handler):
         logging.getLogger("apprise").removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the newest warning."""
+        """Keep it."""
         if record.thread == self._ident:
-            self.last = record.getMessage()
+            self.all.append(record.getMessage())
+            if record.levelno >= logging.WARNING:
+                self.last = self.all[-1]
 
 
 def _service(name: str, channel: Channel) -> Apprise:
@@ -100,6 +108,7 @@ def _service(name: str, channel: Channel) -> Apprise:
 
             # Its own log shows addresses; what it says of a failure is told without them.
             logging.getLogger("apprise").propagate = False
+            logging.getLogger("apprise").setLevel(logging.DEBUG)
             # Without a time limit of its own it works in the thread that asks: beyond one, all services would
             # share a few threads.
             asset = AppriseAsset(app_id="Loopin", app_desc="Loopin analytics", service_timeout=0)

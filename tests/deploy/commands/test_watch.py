@@ -13,7 +13,6 @@ REAL_TIME = {
     "currency": "EUR",
     "top_events": [{"event": "$pageview", "count": 12}],
     "online_members": 4,
-    "alerts": [],
 }
 
 
@@ -31,6 +30,7 @@ def test_a_url_must_be_one(loopin: Loopin) -> None:
 def test_without_a_terminal_it_prints_the_numbers_of_now(loopin: Loopin, role: Role) -> None:
     overview = {"tz": "UTC", "active_users_today": 7, "total_revenue": 19.5}
     role.answers = {
+        "/api/analytics/alerts?page_size=50": (200, json.dumps({"data": {"results": []}}).encode()),
         "/api/analytics/real-time": (200, json.dumps({"data": REAL_TIME}).encode()),
         "/api/analytics/overview?days=1": (200, json.dumps({"data": overview}).encode()),
     }
@@ -38,6 +38,6 @@ def test_without_a_terminal_it_prints_the_numbers_of_now(loopin: Loopin, role: R
     assert ran.code == 0, ran
     lines = ran.out.splitlines()
     assert lines[0].startswith(f"{role.url}  ")
-    assert lines[3].split() == ["0", "7", "19.50", "-", "-", "4"]
+    assert lines[3].split() == ["0.0", "0", "20", "-", "4", "-"]
     assert any(line.split() == ["$pageview", "12"] for line in lines)
-    assert role.keys == ["Bearer lk_key"] * 2
+    assert role.keys == ["Bearer lk_key"] * 3
