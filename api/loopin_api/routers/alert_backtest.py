@@ -134,7 +134,7 @@ async def post_backtest(
     """Tries a rule, or what would become of it, over past time; also one that is switched off.
 
     A rule is judged by the code that judges it live: those of the stream over the windows that are stored,
-    the others over what the store computes, at up to 1,000 moments of the time.
+    the others over what the store computes, at up to 300 moments of the time.
     Needs the scope `read`.
     """
     held = use.alert_rules.find(caller.project, name)

@@ -22,7 +22,7 @@ class OnlyRule(Rules):
 
 
 class Heard(Book):
-    """A book that keeps what was judged, with the records that this brought, until it is taken from ``said``."""
+    """A book that keeps in ``said`` what was judged, with the records that this brought."""
 
     def __init__(self, rules: Rules) -> None:
         super().__init__(rules)

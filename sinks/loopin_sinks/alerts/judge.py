@@ -148,7 +148,7 @@ class Judge:
     async def _spans(
         self, rule: AlertRule, condition: Threshold, project: str, end: int, times: Times, share: bool
     ) -> list[Span]:
-        """The numbers of the windows up to the one that begins at ``end``, from few to many, as they count."""
+        """The numbers of the windows up to the one that begins at ``end``, from few to many."""
         found: list[Span] = []
         for grain, number in spans_of(rule):
             start = grain.start(end)

@@ -15,7 +15,7 @@ from loopin_sinks.alerts.security import is_security
 from loopin_streams.alerts.lifecycle import Rule
 from loopin_streams.windows.grains import BY_NAME, DAY_MS, HOUR_MS, MINUTE_MS
 
-MOST_LOOKS: Final = 1000
+MOST_LOOKS: Final = 300
 """Moments of the past that a rule is judged at, at most."""
 
 PACES: Final[dict[GrainName, tuple[int, ...]]] = {
@@ -48,7 +48,7 @@ async def recalculate(
 
 
 def looks(rule: Rule, since_ms: int, until_ms: int) -> range:
-    """When a rule is judged in a time, its end included: as often as the watcher does, or as there is room."""
+    """When a rule is judged in a time, its end included: as often as the watcher does, or as it may be."""
     paces = PACES[rule.rule.grain]
     length = until_ms - since_ms
     every = next((pace for pace in paces if length <= pace * MOST_LOOKS), paces[-1])

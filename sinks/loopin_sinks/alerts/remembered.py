@@ -15,7 +15,7 @@ Window = tuple[int, int]
 
 
 class Remembered:
-    """Stands in for :class:`Numbers`: of a window that is open at a moment, it knows what was there by then."""
+    """Stands in for :class:`Numbers`: of a window that is open at a moment, it tells what was there then."""
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers

@@ -17,7 +17,7 @@ from loopin_schemas.window import Grain as GrainName
 from loopin_sinks.alerts.episodes import Episode, Episodes
 from loopin_sinks.alerts.heard import Heard, OnlyRule
 from loopin_streams.alerts.alarms import Alarms
-from loopin_streams.alerts.lifecycle import Moment, Rule
+from loopin_streams.alerts.lifecycle import Rule
 from loopin_streams.merge.merged_windows import MergedWindows
 from loopin_streams.windows.grains import BY_NAME, HOUR_MS, MINUTE_MS
 from loopin_streams.windows.series import Series

@@ -43,7 +43,7 @@ W = TypeVar("W")
 
 
 class Counted(NamedTuple, Generic[W]):
-    """Some windows together: how many events or users, and the value that is judged, None where there is none."""
+    """Some windows together: how many events or users, and the value that is judged, None for none."""
 
     over: W
     number: int
@@ -71,8 +71,8 @@ def judge_spans(
 
     The first with ``at_least`` counts; but what may be chance among so few (of a ``share``, a ratio of
     numbers of things) is none among more, so the next ones are looked at then. ``warning`` stands in place of
-    the rule's own. Where all have too few nothing is said; of an alert that was ``told``, the last value still
-    says whether it goes on.
+    the rule's own. Where all have too few nothing is said; of an alert that was ``told``, the last value
+    still says whether it goes on.
     """
     found: Judged[W] | None = None
     last: Counted[W] | None = None

@@ -57,9 +57,10 @@ class Watched(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``alert`` is its newest record. ``since_ms`` and ``ended_ms`` say in event time since when the rule is
     true and until when it was; windows that began before ``after_ms`` were an earlier alert's matter, and
-    are not judged again. ``told_ms`` is when somebody was last told, by the clock; ``asked`` is the record that asks for
-    somebody to look after it: an acknowledgement of an earlier one was of something less bad. ``waiting``
-    says of one that is over that the rule is true again, and since it is to be quiet, nobody was told.
+    are not judged again. ``told_ms`` is when somebody was last told, by the clock; ``asked`` is the record
+    that asks for somebody to look after it: an acknowledgement of an earlier one was of something less bad.
+    ``waiting`` says of one that is over that the rule is true again, and since it is to be quiet, nobody was
+    told.
     """
 
     alert: Alert

@@ -49,7 +49,6 @@ def watched_of(key: bytes, value: bytes, topic: str) -> Watched | None:
         return None
     log.warning("alert_of_another_release", key=_named(key), topic=topic, alert=alert.id)
     ended_ms = alert.window.end if alert.state == "resolved" else None
-    # That somebody is to be asked for anew would be told twice: whoever has answered has answered this record.
     return Watched(
         alert=alert,
         since_ms=alert.window.end,

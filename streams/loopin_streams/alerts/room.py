@@ -9,10 +9,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """At most ``most_of_project`` of one project, and ``most`` of all; ``certain`` of each whatever the others do.
-
-    So at most ``most`` and ``certain`` of each project are watched at once.
-    """
+    """At most ``most_of_project`` of one project and ``most`` of all, but ``certain`` of each in any case."""
 
     most: float
     most_of_project: float

@@ -231,12 +231,12 @@ async def test_what_the_store_is_asked_for(store: Store) -> None:
         since=30,
         until=8 * 60 + 30,
     )
-    # It is looked at every two minutes. The fifth of an hour comes in its fifth minute; that a later hour has
-    # fewer than 4.5 is known a minute after that one's end.
-    assert minutes(found) == [(66, 182), (186, 362), (426, None)]
+    # It is looked at every five minutes. The fifth of an hour comes in its fifth minute; that a later hour
+    # has fewer than 4.5 is known a minute after that one's end.
+    assert minutes(found) == [(65, 185), (190, 365), (425, None)]
     assert [(each.severity, each.value, each.peak, each.threshold) for each in found.episodes] == [
         ("warning", 5, 5, 5),
-        ("critical", 6, 9, 5),
+        ("critical", 9, 9, 9),
         ("warning", 6, 6, 5),
     ]
     hour = timedelta(hours=1)
