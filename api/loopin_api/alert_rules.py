@@ -7,24 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from msgspec.structs import replace
-
 from loopin_api.config_items import ConfigItems
 from loopin_api.custom_metrics import Metrics
 from loopin_api.envelope import Detail
 from loopin_api.errors import ApiError, invalid
-from loopin_schemas.alert_rule import MAX_RULES, AlertRule, Threshold
+from loopin_schemas.alert_rule import MAX_RULES, AlertRule
 from loopin_schemas.alert_rules import BUILT_IN
-from loopin_schemas.alert_rules.pipeline import HEALTH
-from loopin_schemas.alert_rules.security import DIMENSION_OF
 from loopin_schemas.metrics import Metric
+from loopin_sinks.alerts.subject import fault_of
 from loopin_streams.alerts.rules import BUILT_IN_VERSION
-from loopin_streams.alerts.source import source_of
 from loopin_streams.kafka.config_state import Item
 
 BUILT_IN_RULES: Final[Mapping[str, AlertRule]] = {each.rule.name: each.rule for each in BUILT_IN}
-
-_STREAM_DIMENSIONS: Final = ("event", "country", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +122,8 @@ class AlertRules:
         Raises:
             ApiError: 422 that says what is wrong.
         """
-        if (fault := _fault(rule, self.metric_of(rule, project))) is not None:
-            raise invalid([fault])
+        if (fault := fault_of(rule, self.metric_of(rule, project))) is not None:
+            raise invalid([Detail(field=fault.field, reason=fault.reason)])
 
     def _own(self, project: str) -> dict[str, Held]:
         items = self._items.of(AlertRule).values()
@@ -157,43 +151,3 @@ def check_version(held: Held, seen: str | None) -> None:
             "CHANGED_MEANWHILE",
             "It has been changed meanwhile: see how it is now, and decide again.",
         )
-
-
-def _fault(rule: AlertRule, metric: Metric | None) -> Detail | None:
-    """What keeps a rule from being judged; None where nothing does."""
-    if source_of(rule) is not None:
-        return None
-    if rule.longer:
-        return Detail(field="longer", reason="Longer windows are for rules of the stream; leave it empty.")
-    if rule.metric in HEALTH:
-        if rule.by or not isinstance(rule.condition, Threshold):
-            reason = f"{rule.metric} is one number of the moment: give a threshold, and no by."
-            return Detail(field="condition", reason=reason)
-        return None
-    if (by := DIMENSION_OF.get(rule.metric)) is not None:
-        return None if rule.by == by else Detail(field="by", reason=f"{rule.metric} is judged by {by} only.")
-    whole = [
-        by for by in ("", *_STREAM_DIMENSIONS) if source_of(replace(rule, by=by, spans=(1,))) is not None
-    ]
-    if metric is None:
-        if not whole:
-            reason = "There is no metric of this name; GET /api/analytics/metric-definitions lists them."
-            return Detail(field="metric", reason=reason)
-        if rule.by not in whole:
-            return Detail(field="by", reason=f"{rule.metric} can be judged {_by(whole)}.")
-    elif rule.by and rule.by not in (*metric.dimensions, *whole):
-        return Detail(field="by", reason=f"{rule.metric} can be judged {_by(('', *metric.dimensions))}.")
-    if rule.spans != (1,):
-        reason = f"Several windows of {rule.metric} together are not judged; leave spans at 1."
-        return Detail(field="spans", reason=reason)
-    if metric is not None and rule.grain not in metric.grains:
-        grains = " or ".join(each for each in metric.grains if each in ("hour", "day"))
-        return Detail(field="grain", reason=f"{rule.metric} is judged so from the store, by {grains}.")
-    return None
-
-
-def _by(dimensions: list[str] | tuple[str, ...]) -> str:
-    named = ", ".join(each for each in dimensions if each)
-    if "" not in dimensions:
-        return f"by {named} only"
-    return f"as a whole, or by {named}" if named else "as a whole only: leave by empty"

@@ -19,11 +19,17 @@ ZONE = ZoneInfo("America/New_York")
 """Its clocks were put forward on 8 March."""
 
 PLACES: tuple[dict[str, str], ...] = (
-    {"country": "India", "region": "Maharashtra", "city": "Mumbai", "$geoip_country_code": "IN"},
+    {
+        **{"country": "India", "region": "Maharashtra", "city": "Mumbai", "$geoip_country_code": "IN"},
+        **{"$geoip_latitude": 19.1, "$geoip_longitude": 72.9, "$geoip_accuracy_radius": 20},
+    },
     {"country": " india", "city": "Pune", "$geoip_country_code": "US"},
-    {"country": "Germany", "city": "Berlin"},
+    {"country": "Germany", "city": "Berlin", "$geoip_latitude": 52.5, "$geoip_longitude": 13.4},
     {"$geoip_country_code": "IN", "$geoip_city_name": "Mumbai", "$geoip_subdivision_1_name": "Maharashtra"},
-    {"$geoip_country_code": "DE", "$geoip_city_name": "Berlin"},
+    {
+        **{"$geoip_country_code": "DE", "$geoip_city_name": "Berlin"},
+        **{"$geoip_latitude": 52.5, "$geoip_longitude": 400},
+    },
     {"city": "Mumbai"},
     {"city": "Pune"},
     {},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
+from math import acos, cos, radians, sin
 
 from tests.metrics.plain import (
     DAY,
@@ -87,6 +88,21 @@ class Community:
             if act.properties.get("is_traveler") is True or elsewhere(place(act), homes.get(act.person))
         ]
 
+    def impossible(self, start: datetime, end: datetime) -> list[tuple[Act, float]]:
+        """Attempts here, each with how fast (km/h) its person came from the attempt before, wherever."""
+        found: list[tuple[Act, float]] = []
+        last: dict[str, Act] = {}
+        attempts = (act for act in self.whole.acts if act.name == "geo_access_checked" and where(act))
+        for act in sorted(attempts, key=lambda act: (act.at, act.event.uuid)):
+            before = last.get(act.person)
+            last[act.person] = act
+            if before is None or not start <= act.at < end or act not in self.checked(start, end):
+                continue
+            speed = between_km(before, act) / max((act.at - before.at).total_seconds(), 60) * 3600
+            if speed >= 1000:
+                found.append((act, speed))
+        return found
+
     def homes(self, end: datetime) -> dict[str, list[str]]:
         """The places of persons' first sign-ups that name any; at the same time, the least by its names."""
         found: dict[str, tuple[datetime, list[str]]] = {}
@@ -101,6 +117,24 @@ def place(act: Act) -> list[str]:
     """Country as told and as found by the address, and the city likewise; empty where unknown."""
     names = ("country", "$geoip_country_code", "city", "$geoip_city_name")
     return [(first_text(act, name) or "").strip().lower() for name in names]
+
+
+def where(act: Act) -> tuple[float, float, float] | None:
+    """Latitude and longitude, degrees, and how far they may be off, km; None where they are unknown."""
+    latitude, longitude = (act.properties.get(f"$geoip_{name}") for name in ("latitude", "longitude"))
+    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+        return None
+    return latitude, longitude, act.properties.get("$geoip_accuracy_radius", 50)
+
+
+def between_km(one: Act, other: Act) -> float:
+    """The way from one event's place to another's, less what both may be off; by the law of cosines."""
+    a, b = where(one), where(other)
+    assert a is not None
+    assert b is not None
+    north, south, turned = radians(a[0]), radians(b[0]), radians(b[1] - a[1])
+    angle = acos(min(1.0, sin(north) * sin(south) + cos(north) * cos(south) * cos(turned)))
+    return max(0.0, 6371.0088 * angle - a[2] - b[2])
 
 
 def elsewhere(there: Sequence[str], home: Sequence[str] | None) -> bool:

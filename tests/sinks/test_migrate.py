@@ -23,6 +23,7 @@ SHIPPED = {
     "0008_rollups": "85596edba49c41a08bfa5664414d1633a5e03a84e58e1b6dbea10fe384af8032",
     "0009_resources": "832d501f52ae811f74d0566b76d3f05a3f63cfe264cfbd3317f5ae896e6819b2",
     "0010_tasks": "0c44826f3c43b1c349b9fe8624f3dbd9b8e2681853cddcf2bceea9fe97de659c",
+    "0014_places": "38a98491cd3cc928d8563e85492832e1055a8e97cb7edbe4751a275046e30104",
     "0017_insights": "1265e36f7c56f96fb470c2a00406269b262dd88aee9b5c09b5a2bcf4c5b12b70",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
@@ -140,6 +141,8 @@ async def test_property_columns_are_those_of_the_list(embedded: Store, settings:
     assert materialized.pop("user") == "UInt64"
     assert materialized.pop("error_fingerprint") == "String"
     assert materialized.pop("error_level") == "LowCardinality(String)"
+    places = {name: materialized.pop(name) for name in ("latitude", "longitude", "accuracy_km")}
+    assert set(places.values()) == {"Nullable(Float64)"}
     assert materialized == {column.name: column.type for column in PROPERTY_COLUMNS}
     otherwise = {column.name: column.otherwise for column in PROPERTY_COLUMNS}
     for row in described:

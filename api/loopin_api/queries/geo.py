@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import product
 from typing import Any, Final, Literal, get_args
 
@@ -13,8 +14,10 @@ from loopin_api.queries.metrics import MAX_POINTS
 from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import Grain
 from loopin_schemas.metrics.definition import Condition, events
+from loopin_schemas.scores.impossible_travel import SPEED_LIMIT_KMH
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sql import MS, PERSON, Query, Rows, of_persons
+from loopin_sinks.metric_values.travel import LOCATED, LOOKBACK_MS, OFF, with_speed
 from loopin_sinks.persons.mapping import PERSON_OF_USER
 from loopin_sinks.store import Store
 
@@ -29,6 +32,7 @@ DECISIONS: Final[tuple[tuple[Reason, Result], ...]] = tuple(product(get_args(Rea
 """Each rule, and what it may decide."""
 
 _CHECKED: Final = "geo_access_checked"
+_MOVED: Final = ("ms", "uuid", "latitude", "longitude", "off", "at", "here")
 _SLOTS: Final = """[
     ('all', '', '', ''), ('period', toString(at), '', ''), ('blocked', country, '', city),
     ('country', country, '', ''), ('region', country, region, ''), ('city', country, region, city)
@@ -69,6 +73,18 @@ class Attempts:
 
 
 @dataclass(frozen=True, slots=True)
+class Impossible:
+    """Attempts from farther off than anybody can have come since the one before, by whom, and how fast.
+
+    ``fastest_kmh`` is None where there are none.
+    """
+
+    attempts: int = 0
+    users: int = 0
+    fastest_kmh: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where attempts came from; ``""`` for what is not known or not asked for."""
 
@@ -88,7 +104,8 @@ class GeoReport:
     regions: Sequence[Place]
     cities: Sequence[Place]
     grain: Grain
-    series: Sequence[tuple[date, Attempts]]
+    series: Sequence[tuple[date, Attempts, Impossible]]
+    impossible: Impossible = Impossible()
 
 
 async def geo_report(store: Store, scope: Scope, community: str, span: Timespan) -> GeoReport:
@@ -98,7 +115,9 @@ async def geo_report(store: Store, scope: Scope, community: str, span: Timespan)
         StoreError: the store did not answer.
     """
     grain, series = day_periods(span)
-    rows = await _counted(store, scope, community, series, series.end)
+    rows, impossible = await asyncio.gather(
+        _counted(store, scope, community, series, series.end), _impossible(store, scope, community, series)
+    )
     whole = next((_attempts(row) for row in rows if row["kind"] == "all"), Attempts())
     by_period = {int(row["first"]): _attempts(row) for row in rows if row["kind"] == "period"}
     return GeoReport(
@@ -109,9 +128,14 @@ async def geo_report(store: Store, scope: Scope, community: str, span: Timespan)
         cities=_places(rows, "city", MAX_LOCATIONS),
         grain=grain,
         series=[
-            (edge.astimezone(span.zone).date(), by_period.get(start, Attempts()))
+            (
+                edge.astimezone(span.zone).date(),
+                by_period.get(start, Attempts()),
+                impossible.get(start, Impossible()),
+            )
             for edge, start in zip(series.edges[:-1], series.starts_ms, strict=True)
         ],
+        impossible=impossible.get(None, Impossible()),
     )
 
 
@@ -151,6 +175,41 @@ async def travelers(
         """,
     )
     return frozenset((row["at"], row["name"]) for row in rows)
+
+
+async def _impossible(
+    store: Store, scope: Scope, community: str, series: Periods
+) -> Mapping[int | None, Impossible]:
+    """By start of the period (epoch ms), and of all under None: attempts at an impossible speed.
+
+    A person's attempts at all communities follow each other, those before the first period too.
+    """
+    query = Query(scope)
+    before = series.start - timedelta(milliseconds=LOOKBACK_MS)
+    located = f"""
+        SELECT user, {MS} AS ms, uuid, latitude, longitude, {OFF} AS off, {query.period(series)} AS at,
+            community_id = {query.bind(community, "String")} AS here
+        FROM {query.events(events(_CHECKED), before, series.end)} AND {LOCATED}
+    """
+    persons = f"""
+        SELECT {PERSON} AS person, {", ".join(f"found.{name} AS {name}" for name in _MOVED)}
+        FROM {of_persons(located)}
+    """
+    start = query.bind(series.starts_ms[0], "Int64")
+    rows = await query.rows(
+        store,
+        f"""
+        SELECT arrayJoin([at, -1]) AS slot, count() AS attempts, uniqExact(person) AS users,
+            max(speed) AS fastest
+        FROM ({with_speed(persons, "person, ms, at, here")})
+        WHERE here AND ms >= {start} AND speed >= {query.bind(SPEED_LIMIT_KMH, "Float64")}
+        GROUP BY slot
+        """,
+    )
+    return {
+        None if row["slot"] < 0 else row["slot"]: Impossible(row["attempts"], row["users"], row["fastest"])
+        for row in rows
+    }
 
 
 def _places(rows: Rows, kind: str, most: int) -> list[Place]:

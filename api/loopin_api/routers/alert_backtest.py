@@ -19,7 +19,6 @@ from loopin_api.services import Reader, Use
 from loopin_api.timespan import between, timezone
 from loopin_schemas.alert import Severity
 from loopin_schemas.alert_rules.pipeline import HEALTH
-from loopin_schemas.alert_rules.security import DIMENSION_OF
 from loopin_sinks.alerts.backtest import TooMuchHistory, backtest
 from loopin_sinks.alerts.episodes import Episode
 from loopin_sinks.metric_values.scope import Periods, from_epoch_ms
@@ -134,22 +133,23 @@ async def post_backtest(
 ) -> Success[BacktestAnswer]:
     """Tries a rule, or what would become of it, over past time; also one that is switched off.
 
-    Rules of the stream are judged by the code that judges them live, over the windows that are stored.
+    A rule is judged by the code that judges it live: those of the stream over the windows that are stored,
+    the others over what the store computes, at up to 300 moments of the time.
     Needs the scope `read`.
     """
     held = use.alert_rules.find(caller.project, name)
     rule = held.rule if body.changes is None else patched(held.rule, caller.project, body.changes)
     use.alert_rules.check(rule, caller.project)
-    if rule.metric in HEALTH or rule.metric in DIMENSION_OF:
+    if rule.metric in HEALTH:
         reason = f"{rule.metric} is judged as it is now; there is no history of it to try a rule on."
         raise invalid([Detail(field="metric", reason=reason)])
     span = between(body.since, body.to, use.clock(), timezone(use.settings.project_timezone))
-    metric = use.alert_rules.metric_of(rule, caller.project)
     scope = scope_of(use, caller.project, span, {}, bots=False)
     tried = Periods((span.start, min(span.end, use.clock())))
     try:
         async with use.alert_rules.turn:
-            found = await backtest(use.store, scope, Rule(rule, held.version), metric, tried)
+            of = Rule(rule, held.version)
+            found = await backtest(use.store, scope, of, lambda: use.items.configuration, tried)
     except TooMuchHistory as error:
         raise invalid([Detail(field="from", reason=str(error))]) from None
     return Success(

@@ -15,12 +15,21 @@ from loopin_api.ids import answered_id
 from loopin_api.metric_filters import scope_of
 from loopin_api.openapi import COMMON, bare, failures
 from loopin_api.queries.freshness import freshness_s
-from loopin_api.queries.geo import MAX_LOCATIONS, TOP_BLOCKED, Attempts, GeoReport, Place, geo_report
+from loopin_api.queries.geo import (
+    MAX_LOCATIONS,
+    TOP_BLOCKED,
+    Attempts,
+    GeoReport,
+    Impossible,
+    Place,
+    geo_report,
+)
 from loopin_api.queries.metrics import MAX_POINTS
 from loopin_api.routers.communities import BASIS, COMMUNITY, FRESHNESS, Community
 from loopin_api.services import Reader, Services, Use
 from loopin_api.time_filters import TimeFilters, Times
 from loopin_schemas.metrics import Grain
+from loopin_schemas.scores.impossible_travel import SPEED_LIMIT_KMH
 
 router = APIRouter(tags=["geo"])
 
@@ -81,6 +90,20 @@ class Categories(BaseModel):
     restriction_bypass: int = Field(description="Attempts that got round the restriction (`bypass`), count.")
 
 
+class ImpossibleSpeed(BaseModel):
+    """Attempts from farther off than a person can have come since the one before, at whichever community.
+
+    Only of attempts with coordinates: the address's city (`$geoip_latitude`, `$geoip_longitude`), or what the
+    client says under these names. The speed is the great-circle distance less how far both places may be off
+    (`$geoip_accuracy_radius`, else 50 km each) over the time between, a minute at least.
+    """
+
+    flagged: bool = Field(description=f"Whether there is any, from {SPEED_LIMIT_KMH:,.0f} km/h on.")
+    attempts: int = Field(description="Such attempts, count.")
+    users: int = Field(description="Distinct persons with such an attempt, count.")
+    fastest_kmh: float | None = Field(description="The highest speed among them, km/h; null without any.")
+
+
 class Travelers(BaseModel):
     """Persons away from home: `is_traveler` says so, or their place is another than when they signed up.
 
@@ -89,6 +112,9 @@ class Travelers(BaseModel):
 
     users: int = Field(description="Distinct persons with such an attempt, count.")
     attempts: int = Field(description="Their attempts away from home, count.")
+    impossible_speed: ImpossibleSpeed = Field(
+        description="Attempts that nobody can have made who made the last."
+    )
 
 
 class Counted(BaseModel):
@@ -124,6 +150,7 @@ class Trend(Counted):
     date: datetime.date = Field(description="Its day, or its first one in the range, YYYY-MM-DD.")
     travelers: int = Field(description="Attempts of travellers, count.")
     bypassed: int = Field(description="Attempts that got round the restriction, count.")
+    impossible_speed: int = Field(description="Attempts at an impossible speed, count; see `travelers`.")
 
 
 class EffectivenessReport(_Answer):
@@ -163,7 +190,11 @@ _CITY: Final = {**_COUNTED, "country": "Country A", "region": "Region A", "city"
 _REPORT: Final = {
     **_EFFECTIVENESS,
     "bypass_attempts": 3,
-    "travelers": {"users": 11, "attempts": 19},
+    "travelers": {
+        "users": 11,
+        "attempts": 19,
+        "impossible_speed": {"flagged": True, "attempts": 1, "users": 1, "fastest_kmh": 6285.2},
+    },
     "categories": {
         "country_blocked": 90,
         "country_allowed": 300,
@@ -181,7 +212,7 @@ _REPORT: Final = {
         "by_region": [{**_CITY, "city": None}],
         "by_city": [_CITY],
     },
-    "trends": [{**_COUNTED, "date": "2024-11-08", "travelers": 2, "bypassed": 0}],
+    "trends": [{**_COUNTED, "date": "2024-11-08", "travelers": 2, "bypassed": 0, "impossible_speed": 1}],
     "grain": "day",
 }
 
@@ -210,7 +241,11 @@ async def get_report(caller: Reader, use: Use, times: Times, community: Communit
         {
             **answer,
             "bypass_attempts": whole.bypassed,
-            "travelers": {"users": whole.travelers, "attempts": whole.of_travelers},
+            "travelers": {
+                "users": whole.travelers,
+                "attempts": whole.of_travelers,
+                "impossible_speed": _impossible(found.impossible),
+            },
             "categories": {
                 **{f"{reason}_{result}": count for (reason, result), count in whole.by_reason.items()},
                 "unnamed_blocked": whole.blocked - whole.decided("blocked"),
@@ -229,8 +264,9 @@ async def get_report(caller: Reader, use: Use, times: Times, community: Communit
                     "date": day,
                     "travelers": attempts.of_travelers,
                     "bypassed": attempts.bypassed,
+                    "impossible_speed": impossible.attempts,
                 }
-                for day, attempts in found.series
+                for day, attempts, impossible in found.series
             ],
             "grain": found.grain,
         }
@@ -266,6 +302,16 @@ async def _asked(
         "freshness_s": await freshness_s(use.store, times.now),
         "basis": "persons",
     }, found
+
+
+def _impossible(of: Impossible) -> dict[str, object]:
+    fastest = of.fastest_kmh
+    return {
+        "flagged": of.attempts > 0,
+        "attempts": of.attempts,
+        "users": of.users,
+        "fastest_kmh": None if fastest is None else round(fastest, 1),
+    }
 
 
 def _locations(places: Sequence[Place]) -> list[dict[str, object]]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from loopin_schemas.alert_rule import AlertRule, Threshold
 from loopin_schemas.alert_rules.rule import BuiltIn, Case
+from loopin_schemas.scores.impossible_travel import SPEED_LIMIT_KMH
 
 LOGIN_FAILURES_OF_ONE_USER: Final = "login_failures_of_one_user"
 """Events ``login_failed`` that tried one name, or came from one person where they do not say which name."""
@@ -15,6 +16,9 @@ LOGIN_FAILURES_OF_ONE_ADDRESS: Final = "login_failures_of_one_address"
 
 COUNTRIES_OF_ONE_USER: Final = "countries_of_one_user"
 """Distinct countries that one person's events came from."""
+
+TRAVEL_SPEED_OF_ONE_USER: Final = "travel_speed_of_one_user"
+"""The highest speed, km/h, at which one person must have moved from one event to the next."""
 
 REFUSED_REQUESTS_OF_ONE_USER: Final = "refused_requests_of_one_user"
 """Events ``api_request`` of one person that were answered with 401 or 403."""
@@ -29,6 +33,7 @@ DIMENSION_OF: Final = {
     LOGIN_FAILURES_OF_ONE_USER: "user",
     LOGIN_FAILURES_OF_ONE_ADDRESS: "ip",
     COUNTRIES_OF_ONE_USER: "user",
+    TRAVEL_SPEED_OF_ONE_USER: "user",
     REFUSED_REQUESTS_OF_ONE_USER: "user",
     EXPORTS_OF_ONE_USER: "user",
     EXPORTS_AGAINST_MEDIAN: "user",
@@ -83,6 +88,13 @@ SECURITY: Final[tuple[BuiltIn, ...]] = (
         critical=5,
         minutes=60,
         description="One account is used from many countries: end its sessions, ask for a new password.",
+    ),
+    _built_in(
+        TRAVEL_SPEED_OF_ONE_USER,
+        warning=SPEED_LIMIT_KMH,
+        critical=5 * SPEED_LIMIT_KMH,
+        minutes=60,
+        description="Impossible travel: one account, places too far apart (km/h); end its sessions.",
     ),
     _built_in(
         REFUSED_REQUESTS_OF_ONE_USER,

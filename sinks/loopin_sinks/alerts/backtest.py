@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, get_args
+from typing import Final
 
 from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change
-from loopin_schemas.metrics import Dimension, Metric
 from loopin_schemas.window import Grain
 from loopin_sinks.alerts.episodes import Episode
-from loopin_sinks.alerts.recalculate import recalculate, whole_periods
+from loopin_sinks.alerts.measured import Measured
+from loopin_sinks.alerts.numbers import Numbers
+from loopin_sinks.alerts.recalculate import recalculate
 from loopin_sinks.alerts.replay import StoredWindow, grains_of, replay
-from loopin_sinks.metric_values.calculate import Calculator
+from loopin_sinks.alerts.totals import NOTHING
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms, from_epoch_ms
 from loopin_sinks.store import Store
 from loopin_streams.alerts.lifecycle import Rule
 from loopin_streams.alerts.source import Source, source_of
+from loopin_streams.kafka.config_state import Configuration
 from loopin_streams.windows.grains import BY_NAME, MINUTE_MS
 
 LONGEST_DAYS: Final[dict[Grain, int]] = {"minute": 31, "hour": 92, "day": 1095}
 """Longest time that a rule of the stream is tried over, by its grain: a minute takes half a millisecond."""
 
 MOST_PERIODS: Final = 1000
-"""Most windows of a rule that the store is asked for."""
+"""Most windows of a rule that the store is asked for, each of its spans counted."""
 
 MOST_WINDOWS: Final = 100_000
 """Most stored windows that are looked at."""
-
-DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
 
 _SEASONS: Final = timedelta(days=35)
 """What an anomaly's model is given to learn from, before the time asked for."""
@@ -70,21 +70,22 @@ class Backtest:
     covered: tuple[datetime, datetime] | None
 
 
-async def backtest(store: Store, scope: Scope, rule: Rule, metric: Metric | None, span: Periods) -> Backtest:
-    """Try a rule of the project of ``scope`` over a time.
+async def backtest(
+    store: Store, scope: Scope, rule: Rule, configuration: Callable[[], Configuration], span: Periods
+) -> Backtest:
+    """Try a rule of the project of ``scope`` over a time, by the code that judges it live.
 
-    Rules of the stream are tried by the stream's own code over the windows that the store has, the others
-    over what the store computes. ``metric`` is the rule's, None for a series that is no metric.
+    Rules of the stream are tried over the windows that the store has, the others over what it computes.
 
     Raises:
+        NotJudged: nobody can judge the rule as it is.
         StoreError: the store did not answer.
         TooMuchHistory: the time is too long, or has too many windows.
     """
     source = source_of(rule.rule)
     if source is not None:
         return await _of_stream(store, scope.project, rule, source, span)
-    assert metric is not None, "only the stream knows what is no metric"
-    return await _of_store(store, scope, rule, metric, span)
+    return await _of_store(store, scope, rule, configuration, span)
 
 
 async def _of_stream(store: Store, project: str, rule: Rule, source: Source, span: Periods) -> Backtest:
@@ -103,38 +104,41 @@ async def _of_stream(store: Store, project: str, rule: Rule, source: Source, spa
     return Backtest(_within(found, start), covered)
 
 
-async def _of_store(store: Store, scope: Scope, rule: Rule, metric: Metric, span: Periods) -> Backtest:
-    wanted = Periods((span.start - _lead(rule.rule), span.end))
-    calculator = Calculator(store, _split(scope, rule.rule))
-    whole = whole_periods(rule, wanted, calculator)
-    if whole is None:
-        return Backtest([], None)
-    if len(whole) > MOST_PERIODS:
+async def _of_store(
+    store: Store, scope: Scope, rule: Rule, configuration: Callable[[], Configuration], span: Periods
+) -> Backtest:
+    start, end = epoch_ms(span.start), epoch_ms(span.end)
+    since = epoch_ms(span.start - _warm_up(rule.rule))
+    windows = (end - since) // BY_NAME[rule.rule.grain].size_ms * len(rule.rule.spans)
+    if windows > MOST_PERIODS:
         raise TooMuchHistory(f"This rule is tried over {MOST_PERIODS} windows at most; give a shorter time.")
-    found = await recalculate(calculator, rule, metric, whole)
-    first = max(span.start, whole.start)
-    return Backtest(_within(found, epoch_ms(span.start)), (first, whole.end) if first < whole.end else None)
-
-
-def _split(scope: Scope, rule: AlertRule) -> Scope:
-    by = next((each for each in DIMENSIONS if each == rule.by), None)
-    return replace(scope, by=by)
+    measured = Measured(
+        store, lambda _, now: replace(scope, now=min(scope.now, from_epoch_ms(now))), configuration
+    )
+    numbers = Numbers(store, measured, lambda _: NOTHING)
+    found = await recalculate(numbers, rule, scope.project, since, end)
+    return Backtest(_within(found, start), (span.start, span.end))
 
 
 def _lead(rule: AlertRule) -> timedelta:
-    """How long before the time asked for a rule has to be looked at, to know what it knows live."""
-    condition, size = rule.condition, timedelta(milliseconds=BY_NAME[rule.grain].size_ms)
-    # What goes on at the beginning has begun within one span, and was judged by the whole of another.
-    windows = 2 * max(rule.spans) + 1
-    longest = max((BY_NAME[span.grain].size_ms * (2 * span.windows + 1) for span in rule.longer), default=0)
-    if isinstance(condition, Anomaly):
+    """How long before the time asked for windows have to be looked at, to know what is known live."""
+    if isinstance(rule.condition, Anomaly):
         return _SEASONS
-    if isinstance(condition, Change):
-        return _WEEK
+    return _WEEK if isinstance(rule.condition, Change) else _warm_up(rule)
+
+
+def _warm_up(rule: AlertRule) -> timedelta:
+    """How long before the time asked for a rule has to be judged, to know what goes on when that begins.
+
+    It has begun within one span, and was judged by the whole of another.
+    """
+    condition, size = rule.condition, BY_NAME[rule.grain].size_ms
+    windows = 2 * max(rule.spans) + 1
     if isinstance(condition, Absence):
         windows = 2 * condition.windows + 2
-    together = max(windows * size, timedelta(milliseconds=longest))
-    return together + timedelta(seconds=rule.for_s + rule.quiet_s)
+    longer = (BY_NAME[span.grain].size_ms * (2 * span.windows + 1) for span in rule.longer)
+    together = max((windows * size, *longer))
+    return timedelta(milliseconds=together, seconds=rule.for_s + rule.quiet_s)
 
 
 def _within(found: list[Episode], start: int) -> list[Episode]:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
 
 from loopin_schemas.alert import AlertWindow
 from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Threshold
 from loopin_schemas.alert_rules.pipeline import HEALTH
-from loopin_sinks.alerts.book import Book
-from loopin_sinks.alerts.numbers import Numbers
-from loopin_sinks.alerts.totals import NOTHING, NotJudged, Total, Totals
+from loopin_sinks.alerts.subject import Subject
+from loopin_sinks.alerts.totals import NOTHING, Total, Totals
+from loopin_streams.alerts.book import About, Book
+from loopin_streams.alerts.history import History
 from loopin_streams.alerts.judgement import (
     QUIET,
+    Counted,
     Judgement,
     Verdict,
     judge_absence,
     judge_change,
+    judge_spans,
     judge_threshold,
 )
 from loopin_streams.alerts.lifecycle import Moment, Rule
+from loopin_streams.alerts.plans import spans_of
+from loopin_streams.alerts.seasonal import Kind
 from loopin_streams.windows.grains import BY_NAME, DAY_MS, LATENESS_MS, Grain
-
-TOO_FEW: Final = "too little has happened since to tell."
 
 MOST_MISSED: Final = 60
 """Closed windows that are looked at, at most, after a time in which nobody did."""
@@ -32,6 +35,19 @@ PAST: Final = {"minute": 0, "hour": 35 * 24, "day": 63}
 
 Place = tuple[str, str, str]
 """A project, a rule and its version."""
+
+Span = tuple[AlertWindow, Totals]
+"""Windows together, and their numbers."""
+
+
+class Asked(Protocol):
+    """Tells the numbers: see :class:`loopin_sinks.alerts.numbers.Numbers`."""
+
+    def subject(self, project: str, rule: AlertRule) -> Subject: ...
+    def health(self, metric: str) -> Total: ...
+    async def totals(
+        self, project: str, rule: AlertRule, edges: Sequence[int], now_ms: int
+    ) -> list[Totals]: ...
 
 
 class Times(NamedTuple):
@@ -57,7 +73,7 @@ class Times(NamedTuple):
 class Judge:
     """Judges one rule of one project at a time, and enters what follows in the book."""
 
-    def __init__(self, numbers: Numbers, book: Book) -> None:
+    def __init__(self, numbers: Asked, book: Book) -> None:
         self._numbers = numbers
         self._book = book
         self._closed: dict[Place, int] = {}
@@ -70,6 +86,7 @@ class Judge:
             StoreError: the store did not answer.
         """
         rule, condition = of.rule, of.rule.condition
+        subject = self._numbers.subject(project, rule)
         if rule.metric in HEALTH:
             self._health(of, project, times)
             return
@@ -77,19 +94,16 @@ class Judge:
         place = (project, rule.name, of.version)
         before = self._closed.get(place)
         if isinstance(condition, Threshold):
-            await self._threshold(of, condition, project, times, before)
+            await self._threshold(of, condition, project, times, before, subject.share)
         elif isinstance(condition, Absence):
             await self._absence(of, condition, project, times)
         elif before is None or before < closed:
-            await self._closed_ones(of, condition, project, times)
+            await self._closed_ones(of, condition, project, times, subject.kind)
         self._closed[place] = closed
 
     def _health(self, of: Rule, project: str, times: Times) -> None:
         rule, condition = of.rule, of.rule.condition
-        if not isinstance(condition, Threshold) or rule.by:
-            raise NotJudged(
-                f"{rule.metric} is one number of the moment: give the rule a threshold, and no by."
-            )
+        assert isinstance(condition, Threshold), "what is no subject is not judged"
         total = self._numbers.health(rule.metric)
         if total.value is None:
             return
@@ -98,39 +112,60 @@ class Judge:
         self._book.judge(of, project, "", Judgement(verdict, total.value, total.number, window), times.moment)
 
     async def _threshold(
-        self, of: Rule, condition: Threshold, project: str, times: Times, before: int | None
+        self,
+        of: Rule,
+        condition: Threshold,
+        project: str,
+        times: Times,
+        before: int | None,
+        share: bool,
     ) -> None:
         """An upper limit over closed windows and the open one, a lower one over closed windows only.
 
-        An alert is over when the newest closed windows are well again, and the open one is not bad.
+        An alert is over when the newest closed windows are well again, as many as it was told of, and the
+        open one is not bad.
         """
         grain = BY_NAME[of.rule.grain]
         closed = times.closed(grain)
         since = closed if before is None else min(closed, before + grain.size_ms)
         first = max(since, closed - MOST_MISSED * grain.size_ms)
         last = times.newest(grain) if condition.direction == "above" else closed
-        ends = range(first, last + 1, grain.size_ms)
-        found = [(end, await self._spans(of.rule, grain, project, end, times)) for end in ends]
-        values = {value for _, spans in found for totals in spans.values() for value in totals}
+        found = {
+            end: await self._spans(of.rule, condition, project, end, times, share)
+            for end in range(first, last + 1, grain.size_ms)
+        }
+        values = {value for spans in found.values() for _, totals in spans for value in totals}
         for value in sorted(values | set(self._book.values(project, of.rule.name))):
+            told_ms = self._told_ms(project, of.rule, value)
             judgements = {
-                end: _over_spans(of.rule, condition, grain, end, spans, value) for end, spans in found
+                end: _over_spans(of.rule, condition, spans, value, share, told_ms)
+                for end, spans in found.items()
             }
             bad = [each for each in judgements.values() if each.verdict.severity is not None]
             for judgement in bad or [judgements[closed]]:
                 self._book.judge(of, project, value, judgement, times.moment)
 
     async def _spans(
-        self, rule: AlertRule, grain: Grain, project: str, end: int, times: Times
-    ) -> dict[int, Totals]:
-        """The numbers of the windows up to the one that begins at ``end``, by how many those are."""
-        found: dict[int, Totals] = {}
-        for span in rule.spans:
-            edges = (end - (span - 1) * grain.size_ms, end + grain.size_ms)
-            [found[span]] = await self._numbers.totals(project, rule, edges, times.now)
-            if not rule.by and found[span].get("", NOTHING).number >= rule.at_least:
+        self, rule: AlertRule, condition: Threshold, project: str, end: int, times: Times, share: bool
+    ) -> list[Span]:
+        """The numbers of the windows up to the one that begins at ``end``, from few to many."""
+        found: list[Span] = []
+        for grain, number in spans_of(rule):
+            start = grain.start(end)
+            edges = (start - (number - 1) * grain.size_ms, start + grain.size_ms)
+            [totals] = await self._numbers.totals(project, rule, edges, times.now)
+            found.append((AlertWindow(grain=grain.name, start=edges[0], end=edges[1]), totals))
+            judged = _over_spans(rule, condition, found[-1:], "", share)
+            if not rule.by and not judged.reason and not judged.verdict.by_chance:
                 break
         return found
+
+    def _told_ms(self, project: str, rule: AlertRule, value: str) -> int | None:
+        """Over how long an alert was told, ms, if there is one that is not over."""
+        watched = self._book.find(About(project, rule.name, value))
+        if watched is None or watched.over:
+            return None
+        return watched.alert.window.end - watched.alert.window.start
 
     async def _absence(self, of: Rule, condition: Absence, project: str, times: Times) -> None:
         """Closed windows with too little in them, of what was there in as much time before."""
@@ -149,11 +184,13 @@ class Judge:
             judgement = Judgement(verdict, float(number), number, window)
             self._book.judge(of, project, value, judgement, times.moment)
 
-    async def _closed_ones(self, of: Rule, condition: Change | Anomaly, project: str, times: Times) -> None:
+    async def _closed_ones(
+        self, of: Rule, condition: Change | Anomaly, project: str, times: Times, kind: Kind
+    ) -> None:
         """Windows that have closed since the last look, each once, oldest first."""
         grain = BY_NAME[of.rule.grain]
         closed, back = times.closed(grain), _windows_back(condition, grain)
-        first = self._first(of.rule, project, grain, closed)
+        first = self._first(of.rule, project, grain, closed, kind)
         edges = range(first - back * grain.size_ms, closed + grain.size_ms + 1, grain.size_ms)
         windows = await self._numbers.totals(project, of.rule, edges, times.now)
         by_start = dict(zip(edges, windows, strict=False))
@@ -162,52 +199,31 @@ class Judge:
         )
         if begun is None:
             return
-        known = self._book.known(project, of.rule.name)
+        known = self._book.histories.values(project, of.rule.name)
         values = {value for each in windows for value in each} | known
         for start in range(max(first, begun), closed + 1, grain.size_ms):
             for value in sorted(values):
                 before = by_start.get(start - back * grain.size_ms, {}).get(value, NOTHING)
-                total = by_start[start].get(value, self._missing(of.rule, project))
+                total = by_start[start].get(value, Total(0, 0.0 if kind == "count" else None))
+                history = self._book.histories.of((project, of.rule.name, value), of.rule, kind)
                 # What lies before the first look is learned from; to tell of it now would help nobody.
                 told = start == closed or value in known
-                self._one_closed(of, condition, project, value, start, total, before, times, told)
+                if history.expects(start):
+                    verdict = QUIET if not told else _verdict(of.rule, history, start, total, before)
+                    if told:
+                        window = AlertWindow(grain=grain.name, start=start, end=start + grain.size_ms)
+                        judgement = Judgement(verdict, total.value, total.number, window)
+                        self._book.judge(of, project, value, judgement, times.moment)
+                    history.learn(start, total.number, total.value, fired=verdict.severity is not None)
+                    self._book.histories.touch((project, of.rule.name, value))
 
-    def _one_closed(
-        self,
-        of: Rule,
-        condition: Change | Anomaly,
-        project: str,
-        value: str,
-        start: int,
-        total: Total,
-        before: Total,
-        times: Times,
-        told: bool,
-    ) -> None:
-        rule, grain = of.rule, BY_NAME[of.rule.grain]
-        history = self._book.history(project, rule, value, self._numbers.kind(project, rule))
-        if not history.expects(start):
-            return
-        verdict = QUIET
-        if total.value is not None and told:
-            if isinstance(condition, Change):
-                verdict = _changed(condition, rule.at_least, total, before)
-            else:
-                verdict = history.judge(rule, start, total.number, total.value)
-        if told:
-            window = AlertWindow(grain=rule.grain, start=start, end=start + grain.size_ms)
-            judgement = Judgement(verdict, total.value, total.number, window)
-            self._book.judge(of, project, value, judgement, times.moment)
-        history.learn(start, total.number, total.value, fired=verdict.severity is not None)
-        self._book.learned(project, rule.name, value)
-
-    def _first(self, rule: AlertRule, project: str, grain: Grain, closed: int) -> int:
+    def _first(self, rule: AlertRule, project: str, grain: Grain, closed: int, kind: Kind) -> int:
         """The first window to look at: after the last that was learned, or as far back as a model learns."""
-        kind = self._numbers.kind(project, rule)
         known = [
             last
-            for value in self._book.known(project, rule.name)
-            if (last := self._book.history(project, rule, value, kind).stored.last) is not None
+            for value in self._book.histories.values(project, rule.name)
+            if (last := self._book.histories.of((project, rule.name, value), rule, kind).stored.last)
+            is not None
         ]
         past = PAST[rule.grain] if isinstance(rule.condition, Anomaly) else 0
         least = closed - max(past, MOST_MISSED) * grain.size_ms
@@ -215,37 +231,37 @@ class Judge:
             return closed - past * grain.size_ms
         return min(closed, max(least, min(known) + grain.size_ms))
 
-    def _missing(self, rule: AlertRule, project: str) -> Total:
-        return Total(0, 0.0 if self._numbers.kind(project, rule) == "count" else None)
-
 
 def _over_spans(
     rule: AlertRule,
     condition: Threshold,
-    grain: Grain,
-    end: int,
-    spans: Mapping[int, Totals],
+    spans: Sequence[Span],
     value: str,
+    share: bool,
+    told_ms: int | None = None,
 ) -> Judgement:
-    """Of several numbers of windows, the first in which enough has happened counts."""
-    found = {span: totals.get(value, NOTHING) for span, totals in spans.items()}
-    span = next((span for span, total in found.items() if _tells(total, rule)), max(found))
-    total = found[span]
-    window = AlertWindow(grain=rule.grain, start=end - (span - 1) * grain.size_ms, end=end + grain.size_ms)
-    if total.value is None or not _tells(total, rule):
-        return Judgement(QUIET, total.value, total.number, window, reason=TOO_FEW)
-    verdict = judge_threshold(condition, total.value, condition.warning)
-    return Judgement(verdict, total.value, total.number, window)
+    """What is to be said of one value; of an alert, over no more than it was told of."""
+    counted = [
+        Counted(window, total.number, total.value)
+        for at, (window, totals) in enumerate(spans)
+        if at == 0 or told_ms is None or window.end - window.start <= told_ms
+        for total in (totals.get(value, NOTHING),)
+    ]
+    of, verdict, reason = judge_spans(
+        condition, condition.warning, rule.at_least, counted, share=share, told=told_ms is not None
+    )
+    return Judgement(verdict, of.value, of.number, of.over, (), reason)
 
 
-def _tells(total: Total, rule: AlertRule) -> bool:
-    return total.number >= rule.at_least and total.value is not None
-
-
-def _changed(condition: Change, at_least: int, total: Total, before: Total) -> Verdict:
-    if total.value is None or before.value is None or before.number < at_least:
+def _verdict(rule: AlertRule, history: History, start: int, total: Total, before: Total) -> Verdict:
+    """Of a closed window: a change against the one ``before``, or an anomaly against its past."""
+    if total.value is None:
         return QUIET
-    return judge_change(condition, total.value, before.value)
+    if not isinstance(rule.condition, Change):
+        return history.judge(rule, start, total.number, total.value)
+    if before.value is None or before.number < rule.at_least:
+        return QUIET
+    return judge_change(rule.condition, total.value, before.value)
 
 
 def _windows_back(condition: Change | Anomaly, grain: Grain) -> int:

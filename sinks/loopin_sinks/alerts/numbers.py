@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from loopin_schemas.alert_rule import AlertRule, Threshold
-from loopin_schemas.alert_rules.security import DIMENSION_OF
 from loopin_sinks.alerts.measured import Measured
 from loopin_sinks.alerts.security import Asked, is_security, security_totals
-from loopin_sinks.alerts.totals import NotJudged, Total, Totals
+from loopin_sinks.alerts.subject import Subject
+from loopin_sinks.alerts.totals import Total, Totals
 from loopin_sinks.store import Store
-from loopin_streams.alerts.seasonal import Kind
 
 Health = Callable[[str], Total]
 """A number of the pipeline at this moment, by the metric's name; its value is None while it is not known."""
@@ -23,24 +22,29 @@ class Numbers:
     def __init__(self, store: Store, measured: Measured, health: Health) -> None:
         self._store = store
         self._measured = measured
-        self.health = health
+        self._health = health
 
-    def kind(self, project: str, rule: AlertRule) -> Kind:
-        """What the values are, for the model of their season. Raises NotJudged."""
-        return "count" if is_security(rule.metric) else self._measured.kind(project, rule)
+    def health(self, metric: str) -> Total:
+        """A number of the pipeline at this moment."""
+        return self._health(metric)
+
+    def subject(self, project: str, rule: AlertRule) -> Subject:
+        """What the rule judges.
+
+        Raises:
+            NotJudged: nobody can judge it as it is.
+        """
+        return self._measured.subject(project, rule)
 
     async def totals(self, project: str, rule: AlertRule, edges: Sequence[int], now_ms: int) -> list[Totals]:
         """The numbers of windows that follow each other; ``edges`` are their starts and the last one's end.
 
         Raises:
-            NotJudged: nobody can tell.
+            NotJudged: there is no such metric.
             StoreError: the store did not answer.
         """
         if not is_security(rule.metric):
             return await self._measured.totals(project, rule, edges, now_ms)
-        by = DIMENSION_OF[rule.metric]
-        if rule.by != by:
-            raise NotJudged(f"{rule.metric} is told by {by} only: change the rule's dimension to that.")
         return [
             await security_totals(
                 self._store, rule.metric, Asked(project, start, end, _least(rule), rule.at_least)

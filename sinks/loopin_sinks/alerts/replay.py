@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from loopin_schemas.alert import Alert
 from loopin_schemas.alert_rule import AlertRule
 from loopin_schemas.window import Cell, Window
 from loopin_schemas.window import Grain as GrainName
 from loopin_sinks.alerts.episodes import Episode, Episodes
+from loopin_sinks.alerts.heard import Heard, OnlyRule
 from loopin_streams.alerts.alarms import Alarms
-from loopin_streams.alerts.judgement import Judgement
-from loopin_streams.alerts.lifecycle import Moment, Rule
-from loopin_streams.alerts.rules import Rules
+from loopin_streams.alerts.lifecycle import Rule
 from loopin_streams.merge.merged_windows import MergedWindows
 from loopin_streams.windows.grains import BY_NAME, HOUR_MS, MINUTE_MS
 from loopin_streams.windows.series import Series
@@ -61,36 +59,15 @@ def replay(
     return history.episodes.found
 
 
-class _Only(Rules):
-    """One rule is in force, and nobody has said anything of its alerts."""
-
-    def __init__(self, rule: Rule) -> None:
-        super().__init__()
-        self._only = (rule,)
-
-    def of(self, project: str) -> tuple[Rule, ...]:
-        return self._only
-
-
-class _Heard(Alarms):
-    """Alarms that keep what they have judged, until it is taken."""
-
-    said: list[tuple[str, Judgement, list[Alert]]]
-
-    def _judge(self, plan: Any, project: str, value: str, judgement: Judgement, now: Moment) -> list[Alert]:
-        alerts = super()._judge(plan, project, value, judgement, now)
-        self.said.append((value, judgement, alerts))
-        return alerts
-
-
 class _History:
     def __init__(self, rule: Rule, project: str) -> None:
         self.episodes = Episodes()
         self._project = project
         self._grains = grains_of(rule.rule)
         self._windows = MergedWindows()
-        self._alarms = _Heard(_Only(rule), self._windows, {})
-        self._alarms.said = []
+        rules = OnlyRule(rule)
+        self._heard = Heard(rules)
+        self._alarms = Alarms(rules, self._windows, {}, self._heard)
         self._grown: dict[tuple[GrainName, Series], tuple[int, int, int | None]] = {}
 
     def pass_minute(self, minute: int, stored: Sequence[StoredWindow]) -> None:
@@ -104,9 +81,9 @@ class _History:
             window.unpublished.clear()
         self._alarms.look((), minute, end)
         self._windows.drop_gone(minute)
-        for value, judgement, alerts in self._alarms.said:
+        for value, judgement, alerts in self._heard.said:
             self.episodes.take(value, judgement, alerts, end)
-        self._alarms.said.clear()
+        self._heard.said.clear()
 
     def _changed(self, stored: Sequence[StoredWindow]) -> Iterator[Window]:
         cells: dict[tuple[GrainName, int], dict[Series, Cell]] = defaultdict(dict)

@@ -13,10 +13,12 @@ from loopin_schemas.alert_rules.security import (
     LOGIN_FAILURES_OF_ONE_ADDRESS,
     LOGIN_FAILURES_OF_ONE_USER,
     REFUSED_REQUESTS_OF_ONE_USER,
+    TRAVEL_SPEED_OF_ONE_USER,
 )
 from loopin_sinks.alerts.totals import Total, Totals
 from loopin_sinks.metric_values.scope import from_epoch_ms
-from loopin_sinks.persons.mapping import LINKED, person_name
+from loopin_sinks.metric_values.travel import LOCATED, LOOKBACK_MS, OFF, with_speed
+from loopin_sinks.persons.mapping import LINKED, LINKED_USERS, person_name
 from loopin_sinks.store import Store
 
 MOST: Final = 1000
@@ -113,6 +115,39 @@ async def _countries(store: Store, asked: Asked) -> Totals:
     return {row["of"]: Total(row["number"], float(row["places"])) for row in rows}
 
 
+async def _travel(store: Store, asked: Asked) -> Totals:
+    """One event after the other, but only of users who were in two places, or share a person."""
+    since = f"""
+        project = {{project:String}} AND {LOCATED}
+        AND timestamp >= {{since:DateTime64(3, 'UTC')}} AND timestamp < {{end:DateTime64(3, 'UTC')}}
+    """
+    located = f"""
+        SELECT {_PERSON} AS person, toUnixTimestamp64Milli(timestamp) AS ms, uuid, latitude, longitude,
+            {OFF} AS off
+        FROM events WHERE {since} AND user IN (
+            SELECT user FROM events WHERE {since} GROUP BY user
+            HAVING (min(latitude), min(longitude)) != (max(latitude), max(longitude))
+            UNION ALL {LINKED_USERS}
+        )
+    """
+    rows = await store.query(
+        f"""
+        {_LINKED}
+        SELECT person AS of, max(speed) AS fastest, count() AS number
+        FROM ({with_speed(located, "person, ms")})
+        WHERE ms >= {{start_ms:Int64}}
+        GROUP BY of HAVING fastest >= {{least:Float64}}
+        ORDER BY fastest DESC, of LIMIT {{most:UInt32}}
+        """,
+        {
+            **asked.parameters,
+            "start_ms": asked.start,
+            "since": from_epoch_ms(asked.start - LOOKBACK_MS),
+        },
+    )
+    return {row["of"]: Total(row["number"], float(row["fastest"])) for row in rows}
+
+
 async def _against_median(store: Store, asked: Asked) -> Totals:
     """Whoever exports much now is looked up in the days before, and nobody else."""
     recent = await store.query(
@@ -161,6 +196,7 @@ _ASKED: Final[dict[str, Callable[[Store, Asked], Awaitable[Totals]]]] = {
     ),
     LOGIN_FAILURES_OF_ONE_ADDRESS: _counted(_ADDRESS, "event = 'login_failed'"),
     COUNTRIES_OF_ONE_USER: _countries,
+    TRAVEL_SPEED_OF_ONE_USER: _travel,
     REFUSED_REQUESTS_OF_ONE_USER: _counted(_PERSON, "event = 'api_request' AND status IN (401, 403)"),
     EXPORTS_OF_ONE_USER: _counted(_PERSON, _EXPORT),
     EXPORTS_AGAINST_MEDIAN: _against_median,

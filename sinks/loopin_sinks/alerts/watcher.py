@@ -161,7 +161,7 @@ class AlertWatcher:
         try:
             state = await journal.open()
             self._book = Book(self._rules)
-            self._book.restore(state)
+            self._book.restore(state, WATCH_STATE.name)
         except BaseException:
             await journal.close()
             raise
@@ -225,7 +225,7 @@ class AlertWatcher:
         """Tell what is new, once a second also what follows from time and from what people have said."""
         if monotonic() - self._passed_at >= TICK_S:
             self._passed_at = monotonic()
-            self._book.pass_time(self._now())
+            self._book.tick(self._now())
         alerts, changes = self._book.take()
         if (alerts or changes) and self._journal is not None:
             await self._journal.commit(alerts, changes)

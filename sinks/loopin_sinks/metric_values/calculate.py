@@ -48,7 +48,7 @@ class Calculator:
             StoreError: the store did not answer.
         """
         found = await self._once((of, periods.edges), lambda: self._values(of, periods))
-        if self.scope.by is None and isinstance(of, _NEVER_NULL):
+        if self.scope.by is None and isinstance(of, NEVER_NULL):
             return {(number, ""): found.get((number, ""), 0.0) for number in range(len(periods))}
         return found
 
@@ -100,7 +100,7 @@ async def _scores(store: Store, scope: Scope, of: d.HighScores, periods: Periods
     return {}
 
 
-_NEVER_NULL: Final = (
+NEVER_NULL: Final = (
     d.Count,
     d.Sum,
     d.Users,
@@ -111,6 +111,7 @@ _NEVER_NULL: Final = (
     d.Revenue,
     d.OnlineMembers,
 )
+"""Definitions whose value is 0 where nothing happened, and grows with what does."""
 
 _CALCULATIONS: Final[dict[type[Any], Calculation]] = {
     d.Count: counts.count,

@@ -32,7 +32,8 @@ class Delivery:
     """Tells one channel.
 
     Records of one alert arrive in order. What fails for the moment is tried again after a pause, and other
-    alerts are told meanwhile; after ``retry_s`` seconds it counts as failed.
+    alerts are told meanwhile; after ``retry_s`` seconds it counts as failed. Projects take turns; where too
+    many wait, the project that has the most of them loses its newest.
     """
 
     def __init__(self, name: str, teller: Teller, note: Note, *, retry_s: float, most: int) -> None:
@@ -57,14 +58,15 @@ class Delivery:
         return 0.0 if since is None else monotonic() - since
 
     async def offer(self, alert: Alert, offset: int, unsettled: Unsettled) -> None:
-        """Take a record, or drop it where too many wait; ``unsettled`` hears when it is done."""
+        """Take a record, or drop one where too many wait; ``unsettled`` hears when one is done."""
         now = monotonic()
         waiting = Waiting(alert, offset, unsettled, since=now, due=now)
-        if self._room.full:
-            await self._settle(waiting, "dropped", "too many others waited")
-            return
-        self._room.add(waiting)
-        self._added.set()
+        dropped = (self._room.give_way(alert.project) or waiting) if self._room.full else None
+        if dropped is not waiting:
+            self._room.add(waiting)
+            self._added.set()
+        if dropped is not None:
+            await self._settle(dropped, "dropped", "too many others waited")
 
     def forget(self) -> None:
         """Leave what waits to whoever takes the topic over."""
@@ -76,7 +78,7 @@ class Delivery:
         try:
             while not stop.is_set():
                 self._added.clear()
-                found = self._room.next()
+                found = self._room.next(monotonic())
                 pause_s = None if found is None else found.at - monotonic()
                 if found is None or (pause_s is not None and pause_s > 0):
                     await self._rest(stopped, pause_s)
@@ -96,6 +98,7 @@ class Delivery:
 
     async def _attempt(self, waiting: Waiting) -> None:
         waiting.attempts += 1
+        self._room.tried(waiting)
         answer = await self._told(waiting.alert)
         if isinstance(answer, Taken):
             await self._settle(waiting, "delivered")

@@ -7,16 +7,19 @@ from math import inf
 from typing import Final
 
 import msgspec
+import structlog
 
 from loopin_schemas.alert import ExpectedRange, Severity
 from loopin_schemas.alert_rule import AlertRule, Anomaly, Change
 from loopin_schemas.codec import decoder, encode
 from loopin_schemas.metrics import by_name
 from loopin_streams.alerts.judgement import QUIET, Verdict, judge_change
+from loopin_streams.alerts.restored import read_or_none
 from loopin_streams.alerts.seasonal import Kind, SeasonalModel, SeasonalState
 from loopin_streams.kafka.job import Message
-from loopin_streams.kafka.state_record import read_state
 from loopin_streams.windows.grains import BY_NAME, DAY_MS
+
+log = structlog.get_logger(__name__)
 
 HISTORY_PREFIX: Final = b"h:"
 """Begins the keys of histories on the job's state topic."""
@@ -31,10 +34,14 @@ MOST: Final = 10_000
 """Series remembered in a partition; further ones are not judged by their past."""
 
 
+VERSION: Final = 1
+"""Of the form of a past; one of another form begins anew."""
+
+
 class _Stored(msgspec.Struct, array_like=True):
     """A series' past, as it is kept: earlier windows as (start, count, value), newest last."""
 
-    version: int = 1
+    version: int = VERSION
     project: str = ""
     rule: str = ""
     value: str = ""
@@ -142,17 +149,21 @@ class Histories:
         if about in self._stored:
             self._changed.add(about)
 
-    def restore(self, state: Mapping[bytes, bytes]) -> None:
-        """Take in what :meth:`changes` has written.
+    def restore(self, state: Mapping[bytes, bytes], topic: str) -> None:
+        """Take in what :meth:`changes` has written to the state's ``topic``.
 
-        Raises:
-            RefusedToOpen: ``state_unreadable`` or ``state_version``.
+        A past of another release is learned anew, which the log says.
         """
+        anew = 0
         for key, value in state.items():
             if key.startswith(HISTORY_PREFIX):
-                what = f"The history {key[:120]!r} on the topic merge.state"
-                stored = read_state(value, _decode, what=what, topic="merge.state", job="merge")
-                self._add((stored.project, stored.rule, stored.value), stored)
+                stored = read_or_none(value, _decode, VERSION)
+                if stored is None:
+                    anew += 1
+                else:
+                    self._add((stored.project, stored.rule, stored.value), stored)
+        if anew:
+            log.warning("histories_begin_anew", number=anew, topic=topic)
 
     def changes(self) -> Iterator[Message]:
         """What changed since the last time, for the state topic."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import log
-from typing import NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from loopin_schemas.alert import AlertWindow, ExpectedRange, Severity
 from loopin_schemas.alert_rule import Absence, Change, Threshold
@@ -34,6 +35,62 @@ class Judgement(NamedTuple):
 
 
 QUIET = Verdict(None)
+
+TOO_FEW: Final = "too little has happened since to tell."
+
+W = TypeVar("W")
+"""Names some windows."""
+
+
+class Counted(NamedTuple, Generic[W]):
+    """Some windows together: how many events or users, and the value that is judged, None for none."""
+
+    over: W
+    number: int
+    value: float | None
+
+
+class Judged(NamedTuple, Generic[W]):
+    """Which windows count, and what is to be said of them; ``reason`` where that is not by their value."""
+
+    of: Counted[W]
+    verdict: Verdict
+    reason: str = ""
+
+
+def judge_spans(
+    condition: Threshold,
+    warning: float | None,
+    at_least: int,
+    spans: Iterable[Counted[W]],
+    *,
+    share: bool,
+    told: bool = False,
+) -> Judged[W]:
+    """A threshold over several numbers of windows, from few to many, of which one at least is given.
+
+    The first with ``at_least`` counts; but what may be chance among so few (of a ``share``, a ratio of
+    numbers of things) is none among more, so the next ones are looked at then. ``warning`` stands in place of
+    the rule's own. Where all have too few nothing is said; of an alert that was ``told``, the last value
+    still says whether it goes on.
+    """
+    found: Judged[W] | None = None
+    last: Counted[W] | None = None
+    for last in spans:
+        if last.number < at_least or last.value is None:
+            continue
+        verdict = judge_threshold(condition, last.value, warning, last.number if share else None)
+        if found is None or verdict.severity is not None:
+            found = Judged(last, verdict)
+        if not verdict.by_chance:
+            break
+    if found is not None:
+        return found
+    assert last is not None, "a rule has a span"
+    verdict = QUIET
+    if told and last.value is not None:
+        verdict = judge_threshold(condition, last.value, warning)._replace(severity=None)
+    return Judged(last, verdict, TOO_FEW)
 
 
 def judge_threshold(of: Threshold, value: float, warning: float | None, number: int | None = None) -> Verdict:

@@ -16,8 +16,12 @@ from loopin_schemas.alert import Alert, AlertEvent, Severity
 from loopin_schemas.alert_rule import Absence, AlertRule
 from loopin_streams.alerts.judgement import Judgement
 from loopin_streams.alerts.wording import message_of
+from loopin_streams.windows.grains import BY_NAME
 
 SECOND_MS: Final = 1000
+
+WATCHED_VERSION: Final = 1
+"""Of the form of ``Watched``; what is of another one is read as far as it can be."""
 
 LONGEST_ID: Final = 150
 """Bytes of an id with all that it is about; of a longer one there is a hash, so that it fits everywhere."""
@@ -52,10 +56,11 @@ class Watched(msgspec.Struct, kw_only=True, omit_defaults=True):
     """An alert that is not over, or was until lately.
 
     ``alert`` is its newest record. ``since_ms`` and ``ended_ms`` say in event time since when the rule is
-    true and until when it was; what was before ``after_ms`` was an earlier alert's matter, and is not judged
-    again. ``told_ms`` is when somebody was last told, by the clock; ``asked`` is the record that asks for
-    somebody to look after it: an acknowledgement of an earlier one was of something less bad. ``waiting``
-    says of one that is over that the rule is true again, and since it is to be quiet, nobody was told.
+    true and until when it was; windows that began before ``after_ms`` were an earlier alert's matter, and
+    are not judged again. ``told_ms`` is when somebody was last told, by the clock; ``asked`` is the record
+    that asks for somebody to look after it: an acknowledgement of an earlier one was of something less bad.
+    ``waiting`` says of one that is over that the rule is true again, and since it is to be quiet, nobody was
+    told.
     """
 
     alert: Alert
@@ -65,7 +70,7 @@ class Watched(msgspec.Struct, kw_only=True, omit_defaults=True):
     told_ms: int = 0
     asked: int = 0
     waiting: Severity | None = None
-    version: int = 1
+    version: int = WATCHED_VERSION
 
     @property
     def over(self) -> bool:
@@ -75,6 +80,11 @@ class Watched(msgspec.Struct, kw_only=True, omit_defaults=True):
     def silent(self, rule: AlertRule, event_ms: int) -> bool:
         """Whether it may not fire again yet."""
         return self.ended_ms is not None and event_ms - self.ended_ms < rule.quiet_s * SECOND_MS
+
+
+def dimensions_of(rule: AlertRule, value: str) -> dict[str, str]:
+    """What an alert on one value of the rule's dimension is about."""
+    return {rule.by: value} if rule.by else {}
 
 
 Step = tuple[Watched | None, list[Alert]]
@@ -205,7 +215,10 @@ def _resolved(watched: Watched, of: Rule, judgement: Judgement, now: Moment, rea
     found, records = _next(watched, "resolved", now, changes)
     if found is None or watched.alert.fired_at is None:
         return None, records
-    return replace(found, ended_ms=now.event_ms, after_ms=now.event_ms), records
+    # What is open now was seen not to be bad, and is no part of it: were an open hour or day left out, nobody
+    # would be told of what happens in the rest of it.
+    after_ms = BY_NAME[of.rule.grain].start(now.event_ms)
+    return replace(found, ended_ms=now.event_ms, after_ms=after_ms), records
 
 
 def _told(of: Rule, judgement: Judgement) -> dict[str, Any]:

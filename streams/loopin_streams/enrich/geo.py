@@ -13,6 +13,7 @@ from typing import Any, Final
 import maxminddb
 import structlog
 
+from loopin_schemas.scores.impossible_travel import FARTHEST_KM
 from loopin_streams.enrich.ip_address import LONGEST, parsed
 from loopin_streams.kafka.errors import RefusedToOpen
 
@@ -24,10 +25,13 @@ CACHED: Final = 16_384
 CHECK_EVERY_S: Final = 60.0
 """Shortest time between two looks whether the file was replaced."""
 
+PLACES: Final = 1
+"""Decimals of a degree that are kept: 11 km."""
+
 _LONGEST: Final = 200
 """Characters of the longest name."""
 
-Place = Mapping[str, str]
+Place = Mapping[str, str | float]
 
 
 class Geo:
@@ -108,7 +112,7 @@ def _identity(file: Path) -> tuple[int, int, int]:
 
 
 def _place(record: Any) -> Place:
-    """Country, first subdivision and city; never a postal code or coordinates."""
+    """Country, first subdivision and city, and where that is; never a postal code or anything closer."""
     if not isinstance(record, dict):
         return {}
     country = record.get("country") or record.get("registered_country")
@@ -121,7 +125,26 @@ def _place(record: Any) -> Place:
         else None,
         "$geoip_city_name": _name(record.get("city")),
     }
-    return {name: value for name, value in found.items() if value}
+    named: dict[str, str | float] = {name: value for name, value in found.items() if value}
+    return named | _coordinates(record.get("location"))
+
+
+def _coordinates(location: Any) -> dict[str, float]:
+    """Degrees, rounded so that they tell no more than a city, and how far that may be off, km."""
+    if not isinstance(location, dict):
+        return {}
+    latitude, longitude = location.get("latitude"), location.get("longitude")
+    if not (_within(latitude, 90) and _within(longitude, 180)):
+        return {}
+    found = {"$geoip_latitude": round(latitude, PLACES), "$geoip_longitude": round(longitude, PLACES)}
+    radius = location.get("accuracy_radius")
+    return found | (
+        {"$geoip_accuracy_radius": radius} if _within(radius, FARTHEST_KM) and radius >= 0 else {}
+    )
+
+
+def _within(value: Any, most: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= most
 
 
 def _name(of: Any) -> str | None:

@@ -12,8 +12,9 @@ from loopin_schemas import topics
 from loopin_schemas.alert import Alert
 from loopin_schemas.codec import decode, decoder, encode, version_of
 from loopin_schemas.window import WindowPartials
-from loopin_streams.alerts.alarms import Alarms, Limit
+from loopin_streams.alerts.alarms import Alarms
 from loopin_streams.alerts.rules import Rules
+from loopin_streams.alerts.thresholds import Limit
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Output

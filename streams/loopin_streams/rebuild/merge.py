@@ -15,7 +15,7 @@ from typing import Final
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.topics import MERGE_STATE, METRICS, WINDOWS
 from loopin_schemas.window import MetricWindow, WindowPartials
-from loopin_streams.alerts.alarms import ALERT_PREFIX
+from loopin_streams.alerts.book import ALERT_PREFIX
 from loopin_streams.alerts.history import HISTORY_PREFIX
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.marker import STATE_VERSION, Counts, Marker

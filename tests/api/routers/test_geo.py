@@ -66,7 +66,18 @@ async def test_a_report(
 
     bypassed = [act for act in checked if act.properties["bypass"] is True]
     assert found["bypass_attempts"] == len(bypassed)
-    assert found["travelers"] == {"users": len(persons(traveling)), "attempts": len(traveling)}
+    fast = of.impossible(*span)
+    assert found["travelers"] == {
+        "users": len(persons(traveling)),
+        "attempts": len(traveling),
+        "impossible_speed": {
+            "flagged": True,
+            "attempts": len(fast),
+            "users": len(persons(act for act, _ in fast)),
+            "fastest_kmh": pytest.approx(max(speed for _, speed in fast), abs=0.1),
+        },
+    }
+    assert 0 < len(fast) < len(checked)
     decided = by(checked, lambda act: f"{act.properties['reason']}_{act.properties['access_result']}")
     assert found["categories"] == {
         **{
@@ -100,7 +111,7 @@ async def test_a_report(
     assert [row["attempts"] for row in top] == sorted(map(len, refused.values()), reverse=True)
 
     by_day, away = by(checked, lambda act: act.day), by(traveling, lambda act: act.day)
-    around = by(bypassed, lambda act: act.day)
+    around, flew = by(bypassed, lambda act: act.day), by((act for act, _ in fast), lambda act: act.day)
     dates = [first + number * DAY for number in range(days)]
     assert found["trends"] == [
         {
@@ -108,6 +119,7 @@ async def test_a_report(
             "date": str(day),
             "travelers": len(away.get(day, [])),
             "bypassed": len(around.get(day, [])),
+            "impossible_speed": len(flew.get(day, [])),
         }
         for day in dates
     ]
@@ -157,11 +169,13 @@ async def test_one_whom_nobody_tried_to_enter(client: httpx.AsyncClient, bearer:
     nothing = {"attempts": 0, "allowed": 0, "blocked": 0, "effectiveness_percentage": None}
     assert found["restriction_effectiveness"]["effectiveness_percentage"] is None
     assert found["top_blocked_locations"] == []
-    assert found["travelers"] == {"users": 0, "attempts": 0}
+    none = {"flagged": False, "attempts": 0, "users": 0, "fastest_kmh": None}
+    assert found["travelers"] == {"users": 0, "attempts": 0, "impossible_speed": none}
     assert set(found["categories"].values()) == {0}
     assert found["location_breakdown"] == {"by_country": [], "by_region": [], "by_city": []}
     assert found["trends"] == [
-        {**nothing, "date": day, "travelers": 0, "bypassed": 0} for day in ("2026-03-30", "2026-03-31")
+        {**nothing, "date": day, "travelers": 0, "bypassed": 0, "impossible_speed": 0}
+        for day in ("2026-03-30", "2026-03-31")
     ]
     assert found["freshness_s"] is None
 

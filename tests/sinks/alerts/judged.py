@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loopin_schemas.alert_rule import AlertRule
+from loopin_schemas.alert_rules.pipeline import HEALTH
 from loopin_sinks.alerts.book import Book
 from loopin_sinks.alerts.judge import Judge, Times
+from loopin_sinks.alerts.subject import Subject, subject_of
 from loopin_sinks.alerts.totals import Total, Totals
 from loopin_streams.alerts.lifecycle import Moment, Rule
 from loopin_streams.alerts.rules import Rules
@@ -28,11 +30,14 @@ class Said:
 
     of: Window
     kept: Kind = "count"
+    share: bool = False
     lag: Total = Total(0, 0.0)
     asked: list[tuple[int, int]] = field(default_factory=list)
 
-    def kind(self, project: str, rule: AlertRule) -> Kind:
-        return self.kept
+    def subject(self, project: str, rule: AlertRule) -> Subject:
+        if rule.metric in HEALTH:
+            return subject_of(rule, None)
+        return Subject(None, self.kept, self.share)
 
     def health(self, metric: str) -> Total:
         return self.lag
@@ -63,7 +68,7 @@ class Judged:
         """Begin with nothing but what was taken."""
         self.rules = Rules(lambda: self.configuration)
         self.book = Book(self.rules)
-        self.book.restore(self.state)
+        self.book.restore(self.state, "watch.state")
         numbers: Any = self.said
         self.judge = Judge(numbers, self.book)
 
@@ -80,7 +85,7 @@ class Judged:
 
     def second(self) -> list[str]:
         """What follows from time alone."""
-        self.book.pass_time(Moment(self.at, self.at))
+        self.book.tick(Moment(self.at, self.at))
         alerts, changes = self.book.take()
         for key, value in changes:
             assert key is not None

@@ -14,7 +14,6 @@ from msgspec import Raw
 
 from loopin_schemas import EnrichedEvent
 from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Span, Threshold
-from loopin_schemas.metrics import by_name
 from loopin_schemas.window import MetricWindow
 from loopin_sinks.alerts.backtest import Backtest, TooMuchHistory, backtest
 from loopin_sinks.alerts.replay import StoredWindow, replay
@@ -24,6 +23,7 @@ from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreSettings, open_store
 from loopin_sinks.window_rows import METRIC_WINDOWS, windows_to_arrow
 from loopin_streams.alerts.lifecycle import Rule
+from loopin_streams.kafka.config_state import Configuration
 from tests.streams.alerts.plain import plain_events
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -94,7 +94,7 @@ async def tried(store: Store, *, since: int = 0, until: int = MINUTES, **fields:
     rule = AlertRule(**given)
     span = Periods(tuple(from_epoch_ms(BEGIN + minute * MINUTE) for minute in (since, until)))
     scope = Scope("shop", UTC, from_epoch_ms(BEGIN + 10 * 365 * 24 * HOUR))
-    return await backtest(store, scope, Rule(rule, "1"), by_name(rule.metric), span)
+    return await backtest(store, scope, Rule(rule, "1"), Configuration, span)
 
 
 def minutes(found: Backtest) -> list[tuple[int, int | None]]:
@@ -223,8 +223,6 @@ def tickets() -> Iterator[EnrichedEvent]:
 
 
 async def test_what_the_store_is_asked_for(store: Store) -> None:
-    sessions = by_name("sessions")
-    assert sessions is not None
     found = await tried(
         store,
         metric="sessions",
@@ -233,8 +231,9 @@ async def test_what_the_store_is_asked_for(store: Store) -> None:
         since=30,
         until=8 * 60 + 30,
     )
-    # The last hour is not whole; an hour is judged when it is over. It ends below 4.5.
-    assert minutes(found) == [(2 * 60, 3 * 60), (4 * 60, 6 * 60), (8 * 60, None)]
+    # It is looked at every five minutes. The fifth of an hour comes in its fifth minute; that a later hour
+    # has fewer than 4.5 is known a minute after that one's end.
+    assert minutes(found) == [(65, 185), (190, 365), (425, None)]
     assert [(each.severity, each.value, each.peak, each.threshold) for each in found.episodes] == [
         ("warning", 5, 5, 5),
         ("critical", 9, 9, 9),
@@ -242,7 +241,7 @@ async def test_what_the_store_is_asked_for(store: Store) -> None:
     ]
     hour = timedelta(hours=1)
     begin = datetime(2026, 1, 15, tzinfo=UTC)
-    assert found.covered == (begin + 0.5 * hour, begin + 8 * hour)
+    assert found.covered == (begin + 0.5 * hour, begin + 8.5 * hour)
 
 
 async def test_the_store_is_asked_for_so_many_windows(store: Store) -> None:

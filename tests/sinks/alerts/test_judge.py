@@ -103,8 +103,11 @@ async def test_too_few_say_nothing_and_the_longer_span_is_asked_then() -> None:
     judged = Judged(slow, Said(window))
     assert await judged.look() == ["fired warning"]
     assert judged.told[0]["count"] == 60
+    # Few as they are, they say that it goes on.
     judged.said.of = lambda start, end: {"": Total(3, 9000.0)}
     judged.at += LOOK
+    assert await judged.look() == []
+    judged.said.of = lambda start, end: {"": Total(3, 9.0)}
     assert await judged.look() == ["resolved warning"]
     assert judged.told[1]["reason"] == "too little has happened since to tell."
 
@@ -247,7 +250,7 @@ async def test_what_was_before_a_project_began_is_no_season() -> None:
         rule("content_interactions", by="", grain="hour", condition=Anomaly()), said, at=hour + 2 * MINUTE
     )
     await judged.look()
-    history = judged.book.history("shop", judged.rule, "", "count")
+    history = judged.book.histories.of(("shop", judged.rule.name, ""), judged.rule, "count")
     assert history.stored.season is not None
     assert history.stored.season.begun == hour - 3 * HOUR
 

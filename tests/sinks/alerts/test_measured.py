@@ -162,8 +162,8 @@ async def test_a_metric_of_ones_own(store: Store) -> None:
 
 async def test_what_cannot_be_told(store: Store) -> None:
     measured = Measured(store, scope_of, Configuration)
-    with pytest.raises(NotJudged, match="not told by mood: choose one of browser"):
-        await measured.totals(WORLD.project, rule("searches", by="mood"), DAYS, NOW_MS)
+    with pytest.raises(NotJudged, match="as a whole, or by country"):
+        measured.subject(WORLD.project, rule("searches", by="mood"))
     nowhere = await measured.totals("nobody", rule("searches"), DAYS, NOW_MS)
     assert nowhere == [{"": Total(0, 0.0)}] * 2
     assert (

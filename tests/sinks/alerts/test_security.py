@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from math import acos, cos, radians, sin
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -15,11 +16,11 @@ import pytest
 import pytest_asyncio
 
 from loopin_schemas.alert_rule import AlertRule, Threshold
-from loopin_schemas.alert_rules.security import DIMENSION_OF, SECURITY
+from loopin_schemas.alert_rules.security import DIMENSION_OF
 from loopin_schemas.event import EnrichedEvent
 from loopin_sinks.alerts import security
 from loopin_sinks.alerts.numbers import Numbers
-from loopin_sinks.alerts.totals import NotJudged, Total
+from loopin_sinks.alerts.totals import Total
 from loopin_sinks.persons.mapping import PERSON_IDS
 from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store, StoreSettings, open_store
@@ -32,6 +33,21 @@ PERSON_OF = {"u1": "u0", "u2": "u0", "u4": "u3"}
 """Some persons have several ids."""
 
 END = NOW - NOW % MINUTE + MINUTE
+
+
+PLACES: list[dict[str, Any]] = [
+    {"$geoip_latitude": 19.1, "$geoip_longitude": 72.9, "$geoip_accuracy_radius": 20},
+    {"$geoip_latitude": 18.5, "$geoip_longitude": 73.9},
+    {"$geoip_latitude": 51.5, "$geoip_longitude": -0.1, "$geoip_accuracy_radius": 1000},
+    {"$geoip_latitude": -33.9, "$geoip_longitude": 151.2, "$geoip_accuracy_radius": 5},
+    {"$geoip_latitude": 0, "$geoip_longitude": 0, "$geoip_accuracy_radius": -7},
+    {"$geoip_latitude": 52.5, "$geoip_longitude": 13.4, "$geoip_accuracy_radius": 50},
+    {"$geoip_latitude": 91, "$geoip_longitude": 13.4},
+    {"$geoip_latitude": 48.9},
+    {"$geoip_latitude": None, "$geoip_longitude": "east"},
+    {},
+]
+"""Of some it cannot be told where they are."""
 
 
 def planted() -> list[EnrichedEvent]:
@@ -62,6 +78,13 @@ def planted() -> list[EnrichedEvent]:
         if country:
             properties[dice.choice(["country", "$geoip_country_code"])] = country
         found.append(event(name, who, at, project, **properties))
+    for _ in range(400):
+        who = f"u{dice.randrange(6)}"
+        at = END + 5 * MINUTE - round(dice.uniform(0, 26 * HOUR))
+        # Users of some numbers stay where they are; the address of others says little.
+        place = PLACES[int(who[1])] if who in ("u3", "u5") and dice.random() < 0.9 else dice.choice(PLACES)
+        project = "other" if dice.random() < 0.1 else "shop"
+        found.append(event("content_viewed", who, at, project, **place))
     for who, usual in (("u1", 2), ("u3", 5), ("u6", 1), ("u7", 30)):
         for days in range(1, 40):
             at = END - days * DAY - 30 * MINUTE
@@ -158,6 +181,49 @@ async def test_places_of_a_person(store: Store, least: float) -> None:
     assert await security.security_totals(store, "countries_of_one_user", asked(60, least)) == expected
 
 
+def located(of: EnrichedEvent) -> tuple[float, float, float] | None:
+    """Where an event came from, degrees, and how far that may be off, km."""
+    properties = said(of)
+    latitude, longitude = properties.get("$geoip_latitude"), properties.get("$geoip_longitude")
+    if not isinstance(latitude, (int, float)) or not isinstance(longitude, (int, float)):
+        return None
+    off = max(0, properties.get("$geoip_accuracy_radius", 50))
+    return (latitude, longitude, off) if abs(latitude) <= 90 and abs(longitude) <= 180 else None
+
+
+def speeds(start: int, end: int) -> dict[str, Total]:
+    """Of each person the fastest way to an event of a time, by the spherical law of cosines."""
+    found: dict[str, list[float]] = defaultdict(list)
+    before: dict[str, tuple[int, tuple[float, float, float]]] = {}
+    shop = (each for each in EVENTS if each.project == "shop" and each.timestamp < end)
+    for each in sorted(shop, key=lambda one: (one.timestamp, one.uuid)):
+        place = located(each)
+        if place is None:
+            continue
+        if each.timestamp >= start and person(each) in before:
+            at, was = before[person(each)]
+            a, b, turned = radians(was[0]), radians(place[0]), radians(place[1] - was[1])
+            angle = acos(min(1.0, sin(a) * sin(b) + cos(a) * cos(b) * cos(turned)))
+            way = max(0.0, 6371.0088 * angle - was[2] - place[2])
+            found[person(each)].append(way / max(each.timestamp - at, MINUTE) * HOUR)
+        elif each.timestamp >= start:
+            found[person(each)].append(0.0)
+        before[person(each)] = each.timestamp, place
+    return {of: Total(len(ways), max(ways)) for of, ways in found.items()}
+
+
+@pytest.mark.parametrize(("minutes", "least"), [(60, 1000.0), (60, 5000.0), (300, 200.0)])
+async def test_who_moves_faster_than_anybody_can(store: Store, minutes: int, least: float) -> None:
+    plain = speeds(END - minutes * MINUTE, END)
+    expected = {of: total for of, total in plain.items() if total.value and total.value >= least}
+    found = await security.security_totals(store, "travel_speed_of_one_user", asked(minutes, least))
+    assert {of: total.number for of, total in found.items()} == {of: n.number for of, n in expected.items()}
+    for of, total in expected.items():
+        assert found[of].value == pytest.approx(total.value, rel=1e-6)
+    assert found
+    assert plain.keys() - found.keys()
+
+
 @pytest.mark.parametrize(("least", "at_least"), [(0.0, 1), (2.0, 10), (9.0, 10)])
 async def test_exports_against_what_is_usual(store: Store, least: float, at_least: int) -> None:
     start = END - HOUR
@@ -182,21 +248,6 @@ async def test_nobody_exports_in_an_hour_without_events(store: Store) -> None:
     later = asked(60, 0, end=END + 10 * HOUR)
     for metric in DIMENSION_OF:
         assert await security.security_totals(store, metric, later) == {}
-
-
-async def test_a_metric_is_told_by_its_own_dimension_only(store: Store) -> None:
-    unused: Any = None
-    numbers = Numbers(store, unused, unused)
-    for built_in in SECURITY:
-        rule = AlertRule(
-            project="shop",
-            name="mine",
-            metric=built_in.rule.metric,
-            condition=Threshold(warning=1),
-            by="city",
-        )
-        with pytest.raises(NotJudged, match=f"told by {DIMENSION_OF[rule.metric]} only"):
-            await numbers.totals("shop", rule, (END - MINUTE, END), END)
 
 
 async def test_what_is_below_the_end_of_an_alert_is_not_asked_for(store: Store) -> None:

@@ -135,7 +135,7 @@ async def test_a_channel_that_asks_for_rest_gets_it_from_all_alerts() -> None:
         await eventually(lambda: at.delivery.retries)
         await at.offer(alert(2))
     assert teller.tried == [("1", 1)]
-    following = at.delivery._room.next()
+    following = at.delivery._room.next(monotonic())
     assert following is not None
     assert following.at - monotonic() > 3000
     assert at.delivery.waiting == 2
@@ -163,6 +163,38 @@ async def test_beyond_the_bound_is_dropped_and_noted() -> None:
         assert len(await at.noted(3)) == 3
         await at.offer(alert(4))
         assert (await at.noted(4))[-1] == ("4", 1, "delivered")
+
+
+def noisy(number: int, *, project: str = "noisy") -> Alert:
+    return alert(number, id=f"{project}:{number}", project=project)
+
+
+async def test_a_project_with_many_holds_up_no_other() -> None:
+    teller = Scripted()
+    at = Deliveries(teller)
+    await at.offer(*(noisy(number) for number in range(8)))
+    await at.offer(noisy(8, project="quiet"), noisy(9, project="still"))
+    async with at.working():
+        told = [number for number, _, _ in await at.noted(10)]
+    assert set(told[:3]) == {"0", "8", "9"}
+    assert told[3:] == [str(number) for number in range(1, 8)]
+
+
+async def test_where_there_is_no_room_whoever_has_the_most_gives_way() -> None:
+    at = Deliveries(Scripted(), most=4)
+    await at.offer(*(noisy(number) for number in range(4)))
+    await at.offer(*(noisy(number, project="quiet") for number in (7, 8, 9)))
+    # Each has two then, and the third of the quiet one is as one too many as any other.
+    assert [(note.project, note.alert[-1], note.outcome) for note in at.notes] == [
+        ("noisy", "3", "dropped"),
+        ("noisy", "2", "dropped"),
+        ("quiet", "9", "dropped"),
+    ]
+    async with at.working():
+        told = await at.noted(7)
+    assert sorted(number for number, _, outcome in told if outcome == "delivered") == ["0", "1", "7", "8"]
+    assert at.unsettled.committable == 7
+    assert at.delivery.outcomes == {"dropped": 3, "delivered": 4}
 
 
 async def test_what_is_forgotten_is_not_told() -> None:

@@ -14,7 +14,12 @@ from tests.streams.enrich.mmdb import write_mmdb
 LONDON = {
     "city": {"geoname_id": 2_643_743, "names": {"de": "London", "en": "London"}},
     "country": {"iso_code": "GB", "names": {"de": "Vereinigtes Königreich", "en": "United Kingdom"}},
-    "location": {"accuracy_radius": 10, "time_zone": "Europe/London"},
+    "location": {
+        "accuracy_radius": 10,
+        "latitude": 51.5142,
+        "longitude": -0.0931,
+        "time_zone": "Europe/London",
+    },
     "postal": {"code": "OX1"},
     "subdivisions": [{"iso_code": "ENG", "names": {"en": "England"}}, {"names": {"en": "Greater London"}}],
 }
@@ -23,6 +28,9 @@ IN_LONDON = {
     "$geoip_country_name": "United Kingdom",
     "$geoip_subdivision_1_name": "England",
     "$geoip_city_name": "London",
+    "$geoip_latitude": 51.5,
+    "$geoip_longitude": -0.1,
+    "$geoip_accuracy_radius": 10,
 }
 NETWORKS = {
     "81.2.69.0/24": LONDON,
@@ -30,6 +38,9 @@ NETWORKS = {
     "2001:218::/32": {"registered_country": {"iso_code": "JP", "names": {"en": "Japan"}}},
     "8.8.8.0/24": {"country": {"iso_code": "US", "names": {"ja": "アメリカ"}}, "subdivisions": []},
     "9.9.9.0/24": "no map",
+    "4.4.4.0/24": {"location": {"latitude": 91.0, "longitude": 5.0, "accuracy_radius": 1}},
+    "4.4.5.0/24": {"location": {"latitude": -33.86, "longitude": 151.25, "accuracy_radius": -1}},
+    "4.4.6.0/24": {"location": {"latitude": 12.0}},
     "1.1.1.0/24": {"country": "no map", "city": {"names": ["x"]}, "subdivisions": ["x"]},
 }
 
@@ -57,6 +68,9 @@ def file(tmp_path: Path) -> Path:
         ("[2001:218:1::1]", {"$geoip_country_code": "JP", "$geoip_country_name": "Japan"}),
         ("8.8.8.8", {"$geoip_country_code": "US"}),
         ("9.9.9.9", {}),
+        ("4.4.4.4", {}),
+        ("4.4.5.4", {"$geoip_latitude": -33.9, "$geoip_longitude": 151.2}),
+        ("4.4.6.4", {}),
         ("1.1.1.1", {}),
         ("5.5.5.5", {}),
         # Nobody's, though the file should know it.
@@ -69,7 +83,9 @@ def file(tmp_path: Path) -> Path:
         ("", {}),
     ],
 )
-def test_country_subdivision_and_city_and_nothing_closer(file: Path, ip: str, place: dict[str, str]) -> None:
+def test_country_subdivision_and_city_and_nothing_closer(
+    file: Path, ip: str, place: dict[str, str | float]
+) -> None:
     geo = Geo(file)
     assert geo.place_of(ip) == place
     assert geo.place_of(ip) == place, "remembered"
