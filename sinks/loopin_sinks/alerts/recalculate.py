@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
 
 from loopin_schemas.alert import AlertWindow
 from loopin_schemas.alert_rule import Absence, Threshold
 from loopin_schemas.metrics import Metric
-from loopin_schemas.metrics.definition import Count, Definition, Mean, Percentile, Quotient, Sum
+from loopin_sinks.alerts.denominators import numbers_of
 from loopin_sinks.alerts.episodes import Episode, Episodes
+from loopin_sinks.alerts.measured import COUNTS
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, epoch_ms, periods
-from loopin_sinks.metric_values.values import Values
 from loopin_streams.alerts.alarms import TOO_FEW
 from loopin_streams.alerts.history import Histories
 from loopin_streams.alerts.judgement import QUIET, Judgement, Verdict, judge_absence, judge_threshold
 from loopin_streams.alerts.lifecycle import Moment, Rule, Watched, judged
 from loopin_streams.alerts.seasonal import Kind
-
-_MEASURED: Final = (Quotient, Mean, Percentile)
 
 
 def whole_periods(rule: Rule, wanted: Periods, calculator: Calculator) -> Periods | None:
@@ -43,26 +39,14 @@ async def recalculate(calculator: Calculator, rule: Rule, metric: Metric, within
         StoreError: the store did not answer.
     """
     values = await calculator.values(metric.definition, within)
-    numbers = await _numbers(calculator, metric.definition, within, values)
-    judge = _Judge(
-        rule, calculator.scope.project, "value" if isinstance(metric.definition, _MEASURED) else "count"
-    )
+    numbers = await numbers_of(calculator, metric.definition, within)
+    kind: Kind = "count" if isinstance(metric.definition, COUNTS) else "value"
+    judge = _Judge(rule, calculator.scope.project, kind)
     for number in range(len(within)):
         start, end = epoch_ms(within.edges[number]), epoch_ms(within.edges[number + 1])
         for of in sorted({value for _, value in values} | ({""} if not rule.rule.by else set())):
-            judge.judge(of, start, end, values.get((number, of)), int(numbers.get((number, of), 0)))
+            judge.judge(of, start, end, values.get((number, of)), round(numbers.get((number, of), 0)))
     return judge.episodes.found
-
-
-async def _numbers(
-    calculator: Calculator, of: Definition, within: Periods, values: Values
-) -> Mapping[tuple[int, str], float]:
-    """How many events or users each value is made of; where that cannot be told, the value itself."""
-    if isinstance(of, Quotient):
-        return await calculator.values(of.whole, within)
-    if isinstance(of, Mean | Percentile | Sum):
-        return await calculator.values(Count(of.of), within)
-    return values
 
 
 class _Judge:
