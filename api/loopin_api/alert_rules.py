@@ -188,7 +188,7 @@ def _fault(rule: AlertRule, metric: Metric | None) -> Detail | None:
         return Detail(field="spans", reason=reason)
     if metric is not None and rule.grain not in metric.grains:
         grains = " or ".join(each for each in metric.grains if each in ("hour", "day"))
-        return Detail(field="grain", reason=f"{rule.metric} is judged so from the store, by {grains}.")
+        return Detail(field="grain", reason=f"{rule.metric} is judged so by {grains} only.")
     return None
 
 
