@@ -27,6 +27,12 @@ _BY_STATUS = {
     405: ("METHOD_NOT_ALLOWED", "This path does not take this method; see the Allow header."),
 }
 
+_IN_PLAIN_WORDS = {
+    "model_type": "Give a JSON object",
+    "timezone_aware": "Give the time's offset, too, as in 2026-01-02T03:04:05Z",
+}
+"""What Pydantic says in words of Python, by the type of its error."""
+
 
 class ApiError(Exception):
     """A refusal: HTTP status, stable code, one sentence, and the fields at fault."""
@@ -78,7 +84,7 @@ def details_of(errors: Sequence[Any], skip: int = 0) -> list[Detail]:
     reasons: dict[str | None, list[str]] = {}
     for error in errors:
         field = ".".join(map(str, error["loc"][skip:])) or None
-        reasons.setdefault(field, []).append(error["msg"])
+        reasons.setdefault(field, []).append(_IN_PLAIN_WORDS.get(error["type"], error["msg"]))
     return [Detail(field=field, reason=f"{'; or: '.join(said)}.") for field, said in reasons.items()]
 
 

@@ -80,7 +80,7 @@ async def test_a_body_that_is_no_object_is_invalid(
     client: httpx.AsyncClient, bearer: Bearer, refused: Refused, content: bytes
 ) -> None:
     answer = refused(await post(client, bearer("ingest"), content), 422, "VALIDATION_ERROR")
-    assert answer["details"][0]["field"] is None
+    assert answer["details"] == [{"field": None, "reason": "Give a JSON object."}]
 
 
 async def test_every_field_at_fault_is_named_and_no_value_repeated(

@@ -87,8 +87,8 @@ async def series(
     now = periods(chosen, span.start, span.end, span.zone)
     before = counterpart(now, chosen, span.zone, compare)
     values, former, whole = await asyncio.gather(
-        calculator.values(metric.definition, now),
-        calculator.values(metric.definition, before),
+        _values(calculator, metric, now),
+        _values(calculator, metric, before),
         total(calculator, metric, span, compare),
     )
     if kept is None:
@@ -102,6 +102,12 @@ async def series(
     )
     oldest = calculated_at([this, that])
     return Series(chosen, _points(now, values, former), whole, kept.before if oldest else None, oldest)
+
+
+async def _values(calculator: Calculator, metric: Metric, periods: Periods) -> Values:
+    """A metric by period; null in those that are still to come."""
+    found = await calculator.values(metric.definition, periods)
+    return {key: value for key, value in found.items() if periods.edges[key[0]] <= calculator.scope.now}
 
 
 def _points(now: Periods, values: Values, former: Values) -> list[Point]:
@@ -119,8 +125,8 @@ async def total(calculator: Calculator, metric: Metric, span: Timespan, compare:
     """
     whole = Periods((span.start, span.end))
     value, previous = await asyncio.gather(
-        calculator.values(metric.definition, whole),
-        calculator.values(metric.definition, _earlier(whole, span, compare)),
+        _values(calculator, metric, whole),
+        _values(calculator, metric, _earlier(whole, span, compare)),
     )
     return Total(value.get((0, "")), previous.get((0, "")))
 
@@ -134,7 +140,7 @@ async def split(
         StoreError: the store did not answer.
     """
     whole = Periods((span.start, span.end))
-    found = await Calculator(store, replace(scope, by=by)).values(metric.definition, whole)
+    found = await _values(Calculator(store, replace(scope, by=by)), metric, whole)
     by_value = sorted(
         ((value, number) for (_, value), number in found.items()), key=lambda one: (-one[1], one[0])
     )

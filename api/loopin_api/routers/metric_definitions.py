@@ -204,7 +204,18 @@ def _definition(metric: Metric) -> Definition:
     return Definition.model_validate(definition_of(metric))
 
 
+def _check_thresholds(body: MetricDefinitionRequest) -> None:
+    warning, critical = body.warning_threshold, body.critical_threshold
+    if warning is None or critical is None:
+        return
+    if (critical < warning) if body.better == "lower" else (critical > warning):
+        than = "below" if body.better == "lower" else "above"
+        reason = f"Give one that is not {than} the warning: {body.better} is better."
+        raise invalid([Detail(field="critical_threshold", reason=reason)])
+
+
 def _custom(body: MetricDefinitionRequest, project: str) -> CustomMetric:
+    _check_thresholds(body)
     told = {
         "project": project,
         "name": body.name,

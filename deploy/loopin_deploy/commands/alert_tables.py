@@ -19,21 +19,19 @@ _AGES: Final = ((86_400, "d"), (3600, "h"), (60, "m"))
 
 
 def alert_table(alerts: Iterable[Answer], now: datetime) -> Table:
-    """The alerts, one a row."""
+    """The alerts, one a row: what is wrong, and the id that the other commands take."""
     table = Table(
         Column("severity", no_wrap=True),
-        Column("state", no_wrap=True),
+        Column("state", max_width=12),
         Column("age", justify="right", no_wrap=True),
         Column("alert", overflow="fold"),
-        Column("what", overflow="fold"),
     )
     for alert in alerts:
         table.add_row(
             _severity(alert),
             _state(alert),
             age(now - _moment(alert["opened_at"])),
-            verbatim(alert["id"]),
-            verbatim(alert["message"]),
+            Text.assemble(printable(alert["message"]), "\n", (printable(alert["id"]), "dim")),
         )
     return table
 
@@ -59,14 +57,12 @@ def alert_lines(alert: Answer) -> Iterator[Text]:
 
 
 def rule_table(rules: Iterable[Answer]) -> Table:
-    """The rules, one a row."""
+    """The rules, one a row; the metric is named where the rule does not have its name."""
     table = Table(
         Column("rule", no_wrap=True),
-        Column("metric", overflow="fold"),
         Column("when", overflow="fold"),
         Column("over", overflow="fold"),
-        Column("from", no_wrap=True),
-        Column("state", no_wrap=True),
+        Column("state", min_width=8),
     )
     for rule in rules:
         spans = " or ".join(str(span) for span in rule["spans"])
@@ -74,14 +70,18 @@ def rule_table(rules: Iterable[Answer]) -> Table:
         longer = [f"{each['windows']} {each['grain']}s" for each in rule["longer"]]
         source = "built in" if rule["built_in"] else "your copy" if rule["replaces_built_in"] else "your own"
         table.add_row(
-            verbatim(rule["name"]),
-            verbatim(rule["metric"] + (f" by {rule['by']}" if rule["by"] else "")),
+            Text.assemble(printable(rule["name"]), (printable(_judged(rule), keep="\n"), "dim")),
             verbatim(condition_text(rule["condition"])),
             ", ".join([over, *longer]),
-            source,
-            Text("on", style="green") if rule["enabled"] else Text("off", style="dim"),
+            Text.assemble(source, ("" if rule["enabled"] else ", off", "bold")),
         )
     return table
+
+
+def _judged(rule: Answer) -> str:
+    metric = "" if rule["metric"] == rule["name"] else f"on {rule['metric']}"
+    by = f"by {rule['by']}" if rule["by"] else ""
+    return "".join(f"\n {part}" for part in (metric, by) if part)
 
 
 def condition_text(condition: Answer) -> str:
@@ -103,22 +103,16 @@ def condition_text(condition: Answer) -> str:
 def silence_table(silences: Iterable[Answer]) -> Table:
     """The silences, one a row; times are UTC."""
     table = Table(
-        Column("id", no_wrap=True),
         Column("state", no_wrap=True),
-        Column("what", overflow="fold"),
         Column("until (UTC)", no_wrap=True),
-        Column("by", overflow="fold"),
-        Column("comment", overflow="fold"),
+        Column("silence", overflow="fold"),
     )
     for silence in silences:
-        table.add_row(
-            verbatim(silence["id"]),
-            silence["state"],
-            verbatim(silenced_text(silence)),
-            _time(silence["ends_at"]),
-            verbatim(silence["changed_by"]),
-            verbatim(silence["comment"]),
-        )
+        of = Text.assemble(printable(silenced_text(silence)), "\nby ", printable(silence["changed_by"]))
+        if silence["comment"]:
+            of.append(f": {printable(silence['comment'])}")
+        of.append(f"\n{printable(silence['id'])}", "dim")
+        table.add_row(silence["state"], _time(silence["ends_at"]), of)
     return table
 
 

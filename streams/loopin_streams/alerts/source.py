@@ -52,9 +52,11 @@ def source_of(rule: AlertRule) -> Source | None:
         return Source(rule.metric, rule.by, None, statistic) if rule.by in ("event", "country") else None
     metric = by_name(rule.metric)
     found = series_of(metric) if metric is not None else None
-    if found is None or not (found.additive or _judges_one_window(rule)):
+    if metric is None or found is None or not (found.additive or _judges_one_window(rule)):
         return None
-    is_ratio = metric is not None and isinstance(measure_of(metric), Ratio)
+    if rule.grain != "day" and "hour" not in metric.grains:
+        return None  # The users of a minute are not those of a day.
+    is_ratio = isinstance(measure_of(metric), Ratio)
     if not rule.by:
         return Source(found.metric, found.dimension, found.value, found.statistic, ratio=is_ratio)
     if rule.by in DIMENSIONS and found.own:

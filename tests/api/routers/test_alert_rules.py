@@ -180,6 +180,7 @@ async def test_a_project_may_have_so_many(
         ({"metric": "invalid_ratio", "by": ""}, "by"),
         ({"metric": "invalid_ratio", "by": "country"}, "by"),
         ({"metric": "mau", "by": "", "grain": "minute"}, "grain"),
+        ({"metric": "dau", "by": "", "grain": "minute"}, "grain"),
         ({"metric": "churn_rate", "by": "", "grain": "minute"}, "grain"),
         ({"condition": {"type": "threshold", "warning": 1}, "metric": "mau", "by": "", "grain": "day",
           "spans": [2]}, "spans"),

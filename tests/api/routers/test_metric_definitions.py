@@ -182,6 +182,8 @@ async def test_a_project_may_have_so_many(
         ({"description": ""}, "description"),
         ({"unit": "bananas"}, "unit"),
         ({"warning_threshold": "a lot"}, "warning_threshold"),
+        ({"warning_threshold": 5, "critical_threshold": 6, "better": "higher"}, "critical_threshold"),
+        ({"warning_threshold": 5, "critical_threshold": 4, "better": "lower"}, "critical_threshold"),
         ({"colour": "red"}, "colour"),
         ({"definition": {}}, "definition"),
         ({"definition": {"type": "sql", "text": "SELECT 1"}}, "definition.type"),

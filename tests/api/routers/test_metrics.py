@@ -104,6 +104,23 @@ async def test_the_same_time_a_year_ago(
     assert sum(point["previous"] for point in by_week["points"]) == 4
 
 
+async def test_what_is_still_to_come_has_no_value(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    await put([enrich("$pageview", "user", NOW - timedelta(days=days, hours=1)) for days in range(3)])
+
+    async def told(name: str, first: int, last: int) -> tuple[list[float | None], float | None]:
+        days = [(NOW + timedelta(days=each)).date() for each in (first, last)]
+        query = f"grain=day&from={days[0]}&to={days[1]}"
+        found = await _get(client, bearer("read"), f"{METRICS}/{name}?{query}")
+        return [point["value"] for point in found["points"]], found["value"]
+
+    assert await told("dau", -1, 2) == ([1, 1, None, None], 1)
+    assert await told("page_views", -1, 2) == ([1, 1, None, None], 2)
+    for name in ("dau", "total_users", "churn_rate", "page_views", "mau_growth"):
+        assert await told(name, 3, 4) == ([None, None], None)
+
+
 async def test_grains_that_suit(client: httpx.AsyncClient, bearer: Bearer) -> None:
     async def grain(query: str, name: str = "sessions") -> Any:
         return (await _get(client, bearer("read"), f"{METRICS}/{name}?{query}"))["grain"]

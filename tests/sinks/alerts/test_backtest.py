@@ -244,6 +244,16 @@ async def test_what_the_store_is_asked_for(store: Store) -> None:
     assert found.covered == (begin + 0.5 * hour, begin + 8.5 * hour)
 
 
+async def test_those_who_have_left_are_a_share_of_those_who_were_there(store: Store) -> None:
+    """All nine came on 15 January only: they have left from 14 February on, until nobody knows of them."""
+    rule: dict[str, Any] = {"metric": "churn_rate", "grain": "day", "condition": Threshold(critical=0.5)}
+    within: dict[str, Any] = {"since": 20 * 1440, "until": 80 * 1440}
+    [episode] = (await tried(store, **rule, at_least=9, **within)).episodes
+    assert (episode.value, episode.fired_at) == (1, BEGIN + 31 * 24 * HOUR)
+    assert episode.resolved_at == BEGIN + 61 * 24 * HOUR
+    assert (await tried(store, **rule, at_least=10, **within)).episodes == []
+
+
 async def test_the_store_is_asked_for_so_many_windows(store: Store) -> None:
     with pytest.raises(TooMuchHistory, match="1000 windows"):
         await tried(store, metric="sessions", grain="hour", condition=Threshold(warning=1.0), since=-61_000)

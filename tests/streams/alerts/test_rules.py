@@ -7,7 +7,7 @@ import pytest
 from loopin_schemas.alert_rule import Absence, AlertRule, Change, Threshold
 from loopin_schemas.alert_rules import BUILT_IN, BuiltIn, Case
 from loopin_schemas.metrics import CATALOGUE, by_name
-from loopin_schemas.window import Cell
+from loopin_schemas.window import Cell, Grain
 from loopin_streams.alerts.judgement import judge_absence, judge_change, judge_threshold
 from loopin_streams.alerts.rules import BUILT_IN_VERSION, Rules
 from loopin_streams.alerts.source import source_of
@@ -114,8 +114,6 @@ def test_an_absence_goes_on_when_what_was_before_is_forgotten() -> None:
         ("payment_failure_rate", "country", (15,), True),
         ("payment_failure_rate", "city", (15,), False),
         ("revenue", "country", (5,), True),
-        ("dau", "", (1,), True),
-        ("dau", "", (2,), False),
         ("searches", "", (5,), True),
         ("searches", "country", (5,), False),
         ("content_interactions", "", (5,), False),
@@ -134,6 +132,24 @@ def test_which_rules_the_windows_can_tell_of(
         project="shop", name="mine", metric=metric, by=by, spans=spans, condition=Threshold(warning=1)
     )
     assert (source_of(rule) is not None) is live
+
+
+def test_the_users_of_a_day_are_those_of_no_other_window() -> None:
+    def live(grain: Grain, *spans: int) -> bool:
+        rule = AlertRule(
+            project="shop",
+            name="mine",
+            metric="dau",
+            grain=grain,
+            spans=spans,
+            condition=Threshold(warning=1),
+        )
+        return source_of(rule) is not None
+
+    assert live("day", 1)
+    assert not live("day", 2)
+    assert not live("hour", 1)
+    assert not live("minute", 1)
 
 
 def test_a_projects_rules_stand_in_the_place_of_built_in_ones_in_that_project_only() -> None:
