@@ -1,7 +1,7 @@
 """What people have said of alerts that are over, and silences that are: taken out of the configuration.
 
-The topic ``config`` keeps every item until it is removed, and each role holds them all. What was said stays in
-the records of the alerts, and in the history of what was configured.
+The topic ``config`` keeps every item until it is removed, and each role holds them all. What was said stays
+in the records of the alerts, and in the history of what was configured.
 """
 
 from __future__ import annotations
