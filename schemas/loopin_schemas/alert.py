@@ -44,12 +44,12 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     ``count`` is how many events or users the value is made of, ``dimensions`` says what of (``country``:
     ``IN``).
 
-    ``windows`` names the stored windows that ``value`` was added up from, as
-    ``metric/dimension/value/grain/start``: the table ``metric_windows`` holds them, so that an alert can be
-    traced to its events. ``rule_version`` is the rule's when this record was made; that of a built-in rule is
-    the release's. All times are epoch ms; ``at`` is when this happened, by the clock of who says so, and
-    ``window`` is event time. A ``silenced`` alert is not to be delivered. ``reason`` says why it ended, where
-    that is not by its value.
+    ``windows`` names the windows that ``value`` was added up from, as ``metric/dimension/value/grain/start``,
+    so that an alert can be traced to its events: the table ``metric_windows`` holds those of the stream; what
+    the store is asked for is computed, and not stored. ``rule_version`` is the rule's when this record was
+    made; that of a built-in rule is the release's. All times are epoch ms; ``at`` is when this happened, by
+    the clock of who says so, and ``window`` is event time. A ``silenced`` alert is not to be delivered.
+    ``reason`` says why it ended, where that is not by its value.
     """
 
     id: str

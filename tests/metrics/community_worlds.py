@@ -18,7 +18,7 @@ NOW = datetime(2026, 3, 31, 15, 20, 37, 250_000, UTC)
 ZONE = ZoneInfo("America/New_York")
 """Its clocks were put forward on 8 March."""
 
-PLACES: tuple[dict[str, str], ...] = (
+PLACES: tuple[dict[str, str | float], ...] = (
     {
         **{"country": "India", "region": "Maharashtra", "city": "Mumbai", "$geoip_country_code": "IN"},
         **{"$geoip_latitude": 19.1, "$geoip_longitude": 72.9, "$geoip_accuracy_radius": 20},

@@ -58,7 +58,7 @@ class EpisodeAnswer(BaseModel):
     threshold: float | None = Field(description="The limit that it would have passed first, in that unit.")
     window: Window = Field(description="The time that it would have fired on.")
     windows: list[str] = Field(
-        description="The stored windows behind `value`, as alerts name them; none where the store is asked."
+        description="The windows behind `value`, as alerts name them; those of the stream are stored."
     )
 
 

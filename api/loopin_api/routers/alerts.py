@@ -67,8 +67,7 @@ class AlertRecord(BaseModel):
     count: int = Field(description="Events or users that the value is made of, count.")
     window: Window = Field(description="The time that the value is of.")
     windows: list[str] = Field(
-        description="The stored windows behind the value: `metric/dimension/value/grain/start`, start in "
-        "epoch ms."
+        description="The windows behind the value: `metric/dimension/value/grain/start`, start in epoch ms."
     )
     message: str = Field(description="One sentence for a person.")
     labels: dict[str, str] = Field(description="The rule's labels.")

@@ -21,6 +21,12 @@ SECONDS = Instrument(
     "counter",
     "Time spent on these judgements, the store's included.",
 )
+LEFT_OUT = Instrument(
+    "loopin_alerts_left_out",
+    "counter",
+    "Alerts that do not fire yet, because their project has 1,000 of the watcher's already, or all have "
+    "10,000 and it has 10; the log names the project.",
+)
 FIRING = Instrument(
     "loopin_alerts_firing",
     "gauge",
@@ -32,4 +38,4 @@ WATCH_FAILING = Instrument(
     "1 while the watcher cannot work, the log says why; else 0.",
 )
 
-WATCH_METRICS = (JUDGEMENTS, FAILURES, SECONDS, FIRING, WATCH_FAILING)
+WATCH_METRICS = (JUDGEMENTS, FAILURES, SECONDS, LEFT_OUT, FIRING, WATCH_FAILING)

@@ -181,7 +181,7 @@ class Judge:
             if since.get(value, NOTHING).number >= condition.least:
                 # What has come since counts, too: an absence ends at once.
                 verdict = QUIET
-            judgement = Judgement(verdict, float(number), number, window)
+            judgement = Judgement(verdict, float(number), number, window, _named(rule, value, window))
             self._book.judge(of, project, value, judgement, times.moment)
 
     async def _closed_ones(
@@ -212,7 +212,8 @@ class Judge:
                     verdict = QUIET if not told else _verdict(of.rule, history, start, total, before)
                     if told:
                         window = AlertWindow(grain=grain.name, start=start, end=start + grain.size_ms)
-                        judgement = Judgement(verdict, total.value, total.number, window)
+                        names = _named(of.rule, value, window)
+                        judgement = Judgement(verdict, total.value, total.number, window, names)
                         self._book.judge(of, project, value, judgement, times.moment)
                     history.learn(start, total.number, total.value, fired=verdict.severity is not None)
                     self._book.histories.touch((project, of.rule.name, value))
@@ -250,7 +251,15 @@ def _over_spans(
     of, verdict, reason = judge_spans(
         condition, condition.warning, rule.at_least, counted, share=share, told=told_ms is not None
     )
-    return Judgement(verdict, of.value, of.number, of.over, (), reason)
+    return Judgement(verdict, of.value, of.number, of.over, _named(rule, value, of.over), reason)
+
+
+def _named(rule: AlertRule, value: str, window: AlertWindow) -> tuple[str, ...]:
+    """The windows of a time, as alerts of the stream name theirs; these are computed, and not stored."""
+    assert window.grain != "moment"
+    size = BY_NAME[window.grain].size_ms
+    about = "/".join((rule.metric, rule.by, value, window.grain))
+    return tuple(f"{about}/{start}" for start in range(window.start, window.end, size))
 
 
 def _verdict(rule: AlertRule, history: History, start: int, total: Total, before: Total) -> Verdict:

@@ -17,8 +17,9 @@ from loopin_schemas.alert_rules.security import (
 )
 from loopin_sinks.alerts.totals import Total, Totals
 from loopin_sinks.metric_values.scope import from_epoch_ms
+from loopin_sinks.metric_values.sql import PERSON, of_persons
 from loopin_sinks.metric_values.travel import LOCATED, LOOKBACK_MS, OFF, with_speed
-from loopin_sinks.persons.mapping import LINKED, LINKED_USERS, person_name
+from loopin_sinks.persons.mapping import linked_of, person_name
 from loopin_sinks.store import Store
 
 MOST: Final = 1000
@@ -55,7 +56,6 @@ _WITHIN: Final = """
     project = {project:String}
     AND timestamp >= {start:DateTime64(3, 'UTC')} AND timestamp < {end:DateTime64(3, 'UTC')}
 """
-_LINKED: Final = f"WITH ({LINKED}) AS linked"
 _PERSON: Final = person_name("distinct_id", "linked")
 _TRIED: Final = "JSONExtractString(properties, 'username_hash')"
 _ADDRESS: Final = (
@@ -66,6 +66,11 @@ _EXPORT: Final = """
     (event = 'data_exported' OR (event = 'api_request' AND ifNull(status, 0) BETWEEN 200 AND 399
         AND positionCaseInsensitive(JSONExtractString(properties, 'route'), 'export') > 0))
 """
+
+
+def _linked(which: str) -> str:
+    """The persons of those who have done such things in the window."""
+    return f"WITH ({linked_of(f'SELECT user FROM events WHERE {_WITHIN} AND {which}')}) AS linked"
 
 
 def is_security(metric: str) -> bool:
@@ -87,7 +92,7 @@ def _counted(who: str, which: str) -> Callable[[Store, Asked], Awaitable[Totals]
 
     async def count(store: Store, asked: Asked) -> Totals:
         rows = await store.query(
-            f"{_LINKED} SELECT {who} AS of, count() AS number FROM events WHERE {_WITHIN} AND {which} "
+            f"{_linked(which)} SELECT {who} AS of, count() AS number FROM events WHERE {_WITHIN} AND {which} "
             "GROUP BY of HAVING of != '' AND number >= {least:Float64} "
             "ORDER BY number DESC, of LIMIT {most:UInt32}",
             asked.parameters,
@@ -101,7 +106,7 @@ async def _countries(store: Store, asked: Asked) -> Totals:
     """By user first, because few have events in many countries."""
     rows = await store.query(
         f"""
-        {_LINKED}
+        {_linked("country != ''")}
         SELECT {_PERSON} AS of, uniqExactArray(countries) AS places, sum(events) AS number
         FROM (
             SELECT any(distinct_id) AS distinct_id, groupUniqArray(country) AS countries, count() AS events
@@ -116,23 +121,27 @@ async def _countries(store: Store, asked: Asked) -> Totals:
 
 
 async def _travel(store: Store, asked: Asked) -> Totals:
-    """One event after the other, but only of users who were in two places, or share a person."""
+    """One event after the other, but only of persons who were in two places."""
     since = f"""
         project = {{project:String}} AND {LOCATED}
         AND timestamp >= {{since:DateTime64(3, 'UTC')}} AND timestamp < {{end:DateTime64(3, 'UTC')}}
     """
+    places = f"""
+        SELECT user, (min(latitude), min(longitude)) AS least, (max(latitude), max(longitude)) AS most
+        FROM events WHERE {since} GROUP BY user
+    """
+    movers = f"""
+        SELECT arrayJoin(groupArray(found.user)) FROM {of_persons(places)}
+        GROUP BY {PERSON} HAVING uniqExactArray([found.least, found.most]) > 1
+    """
     located = f"""
         SELECT {_PERSON} AS person, toUnixTimestamp64Milli(timestamp) AS ms, uuid, latitude, longitude,
             {OFF} AS off
-        FROM events WHERE {since} AND user IN (
-            SELECT user FROM events WHERE {since} GROUP BY user
-            HAVING (min(latitude), min(longitude)) != (max(latitude), max(longitude))
-            UNION ALL {LINKED_USERS}
-        )
+        FROM events WHERE {since} AND user IN ({movers})
     """
     rows = await store.query(
         f"""
-        {_LINKED}
+        WITH ({linked_of(movers)}) AS linked
         SELECT person AS of, max(speed) AS fastest, count() AS number
         FROM ({with_speed(located, "person, ms")})
         WHERE ms >= {{start_ms:Int64}}
@@ -160,7 +169,7 @@ async def _against_median(store: Store, asked: Asked) -> Totals:
     length = asked.end - asked.start
     rows = await store.query(
         f"""
-        {_LINKED}
+        {_linked("user IN {users:Array(UInt64)}")}
         SELECT of, sumIf(exports, ago = 0) AS number, groupArrayIf(exports, ago > 0) AS before,
             arrayReduce('medianExact', before) AS usual, if(usual > 0, number / usual, 0) AS ratio
         FROM (

@@ -15,12 +15,20 @@ from loopin_schemas.alert_rule import AlertRule
 from loopin_schemas.alert_rules.pipeline import HEALTH, SYSTEM_PROJECT
 from loopin_schemas.topics import ALERTS, WATCH_STATE
 from loopin_sinks.alerts.book import Book
-from loopin_sinks.alerts.instruments import FAILURES, FIRING, JUDGEMENTS, SECONDS, WATCH_FAILING
+from loopin_sinks.alerts.instruments import (
+    FAILURES,
+    FIRING,
+    JUDGEMENTS,
+    LEFT_OUT,
+    SECONDS,
+    WATCH_FAILING,
+)
 from loopin_sinks.alerts.journal import Journal
 from loopin_sinks.alerts.judge import Judge, Times
 from loopin_sinks.alerts.measured import Measured, ScopeOf
 from loopin_sinks.alerts.numbers import Health, Numbers
 from loopin_sinks.alerts.projects import Projects
+from loopin_sinks.alerts.tidy import Tidy
 from loopin_sinks.alerts.totals import NotJudged
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreError
@@ -28,6 +36,7 @@ from loopin_streams.alerts.lifecycle import Moment, Rule
 from loopin_streams.alerts.rules import Rules
 from loopin_streams.alerts.source import source_of
 from loopin_streams.kafka.config_log import ConfigLog
+from loopin_streams.kafka.config_writer import config_writer
 from loopin_streams.kafka.errors import Fenced, RefusedToOpen
 from loopin_streams.kafka.outbox import Probe, no_probe
 from loopin_streams.kafka.waiting import wait_for_topics
@@ -78,6 +87,7 @@ class AlertWatcher:
         self._health = health
         self._rules = Rules(lambda: config.configuration)
         self._projects = Projects(store)
+        self._tidy = Tidy(store, lambda: config.configuration, config_writer(settings))
         self._numbers = Numbers(store, Measured(store, scope_of, lambda: config.configuration), health)
         self._journal: Journal | None = None
         self._book = Book(self._rules)
@@ -87,6 +97,7 @@ class AlertWatcher:
         self._passed_at = 0.0
         self._judgements = 0
         self._seconds = 0.0
+        self._left_out = 0
         self._failures = {STORE: 0, RULE: 0}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -103,7 +114,7 @@ class AlertWatcher:
         """Judge what is due (or everything now), where this process leads and knows the rules.
 
         Raises:
-            StoreError: the store does not say which projects there are.
+            StoreError: the store does not say which projects there are, or which alerts are over.
             Fenced, KafkaError, RefusedToOpen: nothing is known of what was last published.
         """
         if not self._leads() or not self._config.known.is_set():
@@ -126,6 +137,7 @@ class AlertWatcher:
                 if source_of(of.rule) is None and _concerns(of.rule, project, project in known):
                     await self._judge_when_due(of, project, everything)
             await self._publish()
+        await self._tidy.look(self._clock(), everything=everything)
 
     def collect(self) -> Iterator[Metric]:
         """``WATCH_METRICS``."""
@@ -134,11 +146,13 @@ class AlertWatcher:
         seconds.add_metric([], self._seconds)
         for reason, number in self._failures.items():
             failures.add_metric([reason], number)
+        left_out = LEFT_OUT.counter()
+        left_out.add_metric([], self._left_out + self._book.left_out)
         firing, failing = FIRING.gauge(), WATCH_FAILING.gauge()
         if self._journal is not None:
             firing.add_metric([], self._book.firing)
         failing.add_metric([], float(self.failing is not None))
-        yield from (judgements, failures, seconds, firing, failing)
+        yield from (judgements, failures, seconds, left_out, firing, failing)
 
     async def _guarded(self, stop: asyncio.Event) -> None:
         try:
@@ -160,6 +174,7 @@ class AlertWatcher:
         journal = Journal(self._settings, self._probe)
         try:
             state = await journal.open()
+            self._left_out += self._book.left_out
             self._book = Book(self._rules)
             self._book.restore(state, WATCH_STATE.name)
         except BaseException:

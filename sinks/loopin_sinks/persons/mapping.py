@@ -36,6 +36,12 @@ LINKED: Final = f"""
 query which reads events in their order need not join. An id is never ``''``, and no array may be empty."""
 
 
+def linked_of(users: str) -> str:
+    """``LINKED``, of no more than the users that a query gives: a project may have far more of them."""
+    chosen = PERSON_OF_ID.replace("GROUP BY", f"AND user IN ({users}) GROUP BY", 1)
+    return LINKED.replace(PERSON_OF_ID, chosen)
+
+
 def person_name(distinct_id: str, linked: str) -> str:
     """In SQL, what names the person of a distinct_id, where ``linked`` is the value of ``LINKED``."""
     return f"transform({distinct_id}, {linked}.1, {linked}.2, {distinct_id})"

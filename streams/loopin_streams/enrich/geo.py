@@ -131,20 +131,19 @@ def _place(record: Any) -> Place:
 
 def _coordinates(location: Any) -> dict[str, float]:
     """Degrees, rounded so that they tell no more than a city, and how far that may be off, km."""
-    if not isinstance(location, dict):
-        return {}
-    latitude, longitude = location.get("latitude"), location.get("longitude")
-    if not (_within(latitude, 90) and _within(longitude, 180)):
+    latitude, longitude = _number(location, "latitude", 90), _number(location, "longitude", 180)
+    if latitude is None or longitude is None:
         return {}
     found = {"$geoip_latitude": round(latitude, PLACES), "$geoip_longitude": round(longitude, PLACES)}
-    radius = location.get("accuracy_radius")
-    return found | (
-        {"$geoip_accuracy_radius": radius} if _within(radius, FARTHEST_KM) and radius >= 0 else {}
-    )
+    radius = _number(location, "accuracy_radius", FARTHEST_KM)
+    return found if radius is None or radius < 0 else found | {"$geoip_accuracy_radius": radius}
 
 
-def _within(value: Any, most: float) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= most
+def _number(of: Any, name: str, most: float) -> float | None:
+    found = of.get(name) if isinstance(of, dict) else None
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        return None
+    return found if abs(found) <= most else None
 
 
 def _name(of: Any) -> str | None:

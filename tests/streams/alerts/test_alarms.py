@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Threshold
+from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Span, Threshold
 from loopin_schemas.window import Cell, Window
 from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
 from tests.streams.alerts.plain import plain_events
@@ -195,6 +195,68 @@ def test_as_a_plain_computation_over_the_minutes_has_it_however_often_it_starts_
         world.happens(*cells, restart=draw.random() < 0.2)
         found += [(each["event"], at) for each in world.new()]
     assert found == [(each.event, each.at) for each in plain_events(minutes, quiet=quiet)]
+
+
+@pytest.mark.parametrize("grain", ["hour", "day"])
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_open_window_is_judged_on_when_an_alert_on_the_one_before_is_over(
+    grain: Any, restart: bool
+) -> None:
+    """When it ended the one that is open was not bad; what happens in the rest of that is another matter."""
+    size = HOUR if grain == "hour" else DAY
+    world = World(at=T - T % size)
+    rule = AlertRule(
+        project="shop",
+        name=PAYMENTS,
+        metric=PAYMENTS,
+        condition=Threshold(warning=0.1),
+        grain=grain,
+        at_least=20,
+        quiet_s=0,
+    )
+    configure(world.configuration, rule.id, rule)
+    begin = world.at
+
+    def said(start: int, now: int, whole: int, part: int) -> list[tuple[str, str]]:
+        if restart:
+            world.merge.restart()
+        cells = [ratio(PAYMENTS, whole, part)]
+        world._say(now, Window(project="shop", grain=grain, start=start, cells=cells))
+        return world.events()
+
+    second, third = begin + size, begin + 2 * size
+    assert said(begin, begin + size // 2, 100, 50) == [("fired", "warning")]
+    assert said(second, second + size // 2, 100, 0) == []
+    # Two minutes into the third it is known that the second was well.
+    assert said(third, third + 2 * MINUTE, 30, 0) == [("resolved", "warning")]
+    # The rest of the third is bad: nobody had been told of it otherwise.
+    assert said(third, third + size // 2, 100, 60) == [("fired", "warning")]
+    assert said(third, third + size // 2 + MINUTE, 110, 60) == []
+
+
+def test_what_an_alert_was_about_is_not_judged_again_within_longer_windows() -> None:
+    """The hour in which some minutes were bad goes on to hold them, and is no reason to fire once more."""
+    world = World(at=T - T % HOUR)
+    rule = AlertRule(
+        project="shop",
+        name=PAYMENTS,
+        metric=PAYMENTS,
+        condition=Threshold(warning=0.1),
+        spans=(5,),
+        longer=(Span(grain="hour"),),
+        at_least=50,
+        quiet_s=0,
+    )
+    configure(world.configuration, rule.id, rule)
+    hour = Window(project="shop", grain="hour", start=world.at, cells=[])
+    whole = part = 0
+    for minute in range(50):
+        more = (40, 20 if minute in (5, 6) else 0) if minute < 20 else (4, 0)
+        whole, part = whole + more[0], part + more[1]
+        # As a whole it has been bad until its eighth minute, and is bad enough no more at its end.
+        hour.cells[:] = [ratio(PAYMENTS, min(whole, 380), part)]
+        world.happens(ratio(PAYMENTS, *more), beside=[hour])
+    assert [event for event, _ in world.events()] == ["fired", "resolved"]
 
 
 def test_a_country_of_its_own_rule_has_an_alert_of_its_own() -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
+from struct import pack
 from typing import Any
 
-_UTF8, _UINT16, _UINT32, _MAP, _UINT64, _ARRAY = 2, 5, 6, 7, 9, 11
+_UTF8, _DOUBLE, _UINT16, _UINT32, _MAP, _UINT64, _ARRAY = 2, 3, 5, 6, 7, 9, 11
 
 _TYPES = {"node_count": _UINT32, "build_epoch": _UINT64}
 """Of numbers; all others are of 16 bits."""
@@ -65,6 +66,8 @@ def _insert(tree: list[list[int | None]], bits: str, leaf: int) -> None:
 def _encoded(value: Any, name: str = "") -> bytes:
     if isinstance(value, str):
         return _control(_UTF8, len(value.encode())) + value.encode()
+    if isinstance(value, float):
+        return _control(_DOUBLE, 8) + pack(">d", value)
     if isinstance(value, int):
         small = value.to_bytes((value.bit_length() + 7) // 8, "big")
         return _control(_TYPES.get(name, _UINT16 if value < 2**16 else _UINT32), len(small)) + small

@@ -39,7 +39,7 @@ NETWORKS = {
     "8.8.8.0/24": {"country": {"iso_code": "US", "names": {"ja": "アメリカ"}}, "subdivisions": []},
     "9.9.9.0/24": "no map",
     "4.4.4.0/24": {"location": {"latitude": 91.0, "longitude": 5.0, "accuracy_radius": 1}},
-    "4.4.5.0/24": {"location": {"latitude": -33.86, "longitude": 151.25, "accuracy_radius": -1}},
+    "4.4.5.0/24": {"location": {"latitude": -33.86, "longitude": 151.25, "accuracy_radius": -1.0}},
     "4.4.6.0/24": {"location": {"latitude": 12.0}},
     "1.1.1.0/24": {"country": "no map", "city": {"names": ["x"]}, "subdivisions": ["x"]},
 }
