@@ -62,7 +62,12 @@ class MetricDefinitionRequest(BaseModel):
         "`property`, `operator` (`eq`, `ne`, `gt`, `ge`, `lt`, `le`) and `value` (text, number or boolean), "
         "all of which must hold."
     )
-    unit: Unit = Field("count", description="Unit of its values; ratios are 0 to 1.")
+    unit: Unit = Field(
+        "count",
+        description="Unit of its values; ratios are 0 to 1. Sums of `money` are converted to the project's "
+        "currency from the `currency` that each event names, and leave out what there is no rate for; means "
+        "and percentiles take numbers as they are.",
+    )
     better: Better = Field("higher", description="Which way is good.")
     category: str = Field("custom", min_length=1, max_length=64, description="Subject.")
     owner: str = Field("", max_length=200, description="Team that answers for it.")

@@ -6,6 +6,7 @@ of their text.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from loopin_schemas.metrics.definition import (
     Events,
     Mean,
     Operator,
+    Part,
     Percentile,
     Quotient,
     Sum,
@@ -87,7 +89,7 @@ class UsersOf(_Body, frozen=True, tag="users", tag_field="type"):
 
 
 class SumOf(_Body, frozen=True, tag="sum", tag_field="type"):
-    """Sum of a number that the events carry."""
+    """Sum of a number that the events carry; of a metric whose unit is money, in the project's currency."""
 
     of: Selection
     property: _Name
@@ -157,6 +159,8 @@ class CustomMetric(_Body, frozen=True, kw_only=True, omit_defaults=True):
     def metric(self) -> Metric:
         """As one of the catalogue."""
         definition: Definition = self.definition.made()
+        if self.unit == "money":
+            definition = _in_money(definition)
         return Metric(
             name=self.name,
             kind="custom",
@@ -171,3 +175,15 @@ class CustomMetric(_Body, frozen=True, kw_only=True, omit_defaults=True):
             critical=self.critical,
             target=self.target,
         )
+
+
+def _in_money(of: Definition) -> Definition:
+    if isinstance(of, Sum):
+        return replace(of, money=True)
+    if isinstance(of, Quotient):
+        return replace(of, part=_part_in_money(of.part), whole=_part_in_money(of.whole))
+    return of
+
+
+def _part_in_money(of: Part) -> Part:
+    return replace(of, money=True) if isinstance(of, Sum) else of

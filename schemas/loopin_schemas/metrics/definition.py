@@ -62,10 +62,15 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Sum of the property, where it is a number."""
+    """Sum of the property, where it is a number.
+
+    ``money`` says that these are amounts in the ``currency`` that their event names: they are converted to
+    the project's, and those for which there is no rate are left out.
+    """
 
     of: Events
     property: str
+    money: bool = False
 
 
 @dataclass(frozen=True, slots=True)

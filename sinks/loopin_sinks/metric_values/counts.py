@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loopin_schemas.metrics.definition import Count, Mean, Percentile, Sum, Users
 from loopin_sinks.metric_values.active import period_of, rows_of
+from loopin_sinks.metric_values.money import amounts
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sql import LINKED, PERSON, Query, of_persons
 from loopin_sinks.metric_values.values import Values, by_period
@@ -25,6 +26,8 @@ async def count(store: Store, scope: Scope, of: Count, periods: Periods) -> Valu
 
 async def total(store: Store, scope: Scope, of: Sum, periods: Periods) -> Values:
     """Sums of a property."""
+    if of.money:
+        return await amounts(store, scope, of, periods)
     query = Query(scope)
     number = query.number(of.property)
     rows = await query.rows(

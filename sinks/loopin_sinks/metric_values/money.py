@@ -1,4 +1,4 @@
-"""Revenue in the project's currency."""
+"""Revenue and other amounts in the project's currency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from loopin_schemas.catalogue import CATALOGUE
-from loopin_schemas.metrics.definition import Revenue, events
+from loopin_schemas.metrics.definition import Events, Revenue, Sum, events
 from loopin_sinks.metric_values.scope import EPOCH, Periods, Scope
 from loopin_sinks.metric_values.sql import Query
 from loopin_sinks.metric_values.values import Values
@@ -44,6 +44,13 @@ class Taking(NamedTuple):
 async def revenue(store: Store, scope: Scope, _: Revenue, periods: Periods) -> Values:
     """Purchases less refunds, exact to a millionth, in currencies that are the project's or have a rate."""
     return converted(scope, await takings(store, scope, periods))
+
+
+async def amounts(store: Store, scope: Scope, of: Sum, periods: Periods) -> Values:
+    """Sums of a property that is money, exact to a millionth, where there is a rate. Raises StoreError."""
+    query = Query(scope)
+    found = await _by_currency(store, query, of.of, query.number(of.property), "1", periods)
+    return converted(scope, found)
 
 
 def converted(scope: Scope, found: Iterable[Taking]) -> Values:
@@ -83,16 +90,23 @@ async def takings(store: Store, scope: Scope, periods: Periods) -> list[Taking]:
     """Purchases less refunds by all that their worth depends on. Raises StoreError."""
     query = Query(scope)
     sign = f"if(event IN {query.bind(list(PURCHASES), 'Array(String)')}, 1, -1)"
-    most, rated = query.bind(MAX_AMOUNT, "Float64"), query.bind(list(scope.rates), "Array(String)")
+    return await _by_currency(store, query, events(*PURCHASES, *REFUNDS), "amount", sign, periods)
+
+
+async def _by_currency(
+    store: Store, query: Query, of: Events, number: str, sign: str, periods: Periods
+) -> list[Taking]:
+    most, rated = query.bind(MAX_AMOUNT, "Float64"), query.bind(list(query.scope.rates), "Array(String)")
     rows = await query.rows(
         store,
         f"""
         WITH upper(trim(BOTH ' ' FROM toString(currency))) AS given
         SELECT {query.period(periods)} AS at, {query.of} AS of, if(code IN {rated}, {query.day}, 0) AS day,
             multiIf(given = '', '', match(given, '^[A-Z][A-Z][A-Z]$'), given, '{OTHER}') AS code,
-            toString(sum({sign} * toInt128(toInt64(round(assumeNotNull(amount) * {_MILLION}))))) AS millionths
-        FROM {query.events(events(*PURCHASES, *REFUNDS), periods.start, periods.end)}
-            AND isNotNull(amount) AND abs(amount) < {most}
+            toString(sum({sign} * toInt128(toInt64(round(assumeNotNull({number}) * {_MILLION})))))
+                AS millionths
+        FROM {query.events(of, periods.start, periods.end)}
+            AND isNotNull({number}) AND abs({number}) < {most}
         GROUP BY at, of, day, code
         """,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -45,13 +45,19 @@ def log() -> Log:
 
 @pytest.fixture
 def app(settings: ApiSettings, store: Store, broker: Broker, log: Log) -> FastAPI:
+    money = {"currency": "INR", "exchange_rates": {"EUR": {date(2025, 1, 1): 80.0, date(2026, 1, 15): 100.0}}}
+    settings = settings.model_copy(update=money)
     return create_app(settings, store, broker, config=log, writer=log, clock=lambda: NOW)
 
 
 async def define(
-    client: httpx.AsyncClient, headers: dict[str, str], definition: dict[str, Any], name: str = "mine"
+    client: httpx.AsyncClient,
+    headers: dict[str, str],
+    definition: dict[str, Any],
+    name: str = "mine",
+    unit: str = "count",
 ) -> None:
-    body = {"name": name, "description": "One of ours.", "definition": definition}
+    body = {"name": name, "description": "One of ours.", "definition": definition, "unit": unit}
     response = await client.post(PATH, json=body, headers=headers)
     assert response.status_code == 201, response.text
 
@@ -140,6 +146,34 @@ async def test_definitions(
     await put([enrich("gift", user, at, properties) for user, properties in gifts])
     await define(client, bearer("write"), definition)
     assert await value(client, bearer("read")) == pytest.approx(expected)
+
+
+async def test_money_is_converted_and_what_has_no_rate_is_left_out(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    given: list[tuple[int, Any, str | None]] = [
+        (1, 500, "INR"),
+        (2, "250.5", None),
+        (3, 2, " eur "),
+        (24, 3, "EUR"),
+        (4, 1_000_000, "GBP"),
+        (5, 2e12, "INR"),
+    ]
+    await put(
+        [
+            enrich("gift", f"user-{hours}", NOW - timedelta(hours=hours),
+                   {"worth": worth, **({"currency": currency} if currency else {})})
+            for hours, worth, currency in given
+        ]
+    )  # fmt: skip
+    total = {"type": "sum", "of": _gifts(), "property": "worth"}
+    each = {"type": "ratio", "part": total, "whole": {"type": "users", "of": _gifts()}}
+    expected = 500 + 250.5 + 2 * 100 + 3 * 80
+    for name, definition, worth in (("donations", total, expected), ("a_head", each, expected / len(given))):
+        await define(client, bearer("write"), definition, name, "money")
+        assert await value(client, bearer("read"), f"{name}?days=7") == pytest.approx(worth)
+    await define(client, bearer("write"), total, "points", "count")
+    assert await value(client, bearer("read"), "points?days=7") == pytest.approx(2_000_001_000_755.5)
 
 
 async def test_a_project_has_its_own_only(client: httpx.AsyncClient, bearer: Bearer) -> None:
