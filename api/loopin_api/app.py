@@ -78,10 +78,10 @@ from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
 from loopin_api.tasks import Tasks
-from loopin_api.timespan import timezone
 from loopin_api.version import VERSION
 from loopin_sinks.store import Store
 from loopin_streams.kafka.config_metrics import ConfigCollector
+from loopin_streams.projects.project import Projects, zone_of
 from loopin_streams.readiness import CONFIGURATION, Checks
 from loopin_text.sentiment import score
 
@@ -201,6 +201,7 @@ def create_app(
     instruments, origins = Instruments(), Origins(settings.cors_origins)
     items = ConfigItems(config, writer)
     known_metrics = Metrics(items)
+    projects = Projects(settings.project, lambda: items.configuration)
     known = authenticator(settings, keys, config)
     probes = {"store": lambda: _ask_store(store, clock), **(probes or {})}
     if reserve is not None:
@@ -243,9 +244,10 @@ def create_app(
         silences=Silences(items),
         corrections=Corrections(items),
         live=Live(
-            Feed(instruments), OnlineWatch(settings, store, clock), settings.live_max_clients, instruments
+            Feed(instruments), OnlineWatch(projects, store, clock), settings.live_max_clients, instruments
         ),
-        tasks=Tasks(items, store, timezone(settings.project_timezone)),
+        tasks=Tasks(items, store, zone_of(settings.project_timezone)),
+        projects=projects,
     )
     for router in ROUTERS:
         app.include_router(router)

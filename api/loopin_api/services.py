@@ -26,6 +26,7 @@ from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
 from loopin_api.tasks import Tasks
 from loopin_sinks.store import Store
+from loopin_streams.projects.project import Projects
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Services:
     alert_rules: AlertRules
     silences: Silences
     tasks: Tasks
+    projects: Projects
 
 
 def services(request: Request) -> Services:

@@ -22,6 +22,7 @@ from loopin_sinks.notify.settings import NotifySettings
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store.settings import StoreSettings
 from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.projects.settings import ProjectDefaults
 from loopin_streams.settings import StreamSettings
 
 FOLDER = Path("docs")
@@ -38,6 +39,7 @@ class Section:
 
 SECTIONS = (
     Section("Kafka", KafkaSettings, ("stream", "sink", "api", "store", "notify")),
+    Section("Projects", ProjectDefaults, ("stream", "sink", "api", "store")),
     Section("Enrichment", StreamSettings, ("stream",)),
     Section("Sink", SinkSettings, ("sink", "store")),
     Section("Store", StoreSettings, ("sink", "api", "store")),

@@ -152,7 +152,7 @@ async def get_overview(
     numbers, alerts = await asyncio.gather(
         overview(use.store, scope, span), firing_alerts(use, caller.project)
     )
-    return Success(data=_answer(numbers, alerts, span, use.settings.currency, times.now))
+    return Success(data=_answer(numbers, alerts, span, scope.currency, times.now))
 
 
 def _answer(

@@ -82,13 +82,13 @@ async def backtest(store: Store, scope: Scope, rule: Rule, metric: Metric | None
     """
     source = source_of(rule.rule)
     if source is not None:
-        return await _of_stream(store, scope.project, rule, source, span)
+        return await _of_stream(store, scope, rule, source, span)
     assert metric is not None, "only the stream knows what is no metric"
     return await _of_store(store, scope, rule, metric, span)
 
 
-async def _of_stream(store: Store, project: str, rule: Rule, source: Source, span: Periods) -> Backtest:
-    grain = BY_NAME[rule.rule.grain]
+async def _of_stream(store: Store, scope: Scope, rule: Rule, source: Source, span: Periods) -> Backtest:
+    project, grain = scope.project, BY_NAME[rule.rule.grain]
     longest = LONGEST_DAYS[grain.name]
     if span.end - span.start > timedelta(days=longest):
         raise TooMuchHistory(f"A rule on windows of a {grain.name} is tried over {longest} days at most.")
@@ -99,7 +99,7 @@ async def _of_stream(store: Store, project: str, rule: Rule, source: Source, spa
     if covered is None:
         return Backtest([], None)
     windows = await _windows(store, project, source, grains_of(rule.rule), since, end)
-    found = await asyncio.to_thread(replay, rule, project, windows, since, end)
+    found = await asyncio.to_thread(replay, rule, project, windows, since, end, scope.zone)
     return Backtest(_within(found, start), covered)
 
 

@@ -43,7 +43,7 @@ class Book:
         self._watched: dict[About, Watched] = {}
         self._changed: set[About] = set()
         self._told: list[Alert] = []
-        self._histories = Histories()
+        self._histories = Histories(rules.zone)
 
     @property
     def firing(self) -> int:

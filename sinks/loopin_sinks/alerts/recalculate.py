@@ -12,7 +12,7 @@ from loopin_schemas.metrics import Metric
 from loopin_schemas.metrics.definition import Count, Definition, Mean, Percentile, Quotient, Sum
 from loopin_sinks.alerts.episodes import Episode, Episodes
 from loopin_sinks.metric_values.calculate import Calculator
-from loopin_sinks.metric_values.scope import Periods, epoch_ms, periods
+from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms, periods
 from loopin_sinks.metric_values.values import Values
 from loopin_streams.alerts.alarms import TOO_FEW
 from loopin_streams.alerts.history import Histories
@@ -44,9 +44,8 @@ async def recalculate(calculator: Calculator, rule: Rule, metric: Metric, within
     """
     values = await calculator.values(metric.definition, within)
     numbers = await _numbers(calculator, metric.definition, within, values)
-    judge = _Judge(
-        rule, calculator.scope.project, "value" if isinstance(metric.definition, _MEASURED) else "count"
-    )
+    kind: Kind = "value" if isinstance(metric.definition, _MEASURED) else "count"
+    judge = _Judge(rule, calculator.scope, kind)
     for number in range(len(within)):
         start, end = epoch_ms(within.edges[number]), epoch_ms(within.edges[number + 1])
         for of in sorted({value for _, value in values} | ({""} if not rule.rule.by else set())):
@@ -68,13 +67,13 @@ async def _numbers(
 class _Judge:
     """What a rule says of one period after the other."""
 
-    def __init__(self, rule: Rule, project: str, kind: Kind) -> None:
+    def __init__(self, rule: Rule, scope: Scope, kind: Kind) -> None:
         self.episodes = Episodes()
         self._rule = rule
-        self._project = project
+        self._project = scope.project
         self._kind = kind
         self._watched: dict[str, Watched | None] = {}
-        self._histories = Histories()
+        self._histories = Histories(lambda _: scope.zone)
         self._counts: dict[str, list[int]] = {}
 
     def judge(self, of: str, start: int, end: int, value: float | None, number: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, tzinfo
 from typing import Any, Final, NamedTuple
 
 from loopin_schemas.alert import Alert
@@ -47,13 +48,19 @@ class StoredWindow(NamedTuple):
 
 
 def replay(
-    rule: Rule, project: str, windows: Iterable[StoredWindow], since_ms: int, until_ms: int
+    rule: Rule,
+    project: str,
+    windows: Iterable[StoredWindow],
+    since_ms: int,
+    until_ms: int,
+    zone: tzinfo = UTC,
 ) -> list[Episode]:
     """Episodes of a rule from ``since_ms`` to ``until_ms``, both at whole minutes.
 
-    ``windows`` are those of the rule's grains, and the minutes that they grow from, in order of their end.
+    ``windows`` are those of the rule's grains, and the minutes that they grow from, in order of their end;
+    ``zone`` is the project's.
     """
-    history = _History(rule, project)
+    history = _History(rule, project, zone)
     by_minute = _by_last_minute(windows)
     every = EVERY_MS[rule.rule.grain]
     for minute in _moments(sorted(by_minute), since_ms, until_ms, every):
@@ -64,8 +71,8 @@ def replay(
 class _Only(Rules):
     """One rule is in force, and nobody has said anything of its alerts."""
 
-    def __init__(self, rule: Rule) -> None:
-        super().__init__()
+    def __init__(self, rule: Rule, zone: tzinfo) -> None:
+        super().__init__(zone=lambda _: zone)
         self._only = (rule,)
 
     def of(self, project: str) -> tuple[Rule, ...]:
@@ -84,12 +91,12 @@ class _Heard(Alarms):
 
 
 class _History:
-    def __init__(self, rule: Rule, project: str) -> None:
+    def __init__(self, rule: Rule, project: str, zone: tzinfo) -> None:
         self.episodes = Episodes()
         self._project = project
         self._grains = grains_of(rule.rule)
         self._windows = MergedWindows()
-        self._alarms = _Heard(_Only(rule), self._windows, {})
+        self._alarms = _Heard(_Only(rule, zone), self._windows, {})
         self._alarms.said = []
         self._grown: dict[tuple[GrainName, Series], tuple[int, int, int | None]] = {}
 

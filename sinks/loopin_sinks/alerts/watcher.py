@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import UTC, tzinfo
 from time import monotonic, time
 from typing import Final
 
@@ -65,6 +66,7 @@ class AlertWatcher:
         scope_of: ScopeOf,
         health: Health,
         leads: Callable[[], bool],
+        zone: Callable[[str], tzinfo] = lambda _: UTC,
         clock: Clock = time,
         probe: Probe = no_probe,
     ) -> None:
@@ -76,7 +78,7 @@ class AlertWatcher:
         self._clock = clock
         self._probe = probe
         self._health = health
-        self._rules = Rules(lambda: config.configuration)
+        self._rules = Rules(lambda: config.configuration, zone)
         self._projects = Projects(store)
         self._numbers = Numbers(store, Measured(store, scope_of, lambda: config.configuration), health)
         self._journal: Journal | None = None

@@ -124,7 +124,7 @@ class Alarms:
         self._limits = limits
         self._watched: dict[About, Watched] = {}
         self._changed: set[About] = set()
-        self._histories = Histories()
+        self._histories = Histories(rules.zone)
         self._plans: dict[int, _Plans] = {}
         self._looked_up_to: int | None = None
         self._early: dict[tuple[str, int], tuple[MergedWindow, set[Series]]] = {}
