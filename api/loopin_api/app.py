@@ -34,6 +34,7 @@ from loopin_api.live.clients import Live
 from loopin_api.live.feed import Feed
 from loopin_api.live.online import OnlineWatch
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
+from loopin_api.project_settings import OwnSettings
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.routers import (
     activity,
@@ -61,6 +62,7 @@ from loopin_api.routers import (
     posthog,
     posthog_config,
     posthog_v1,
+    project,
     real_time,
     recalculation,
     records,
@@ -101,6 +103,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     alert_backtest.router,
     silences.router,
     tasks.router,
+    project.router,
     communities.router,
     geo.router,
     history.router,  # before the rows, whose ids may have slashes
@@ -154,6 +157,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     tasks.RunRequest,
     tasks.AddedSchedule,
     tasks.ChangedSchedule,
+    project.ProjectPatch,
     posthog.PostHogBatch,
     posthog_v1.PostHogV1Batch,
     segment.SegmentBatch,
@@ -248,6 +252,7 @@ def create_app(
         ),
         tasks=Tasks(items, store, zone_of(settings.project_timezone)),
         projects=projects,
+        own_settings=OwnSettings(items, projects),
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -22,6 +22,7 @@ from loopin_api.health import HealthBoard
 from loopin_api.ingest.intake import Intake
 from loopin_api.instruments import Instruments
 from loopin_api.live.clients import Live
+from loopin_api.project_settings import OwnSettings
 from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
 from loopin_api.tasks import Tasks
@@ -48,6 +49,7 @@ class Services:
     silences: Silences
     tasks: Tasks
     projects: Projects
+    own_settings: OwnSettings
 
 
 def services(request: Request) -> Services:

@@ -39,8 +39,9 @@ class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """A project's own; what is left out is as the processes are set to (``LOOPIN_...``).
 
     ``rates`` is what one unit of another currency is worth in the project's, from a day on. Of its own
-    people ``internal_users`` has a distinct_id each. Events and minutes are kept ``raw_days``, hours
-    ``hourly_days``, longer periods and rollups ``daily_days``; ``former_raw`` tells of shorter times before.
+    people ``internal_users`` has a distinct_id each. Events and minutes are kept ``raw_retention_days``,
+    hours ``hourly_retention_days``, longer periods and rollups ``daily_retention_days``; ``former_raw`` tells
+    of shorter times before.
 
     Raises:
         ValueError: the zone is none, or the project cannot be one.
@@ -51,9 +52,9 @@ class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     currency: Code | None = None
     rates: Annotated[Mapping[Code, Mapping[date, Worth]], Meta(max_length=200)] | None = None
     internal_users: Ids | None = None
-    raw_days: Days | None = None
-    hourly_days: Days | None = None
-    daily_days: Days | None = None
+    raw_retention_days: Days | None = None
+    hourly_retention_days: Days | None = None
+    daily_retention_days: Days | None = None
     former_raw: Annotated[tuple[FormerDays, ...], Meta(max_length=MAX_FORMER)] = ()
 
     def __post_init__(self) -> None:

@@ -113,18 +113,23 @@ class Projects:
 
 
 def resolved(own: ProjectSettings, default: Project) -> Project:
-    """A project's own settings, and the defaults of what it has not."""
+    """A project's own settings, and the defaults of what it has not.
+
+    Rates are worth something in one currency only: where that is its own, so are they.
+    """
     retention = default.retention
+    currency = default.currency if own.currency is None else own.currency
+    rates = default.rates if currency == default.currency else {}
     return replace(
         default,
         zone=default.zone if own.timezone is None else zone_of(own.timezone),
-        currency=default.currency if own.currency is None else own.currency,
-        rates=default.rates if own.rates is None else rates_of(own.rates),
+        currency=currency,
+        rates=rates if own.rates is None else rates_of(own.rates),
         internal=default.internal if own.internal_users is None else frozenset(own.internal_users),
         retention=Retention(
-            retention.raw if own.raw_days is None else own.raw_days,
-            retention.hourly if own.hourly_days is None else own.hourly_days,
-            retention.daily if own.daily_days is None else own.daily_days,
+            retention.raw if own.raw_retention_days is None else own.raw_retention_days,
+            retention.hourly if own.hourly_retention_days is None else own.hourly_retention_days,
+            retention.daily if own.daily_retention_days is None else own.daily_retention_days,
         ),
         former_raw=own.former_raw,
     )
