@@ -60,6 +60,13 @@ class Project:
         return min(self.retention.raw, *former) if self.former_raw else self.retention.raw
 
 
+class _Held(NamedTuple):
+    """What a state of the configuration comes to."""
+
+    state: tuple[int, int]
+    own: Mapping[str, Project]
+
+
 class Projects:
     """Every project as it is at the moment; safe to ask from any thread.
 
@@ -75,12 +82,11 @@ class Projects:
         # Of few at a time: whoever invents projects must not fill the memory.
         self._default = lru_cache(1024)(defaults)
         self._configuration = configuration
-        self._held: tuple[tuple[int, int], Mapping[str, Project], bool] | None = None
+        self._held: _Held | None = None
 
     def of(self, project: str) -> Project:
         """What holds of a project."""
-        _, own, _ = self._refreshed()
-        return own.get(project) or self._default(project)
+        return self._refreshed().own.get(project) or self._default(project)
 
     def zone(self, project: str) -> tzinfo:
         """Where a project's days begin."""
@@ -94,21 +100,15 @@ class Projects:
         """What would hold of it if it had nothing of its own."""
         return self._default(project)
 
-    @property
-    def any_internal(self) -> bool:
-        """Whether any project may have people of its own."""
-        return self._refreshed()[2]
-
-    def _refreshed(self) -> tuple[tuple[int, int], Mapping[str, Project], bool]:
+    def _refreshed(self) -> _Held:
         configuration = self._configuration()
         state = id(configuration), configuration.changes
         held = self._held
-        if held is None or held[0] != state:
+        if held is None or held.state != state:
             # A list, made at once: what is configured may change meanwhile, in another thread.
             items = list(configuration.of(ProjectSettings).values())
             own = {item.body.project: resolved(item.body, self._default(item.body.project)) for item in items}
-            internal = bool(self._default("").internal) or any(each.internal for each in own.values())
-            held = self._held = (state, own, internal)
+            held = self._held = _Held(state, own)
         return held
 
 

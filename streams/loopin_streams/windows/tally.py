@@ -62,7 +62,7 @@ class Group:
     """Events of a batch that are alike: same project, event, country, minute and windows in time."""
 
     __slots__ = (
-        *("at", "country", "currency", "event", "events", "grains", "home"),
+        *("at", "country", "currency", "event", "events", "grains", "home", "internal"),
         *("judged", "marks", "moved", "plan", "project", "values"),
     )
 
@@ -77,6 +77,7 @@ class Group:
         self.grains = grains
         self.events = 0
         self.currency = ""
+        self.internal: frozenset[str] = frozenset()
         self.values: dict[str, Measured] = {}
         self.home: dict[str, Measured] = {}
         self.moved: dict[str, Measured] = {}
@@ -101,7 +102,6 @@ class Tally:
     def __init__(self, windows: OpenWindows, projects: Projects) -> None:
         self._windows = windows
         self._projects = projects
-        self._internal: dict[str, frozenset[str]] | None = {} if projects.any_internal else None
         self._groups: dict[tuple[str, str, str, int, str | None], Group] = {}
 
     def add(self, event: EnrichedEvent, properties: Mapping[str, Any]) -> tuple[Group, Money | None]:
@@ -109,13 +109,14 @@ class Tally:
         bot = properties.get("$is_bot")
         if bot is not None and (bot is True or bot == "true"):
             return NOBODY, None
-        if self._internal is not None and self._is_internal(event):
-            # Of what they bought their own profile tells all the same.
-            return NOBODY, money(event, properties) if plan_of(event.event).money else None
         country = country_of(properties) if "country" in properties or LOCATED in properties else ""
         minute = event.timestamp // MINUTE_MS
         alike = (event.event, event.project, country, minute, event.late)
         group = self._groups.get(alike)
+        internal = self._projects.of(event.project).internal if group is None else group.internal
+        if internal and event.distinct_id in internal:
+            # Of what they bought their own profile tells all the same.
+            return NOBODY, money(event, properties) if plan_of(event.event).money else None
         if group is None:
             group = self._groups[alike] = self._new(event, country, minute * MINUTE_MS)
         group.events += 1
@@ -156,8 +157,8 @@ class Tally:
     def _new(self, event: EnrichedEvent, country: str, at: int) -> Group:
         grains = GRAINS if event.late is None else GRAINS[BY_NAME[event.late].number + 1 :]
         group = Group(plan_of(event.event), event.project, event.event, country, at, grains)
-        if group.plan.money:
-            group.currency = self._projects.of(event.project).currency
+        of = self._projects.of(event.project)
+        group.internal, group.currency = of.internal, of.currency
         marks = [Mark(grain.code(grain.start(at))) for grain in grains]
         # One number for each series of a metric: with a second metric of distinct users, numbers would clash.
         for metric in group.plan.distinct:
@@ -167,13 +168,6 @@ class Tally:
                     mark.bits |= 1 << target.number
         group.marks = tuple(mark for mark in marks if mark.bits)
         return group
-
-    def _is_internal(self, event: EnrichedEvent) -> bool:
-        assert self._internal is not None
-        people = self._internal.get(event.project)
-        if people is None:
-            people = self._internal[event.project] = self._projects.of(event.project).internal
-        return event.distinct_id in people
 
     def _move(self, group: Group, moved: Money) -> None:
         code, millionths = moved

@@ -84,13 +84,13 @@ def test_a_change_holds_from_the_record_on_also_where_the_topic_is_made_anew() -
     configuration = Configuration()
     held = [configuration]
     projects = Projects(configuration=lambda: held[0])
-    assert (projects.zone("shop"), projects.any_internal) == (UTC, False)
+    assert (projects.zone("shop"), bool(projects.of("shop").internal)) == (UTC, False)
     configuration.apply(own("shop", timezone="Asia/Kolkata"))
-    assert (projects.zone("shop"), projects.any_internal) == (ZoneInfo("Asia/Kolkata"), False)
+    assert (projects.zone("shop"), bool(projects.of("shop").internal)) == (ZoneInfo("Asia/Kolkata"), False)
     configuration.apply(own("shop", "2", internal_users=["asha"]))
-    assert (projects.zone("shop"), projects.any_internal) == (UTC, True)
+    assert (projects.zone("shop"), bool(projects.of("shop").internal)) == (UTC, True)
     held[0] = configured(shop={"timezone": "Asia/Tokyo"}, demo={})
-    assert (projects.zone("shop"), projects.any_internal) == (ZoneInfo("Asia/Tokyo"), False)
+    assert (projects.zone("shop"), bool(projects.of("shop").internal)) == (ZoneInfo("Asia/Tokyo"), False)
 
 
 @pytest.mark.parametrize(
