@@ -95,7 +95,8 @@ def _check(fields: Mapping[str, Any]) -> None:
         try:
             check_zone(zone)
         except ValueError as error:
-            reason = f"{str(error).capitalize()}."
+            text = str(error)
+            reason = f"{text[0].upper()}{text[1:]}."
             raise invalid([Detail(field="timezone", reason=reason)]) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -104,7 +105,7 @@ def test_a_change_holds_from_the_record_on_also_where_the_topic_is_made_anew() -
         {"internal_users": [""]},
     ],
 )
-def test_a_record_that_makes_no_sense_counts_for_nothing(fields: dict[str, object]) -> None:
+def test_a_record_that_makes_no_sense_counts_for_nothing(fields: dict[str, Any]) -> None:
     configuration = Configuration()
     assert configuration.apply(own("shop", **fields)) is not None
     assert Projects(configuration=lambda: configuration).of("shop") == Project()
