@@ -34,6 +34,7 @@ from loopin_api.live.clients import Live
 from loopin_api.live.feed import Feed
 from loopin_api.live.online import OnlineWatch
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
+from loopin_api.project_settings import OwnSettings
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.routers import (
     activity,
@@ -61,6 +62,7 @@ from loopin_api.routers import (
     posthog,
     posthog_config,
     posthog_v1,
+    project,
     real_time,
     recalculation,
     records,
@@ -78,10 +80,10 @@ from loopin_api.services import Services
 from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
 from loopin_api.tasks import Tasks
-from loopin_api.timespan import timezone
 from loopin_api.version import VERSION
 from loopin_sinks.store import Store
 from loopin_streams.kafka.config_metrics import ConfigCollector
+from loopin_streams.projects.project import Projects, zone_of
 from loopin_streams.readiness import CONFIGURATION, Checks
 from loopin_text.sentiment import score
 
@@ -101,6 +103,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     alert_backtest.router,
     silences.router,
     tasks.router,
+    project.router,
     communities.router,
     geo.router,
     history.router,  # before the rows, whose ids may have slashes
@@ -154,6 +157,7 @@ BODIES: Final[tuple[type[BaseModel], ...]] = (
     tasks.RunRequest,
     tasks.AddedSchedule,
     tasks.ChangedSchedule,
+    project.ProjectPatch,
     posthog.PostHogBatch,
     posthog_v1.PostHogV1Batch,
     segment.SegmentBatch,
@@ -201,6 +205,7 @@ def create_app(
     instruments, origins = Instruments(), Origins(settings.cors_origins)
     items = ConfigItems(config, writer)
     known_metrics = Metrics(items)
+    projects = Projects(settings.project, lambda: items.configuration)
     known = authenticator(settings, keys, config)
     probes = {"store": lambda: _ask_store(store, clock), **(probes or {})}
     if reserve is not None:
@@ -243,9 +248,11 @@ def create_app(
         silences=Silences(items),
         corrections=Corrections(items),
         live=Live(
-            Feed(instruments), OnlineWatch(settings, store, clock), settings.live_max_clients, instruments
+            Feed(instruments), OnlineWatch(projects, store, clock), settings.live_max_clients, instruments
         ),
-        tasks=Tasks(items, store, timezone(settings.project_timezone)),
+        tasks=Tasks(items, store, zone_of(settings.project_timezone)),
+        projects=projects,
+        own_settings=OwnSettings(items, projects),
     )
     for router in ROUTERS:
         app.include_router(router)

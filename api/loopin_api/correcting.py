@@ -17,9 +17,9 @@ from loopin_api.errors import ApiError, invalid
 from loopin_api.queries.recorded import Record, Records
 from loopin_api.services import Services
 from loopin_api.time_filters import TimeFilters
-from loopin_api.timespan import timezone
 from loopin_schemas.corrections import Correction, Resource
 from loopin_sinks.metric_values.scope import from_epoch_ms
+from loopin_streams.projects.project import zone_name
 
 NOTE: Final = "Why, for whoever reads the row's corrections later."
 
@@ -130,14 +130,15 @@ def day_of(text: str) -> date | None:
     return day if str(day) == text and 1970 < day.year < 2200 else None
 
 
-def own_zone(use: Services, times: TimeFilters) -> TimeFilters:
+def own_zone(times: TimeFilters) -> TimeFilters:
     """The same time filters, for rows that are days of one zone.
 
     Raises:
         ApiError: 422, another zone is asked for.
     """
-    if times.zone != timezone(use.settings.project_timezone):
-        reason = f"Rows are days of {use.settings.project_timezone}, the project's time zone; leave tz out."
+    if times.zone != times.own:
+        own = zone_name(times.own)
+        reason = f"Rows are days of {own}, the project's time zone; leave tz out."
         raise invalid([Detail(field="tz", reason=reason)])
     return times
 

@@ -8,11 +8,11 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from loopin_api.project_scope import scope_now
 from loopin_api.services import Services
 from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import Dimension
 from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.metric_values.scope import scope_of as project_scope
 
 _Value = Annotated[str | None, Query(max_length=200, description="Only events with this value.")]
 
@@ -56,4 +56,4 @@ def scope_of(
     use: Services, project: str, span: Timespan, where: Mapping[Dimension, str], bots: bool
 ) -> Scope:
     """Whose events, in which zone and currency."""
-    return replace(scope_now(use.settings, project, use.clock()), zone=span.zone, where=where, bots=bots)
+    return replace(project_scope(use.projects, project, use.clock()), zone=span.zone, where=where, bots=bots)

@@ -22,10 +22,12 @@ from loopin_api.health import HealthBoard
 from loopin_api.ingest.intake import Intake
 from loopin_api.instruments import Instruments
 from loopin_api.live.clients import Live
+from loopin_api.project_settings import OwnSettings
 from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
 from loopin_api.tasks import Tasks
 from loopin_sinks.store import Store
+from loopin_streams.projects.project import Projects
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Services:
     alert_rules: AlertRules
     silences: Silences
     tasks: Tasks
+    projects: Projects
+    own_settings: OwnSettings
 
 
 def services(request: Request) -> Services:

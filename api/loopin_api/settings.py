@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from pydantic import AliasChoices, Field, PositiveFloat, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
-from loopin_api.timespan import timezone
+from loopin_streams.projects.settings import ProjectDefaults
 from loopin_text.pii import Kind
 
 
@@ -17,7 +16,7 @@ class ConfigurationError(Exception):
     """The process cannot start as it is configured; the message is one sentence that says what to do."""
 
 
-class ApiSettings(BaseSettings):
+class ApiSettings(ProjectDefaults):
     """How the API listens, whom it trusts and how much it takes (environment: ``LOOPIN_...``).
 
     The names that the documents give to some settings work as well: ``ANALYTICS_ENABLED``,
@@ -101,16 +100,6 @@ class ApiSettings(BaseSettings):
     live_max_clients: int = Field(
         2000, ge=0, description="clients of the live feed that this process serves at once; beyond it, 503"
     )
-    project_timezone: str = Field("UTC", description="where a project's days begin, e.g. Asia/Kolkata")
-    currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")
-    exchange_rates: dict[str, dict[date, PositiveFloat]] = Field(
-        {},
-        description="what one unit of another currency is worth in the projects', from a day on, e.g. "
-        '{"EUR": {"2026-01-01": 98.5}}; amounts without a rate are told beside, never added',
-    )
-    internal_users: tuple[str, ...] = Field(
-        (), description="distinct_ids of your own people, whom metrics leave out, one of each person's"
-    )
     enabled: bool = Field(
         True,
         validation_alias=AliasChoices("LOOPIN_ENABLED", "ANALYTICS_ENABLED"),
@@ -136,9 +125,3 @@ class ApiSettings(BaseSettings):
         validation_alias=AliasChoices("LOOPIN_POSTHOG_HOST", "POSTHOG_HOST"),
         description="address of the PostHog service",
     )
-
-    @field_validator("project_timezone")
-    @classmethod
-    def _known_timezone(cls, value: str) -> str:
-        timezone(value)
-        return value

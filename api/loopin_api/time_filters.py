@@ -8,19 +8,20 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from loopin_api.services import Use
+from loopin_api.services import Reader, Use
 from loopin_api.timespan import MAX_DAYS, InvalidTimespan, Timespan, between, last_days, timezone
 
 
 @dataclass(frozen=True, slots=True)
 class TimeFilters:
-    """What a request says of time, at ``now``; ``zone`` is the one asked for, else the project's."""
+    """What a request says of time, at ``now``; ``zone`` is the one asked for, else the project's ``own``."""
 
     start: str | None
     end: str | None
     days: int | None
     now: datetime
     zone: tzinfo
+    own: tzinfo
 
     def span(self, default_days: int | None = None) -> Timespan:
         """The interval asked for; without any, the last ``default_days``, else that of ``between``.
@@ -39,6 +40,7 @@ class TimeFilters:
 
 async def _time_filters(
     use: Use,
+    caller: Reader,
     start: Annotated[
         str | None,
         Query(
@@ -72,7 +74,8 @@ async def _time_filters(
         ),
     ] = None,
 ) -> TimeFilters:
-    return TimeFilters(start, end, days, use.clock(), timezone(tz or use.settings.project_timezone))
+    own = use.projects.zone(caller.project)
+    return TimeFilters(start, end, days, use.clock(), timezone(tz) if tz else own, own)
 
 
 Times = Annotated[TimeFilters, Depends(_time_filters)]

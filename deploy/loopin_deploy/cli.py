@@ -28,6 +28,7 @@ PLACES = {
     "notify": "notify:app",
     "alerts": "alerts:app",
     "tasks": "tasks:app",
+    "project": "project:app",
     "state": "state:app",
     "sink": "sink:app",
     "kafka": "kafka:app",

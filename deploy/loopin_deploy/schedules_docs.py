@@ -66,8 +66,8 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "cleanup-old-analytics",
         "daily at 02:00",
         "The store removes each row by itself once it is as old as its project keeps it: events "
-        "`LOOPIN_RETENTION_DAYS` (90), values and windows of hours 365 days, longer ones 1095 days, runs of "
-        "tasks 90 days.",
+        "`LOOPIN_RETENTION_DAYS` (90), values and windows of hours 365 days, longer ones 1095 days, each as "
+        "its [project](projects.md) may have it; runs of tasks 90 days.",
     ),
     Replaced("cleanup_old_analytics_data", "daily", "The same."),
     Replaced("cleanup-resolved-error-logs", "daily at 04:30", "The same: errors are events."),
@@ -125,9 +125,9 @@ sink (`loopin run sink`, or `store` on one machine), one run of a task at a time
 
 _USE: Final = f"""\
 Crontabs have five fields and go by the clocks of `LOOPIN_PROJECT_TIMEZONE`. A time that the clocks skip in
-spring is made up for when they have been put forward; one that they show twice counts once. Set
-`LOOPIN_PROJECT_TIMEZONE`, `LOOPIN_CURRENCY`, `LOOPIN_EXCHANGE_RATES` and `LOOPIN_INTERNAL_USERS` for the role
-`sink` as for the API: what is kept is computed with the sink's.
+spring is made up for when they have been put forward; one that they show twice counts once. What is kept of
+a project is computed in its own zone and money ([projects](projects.md)); where it has none of its own, in
+those of the sink's settings, so give the roles `sink` and `api` the same.
 
 ## See and change them
 
@@ -158,11 +158,12 @@ at once, and whoever has not seen the other's change gets 409.
 ## How long metrics are kept
 
 Events are kept for 90 days, so the value of every metric, your own included, is kept in the table
-`metric_values` for as long as the documents say: 365 days by hour, 1095 days by day, week and month, whole
-series without filters. `GET /api/analytics/metrics/{{name}}` tells these for whole periods whose events are
-gone, in the project's own time zone, where nothing is filtered or split; `data_source` and `calculated_at`
-then say so. Over the whole time asked for there is a value where it is the sum of its periods (counts, sums,
-revenue, sessions) or depends on the end only (users of trailing days, growth); else it is null.
+`metric_values` for as long as the documents say: 365 days by hour, 1095 days by day, week and month, or as a
+[project](projects.md) has it; whole series without filters.
+`GET /api/analytics/metrics/{{name}}` tells these for whole periods whose events are gone, in the project's own
+time zone, where nothing is filtered or split; `data_source` and `calculated_at` then say so. Over the whole
+time asked for there is a value where it is the sum of its periods (counts, sums, revenue, sessions) or depends
+on the end only (users of trailing days, growth); else it is null.
 
 A value is computed 5 minutes after its period's end, hours again for 6 hours, and all again by night: for two
 days after it is known (retention after n days is known n + 1 days later), and for 35 days where all events

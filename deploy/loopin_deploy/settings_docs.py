@@ -22,6 +22,7 @@ from loopin_sinks.notify.settings import NotifySettings
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store.settings import StoreSettings
 from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.projects.settings import ProjectDefaults
 from loopin_streams.settings import StreamSettings
 
 FOLDER = Path("docs")
@@ -38,6 +39,7 @@ class Section:
 
 SECTIONS = (
     Section("Kafka", KafkaSettings, ("stream", "sink", "api", "store", "notify")),
+    Section("Projects", ProjectDefaults, ("stream", "sink", "api", "store")),
     Section("Enrichment", StreamSettings, ("stream",)),
     Section("Sink", SinkSettings, ("sink", "store")),
     Section("Store", StoreSettings, ("sink", "api", "store")),
@@ -69,7 +71,7 @@ COMMAND_LINE: tuple[Variable, ...] = (
         ("LOOPIN_KEY",),
         "",
         "key for `--url` of an API: with the scope read for `loopin status` and `watch`, admin for `loopin "
-        "tasks`; the option `--key`",
+        "tasks` and `loopin project set`; the option `--key`",
     ),
 )
 """What the commands on one machine read in their own way."""
@@ -84,6 +86,10 @@ counts when both are set. A value that a setting refuses ends the start with one
 processes that `loopin run ROLE` starts; `loopin topics`, `loopin keys` and `loopin migrate` read the sections
 Kafka and Store. The API lets in whoever has a key of `loopin keys`; `LOOPIN_JWT_SECRET` and
 `LOOPIN_KEYS_FILE` are further ways in, and `loopin up` and `loopin demo` set both to their own.
+
+What the section Projects says holds of every project that has nothing of its own: each may have its own time
+zone, currency, rates, internal users and retention, changed while everything runs
+([projects](projects.md)). Set these alike for all roles that read them.
 """
 
 _TYPES = {"array": "JSON list", "object": "JSON object", "string": "text"}

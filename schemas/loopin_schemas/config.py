@@ -13,6 +13,7 @@ from loopin_schemas.codec import decode
 from loopin_schemas.corrections import Correction, ErrorGroup
 from loopin_schemas.key_format import KeyKind
 from loopin_schemas.metrics.custom import CustomMetric
+from loopin_schemas.project import ProjectSettings
 from loopin_schemas.timestamps import Ms
 from loopin_schemas.validation import check_project
 
@@ -96,6 +97,7 @@ KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "correction": Correction,
     "error_group": ErrorGroup,
     "schedule": TaskSchedule,
+    "project": ProjectSettings,
 }
 """What is configured, by kind; records of other kinds belong to a newer release and are left alone."""
 

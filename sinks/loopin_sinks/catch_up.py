@@ -16,8 +16,9 @@ from loopin_sinks.progress import Progress
 from loopin_sinks.refusals import recreated
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
-from loopin_sinks.store import Store, StoreSettings
+from loopin_sinks.store import Store
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.projects.project import Projects
 from loopin_streams.rebuild.idle import members
 from loopin_streams.rebuild.refused import RebuildRefused
 
@@ -60,7 +61,7 @@ async def stored(settings: SinkSettings, topic_id: str, partitions: int) -> Stor
 
 
 async def catch_up(
-    settings: SinkSettings, store: Store, store_settings: StoreSettings, topic_id: str, partitions: int
+    settings: SinkSettings, store: Store, projects: Projects, topic_id: str, partitions: int
 ) -> None:
     """Return once the store holds all there is, while nobody writes more.
 
@@ -75,7 +76,7 @@ async def catch_up(
         await _until_stored(settings, topic_id, partitions, None)
         return
     stop = asyncio.Event()
-    sink = Sink(settings, store, store_settings, topic_id)
+    sink = Sink(settings, store, projects, topic_id)
     running = asyncio.create_task(sink.run(stop))
     waiting = asyncio.create_task(_until_stored(settings, topic_id, partitions, sink))
     try:

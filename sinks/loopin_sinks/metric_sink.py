@@ -7,7 +7,7 @@ recomputed from the stored events.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from time import time
 from uuid import uuid4
 
@@ -24,6 +24,7 @@ from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store
 from loopin_sinks.window_rows import METRIC_WINDOWS, windows_to_arrow
 from loopin_streams.kafka.batch import Record
+from loopin_streams.projects.project import Projects
 
 log = structlog.get_logger(__name__)
 
@@ -37,9 +38,7 @@ Cell = tuple[str, str, str, str, str, int]
 class MetricSink(LatestSink[Cell, MetricWindow]):
     """Stores the newest version of each window, at most once in ``metric_interval_s``."""
 
-    def __init__(
-        self, settings: SinkSettings, store: Store, retention: Callable[[str], int], topic_id: str
-    ) -> None:
+    def __init__(self, settings: SinkSettings, store: Store, projects: Projects, topic_id: str) -> None:
         """``topic_id`` is Kafka's id of ``metrics``."""
         super().__init__(
             settings,
@@ -50,7 +49,7 @@ class MetricSink(LatestSink[Cell, MetricWindow]):
             interval_s=settings.metric_interval_s,
         )
         self._store = store
-        self._retention = retention
+        self._projects = projects
         self._missed_since: int | None = None
 
     def _read(self, record: Record) -> tuple[Cell, MetricWindow]:
@@ -62,7 +61,8 @@ class MetricSink(LatestSink[Cell, MetricWindow]):
         return held.revision <= value.revision
 
     async def _insert(self, values: Collection[MetricWindow]) -> int:
-        table = await asyncio.to_thread(windows_to_arrow, values, self._retention, int(time() * 1000))
+        now_ms = int(time() * 1000)
+        table = await asyncio.to_thread(windows_to_arrow, values, self._projects.retention, now_ms)
         for _, part in by_month(table, "start"):
             # Each attempt has its own token: the same rows twice are replaced by their revision.
             await self._store.insert(METRIC_WINDOWS, part, token=str(uuid4()))

@@ -19,6 +19,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0008_rollups",
     "0009_resources",
     "0010_tasks",
+    "0012_kept_by_project",
     "0014_places",
     "0017_insights",
 )

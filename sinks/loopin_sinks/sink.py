@@ -34,10 +34,11 @@ from loopin_sinks.place import committed, place_of
 from loopin_sinks.progress import Progress
 from loopin_sinks.refusals import removed_unread
 from loopin_sinks.settings import SinkSettings
-from loopin_sinks.store import Store, StoreSettings
+from loopin_sinks.store import Store
 from loopin_sinks.writer import Interrupted, RangeWriter
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.projects.project import Projects
 
 log = structlog.get_logger(__name__)
 
@@ -59,9 +60,7 @@ class Sink(ConsumerRebalanceListener):
     counts what was consumed.
     """
 
-    def __init__(
-        self, settings: SinkSettings, store: Store, store_settings: StoreSettings, topic_id: str
-    ) -> None:
+    def __init__(self, settings: SinkSettings, store: Store, projects: Projects, topic_id: str) -> None:
         self._settings = settings
         self._group = f"{settings.topic_prefix}clickhouse"
         self._topic = settings.topic(ENRICHED.name)
@@ -80,7 +79,7 @@ class Sink(ConsumerRebalanceListener):
             topic_id=topic_id,
             dlq=settings.topic(DLQ.name),
             bootstrap=settings.kafka_bootstrap,
-            retention=store_settings.retention,
+            retention=lambda project: projects.retention(project).raw,
             confirm=self._confirm,
             interrupted=self._interrupted,
         )

@@ -9,15 +9,10 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from loopin_schemas.window import Grain, MetricWindow
+from loopin_streams.projects.project import Retention
 
 METRIC_WINDOWS = "metric_windows"
 WINDOW_REPAIRS = "window_repairs"
-
-HOURLY_DAYS = 365
-"""Days that hours are kept; minutes are kept as long as events (document B)."""
-
-DAILY_DAYS = 1095
-"""Days that days are kept (document B)."""
 
 _MS = pa.timestamp("ms", "UTC")
 _S = pa.timestamp("s", "UTC")
@@ -64,15 +59,10 @@ class WindowRef(NamedTuple):
     start: int
 
 
-def retention_of(grain: Grain, event_days: int) -> int:
-    """Days that a window is kept, where events are kept ``event_days``."""
-    return {"minute": event_days, "hour": HOURLY_DAYS, "day": DAILY_DAYS}[grain]
-
-
 def windows_to_arrow(
-    windows: Collection[MetricWindow], retention: Callable[[str], int], stored_at_ms: int
+    windows: Collection[MetricWindow], retention: Callable[[str], Retention], stored_at_ms: int
 ) -> pa.Table:
-    """Rows of ``WINDOWS_SCHEMA``; ``retention`` gives the days that a project's events are kept."""
+    """Rows of ``WINDOWS_SCHEMA``; ``retention`` gives the days that a project's windows are kept."""
     columns: tuple[Sequence[object], ...] = (
         [w.project for w in windows],
         [w.metric for w in windows],
@@ -88,7 +78,7 @@ def windows_to_arrow(
         [w.basis for w in windows],
         [w.revision for w in windows],
         [stored_at_ms] * len(windows),
-        [retention_of(w.grain, retention(w.project)) for w in windows],
+        [retention(w.project).of(w.grain) for w in windows],
     )
     return _table(columns, WINDOWS_SCHEMA)
 

@@ -12,6 +12,7 @@ from loopin_streams.enrich.job import EnrichOptions
 from loopin_streams.enrich.seen import HOUR_MS, LIMIT, MAX_LIMIT, WINDOW_MS
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
+from loopin_streams.projects.settings import ProjectDefaults
 from loopin_streams.state.keyed_store import KeyedStore
 from loopin_streams.state.sessions import LONGEST_MS, TIMEOUT_MS
 from loopin_streams.state.spill import keyed_store
@@ -21,7 +22,7 @@ from loopin_text.sentiment import TEXT_PROPERTIES
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class StreamSettings(KafkaSettings):
+class StreamSettings(KafkaSettings, ProjectDefaults):
     """The enrichment worker (environment: ``LOOPIN_...``)."""
 
     ai_enabled: bool = Field(
@@ -32,7 +33,6 @@ class StreamSettings(KafkaSettings):
     text_properties: tuple[str, ...] = Field(
         TEXT_PROPERTIES, description="event properties whose text is scored, as a JSON list"
     )
-    currency: str = Field("INR", pattern=r"^[A-Z]{3}$", description="the projects' currency, ISO 4217")
     state_store: Literal["memory", "disk"] = Field(
         "memory",
         description="where a worker keeps profiles and persons: in memory, or in RocksDB below data_dir",
@@ -110,7 +110,6 @@ class StreamSettings(KafkaSettings):
             partitions=partitions,
             text_properties=self.text_properties,
             sentiment=self.ai_enabled,
-            currency=self.currency,
             spill_folder=self.spill_folder,
             cache_mb=self.state_cache_mb,
             seen_ms=self.seen_ms,

@@ -30,6 +30,7 @@ from loopin_streams.kafka.waiting import wait_for_topics
 from loopin_streams.memory import settle_memory
 from loopin_streams.merge.job import MergeJob
 from loopin_streams.metrics import worker_registry
+from loopin_streams.projects.project import Projects
 from loopin_streams.readiness import LAG, PARTITIONS, REFUSED
 from loopin_streams.settings import StreamSettings
 from loopin_text.sentiment import score
@@ -58,16 +59,21 @@ async def run_worker(
     try:
         check_partitions(settings, found)
         partitions = found[RAW.name].partitions
-        enrich = EnrichJob(settings.enrich_options(partitions))
+        config = ConfigLog(settings)
+        projects = Projects(settings.project, lambda: config.configuration)
+        enrich = EnrichJob(settings.enrich_options(partitions), projects)
     except RefusedToOpen as error:
         end_process(error)
     # Reads the lexicon, so that the first batch need not.
     await asyncio.to_thread(score, "warm")
     settle_memory()
-    config = ConfigLog(settings)
     jobs: tuple[Job, ...] = (
         enrich,
-        MergeJob(partitions, settings.invalid_ratio_limits(), lambda: Rules(lambda: config.configuration)),
+        MergeJob(
+            partitions,
+            settings.invalid_ratio_limits(),
+            lambda: Rules(lambda: config.configuration, projects.zone),
+        ),
         IdentityJob(settings.keyed_store),
     )
     meters = Meters()
@@ -106,7 +112,8 @@ async def run_worker(
     checks = {PARTITIONS: opening, REFUSED: refused, LAG: watch.unready}
     async with health_server(settings.health_host, settings.health_port, registry, checks) as port:
         following = asyncio.create_task(config.run(stop))
-        await _known(config, stop)
+        # Rules that a project has switched off must not fire once more, nor its own people count.
+        await config.until_known(stop)
         log.info("worker_started", jobs=[job.name for job in jobs], health_port=port)
         for app in apps:
             await app.start()
@@ -116,14 +123,6 @@ async def run_worker(
         for runner in runners:
             await runner.stop()
         log.info("worker_stopped")
-
-
-async def _known(config: ConfigLog, stop: asyncio.Event) -> None:
-    """Wait for what is configured: rules that a project has switched off must not fire once more."""
-    waiting = [asyncio.create_task(event.wait()) for event in (config.known, stop)]
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for task in waiting:
-        task.cancel()
 
 
 async def _until_told(apps: Sequence[LaneApp], stop: asyncio.Event) -> None:

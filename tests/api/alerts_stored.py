@@ -11,6 +11,7 @@ from loopin_sinks.alerts.rows import ALERTS, Recorded, alerts_to_arrow
 from loopin_sinks.rows import by_month
 from loopin_sinks.store import Store
 from loopin_sinks.window_rows import METRIC_WINDOWS, windows_to_arrow
+from loopin_streams.projects.project import Retention
 
 
 async def store_alerts(store: Store, alerts: Sequence[Alert]) -> None:
@@ -19,5 +20,5 @@ async def store_alerts(store: Store, alerts: Sequence[Alert]) -> None:
 
 
 async def store_windows(store: Store, windows: Sequence[MetricWindow]) -> None:
-    for _, part in by_month(windows_to_arrow(windows, lambda _: 3650, 0), "start"):
+    for _, part in by_month(windows_to_arrow(windows, lambda _: Retention(3650), 0), "start"):
         await store.insert(METRIC_WINDOWS, part, token=str(uuid4()))

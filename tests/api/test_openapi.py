@@ -25,6 +25,7 @@ PATHS = {
     "/api/analytics/content/{content_type}/{object_id}": {"get"},
     "/api/analytics/metrics/{name}": {"get"},
     "/api/analytics/metrics/calculate": {"post"},
+    "/api/analytics/project": {"get", "patch"},
     "/api/analytics/tasks": {"get", "post"},
     "/api/analytics/tasks/{name}": {"patch", "delete"},
     "/api/analytics/tasks/{name}/run": {"post"},

@@ -23,6 +23,7 @@ from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.migrate import migrate
 from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.store import Store, StoreSettings, open_store
+from loopin_streams.projects.project import Projects
 from tests.bench.dashboard import DASHBOARD, FILL_WINDOWS
 from tests.bench.messages import PROJECT
 from tests.bench.subject import end_with_the_bench, say
@@ -106,7 +107,7 @@ async def _fill(store: Store, events: int, end_s: int) -> None:
 
 async def _roll_up(store: Store, now: datetime) -> None:
     """What the sink's role does in the course of the days."""
-    roller = DayRoller(store, lambda _: 90, zone="UTC", interval_s=60, leads=lambda: True, clock=lambda: now)
+    roller = DayRoller(store, Projects(), interval_s=60, leads=lambda: True, clock=lambda: now)
     await roller.roll_once(asyncio.Event())
 
 

@@ -24,9 +24,9 @@ from loopin_deploy.kafka.config import server_properties
 from loopin_deploy.kafka.jars import KAFKA_VERSION
 from loopin_deploy.roles import ROLES
 from loopin_deploy.settings_docs import SECTIONS, names_of, variables_of
-from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store.settings import StoreSettings
 from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.projects.settings import ProjectDefaults
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
@@ -282,13 +282,7 @@ def test_the_workflow_gives_what_the_file_asks_for() -> None:
 
 
 def test_what_counts_is_the_same_for_all_who_count() -> None:
-    names = {name for name in ApiSettings.model_fields if name in SinkSettings.model_fields} & {
-        "currency",
-        "exchange_rates",
-        "internal_users",
-        "project_timezone",
-    }
-    assert len(names) == 4
-    for service in ("sink", "api"):
-        assert {f"LOOPIN_{name.upper()}" for name in names} <= SERVICES[service]["environment"].keys()
-    assert "LOOPIN_CURRENCY" in SERVICES["stream"]["environment"]
+    names = {f"LOOPIN_{name}".upper() for name in ProjectDefaults.model_fields}
+    assert len(names) == 8
+    for service in ("stream", "sink", "api"):
+        assert names <= SERVICES[service]["environment"].keys()

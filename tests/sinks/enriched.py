@@ -21,6 +21,7 @@ from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
 from loopin_sinks.store import Store, StoreSettings
 from loopin_streams.kafka.logs import Logs
+from loopin_streams.projects.project import Projects
 from tests.sinks.asking import DEADLINE_S, until
 from tests.sinks.faulty_store import FaultyStore
 from tests.transactions import Out, Transactions
@@ -70,7 +71,7 @@ class Enriched:
 
     def sink(self, store: Store | None = None, **changes: Any) -> Sink:
         settings = self.settings.model_copy(update=changes)
-        return Sink(settings, store or self.store, self.store_settings, self.topic_id)
+        return Sink(settings, store or self.store, Projects(), self.topic_id)
 
     async def waiting(self, sink: Sink) -> int:
         """Records, and transactions' markers, on the sink's partitions that it has not stored yet."""

@@ -24,30 +24,9 @@ def test_the_store_is_embedded_unless_a_server_is_named(tmp_path: Path) -> None:
     assert not StoreSettings(clickhouse_url="https://clickhouse.internal:8443").embedded
 
 
-def test_events_are_kept_90_days_by_default() -> None:
-    assert StoreSettings().retention("shop") == 90
-
-
-def test_the_documents_name_for_retention_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANALYTICS_RETENTION_DAYS", "30")
-    assert StoreSettings().retention_days == 30
-
-
-def test_our_name_for_retention_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANALYTICS_RETENTION_DAYS", "30")
-    monkeypatch.setenv("LOOPIN_RETENTION_DAYS", "40")
-    assert StoreSettings().retention_days == 40
-
-
 def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOOPIN_RETENTION_DAYS", "40")
-    assert StoreSettings(retention_days=50).retention_days == 50
-
-
-def test_projects_may_differ(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOOPIN_PROJECT_RETENTION_DAYS", '{"shop": 365}')
-    settings = StoreSettings()
-    assert (settings.retention("shop"), settings.retention("demo")) == (365, 90)
+    monkeypatch.setenv("LOOPIN_STORE_MEMORY_MB", "400")
+    assert StoreSettings(store_memory_mb=500).store_memory_mb == 500
 
 
 def test_the_password_is_not_printed() -> None:
@@ -65,8 +44,6 @@ def test_the_password_is_not_printed() -> None:
         {"clickhouse_database": "x; DROP TABLE events"},
         {"store_cluster": "x' SYNC"},
         {"store_engine": "Log"},
-        {"retention_days": 0},
-        {"project_retention_days": {"shop": 70_000}},
     ],
 )
 def test_unusable_settings_are_refused(given: dict[str, object]) -> None:

@@ -21,6 +21,7 @@ from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreSettings
 from loopin_sinks.truth import StoredTruth
 from loopin_sinks.window_rows import METRIC_WINDOWS, windows_to_arrow
+from loopin_streams.projects.project import Retention
 from loopin_streams.rebuild.truth import Extent, Place, Share
 
 HOUR = 3_600_000
@@ -226,7 +227,7 @@ async def test_settled_windows_are_the_repaired_and_the_crowded(migrated: Store)
         window(START + MINUTE, REPAIR_REVISION + 5),
         window(START + 2 * MINUTE, 5, "$other"),
     ]
-    await migrated.insert(METRIC_WINDOWS, windows_to_arrow(rows, lambda _: 3650, START), token="t")
+    await migrated.insert(METRIC_WINDOWS, windows_to_arrow(rows, lambda _: Retention(3650), START), token="t")
     truth = StoredTruth(migrated)
     settled = await truth.settled(since=START)
     assert settled == {("demo", "minute", START + MINUTE), ("demo", "minute", START + 2 * MINUTE)}

@@ -23,9 +23,9 @@ from loopin_sinks.window_rows import (
     WINDOWS_SCHEMA,
     WindowRef,
     repairs_to_arrow,
-    retention_of,
     windows_to_arrow,
 )
+from loopin_streams.projects.project import Retention
 from tests.migrated import fill
 
 NOW_MS = int(datetime.now(UTC).timestamp() * 1000)
@@ -64,7 +64,7 @@ def tables(embedded: Store, embedded_settings: StoreSettings, migrated: Path) ->
 
 
 async def insert(store: Store, *windows: MetricWindow, days: int = 90) -> None:
-    rows = windows_to_arrow(windows, lambda project: days, NOW_MS)
+    rows = windows_to_arrow(windows, lambda project: Retention(days), NOW_MS)
     for _, part in by_month(rows, "start"):
         await store.insert(METRIC_WINDOWS, part, token=str(uuid.uuid4()))
 
@@ -169,8 +169,7 @@ async def test_sums_of_the_store_are_exact(tables: Store) -> None:
 
 @pytest.mark.parametrize(("grain", "days"), [("minute", 7), ("hour", 365), ("day", 1095)])
 def test_minutes_are_kept_as_long_as_events_and_longer_windows_for_years(grain: Any, days: int) -> None:
-    assert retention_of(grain, 7) == days
-    table = windows_to_arrow([window(grain=grain)], {"demo": 7}.__getitem__, NOW_MS)
+    table = windows_to_arrow([window(grain=grain)], {"demo": Retention(7)}.__getitem__, NOW_MS)
     assert table["_retention_days"].to_pylist() == [days]
 
 
@@ -187,7 +186,7 @@ numbers = st.none() | st.integers(-(10**37), 10**37)
 @given(st.lists(st.tuples(numbers, numbers, numbers), max_size=5))
 def test_any_millionths_are_an_exact_decimal(found: list[tuple[int | None, int | None, int | None]]) -> None:
     windows = [window(sum=total, min=least, max=greatest) for total, least, greatest in found]
-    table = windows_to_arrow(windows, lambda _: 1, NOW_MS)
+    table = windows_to_arrow(windows, lambda _: Retention(1), NOW_MS)
     for at_row, values in enumerate(found):
         for name, value in zip(("sum", "min", "max"), values, strict=True):
             assert millionths(table[name][at_row].as_py()) == value
@@ -203,7 +202,7 @@ def millionths(held: Decimal | None) -> int | None:
 
 
 def test_no_windows_are_an_empty_table() -> None:
-    assert windows_to_arrow([], lambda _: 1, NOW_MS).num_rows == 0
+    assert windows_to_arrow([], lambda _: Retention(1), NOW_MS).num_rows == 0
     assert repairs_to_arrow([], "", [], NOW_MS).num_rows == 0
 
 

@@ -25,12 +25,8 @@ def test_profiles_are_kept_in_memory_unless_told_otherwise(monkeypatch: pytest.M
 
 
 def test_the_enrichment_is_told_what_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = settings(
-        monkeypatch, TOPIC_PREFIX="p.", TEXT_PROPERTIES='["note"]', AI_ENABLED="false", CURRENCY="EUR"
-    )
-    assert found.enrich_options(2) == EnrichOptions(
-        "p.", 2, text_properties=("note",), sentiment=False, currency="EUR"
-    )
+    found = settings(monkeypatch, TOPIC_PREFIX="p.", TEXT_PROPERTIES='["note"]', AI_ENABLED="false")
+    assert found.enrich_options(2) == EnrichOptions("p.", 2, text_properties=("note",), sentiment=False)
 
 
 def test_privacy_sessions_and_samples_are_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

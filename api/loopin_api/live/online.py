@@ -10,11 +10,11 @@ from typing import Final
 import structlog
 
 from loopin_api.ids import answered_id
-from loopin_api.project_scope import scope_now
 from loopin_api.queries.communities import Online, online
-from loopin_api.settings import ApiSettings
 from loopin_schemas.codec import encode
+from loopin_sinks.metric_values.scope import scope_of
 from loopin_sinks.store import Store, StoreError
+from loopin_streams.projects.project import Projects
 
 log = structlog.get_logger(__name__)
 
@@ -29,13 +29,13 @@ class OnlineWatch:
     """Asks the store about a project while somebody wants to know.
 
     Args:
-        settings: how the project's events are counted.
+        projects: how a project's events are counted.
         store: answers.
         clock: the time now, aware.
     """
 
-    def __init__(self, settings: ApiSettings, store: Store, clock: Callable[[], datetime]) -> None:
-        self._settings = settings
+    def __init__(self, projects: Projects, store: Store, clock: Callable[[], datetime]) -> None:
+        self._projects = projects
         self._store = store
         self._clock = clock
         self._wanted: dict[str, int] = {}
@@ -65,7 +65,7 @@ class OnlineWatch:
     ) -> None:
         failed = False
         while not unwanted.is_set():
-            scope = scope_now(self._settings, project, self._clock())
+            scope = scope_of(self._projects, project, self._clock())
             try:
                 found = await online(self._store, scope, MAX_COMMUNITIES)
                 if not unwanted.is_set():

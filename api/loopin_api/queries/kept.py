@@ -24,7 +24,6 @@ class History:
     """
 
     store: Store
-    project: str
     covered: Coverage | None
     keeps: bool
 
@@ -43,7 +42,7 @@ class History:
         if whole is None:
             return Filled(within, gone, {}, expired)
         end = spans[max(gone)][1]
-        found = await kept_values(self.store, self.project, [metric], grain, whole.start, end)
+        found = await kept_values(self.store, scope, [metric], grain, whole.start, end)
         known = {start: value for (_, start), value in found.items()}
         ends = dict(zip(whole.edges, whole.edges[1:], strict=False))
         # A period that was asked for in part only is not the one whose value is kept.
@@ -108,7 +107,7 @@ async def history(store: Store, scope: Scope, *, own_days: bool) -> History:
         StoreError: the store did not answer.
     """
     filtered = scope.where or scope.only or scope.users or scope.bots or scope.by is not None
-    return History(store, scope.project, await coverage(store, scope), own_days and not filtered)
+    return History(store, await coverage(store, scope), own_days and not filtered)
 
 
 def calculated_at(filled: Sequence[Filled]) -> datetime | None:

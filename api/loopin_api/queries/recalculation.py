@@ -13,7 +13,6 @@ from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.metric_history.coverage import Coverage, coverage, covered_from
 from loopin_sinks.metric_history.recalculate import GRAINS, Change, recalculate, whole_periods
-from loopin_sinks.metric_history.stored import KEPT_DAYS
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.store import Store
@@ -81,7 +80,7 @@ def _within(
 ) -> Periods | None:
     if start is None or grain not in metric.grains:
         return None
-    since = max(start, scope.now - timedelta(days=KEPT_DAYS[grain]))
+    since = max(start, scope.now - timedelta(days=scope.retention.of(grain)))
     return whole_periods(grain, since, min(span.end, scope.now), span.zone)
 
 

@@ -16,7 +16,7 @@ from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, succes
 from loopin_api.routers.alert_rules import AlertRulePatch, RuleName, patched
 from loopin_api.routers.alerts import Window
 from loopin_api.services import Reader, Use
-from loopin_api.timespan import between, timezone
+from loopin_api.timespan import between
 from loopin_schemas.alert import Severity
 from loopin_schemas.alert_rules.pipeline import HEALTH
 from loopin_sinks.alerts.backtest import TooMuchHistory, backtest
@@ -143,7 +143,7 @@ async def post_backtest(
     if rule.metric in HEALTH:
         reason = f"{rule.metric} is judged as it is now; there is no history of it to try a rule on."
         raise invalid([Detail(field="metric", reason=reason)])
-    span = between(body.since, body.to, use.clock(), timezone(use.settings.project_timezone))
+    span = between(body.since, body.to, use.clock(), use.projects.zone(caller.project))
     scope = scope_of(use, caller.project, span, {}, bots=False)
     tried = Periods((span.start, min(span.end, use.clock())))
     try:

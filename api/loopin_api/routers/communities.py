@@ -18,7 +18,7 @@ from loopin_api.queries.freshness import freshness_s
 from loopin_api.queries.metrics import MAX_POINTS
 from loopin_api.services import Reader, Use
 from loopin_api.time_filters import Times
-from loopin_api.timespan import Timespan, timezone
+from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import Grain
 from loopin_schemas.scores.community_activity import MOST, community_activity_score
 from loopin_schemas.scores.current_activity import CurrentActivity, current_activity
@@ -199,7 +199,7 @@ _REPORT: Final = {
 async def get_realtime(caller: Reader, use: Use, community: Community) -> Realtime:
     """Who is there, and how busy that is. Days begin in the project's time zone. Needs the scope `read`."""
     now = use.clock()
-    zone = timezone(use.settings.project_timezone)
+    zone = use.projects.zone(caller.project)
     scope = scope_of(use, caller.project, Timespan(now, now, zone), {}, bots=False)
     found = await asked.realtime(use.store, scope, community)
     score = community_activity_score(found.members, found.actions, found.online)

@@ -29,7 +29,7 @@ from loopin_api.queries import daily as asked
 from loopin_api.queries.days import dates_of
 from loopin_api.services import Reader, Services, Use, Writer
 from loopin_api.time_filters import Times
-from loopin_api.timespan import last_days, timezone
+from loopin_api.timespan import last_days
 from loopin_schemas.corrections import Correction
 from loopin_sinks.metric_values.scope import EPOCH, Scope, from_epoch_ms
 
@@ -169,7 +169,7 @@ async def get_days(
     ordering: Annotated[Ordering, Query(description="By day; `-`: the latest first.")] = "-date",
 ) -> Listed[DailyAnalytics]:
     """The days that the time asked for reaches into, from the first event's on. Needs the scope `read`."""
-    start, end = dates_of(own_zone(use, times).span())
+    start, end = dates_of(own_zone(times).span())
     days = await _days(use, caller)
     there = [day for day in days.between(start, end) if days.exists(day)]
     there.sort(reverse=ordering.startswith("-"))
@@ -286,7 +286,7 @@ class _Days:
 
 async def _days(use: Services, caller: Caller) -> _Days:
     now = use.clock()
-    zone = timezone(use.settings.project_timezone)
+    zone = use.projects.zone(caller.project)
     scope = scope_of(use, caller.project, last_days(1, now, zone), {}, bots=False)
     return _Days(Corrector(use, caller, "daily"), scope, await asked.first_day(use.store, scope))
 

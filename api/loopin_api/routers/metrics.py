@@ -135,8 +135,7 @@ async def get_metric(
     _check_dimensions(metric, [*where, *([by] if by else [])])
     span = times.span()
     scope = scope_of(use, caller.project, span, where, bots=bots)
-    own_days = span.zone_name == use.settings.project_timezone
-    kept = await history(use.store, scope, own_days=own_days)
+    kept = await history(use.store, scope, own_days=times.zone == times.own)
     found = await asked.series(Calculator(use.store, scope), metric, span, grain, compare, kept)
     parts = None
     if by is not None:

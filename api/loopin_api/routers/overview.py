@@ -78,7 +78,7 @@ class Overview(BaseModel):
     total_revenue: float = Field(
         description="Amounts of `ticket_purchased` less those of `payment_refunded` in the period, in "
         "`currency`, to two decimals. An amount that names no currency is in `currency`; others are "
-        "converted by the rate of their day, where one is known (`LOOPIN_EXCHANGE_RATES`). One of "
+        "converted by the rate of their day, where one is known (`/api/analytics/project`). One of "
         f"{MAX_AMOUNT:,.0f} or more, either sign, is left out: it is an error of a client, and would drown "
         "the cents of all others."
     )
@@ -168,7 +168,7 @@ async def get_overview(
         firing_alerts(use, caller.project),
         top_insights(use.store, caller.project, min(span.end, times.now), MAX_INSIGHTS),
     )
-    return Success(data=_answer(numbers, alerts, insights, span, use.settings.currency, times.now))
+    return Success(data=_answer(numbers, alerts, insights, span, scope.currency, times.now))
 
 
 def _answer(

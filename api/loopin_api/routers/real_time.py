@@ -15,7 +15,7 @@ from loopin_api.queries.freshness import freshness_s
 from loopin_api.queries.real_time import MAX_LISTED, MINUTES, last_minutes, real_time
 from loopin_api.routers.overview import FIRING, FiringAlert, firing_alerts
 from loopin_api.services import Reader, Use
-from loopin_api.timespan import Timespan, timezone
+from loopin_api.timespan import Timespan
 
 router = APIRouter(tags=["analytics"])
 
@@ -111,7 +111,7 @@ _EXAMPLE: Final = {
 async def get_real_time(use: Use, caller: Reader) -> Success[RealTime]:
     """What happened in each of the last 30 minutes. Needs the scope `read`."""
     now = use.clock()
-    span = Timespan(last_minutes(now).start, now, timezone(use.settings.project_timezone))
+    span = Timespan(last_minutes(now).start, now, use.projects.zone(caller.project))
     scope = replace(scope_of(use, caller.project, span, {}, bots=False), now=now)
     found = await real_time(use.store, scope)
     return Success(

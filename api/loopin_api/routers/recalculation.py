@@ -13,7 +13,7 @@ from loopin_api.metric_filters import scope_of
 from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
 from loopin_api.queries.recalculation import MAX_CHANGES, recalculated
 from loopin_api.services import Use, Writer
-from loopin_api.timespan import between, timezone
+from loopin_api.timespan import between
 from loopin_schemas.metrics import Grain
 from loopin_sinks.metric_history.recalculate import Change
 
@@ -112,7 +112,7 @@ async def post_calculate(
     kept is answered with 422, which names the time that they cover. Needs the scope `write`.
     """
     now = use.clock()
-    span = between(body.start, body.end, now, timezone(use.settings.project_timezone))
+    span = between(body.start, body.end, now, use.projects.zone(caller.project))
     names = [each.name for each in use.metrics.all(caller.project)] if body.names is None else body.names
     chosen = [use.metrics.find(caller.project, name) for name in dict.fromkeys(names)]
     scope = scope_of(use, caller.project, span, {}, bots=False)

@@ -34,7 +34,7 @@ from loopin_api.queries.user_analytics import MAX_LOCATIONS, Changed, Row
 from loopin_api.routers.activity import Id
 from loopin_api.services import Reader, Services, Use, Writer
 from loopin_api.time_filters import Times
-from loopin_api.timespan import last_days, timezone
+from loopin_api.timespan import last_days
 from loopin_schemas.corrections import Correction
 from loopin_sinks.metric_values.scope import Scope
 
@@ -191,7 +191,7 @@ async def get_rows(
 
     The project's own people can be asked for by `user`.
     """
-    start, end = dates_of(own_zone(use, times).span())
+    start, end = dates_of(own_zone(times).span())
     known, scope = await _known(use, caller), _scope(use, caller)
     name = None
     if user is not None:
@@ -358,7 +358,7 @@ def _answer(use: Services, row: Row, computed: Mapping[str, Any], known: Correct
 
 
 def _scope(use: Services, caller: Caller) -> Scope:
-    span = last_days(1, use.clock(), timezone(use.settings.project_timezone))
+    span = last_days(1, use.clock(), use.projects.zone(caller.project))
     return scope_of(use, caller.project, span, {}, bots=False)
 
 

@@ -32,8 +32,10 @@ from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings, open_store
 from loopin_sinks.truth import StoredTruth
+from loopin_streams.kafka.config_log import read_config
 from loopin_streams.kafka.errors import Fenced
 from loopin_streams.kafka.topic_admin import TopicAdmin, TopicInfo
+from loopin_streams.projects.project import Projects
 from loopin_streams.rebuild.enrich import Rebuilt
 from loopin_streams.rebuild.rebuild import MergePreview, Preview, Rebuild, Scope
 from loopin_streams.rebuild.refused import RebuildRefused
@@ -103,7 +105,9 @@ async def _rebuild(
 
         async def caught_up() -> None:
             sink = SinkSettings(kafka_bootstrap=settings.kafka_bootstrap)
-            await catch_up(sink, store, store_settings, topics[ENRICHED.name].id, work.partitions)
+            configured = await read_config(sink)
+            projects = Projects(sink.project, lambda: configured)
+            await catch_up(sink, store, projects, topics[ENRICHED.name].id, work.partitions)
 
         with err.status("Seeing what there is ..."):
             preview = await work.prepare(caught_up, accept_loss=accept_loss)

@@ -25,14 +25,14 @@ async def run_sink(stop: asyncio.Event) -> None:
     Raises:
         StoreError: the store cannot be used.
     """
-    settings, store_settings = SinkSettings(), StoreSettings()
+    settings = SinkSettings()
     topics = await wait_for_topics(settings, STORED, stop)
     if topics is None:
         return
-    store = open_store(store_settings)
+    store = open_store(StoreSettings())
     try:
         config = ConfigLog(settings)
-        parts = storing("sink", settings, store_settings, store, topics, config)
+        parts = storing("sink", settings, store, topics, config)
         async with (
             measured("sink", HostMetricsSettings(), settings),
             health_server(settings.health_host, settings.health_port, parts.registry, parts.checks) as port,

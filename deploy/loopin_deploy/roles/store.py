@@ -51,7 +51,7 @@ async def run_store(stop: asyncio.Event) -> None:
         for name in await migrate(store, store_settings):
             log.info("migrated", migration=name)
         config = ConfigLog(sink_settings)
-        parts = storing("store", sink_settings, store_settings, store, topics, config)
+        parts = storing("store", sink_settings, store, topics, config)
         await _serve_and_store(parts, sink_settings, config, notifier, stop)
     finally:
         await store.close()

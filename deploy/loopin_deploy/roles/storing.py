@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
+from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from prometheus_client import CollectorRegistry
 
@@ -35,7 +35,7 @@ from loopin_sinks.config_history import ConfigHistorySink
 from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metric_sink import MetricSink
-from loopin_sinks.metric_values.scope import from_epoch_ms
+from loopin_sinks.metric_values.scope import from_epoch_ms, scope_of
 from loopin_sinks.metrics import SinkCollector, freshness_s, received_ms
 from loopin_sinks.persons.look import PersonWindows
 from loopin_sinks.persons.profile_sink import ProfileSink
@@ -45,7 +45,7 @@ from loopin_sinks.rollups.metrics import RollupCollector
 from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.sink import Sink
-from loopin_sinks.store import Store, StoreSettings
+from loopin_sinks.store import Store
 from loopin_sinks.tasks.metrics import TaskCollector
 from loopin_sinks.tasks.runner import TaskRunner
 from loopin_streams.kafka.config_log import ConfigLog
@@ -54,6 +54,7 @@ from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.topic_admin import TopicInfo
 from loopin_streams.memory import settle_memory
 from loopin_streams.metrics import LagCollector, register_process
+from loopin_streams.projects.project import Projects, zone_of
 from loopin_streams.readiness import LAG, PARTITIONS, REFUSED, Checks
 
 STORED = (
@@ -84,6 +85,7 @@ class Storing:
     watcher: AlertWatcher
     watch: LagWatch
     registry: CollectorRegistry
+    config: ConfigLog
 
     @property
     def checks(self) -> Checks:
@@ -111,6 +113,8 @@ class Storing:
     async def run(self, stop: asyncio.Event) -> None:
         """Store until ``stop`` is set."""
         settle_memory()
+        # How long events are kept, and who is left out, is read before the first is stored.
+        await self.config.until_known(stop)
         others = [each.run for each in self.others]
         leading = (
             self.repairer.run,
@@ -125,7 +129,6 @@ class Storing:
 def storing(
     role: str,
     settings: SinkSettings,
-    store_settings: StoreSettings,
     store: Store,
     topics: Mapping[str, TopicInfo],
     config: ConfigLog,
@@ -137,8 +140,9 @@ def storing(
     enriched = topics[ENRICHED.name]
     registry = CollectorRegistry()
     metered = MeteredStore(store, registry)
-    sink = Sink(settings, metered, store_settings, enriched.id)
-    metric_sink = MetricSink(settings, metered, store_settings.retention, topics[METRICS.name].id)
+    projects = Projects(settings.project, lambda: config.configuration)
+    sink = Sink(settings, metered, projects, enriched.id)
+    metric_sink = MetricSink(settings, metered, projects, topics[METRICS.name].id)
     person_sink = PersonSink(settings, metered, topics[PERSON_MERGES.name].id)
     profile_sink = ProfileSink(settings, metered, topics[PROFILES.name].id)
     history_sink = ConfigHistorySink(settings, metered, topics[CONFIG.name].id)
@@ -147,7 +151,7 @@ def storing(
     repairer = Repairer(
         settings,
         metered,
-        store_settings.retention,
+        projects,
         partitions=enriched.partitions,
         leads=lambda: sink.leads,
     )
@@ -172,15 +176,14 @@ def storing(
     tasks = TaskRunner(
         metered,
         config,
-        scope=settings.scope,
-        zone=ZoneInfo(settings.project_timezone),
+        scope=partial(scope_of, projects),
+        zone=zone_of(settings.project_timezone),
         leads=lambda: sink.leads,
     )
     registry.register(TaskCollector(tasks))
     roller = DayRoller(
         metered,
-        store_settings.retention,
-        zone=settings.project_timezone,
+        projects,
         interval_s=settings.rollup_interval_s,
         leads=lambda: sink.leads,
     )
@@ -189,17 +192,20 @@ def storing(
         settings,
         metered,
         config,
-        scope_of=_scopes(settings),
+        scope_of=_scopes(projects),
         health=_health(watch),
         leads=lambda: sink.leads,
+        zone=projects.zone,
     )
     registry.register(watcher)
-    return Storing(metered, sink, others, repairer, person_windows, tasks, roller, watcher, watch, registry)
+    return Storing(
+        *(metered, sink, others, repairer, person_windows, tasks, roller, watcher, watch, registry), config
+    )
 
 
-def _scopes(settings: SinkSettings) -> ScopeOf:
+def _scopes(projects: Projects) -> ScopeOf:
     """Events as the API counts them, but in days of UTC, as the stream's windows are."""
-    return lambda project, now_ms: replace(settings.scope(project, from_epoch_ms(now_ms)), zone=UTC)
+    return lambda project, now_ms: replace(scope_of(projects, project, from_epoch_ms(now_ms)), zone=UTC)
 
 
 def _health(watch: LagWatch) -> Health:

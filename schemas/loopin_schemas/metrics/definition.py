@@ -255,6 +255,13 @@ def share(part: Events, *others: Events) -> Quotient:
     return Quotient(Count(part), Count(Events(tuple(dict.fromkeys(names)))))
 
 
+def in_money(of: Definition) -> bool:
+    """Whether its value depends on the project's currency and rates."""
+    if isinstance(of, Quotient):
+        return in_money(of.part) or in_money(of.whole)
+    return isinstance(of.of if isinstance(of, MonthGrowth) else of, Revenue)
+
+
 def event_names(of: Definition) -> tuple[str, ...]:
     """The names of the events that a definition is made of, in its order; without any, all active ones."""
     if isinstance(of, Quotient):

@@ -84,12 +84,12 @@ async def backtest(
     """
     source = source_of(rule.rule)
     if source is not None:
-        return await _of_stream(store, scope.project, rule, source, span)
+        return await _of_stream(store, scope, rule, source, span)
     return await _of_store(store, scope, rule, configuration, span)
 
 
-async def _of_stream(store: Store, project: str, rule: Rule, source: Source, span: Periods) -> Backtest:
-    grain = BY_NAME[rule.rule.grain]
+async def _of_stream(store: Store, scope: Scope, rule: Rule, source: Source, span: Periods) -> Backtest:
+    project, grain = scope.project, BY_NAME[rule.rule.grain]
     longest = LONGEST_DAYS[grain.name]
     if span.end - span.start > timedelta(days=longest):
         raise TooMuchHistory(f"A rule on windows of a {grain.name} is tried over {longest} days at most.")
@@ -100,7 +100,7 @@ async def _of_stream(store: Store, project: str, rule: Rule, source: Source, spa
     if covered is None:
         return Backtest([], None)
     windows = await _windows(store, project, source, grains_of(rule.rule), since, end)
-    found = await asyncio.to_thread(replay, rule, project, windows, since, end)
+    found = await asyncio.to_thread(replay, rule, project, windows, since, end, scope.zone)
     return Backtest(_within(found, start), covered)
 
 
@@ -116,7 +116,7 @@ async def _of_store(
         store, lambda _, now: replace(scope, now=min(scope.now, from_epoch_ms(now))), configuration
     )
     numbers = Numbers(store, measured, lambda _: NOTHING)
-    found = await recalculate(numbers, rule, scope.project, since, end)
+    found = await recalculate(numbers, rule, scope, since, end)
     return Backtest(_within(found, start), (span.start, span.end))
 
 

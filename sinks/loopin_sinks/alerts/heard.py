@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
 from loopin_schemas.alert import Alert
 from loopin_streams.alerts.book import Book
 from loopin_streams.alerts.judgement import Judgement
@@ -12,8 +14,8 @@ from loopin_streams.alerts.rules import Rules
 class OnlyRule(Rules):
     """One rule is in force, and nobody has said anything of its alerts."""
 
-    def __init__(self, rule: Rule) -> None:
-        super().__init__()
+    def __init__(self, rule: Rule, zone: tzinfo) -> None:
+        super().__init__(zone=lambda _: zone)
         self._only = (rule,)
 
     def of(self, project: str) -> tuple[Rule, ...]:

@@ -12,6 +12,7 @@ from loopin_sinks.alerts.judge import Judge, Times
 from loopin_sinks.alerts.numbers import Numbers
 from loopin_sinks.alerts.remembered import Remembered, Window
 from loopin_sinks.alerts.security import is_security
+from loopin_sinks.metric_values.scope import Scope
 from loopin_streams.alerts.lifecycle import Rule
 from loopin_streams.windows.grains import BY_NAME, DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -27,14 +28,15 @@ PACES: Final[dict[GrainName, tuple[int, ...]]] = {
 
 
 async def recalculate(
-    numbers: Numbers, rule: Rule, project: str, since_ms: int, until_ms: int
+    numbers: Numbers, rule: Rule, scope: Scope, since_ms: int, until_ms: int
 ) -> list[Episode]:
-    """Episodes of a rule over a time, judged at each of its :func:`looks`.
+    """Episodes of a rule of the scope's project over a time, judged at each of its :func:`looks`.
 
     Raises:
         StoreError: the store did not answer.
     """
-    remembered, book, episodes = Remembered(numbers), Heard(OnlyRule(rule)), Episodes()
+    project, zone = scope.project, scope.zone
+    remembered, book, episodes = Remembered(numbers), Heard(OnlyRule(rule, zone)), Episodes()
     judge = Judge(remembered, book)
     moments = looks(rule, since_ms, until_ms)
     if isinstance(rule.rule.condition, Threshold) and not is_security(rule.rule.metric):

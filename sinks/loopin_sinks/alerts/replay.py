@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, tzinfo
 from typing import Final, NamedTuple
 
 from loopin_schemas.alert_rule import AlertRule
@@ -45,13 +46,19 @@ class StoredWindow(NamedTuple):
 
 
 def replay(
-    rule: Rule, project: str, windows: Iterable[StoredWindow], since_ms: int, until_ms: int
+    rule: Rule,
+    project: str,
+    windows: Iterable[StoredWindow],
+    since_ms: int,
+    until_ms: int,
+    zone: tzinfo = UTC,
 ) -> list[Episode]:
     """Episodes of a rule from ``since_ms`` to ``until_ms``, both at whole minutes.
 
-    ``windows`` are those of the rule's grains, and the minutes that they grow from, in order of their end.
+    ``windows`` are those of the rule's grains, and the minutes that they grow from, in order of their end;
+    ``zone`` is the project's.
     """
-    history = _History(rule, project)
+    history = _History(rule, project, zone)
     by_minute = _by_last_minute(windows)
     every = EVERY_MS[rule.rule.grain]
     for minute in _moments(sorted(by_minute), since_ms, until_ms, every):
@@ -60,12 +67,12 @@ def replay(
 
 
 class _History:
-    def __init__(self, rule: Rule, project: str) -> None:
+    def __init__(self, rule: Rule, project: str, zone: tzinfo) -> None:
         self.episodes = Episodes()
         self._project = project
         self._grains = grains_of(rule.rule)
         self._windows = MergedWindows()
-        rules = OnlyRule(rule)
+        rules = OnlyRule(rule, zone)
         self._heard = Heard(rules)
         self._alarms = Alarms(rules, self._windows, {}, self._heard)
         self._grown: dict[tuple[GrainName, Series], tuple[int, int, int | None]] = {}

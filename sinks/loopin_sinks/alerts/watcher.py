@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import UTC, tzinfo
 from time import monotonic, time
 from typing import Final
 
@@ -74,6 +75,7 @@ class AlertWatcher:
         scope_of: ScopeOf,
         health: Health,
         leads: Callable[[], bool],
+        zone: Callable[[str], tzinfo] = lambda _: UTC,
         clock: Clock = time,
         probe: Probe = no_probe,
     ) -> None:
@@ -85,7 +87,7 @@ class AlertWatcher:
         self._clock = clock
         self._probe = probe
         self._health = health
-        self._rules = Rules(lambda: config.configuration)
+        self._rules = Rules(lambda: config.configuration, zone)
         self._projects = Projects(store)
         self._tidy = Tidy(store, lambda: config.configuration, config_writer(settings))
         self._numbers = Numbers(store, Measured(store, scope_of, lambda: config.configuration), health)

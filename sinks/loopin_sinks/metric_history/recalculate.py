@@ -9,7 +9,7 @@ from math import isclose
 from typing import Final
 
 from loopin_schemas.metrics import Grain, Metric
-from loopin_sinks.metric_history.stored import NewValue, keep, kept_name, kept_values
+from loopin_sinks.metric_history.stored import NewValue, keep, kept_name, kept_values, rates_used
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, epoch_ms, periods
 from loopin_sinks.store import Store
@@ -75,32 +75,37 @@ async def recalculate(
     changes = []
     for part in _bounded(wanted):
         found = await _differences(store, calculator, grain, part)
-        await keep(store, calculator.scope.project, [value for value, _ in found])
-        changes += [change for _, change in found]
+        await keep(store, calculator.scope, [value for value, _ in found])
+        changes += [change for _, change in found if change is not None]
     return changes
 
 
 async def _differences(
     store: Store, calculator: Calculator, grain: Grain, wanted: Sequence[tuple[Metric, Periods]]
-) -> list[tuple[NewValue, Change]]:
+) -> list[tuple[NewValue, Change | None]]:
+    """What is to be kept, each with what is another value by it."""
     start, end = min(within.start for _, within in wanted), max(within.end for _, within in wanted)
-    project, metrics = calculator.scope.project, [metric for metric, _ in wanted]
-    now = calculator.scope.now
-    before = await kept_values(store, project, metrics, grain, start, end)
-    found = []
+    scope, metrics = calculator.scope, [metric for metric, _ in wanted]
+    now = scope.now
+    before = await kept_values(store, scope, metrics, grain, start, end)
+    found: list[tuple[NewValue, Change | None]] = []
     for metric, within in wanted:
+        rates = rates_used(scope, metric)
         name, values = kept_name(metric), await calculator.values(metric.definition, within)
         for number, (since, until) in enumerate(zip(within.edges, within.edges[1:], strict=False)):
             kept, value = before.get((name, epoch_ms(since))), values.get((number, ""))
             after = None if value is None else float(value)
             if kept is None:
                 change = Change(metric.name, grain, since, until, known=False, before=None, after=after)
-                found.append((NewValue(name, grain, since, after, now), change))
-            elif not _same(kept.value, after):
+                found.append((NewValue(metric, grain, since, after, now), change))
+                continue
+            # It replaces the former one whatever the clock says: that may have been another machine's.
+            new = NewValue(metric, grain, since, after, max(now, kept.calculated_at + _MOMENT))
+            if not _same(kept.value, after):
                 change = Change(metric.name, grain, since, until, known=True, before=kept.value, after=after)
-                # It replaces the former one whatever the clock says: that may have been another machine's.
-                at = max(now, kept.calculated_at + _MOMENT)
-                found.append((NewValue(name, grain, since, after, at), change))
+                found.append((new, change))
+            elif kept.rates != rates:
+                found.append((new, None))
     return found
 
 

@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cached_property
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from loopin_schemas.metrics import Dimension, Grain
 from loopin_sinks.rollups.rolled import NOTHING, Rolled
+from loopin_streams.projects.project import Projects, Rates, Retention, zone_name
 
 EPOCH: Final = date(1970, 1, 1)
-
-Rates = Mapping[str, Sequence[tuple[date, float]]]
-"""By currency, what one unit of it is worth in the project's, from which day on; days ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +33,8 @@ class Scope:
         only: values of the only events there are, by dimension: a session is what is left of it.
         by: dimension to split by, None for none.
         rolled: the project's days in this zone that rollups may be read of.
+        retention: days that what is made of the events is kept.
+        as_set: whether zone and currency are those that the processes are set to, for projects without own.
     """
 
     project: str
@@ -50,11 +49,13 @@ class Scope:
     only: Mapping[Dimension, str] = field(default_factory=dict)
     by: Dimension | None = None
     rolled: Rolled = NOTHING
+    retention: Retention = Retention()
+    as_set: bool = False
 
     @property
     def zone_name(self) -> str:
         """Name of the zone in the tz database."""
-        return self.zone.key if isinstance(self.zone, ZoneInfo) else "UTC"
+        return zone_name(self.zone)
 
     def day_of(self, moment: datetime) -> int:
         """Number of the zone's day that holds the moment, from 1970-01-01."""
@@ -63,6 +64,21 @@ class Scope:
     def midnight(self, day: int) -> datetime:
         """When the day begins, in UTC."""
         return datetime.combine(EPOCH + timedelta(days=day), time.min, self.zone).astimezone(UTC)
+
+
+def scope_of(projects: Projects, project: str, now: datetime) -> Scope:
+    """All of a project's events but those of bots and of its own people, in its zone and its money."""
+    known, default = projects.of(project), projects.default(project)
+    return Scope(
+        project=project,
+        zone=known.zone,
+        now=now,
+        currency=known.currency,
+        rates=known.rates,
+        internal=sorted(known.internal),
+        retention=known.retention,
+        as_set=(known.zone, known.currency) == (default.zone, default.currency),
+    )
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,13 @@ class Conditions:
         return f"if(isFinite({given}), {given}, NULL)"
 
 
+def users_of(conditions: Conditions, distinct_ids: Sequence[str]) -> str:
+    """A query of all users of the persons that some distinct_ids are of, in the bound ``project``."""
+    ids = conditions.bind(list(distinct_ids), "Array(String)")
+    persons = f"SELECT {PERSON} AS user FROM {of_persons(f'SELECT cityHash64(arrayJoin({ids})) AS user')}"
+    return f"{persons} UNION ALL SELECT user FROM ({PERSON_OF_USER}) WHERE person IN ({persons})"
+
+
 class Query(Conditions):
     """One statement in the making: its parameters, and the scope that all its parts share."""
 
@@ -211,9 +218,7 @@ class Query(Conditions):
 
     def internal(self) -> str:
         """All users of the persons who are the project's own."""
-        ids = self.bind(list(self.scope.internal), "Array(String)")
-        persons = f"SELECT {PERSON} AS user FROM {of_persons(f'SELECT cityHash64(arrayJoin({ids})) AS user')}"
-        return f"{persons} UNION ALL SELECT user FROM ({PERSON_OF_USER}) WHERE person IN ({persons})"
+        return users_of(self, self.scope.internal)
 
     def events(self, of: Events, since: datetime | None, until: datetime) -> str:
         """From which rows: those events, in the scope."""

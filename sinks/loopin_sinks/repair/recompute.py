@@ -10,10 +10,11 @@ from loopin_schemas.catalogue import CATALOGUE
 from loopin_schemas.catalogue.system import SYSTEM
 from loopin_schemas.metrics.stream import MEASURES, Measured, Ratio
 from loopin_schemas.window import Grain
-from loopin_sinks.metric_values.sql import Conditions
+from loopin_sinks.metric_values.sql import Conditions, users_of
 from loopin_sinks.persons.mapping import PERSON_OF_ID
 from loopin_sinks.store import Store
-from loopin_sinks.window_rows import METRIC_WINDOWS, retention_of
+from loopin_sinks.window_rows import METRIC_WINDOWS
+from loopin_streams.projects.project import Project
 
 REPAIR_REVISION: Final = 1 << 62
 """Added to a repair's epoch ms: its rows outrank all of the stream's."""
@@ -48,7 +49,8 @@ _EVENTS: Final = f"""
         arrayConcat([('event', toString(event))], places) AS dimensions,
         arrayFilter(each -> each.2 > 0 OR each.3 != 0, [<own>]) AS own
     FROM events FINAL LEFT ANY JOIN ({PERSON_OF_ID}) AS known ON known.distinct_id = events.distinct_id
-    WHERE project = {{project:String}} AND NOT is_bot AND toDate(timestamp) IN {{days:Array(Date)}}
+    WHERE project = {{project:String}} AND NOT is_bot <people>
+        AND toDate(timestamp) IN {{days:Array(Date)}}
         AND toUnixTimestamp(toDateTime(<start>, 'UTC')) IN {{starts:Array(Int64)}}
 """
 
@@ -135,24 +137,24 @@ async def recompute_windows(
     grain: Grain,
     starts: Sequence[int],
     *,
-    home_currency: str,
-    event_days: int,
+    of: Project,
     now_ms: int,
 ) -> None:
     """Replace a project's windows that begin at ``starts`` (epoch ms, all of one month).
 
-    ``event_days`` is how long the project's events are kept.
+    ``of`` says in which money, without whom, and how long they are kept.
 
     Raises:
         StoreError: nothing was replaced.
     """
-    conditions = Conditions({})
+    conditions = Conditions({"project": project})
+    people = f"AND user NOT IN ({users_of(conditions, sorted(of.internal))})" if of.internal else ""
     sql = _sql(grain).replace("<own>", ", ".join(_own(measure, conditions) for measure in MEASURES))
+    sql = sql.replace("<people>", people)
     await store.command(
         sql,
         {
             **conditions.parameters,
-            "project": project,
             "grain": grain,
             "starts": [start // 1000 for start in starts],
             "days": sorted({_date(start) for start in starts}),
@@ -160,9 +162,9 @@ async def recompute_windows(
             "money": [*PURCHASES, *REFUNDS],
             "system": [event.name for event in SYSTEM],
             "metrics": list(METRICS),
-            "home": home_currency,
+            "home": of.currency,
             "revision": REPAIR_REVISION + now_ms,
-            "kept_days": retention_of(grain, event_days),
+            "kept_days": of.retention.of(grain),
         },
     )
 

@@ -25,6 +25,7 @@ from loopin_sinks.store.errors import STORE_UNREACHABLE
 from loopin_streams.kafka.errors import BrokerRefused, BrokerUnreachable
 from loopin_streams.kafka.progress import committed_offsets, least_watermark, log_ends
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.projects.project import Projects
 from loopin_streams.windows.grains import BY_NAME, DAY, DAY_MS
 
 log = structlog.get_logger(__name__)
@@ -78,7 +79,7 @@ class Repairer:
         self,
         settings: SinkSettings,
         store: Store,
-        retention: Callable[[str], int],
+        projects: Projects,
         *,
         partitions: int,
         leads: Callable[[], bool],
@@ -92,7 +93,7 @@ class Repairer:
         self.failing: str | None = None
         self._settings = settings
         self._store = store
-        self._retention = retention
+        self._projects = projects
         self._partitions = partitions
         self._leads = leads
         self._rests: dict[Group, _Rest] = {}
@@ -162,8 +163,8 @@ class Repairer:
 
     async def _repair(self, group: Group, requests: list[Request]) -> None:
         project, grain, _ = group
-        days = self._retention(project)
-        now_ms = int(time() * 1000)
+        now_ms, of = int(time() * 1000), self._projects.of(project)
+        days = of.whole_days(now_ms)
         # A day that is partly removed already would be counted short.
         covered_from = DAY.start(now_ms) - (days - 1) * DAY_MS
         covered = [r for r in requests if DAY.start(r.window.start) >= covered_from]
@@ -175,8 +176,7 @@ class Repairer:
                 project,
                 grain,
                 [request.window.start for request in part],
-                home_currency=self._settings.currency,
-                event_days=days,
+                of=of,
                 now_ms=now_ms,
             )
             await note_outcome(self._store, part, REPAIRED)

@@ -10,7 +10,6 @@ from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.metric_values.sql import Query
 from loopin_sinks.rollups.notes import EPOCH, Note
 from loopin_sinks.store import Store
-from loopin_sinks.window_rows import DAILY_DAYS
 
 AT_ONCE: Final = 500_000
 """Events of one statement, about: while it runs, the embedded store takes no others."""
@@ -85,7 +84,7 @@ async def roll_up(store: Store, scope: Scope, batch: Batch, version: int) -> Non
             )
             SELECT project, {query.bind(scope.zone_name, "String")}, toDate(toUInt16({query.day})) AS of_day,
                 user, is_bot, {PLACE}, count(), min(timestamp), max(timestamp),
-                {query.bind(version, "UInt64")}, {query.bind(DAILY_DAYS, "UInt16")}
+                {query.bind(version, "UInt64")}, {query.bind(scope.retention.daily, "UInt16")}
             FROM {active} GROUP BY project, of_day, user, is_bot, {PLACE}
             """,
         )

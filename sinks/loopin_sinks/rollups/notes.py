@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.rollups.rolled import NOTHING, Rolled, RolledDay
 from loopin_sinks.store import Store
-from loopin_sinks.window_rows import DAILY_DAYS
 
 OVERLAP: Final = timedelta(minutes=5)
 """How far each look goes back behind the one before: inserts under way then, and clocks of other machines."""
@@ -113,7 +113,7 @@ async def sessions_made(store: Store, project: str, zone: str) -> dict[int, tupl
     return {row["number"]: (row["newest"], row["made"]) for row in rows}
 
 
-async def note_days(store: Store, project: str, zone: str, found: Mapping[int, Note]) -> None:
+async def note_days(store: Store, scope: Scope, found: Mapping[int, Note]) -> None:
     """Note that days are rolled up. Raises StoreError."""
     await store.command(
         """
@@ -129,15 +129,15 @@ async def note_days(store: Store, project: str, zone: str, found: Mapping[int, N
         )
         """,
         {
-            "project": project,
-            "zone": zone,
+            "project": scope.project,
+            "zone": scope.zone_name,
             "days": list(found),
             "events": [note.events for note in found.values()],
             "newest": [note.newest_received for note in found.values()],
             "stored": [note.stored for note in found.values()],
             "digests": [note.digest for note in found.values()],
             "versions": [note.version for note in found.values()],
-            "kept": DAILY_DAYS,
+            "kept": scope.retention.daily,
         },
     )
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import structlog
 
-from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.metric_values.sessions import LONGEST
 from loopin_sinks.rollups.days import batches, roll_up, states
 from loopin_sinks.rollups.notes import (
@@ -26,6 +25,7 @@ from loopin_sinks.rollups.notes import (
 )
 from loopin_sinks.rollups.sessions import remove_superseded, roll_sessions
 from loopin_sinks.store import Store, StoreError
+from loopin_streams.projects.project import Projects
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,9 @@ _PROJECTS: Final = "SELECT DISTINCT project FROM events ORDER BY project"
 class DayRoller:
     """Rolls up each day that is over, and again when events have come since.
 
-    Of days that their project's retention has begun to remove, what is rolled up stays as it is.
+    Days are those of the project's zone: where that has changed, all are rolled up anew in the new one, and
+    those of the old one stay beside them until they are too old. Of days that their project's retention has
+    begun to remove, what is rolled up stays as it is.
 
     ``rolled`` counts days, ``behind_s`` says how old the last look at all projects is (None in a process that
     leaves it to another), ``failing`` holds one sentence while the store refuses.
@@ -47,22 +49,20 @@ class DayRoller:
     def __init__(
         self,
         store: Store,
-        retention: Callable[[str], int],
+        projects: Projects,
         *,
-        zone: str,
         interval_s: float,
         leads: Callable[[], bool],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """``retention`` gives the days that a project's events are kept.
+        """``projects`` knows their zones, and how long what is stored of them is kept.
 
         ``leads`` says whether this process is the one of several that rolls up.
         """
         self.rolled = 0
         self.failing: str | None = None
         self._store = store
-        self._retention = retention
-        self._zone: tzinfo = UTC if zone == "UTC" else ZoneInfo(zone)
+        self._projects = projects
         self._interval_s = interval_s
         self._leads = leads
         self._clock = clock
@@ -102,7 +102,7 @@ class DayRoller:
         now, before, refused = self._clock(), self.rolled, None
         for row in await self._store.query(_PROJECTS):
             try:
-                await self._roll_project(Scope(row["project"], self._zone, now, bots=True), stop)
+                await self._roll_project(self._scope(row["project"], now), stop)
             except StoreError as error:
                 # A project with too many events for the store's memory must not hold up the others.
                 log.error("rollup_refused", project=row["project"], reason=str(error))
@@ -113,6 +113,11 @@ class DayRoller:
             self._looked_at = now
         return self.rolled - before
 
+    def _scope(self, project: str, now: datetime) -> Scope:
+        """The whole project: bots and its own people too, whom questions leave out."""
+        known = self._projects.of(project)
+        return Scope(project, known.zone, now, bots=True, retention=known.retention)
+
     async def _roll_project(self, scope: Scope, stop: asyncio.Event) -> None:
         store, project, zone = self._store, scope.project, scope.zone_name
         today = scope.day_of(scope.now - CLOSED_AFTER)
@@ -120,7 +125,7 @@ class DayRoller:
         since = await looked(store, project, zone)
         touched = await stored_since(store, project, zone, since, scope.midnight(today))
         # A day that is partly removed already would be rolled up short.
-        covered = today - self._retention(project) + 1
+        covered = today - self._projects.of(project).whole_days(epoch_ms(scope.now)) + 1
         first = max(covered, min((*known, *touched), default=today))
         asked = [day for day in range(first, today) if day not in known or day in touched]
         await self._roll_days(scope, asked, known, stop)
@@ -141,7 +146,7 @@ class DayRoller:
                 return
             await roll_up(self._store, scope, batch, version)
             noted = {day: due[day] for day in batch.days}
-            await note_days(self._store, scope.project, scope.zone_name, noted)
+            await note_days(self._store, scope, noted)
             self.rolled += len(batch.days)
         if due:
             log.info("days_rolled_up", project=scope.project, days=len(due))

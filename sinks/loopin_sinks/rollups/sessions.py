@@ -11,7 +11,6 @@ from loopin_sinks.metric_values.sql import Query
 from loopin_sinks.rollups.days import STORED, Batch
 from loopin_sinks.rollups.rolled import runs
 from loopin_sinks.store import Store
-from loopin_sinks.window_rows import DAILY_DAYS
 
 _COUNTED = ", ".join(f"countIf({test})" for test in KINDS.values())
 
@@ -40,7 +39,7 @@ async def roll_sessions(
             _retention_days
         )
         SELECT {{project:String}}, {zone}, toDate(one.1), 0, found.all, found.v, found.b, found.c,
-            found.length, one.2, {this}, {query.bind(DAILY_DAYS, "UInt16")}
+            found.length, one.2, {this}, {query.bind(scope.retention.daily, "UInt16")}
         FROM (SELECT arrayJoin(arrayZip({days}, {made})) AS one) AS asked
         LEFT JOIN (
             SELECT toUInt16(day) AS number, sum(sessions) AS all, sum(viewed) AS v, sum(bounced) AS b,
@@ -89,7 +88,8 @@ async def _of_users(
             project, zone, day, user, sessions, viewed, bounced, crashed, length_ms, version, _retention_days
         )
         SELECT {{project:String}}, {zone}, toDate(fromUnixTimestamp64Milli(began), {zone}) AS of_day, whose,
-            {_COUNTED}, {LENGTH}, {query.bind(version, "UInt64")}, {query.bind(DAILY_DAYS, "UInt16")}
+            {_COUNTED}, {LENGTH}, {query.bind(version, "UInt64")},
+            {query.bind(scope.retention.daily, "UInt16")}
         FROM ({sessions_of(query, span, USERS, f"user % {shares} = {number}", STORED)})
         GROUP BY of_day, whose
         """,

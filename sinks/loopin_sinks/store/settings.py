@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-Days = Annotated[int, Field(ge=1, le=3650)]
 
 
 class StoreSettings(BaseSettings):
-    """Which ClickHouse to use, within which bounds, and how long events are kept (``LOOPIN_...``)."""
+    """Which ClickHouse to use, and within which bounds (``LOOPIN_...``)."""
 
     model_config = SettingsConfigDict(env_prefix="LOOPIN_", extra="ignore", populate_by_name=True)
 
@@ -38,14 +36,6 @@ class StoreSettings(BaseSettings):
     )
     store_memory_mb: int = Field(1024, ge=256, description="memory the embedded engine may use, MB")
     query_timeout_s: float = Field(30, gt=0, le=3600, description="longest run of one query, seconds")
-    retention_days: Days = Field(
-        90,
-        validation_alias=AliasChoices("LOOPIN_RETENTION_DAYS", "ANALYTICS_RETENTION_DAYS"),
-        description="days that events are kept, by their event time",
-    )
-    project_retention_days: dict[str, Days] = Field(
-        default_factory=dict, description='days by project where they differ, as JSON: {"shop": 365}'
-    )
 
     @field_validator("clickhouse_url")
     @classmethod
@@ -74,7 +64,3 @@ class StoreSettings(BaseSettings):
     def store_path(self) -> Path:
         """Folder of the embedded engine."""
         return self.data_dir / "store"
-
-    def retention(self, project: str) -> int:
-        """Days that a project's events are kept."""
-        return self.project_retention_days.get(project, self.retention_days)

@@ -14,7 +14,7 @@ from loopin_schemas.metrics import CATALOGUE, Grain, Metric
 from loopin_schemas.metrics.custom import CustomMetric
 from loopin_sinks.metric_history.coverage import Coverage, coverage, covered_from, ripe_after
 from loopin_sinks.metric_history.recalculate import GRAINS, LONGEST, ending_after, recalculate
-from loopin_sinks.metric_history.stored import KEPT_DAYS, kept_name, last_kept
+from loopin_sinks.metric_history.stored import kept_name, last_kept
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.store import StoreError
@@ -63,7 +63,7 @@ class _Project:
         """The closed periods to calculate: those after the last that is kept, and what may have changed."""
         scope, until = self.scope, self.scope.now - CLOSED_AFTER
         last, again_from = self.last.get((kept_name(metric), grain)), self._again_from(metric, grain, until)
-        since = max(self.covered.start, scope.now - timedelta(days=KEPT_DAYS[grain]))
+        since = max(self.covered.start, scope.now - timedelta(days=scope.retention.of(grain)))
         if last is not None:
             since = max(since, min(last, again_from))
         found = ending_after(grain, since, until, scope.zone)
@@ -117,12 +117,12 @@ async def _calculate_project(context: Context, name: str, nightly: bool) -> int:
     covered = await coverage(context.store, scope)
     if covered is None:
         return 0
-    project = _Project(scope, covered, await last_kept(context.store, name), nightly)
     wanted = [
         metric
         for metric in metrics_of(context.configuration, name)
         if not context.arguments.names or metric.name in context.arguments.names
     ]
+    project = _Project(scope, covered, await last_kept(context.store, scope, wanted), nightly)
     # One for all, so that what several metrics are made of is asked for once.
     calculator, rows = Calculator(context.store, scope), 0
     for grain in GRAINS:

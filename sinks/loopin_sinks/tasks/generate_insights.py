@@ -71,7 +71,7 @@ async def _kept(
     """By kept name and the number of a period's first day."""
     found: dict[str, dict[int, Kept]] = defaultdict(dict)
     told = [metric for metric in metrics if grain in metric.grains]
-    kept = await kept_values(store, scope.project, told, grain, scope.midnight(first), scope.midnight(end))
+    kept = await kept_values(store, scope, told, grain, scope.midnight(first), scope.midnight(end))
     for (name, start), value in kept.items():
         found[name][scope.day_of(from_epoch_ms(start))] = value
     return found

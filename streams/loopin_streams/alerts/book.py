@@ -60,7 +60,7 @@ class Book:
     """
 
     def __init__(self, rules: Rules, room: Room = UNBOUNDED) -> None:
-        self.histories = Histories()
+        self.histories = Histories(rules.zone)
         self.left_out = 0
         self._rules = rules
         self._room = room

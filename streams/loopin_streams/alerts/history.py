@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, tzinfo
 from math import inf
 from typing import Final
 
@@ -58,7 +59,7 @@ _decode = decoder(_Stored).decode
 class History:
     """The past of one series under one rule."""
 
-    def __init__(self, stored: _Stored, rule: AlertRule, kind: Kind) -> None:
+    def __init__(self, stored: _Stored, rule: AlertRule, kind: Kind, zone: tzinfo) -> None:
         self.stored = stored
         grain = BY_NAME[rule.grain]
         condition = rule.condition
@@ -68,7 +69,7 @@ class History:
             lengths = {"previous": grain.size_ms, "day": DAY_MS, "week": 7 * DAY_MS}
             self._back = lengths[condition.against]
         elif isinstance(condition, Anomaly):
-            self._season = SeasonalModel(rule.grain, kind, state=stored.season)
+            self._season = SeasonalModel(rule.grain, kind, zone=zone, state=stored.season)
             stored.season = self._season.state
 
     def expects(self, start: int) -> bool:
@@ -111,9 +112,13 @@ class History:
 
 
 class Histories:
-    """All of a merge partition, by project, rule and value of the rule's dimension."""
+    """All of a merge partition, by project, rule and value of the rule's dimension.
 
-    def __init__(self) -> None:
+    Hours of the day and weekdays are those of a project's ``zone``.
+    """
+
+    def __init__(self, zone: Callable[[str], tzinfo] = lambda _: UTC) -> None:
+        self._zone = zone
         self._stored: dict[tuple[str, str, str], _Stored] = {}
         self._by_rule: dict[tuple[str, str], set[str]] = {}
         self._changed: set[tuple[str, str, str]] = set()
@@ -126,7 +131,7 @@ class Histories:
             stored = _Stored(project=project, rule=name, value=value)
             if len(self._stored) < MOST:
                 self._add(about, stored)
-        return History(stored, rule, kind)
+        return History(stored, rule, kind, self._zone(about[0]))
 
     def values(self, project: str, rule: str) -> set[str]:
         """Of which values of the rule's dimension there is a past."""

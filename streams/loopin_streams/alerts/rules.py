@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, tzinfo
 from importlib.metadata import version
 from typing import Final
 
@@ -18,9 +19,14 @@ _SWITCHED_ON: Final = tuple(each for each in _BUILT_IN.values() if each.rule.ena
 
 
 class Rules:
-    """What is configured of alerts, as it is now."""
+    """What is configured of alerts, as it is now; ``zone`` says where a project's days begin."""
 
-    def __init__(self, configuration: Callable[[], Configuration] = Configuration) -> None:
+    def __init__(
+        self,
+        configuration: Callable[[], Configuration] = Configuration,
+        zone: Callable[[str], tzinfo] = lambda _: UTC,
+    ) -> None:
+        self.zone = zone
         self._configuration = configuration
         self._seen: tuple[int, int] | None = None
         self._of: dict[str, tuple[Rule, ...]] = {}

@@ -84,7 +84,7 @@ class EnrichAbsorber:
         if passed:
             output.messages[topics.ENRICHED.name] = [(draft.key, draft.body) for draft in passed]
             output.messages[topics.PROFILES.name] = count_events(
-                passed, self.context.profiles, self.context.windows, self.context.currency
+                passed, self.context.profiles, self.context.windows, self.context.projects
             )
             for draft in passed:
                 if draft.enriched.late is not None:

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.profile import Profile
 from loopin_streams.kafka.job import Message
+from loopin_streams.projects.project import Projects
 from loopin_streams.state.profile_updates import absorb_money, absorb_time
 from loopin_streams.state.profiles import Profiles
 from loopin_streams.windows.grains import LATENESS_MS, MINUTE, code_gone
@@ -32,7 +33,7 @@ class Passed(Protocol):
 
 
 def count_events(
-    events: Sequence[Passed], profiles: Profiles, windows: OpenWindows, currency: str
+    events: Sequence[Passed], profiles: Profiles, windows: OpenWindows, projects: Projects
 ) -> list[Message]:
     """Advance profiles, windows and watermark by one batch, in order; the profiles to publish.
 
@@ -43,7 +44,7 @@ def count_events(
     or an import of old events, holds nothing open either: what arrives an hour after its minute is late by
     its arrival, so the watermark follows the append time at that distance.
     """
-    tally = Tally(windows, currency)
+    tally = Tally(windows, projects)
     newest = 0
     users: dict[bytes, tuple[Profile, list[tuple[int, Group, Money | None]]]] = {}
     for passed in events:

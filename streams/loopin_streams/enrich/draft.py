@@ -13,6 +13,7 @@ from loopin_streams.enrich.geo import Geo
 from loopin_streams.enrich.ip_address import Privacy
 from loopin_streams.enrich.seen import Seen
 from loopin_streams.kafka.batch import Record
+from loopin_streams.projects.project import Projects
 from loopin_streams.state.profiles import Profiles
 from loopin_streams.state.sessions import TIMEOUT_MS
 from loopin_streams.windows.open_windows import OpenWindows
@@ -94,9 +95,9 @@ class Draft:
 class Context:
     """What steps may know besides the draft: where it came from, the settings, and the partition's state.
 
-    ``partitions`` is how many ``events.raw`` has, ``currency`` the projects' own (ISO 4217), ``geo`` knows
-    where addresses are, ``ip`` is what becomes of them, ``sampling_rate`` the share of users that counts
-    (0-1), ``costs`` what the steps have cost so far.
+    ``partitions`` is how many ``events.raw`` has, ``projects`` knows their currencies and their
+    own people, ``geo`` where addresses are, ``ip`` is what becomes of them, ``sampling_rate`` the share of
+    users that counts (0-1), ``costs`` what the steps have cost so far.
     """
 
     origin: Origin
@@ -106,7 +107,7 @@ class Context:
     profiles: Profiles
     windows: OpenWindows
     partitions: int
-    currency: str
+    projects: Projects
     scrubber: Scrubber = field(default_factory=Scrubber)
     geo: Geo | None = None
     ip: Privacy = "drop"

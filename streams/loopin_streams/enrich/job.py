@@ -14,6 +14,7 @@ from loopin_streams.enrich.draft import Context, Origin
 from loopin_streams.enrich.geo import Geo
 from loopin_streams.enrich.ip_address import Privacy
 from loopin_streams.enrich.seen import LIMIT, WINDOW_MS, Seen
+from loopin_streams.projects.project import Projects
 from loopin_streams.state.profiles import Profiles
 from loopin_streams.state.sessions import TIMEOUT_MS
 from loopin_streams.state.spill import keyed_store
@@ -26,8 +27,8 @@ from loopin_text.sentiment import TEXT_PROPERTIES
 class EnrichOptions:
     """What the enrichment is told by the settings.
 
-    ``partitions`` is how many ``events.raw`` has, ``currency`` the projects' own (ISO 4217). With
-    ``spill_folder`` profiles are kept there, with ``cache_mb`` of them in memory, instead of all in memory.
+    ``partitions`` is how many ``events.raw`` has. With ``spill_folder`` profiles are kept there, with
+    ``cache_mb`` of them in memory, instead of all in memory.
     A client's duplicates are known for ``seen_ms``, at most ``seen_limit`` uuids a partition. ``scrub`` are
     the kinds of personal data to replace, but for the properties ``scrub_except``; ``geoip_db`` is a
     MaxMind-format file, ``ip`` says what becomes of addresses, ``sampling_rate`` is a share of users (0-1).
@@ -37,7 +38,6 @@ class EnrichOptions:
     partitions: int
     text_properties: tuple[str, ...] = TEXT_PROPERTIES
     sentiment: bool = True
-    currency: str = "INR"
     spill_folder: Path | None = None
     cache_mb: int = 64
     seen_ms: int = WINDOW_MS
@@ -66,9 +66,17 @@ class EnrichJob:
     history = (topics.SEEN.name, topics.PROFILES.name)
     outputs = (topics.ENRICHED.name, topics.DLQ.name)
 
-    def __init__(self, options: EnrichOptions, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        options: EnrichOptions,
+        projects: Projects | None = None,
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """``projects`` knows their currencies and their own people; without it, all are as by default."""
         self.costs = StepCosts()
         self._options = options
+        self._projects = Projects() if projects is None else projects
         # Shared by all partitions, with what they remember.
         self._scrubber = Scrubber(options.scrub, options.scrub_except)
         self._geo = None if options.geoip_db is None else Geo(options.geoip_db)
@@ -87,7 +95,7 @@ class EnrichJob:
             ),
             windows=OpenWindows(),
             partitions=options.partitions,
-            currency=options.currency,
+            projects=self._projects,
             scrubber=self._scrubber,
             geo=self._geo,
             ip=options.ip,

@@ -76,6 +76,13 @@ class ConfigLog:
                 said = reason
                 await pause(stop)
 
+    async def until_known(self, stop: asyncio.Event) -> None:
+        """Wait until what is configured has been read for the first time, or ``stop`` is set."""
+        waiting = [asyncio.create_task(event.wait()) for event in (self.known, stop)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+
     def unready(self) -> str | None:
         """One sentence until the topic has been read to its end for the first time."""
         if self._complete_at is not None:

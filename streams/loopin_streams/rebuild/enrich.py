@@ -24,6 +24,7 @@ from loopin_streams.kafka.job import Message
 from loopin_streams.kafka.marker import STATE_VERSION, Counts, Marker
 from loopin_streams.kafka.outbox import Outbox, Probe, no_probe
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.projects.project import Projects
 from loopin_streams.rebuild.last_hashes import LastHashes
 from loopin_streams.rebuild.letters import Letters
 from loopin_streams.rebuild.old_state import (
@@ -75,8 +76,8 @@ class Rebuilt(NamedTuple):
 class EnrichRebuild:
     """Makes the state of one partition after the other.
 
-    ``watermark`` is the same for all, ``topic_ids`` gives Kafka's ids by name without prefix, ``progress`` is
-    told how many events were counted.
+    ``watermark`` is the same for all, ``projects`` are as they are now, ``topic_ids`` gives Kafka's ids by
+    name without prefix, ``progress`` is told how many events were counted.
     """
 
     settings: StreamSettings
@@ -84,6 +85,7 @@ class EnrichRebuild:
     partitions: int
     topic_ids: dict[str, str]
     watermark: int | None
+    projects: Projects
     progress: Callable[[int], None]
     probe: Probe = no_probe
 
@@ -96,7 +98,7 @@ class EnrichRebuild:
         partition, settings = plan.partition, self.settings
         # Stored events were located when they came.
         options = replace(settings.enrich_options(self.partitions), geoip_db=None)
-        absorber = EnrichJob(options).open(partition, self.topic_ids[RAW.name])
+        absorber = EnrichJob(options, self.projects).open(partition, self.topic_ids[RAW.name])
         names = (RAW.name, PROFILES.name, ENRICH_STATE.name)
         topics = [(settings.topic(name), partition) for name in names]
         try:
@@ -172,7 +174,7 @@ class EnrichRebuild:
         for event in events:
             judge(event.enriched, self.watermark)
         follow_sessions(events, context.profiles, context.session_timeout_ms)
-        count_events(events, context.profiles, context.windows, context.currency)
+        count_events(events, context.profiles, context.windows, context.projects)
         # These events have moved it on to this partition's own; windows stay open by that of all.
         context.windows.watermark = self.watermark
 

@@ -10,10 +10,12 @@ from loopin_schemas.topics import DLQ, ENRICH_STATE, ENRICHED, IDENTITY_STATE, M
 from loopin_streams.enrich.draft import Origin
 from loopin_streams.enrich.job import EnrichJob
 from loopin_streams.identity.job import IdentityJob
+from loopin_streams.kafka.config_log import read_config
 from loopin_streams.kafka.marker import Counts, Marker
 from loopin_streams.kafka.outbox import Probe, no_probe
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.merge.job import MergeJob
+from loopin_streams.projects.project import Projects
 from loopin_streams.rebuild.align import Aligned, align, look
 from loopin_streams.rebuild.enrich import REACH_MS, EnrichRebuild, Plan, Rebuilt
 from loopin_streams.rebuild.identity import RebuiltPersons, rebuild_identity
@@ -106,12 +108,14 @@ class Rebuild:
             raise RebuildRefused(
                 "workers_ran", "A worker ran meanwhile: see that none does, and run it again."
             )
+        configured = await read_config(self.settings)
         enrich = EnrichRebuild(
             self.settings,
             self.truth,
             self.partitions,
             self.topic_ids,
             preview.watermark,
+            Projects(self.settings.project, lambda: configured),
             progress,
             self.probe,
         )

@@ -35,7 +35,7 @@ class Measure(NamedTuple):
     """One metric of every window, in whole, by event and by country.
 
     Events are counted, or their users (``distinct``), or values are added up: what ``value`` gives, or the
-    ``money`` that moved in the projects' own currency. ``of`` says by event name what it applies to.
+    ``money`` that moved in the project's own currency. ``of`` says by event name what it applies to.
     """
 
     metric: str

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.profile import MILLION
+from loopin_streams.projects.project import Projects
 from loopin_streams.windows.grains import BY_NAME, GRAINS, MINUTE_MS, Grain
 from loopin_streams.windows.measures import LOCATED, OWN, Plan, country_of, money, plan_of
 from loopin_streams.windows.open_windows import OpenCell, OpenWindows
 from loopin_streams.windows.series import Series
 
 CURRENCY: Final = "currency"
-"""Dimension of money in every currency; whole, by event and by country only the projects' own is added up."""
+"""Dimension of money in every currency; whole, by event and by country only the project's own is added up."""
 
 Money = tuple[str, int]
 """Currency and signed millionths."""
@@ -61,7 +62,7 @@ class Group:
     """Events of a batch that are alike: same project, event, country, minute and windows in time."""
 
     __slots__ = (
-        *("at", "country", "event", "events", "grains", "home"),
+        *("at", "country", "currency", "event", "events", "grains", "home", "internal"),
         *("judged", "marks", "moved", "plan", "project", "values"),
     )
 
@@ -75,6 +76,8 @@ class Group:
         self.at = at
         self.grains = grains
         self.events = 0
+        self.currency = ""
+        self.internal: frozenset[str] = frozenset()
         self.values: dict[str, Measured] = {}
         self.home: dict[str, Measured] = {}
         self.moved: dict[str, Measured] = {}
@@ -89,27 +92,31 @@ class Group:
         return [*found, (metric, "country", self.country)] if self.country else found
 
 
-BOTS: Final = Group(Plan(), "", "", "", 0, ())
-"""Where bots are: what they do is no event of a window, nor are they users."""
+NOBODY: Final = Group(Plan(), "", "", "", 0, ())
+"""Where bots are, and the project's own people: what they do is no event of a window, nor are they users."""
 
 
 class Tally:
     """The groups of one batch, and then their addition to the open windows."""
 
-    def __init__(self, windows: OpenWindows, home_currency: str) -> None:
+    def __init__(self, windows: OpenWindows, projects: Projects) -> None:
         self._windows = windows
-        self._home_currency = home_currency
+        self._projects = projects
         self._groups: dict[tuple[str, str, str, int, str | None], Group] = {}
 
     def add(self, event: EnrichedEvent, properties: Mapping[str, Any]) -> tuple[Group, Money | None]:
         """Group an event; its group, and the money that it moved."""
         bot = properties.get("$is_bot")
         if bot is not None and (bot is True or bot == "true"):
-            return BOTS, None
+            return NOBODY, None
         country = country_of(properties) if "country" in properties or LOCATED in properties else ""
         minute = event.timestamp // MINUTE_MS
         alike = (event.event, event.project, country, minute, event.late)
         group = self._groups.get(alike)
+        internal = self._projects.of(event.project).internal if group is None else group.internal
+        if internal and event.distinct_id in internal:
+            # Of what they bought their own profile tells all the same.
+            return NOBODY, money(event, properties) if plan_of(event.event).money else None
         if group is None:
             group = self._groups[alike] = self._new(event, country, minute * MINUTE_MS)
         group.events += 1
@@ -150,6 +157,8 @@ class Tally:
     def _new(self, event: EnrichedEvent, country: str, at: int) -> Group:
         grains = GRAINS if event.late is None else GRAINS[BY_NAME[event.late].number + 1 :]
         group = Group(plan_of(event.event), event.project, event.event, country, at, grains)
+        of = self._projects.of(event.project)
+        group.internal, group.currency = of.internal, of.currency
         marks = [Mark(grain.code(grain.start(at))) for grain in grains]
         # One number for each series of a metric: with a second metric of distinct users, numbers would clash.
         for metric in group.plan.distinct:
@@ -162,8 +171,8 @@ class Tally:
 
     def _move(self, group: Group, moved: Money) -> None:
         code, millionths = moved
-        _measure(group.moved, code or self._home_currency, millionths)
-        if code in ("", self._home_currency):
+        _measure(group.moved, code or group.currency, millionths)
+        if code in ("", group.currency):
             for metric in group.plan.money:
                 _measure(group.home, metric, millionths)
 

@@ -17,6 +17,7 @@ from loopin_sinks.metric_values.calculate import with_rollups
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.store import Store
+from loopin_streams.projects.project import Project, Projects, Retention
 from tests.metrics import plain, worlds
 from tests.metrics.stored import store_persons
 
@@ -63,9 +64,8 @@ async def test_it_equals_a_plain_computation(store: Store, put: Put, zone: str) 
 async def test_rolled_up_days_tell_the_same(store: Store, put: Put) -> None:
     world = worlds.world(4)
     await put(world.events[::2])
-    roller = DayRoller(
-        store, lambda _: 3650, zone=str(world.zone), interval_s=1, leads=lambda: True, clock=lambda: world.now
-    )
+    projects = Projects(lambda _: Project(world.zone, retention=Retention(3650)))
+    roller = DayRoller(store, projects, interval_s=1, leads=lambda: True, clock=lambda: world.now)
     assert await roller.roll_once(asyncio.Event()) > 100
     await store_persons(store, world)
     of = Scope("shop", world.zone, world.now, world.currency, world.rates, internal=tuple(world.internal))

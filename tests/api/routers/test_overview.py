@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from loopin_schemas.metrics import CATALOGUE
+from loopin_schemas.metrics import CATALOGUE, by_name
 from loopin_sinks.insights.stored import replace
 from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope
@@ -189,11 +189,13 @@ async def test_an_unknown_zone_is_named(
 async def test_insights_are_those_of_the_periods_end(
     client: httpx.AsyncClient, bearer: Bearer, store: Store
 ) -> None:
+    dau = by_name("dau")
+    assert dau is not None
     values = [
-        NewValue("dau", "day", NOW.replace(hour=0, minute=0) - timedelta(days=days), level, NOW)
+        NewValue(dau, "day", NOW.replace(hour=0, minute=0) - timedelta(days=days), level, NOW)
         for days, level in ((1, 100.0), *((days, 200.0) for days in range(2, 20)))
     ]
-    await keep(store, "shop", values)
+    await keep(store, scope(), values)
     assert await replace(store, "shop", await insights(store, scope(), CATALOGUE), NOW) == 1
 
     found = await answer(client, bearer("read"))

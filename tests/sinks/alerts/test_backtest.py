@@ -24,6 +24,7 @@ from loopin_sinks.store import Store, StoreSettings, open_store
 from loopin_sinks.window_rows import METRIC_WINDOWS, windows_to_arrow
 from loopin_streams.alerts.lifecycle import Rule
 from loopin_streams.kafka.config_state import Configuration
+from loopin_streams.projects.project import Retention
 from tests.streams.alerts.plain import plain_events
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -79,7 +80,7 @@ async def store(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store
     chosen = StoreSettings(data_dir=tmp_path_factory.mktemp("history") / "data")
     opened = open_store(chosen)
     await migrate(opened, chosen)
-    for _, part in by_month(windows_to_arrow([*planted()], lambda _: 3650, 0), "start"):
+    for _, part in by_month(windows_to_arrow([*planted()], lambda _: Retention(3650), 0), "start"):
         await opened.insert(METRIC_WINDOWS, part, token=str(uuid4()))
     rows = to_arrow([*tickets()], 0, range(sum(SOLD)), TOPIC_ID, lambda _: 3650, 0)
     for month, part in by_month(rows):

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from loopin_schemas.insight import Insight
-from loopin_schemas.metrics import Grain
+from loopin_schemas.metrics import Grain, by_name
 from loopin_sinks.insights.stored import open_insights, top_insights
 from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope
@@ -50,10 +50,6 @@ async def store(opened: Store) -> Store:
     return opened
 
 
-def scope_of(project: str, now: datetime) -> Scope:
-    return Scope(project=project, zone=UTC, now=now, currency="EUR")
-
-
 async def run(store: Store, now: datetime = NOW, projects: tuple[str, ...] = (), zone: str = "UTC") -> int:
     def scope(project: str, now: datetime) -> Scope:
         return Scope(project=project, zone=ZoneInfo(zone), now=now, currency="EUR")
@@ -70,8 +66,12 @@ async def kept(
     grain: Grain = "day",
     at: datetime = NOW,
     project: str = PROJECT,
+    zone: str = "UTC",
 ) -> None:
-    await keep(store, project, [NewValue(metric, grain, start, value, at) for start, value in values])
+    found = by_name(metric)
+    assert found is not None
+    scope = Scope(project=project, zone=ZoneInfo(zone), now=NOW, currency="EUR")
+    await keep(store, scope, [NewValue(found, grain, start, value, at) for start, value in values])
 
 
 def usual(number: int = 21, level: float = 200.0) -> list[tuple[datetime, float | None]]:
@@ -167,7 +167,7 @@ async def test_projects_are_apart_and_days_are_those_of_the_zone(store: Store) -
     offset = timedelta(hours=5, minutes=30)
     shifted = [(at - offset, value) for at, value in [*usual(), (YESTERDAY, 100.0)]]
     for project in ("one", "two"):
-        await kept(store, "dau", shifted, project=project)
+        await kept(store, "dau", shifted, project=project, zone="Asia/Kolkata")
     assert await run(store, projects=("two",), zone="Asia/Kolkata") == 1
     assert await open_insights(store, "one", NOW) == []
     (found,) = await open_insights(store, "two", NOW)

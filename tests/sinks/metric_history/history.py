@@ -83,12 +83,12 @@ async def run(
 
 
 async def kept(
-    store: Store, name: str, grain: Grain = "day", project: str = PROJECT
+    store: Store, name: str, grain: Grain = "day", project: str = PROJECT, scope: ScopeOf = utc_scope
 ) -> dict[datetime, float | None]:
     """All values of a metric by the start of their period."""
     metric = by_name(name)
     assert metric is not None
     found = await kept_values(
-        store, project, [metric], grain, NOW - timedelta(days=2000), NOW + timedelta(days=99)
+        store, scope(project, NOW), [metric], grain, NOW - timedelta(days=2000), NOW + timedelta(days=99)
     )
     return {from_epoch_ms(start): value.value for (_, start), value in sorted(found.items())}

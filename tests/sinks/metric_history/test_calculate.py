@@ -20,6 +20,7 @@ from loopin_sinks.metric_history.stored import kept_name, kept_values
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.store import Store, StoreError
 from loopin_streams.kafka.config_state import Configuration
+from loopin_streams.projects.project import Retention
 from tests.metrics import plain
 from tests.metrics.stored import store_persons
 from tests.metrics.worlds import NOW as WORLD_NOW
@@ -44,14 +45,12 @@ def world_scope(project: str, now: datetime) -> Scope:
         currency=of.currency,
         rates=of.rates,
         internal=sorted(of.internal),
+        retention=Retention(3650, 3650, 3650),  # the world's time is long ago
     )
 
 
-async def test_what_is_kept_is_what_the_plain_computation_says(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for grain in stored.KEPT_DAYS:
-        monkeypatch.setitem(stored.KEPT_DAYS, grain, 3_650)  # the world's time is long ago
+async def test_what_is_kept_is_what_the_plain_computation_says(store: Store) -> None:
+    of_world = world_scope(WORLD.project, WORLD_NOW)
     await put(store, *WORLD.events)
     await store_persons(store, WORLD)
     # Hours and days are many: only those since the last that is kept.
@@ -60,11 +59,11 @@ async def test_what_is_kept_is_what_the_plain_computation_says(
         "day": WORLD.midnight(WORLD.day(WORLD_NOW - 8 * DAY)),
     }
     lately = [
-        stored.NewValue(metric.name, grain, start, 0.5, WORLD_NOW - DAY)
+        stored.NewValue(metric, grain, start, 0.5, WORLD_NOW - DAY)
         for metric in CATALOGUE
         for grain, start in last.items()
     ]
-    await stored.keep(store, WORLD.project, lately)
+    await stored.keep(store, of_world, lately)
     written = await run(store, WORLD_NOW, scope=world_scope)
     assert written > 0
     lengths: dict[Grain, timedelta] = {"hour": 12 * HOUR, "day": 6 * DAY, "week": 22 * DAY, "month": 63 * DAY}
@@ -72,7 +71,7 @@ async def test_what_is_kept_is_what_the_plain_computation_says(
         within = whole_periods(grain, WORLD_NOW - length, WORLD_NOW - timedelta(minutes=5), WORLD.zone)
         assert within is not None
         told = [metric for metric in CATALOGUE if grain in metric.grains]
-        found = await kept_values(store, WORLD.project, told, grain, within.start, within.end)
+        found = await kept_values(store, of_world, told, grain, within.start, within.end)
         for metric in told:
             for start, end in zip(within.edges, within.edges[1:], strict=False):
                 expected = plain.calculate(metric.name, WORLD, start, end)
@@ -216,7 +215,7 @@ async def test_a_metric_of_ones_own_is_kept_and_another_one_of_its_name_is_anoth
     for name, expected in (("$pageview", 2.0), ("click", 1.0)):
         configuration, metric = _configured({"type": "count", "of": {"events": [name]}})
         await run(store, configuration=configuration, names=["mine"])
-        found = await kept_values(store, "shop", [metric.metric()], "day", NOW - 9 * DAY, NOW)
+        found = await kept_values(store, utc_scope("shop", NOW), [metric.metric()], "day", NOW - 9 * DAY, NOW)
         assert [value.value for value in found.values()] == [expected]
     names = await store.query(
         "SELECT DISTINCT toString(metric) AS name FROM metric_values WHERE metric LIKE 'mine%'"
@@ -246,4 +245,4 @@ async def test_days_are_those_of_the_projects_zone(store: Store) -> None:
 
     await run(store, TODAY + DAY, scope=scope, names=["page_views"])
     offset = timedelta(hours=5, minutes=30)
-    assert await kept(store, "page_views") == {TODAY - DAY - offset: 1, TODAY - offset: 1}
+    assert await kept(store, "page_views", scope=scope) == {TODAY - DAY - offset: 1, TODAY - offset: 1}

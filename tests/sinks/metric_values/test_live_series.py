@@ -21,6 +21,7 @@ from loopin_sinks.migrate import migrate
 from loopin_sinks.repair.recompute import recompute_windows
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreSettings, open_store
+from loopin_streams.projects.project import Project, Retention
 from tests.metrics import plain
 from tests.metrics.stored import store_persons
 from tests.metrics.worlds import world
@@ -55,9 +56,8 @@ async def windows(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sto
     for of_month in (2, 3):
         starts = [int(day.timestamp() * 1000) for day in DAYS if day.month == of_month]
         if starts:
-            await recompute_windows(
-                opened, WORLD.project, "day", starts, home_currency=WORLD.currency, event_days=3650, now_ms=1
-            )
+            of = Project(currency=WORLD.currency, retention=Retention(3650))
+            await recompute_windows(opened, WORLD.project, "day", starts, of=of, now_ms=1)
     yield opened
     await opened.close()
 

@@ -20,6 +20,7 @@ from loopin_sinks.metric_values.scope import Periods, Scope, periods
 from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreSettings, open_store
+from loopin_streams.projects.project import Project, Projects, Retention
 from tests.metrics import plain
 from tests.metrics.stored import store_persons
 from tests.metrics.worlds import NOW, world
@@ -54,9 +55,8 @@ def scope() -> Scope:
 
 
 def roller(store: Store, kept: int, now: datetime = NOW) -> DayRoller:
-    return DayRoller(
-        store, lambda _: kept, zone=str(WORLD.zone), interval_s=1, leads=lambda: True, clock=lambda: now
-    )
+    projects = Projects(lambda _: Project(WORLD.zone, retention=Retention(kept)))
+    return DayRoller(store, projects, interval_s=1, leads=lambda: True, clock=lambda: now)
 
 
 async def insert(store: Store, events: Sequence[EnrichedEvent], at: datetime, first_offset: int) -> None:

@@ -18,6 +18,7 @@ from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metric_sink import MetricSink
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
+from loopin_streams.projects.project import Projects
 from tests.transactions import Out, Transactions
 
 DAY_MS = 86_400_000
@@ -74,7 +75,7 @@ class Metrics:
 
     def sink(self, store: Store | None = None, **changes: Any) -> MetricSink:
         settings = self.settings.model_copy(update=changes)
-        return MetricSink(settings, store or self.store, self.store_settings.retention, self.topic_id)
+        return MetricSink(settings, store or self.store, Projects(), self.topic_id)
 
     async def stored(self) -> list[Row]:
         """The newest row of each window."""

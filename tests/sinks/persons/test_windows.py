@@ -17,6 +17,7 @@ from loopin_sinks.persons.rows import ids_to_arrow
 from loopin_sinks.repair.recompute import recompute_windows
 from loopin_sinks.repair.requests import note_outcome, pending_repairs
 from loopin_sinks.store import Store
+from loopin_streams.projects.project import Project, Retention
 from tests.sinks.persons.journal import merge
 from tests.sinks.repair.plain import (
     DAY_MS,
@@ -58,8 +59,7 @@ async def repaired(store: Store) -> set[tuple[str, str, int]]:
             project,
             grain,
             [request.window.start for request in of_group],
-            home_currency=HOME,
-            event_days=KEPT_DAYS,
+            of=Project(currency=HOME, retention=Retention(KEPT_DAYS)),
             now_ms=int(time() * 1000),
         )
         await note_outcome(store, of_group, "repaired")

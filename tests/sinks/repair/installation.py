@@ -16,6 +16,7 @@ from loopin_sinks.repair.requests import pending_repairs, request_repairs
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store
 from loopin_sinks.window_rows import WindowRef
+from loopin_streams.projects.project import Project, Projects, Retention
 from tests.sinks.repair.plain import Happened, windows_of
 from tests.sinks.repair.stored import KEPT_DAYS, enriched, newest_rows, store_events
 from tests.transactions import Out, Transactions
@@ -93,7 +94,7 @@ class Installation:
         return Repairer(
             self.settings,
             store or self.store,
-            lambda _: kept,
+            Projects(lambda _: Project(retention=Retention(kept))),
             partitions=PARTITIONS,
             leads=lambda: leads,
         )

@@ -14,6 +14,7 @@ from loopin_schemas.window import Grain, MetricWindow
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store
 from loopin_sinks.window_rows import windows_to_arrow
+from loopin_streams.projects.project import Retention
 from tests.sinks.repair.plain import Happened, Numbers, Series
 
 TOPIC_ID = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
@@ -56,7 +57,7 @@ async def store_windows(
 ) -> None:
     """Insert windows as the stream leaves them."""
     rows = [_metric_window(series, numbers, revision, closed) for series, numbers in windows.items()]
-    for _, part in by_month(windows_to_arrow(rows, lambda _: KEPT_DAYS, STREAM), "start"):
+    for _, part in by_month(windows_to_arrow(rows, lambda _: Retention(KEPT_DAYS), STREAM), "start"):
         await store.insert("metric_windows", part, token=str(uuid4()))
 
 

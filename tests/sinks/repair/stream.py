@@ -16,6 +16,7 @@ from loopin_streams.kafka.job import Absorber, Output
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.merge.invalid_ratio import InvalidRatioLimits
 from loopin_streams.merge.job import MergeJob
+from loopin_streams.projects.project import Projects
 from tests.sinks.repair.plain import Happened, Numbers, Series
 from tests.sinks.repair.stored import TOPIC_ID
 
@@ -40,13 +41,13 @@ class Stream:
     ``alerts`` what was said of alerts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, projects: Projects | None = None) -> None:
         self.enriched: list[EnrichedEvent] = []
         self.windows: dict[Series, Numbers] = {}
         self.alerts: list[Alert] = []
         self._seconds = 0.0
         self._offset = 0
-        enrichment = EnrichJob(EnrichOptions("", PARTITIONS), clock=self._clock)
+        enrichment = EnrichJob(EnrichOptions("", PARTITIONS), projects, clock=self._clock)
         merge = MergeJob(PARTITIONS, InvalidRatioLimits(), clock=self._clock, wall_clock=self._clock)
         self._enriching = [_opened(enrichment.open(number, TOPIC_ID)) for number in range(PARTITIONS)]
         self._merging = [_opened(merge.open(number, TOPIC_ID)) for number in range(PARTITIONS)]

@@ -16,6 +16,7 @@ from loopin_sinks.repair.recompute import recompute_windows
 from loopin_sinks.repair.requests import late_windows
 from loopin_sinks.store import Store
 from loopin_sinks.window_rows import WindowRef
+from loopin_streams.projects.project import Project, Retention
 from loopin_streams.windows.measures import MEASURES
 from tests.sinks.repair.plain import (
     AMOUNTS,
@@ -59,9 +60,8 @@ async def recompute(store: Store, windows: Iterable[WindowRef]) -> None:
     for window in windows:
         wanted.setdefault((window.project, window.grain), []).append(window.start)
     for (project, grain), starts in wanted.items():
-        await recompute_windows(
-            store, project, grain, starts, home_currency=HOME, event_days=KEPT_DAYS, now_ms=STREAM
-        )
+        of = Project(currency=HOME, retention=Retention(KEPT_DAYS))
+        await recompute_windows(store, project, grain, starts, of=of, now_ms=STREAM)
 
 
 def all_windows(events: Iterable[EnrichedEvent]) -> set[WindowRef]:

@@ -11,6 +11,7 @@ import pytest
 from loopin_schemas.window import Grain
 from loopin_sinks.repair.recompute import REPAIR_REVISION, recompute_windows
 from loopin_sinks.store import Store, StoreError
+from loopin_streams.projects.project import Project, Retention
 from tests.sinks.repair.plain import (
     AMOUNTS,
     COUNTRIES,
@@ -59,7 +60,8 @@ async def recompute(
     now_ms: int = NOW,
     kept: int = KEPT_DAYS,
 ) -> None:
-    await recompute_windows(store, project, grain, starts, home_currency=HOME, event_days=kept, now_ms=now_ms)
+    of = Project(currency=HOME, retention=Retention(kept))
+    await recompute_windows(store, project, grain, starts, of=of, now_ms=now_ms)
 
 
 def starts_of(windows: Iterable[Series], project: str, grain: Grain) -> list[int]:

@@ -17,6 +17,7 @@ from loopin_sinks.store import Store, StoreError
 from loopin_sinks.window_rows import WindowRef
 from loopin_streams.kafka.progress import committed_offsets
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.projects.project import Projects
 from tests.sinks.repair.hooked_store import Hook, HookedStore
 from tests.sinks.repair.installation import PARTITIONS, Installation, until
 from tests.sinks.repair.plain import (
@@ -217,7 +218,7 @@ async def test_only_the_leader_repairs(installation: Installation) -> None:
 
 async def test_without_requests_nobody_asks_the_broker(installation: Installation) -> None:
     nowhere = installation.settings.model_copy(update={"kafka_bootstrap": f"127.0.0.1:{free_port()}"})
-    idle = Repairer(nowhere, installation.store, lambda _: 90, partitions=PARTITIONS, leads=lambda: True)
+    idle = Repairer(nowhere, installation.store, Projects(), partitions=PARTITIONS, leads=lambda: True)
     assert await idle.repair_once(asyncio.Event()) == 0
 
 
@@ -437,7 +438,7 @@ async def test_a_broker_that_fails_is_tried_again(
 async def test_without_a_broker_the_role_goes_on(installation: Installation) -> None:
     await installation.late(CLICK)
     nowhere = installation.settings.model_copy(update={"kafka_bootstrap": f"127.0.0.1:{free_port()}"})
-    repairer = Repairer(nowhere, installation.store, lambda _: 90, partitions=PARTITIONS, leads=lambda: True)
+    repairer = Repairer(nowhere, installation.store, Projects(), partitions=PARTITIONS, leads=lambda: True)
     async with running(repairer):
         await until(lambda: _is(repairer.failing is not None), "it fails")
 

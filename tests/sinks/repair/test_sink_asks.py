@@ -9,6 +9,7 @@ from loopin_sinks.sink import Sink
 from loopin_sinks.store import Store, StoreSettings
 from loopin_sinks.window_rows import WindowRef
 from loopin_streams.kafka.topic_admin import TopicAdmin
+from loopin_streams.projects.project import Projects
 from tests.sinks.enriched import kill, running
 from tests.sinks.faulty_store import FaultyStore, stand_still_at
 from tests.sinks.repair.installation import Installation, until
@@ -29,7 +30,7 @@ async def test_the_successor_of_a_killed_sink_asks_for_its_repairs(
 
     def sink(store: Store) -> Sink:
         topic_id = TopicAdmin(installation.settings).describe()["events.enriched"].id
-        return Sink(installation.settings, store, embedded_settings, topic_id)
+        return Sink(installation.settings, store, Projects(), topic_id)
 
     store = FaultyStore(installation.store)
     stand_still_at(store, 1, when)

@@ -16,6 +16,7 @@ from loopin_sinks.rollups.notes import notes, rolled
 from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.rows import to_arrow
 from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
+from loopin_streams.projects.project import Project, Projects, Retention
 from tests.migrated import fill
 from tests.sinks.faulty_store import FaultyStore
 
@@ -65,7 +66,8 @@ async def put(store: Store, *at: datetime, stored: datetime, user: str = "member
 
 
 def roller(store: Store, now: datetime = NOW, *, kept: int = 3650, leads: bool = True) -> DayRoller:
-    return DayRoller(store, lambda _: kept, zone="UTC", interval_s=1, leads=lambda: leads, clock=lambda: now)
+    projects = Projects(lambda _: Project(retention=Retention(kept)))
+    return DayRoller(store, projects, interval_s=1, leads=lambda: leads, clock=lambda: now)
 
 
 async def counted(store: Store) -> dict[int, int]:

@@ -21,6 +21,7 @@ from loopin_sinks.sink import Sink
 from loopin_sinks.window_rows import WindowRef
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
+from loopin_streams.projects.project import Projects
 from tests.sinks.asking import until
 from tests.sinks.enriched import Enriched, running, stored_all
 from tests.sinks.faulty_store import FaultyStore
@@ -51,8 +52,7 @@ def watch_of(sink: Sink, enriched: Enriched, logs: Logs) -> LagWatch:
 
 
 def repairer_of(enriched: Enriched) -> Repairer:
-    retention = enriched.store_settings.retention
-    return Repairer(enriched.settings, enriched.store, retention, partitions=2, leads=lambda: True)
+    return Repairer(enriched.settings, enriched.store, Projects(), partitions=2, leads=lambda: True)
 
 
 def publish_received(enriched: Enriched, number: int, at_ms: int) -> None:
@@ -135,7 +135,7 @@ async def test_the_numbers_are_those_of_the_events(enriched: Enriched, logs: Log
     store = MeteredStore(enriched.store, registry)
     sink = enriched.sink(store)
     watch = watch_of(sink, enriched, logs)
-    windows = MetricSink(enriched.settings, store, enriched.store_settings.retention, TOPIC_ID)
+    windows = MetricSink(enriched.settings, store, Projects(), TOPIC_ID)
     registry.register(SinkCollector(sink, [windows], repairer_of(enriched), watch, "enrich"))
 
     def value(name: str, **labels: str) -> float | None:
@@ -166,7 +166,7 @@ async def test_the_numbers_are_those_of_the_events(enriched: Enriched, logs: Log
 async def test_the_newest_event_stays_the_newest_when_older_ones_come(enriched: Enriched, logs: Logs) -> None:
     registry = CollectorRegistry()
     sink = enriched.sink()
-    windows = MetricSink(enriched.settings, enriched.store, enriched.store_settings.retention, TOPIC_ID)
+    windows = MetricSink(enriched.settings, enriched.store, Projects(), TOPIC_ID)
     watch = watch_of(sink, enriched, logs)
     registry.register(SinkCollector(sink, [windows], repairer_of(enriched), watch, "enrich"))
     newest = int(time.time() * 1000) - 60_001
@@ -185,7 +185,7 @@ async def test_the_newest_event_stays_the_newest_when_older_ones_come(enriched: 
 async def test_repairs_are_told(enriched: Enriched, logs: Logs) -> None:
     registry = CollectorRegistry()
     sink, repairer = enriched.sink(), repairer_of(enriched)
-    windows = MetricSink(enriched.settings, enriched.store, enriched.store_settings.retention, TOPIC_ID)
+    windows = MetricSink(enriched.settings, enriched.store, Projects(), TOPIC_ID)
     registry.register(SinkCollector(sink, [windows], repairer, watch_of(sink, enriched, logs), "enrich"))
 
     def told() -> list[float | None]:

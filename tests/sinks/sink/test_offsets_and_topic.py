@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from loopin_sinks.progress import Progress
 from loopin_sinks.sink import Sink
 from loopin_streams.kafka.progress import committed_offsets
+from loopin_streams.projects.project import Projects
 from tests.sinks.asking import until
 from tests.sinks.enriched import Enriched, delete_records, kill, running, stored_all
 from tests.sinks.faulty_store import FaultyStore, stand_still_at
@@ -29,7 +30,7 @@ async def test_another_topic_of_the_same_name_is_refused(enriched: Enriched) -> 
     first = enriched.sink()
     async with running(first):
         await stored_all(enriched, first)
-    other = Sink(enriched.settings, enriched.store, enriched.store_settings, str(uuid.uuid4()))
+    other = Sink(enriched.settings, enriched.store, Projects(), str(uuid.uuid4()))
     assert await refused(other) == {0: "topic_recreated", 1: "topic_recreated"}
 
 

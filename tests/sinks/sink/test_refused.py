@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from loopin_sinks.catch_up import catch_up
 from loopin_sinks.sink import Sink
 from loopin_streams.kafka.errors import RefusedToOpen
+from loopin_streams.projects.project import Projects
 from tests.sinks.asking import DEADLINE_S, until
 from tests.sinks.enriched import Enriched, delete_records, running, stored_all
 
@@ -88,5 +89,5 @@ async def test_who_waits_until_all_is_stored_is_told_that_it_will_not_be(enriche
     enriched.publish(10)
     with pytest.raises(RefusedToOpen, match="records were lost") as refusal:
         async with asyncio.timeout(DEADLINE_S):
-            await catch_up(enriched.settings, enriched.store, enriched.store_settings, enriched.topic_id, 2)
+            await catch_up(enriched.settings, enriched.store, Projects(), enriched.topic_id, 2)
     assert refusal.value.code == "log_starts_after_marker"

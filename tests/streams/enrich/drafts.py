@@ -10,6 +10,7 @@ from typing import Any
 from loopin_streams.enrich.draft import Context, Draft, Origin
 from loopin_streams.enrich.pipeline import STEPS, run
 from loopin_streams.enrich.seen import Seen
+from loopin_streams.projects.project import Projects
 from loopin_streams.state.keyed_store import MemoryStore
 from loopin_streams.state.profiles import Profiles
 from loopin_streams.windows.open_windows import OpenWindows
@@ -51,7 +52,7 @@ def context(
         profiles=Profiles(MemoryStore()),
         windows=OpenWindows(),
         partitions=partitions,
-        currency="INR",
+        projects=Projects(),
     )
 
 

@@ -61,7 +61,7 @@ class Ledger:
         options = EnrichOptions(
             "loopin.", self.partitions, real_time=self.real_time, sampling_rate=self.sampling_rate
         )
-        absorber = EnrichJob(options, self.clock).open(self.partition, TOPIC_ID)
+        absorber = EnrichJob(options, clock=self.clock).open(self.partition, TOPIC_ID)
         for topic in ("seen", "profiles"):
             absorber.restore(
                 topic, [RawRecord(value, 0, 0, key) for key, value in self.topics.get(topic, [])]

@@ -1,0 +1,1 @@
+"""Projects as they are set: zone, money, people, and how long what is stored is kept."""
