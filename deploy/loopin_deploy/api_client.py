@@ -118,9 +118,12 @@ class ApiClient:
             with error:
                 raise DeployError("api_refused", path, _reason(error, path)) from error
         except (OSError, http.client.HTTPException) as error:
-            raise DeployError(
-                "api_unreachable", self._url, f"The API at {self._url} does not answer ({error})."
-            ) from error
+            cause = error.reason if isinstance(error, urllib.error.URLError) else error
+            said = getattr(cause, "strerror", None) or cause
+            sentence = (
+                f"The API at {self._url} does not answer ({said}): see whether it runs at this address."
+            )
+            raise DeployError("api_unreachable", self._url, sentence) from error
 
 
 def _reason(error: urllib.error.HTTPError, path: str) -> str:
