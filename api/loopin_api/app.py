@@ -34,6 +34,7 @@ from loopin_api.live.clients import Live
 from loopin_api.live.feed import Feed
 from loopin_api.live.online import OnlineWatch
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
+from loopin_api.project_scope import scope_now
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.routers import (
     activity,
@@ -80,6 +81,7 @@ from loopin_api.silences import Silences
 from loopin_api.tasks import Tasks
 from loopin_api.timespan import timezone
 from loopin_api.version import VERSION
+from loopin_sinks.metric_history.coverage import coverage
 from loopin_sinks.store import Store
 from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.readiness import CONFIGURATION, Checks
@@ -241,7 +243,7 @@ def create_app(
         items=items,
         alert_rules=AlertRules(items, known_metrics),
         silences=Silences(items),
-        corrections=Corrections(items),
+        corrections=Corrections(items, lambda project: _days(settings, store, clock, project)),
         live=Live(
             Feed(instruments), OnlineWatch(settings, store, clock), settings.live_max_clients, instruments
         ),
@@ -267,6 +269,15 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 async def _ask_store(store: Store, clock: Callable[[], datetime]) -> Component:
     await store.ping()
     return Component(ok=True, version=await store.version(), freshness_s=await freshness_s(store, clock()))
+
+
+async def _days(
+    settings: ApiSettings, store: Store, clock: Callable[[], datetime], project: str
+) -> tuple[int, int]:
+    scope = scope_now(settings, project, clock())
+    covered = await coverage(store, scope)
+    first = 0 if covered is None or not covered.expired else scope.day_of(covered.start)
+    return first, scope.day_of(scope.now)
 
 
 async def _ask_reserve(reserve: Reserve) -> Component:

@@ -16,7 +16,7 @@ from loopin_api.pages import Listed, Paged, listed
 from loopin_api.queries import system_metrics as asked
 from loopin_api.queries.recorded import Record, Records
 from loopin_api.routers.corrected import Row, add_rows
-from loopin_api.routers.records import METRIC_EXAMPLE, SystemMetric
+from loopin_api.routers.records import METRIC_EXAMPLE, MeasuredParts, SystemMetric
 from loopin_api.services import Reader, Services, Use
 from loopin_api.time_filters import Times
 from loopin_sinks.metric_values.sql import MS
@@ -27,15 +27,13 @@ Ordering = Literal["recorded_at", "-recorded_at", "value", "-value"]
 Text = Annotated[str | None, Query(max_length=200, description="Only measurements with this value.")]
 
 
-class SystemMetricCorrectionRequest(CorrectionRequest):
+class SystemMetricCorrectionRequest(CorrectionRequest, MeasuredParts):
     """What to put right of a measurement; what is not named stays, or with PUT is again what was recorded."""
 
     READ_ONLY: ClassVar[frozenset[str]] = CorrectionRequest.READ_ONLY | {"recorded_at"}
 
     metric_type: str = Field("", min_length=1, max_length=200, description="What was measured: `cpu_usage`.")
     value: float = Field(0, description="The measurement, in the metric's own unit.")
-    component: str | None = Field(None, max_length=200, description="Component that was measured.")
-    operation: str | None = Field(None, max_length=200, description="Operation that was measured.")
     additional_data: dict[str, Any] = Field(default_factory=dict, description="Whatever belongs to it.")
 
 

@@ -49,6 +49,7 @@ from loopin_sinks.store import Store, StoreSettings
 from loopin_sinks.tasks.metrics import TaskCollector
 from loopin_sinks.tasks.runner import TaskRunner
 from loopin_streams.kafka.config_log import ConfigLog
+from loopin_streams.kafka.config_writer import config_writer
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.topic_admin import TopicInfo
@@ -175,6 +176,7 @@ def storing(
         scope=settings.scope,
         zone=ZoneInfo(settings.project_timezone),
         leads=lambda: sink.leads,
+        writer=config_writer(settings),
     )
     registry.register(TaskCollector(tasks))
     roller = DayRoller(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from loopin_sinks.tasks.calculate_metrics import CALCULATE_METRICS, RECALCULATE_METRICS
+from loopin_sinks.tasks.clean_up_corrections import CLEAN_UP_CORRECTIONS
 from loopin_sinks.tasks.task import Task
 
 TASKS: Final[tuple[Task, ...]] = (
     CALCULATE_METRICS,
     RECALCULATE_METRICS,
+    CLEAN_UP_CORRECTIONS,
 )
