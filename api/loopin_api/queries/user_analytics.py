@@ -69,21 +69,23 @@ async def rows(
 ) -> tuple[int, list[Row]]:
     """How many rows there are of the days until before ``end``, and a page of them, by day, then name.
 
+    The count is 0 where ``offset`` lies beyond the last.
+
     Raises:
         StoreError: the store did not answer.
     """
     query = Query(scope)
-    found = _found(query, start, end, changed)
     order = "day DESC, name" if descending else "day, name"
-    limit, skipped = query.bind(size, "UInt32"), query.bind(offset, "UInt32")
-    with_links = f"WITH ({LINKED}) AS linked SELECT"
-    (counted,), chosen = await asyncio.gather(
-        query.rows(store, f"{with_links} count() AS rows FROM ({found})"),
-        query.rows(
-            store, f"{with_links} day, name FROM ({found}) ORDER BY {order} LIMIT {limit} OFFSET {skipped}"
-        ),
+    chosen = await query.rows(
+        store,
+        f"""
+        WITH ({LINKED}) AS linked SELECT day, name, count() OVER () AS rows
+        FROM ({_found(query, start, end, changed)})
+        ORDER BY {order} LIMIT {query.bind(size, "UInt32")} OFFSET {query.bind(offset, "UInt32")}
+        """,
     )
-    return counted["rows"], [Row(EPOCH + timedelta(days=row["day"]), row["name"]) for row in chosen]
+    count = chosen[0]["rows"] if chosen else 0
+    return count, [Row(EPOCH + timedelta(days=row["day"]), row["name"]) for row in chosen]
 
 
 def _found(query: Query, start: date, end: date, changed: Changed) -> str:

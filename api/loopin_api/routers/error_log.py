@@ -19,7 +19,7 @@ from loopin_api.queries.recorded import Record, Records
 from loopin_api.queries.user import person_of
 from loopin_api.routers.activity import Id
 from loopin_api.routers.corrected import Row, add_rows
-from loopin_api.routers.records import ERROR_EXAMPLE, ErrorLog, Level, shortened
+from loopin_api.routers.records import ERROR_EXAMPLE, ErrorLog, ErrorParts, Level, shortened
 from loopin_api.services import Reader, Services, Use
 from loopin_api.time_filters import Times
 from loopin_sinks.metric_values.scope import epoch_ms
@@ -32,7 +32,7 @@ Ordering = Literal["created_at", "-created_at"]
 _TIMES: Final = ("created_at", "resolved_at")
 
 
-class ErrorCorrectionRequest(CorrectionRequest):
+class ErrorCorrectionRequest(CorrectionRequest, ErrorParts):
     """What to put right of an error; what is not named stays, or with PUT is again what was reported."""
 
     READ_ONLY: ClassVar[frozenset[str]] = CorrectionRequest.READ_ONLY | {
@@ -42,12 +42,7 @@ class ErrorCorrectionRequest(CorrectionRequest):
 
     level: Level = Field("error", description="Severity.")
     message: str = Field("", min_length=1, description="The error's message.")
-    stack_trace: str = Field("", description="Where it happened; cut at 16 KB, and marked.")
     user: Id | None = Field(None, description="Whom it met.")
-    url: str | None = Field(None, description="Address of the request.")
-    method: str | None = Field(None, max_length=20, description="HTTP method of the request.")
-    ip_address: str | None = Field(None, max_length=64, description="Address of the client.")
-    user_agent: str | None = Field(None, description="The client's User-Agent.")
     extra_data: dict[str, Any] = Field(default_factory=dict, description="Whatever belongs to it.")
     is_resolved: bool = Field(False, description="Whether it is resolved; now, if it was not yet.")
 

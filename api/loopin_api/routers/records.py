@@ -87,17 +87,22 @@ class SystemMetric(BaseModel):
     corrected_fields: list[str] = Field(description=CORRECTED)
 
 
-class ErrorLogRequest(_Record):
-    """An error that the backend logged."""
+class ErrorParts(BaseModel):
+    """Where an error happened, and what was asked for."""
 
-    level: Level = Field(description="Severity.")
-    message: str = Field(min_length=1, description="The error's message.")
     stack_trace: str = Field("", description="Where it happened; cut at 16 KB, and marked.")
-    user: Id | None = Field(None, description="Whom it met; the token's `sub` by default.")
     url: str | None = Field(None, description="Address of the request.")
     method: str | None = Field(None, max_length=20, description="HTTP method of the request.")
     ip_address: str | None = Field(None, max_length=64, description="Address of the client.")
     user_agent: str | None = Field(None, description="The client's User-Agent.")
+
+
+class ErrorLogRequest(_Record, ErrorParts):
+    """An error that the backend logged."""
+
+    level: Level = Field(description="Severity.")
+    message: str = Field(min_length=1, description="The error's message.")
+    user: Id | None = Field(None, description="Whom it met; the token's `sub` by default.")
     extra_data: dict[str, Any] = Field(
         default_factory=dict,
         description="Whatever belongs to it. Fields beside those listed here are kept in it; where it has "
