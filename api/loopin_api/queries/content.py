@@ -274,11 +274,11 @@ def _visits(query: Query, periods: Periods, pieces: Sequence[Piece] | None) -> s
     if pieces is not None:
         source += f" AND {visit} IN (SELECT {visit} FROM {_of_content(query, _VIEWED, periods, pieces)})"
     return f"""
-        SELECT at, arrayJoin(seen) AS piece, count() AS visits,
+        SELECT at, arrayJoin(arrayDistinct(seen)) AS piece, count() AS visits,
             countIf(views = 1 AND pages <= 1 AND interactions = 0) AS bounced
         FROM (
             SELECT {query.period(periods)} AS at, {visit} AS visit,
-                groupUniqArrayIf({_PIECE}, {chosen}) AS seen,
+                groupArrayIf({_PIECE}, {chosen}) AS seen,
                 countIf(event = 'content_viewed') AS views, countIf(event = '$pageview') AS pages,
                 countIf(event NOT IN {query.bind(_LOOKED, "Array(String)")}) AS interactions
             FROM {source} GROUP BY at, visit
