@@ -81,6 +81,8 @@ from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
 from loopin_api.tasks import Tasks
 from loopin_api.version import VERSION
+from loopin_sinks.metric_history.coverage import coverage
+from loopin_sinks.metric_values.scope import scope_of
 from loopin_sinks.store import Store
 from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.projects.project import Projects, zone_of
@@ -246,7 +248,7 @@ def create_app(
         items=items,
         alert_rules=AlertRules(items, known_metrics),
         silences=Silences(items),
-        corrections=Corrections(items),
+        corrections=Corrections(items, lambda project: _days(projects, store, clock, project)),
         live=Live(
             Feed(instruments), OnlineWatch(projects, store, clock), settings.live_max_clients, instruments
         ),
@@ -274,6 +276,15 @@ async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
 async def _ask_store(store: Store, clock: Callable[[], datetime]) -> Component:
     await store.ping()
     return Component(ok=True, version=await store.version(), freshness_s=await freshness_s(store, clock()))
+
+
+async def _days(
+    projects: Projects, store: Store, clock: Callable[[], datetime], project: str
+) -> tuple[int, int]:
+    scope = scope_of(projects, project, clock())
+    covered = await coverage(store, scope)
+    first = 0 if covered is None or not covered.expired else scope.day_of(covered.start)
+    return first, scope.day_of(scope.now)
 
 
 async def _ask_reserve(reserve: Reserve) -> Component:

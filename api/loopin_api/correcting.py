@@ -33,6 +33,8 @@ class CorrectionRequest(BaseModel):
         {"id", "corrected_fields", "corrected_at", "corrected_by"}
     )
 
+    NO_VALUES: ClassVar[frozenset[str]] = frozenset({"note"})
+
     note: str = Field("", max_length=500, description=NOTE)
 
     @model_validator(mode="before")
@@ -44,7 +46,20 @@ class CorrectionRequest(BaseModel):
 
     def values(self) -> dict[str, Any]:
         """What was said, by field."""
-        return self.model_dump(mode="json", include=self.model_fields_set - {"note"})
+        return self.model_dump(mode="json", include=self.model_fields_set - self.NO_VALUES)
+
+
+class DayRequest(CorrectionRequest):
+    """A row of a day that somebody creates, or puts right; ``id`` names it."""
+
+    NO_VALUES: ClassVar[frozenset[str]] = CorrectionRequest.NO_VALUES | {"date"}
+
+    date: str = Field(max_length=40, description="The day, YYYY-MM-DD.")
+
+    @property
+    def id(self) -> str:
+        """The row's id."""
+        return self.date
 
 
 class CorrectedRow(BaseModel):
@@ -121,6 +136,13 @@ class Corrector:
         return await self.use.corrections.correct(project, self.resource, row, kept, author, **how)
 
 
+def stands(known: Correction | None, computed: bool) -> bool:
+    """Whether a row is there: computed or recorded, or created, and not deleted."""
+    if known is None:
+        return computed
+    return not known.deleted and (known.created or computed)
+
+
 def day_of(text: str) -> date | None:
     """The day that a row's id names, YYYY-MM-DD, of the years that the store knows; None for none."""
     try:
@@ -148,17 +170,14 @@ def unknown_row(what: str) -> ApiError:
     return ApiError(404, "UNKNOWN_ROW", f"There is no {what} of this id; the list shows what there is.")
 
 
-async def existing(records: Records, id: str, what: str) -> Record:
-    """The row of this id, which is a uuid.
-
-    Raises:
-        ApiError: 404, there is none, or it was deleted.
-        StoreError: the store did not answer.
-    """
+async def recorded_row(records: Records, id: str) -> Record | None:
+    """The row of this id, which is a uuid; None where there is none, or it was deleted. Raises StoreError."""
     try:
-        found = await records.one(str(UUID(id)))
+        return await records.one(str(UUID(id)))
     except ValueError:
-        found = None
-    if found is None:
-        raise unknown_row(what)
-    return found
+        return None
+
+
+def unlike(recorded: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What was recorded never changes, so what equals it need not be kept."""
+    return {name: value for name, value in values.items() if value != recorded[name]}

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from loopin_api.config_items import ConfigItems
 from loopin_api.errors import ApiError
-from loopin_schemas.corrections import MAX_CORRECTIONS, MAX_GROUPS, Correction, ErrorGroup, Resource
+from loopin_schemas.corrections import (
+    MAX_CORRECTIONS,
+    MAX_GROUPS,
+    Correction,
+    ErrorGroup,
+    Resource,
+    outlived,
+)
 from loopin_sinks.metric_values.scope import epoch_ms
 from loopin_streams.kafka.config_state import Item
 
 B = TypeVar("B", Correction, ErrorGroup)
 
+Days = Callable[[str], Awaitable[tuple[int, int]]]
+"""Of a project, the first day whose events are all there, and today; numbers from 1970-01-01."""
+
 _NONE: Final[Mapping[str, Any]] = {}
+
+
+async def _all_days(_: str) -> tuple[int, int]:
+    return 0, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +45,10 @@ class Author:
 class Corrections:
     """All that were made. They are few beside the rows, so they are kept in memory."""
 
-    def __init__(self, items: ConfigItems) -> None:
+    def __init__(self, items: ConfigItems, days: Days = _all_days) -> None:
+        """``days`` tells which of a project's days there are, when it is to be known which rows have gone."""
         self._items = items
+        self._days = days
         self._indexed: tuple[int, int] | None = None
         self._rows: dict[tuple[str, Resource], dict[str, Item[Correction]]] = {}
         self._groups: dict[str, dict[str, Item[ErrorGroup]]] = {}
@@ -62,6 +78,7 @@ class Corrections:
 
         Raises:
             ApiError: 409, the row has just been changed, or there are too many; 503, the broker is away.
+            StoreError: the store did not tell which rows are past retention.
         """
         body = Correction(
             project=project,
@@ -75,7 +92,7 @@ class Corrections:
             note=author.note,
         )
         known = self.of(project, resource).get(row)
-        if known is None and self._number(project) >= MAX_CORRECTIONS:
+        if known is None and await self._is_full(project):
             raise ApiError(
                 409,
                 "TOO_MANY_CORRECTIONS",
@@ -114,8 +131,13 @@ class Corrections:
     async def _put(self, body: B, known: Item[B] | None, author: Author) -> None:
         await self._items.put(body.id, body, replaces=None if known is None else known.version, by=author.by)
 
-    def _number(self, project: str) -> int:
-        return sum(len(rows) for (of, _), rows in self._rows.items() if of == project)
+    async def _is_full(self, project: str) -> bool:
+        """Whether there are ``MAX_CORRECTIONS`` of rows that are there; a task removes the others in time."""
+        mine = [item.body for (of, _), rows in self._rows.items() if of == project for item in rows.values()]
+        if len(mine) < MAX_CORRECTIONS:
+            return False
+        covered, today = await self._days(project)
+        return sum(not outlived(body, covered, today) for body in mine) >= MAX_CORRECTIONS
 
     def _index(self) -> None:
         changes = self._items.changes

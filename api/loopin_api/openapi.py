@@ -130,6 +130,12 @@ def bare(description: str, body: Any) -> Responses:
     return {200: {"description": description, "content": {"application/json": {"example": body}}}}
 
 
+def page(description: str, row: Any) -> Responses:
+    """The responses of a route that answers a page of document C's rows, with one as the example."""
+    body = {"count": 1, "next": None, "previous": None, "results": [row]}
+    return {**bare(description, body), **failures(404, *COMMON)}
+
+
 def _failure(status: int) -> dict[str, Any]:
     description, code, message, details = _FAILURES[status]
     example = {

@@ -70,7 +70,6 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "its [project](projects.md) may have it; runs of tasks 90 days.",
     ),
     Replaced("cleanup_old_analytics_data", "daily", "The same."),
-    Replaced("cleanup-resolved-error-logs", "daily at 04:30", "The same: errors are events."),
     Replaced(
         "cleanup-redis-analytics",
         "daily at 05:00",

@@ -900,6 +900,15 @@ class SystemMetric(TypedEvent):
     operation: str | None = None
     """Operation that was measured."""
 
+    response_time_ms: float | None = None
+    """How long the operation took (ms)."""
+
+    status_code: int | None = None
+    """HTTP status that it was answered with."""
+
+    memory_usage_mb: float | None = None
+    """Memory in use (MB)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorLogged(TypedEvent):

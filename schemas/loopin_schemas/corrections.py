@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 
@@ -15,10 +16,15 @@ Resource = Literal["daily", "user-analytics", "metrics", "errors"]
 """Whose rows can be corrected, named as their paths are."""
 
 MAX_CORRECTIONS: Final = 10_000
-"""Most corrections of one project: every API keeps them in memory."""
+"""Most corrections of one project whose rows are there: every API keeps them in memory."""
 
 MAX_GROUPS: Final = 10_000
 """Most groups of errors of one project whose state is kept."""
+
+DAYS_KEPT: Final = 1095
+"""How long days are kept, in days, as document 002 says of daily aggregates."""
+
+_EPOCH: Final = date(1970, 1, 1)
 
 _MAX_ROW: Final = 100
 """Longest name of a row that stands in its id as it is."""
@@ -69,6 +75,31 @@ class ErrorGroup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def id(self) -> str:
         """Under which it is kept."""
         return f"{self.project}/{_short(self.fingerprint)}"
+
+
+def outlived(correction: Correction, covered: int, today: int) -> bool:
+    """Whether retention has removed its row; days are numbers from 1970-01-01.
+
+    Measurements and errors are events that were there when they were put right, so they are gone when the
+    events of that time are, which are there from the day ``covered`` on; so is what was computed of a user's
+    day. Days, and what somebody has created, are kept for ``DAYS_KEPT``.
+    """
+    made = day_number(correction.at)
+    if correction.resource in ("metrics", "errors"):
+        # By the clock of whoever reported it, it may have happened a little later.
+        return made < covered - 1
+    try:
+        day = (date.fromisoformat(correction.row[:10]) - _EPOCH).days
+    except ValueError:
+        return made < covered - 1
+    if correction.created or correction.resource == "daily":
+        return max(day, made) < today - DAYS_KEPT
+    return day < covered - 1
+
+
+def day_number(at: int) -> int:
+    """The day (UTC) of a time in epoch ms, from 1970-01-01."""
+    return at // 86_400_000
 
 
 def correction_id(project: str, resource: Resource, row: str) -> str:

@@ -38,6 +38,26 @@ async def test_a_project_has_so_many_and_no_more() -> None:
     await corrections.correct("shop", "daily", "2026-01-14", {"error_count": 1}, OPS)
 
 
+async def test_rows_past_retention_take_no_place() -> None:
+    log, covered, today = Log(), 20_000, 20_010
+
+    async def days(project: str) -> tuple[int, int]:
+        assert project == "shop"
+        return covered, today
+
+    for number in range(MAX_CORRECTIONS):
+        # Half of them were made when today's events were not there yet.
+        at = (covered - 2 + number % 2 * 5) * 86_400_000
+        one = Correction(project="shop", resource="errors", row=f"{number}", at=at, by="ops")
+        await log.put(one.id, one, replaces=None, by="ops")
+    corrections = Corrections(ConfigItems(log, log), days)
+    await corrections.correct("shop", "daily", "2026-01-14", {"error_count": 1}, OPS)
+    covered -= 1
+    with pytest.raises(ApiError) as refused:
+        await corrections.correct("shop", "daily", "2026-01-15", {"error_count": 1}, OPS)
+    assert refused.value.code == "TOO_MANY_CORRECTIONS"
+
+
 class Late(Log):
     """Others change an item between a look at it and its change."""
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from loopin_api.timespan import Timespan
-from loopin_schemas.metrics.definition import ACTIVE, events
+from loopin_schemas.metrics.definition import ACTIVE, Events, events
 from loopin_schemas.scores import content_quality as quality
 from loopin_schemas.scores import trending
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
 from loopin_sinks.metric_values.sessions import NO_INTERACTION
-from loopin_sinks.metric_values.sql import MS, PERSON, Query, Rows, of_persons
-from loopin_sinks.persons.mapping import PERSON_OF_USER
+from loopin_sinks.metric_values.sql import MS, Query
+from loopin_sinks.persons.mapping import LINKED_BY_USER, person_user
 from loopin_sinks.store import Store
 
 Sort = Literal[
@@ -35,6 +36,8 @@ Sort = Literal[
 
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 
+_COUNTED: Final = [sort for sort in SORTS if sort not in ("bounce_rate", "quality_score", "trending_score")]
+
 Order = Literal["desc", "asc"]
 
 MAX_SOURCES: Final = 20
@@ -54,6 +57,9 @@ _CONTENT: Final = events(
 )
 _PIECE: Final = "cityHash64(toString(content_type), object_id)"
 """An event's piece as a number, which is grouped by faster than two texts are."""
+
+_PERSON: Final = person_user("linked")
+_WITH_PERSONS: Final = f"WITH ({LINKED_BY_USER}) AS linked"
 
 _LOOKED: Final = [
     *NO_INTERACTION,
@@ -128,16 +134,23 @@ async def ranked(
     whole = Periods((span.start, span.end))
     query = Query(scope)
     direction = "DESC" if order == "desc" else "ASC"
+    # Of all pieces only what they are ordered by is computed, the rest of those that are answered.
+    numbers = _numbers(
+        query, whole, None, visits=sort in ("bounce_rate", "quality_score"), heat=sort == "trending_score"
+    )
     rows = await query.rows(
         store,
         f"""
-        SELECT *, count() OVER () AS pieces, {_quality()} AS quality_score, heat AS trending_score
-        FROM ({_numbers(query, whole, None)})
+        {_WITH_PERSONS} SELECT content_type, object_id, count() OVER () AS pieces,
+            {_quality()} AS quality_score, heat AS trending_score
+        FROM ({numbers})
         ORDER BY {SORTS[SORTS.index(sort)]} {direction} NULLS LAST, view_count DESC, content_type, object_id
         LIMIT {query.bind(limit, "UInt64")} OFFSET {query.bind(offset, "UInt64")}
         """,
     )
-    return rows[0]["pieces"] if rows else 0, await _with_sources(store, scope, whole, rows)
+    chosen = [Piece(row["content_type"], row["object_id"]) for row in rows]
+    found = {each.piece: each for each in await _of_pieces(store, scope, whole, chosen)}
+    return rows[0]["pieces"] if rows else 0, [found.get(piece, PieceNumbers(piece)) for piece in chosen]
 
 
 async def by_period(store: Store, scope: Scope, piece: Piece, periods: Periods) -> list[PieceNumbers]:
@@ -146,9 +159,7 @@ async def by_period(store: Store, scope: Scope, piece: Piece, periods: Periods) 
     Raises:
         StoreError: the store did not answer.
     """
-    query = Query(scope)
-    rows = await query.rows(store, _numbers(query, periods, piece))
-    found = {numbers.period: numbers for numbers in await _with_sources(store, scope, periods, rows)}
+    found = {numbers.period: numbers for numbers in await _of_pieces(store, scope, periods, [piece])}
     return [found.get(number, PieceNumbers(piece, number)) for number in range(len(periods))]
 
 
@@ -171,12 +182,67 @@ async def is_known(store: Store, project: str, piece: Piece) -> bool:
     return bool(rows)
 
 
-def _numbers(query: Query, periods: Periods, piece: Piece | None) -> str:
-    """Rows of ``at`` (start of the period, epoch ms), ``content_type``, ``object_id`` and the numbers."""
+async def _of_pieces(
+    store: Store, scope: Scope, periods: Periods, pieces: Sequence[Piece]
+) -> list[PieceNumbers]:
+    """All numbers of these pieces in those periods in which something happened."""
+    if not pieces:
+        return []
+    query = Query(scope)
+    rows, sources = await asyncio.gather(
+        query.rows(store, f"{_WITH_PERSONS} SELECT * FROM ({_numbers(query, periods, pieces)})"),
+        _sources(store, scope, periods, pieces),
+    )
+    return [_numbers_of(row, periods, sources) for row in rows]
+
+
+def _numbers(
+    query: Query,
+    periods: Periods,
+    pieces: Sequence[Piece] | None,
+    *,
+    visits: bool = True,
+    heat: bool = True,
+) -> str:
+    """Rows of ``at`` (start of the period, epoch ms), ``content_type``, ``object_id`` and the numbers.
+
+    Of these pieces, or of all. Without ``visits`` the bounce rate is null, without ``heat`` that is 0.
+    """
 
     def of(name: str) -> str:
         return f"event = '{name}'"
 
+    measured = f"{query.matches(events('content_left'))} AND ifNull(duration_s >= 0, false)"
+    counted = f"""
+        SELECT {query.period(periods)} AS at, toString(content_type) AS content_type, object_id,
+            cityHash64(content_type, object_id) AS piece, countIf({of("content_viewed")}) AS view_count,
+            uniqExactIf({_PERSON}, {of("content_viewed")}) AS unique_views,
+            avgOrNullIf(duration_s, {measured}) AS time_on_page,
+            countIf({of("content_shared")}) AS social_shares,
+            countIf({of("content_commented")}) AS comments_count,
+            countIf({of("content_liked")}) AS likes_count,
+            countIf({of("search_result_shown")}) AS search_appearances,
+            if(search_appearances = 0, NULL, countIf({of("search_result_clicked")}) / search_appearances)
+                AS click_through_rate,
+            if(view_count = 0, NULL, (social_shares + comments_count + likes_count) / view_count)
+                AS engagement_rate
+        FROM {_of_content(query, _CONTENT, periods, pieces)} GROUP BY at, content_type, object_id
+    """
+    bounce_rate = "if(visits = 0, NULL, bounced / visits)" if visits else "NULL"
+    joined = ""
+    if visits:
+        joined += f" LEFT JOIN ({_visits(query, periods, pieces)}) AS seen_in USING (at, piece)"
+    if heat:
+        joined += f" LEFT JOIN ({_heat(query, periods, pieces)}) AS felt USING (at, piece)"
+    return f"""
+        SELECT at, content_type, object_id, {", ".join(_COUNTED)}, {bounce_rate} AS bounce_rate,
+            {"heat" if heat else "toFloat64(0)"} AS heat
+        FROM ({counted}) AS counted {joined}
+    """
+
+
+def _heat(query: Query, periods: Periods, pieces: Sequence[Piece] | None) -> str:
+    """What each piece (``_PIECE``) has of ``heat``: of each person the latest event of a name counts."""
     until = [epoch_ms(min(edge, query.scope.now)) for edge in periods.edges[1:]]
     ends = (
         f"transform(at, {query.bind(periods.starts_ms, 'Array(Int64)')}, {query.bind(until, 'Array(Int64)')})"
@@ -185,98 +251,57 @@ def _numbers(query: Query, periods: Periods, piece: Piece | None) -> str:
         {query.bind(list(trending.WEIGHTS.values()), "Array(Float64)")}, toFloat64(0))"""
     half_life = query.bind(trending.HALF_LIFE_H * 3_600_000, "Float64")
     return f"""
-        SELECT at, content_type, object_id,
-            sumIf(times, {of("content_viewed")}) AS view_count,
-            countIf({of("content_viewed")}) AS unique_views,
-            if(sum(timed) = 0, NULL, sum(seconds) / sum(timed)) AS time_on_page,
-            if(any(visits) = 0, NULL, any(bounced) / any(visits)) AS bounce_rate,
-            sumIf(times, {of("content_shared")}) AS social_shares,
-            sumIf(times, {of("content_commented")}) AS comments_count,
-            sumIf(times, {of("content_liked")}) AS likes_count,
-            sumIf(times, {of("search_result_shown")}) AS search_appearances,
-            if(search_appearances = 0, NULL, sumIf(times, {of("search_result_clicked")}) / search_appearances)
-                AS click_through_rate,
-            if(view_count = 0, NULL, (social_shares + comments_count + likes_count) / view_count)
-                AS engagement_rate,
-            sum({weights} * exp2(-greatest({ends} - latest, 0) / {half_life})) AS heat
-        FROM ({_acts(query, periods, piece)}) AS acts
-        LEFT JOIN ({_visits(query, periods, piece)}) AS seen_in USING (at, piece)
-        GROUP BY at, content_type, object_id
-    """
-
-
-def _acts(query: Query, periods: Periods, piece: Piece | None) -> str:
-    """What each person did with each piece, a row for each name of event."""
-    measured = f"{query.matches(events('content_left'))} AND ifNull(duration_s >= 0, false)"
-    found = f"""
-        SELECT {query.period(periods)} AS at, toString(content_type) AS type, object_id, event, user,
-            count() AS times, max({MS}) AS latest, countIf({measured}) AS timed,
-            sumIf(assumeNotNull(duration_s), {measured}) AS seconds
-        FROM {query.events(_CONTENT, periods.start, periods.end)} AND {_is(query, piece)}
-        GROUP BY at, type, object_id, event, user
-    """
-    return f"""
-        SELECT found.at AS at, found.type AS content_type, found.object_id AS object_id, found.event AS event,
-            cityHash64(found.type, found.object_id) AS piece, {PERSON} AS person, sum(found.times) AS times,
-            max(found.latest) AS latest, sum(found.timed) AS timed, sum(found.seconds) AS seconds
-        FROM {of_persons(found)} GROUP BY at, content_type, object_id, event, person
-    """
-
-
-def _visits(query: Query, periods: Periods, piece: Piece | None) -> str:
-    """In how many visits each piece (``_PIECE``) was seen, and in how many of these nothing else was done.
-
-    A visit is what a person does on one day of the zone under one session_id, or under none: visits of days
-    add up to those of a longer time, which sessions across a midnight would not.
-    """
-    visit = f"{query.period(periods)} AS at, user, cityHash64(session_id) AS session, {query.day} AS day"
-    viewed = f"{query.events(_VIEWED, periods.start, periods.end)} AND {_is(query, piece)}"
-    views = f"""
-        SELECT {visit}, {_PIECE} AS piece FROM {viewed} GROUP BY at, user, session, day, piece
-    """
-    return f"""
-        SELECT at, piece, sum(seen_in) AS visits, sum(left) AS bounced
+        SELECT at, piece, sum({weights} * exp2(-greatest({ends} - latest, 0) / {half_life})) AS heat
         FROM (
-            SELECT found.at AS at, found.piece AS piece,
-                uniqExact({PERSON}, found.session, found.day) AS seen_in, toUInt64(0) AS left
-            FROM {of_persons(views)} GROUP BY at, piece
-            UNION ALL
-            SELECT at, piece, toUInt64(0) AS seen_in, count() AS left
-            FROM ({_bounced(query, periods, piece, visit, viewed)}) GROUP BY at, piece
+            SELECT {query.period(periods)} AS at, {_PIECE} AS piece, event, {_PERSON} AS person,
+                max({MS}) AS latest
+            FROM {_of_content(query, events(*trending.WEIGHTS), periods, pieces)}
+            GROUP BY at, piece, event, person
         )
         GROUP BY at, piece
     """
 
 
-def _bounced(query: Query, periods: Periods, piece: Piece | None, visit: str, viewed: str) -> str:
-    """The visits in which one piece was seen once and nothing else was done, and which piece."""
-    chosen = f"{query.matches(_VIEWED)} AND {query.chosen} AND {_is(query, piece)}"
+def _visits(query: Query, periods: Periods, pieces: Sequence[Piece] | None) -> str:
+    """In how many visits each piece (``_PIECE``) was seen, and in how many of these nothing else was done.
+
+    A visit is what a person does on one day of the zone under one session_id, or under none: visits of days
+    add up to those of a longer time, which sessions across a midnight would not.
+    """
+    visit = f"cityHash64({_PERSON}, session_id, {query.day})"
+    chosen = f"{query.matches(_VIEWED)} AND {query.chosen} AND {_is(query, pieces)}"
     source = f"{query.source(periods.start, periods.end)} AND {query.matches(ACTIVE)}"
-    if piece is not None:
-        persons = f"SELECT {PERSON} AS user FROM {of_persons(f'SELECT user FROM {viewed} GROUP BY user')}"
-        others = f"SELECT user FROM ({PERSON_OF_USER}) WHERE person IN ({persons})"
-        source += f" AND user IN ({persons} UNION ALL {others})"
-    acts = f"""
-        SELECT {visit}, countIf(event = 'content_viewed') AS seen, countIf(event = '$pageview') AS pages,
-            countIf(event NOT IN {query.bind(_LOOKED, "Array(String)")}) AS interactions,
-            maxIf({_PIECE}, {chosen}) AS piece
-        FROM {source} GROUP BY at, user, session, day
-    """
+    if pieces is not None:
+        source += f" AND {visit} IN (SELECT {visit} FROM {_of_content(query, _VIEWED, periods, pieces)})"
     return f"""
-        SELECT found.at AS at, max(found.piece) AS piece
-        FROM {of_persons(acts)} GROUP BY at, {PERSON}, found.session, found.day
-        HAVING sum(found.seen) = 1 AND sum(found.pages) <= 1 AND sum(found.interactions) = 0 AND piece != 0
+        SELECT at, arrayJoin(arrayDistinct(seen)) AS piece, count() AS visits,
+            countIf(views = 1 AND pages <= 1 AND interactions = 0) AS bounced
+        FROM (
+            SELECT {query.period(periods)} AS at, {visit} AS visit,
+                groupArrayIf({_PIECE}, {chosen}) AS seen,
+                countIf(event = 'content_viewed') AS views, countIf(event = '$pageview') AS pages,
+                countIf(event NOT IN {query.bind(_LOOKED, "Array(String)")}) AS interactions
+            FROM {source} GROUP BY at, visit
+        )
+        GROUP BY at, piece
     """
 
 
-def _is(query: Query, piece: Piece | None) -> str:
-    """Whether an event is of the piece, or of any."""
-    if piece is None:
+def _of_content(query: Query, of: Events, periods: Periods, pieces: Sequence[Piece] | None) -> str:
+    """From which rows: those events of these pieces, or of any."""
+    return f"{query.events(of, periods.start, periods.end)} AND {_is(query, pieces)}"
+
+
+def _is(query: Query, pieces: Sequence[Piece] | None) -> str:
+    """Whether an event is of one of these pieces, or of any."""
+    if pieces is None:
         return "content_type != '' AND object_id != ''"
-    return (
-        f"content_type = {query.bind(piece.content_type, 'String')} "
-        f"AND object_id = {query.bind(piece.object_id, 'String')}"
-    )
+    types = query.bind([piece.content_type for piece in pieces], "Array(String)")
+    ids = query.bind([piece.object_id for piece in pieces], "Array(String)")
+    # Most events are of no piece that is asked for: the one column tells, and the other is not read.
+    return f"""object_id IN {ids} AND (content_type, object_id) IN (
+        SELECT piece.1, piece.2 FROM (SELECT arrayJoin(arrayZip({types}, {ids})) AS piece)
+    )"""
 
 
 def _quality() -> str:
@@ -298,11 +323,6 @@ def _quality() -> str:
     return f"if(view_count = 0, NULL, {score})"
 
 
-async def _with_sources(store: Store, scope: Scope, periods: Periods, rows: Rows) -> list[PieceNumbers]:
-    sources = await _sources(store, scope, periods, {(row["content_type"], row["object_id"]) for row in rows})
-    return [_numbers_of(row, periods, sources) for row in rows]
-
-
 def _numbers_of(
     row: Mapping[str, Any], periods: Periods, sources: Mapping[tuple[int, str, str], Mapping[str, int]]
 ) -> PieceNumbers:
@@ -317,14 +337,10 @@ def _numbers_of(
 
 
 async def _sources(
-    store: Store, scope: Scope, periods: Periods, pieces: set[tuple[str, str]]
+    store: Store, scope: Scope, periods: Periods, pieces: Sequence[Piece]
 ) -> Mapping[tuple[int, str, str], Mapping[str, int]]:
     """Views of each piece by source: its campaign, else the site that linked to it."""
-    found: dict[tuple[int, str, str], dict[str, int]] = defaultdict(dict)
-    if not pieces:
-        return found
     query = Query(scope)
-    types, ids = (query.bind(list(part), "Array(String)") for part in zip(*sorted(pieces), strict=True))
     rows = await query.rows(
         store,
         f"""
@@ -335,14 +351,12 @@ async def _sources(
                 site = '', 'direct', site = own, 'internal', site
             ) AS source,
             count() AS views
-        FROM {query.events(_VIEWED, periods.start, periods.end)}
-            AND (content_type, object_id) IN (
-                SELECT piece.1, piece.2 FROM (SELECT arrayJoin(arrayZip({types}, {ids})) AS piece)
-            )
+        FROM {_of_content(query, _VIEWED, periods, pieces)}
         GROUP BY at, type, object, source
         ORDER BY views DESC, source LIMIT {MAX_SOURCES} BY at, type, object
         """,
     )
+    found: dict[tuple[int, str, str], dict[str, int]] = defaultdict(dict)
     for row in rows:
         found[row["at"], row["type"], row["object"]][row["source"]] = row["views"]
     return found

@@ -12,7 +12,8 @@ from loopin_sinks.metric_values.scope import epoch_ms
 OF_METRICS: Final = events("system_metric")
 
 _TEXTS: Final = ("metric_type", "component", "operation")
-_READ: Final = frozenset({*_TEXTS, "value", "additional_data"})
+_NUMBERS: Final = ("response_time_ms", "status_code", "memory_usage_mb")
+_READ: Final = frozenset({*_TEXTS, *_NUMBERS, "value", "additional_data"})
 
 
 def text(query: RecordQuery, name: str) -> str:
@@ -31,10 +32,14 @@ def recorded(record: Record) -> dict[str, Any]:
     more = told.get("additional_data")
     metric_type = told.get("metric_type")
     others = {name: each for name, each in told.items() if name not in _READ and not name.startswith("$")}
+    numbers = {name: _number(told.get(name)) for name in _NUMBERS}
+    status = numbers["status_code"]
+    numbers["status_code"] = None if status is None or status % 1 else int(status)
     return {
         **{name: each if isinstance(each := told.get(name), str) else None for name in _TEXTS},
         "metric_type": metric_type if isinstance(metric_type, str) else "",
         "value": _number(told.get("value")),
+        **numbers,
         "additional_data": {**others, **(more if isinstance(more, dict) else {})},
         "recorded_at": epoch_ms(record.at),
     }

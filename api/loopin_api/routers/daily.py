@@ -6,28 +6,29 @@ import datetime
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from loopin_api.auth import Caller
-from loopin_api.body import json_body
 from loopin_api.correcting import (
     CorrectedRow,
     CorrectionRequest,
     Corrector,
+    DayRequest,
     correction_fields,
     day_of,
     own_zone,
-    unknown_row,
+    stands,
 )
 from loopin_api.envelope import Detail, Moment
 from loopin_api.errors import invalid
 from loopin_api.metric_filters import scope_of
-from loopin_api.openapi import COMMON, WITH_BODY, bare, failures, request_body
+from loopin_api.openapi import page as page_of
 from loopin_api.pages import Listed, Paged, listed
 from loopin_api.queries import daily as asked
 from loopin_api.queries.days import dates_of
-from loopin_api.services import Reader, Services, Use, Writer
+from loopin_api.routers.corrected import Row, add_rows
+from loopin_api.services import Reader, Services, Use
 from loopin_api.time_filters import Times
 from loopin_api.timespan import last_days
 from loopin_schemas.corrections import Correction
@@ -35,7 +36,6 @@ from loopin_sinks.metric_values.scope import EPOCH, Scope, from_epoch_ms
 
 router = APIRouter(tags=["daily analytics"])
 
-Day = Annotated[str, Path(max_length=40, description="The day, YYYY-MM-DD.")]
 Ordering = Literal["date", "-date"]
 
 
@@ -95,18 +95,29 @@ class DailyAnalytics(_Tail, DailyNumbers, _Head):
     """One day."""
 
 
-class DailyCorrectionRequest(CorrectionRequest, DailyNumbers):
+class _Said(CorrectionRequest, DailyNumbers):
+    def values(self) -> dict[str, Any]:
+        """What was said; of two fields that mean the same, what was said of one is said of both."""
+        values = super().values()
+        for alias, name in asked.ALIASES.items():
+            said = {values[each] for each in (alias, name) if each in values}
+            if len(said) > 1:
+                reason = f"It means the same as {name}; give both one value."
+                raise invalid([Detail(field=alias, reason=reason)])
+            values |= {each: value for value in said for each in (alias, name)}
+        return values
+
+
+class DailyCorrectionRequest(_Said):
     """What to put right of a day; what is not named stays, or with PUT is computed again."""
 
     READ_ONLY: ClassVar[frozenset[str]] = CorrectionRequest.READ_ONLY | {"date", "created_at"}
 
 
-class DailyRequest(CorrectionRequest, DailyNumbers):
+class DailyRequest(_Said, DayRequest):
     """A day, and what overrides what is computed of it."""
 
     READ_ONLY: ClassVar[frozenset[str]] = CorrectionRequest.READ_ONLY | {"created_at"}
-
-    date: str = Field(max_length=40, description="The day, YYYY-MM-DD.")
 
 
 _EXAMPLE: Final[dict[str, Any]] = {
@@ -142,24 +153,12 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "note": "",
     "created_at": "2026-01-14T00:00:00.000Z",
 }
-_CORRECTED: Final = {
-    **_EXAMPLE,
-    "error_count": 2,
-    "corrected_fields": ["error_count"],
-    "corrected_at": "2026-01-15T10:30:00.000Z",
-    "corrected_by": "user-1",
-    "note": "One was a drill.",
-}
-_BODY: Final = {"error_count": 2, "note": "One was a drill."}
 
 
 @router.get(
     "/api/daily",
     summary="List daily analytics",
-    responses={
-        **bare("A page of days.", {"count": 1, "next": None, "previous": None, "results": [_EXAMPLE]}),
-        **failures(404, *COMMON),
-    },
+    responses=page_of("A page of days.", _EXAMPLE),
 )
 async def get_days(
     use: Use,
@@ -177,82 +176,6 @@ async def get_days(
     return listed(page, len(there), await _rows(use, days, shown))
 
 
-@router.post(
-    "/api/daily",
-    status_code=201,
-    summary="Put a day right that nobody has yet, or create its row",
-    responses={201: bare("Kept.", _CORRECTED)[200], **failures(409, *COMMON, *WITH_BODY)},
-    openapi_extra=request_body(DailyRequest, {"day": {"date": "2026-01-14", **_BODY}}),
-)
-async def post_day(
-    use: Use, caller: Writer, body: Annotated[DailyRequest, Depends(json_body(DailyRequest))]
-) -> DailyAnalytics:
-    """The fields named here override what is computed; a day that was deleted is there again.
-
-    Needs the scope `write`.
-    """
-    days, day = await _days(use, caller), day_of(body.date)
-    if day is None:
-        raise invalid([Detail(field="date", reason="Give a day of the calendar as YYYY-MM-DD.")])
-    days.corrector.check_new(str(day))
-    values = {name: value for name, value in _values(body).items() if name != "date"}
-    await days.corrector.save(str(day), values, body.note, created=not days.computed(day))
-    return await _shown(use, caller, day)
-
-
-@router.get(
-    "/api/daily/{id}",
-    summary="Retrieve a day",
-    responses={**bare("The day.", _EXAMPLE), **failures(404, *COMMON)},
-)
-async def get_day(use: Use, caller: Reader, id: Day) -> DailyAnalytics:
-    """One day, as computed and put right. Needs the scope `read`."""
-    return await _shown(use, caller, day_of(id))
-
-
-@router.put(
-    "/api/daily/{id}",
-    summary="Replace what was put right of a day",
-    responses={**bare("The day.", _CORRECTED), **failures(404, 409, *COMMON, *WITH_BODY)},
-    openapi_extra=request_body(DailyCorrectionRequest, {"errors": _BODY}),
-)
-async def put_day(
-    use: Use,
-    caller: Writer,
-    id: Day,
-    body: Annotated[DailyCorrectionRequest, Depends(json_body(DailyCorrectionRequest))],
-) -> DailyAnalytics:
-    """The fields named here override what is computed; the others are computed. Needs the scope `write`."""
-    return await _correct(use, caller, id, body, replace=True)
-
-
-@router.patch(
-    "/api/daily/{id}",
-    summary="Put a day right",
-    responses={**bare("The day.", _CORRECTED), **failures(404, 409, *COMMON, *WITH_BODY)},
-    openapi_extra=request_body(DailyCorrectionRequest, {"errors": _BODY}),
-)
-async def patch_day(
-    use: Use,
-    caller: Writer,
-    id: Day,
-    body: Annotated[DailyCorrectionRequest, Depends(json_body(DailyCorrectionRequest))],
-) -> DailyAnalytics:
-    """The fields named here override what is computed from now on. Needs the scope `write`."""
-    return await _correct(use, caller, id, body, replace=False)
-
-
-@router.delete(
-    "/api/daily/{id}", status_code=204, summary="Delete a day", responses=failures(404, 409, *COMMON)
-)
-async def delete_day(use: Use, caller: Writer, id: Day) -> None:
-    """There is no such row any more, until somebody creates it. Its events stay. Needs the scope `write`."""
-    days, day = await _days(use, caller), day_of(id)
-    if day is None or not days.exists(day):
-        raise unknown_row("day")
-    await days.corrector.delete(str(day))
-
-
 class _Days:
     """Which days have a row: from that of the first event to today, or created, and not deleted."""
 
@@ -268,10 +191,7 @@ class _Days:
 
     def exists(self, day: datetime.date) -> bool:
         """Whether the day has a row."""
-        known = self.corrector.known(str(day))
-        if known is None:
-            return self.computed(day)
-        return not known.deleted and (known.created or self.computed(day))
+        return stands(self.corrector.known(str(day)), self.computed(day))
 
     def between(self, start: datetime.date, end: datetime.date) -> list[datetime.date]:
         """All days that may have a row, until before ``end``."""
@@ -319,30 +239,28 @@ def _created_at(day: datetime.date, known: Correction | None, scope: Scope) -> d
     return scope.midnight((day - EPOCH).days)
 
 
-async def _correct(
-    use: Services, caller: Caller, id: str, body: DailyCorrectionRequest, *, replace: bool
-) -> DailyAnalytics:
-    days, day = await _days(use, caller), day_of(id)
-    if day is None or not days.exists(day):
-        raise unknown_row("day")
-    before = {} if replace else days.corrector.values(str(day))
-    await days.corrector.save(str(day), {**before, **_values(body)}, body.note)
-    return await _shown(use, caller, day)
-
-
-async def _shown(use: Services, caller: Caller, day: datetime.date | None) -> DailyAnalytics:
+async def _find(use: Services, caller: Caller, id: str) -> Row | None:
+    day = day_of(id)
+    if day is None:
+        return None
     days = await _days(use, caller)
-    if day is None or not days.exists(day):
-        raise unknown_row("day")
-    return (await _rows(use, days, [day]))[0]
+
+    async def answer() -> DailyAnalytics:
+        return (await _rows(use, days, [day]))[0]
+
+    return Row(str(day), days.corrector.known(str(day)), days.computed(day), answer)
 
 
-def _values(body: CorrectionRequest) -> dict[str, Any]:
-    """What was said; of two fields that mean the same, what was said of one is said of both."""
-    values = body.values()
-    for alias, name in asked.ALIASES.items():
-        said = {values[each] for each in (alias, name) if each in values}
-        if len(said) > 1:
-            raise invalid([Detail(field=alias, reason=f"It means the same as {name}; give both one value.")])
-        values |= {each: value for value in said for each in (alias, name)}
-    return values
+add_rows(
+    router,
+    name="daily",
+    noun="day",
+    origin="computed",
+    id="The day, YYYY-MM-DD.",
+    answers=DailyAnalytics,
+    example=_EXAMPLE,
+    changed={"error_count": 2, "note": "One was a drill."},
+    body=DailyCorrectionRequest,
+    find=_find,
+    made=DailyRequest,
+)

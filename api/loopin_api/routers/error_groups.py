@@ -14,6 +14,7 @@ from loopin_api.correcting import NOTE, unknown_row
 from loopin_api.corrections import Author
 from loopin_api.envelope import Moment
 from loopin_api.openapi import COMMON, WITH_BODY, bare, failures, request_body
+from loopin_api.openapi import page as page_of
 from loopin_api.pages import Listed, Paged, listed
 from loopin_api.queries.error_groups import Choice, Group, Level, Status, error_groups
 from loopin_api.queries.errors import OF_ERRORS, corrected
@@ -105,10 +106,7 @@ _RESOLVED: Final = {
 @router.get(
     "/api/errors/groups",
     summary="Errors by type and stack",
-    responses={
-        **bare("A page of groups.", {"count": 1, "next": None, "previous": None, "results": [_EXAMPLE]}),
-        **failures(404, *COMMON),
-    },
+    responses=page_of("A page of groups.", _EXAMPLE),
 )
 async def get_groups(
     use: Use,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 
 from loopin_api.auth import Caller
-from loopin_api.body import json_body
-from loopin_api.correcting import CorrectionRequest, Corrector, existing, unknown_row
-from loopin_api.openapi import COMMON, WITH_BODY, bare, failures, request_body
+from loopin_api.correcting import CorrectionRequest, Corrector, recorded_row, unlike
+from loopin_api.openapi import EXAMPLE_TIME
+from loopin_api.openapi import page as page_of
 from loopin_api.pages import Listed, Paged, listed
 from loopin_api.queries import errors as asked
 from loopin_api.queries.recorded import Record, Records
 from loopin_api.queries.user import person_of
 from loopin_api.routers.activity import Id
-from loopin_api.routers.records import ERROR_EXAMPLE, ErrorLog, Level, shortened
-from loopin_api.services import Reader, Services, Use, Writer
+from loopin_api.routers.corrected import Row, add_rows
+from loopin_api.routers.records import ERROR_EXAMPLE, ErrorLog, ErrorParts, Level, shortened
+from loopin_api.services import Reader, Services, Use
 from loopin_api.time_filters import Times
 from loopin_sinks.metric_values.scope import epoch_ms
 from loopin_sinks.metric_values.sql import MS
@@ -26,18 +28,11 @@ from loopin_sinks.metric_values.sql import MS
 router = APIRouter(tags=["errors"])
 
 Ordering = Literal["created_at", "-created_at"]
-ErrorId = Annotated[str, Path(max_length=100, description="The error's id.")]
 
 _TIMES: Final = ("created_at", "resolved_at")
-_RESOLVED: Final = {
-    **ERROR_EXAMPLE,
-    "resolved_at": "2026-01-15T11:00:00.000Z",
-    "is_resolved": True,
-    "corrected_fields": ["is_resolved"],
-}
 
 
-class ErrorCorrectionRequest(CorrectionRequest):
+class ErrorCorrectionRequest(CorrectionRequest, ErrorParts):
     """What to put right of an error; what is not named stays, or with PUT is again what was reported."""
 
     READ_ONLY: ClassVar[frozenset[str]] = CorrectionRequest.READ_ONLY | {
@@ -47,23 +42,24 @@ class ErrorCorrectionRequest(CorrectionRequest):
 
     level: Level = Field("error", description="Severity.")
     message: str = Field("", min_length=1, description="The error's message.")
-    stack_trace: str = Field("", description="Where it happened; cut at 16 KB, and marked.")
     user: Id | None = Field(None, description="Whom it met.")
-    url: str | None = Field(None, description="Address of the request.")
-    method: str | None = Field(None, max_length=20, description="HTTP method of the request.")
-    ip_address: str | None = Field(None, max_length=64, description="Address of the client.")
-    user_agent: str | None = Field(None, description="The client's User-Agent.")
     extra_data: dict[str, Any] = Field(default_factory=dict, description="Whatever belongs to it.")
     is_resolved: bool = Field(False, description="Whether it is resolved; now, if it was not yet.")
+
+    def values(self) -> dict[str, Any]:
+        """What was said, as it is kept of errors that are reported."""
+        values = super().values()
+        if values.get("user") is not None:
+            values["user"] = str(values["user"])
+        if "stack_trace" in values:
+            values["stack_trace"] = shortened(values["stack_trace"])
+        return values
 
 
 @router.get(
     "/api/errors",
     summary="List errors",
-    responses={
-        **bare("A page of errors.", {"count": 1, "next": None, "previous": None, "results": [ERROR_EXAMPLE]}),
-        **failures(404, *COMMON),
-    },
+    responses=page_of("A page of errors.", ERROR_EXAMPLE),
 )
 async def get_errors(
     use: Use,
@@ -98,102 +94,27 @@ async def get_errors(
     return listed(page, count, [row for row in rows if row is not None])
 
 
-@router.get(
-    "/api/errors/{id}",
-    summary="Retrieve an error",
-    responses={**bare("The error.", ERROR_EXAMPLE), **failures(404, *COMMON)},
-)
-async def get_error(use: Use, caller: Reader, id: ErrorId) -> ErrorLog:
-    """One error, with what was put right of it. Needs the scope `read`."""
-    return _shown(use, caller, await _existing(use, caller, id))
-
-
-@router.put(
-    "/api/errors/{id}",
-    summary="Replace what was put right of an error",
-    responses={**bare("The error.", _RESOLVED), **failures(404, 409, *COMMON, *WITH_BODY)},
-    openapi_extra=request_body(ErrorCorrectionRequest, {"level": {"level": "warning", "message": "Slow."}}),
-)
-async def put_error(
-    use: Use,
-    caller: Writer,
-    id: ErrorId,
-    body: Annotated[ErrorCorrectionRequest, Depends(json_body(ErrorCorrectionRequest))],
-) -> ErrorLog:
-    """The fields named here count from now on, the others are again what was reported.
-
-    The event itself stays as it is. Needs the scope `write`.
-    """
-    return await _correct(use, caller, id, body, replace=True)
-
-
-@router.patch(
-    "/api/errors/{id}",
-    summary="Resolve an error, or put it right",
-    responses={**bare("The error.", _RESOLVED), **failures(404, 409, *COMMON, *WITH_BODY)},
-    openapi_extra=request_body(ErrorCorrectionRequest, {"resolve": {"is_resolved": True}}),
-)
-async def patch_error(
-    use: Use,
-    caller: Writer,
-    id: ErrorId,
-    body: Annotated[ErrorCorrectionRequest, Depends(json_body(ErrorCorrectionRequest))],
-) -> ErrorLog:
-    """The fields named here count from now on; the event itself stays as it is. Needs the scope `write`."""
-    return await _correct(use, caller, id, body, replace=False)
-
-
-@router.delete(
-    "/api/errors/{id}",
-    status_code=204,
-    summary="Delete an error",
-    responses=failures(404, 409, *COMMON),
-)
-async def delete_error(use: Use, caller: Writer, id: ErrorId) -> None:
-    """It is not shown, counted or grouped any more. Needs the scope `write`."""
-    record = await _existing(use, caller, id)
-    await Corrector(use, caller, "errors").delete(record.id)
-
-
-async def _correct(
-    use: Services, caller: Caller, id: str, body: ErrorCorrectionRequest, *, replace: bool
-) -> ErrorLog:
-    record, corrector = await _existing(use, caller, id), Corrector(use, caller, "errors")
-    reported = asked.recorded(record, use.corrections.groups(caller.project))
-    known = corrector.values(record.id)
-    values = {**({} if replace else known), **_values(body)}
-    resolved = values.get("is_resolved", reported["is_resolved"])
-    since = {**reported, **known}["resolved_at"] or epoch_ms(use.clock())
-    values["resolved_at"] = since if resolved else None
-    # What was reported never changes, so what equals it need not be kept.
-    kept = {name: value for name, value in values.items() if value != reported[name]}
-    await corrector.save(record.id, kept, body.note)
-    return _shown(use, caller, record)
-
-
-def _values(body: ErrorCorrectionRequest) -> dict[str, Any]:
-    values = body.values()
-    if values.get("user") is not None:
-        values["user"] = str(values["user"])
-    if "stack_trace" in values:
-        values["stack_trace"] = shortened(values["stack_trace"])
-    return values
-
-
 def _records(use: Services, caller: Caller) -> Records:
     known = use.corrections.of(caller.project, "errors")
     return Records(use.store, caller.project, asked.OF_ERRORS, known)
 
 
-async def _existing(use: Services, caller: Caller, id: str) -> Record:
-    return await existing(_records(use, caller), id, "error")
+async def _find(use: Services, caller: Caller, id: str) -> Row | None:
+    record = await recorded_row(_records(use, caller), id)
+    if record is None:
+        return None
+    reported = asked.recorded(record, use.corrections.groups(caller.project))
+    corrector = Corrector(use, caller, "errors")
+    since = {**reported, **corrector.values(record.id)}["resolved_at"] or epoch_ms(use.clock())
 
+    async def answer() -> ErrorLog | None:
+        return _answer(use, caller, record)
 
-def _shown(use: Services, caller: Caller, record: Record) -> ErrorLog:
-    found = _answer(use, caller, record)
-    if found is None:
-        raise unknown_row("error")
-    return found
+    def kept(values: Mapping[str, Any]) -> dict[str, Any]:
+        resolved = values.get("is_resolved", reported["is_resolved"])
+        return unlike(reported, {**values, "resolved_at": since if resolved else None})
+
+    return Row(record.id, corrector.known(record.id), True, answer, kept)
 
 
 def _answer(use: Services, caller: Caller, record: Record) -> ErrorLog | None:
@@ -213,3 +134,17 @@ def _answer(use: Services, caller: Caller, record: Record) -> ErrorLog | None:
 
 def _moment(ms: int | None) -> datetime | None:
     return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+
+
+add_rows(
+    router,
+    name="errors",
+    noun="error",
+    origin="reported",
+    id="The error's id.",
+    answers=ErrorLog,
+    example=ERROR_EXAMPLE,
+    changed={"is_resolved": True, "resolved_at": EXAMPLE_TIME},
+    body=ErrorCorrectionRequest,
+    find=_find,
+)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from loopin_api.auth import Caller
 from loopin_api.correcting import day_of, unknown_row
 from loopin_api.envelope import Moment
-from loopin_api.openapi import COMMON, bare, failures
+from loopin_api.openapi import page as page_of
 from loopin_api.pages import Listed, Paged, listed
 from loopin_api.queries.history import Change, history
 from loopin_api.queries.user import person_of
@@ -42,7 +42,6 @@ _EXAMPLE: Final = {
     "values": {"error_count": 2},
     "note": "One was a drill.",
 }
-_LIST: Final = {"count": 1, "next": None, "previous": None, "results": [_EXAMPLE]}
 _DESCRIPTION: Final = """All changes of what overrides the row, the latest first. Needs the scope `read`.
 
 They are here some seconds after they were made, for three years; a row that nobody put right has none.
@@ -64,7 +63,7 @@ def _add(path: str, resource: Resource, rows: Callable[[Services, Caller, str], 
         summary=f"Who put a row of {resource} right",
         description=_DESCRIPTION,
         operation_id=f"get_history_of_{resource}",
-        responses={**bare("A page of changes.", _LIST), **failures(404, *COMMON)},
+        responses=page_of("A page of changes.", _EXAMPLE),
     )
 
 

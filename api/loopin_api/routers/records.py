@@ -38,13 +38,23 @@ class _Record(BaseModel):
     uuid: str | None = Field(None, description="Its identity; sent twice it counts once. Made by default.")
 
 
-class SystemMetricRequest(_Record):
+class MeasuredParts(BaseModel):
+    """What a measurement says beside its value, as document 003 has it."""
+
+    component: str | None = Field(None, max_length=200, description="Component that was measured.")
+    operation: str | None = Field(None, max_length=200, description="Operation that was measured.")
+    response_time_ms: float | None = Field(None, ge=0, description="How long the operation took, ms.")
+    status_code: int | None = Field(
+        None, ge=100, le=599, description="HTTP status that it was answered with."
+    )
+    memory_usage_mb: float | None = Field(None, ge=0, description="Memory in use, MB of 1,000,000 bytes.")
+
+
+class SystemMetricRequest(_Record, MeasuredParts):
     """A measurement."""
 
     metric_type: str = Field(min_length=1, max_length=200, description="What was measured: `cpu_usage`.")
     value: float = Field(description="The measurement, in the metric's own unit.")
-    component: str | None = Field(None, max_length=200, description="Component that was measured.")
-    operation: str | None = Field(None, max_length=200, description="Operation that was measured.")
     additional_data: dict[str, Any] = Field(
         default_factory=dict,
         description="Whatever belongs to it. Fields beside those listed here are kept in it; where it has "
@@ -65,22 +75,34 @@ class SystemMetric(BaseModel):
     )
     component: str | None = Field(description="Component that was measured; null where it is not said.")
     operation: str | None = Field(description="Operation that was measured; null where it is not said.")
+    response_time_ms: float | None = Field(description="How long it took, ms; null where it is not said.")
+    status_code: int | None = Field(
+        description="HTTP status that it was answered with; null where it is not said."
+    )
+    memory_usage_mb: float | None = Field(
+        description="Memory in use, MB of 1,000,000 bytes; null where it is not said."
+    )
     additional_data: dict[str, Any] = Field(description="Whatever belongs to it.")
     recorded_at: Moment = Field(description="When, ISO 8601 in UTC.")
     corrected_fields: list[str] = Field(description=CORRECTED)
 
 
-class ErrorLogRequest(_Record):
-    """An error that the backend logged."""
+class ErrorParts(BaseModel):
+    """Where an error happened, and what was asked for."""
 
-    level: Level = Field(description="Severity.")
-    message: str = Field(min_length=1, description="The error's message.")
     stack_trace: str = Field("", description="Where it happened; cut at 16 KB, and marked.")
-    user: Id | None = Field(None, description="Whom it met; the token's `sub` by default.")
     url: str | None = Field(None, description="Address of the request.")
     method: str | None = Field(None, max_length=20, description="HTTP method of the request.")
     ip_address: str | None = Field(None, max_length=64, description="Address of the client.")
     user_agent: str | None = Field(None, description="The client's User-Agent.")
+
+
+class ErrorLogRequest(_Record, ErrorParts):
+    """An error that the backend logged."""
+
+    level: Level = Field(description="Severity.")
+    message: str = Field(min_length=1, description="The error's message.")
+    user: Id | None = Field(None, description="Whom it met; the token's `sub` by default.")
     extra_data: dict[str, Any] = Field(
         default_factory=dict,
         description="Whatever belongs to it. Fields beside those listed here are kept in it; where it has "
@@ -118,6 +140,9 @@ METRIC_EXAMPLE: Final[dict[str, Any]] = {
     "value": 42.5,
     "component": None,
     "operation": None,
+    "response_time_ms": None,
+    "status_code": None,
+    "memory_usage_mb": None,
     "additional_data": {},
     "recorded_at": _AT,
     "corrected_fields": [],

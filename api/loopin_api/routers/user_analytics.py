@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopin_api.auth import Caller
-from loopin_api.body import json_body
 from loopin_api.correcting import (
     CorrectedRow,
     CorrectionRequest,
-    Corrector,
+    DayRequest,
     correction_fields,
     day_of,
     own_zone,
-    unknown_row,
 )
-from loopin_api.envelope import Detail, Moment
-from loopin_api.errors import invalid
+from loopin_api.envelope import Moment
 from loopin_api.ids import answered_id
 from loopin_api.metric_filters import scope_of
-from loopin_api.openapi import COMMON, WITH_BODY, bare, failures, request_body
+from loopin_api.openapi import page as page_of
 from loopin_api.pages import Listed, Paged, listed
 from loopin_api.queries import user_analytics as asked
 from loopin_api.queries.days import dates_of
 from loopin_api.queries.user import person_of
 from loopin_api.queries.user_analytics import MAX_LOCATIONS, Changed, Row
+from loopin_api.routers import corrected
 from loopin_api.routers.activity import Id
-from loopin_api.services import Reader, Services, Use, Writer
+from loopin_api.services import Reader, Services, Use
 from loopin_api.time_filters import Times
 from loopin_api.timespan import last_days
 from loopin_schemas.corrections import Correction
@@ -40,9 +38,6 @@ from loopin_sinks.metric_values.scope import Scope
 
 router = APIRouter(tags=["user analytics"])
 
-RowId = Annotated[
-    str, Path(max_length=420, description="Day and any distinct_id of the person: `2026-01-14:42`.")
-]
 Ordering = Literal["date", "-date"]
 
 _DAY: Final = "on that day, count."
@@ -117,13 +112,18 @@ class UserDayCorrectionRequest(CorrectionRequest, UserNumbers):
     READ_ONLY: ClassVar[frozenset[str]] = CorrectionRequest.READ_ONLY | {"user", "date", "last_calculated"}
 
 
-class UserDayRequest(CorrectionRequest, UserNumbers):
+class UserDayRequest(DayRequest, UserNumbers):
     """A person and day, and what overrides what is computed of it."""
 
     READ_ONLY: ClassVar[frozenset[str]] = CorrectionRequest.READ_ONLY | {"last_calculated"}
+    NO_VALUES: ClassVar[frozenset[str]] = DayRequest.NO_VALUES | {"user"}
 
     user: Id = Field(description="Any distinct_id of the person.")
-    date: str = Field(max_length=40, description="The day, YYYY-MM-DD.")
+
+    @property
+    def id(self) -> str:
+        """The row's id."""
+        return f"{self.date}:{self.user}"
 
 
 _EXAMPLE: Final[dict[str, Any]] = {
@@ -156,24 +156,12 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "note": "",
     "last_calculated": "2026-01-15T10:30:00.000Z",
 }
-_CORRECTED: Final = {
-    **_EXAMPLE,
-    "page_views": 10,
-    "corrected_fields": ["page_views"],
-    "corrected_at": "2026-01-15T10:30:00.000Z",
-    "corrected_by": "user-1",
-    "note": "One was a reload.",
-}
-_BODY: Final = {"page_views": 10, "note": "One was a reload."}
 
 
 @router.get(
     "/api/user-analytics",
     summary="List user analytics",
-    responses={
-        **bare("A page of rows.", {"count": 1, "next": None, "previous": None, "results": [_EXAMPLE]}),
-        **failures(404, *COMMON),
-    },
+    responses=page_of("A page of rows.", _EXAMPLE),
 )
 async def get_rows(
     use: Use,
@@ -209,129 +197,21 @@ async def get_rows(
     return listed(page, count, [_answer(use, row, found[row], known.get(row)) for row in shown])
 
 
-@router.post(
-    "/api/user-analytics",
-    status_code=201,
-    summary="Put a person's day right that nobody has yet, or create its row",
-    responses={201: bare("Kept.", _CORRECTED)[200], **failures(409, *COMMON, *WITH_BODY)},
-    openapi_extra=request_body(UserDayRequest, {"row": {"user": 42, "date": "2026-01-14", **_BODY}}),
-)
-async def post_row(
-    use: Use, caller: Writer, body: Annotated[UserDayRequest, Depends(json_body(UserDayRequest))]
-) -> UserDay:
-    """The fields named here override what is computed; a row that was deleted is there again.
-
-    Needs the scope `write`.
-    """
-    day = day_of(body.date)
-    if day is None:
-        raise invalid([Detail(field="date", reason="Give a day of the calendar as YYYY-MM-DD.")])
-    one = await _one(use, caller, day, str(body.user))
-    one.corrector.check_new(one.key)
-    values = {name: value for name, value in body.values().items() if name not in ("user", "date")}
-    await one.corrector.save(one.key, values, body.note, created=not one.computed["active"])
-    return await _shown(use, caller, one.row)
-
-
-@router.get(
-    "/api/user-analytics/{id:path}",
-    summary="Retrieve a person's day",
-    responses={**bare("The row.", _EXAMPLE), **failures(404, *COMMON)},
-)
-async def get_row(use: Use, caller: Reader, id: RowId) -> UserDay:
-    """One person on one day, as computed and put right. Needs the scope `read`."""
-    return await _shown(use, caller, _row_of(id))
-
-
-@router.put(
-    "/api/user-analytics/{id:path}",
-    summary="Replace what was put right of a person's day",
-    responses={**bare("The row.", _CORRECTED), **failures(404, 409, *COMMON, *WITH_BODY)},
-    openapi_extra=request_body(UserDayCorrectionRequest, {"views": _BODY}),
-)
-async def put_row(
-    use: Use,
-    caller: Writer,
-    id: RowId,
-    body: Annotated[UserDayCorrectionRequest, Depends(json_body(UserDayCorrectionRequest))],
-) -> UserDay:
-    """The fields named here override what is computed; the others are computed. Needs the scope `write`."""
-    return await _correct(use, caller, id, body, replaces=True)
-
-
-@router.patch(
-    "/api/user-analytics/{id:path}",
-    summary="Put a person's day right",
-    responses={**bare("The row.", _CORRECTED), **failures(404, 409, *COMMON, *WITH_BODY)},
-    openapi_extra=request_body(UserDayCorrectionRequest, {"views": _BODY}),
-)
-async def patch_row(
-    use: Use,
-    caller: Writer,
-    id: RowId,
-    body: Annotated[UserDayCorrectionRequest, Depends(json_body(UserDayCorrectionRequest))],
-) -> UserDay:
-    """The fields named here override what is computed from now on. Needs the scope `write`."""
-    return await _correct(use, caller, id, body, replaces=False)
-
-
-@router.delete(
-    "/api/user-analytics/{id:path}",
-    status_code=204,
-    summary="Delete a person's day",
-    responses=failures(404, 409, *COMMON),
-)
-async def delete_row(use: Use, caller: Writer, id: RowId) -> None:
-    """There is no such row any more, until somebody creates it. Its events stay. Needs the scope `write`."""
-    one = await _existing(use, caller, _row_of(id))
-    await one.corrector.delete(one.key)
-
-
-@dataclass(frozen=True, slots=True)
-class _One:
-    """A row that may be there: ``key`` is under which its corrections are kept."""
-
-    row: Row
-    key: str
-    known: Correction | None
-    computed: Mapping[str, Any]
-    corrector: Corrector
-
-    @property
-    def exists(self) -> bool:
-        if self.known is None:
-            return bool(self.computed["active"])
-        return not self.known.deleted and (self.known.created or bool(self.computed["active"]))
-
-
-async def _one(use: Services, caller: Caller, day: datetime.date, user: str) -> _One:
-    person = await person_of(use.store, caller.project, user)
-    row = Row(day, person.name)
+async def _find(use: Services, caller: Caller, id: str) -> corrected.Row | None:
+    told = _row_of(id)
+    if told is None:
+        return None
+    person = await person_of(use.store, caller.project, told.user)
+    row = Row(told.day, person.name)
     known = (await _known(use, caller)).get(row)
-    found = await asked.computed(use.store, _scope(use, caller), [row])
-    key = f"{day}:{person.name}" if known is None else known.row
-    return _One(row, key, known, found[row], Corrector(use, caller, "user-analytics"))
+    found = (await asked.computed(use.store, _scope(use, caller), [row]))[row]
 
+    async def answer() -> UserDay:
+        return _answer(use, row, found, known)
 
-async def _existing(use: Services, caller: Caller, row: Row | None) -> _One:
-    one = None if row is None else await _one(use, caller, row.day, row.user)
-    if one is None or not one.exists:
-        raise unknown_row("row")
-    return one
-
-
-async def _shown(use: Services, caller: Caller, row: Row | None) -> UserDay:
-    one = await _existing(use, caller, row)
-    return _answer(use, one.row, one.computed, one.known)
-
-
-async def _correct(
-    use: Services, caller: Caller, id: str, body: UserDayCorrectionRequest, *, replaces: bool
-) -> UserDay:
-    one = await _existing(use, caller, _row_of(id))
-    before = {} if replaces else one.corrector.values(one.key)
-    await one.corrector.save(one.key, {**before, **body.values()}, body.note)
-    return await _shown(use, caller, one.row)
+    # Corrections stay under whom the person was named by when they were made.
+    key = f"{row.day}:{row.user}" if known is None else known.row
+    return corrected.Row(key, known, bool(found["active"]), answer)
 
 
 async def _known(use: Services, caller: Caller) -> Mapping[Row, Correction]:
@@ -366,3 +246,18 @@ def _row_of(id: str) -> Row | None:
     day, _, user = id.partition(":")
     found = day_of(day)
     return Row(found, user) if found is not None and user else None
+
+
+corrected.add_rows(
+    router,
+    name="user-analytics",
+    noun="person's day",
+    origin="computed",
+    id="Day and any distinct_id of the person: `2026-01-14:42`.",
+    answers=UserDay,
+    example=_EXAMPLE,
+    changed={"page_views": 10, "note": "One was a reload."},
+    body=UserDayCorrectionRequest,
+    find=_find,
+    made=UserDayRequest,
+)

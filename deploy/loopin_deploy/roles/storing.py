@@ -49,6 +49,7 @@ from loopin_sinks.store import Store
 from loopin_sinks.tasks.metrics import TaskCollector
 from loopin_sinks.tasks.runner import TaskRunner
 from loopin_streams.kafka.config_log import ConfigLog
+from loopin_streams.kafka.config_writer import config_writer
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.topic_admin import TopicInfo
@@ -179,6 +180,7 @@ def storing(
         scope=partial(scope_of, projects),
         zone=zone_of(settings.project_timezone),
         leads=lambda: sink.leads,
+        writer=config_writer(settings),
     )
     registry.register(TaskCollector(tasks))
     roller = DayRoller(

@@ -28,6 +28,9 @@ SYSTEM: tuple[EventType, ...] = (
             Property("value", "number", "The measurement, in the metric's own unit", required=True),
             Property("component", "text", "Component that was measured"),
             Property("operation", "text", "Operation that was measured"),
+            Property("response_time_ms", "number", "How long the operation took", "ms", minimum=0),
+            Property("status_code", "integer", "HTTP status that it was answered with"),
+            Property("memory_usage_mb", "number", "Memory in use", "MB", minimum=0),
         ),
     ),
     EventType(

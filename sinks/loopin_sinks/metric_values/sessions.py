@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from loopin_schemas.metrics.definition import ACTIVE, UniquePageViews, events
+from loopin_sinks.metric_history.coverage import coverage
 from loopin_sinks.metric_values.active import Run, Span, edges_of, period_of, split
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
 from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, Rows, of_persons
@@ -55,6 +56,11 @@ PERSONS: Final = Whose(of_persons, PERSON)
 USERS: Final = Whose(lambda found: f"({found}) AS found", "found.user")
 
 LENGTH: Final = "sum(ended - began)"
+
+_OLDEST: Final = """
+    SELECT timestamp FROM events WHERE project = {project:String}
+    ORDER BY project, toDate(timestamp), timestamp LIMIT 1
+"""
 
 
 async def session_numbers(store: Store, scope: Scope, periods: Periods) -> SessionNumbers:
@@ -102,15 +108,41 @@ async def _began(store: Store, scope: Scope, periods: Periods, span: Span, linke
 async def _corrections(
     store: Store, scope: Scope, periods: Periods, days: Sequence[Run]
 ) -> list[Awaitable[Rows]]:
+    """What the sessions of all users say otherwise than those of persons, without the project's own.
+
+    Of days whose events are gone nothing tells which sessions of a person's users were one: they all count.
+    """
     [row] = await Query(scope).rows(store, f"SELECT count() AS linked FROM ({LINKED_USERS})")
     asked: list[Awaitable[Rows]] = []
+    told: Sequence[Run] = ()
     if row["linked"]:
-        asked.append(_rolled_up(store, scope, periods, days, LINKED, -1))
-        asked += [_began(store, scope, periods, edges_of(scope, run), linked_only=True) for run in days]
+        since = await whole_sessions_since(store, scope)
+        told = [(max(first, since), last) for first, last in days if since is not None and last >= since]
+        if told:
+            asked.append(_rolled_up(store, scope, periods, told, LINKED, -1))
+        asked += [_began(store, scope, periods, edges_of(scope, run), linked_only=True) for run in told]
     if scope.internal:
-        own = f"NOT {LINKED} AND user IN ({{internal}})"
+        own = "user IN ({internal})"
         asked.append(_rolled_up(store, scope, periods, days, own, -1))
+        if told:
+            # They have been taken away already.
+            asked.append(_rolled_up(store, scope, periods, told, f"{LINKED} AND {own}", 1))
     return asked
+
+
+async def whole_sessions_since(store: Store, scope: Scope) -> int | None:
+    """The first day whose sessions the events tell as they were: the day before it is all there, too.
+
+    The number of the day from 1970-01-01; 0 where no event has expired, None where there are none.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    covered = await coverage(store, scope)
+    if covered is None or not covered.expired:
+        return None if covered is None else 0
+    [row] = await store.query(_OLDEST, {"project": scope.project})
+    return max(scope.day_of(covered.start), scope.day_of(row["timestamp"])) + 1
 
 
 async def _rolled_up(

@@ -24,6 +24,7 @@ from loopin_sinks.rollups.notes import (
     stored_since,
 )
 from loopin_sinks.rollups.sessions import remove_superseded, roll_sessions
+from loopin_sinks.rollups.user_measures import copy_sessions, count_users
 from loopin_sinks.store import Store, StoreError
 from loopin_streams.projects.project import Projects
 
@@ -145,6 +146,7 @@ class DayRoller:
             if stop.is_set():
                 return
             await roll_up(self._store, scope, batch, version)
+            await count_users(self._store, scope, batch, version)
             noted = {day: due[day] for day in batch.days}
             await note_days(self._store, scope, noted)
             self.rolled += len(batch.days)
@@ -167,6 +169,7 @@ class DayRoller:
             if stop.is_set():
                 return
             await roll_sessions(store, scope, batch, version, due)
+            await copy_sessions(store, scope, batch.days, version)
         await remove_superseded(store, scope, {day: made[day][0] for day in due if day in made})
 
 

@@ -21,7 +21,7 @@ from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks.catalogue import TASKS
 from loopin_sinks.tasks.runs import Run, State, last_due, requested_runs, running_runs, store_run
 from loopin_sinks.tasks.schedules import Schedule, arguments_of, schedules
-from loopin_sinks.tasks.task import Context, Task
+from loopin_sinks.tasks.task import Context, Remover, Task
 from loopin_sinks.tasks.when import following, latest
 from loopin_streams.kafka.config_state import Configuration
 
@@ -75,9 +75,13 @@ class TaskRunner:
         zone: tzinfo,
         leads: Callable[[], bool],
         tasks: Sequence[Task] = TASKS,
+        writer: Remover | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """``zone`` is that of crontabs; ``leads`` says whether this process is the one of several."""
+        """``zone`` is that of crontabs; ``leads`` says whether this process is the one of several.
+
+        Without ``writer`` tasks change nothing that is configured.
+        """
         self.ended: Counter[tuple[str, State]] = Counter()
         self.succeeded: dict[str, datetime] = {}
         self.failing: str | None = None
@@ -87,6 +91,7 @@ class TaskRunner:
         self._zone = zone
         self._leads = leads
         self._tasks = tasks
+        self._writer = writer
         self._clock = clock
         self._led_since: float | None = None
         self._last: dict[str, datetime] | None = None
@@ -209,6 +214,7 @@ class TaskRunner:
                 self._scope,
                 self._clock,
                 arguments_of(told, task),
+                self._writer,
             )
             async with deadline:
                 return await task.run(context), ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -21,6 +21,12 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a schedule may tell its task; a task that takes any has a class of its own."""
 
 
+class Remover(Protocol):
+    """Removes what is configured: see ``loopin_streams.kafka.config_writer.ConfigWriter``."""
+
+    async def remove(self, kind: str, id: str, *, replaces: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a run works with.
@@ -31,6 +37,7 @@ class Context:
         scope: a project's events as of a time, with its zone, currency and people.
         clock: the time now, aware.
         arguments: of the type that the task names.
+        writer: changes what is configured; None where it cannot be changed.
     """
 
     store: Store
@@ -38,6 +45,7 @@ class Context:
     scope: Callable[[str, datetime], Scope]
     clock: Callable[[], datetime]
     arguments: Any
+    writer: Remover | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

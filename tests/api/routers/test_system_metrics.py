@@ -50,6 +50,7 @@ async def test_what_is_posted_is_read_again(
             "recorded_at": "2026-01-15T10:00:00Z",
             "status_code": 200,
             "memory_usage_mb": 45.2,
+            "region": "eu",
         },
     ]
     made = [(await client.post(METRICS, json=one, headers=bearer("ingest"))).json() for one in sent]
@@ -58,7 +59,10 @@ async def test_what_is_posted_is_read_again(
     listed = await ask(client, bearer, f"{METRICS}/?from=2026-01-01&ordering=value")
     assert listed == {"count": 2, "next": None, "previous": None, "results": made}
     assert await ask(client, bearer, f"{METRICS}/{made[1]['id']}/") == made[1]
-    assert made[1]["additional_data"] == {"status_code": 200, "memory_usage_mb": 45.2}
+    parts = ("component", "operation", "response_time_ms", "status_code", "memory_usage_mb")
+    assert [made[1][name] for name in parts] == ["api", "create_event", None, 200, 45.2]
+    assert made[1]["additional_data"] == {"region": "eu"}
+    assert [made[0][name] for name in parts] == [None] * 5
 
 
 async def test_lists_and_corrections(

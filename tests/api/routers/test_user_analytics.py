@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,16 @@ from fastapi import FastAPI
 from loopin_api.app import create_app
 from loopin_api.settings import ApiSettings
 from loopin_schemas import EnrichedEvent
+from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.store import Store
+from loopin_streams.projects.project import Project, Projects, Retention
 from tests.api.config_in_memory import Log
 from tests.api.routers.test_communities import fill
 from tests.api.routers.test_error_log import Clock, ask, write
 from tests.metrics import community_worlds, worlds
-from tests.metrics.plain import World
+from tests.metrics.plain import Act, World, sessions_begun
 from tests.metrics.plain_user_days import user_days
-from tests.metrics.stored import settings_of
+from tests.metrics.stored import expire, settings_of
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker, Enrich, Put
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
 
 ROWS = "/api/user-analytics"
+SESSIONS = ("total_sessions", "total_time_spent", "avg_session_duration")
 NOW = worlds.NOW
 TODAY = date(2026, 3, 31)
 
@@ -95,6 +99,21 @@ async def test_persons_days(
             assert row[name] == value, (row["id"], name)
     received = [row["total_likes_received"] + row["followers_gained"] for row in found["results"]]
     assert max(received) > 0
+    await roll_up(store, world)
+    assert (await ask(client, bearer, f"{ROWS}/?days=3&page_size=100"))["results"] == found["results"]
+    await expire(store, world, TODAY - timedelta(days=3))
+    kept = (await ask(client, bearer, f"{ROWS}/?days=3&page_size=100"))["results"]
+    for row, before in zip(kept, found["results"], strict=True):
+        # Where somebody is at home is told by the event of their sign-up.
+        told = {name: before[name] for name in (*SESSIONS, "travel_detected")}
+        assert {**row, **told} == before
+        if str(row["user"]) in world.person_of.values():
+            # Which sessions of several ids were one is known no more.
+            assert row["total_sessions"] > before["total_sessions"] / 2
+        else:
+            lengths = [(each[-1].at - each[0].at).total_seconds() for each in untold(world, str(row["user"]))]
+            assert row["total_sessions"] == before["total_sessions"] - len(lengths)
+            assert row["total_time_spent"] == pytest.approx(before["total_time_spent"] - sum(lengths))
 
     merged = await ask(client, bearer, f"{ROWS}?user=user-2&days=3&ordering=date")
     days = sorted(day for day, user in expected if user == "user-0")
@@ -102,6 +121,21 @@ async def test_persons_days(
     if days:
         one = await ask(client, bearer, f"{ROWS}/{days[0]}:user-1/")
         assert one == merged["results"][0]
+
+
+async def roll_up(store: Store, of: World) -> None:
+    projects = Projects(lambda _: Project(zone=of.zone, retention=Retention(3650)))
+    roller = DayRoller(store, projects, interval_s=1, leads=lambda: True, clock=lambda: of.now)
+    assert await roller.roll_once(asyncio.Event()) > 3
+
+
+def untold(of: World, person: str) -> list[list[Act]]:
+    """Sessions that are told by events alone: of the first day, and beside the one on which clocks change."""
+    mine = replace(of, events=[act.event for act in of.active if act.person == person])
+    first = min(of.day(datetime.fromtimestamp(event.timestamp / 1000, UTC)) for event in of.events)
+    days = (first, date(2026, 3, 7), date(2026, 3, 9))
+    ends = [(of.midnight(day), of.midnight(day + timedelta(days=1))) for day in days]
+    return [session for begin, end in ends for session in sessions_begun(mine, begin, end)]
 
 
 async def test_a_row_is_put_right_deleted_and_created(

@@ -22,7 +22,7 @@ from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreSettings, open_store
 from loopin_streams.projects.project import Project, Projects, Retention
 from tests.metrics import plain
-from tests.metrics.stored import store_persons
+from tests.metrics.stored import expire, store_persons
 from tests.metrics.worlds import NOW, world
 from tests.migrated import fill
 
@@ -91,10 +91,7 @@ async def store(
     if request.param in ("again", "gone"):
         assert await roller(opened, kept).roll_once(asyncio.Event()) >= 49
     if request.param == "gone":
-        await opened.command(
-            "DELETE FROM events WHERE timestamp < {until:DateTime64(3, 'UTC')}",
-            {"until": WORLD.midnight(WORLD.day(NOW) - timedelta(days=GONE))},
-        )
+        await expire(opened, WORLD, WORLD.day(NOW) - timedelta(days=GONE))
     yield opened
     await opened.close()
 
@@ -128,6 +125,28 @@ async def test_a_series_is_what_the_plain_computation_says(store: Store, variant
             found = await values_of(store, scope(), of.definition, asked)
             got = [found.get((number, "")) for number in range(len(asked))]
             assert got == like([plain.calculate(name, WORLD, *span) for span in spans_of(asked)]), grain
+
+
+@pytest.mark.parametrize("name", ["sessions", "avg_session_length"])
+async def test_sessions_whose_events_are_gone_are_those_of_users(
+    store: Store, variant: str, name: str
+) -> None:
+    if variant != "gone":
+        pytest.skip("their events tell whose they are")
+    own = {WORLD.person(each) for each in WORLD.internal}
+    ids = {event.distinct_id for event in WORLD.events}
+    users = replace(
+        WORLD, person_of={}, internal=frozenset(each for each in ids if WORLD.person(each) in own)
+    )
+    of, last = metric(name), WORLD.day(NOW) - timedelta(days=GONE)
+    asked = periods("day", WORLD.midnight(last - timedelta(days=20)), WORLD.midnight(last), WORLD.zone)
+    found = await values_of(store, scope(), of.definition, asked)
+    got = [found.get((number, "")) for number in range(len(asked))]
+    assert got == like([plain.calculate(name, users, *span) for span in spans_of(asked)])
+    shared = set(WORLD.person_of.values())
+    others = [event for event in WORLD.events if WORLD.person(event.distinct_id) not in shared]
+    alone = replace(users, events=others)
+    assert got != like([plain.calculate(name, alone, *span) for span in spans_of(asked)])
 
 
 ANYWHERE = (datetime(2026, 2, 3, 4, 5, 6, 7000, UTC), datetime(2026, 3, 2, 22, 59, 1, tzinfo=UTC))
