@@ -16,6 +16,7 @@ from loopin_sinks.alerts.measured import Measured
 from loopin_sinks.alerts.numbers import Numbers
 from loopin_sinks.alerts.recalculate import recalculate
 from loopin_sinks.alerts.replay import StoredWindow, grains_of, replay
+from loopin_sinks.alerts.security import is_security
 from loopin_sinks.alerts.totals import NOTHING
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms, from_epoch_ms
 from loopin_sinks.store import Store
@@ -29,6 +30,9 @@ LONGEST_DAYS: Final[dict[Grain, int]] = {"minute": 31, "hour": 92, "day": 1095}
 
 MOST_PERIODS: Final = 1000
 """Most windows of a rule that the store is asked for, each of its spans counted."""
+
+MOST_SINGLE: Final = 500
+"""Most windows of a security rule: each is asked for by itself."""
 
 MOST_WINDOWS: Final = 100_000
 """Most stored windows that are looked at."""
@@ -110,8 +114,9 @@ async def _of_store(
     start, end = epoch_ms(span.start), epoch_ms(span.end)
     since = epoch_ms(span.start - _warm_up(rule.rule))
     windows = (end - since) // BY_NAME[rule.rule.grain].size_ms * len(rule.rule.spans)
-    if windows > MOST_PERIODS:
-        raise TooMuchHistory(f"This rule is tried over {MOST_PERIODS} windows at most; give a shorter time.")
+    most = MOST_SINGLE if is_security(rule.rule.metric) else MOST_PERIODS
+    if windows > most:
+        raise TooMuchHistory(f"This rule is tried over {most} windows at most; give a shorter time.")
     measured = Measured(
         store, lambda _, now: replace(scope, now=min(scope.now, from_epoch_ms(now))), configuration
     )

@@ -6,6 +6,7 @@ from typing import Final
 
 from loopin_schemas.alert import Alert
 from loopin_schemas.alert_rules.pipeline import INVALID_RATIO
+from loopin_schemas.alert_rules.security import TRAVEL_SPEED_OF_ONE_USER
 from loopin_schemas.metrics import by_name
 from loopin_schemas.metrics.metric import Unit
 
@@ -56,6 +57,8 @@ def _limit(alert: Alert) -> str:
 def _told(alert: Alert, value: float | None) -> str:
     if value is None:
         return "unknown"
+    if alert.metric == TRAVEL_SPEED_OF_ONE_USER:
+        return f"{value:,.0f} km/h"
     unit = _unit(alert)
     if unit == "ratio":
         return f"{value:.1%}"

@@ -258,6 +258,11 @@ async def test_those_who_have_left_are_a_share_of_those_who_were_there(store: St
 async def test_the_store_is_asked_for_so_many_windows(store: Store) -> None:
     with pytest.raises(TooMuchHistory, match="1000 windows"):
         await tried(store, metric="sessions", grain="hour", condition=Threshold(warning=1.0), since=-61_000)
+    security: dict[str, Any] = {"metric": "exports_of_one_user", "by": "user", "spans": (60,)}
+    # An hour's span is known for two hours before.
+    with pytest.raises(TooMuchHistory, match="500 windows"):
+        await tried(store, condition=Threshold(warning=1.0), until=380, **security)
+    assert (await tried(store, condition=Threshold(warning=1.0), until=5, **security)).episodes == []
 
 
 async def test_an_hour_unlike_its_season_is_told(store: Store) -> None:
