@@ -161,10 +161,10 @@ at once, and whoever has not seen the other's change gets 409.
 Events are kept for 90 days, so the value of every metric, your own included, is kept in the table
 `metric_values` for as long as the documents say: 365 days by hour, 1095 days by day, week and month, or as a
 [project](projects.md) has it; whole series without filters.
-`GET /api/analytics/metrics/{{name}}` tells these for whole periods whose events are gone, in the project's own
-time zone, where nothing is filtered or split; `data_source` and `calculated_at` then say so. Over the whole
-time asked for there is a value where it is the sum of its periods (counts, sums, revenue, sessions) or depends
-on the end only (users of trailing days, growth); else it is null.
+`GET /api/analytics/metrics/{{name}}` tells these for whole periods whose events are gone, in the project's
+own time zone, where nothing is filtered or split; `data_source` and `calculated_at` then say so. Over the
+whole time asked for there is a value where it is the sum of its periods (counts, sums, revenue, sessions) or
+depends on the end only (users of trailing days, growth); else it is null.
 
 A value is computed 5 minutes after its period's end, hours again for 6 hours, and all again by night: for two
 days after it is known (retention after n days is known n + 1 days later), and for 35 days where all events
