@@ -135,9 +135,8 @@ async def test_sessions_whose_events_are_gone_are_those_of_users(
         pytest.skip("their events tell whose they are")
     own = {WORLD.person(each) for each in WORLD.internal}
     ids = {event.distinct_id for event in WORLD.events}
-    users = replace(
-        WORLD, person_of={}, internal=frozenset(each for each in ids if WORLD.person(each) in own)
-    )
+    internal = frozenset(each for each in ids if WORLD.person(each) in own)
+    users = replace(WORLD, person_of={}, internal=internal)
     of, last = metric(name), WORLD.day(NOW) - timedelta(days=GONE)
     asked = periods("day", WORLD.midnight(last - timedelta(days=20)), WORLD.midnight(last), WORLD.zone)
     found = await values_of(store, scope(), of.definition, asked)
