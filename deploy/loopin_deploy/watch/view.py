@@ -106,7 +106,7 @@ def _numbers(state: WatchState, now: datetime) -> Table:
     users = max(last.active_users or 0, current.active_users or 0)
     revenue = "-" if today.revenue is None else f"{today.revenue:,.0f}"
     shown = (
-        _Tile("events/s", f"{state.events_per_s(now):,.1f}", f"{last.happened:,} last min"),
+        _Tile("events/s", f"{state.events_per_s(now):,.1f}", f"{last.happened:,}/min"),
         _Tile("active users", f"{users:,}", f"{_count(today.active_users)} today"),
         _Tile("revenue", revenue, f"{state.currency} today"),
         _Tile("failed pay", told(PAYMENTS, share), f"last {minutes} min" if minutes else "", _bad(share)),
