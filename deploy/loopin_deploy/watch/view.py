@@ -135,8 +135,10 @@ def _bad(share: float | None) -> str:
 def _courses(minutes: Sequence[Totals]) -> Iterable[Text]:
     yield _course("events a minute", [one.happened for one in minutes], "most {:,}")
     yield _course("users a minute", [one.active_users or 0 for one in minutes], "most {:,}")
-    failed = [failing([one]) or 0 for one in minutes]
-    yield _course("failed payments", failed, "most {:.0%}", "red" if any(failed) else "cyan")
+    failed = [failing([one]) for one in minutes]
+    # Before the feed has told of payments, nobody knows.
+    most = "-" if all(share is None for share in failed) else "most {:.0%}"
+    yield _course("failed payments", [share or 0 for share in failed], most, "red" if any(failed) else "cyan")
 
 
 def _course(name: str, numbers: Sequence[float], most: str, style: str = "cyan") -> Text:

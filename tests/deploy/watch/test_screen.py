@@ -132,6 +132,7 @@ def test_what_the_api_answered_is_shown_first() -> None:
     assert lines[3].split() == ["0.0", "5", "5,620", "-", "3", "-"]
     assert lines[4].split() == ["20/min", "1,234", "today", "INR", "today", "members", "today"]
     assert lines[6] == f"events a minute {'█' * 30}  most 20 in 30 min"
+    assert lines[8] == f"failed payments {'▁' * 30}  - in 30 min", "nobody knows yet"
     assert lines[10].split() == ["Events,", "last", "30", "minutes", "Online", "now"]
     assert lines[11].split() == ["$pageview", "400"]
     assert lines[-1].split() == ["warning", "08:00:00", "payment_failure_rate", "15.2%", "10.0%", "2:30", "h"]
