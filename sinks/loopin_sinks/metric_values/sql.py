@@ -11,6 +11,7 @@ from loopin_schemas.metrics import Dimension
 from loopin_schemas.metrics.definition import Condition, Events, Mean
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.persons.mapping import LINKED_USERS, PERSON_OF_USER
+from loopin_sinks.persons.personas import PERSONA
 from loopin_sinks.store import Store
 
 Rows = list[dict[str, Any]]
@@ -28,8 +29,9 @@ DIMENSIONS: Final[Mapping[Dimension, str]] = {
     "event_id": "event_id",
     "content_type": "content_type",
     "campaign": "campaign_source",
+    "persona": PERSONA,
 }
-"""Columns of the table ``events``."""
+"""Columns of the table ``events``, and what follows from them."""
 
 NUMBERS: Final = frozenset(
     {"amount", "rating", "status", "duration_ms", "duration_s", "load_ms", "sentiment"}
