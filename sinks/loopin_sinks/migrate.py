@@ -19,6 +19,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0008_rollups",
     "0009_resources",
     "0010_tasks",
+    "0011_event_days",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 

@@ -17,7 +17,7 @@ from loopin_api.queries.overview import MAX_CURRENCIES, OverviewNumbers, overvie
 from loopin_api.services import Reader, Services, Use
 from loopin_api.time_filters import Times
 from loopin_api.timespan import Timespan
-from loopin_sinks.metric_values.money import MAX_AMOUNT, OTHER
+from loopin_sinks.metric_values.amounts import MAX_AMOUNT, OTHER
 
 router = APIRouter(tags=["analytics"])
 

@@ -183,6 +183,7 @@ def storing(
         zone=settings.project_timezone,
         interval_s=settings.rollup_interval_s,
         leads=lambda: sink.leads,
+        internal=settings.internal_users,
     )
     registry.register(RollupCollector(roller))
     watcher = AlertWatcher(

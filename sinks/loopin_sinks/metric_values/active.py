@@ -79,8 +79,8 @@ def beginnings(query: Query, of: Events, periods: Periods) -> str:
     if parts.days:
         first = "toUnixTimestamp64Milli(first)"
         found.append(f"""
-            SELECT '' AS of, user, {first} AS at FROM user_firsts
-            WHERE {query.of_users()} AND first < {query.moment(periods.end)}
+            SELECT '' AS of, user, {first} AS at FROM user_events
+            WHERE {query.of_users()} AND event = '' AND first < {query.moment(periods.end)}
         """)
         found.append(_stored_late(query, parts.days, At(MS, "")))
     return " UNION ALL ".join(found)

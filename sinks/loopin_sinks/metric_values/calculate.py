@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from loopin_schemas.metrics import definition as d
-from loopin_sinks.metric_values import communities, counts, days, followed, growth, money
+from loopin_sinks.metric_values import communities, counts, days, followed, growth, lately, money
 from loopin_sinks.metric_values import platform_events as held
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sessions import SessionNumbers, session_numbers, unique_page_views
@@ -28,7 +28,7 @@ async def values_of(store: Store, scope: Scope, of: d.Definition, periods: Perio
 
 async def with_rollups(store: Store, scope: Scope) -> Scope:
     """The scope, with the days that are rolled up. Raises StoreError."""
-    return replace(scope, rolled=await rolled(store, scope.project, scope.zone_name, scope.now))
+    return replace(scope, rolled=await rolled(store, scope.project, scope.zone_name, scope.midnight))
 
 
 class Calculator:
@@ -63,7 +63,14 @@ class Calculator:
             return money.converted(self.scope, await self._takings(periods))
         if isinstance(of, d.SessionLength):
             return (await self._sessions(periods)).minutes
-        return await _CALCULATIONS[type(of)](self._store, await self.with_rollups(), of, periods)
+        scope = await self.with_rollups()
+        if isinstance(of, lately.UpToNow) and lately.tells(scope, of, periods):
+            seen = await self._once(
+                ("seen", lately.events_of(of), periods.end),
+                lambda: lately.last_seen(self._store, scope, of, periods),
+            )
+            return {(0, ""): float(lately.persons(scope, of, periods, seen))}
+        return await _CALCULATIONS[type(of)](self._store, scope, of, periods)
 
     async def _sessions(self, periods: Periods) -> SessionNumbers:
         scope = await self.with_rollups()
@@ -80,9 +87,10 @@ class Calculator:
         return money.without_rate(self.scope, await self._takings(periods))
 
     async def _takings(self, periods: Periods) -> list[money.Taking]:
-        return await self._once(
-            ("takings", periods.edges), lambda: money.takings(self._store, self.scope, periods)
-        )
+        return await self._once(("takings", periods.edges), lambda: self._taken(periods))
+
+    async def _taken(self, periods: Periods) -> list[money.Taking]:
+        return await money.takings(self._store, await self.with_rollups(), periods)
 
     async def with_rollups(self) -> Scope:
         """The scope, with the days that are rolled up. Raises StoreError."""

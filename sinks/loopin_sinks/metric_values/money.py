@@ -7,25 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from loopin_schemas.catalogue import CATALOGUE
-from loopin_schemas.metrics.definition import Revenue, events
+from loopin_schemas.metrics.definition import Revenue
+from loopin_sinks.metric_values.additive import sums
+from loopin_sinks.metric_values.amounts import MILLION
 from loopin_sinks.metric_values.scope import EPOCH, Periods, Scope
 from loopin_sinks.metric_values.sql import Query
 from loopin_sinks.metric_values.values import Values
 from loopin_sinks.store import Store
-
-MAX_AMOUNT: Final = 1e12
-"""Amounts from here on, of either sign, are a client's error and do not count."""
-
-OTHER: Final = "other"
-"""What stands for all currencies that are not three letters."""
-
-PURCHASES: Final = tuple(event.name for event in CATALOGUE if event.revenue > 0)
-REFUNDS: Final = tuple(event.name for event in CATALOGUE if event.revenue < 0)
-
-_MILLION: Final = 1_000_000
 
 
 class Taking(NamedTuple):
@@ -82,27 +72,23 @@ def rate(scope: Scope, currency: str, day: date) -> float | None:
 async def takings(store: Store, scope: Scope, periods: Periods) -> list[Taking]:
     """Purchases less refunds by all that their worth depends on. Raises StoreError."""
     query = Query(scope)
-    sign = f"if(event IN {query.bind(list(PURCHASES), 'Array(String)')}, 1, -1)"
-    most, rated = query.bind(MAX_AMOUNT, "Float64"), query.bind(list(scope.rates), "Array(String)")
+    rated = query.bind(list(scope.rates), "Array(String)")
     rows = await query.rows(
         store,
         f"""
-        WITH upper(trim(BOTH ' ' FROM toString(currency))) AS given
-        SELECT {query.period(periods)} AS at, {query.of} AS of, if(code IN {rated}, {query.day}, 0) AS day,
-            multiIf(given = '', '', match(given, '^[A-Z][A-Z][A-Z]$'), given, '{OTHER}') AS code,
-            toString(sum({sign} * toInt128(toInt64(round(assumeNotNull(amount) * {_MILLION}))))) AS millionths
-        FROM {query.events(events(*PURCHASES, *REFUNDS), periods.start, periods.end)}
-            AND isNotNull(amount) AND abs(amount) < {most}
-        GROUP BY at, of, day, code
+        SELECT at, of, if(currency IN {rated}, day, 0) AS rated_day, currency,
+            toString(sum(millionths)) AS millionths
+        FROM ({sums(query, Revenue(), periods)})
+        GROUP BY at, of, rated_day, currency HAVING sum(number) > 0
         """,
     )
     return [
         Taking(
             periods.number[row["at"]],
             row["of"],
-            row["code"],
-            EPOCH + timedelta(days=row["day"]),
-            Decimal(row["millionths"]) / _MILLION,
+            row["currency"],
+            EPOCH + timedelta(days=row["rated_day"]),
+            Decimal(row["millionths"]) / MILLION,
         )
         for row in rows
     ]

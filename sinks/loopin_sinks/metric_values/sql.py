@@ -95,11 +95,13 @@ class Conditions:
 
     def matches(self, of: Events) -> str:
         """Whether an event is one of those."""
+        return " AND ".join([self.named(of), *(self._meets(condition) for condition in of.where)])
+
+    def named(self, of: Events) -> str:
+        """Whether an event has one of their names."""
         if of.names:
-            tests = [f"event IN {self.bind(list(of.names), 'Array(String)')}"]
-        else:
-            tests = [f"event NOT IN {self.bind(SYSTEM_EVENTS, 'Array(String)')}"]
-        return " AND ".join([*tests, *(self._meets(condition) for condition in of.where)])
+            return f"event IN {self.bind(list(of.names), 'Array(String)')}"
+        return f"event NOT IN {self.bind(SYSTEM_EVENTS, 'Array(String)')}"
 
     def counts(self, of: Mean) -> str:
         """Whether an event counts in a mean."""
@@ -191,12 +193,22 @@ class Query(Conditions):
         """From which rows, whatever their names and the dimensions asked for."""
         return f"{table} WHERE {self._between(since, until)} AND {self.of_scope()}"
 
+    def of_everybody(self, since: datetime, until: datetime) -> str:
+        """The same, of those users, too, whom the scope leaves out."""
+        return f"events WHERE {self._between(since, until)} AND {self._of_all()}"
+
     def of_scope(self) -> str:
         """Whether a row is the project's, and of the events and users that the scope is about."""
+        return " AND ".join([self._of_all(), *self._of_users()])
+
+    def of_rolled(self) -> str:
+        """Whether a row is of a day as the scope counts them, with the values that it asks for."""
+        zone = f"zone = {self.bind(self.scope.zone_name, 'String')}"
+        return " AND ".join([self._of_all(), zone, *self._have(self.scope.where)])
+
+    def _of_all(self) -> str:
         tests = ["project = {project:String}", *self._have(self.scope.only)]
-        if not self.scope.bots:
-            tests.append("NOT is_bot")
-        return " AND ".join([*tests, *self._of_users()])
+        return " AND ".join(tests if self.scope.bots else [*tests, "NOT is_bot"])
 
     def of_users(self) -> str:
         """Whether a row is the project's, and of the users that the scope is about."""
@@ -211,7 +223,11 @@ class Query(Conditions):
 
     def internal(self) -> str:
         """All users of the persons who are the project's own."""
-        ids = self.bind(list(self.scope.internal), "Array(String)")
+        return self.of_same_persons(self.scope.internal)
+
+    def of_same_persons(self, distinct_ids: Sequence[str]) -> str:
+        """All users of the persons whom some distinct_ids are of."""
+        ids = self.bind(list(distinct_ids), "Array(String)")
         persons = f"SELECT {PERSON} AS user FROM {of_persons(f'SELECT cityHash64(arrayJoin({ids})) AS user')}"
         return f"{persons} UNION ALL SELECT user FROM ({PERSON_OF_USER}) WHERE person IN ({persons})"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -12,7 +13,8 @@ import structlog
 
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.metric_values.sessions import LONGEST
-from loopin_sinks.rollups.days import batches, roll_up, states
+from loopin_sinks.rollups.days import Batch, batches, note_open_sessions, roll_up, states
+from loopin_sinks.rollups.measures import TOLD
 from loopin_sinks.rollups.notes import (
     EPOCH,
     Note,
@@ -24,7 +26,9 @@ from loopin_sinks.rollups.notes import (
     sessions_made,
     stored_since,
 )
-from loopin_sinks.rollups.sessions import remove_superseded, roll_sessions
+from loopin_sinks.rollups.sessions import roll_sessions
+from loopin_sinks.rollups.sums import add_up
+from loopin_sinks.rollups.superseded import remove_superseded
 from loopin_sinks.store import Store, StoreError
 
 log = structlog.get_logger(__name__)
@@ -52,11 +56,13 @@ class DayRoller:
         zone: str,
         interval_s: float,
         leads: Callable[[], bool],
+        internal: Sequence[str] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """``retention`` gives the days that a project's events are kept.
 
-        ``leads`` says whether this process is the one of several that rolls up.
+        ``leads`` says whether this process is the one of several that rolls up. ``internal`` are distinct_ids
+        of the project's own people.
         """
         self.rolled = 0
         self.failing: str | None = None
@@ -65,6 +71,7 @@ class DayRoller:
         self._zone: tzinfo = UTC if zone == "UTC" else ZoneInfo(zone)
         self._interval_s = interval_s
         self._leads = leads
+        self._internal = internal
         self._clock = clock
         self._looked_at: datetime | None = None
 
@@ -117,34 +124,52 @@ class DayRoller:
         store, project, zone = self._store, scope.project, scope.zone_name
         today = scope.day_of(scope.now - CLOSED_AFTER)
         known = await notes(store, project, zone)
-        since = await looked(store, project, zone)
-        touched = await stored_since(store, project, zone, since, scope.midnight(today))
-        # A day that is partly removed already would be rolled up short.
-        covered = today - self._retention(project) + 1
+        await remove_superseded(store, scope, known, await sessions_made(store, project, zone))
+        look = await looked(store, project, zone)
+        touched = await stored_since(store, project, zone, look.since, scope.midnight(today))
+        # A day that is partly removed already would be rolled up short, whatever is kept from now on.
+        covered = max(look.covered, today - self._retention(project) + 1)
         first = max(covered, min((*known, *touched), default=today))
-        asked = [day for day in range(first, today) if day not in known or day in touched]
-        await self._roll_days(scope, asked, known, stop)
+        asked = [day for day in range(first, today) if day in touched or not _tells_all(known.get(day))]
+        covered = await self._roll_days(scope, asked, known, stop) or covered
         await self._roll_sessions(scope, covered + 1, stop)
-        if not stop.is_set() and (touched or since == EPOCH):
-            await note_look(store, project, zone, scope.now)
+        if not stop.is_set() and (touched or look.since == EPOCH or covered > look.covered):
+            await note_look(store, project, zone, scope.now, covered)
 
     async def _roll_days(
         self, scope: Scope, asked: Collection[int], known: Mapping[int, Note], stop: asyncio.Event
-    ) -> None:
-        """Roll up those of the days whose events are not those that are noted."""
+    ) -> int | None:
+        """Roll up those of the days whose events are not those that are noted.
+
+        Returns the day after the last of which some have been removed: it stays as it is, and all before.
+        """
         version = max([int(scope.now.timestamp() * 1000), *(note.version + 1 for note in known.values())])
         # Before anything is read for the rollups: what comes meanwhile then makes the day be looked at again.
         found = await states(self._store, scope, asked, version)
-        due = {day: note for day, note in found.items() if day not in known or note[:-1] != known[day][:-1]}
+        gone = {day for day in asked if day not in found}
+        gone |= {day for day, note in found.items() if day in known and note.events < known[day].events}
+        due = {
+            day: note
+            for day, note in found.items()
+            if day not in gone and (day not in known or note[:-1] != known[day][:-1])
+        }
         for batch in batches(due):
             if stop.is_set():
-                return
-            await roll_up(self._store, scope, batch, version)
+                break
+            await self._roll_batch(scope, batch, version)
             noted = {day: due[day] for day in batch.days}
             await note_days(self._store, scope.project, scope.zone_name, noted)
             self.rolled += len(batch.days)
         if due:
             log.info("days_rolled_up", project=scope.project, days=len(due))
+        return max(gone) + 1 if gone else None
+
+    async def _roll_batch(self, scope: Scope, batch: Batch, version: int) -> None:
+        await roll_up(self._store, scope, batch, version)
+        await add_up(self._store, replace(scope, internal=self._internal), batch, version)
+        last = scope.day_of(scope.now - CLOSED_AFTER) - 1
+        if last in batch.days:
+            await note_open_sessions(self._store, scope, last, version)
 
     async def _roll_sessions(self, scope: Scope, first: int, stop: asyncio.Event) -> None:
         """Make the sessions that began on days anew, where those days or their neighbours have changed."""
@@ -154,15 +179,20 @@ class DayRoller:
         due = {}
         for day in known:
             made_of = around(known, day)
-            current = day in made and made[day][1] == made_of
+            current = day in made and made[day].of == made_of
             if made_of and not current and day >= first and _neighbours_hold(scope, day):
                 due[day] = made_of
-        version = max([int(scope.now.timestamp() * 1000), *(newest + 1 for newest, _ in made.values())])
+        version = max([int(scope.now.timestamp() * 1000), *(each.newest + 1 for each in made.values())])
+        # Events of the day that is not over would be in none of the versions that sessions are made of.
+        scope = replace(scope, now=scope.midnight(max(known, default=0) + 1))
         for batch in batches({day: known[day] for day in due}):
             if stop.is_set():
                 return
             await roll_sessions(store, scope, batch, version, due)
-        await remove_superseded(store, scope, {day: made[day][0] for day in due if day in made})
+
+
+def _tells_all(note: Note | None) -> bool:
+    return note is not None and note.measures == TOLD
 
 
 def _neighbours_hold(scope: Scope, day: int) -> bool:

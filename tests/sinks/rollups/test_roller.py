@@ -38,9 +38,16 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
     """The same for all tests, each time empty."""
-    for table in ("events", "person_days", "user_firsts", "session_days", "rolled_days", "rollup_looks"):
+    for table in (
+        *("events", "person_days", "user_events", "event_days", "session_days", "open_sessions"),
+        *("rolled_days", "rollup_looks"),
+    ):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened
+
+
+def midnight(day: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
 
 
 async def put(store: Store, *at: datetime, stored: datetime, user: str = "member-1") -> None:
@@ -94,12 +101,12 @@ async def test_a_day_whose_events_come_late_is_rolled_up_again_and_no_other(stor
     assert await first.roll_once(asyncio.Event()) == 0
 
     await put(store, at[1] + timedelta(hours=3), stored=NOW + timedelta(hours=1), user="member-2")
-    usable = await rolled(store, "shop", "UTC", NOW)
+    usable = await rolled(store, "shop", "UTC", midnight)
     assert {TODAY - day for day, noted in usable.days.items() if not noted.whole} == {2}
     later = roller(store, NOW + timedelta(hours=1, minutes=1))
     assert await later.roll_once(asyncio.Event()) == 1
     assert await counted(store) == {3: 1, 2: 2, 1: 1}
-    assert all(noted.whole for noted in (await rolled(store, "shop", "UTC", NOW)).days.values())
+    assert all(noted.whole for noted in (await rolled(store, "shop", "UTC", midnight)).days.values())
     found = await store.query("SELECT day, sum(events) AS n FROM person_days FINAL GROUP BY day ORDER BY day")
     assert [row["n"] for row in found] == [1, 2, 1]
 
