@@ -24,9 +24,10 @@ def told_days(scope: Scope, of: Additive) -> dict[int, int]:
 
 
 def sums(query: Query, of: Additive, periods: Periods) -> str:
-    """Rows of ``at`` (start of a period, epoch ms), ``of``, ``day``, ``currency`` and the three sums.
+    """Rows of ``at`` (start of a period, epoch ms), ``of``, ``number_of_day``, ``code`` (currency), ``counted``, ``added`` and
+    ``exact`` (millionths).
 
-    Several may be alike; ``day`` is a number from 1970-01-01.
+    Several may be alike; ``number_of_day`` is counted from 1970-01-01.
     """
     scope = query.scope
     versions = told_days(scope, of)
@@ -70,29 +71,27 @@ def _rolled(
     by_place = any(dimension != "event" for dimension in detailed)
     first, last = query.bind(min(versions), "UInt16"), query.bind(max(versions), "UInt16")
     return f"""
-        SELECT {period_of(query, periods).day} AS at, {query.of} AS of, toInt64(day) AS day,
-            toString(currency) AS currency, {sign} * toInt64(number) AS number, {sign} * total AS total,
-            {sign} * millionths AS millionths
-        FROM (
-            SELECT * FROM event_days
-            WHERE {query.of_rolled()} AND by_place = {query.bind(by_place, "Bool")} AND {query.named(names)}
+        SELECT {period_of(query, periods).day} AS at, {query.of} AS of, toInt64(day) AS number_of_day,
+            toString(currency) AS code, {sign} * toInt64(number) AS counted, {sign} * total AS added,
+            {sign} * millionths AS exact
+        FROM event_days
+        WHERE {query.of_rolled()} AND by_place = {query.bind(by_place, "Bool")} AND {query.named(names)}
                 AND measure = {query.bind(measure_of(of), "String")}
                 AND day BETWEEN toDate({first}) AND toDate({last})
                 AND version = transform(
                     toUInt16(day), {query.bind(list(versions), "Array(UInt16)")},
                     {query.bind(list(versions.values()), "Array(UInt64)")}, toUInt64(0)
                 )
-                AND {whose}
-        )
+            AND {whose}
     """
 
 
 def _of_events(query: Query, of: Additive, periods: Periods, source: str, sign: int) -> str:
     return f"""
-        SELECT at, of, day, one.2 AS currency, {sign} * toInt64(one.3) AS number, {sign} * one.4 AS total,
-            {sign} * one.5 AS millionths
+        SELECT at, of, number_of_day, one.2 AS code, {sign} * toInt64(one.3) AS counted, {sign} * one.4 AS added,
+            {sign} * one.5 AS exact
         FROM (
-            SELECT {query.period(periods)} AS at, {query.of} AS of, {query.day} AS day,
+            SELECT {query.period(periods)} AS at, {query.of} AS of, {query.day} AS number_of_day,
                 {numbers(query, of)} AS one
             FROM {source} AND {query.named(events_of(of))} AND {query.chosen}
         )

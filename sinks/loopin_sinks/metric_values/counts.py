@@ -13,17 +13,17 @@ from loopin_sinks.store import Store
 
 async def count(store: Store, scope: Scope, of: Count, periods: Periods) -> Values:
     """Numbers of events."""
-    return await _added_up(store, scope, of, periods, "sum(number)")
+    return await _added_up(store, scope, of, periods, "sum(counted)")
 
 
 async def total(store: Store, scope: Scope, of: Sum, periods: Periods) -> Values:
     """Sums of a property."""
-    return await _added_up(store, scope, of, periods, "sumKahan(total)")
+    return await _added_up(store, scope, of, periods, "sumKahan(added)")
 
 
 async def mean(store: Store, scope: Scope, of: Mean, periods: Periods) -> Values:
     """Means of a property, where there are any."""
-    found = await _added_up(store, scope, of, periods, "sumKahan(total) / sum(number)")
+    found = await _added_up(store, scope, of, periods, "sumKahan(added) / sum(counted)")
     return {key: (value - of.less) / of.by for key, value in found.items()}
 
 
@@ -35,7 +35,7 @@ async def _added_up(
         store,
         f"""
         SELECT at, of, {value} AS value FROM ({sums(query, of, periods)})
-        GROUP BY at, of HAVING sum(number) > 0
+        GROUP BY at, of HAVING sum(counted) > 0
         """,
     )
     return by_period(rows, periods)

@@ -76,17 +76,17 @@ async def takings(store: Store, scope: Scope, periods: Periods) -> list[Taking]:
     rows = await query.rows(
         store,
         f"""
-        SELECT at, of, if(currency IN {rated}, day, 0) AS rated_day, currency,
-            toString(sum(millionths)) AS millionths
+        SELECT at, of, if(code IN {rated}, number_of_day, 0) AS rated_day, code,
+            toString(sum(exact)) AS millionths
         FROM ({sums(query, Revenue(), periods)})
-        GROUP BY at, of, rated_day, currency HAVING sum(number) > 0
+        GROUP BY at, of, rated_day, code HAVING sum(counted) > 0
         """,
     )
     return [
         Taking(
             periods.number[row["at"]],
             row["of"],
-            row["currency"],
+            row["code"],
             EPOCH + timedelta(days=row["rated_day"]),
             Decimal(row["millionths"]) / MILLION,
         )
