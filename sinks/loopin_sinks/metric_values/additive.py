@@ -24,10 +24,8 @@ def told_days(scope: Scope, of: Additive) -> dict[int, int]:
 
 
 def sums(query: Query, of: Additive, periods: Periods) -> str:
-    """Rows of ``at`` (start of a period, epoch ms), ``of``, ``number_of_day``, ``code`` (currency), ``counted``, ``added`` and
-    ``exact`` (millionths).
-
-    Several may be alike; ``number_of_day`` is counted from 1970-01-01.
+    """Rows of ``at`` (start of a period, epoch ms), ``of``, ``number_of_day`` (from 1970-01-01),
+    ``code`` (currency), ``counted``, ``added`` and ``exact`` (millionths); several may be alike.
     """
     scope = query.scope
     versions = told_days(scope, of)
@@ -76,20 +74,20 @@ def _rolled(
             {sign} * millionths AS exact
         FROM event_days
         WHERE {query.of_rolled()} AND by_place = {query.bind(by_place, "Bool")} AND {query.named(names)}
-                AND measure = {query.bind(measure_of(of), "String")}
-                AND day BETWEEN toDate({first}) AND toDate({last})
-                AND version = transform(
-                    toUInt16(day), {query.bind(list(versions), "Array(UInt16)")},
-                    {query.bind(list(versions.values()), "Array(UInt64)")}, toUInt64(0)
-                )
+            AND measure = {query.bind(measure_of(of), "String")}
+            AND day BETWEEN toDate({first}) AND toDate({last})
+            AND version = transform(
+                toUInt16(day), {query.bind(list(versions), "Array(UInt16)")},
+                {query.bind(list(versions.values()), "Array(UInt64)")}, toUInt64(0)
+            )
             AND {whose}
     """
 
 
 def _of_events(query: Query, of: Additive, periods: Periods, source: str, sign: int) -> str:
     return f"""
-        SELECT at, of, number_of_day, one.2 AS code, {sign} * toInt64(one.3) AS counted, {sign} * one.4 AS added,
-            {sign} * one.5 AS exact
+        SELECT at, of, number_of_day, one.2 AS code, {sign} * toInt64(one.3) AS counted,
+            {sign} * one.4 AS added, {sign} * one.5 AS exact
         FROM (
             SELECT {query.period(periods)} AS at, {query.of} AS of, {query.day} AS number_of_day,
                 {numbers(query, of)} AS one

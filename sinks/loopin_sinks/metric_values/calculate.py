@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from loopin_schemas.metrics import definition as d
+from loopin_sinks.metric_history.coverage import coverage
 from loopin_sinks.metric_values import communities, counts, days, followed, growth, lately, money
 from loopin_sinks.metric_values import platform_events as held
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sessions import SessionNumbers, session_numbers, unique_page_views
+from loopin_sinks.metric_values.unknown import unknown
 from loopin_sinks.metric_values.values import Values, quotient
 from loopin_sinks.rollups.notes import rolled
 from loopin_sinks.store import Store
@@ -42,15 +44,42 @@ class Calculator:
     async def values(self, of: d.Definition, periods: Periods) -> Values:
         """What a definition comes to in each period, by value of the scope's dimension.
 
-        What is missing is null; counts and sums without a dimension are 0 where nothing happened.
+        What is missing is null, and so is what nobody can tell any more; counts and sums without a dimension
+        are 0 where nothing happened.
 
         Raises:
             StoreError: the store did not answer.
         """
         found = await self._once((of, periods.edges), lambda: self._values(of, periods))
+        gone = await self.unknown(of, periods)
+        if gone:
+            found = {key: value for key, value in found.items() if key[0] not in gone}
         if self.scope.by is None and isinstance(of, _NEVER_NULL):
-            return {(number, ""): found.get((number, ""), 0.0) for number in range(len(periods))}
+            known = (number for number in range(len(periods)) if number not in gone)
+            return {(number, ""): found.get((number, ""), 0.0) for number in known}
         return found
+
+    async def unknown(self, of: d.Definition, periods: Periods) -> set[int]:
+        """Positions of the periods whose events are gone, and of which no rollup tells.
+
+        Of single users it is told what is left. Raises StoreError.
+        """
+        if isinstance(of, d.Quotient):
+            part, whole = await asyncio.gather(
+                self.unknown(of.part, periods), self.unknown(of.whole, periods)
+            )
+            return part | whole
+        if self.scope.users:
+            return set()
+        scope = await self.with_rollups()
+        if scope.rolled.surely_covers(scope.day_of(periods.start), scope.day_of(scope.now)):
+            return set()
+        if not unknown(scope, of, periods, scope.day_of(scope.now)):
+            return set()
+        covered = await self._once("coverage", lambda: coverage(self._store, scope))
+        if covered is None or not covered.expired:
+            return set()
+        return unknown(scope, of, periods, scope.day_of(covered.start))
 
     async def _values(self, of: d.Definition, periods: Periods) -> Values:
         if isinstance(of, d.Quotient):

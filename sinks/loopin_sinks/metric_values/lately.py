@@ -1,7 +1,7 @@
 """Users by the day on which they were last seen: so many were active since any day up to now.
 
-From the table ``user_events``, a row a user, and the events of days that are not rolled up. What a row says is true
-whatever has been rolled up since; so no versions are told apart.
+From the table ``user_events``, a row a user, and the events of days that are not rolled up. What a row says
+is true whatever has been rolled up since; so no versions are told apart.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loopin_schemas.metrics.definition import ACTIVE, Events, TrailingUsers, Users, UsersSoFar
-from loopin_sinks.metric_values.active import split
+from loopin_sinks.metric_values.active import days_of_users, split
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
-from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, SYSTEM_EVENTS, Query, of_persons
-from loopin_sinks.rollups.measures import users_of
+from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, of_persons
 from loopin_sinks.store import Store
 
 LastSeen = Mapping[int, int]
@@ -28,13 +27,10 @@ def events_of(of: UpToNow) -> Events:
 
 
 def tells(scope: Scope, of: UpToNow, periods: Periods) -> bool:
-    """Whether it is asked of one time that begins with a day, or with the first event, and goes on until now."""
-    names = events_of(of).names
+    """Whether it is asked of one time that goes on until now, from a day's or all beginning on."""
     if scope.bots or scope.users or scope.where or scope.only or scope.by or events_of(of).where:
         return False
-    if len(periods) > 1 or not scope.rolled.days or not _told_days(scope, of):
-        return False
-    if not {*names}.isdisjoint(SYSTEM_EVENTS):
+    if len(periods) > 1 or not scope.rolled.days or not days_of_users(scope, events_of(of)):
         return False
     after_all = max(max(scope.rolled.days) + 1, scope.day_of(scope.now))
     whole = not isinstance(of, Users) or scope.midnight(scope.day_of(periods.start)) == periods.start
@@ -45,10 +41,8 @@ def persons(scope: Scope, of: UpToNow, periods: Periods, seen: LastSeen) -> int:
     """How many of those there are."""
     if isinstance(of, UsersSoFar):
         return sum(seen.values())
-    if isinstance(of, Users):
-        since = scope.day_of(periods.start)
-    else:
-        since = periods.last_day(scope, 0) - of.days + 1
+    trailing = isinstance(of, TrailingUsers)
+    since = periods.last_day(scope, 0) - of.days + 1 if trailing else scope.day_of(periods.start)
     return sum(number for day, number in seen.items() if day >= since)
 
 
@@ -56,7 +50,7 @@ async def last_seen(store: Store, scope: Scope, of: UpToNow, periods: Periods) -
     """When those with such an event before the end of the periods had their last. Raises StoreError."""
     query = Query(scope)
     names = events_of(of).names
-    parts = split(scope, _told_days(scope, of), (None, periods.end))
+    parts = split(scope, days_of_users(scope, events_of(of)), (None, periods.end))
     wanted = query.bind(list(names) or [""], "Array(String)")
     found = f"""
         SELECT user, toUnixTimestamp64Milli(last) AS at FROM user_events
@@ -90,9 +84,3 @@ async def last_seen(store: Store, scope: Scope, of: UpToNow, periods: Periods) -
         """,
     )
     return {row["day"]: row["persons"] for row in rows}
-
-
-def _told_days(scope: Scope, of: UpToNow) -> list[int]:
-    """Days that are rolled up with all users of such events, whether or not others have come since."""
-    what = [users_of(name) for name in events_of(of).names]
-    return [number for number, day in scope.rolled.days.items() if day.measures.issuperset(what)]

@@ -72,9 +72,11 @@ ORDER BY (project, zone, day, version, user, session)
 TTL day + toIntervalDay(7)
 SETTINGS non_replicated_deduplication_window = 1000;
 
--- What a day's rollups tell: days that were rolled up by an earlier release lack it all.
+-- What a day's rollups tell: days that were rolled up by an earlier release lack it all. And for how many days all
+-- of its events were to be kept, 0 for nobody knows: after that it must not be rolled up from what is left.
 ALTER TABLE rolled_days {{on_cluster}}
-    ADD COLUMN IF NOT EXISTS measures Array(LowCardinality(String)) CODEC(ZSTD(1));
+    ADD COLUMN IF NOT EXISTS measures Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    ADD COLUMN IF NOT EXISTS events_kept UInt16 CODEC(ZSTD(1));
 
 -- The first day whose events had all been kept: what is left of earlier ones must not be rolled up.
 ALTER TABLE rollup_looks {{on_cluster}} ADD COLUMN IF NOT EXISTS covered Date CODEC(ZSTD(1));

@@ -48,14 +48,14 @@ async def states(store: Store, scope: Scope, days: Collection[int], version: int
         FROM {_of_days(query, days, "events")} GROUP BY number
         """,
     )
-    found = dict.fromkeys(days, Note(0, EPOCH, EPOCH, 0, TOLD, version))
+    found = dict.fromkeys(days, Note(0, EPOCH, EPOCH, 0, 0, TOLD, version))
     today = scope.day_of(scope.now)
     for row in rows:
         if row["number"] <= today - row["kept"]:
             del found[row["number"]]
             continue
         found[row["number"]] = Note(
-            row["events"], row["newest"], row["last_stored"], row["told_apart"], TOLD, version
+            row["events"], row["newest"], row["last_stored"], row["told_apart"], row["kept"], TOLD, version
         )
     return found
 

@@ -20,7 +20,9 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NOTES: Final = """
     SELECT toInt64(day) AS number,
-        argMax((events, newest_received, stored, digest, measures, version), version) AS note
+        argMax(
+            (events, newest_received, stored, digest, events_kept, measures, version), version
+        ) AS note
     FROM rolled_days WHERE project = {project:String} AND zone = {zone:String} GROUP BY number
 """
 
@@ -49,12 +51,16 @@ _SESSIONS_MADE: Final = """
 
 
 class Note(NamedTuple):
-    """What is told of a rolled day: its events, what tells those from others, and what they are added up to."""
+    """What is told of a rolled day: its events, what tells those from others, and what is told of them.
+
+    ``kept`` is for how many days all of them were to be kept, 0 where that is not known.
+    """
 
     events: int
     newest_received: datetime
     stored: datetime
     digest: int
+    kept: int
     measures: list[str]
     version: int
 
@@ -158,14 +164,17 @@ async def note_days(store: Store, project: str, zone: str, found: Mapping[int, N
     """Note that days are rolled up, with all that is told now. Raises StoreError."""
     await store.command(
         """
-        INSERT INTO rolled_days
-            (project, zone, day, events, newest_received, stored, digest, version, measures, _retention_days)
+        INSERT INTO rolled_days (
+            project, zone, day, events, newest_received, stored, digest, events_kept, version, measures,
+            _retention_days
+        )
         SELECT {project:String}, {zone:String}, toDate(note.1), note.2, note.3, note.4, note.5, note.6,
-            {measures:Array(String)}, {kept:UInt16}
+            note.7, {measures:Array(String)}, {kept:UInt16}
         FROM (
             SELECT arrayJoin(arrayZip(
                 {days:Array(UInt16)}, {events:Array(UInt64)}, {newest:Array(DateTime64(3, 'UTC'))},
-                {stored:Array(DateTime64(3, 'UTC'))}, {digests:Array(UInt64)}, {versions:Array(UInt64)}
+                {stored:Array(DateTime64(3, 'UTC'))}, {digests:Array(UInt64)}, {events_kept:Array(UInt16)},
+                {versions:Array(UInt64)}
             )) AS note
         )
         """,
@@ -177,6 +186,7 @@ async def note_days(store: Store, project: str, zone: str, found: Mapping[int, N
             "newest": [note.newest_received for note in found.values()],
             "stored": [note.stored for note in found.values()],
             "digests": [note.digest for note in found.values()],
+            "events_kept": [note.kept for note in found.values()],
             "versions": [note.version for note in found.values()],
             "measures": TOLD,
             "kept": DAILY_DAYS,

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
 
+_OF_LATE: Final = 2
+"""Days within which the task that rolls up has noted what is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class RolledDay:
@@ -47,6 +50,11 @@ class Rolled:
     sessions: Mapping[int, int] = field(default_factory=dict)
     unfinished: Mapping[int, int] = field(default_factory=dict)
     linked: bool = True
+
+    def surely_covers(self, first: int, today: int) -> bool:
+        """Whether all events since a day are there; False also where that has not been noted of late."""
+        noted = self.covered > 0 and max(self.days, default=0) >= today - _OF_LATE
+        return noted and first > self.covered + _OF_LATE
 
     def telling(self, what: Collection[str]) -> dict[int, int]:
         """The days whose rollups tell all of that, and the version of each that counts."""

@@ -13,6 +13,7 @@ import structlog
 
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.metric_values.sessions import LONGEST
+from loopin_sinks.metric_values.sql import Query
 from loopin_sinks.rollups.days import Batch, batches, note_open_sessions, roll_up, states
 from loopin_sinks.rollups.measures import TOLD
 from loopin_sinks.rollups.notes import (
@@ -27,7 +28,7 @@ from loopin_sinks.rollups.notes import (
     stored_since,
 )
 from loopin_sinks.rollups.sessions import roll_sessions
-from loopin_sinks.rollups.sums import add_up
+from loopin_sinks.rollups.sums import add_up, add_up_own
 from loopin_sinks.rollups.superseded import remove_superseded
 from loopin_sinks.store import Store, StoreError
 
@@ -72,6 +73,7 @@ class DayRoller:
         self._interval_s = interval_s
         self._leads = leads
         self._internal = internal
+        self._own: dict[str, frozenset[int]] = {}
         self._clock = clock
         self._looked_at: datetime | None = None
 
@@ -131,7 +133,9 @@ class DayRoller:
         covered = max(look.covered, today - self._retention(project) + 1)
         first = max(covered, min((*known, *touched), default=today))
         asked = [day for day in range(first, today) if day in touched or not _tells_all(known.get(day))]
+        before = self.rolled
         covered = await self._roll_days(scope, asked, known, stop) or covered
+        await self._add_up_own(scope, covered, anew=self.rolled > before)
         await self._roll_sessions(scope, covered + 1, stop)
         if not stop.is_set() and (touched or look.since == EPOCH or covered > look.covered):
             await note_look(store, project, zone, scope.now, covered)
@@ -147,7 +151,10 @@ class DayRoller:
         # Before anything is read for the rollups: what comes meanwhile then makes the day be looked at again.
         found = await states(self._store, scope, asked, version)
         gone = {day for day in asked if day not in found}
-        gone |= {day for day, note in found.items() if day in known and note.events < known[day].events}
+        for day in known.keys() & found.keys():
+            before, expired = known[day], scope.day_of(scope.now) - known[day].kept
+            if found[day].events < before.events or (before.kept and day <= expired):
+                gone.add(day)
         due = {
             day: note
             for day, note in found.items()
@@ -164,9 +171,27 @@ class DayRoller:
             log.info("days_rolled_up", project=scope.project, days=len(due))
         return max(gone) + 1 if gone else None
 
+    async def _add_up_own(self, scope: Scope, covered: int, *, anew: bool) -> None:
+        """Tell apart what the project's own people did, while events are there: who it is may change."""
+        if not self._internal:
+            return
+        query = Query(scope)
+        rows = await query.rows(
+            self._store, f"SELECT DISTINCT user FROM ({query.of_same_persons(self._internal)})"
+        )
+        own = frozenset(row["user"] for row in rows)
+        if anew or own != self._own.get(scope.project):
+            known = await notes(self._store, scope.project, scope.zone_name)
+            versions = {
+                day: note.version for day, note in known.items() if day >= covered and _tells_all(note)
+            }
+            if versions:
+                await add_up_own(self._store, scope, own, versions)
+            self._own[scope.project] = own
+
     async def _roll_batch(self, scope: Scope, batch: Batch, version: int) -> None:
         await roll_up(self._store, scope, batch, version)
-        await add_up(self._store, replace(scope, internal=self._internal), batch, version)
+        await add_up(self._store, scope, batch, version)
         last = scope.day_of(scope.now - CLOSED_AFTER) - 1
         if last in batch.days:
             await note_open_sessions(self._store, scope, last, version)

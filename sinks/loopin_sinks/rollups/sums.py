@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from loopin_sinks.metric_values.scope import Scope
@@ -19,15 +18,49 @@ _KEYS: Final = "project, of_day, event, whose, is_bot, one.1, one.2"
 
 
 async def add_up(store: Store, scope: Scope, batch: Batch, version: int) -> None:
-    """Store what some days' events come to, and those of the scope's internal people once more, by user.
+    """Store what some days' events come to.
 
     Raises:
         StoreError: some of it may be stored.
     """
     for share in range(batch.shares):
-        for own in (False, True) if scope.internal else (False,):
-            for measured in (_counts, _measures):
-                await _add_up(store, scope, batch, (share, version), own, measured)
+        for measured in (_counts, _measures):
+            query = Query(scope)
+            chosen, told = measured(query)
+            source = f"{of_share(query, batch, share)} AND {chosen}"
+            await _insert(
+                store, query, source, told, dict.fromkeys(batch.days, version), share, "toUInt64(0)"
+            )
+
+
+async def add_up_own(store: Store, scope: Scope, own: Collection[int], versions: Mapping[int, int]) -> None:
+    """Store the same of single users, where it is not stored yet: ``own`` are the project's own people.
+
+    Raises:
+        StoreError: some of it may be stored.
+    """
+    for measured in (_counts, _measures):
+        query = Query(scope)
+        chosen, told = measured(query)
+        users, zone = query.bind(list(own), "Array(UInt64)"), query.bind(scope.zone_name, "String")
+        source = f"""
+            {of_share(query, Batch(list(versions), 1), 0)} AND {chosen} AND user IN {users}
+                AND ({query.day}, user) NOT IN (
+                    SELECT toInt64(day), user FROM event_days
+                    WHERE project = {{project:String}} AND zone = {zone} AND NOT by_place AND user IN {users}
+                        AND {"measure = ''" if measured is _counts else "measure != ''"}
+                        AND version = {_version("toUInt16(day)", query, versions)}
+                )
+        """
+        await _insert(store, query, source, told, versions, 0, "user")
+
+
+def _version(day: str, query: Query, versions: Mapping[int, int]) -> str:
+    days, known = (
+        query.bind(list(versions), "Array(UInt16)"),
+        query.bind([*versions.values()], "Array(UInt64)"),
+    )
+    return f"transform({day}, {days}, {known}, toUInt64(0))"
 
 
 def _counts(query: Query) -> tuple[str, str]:
@@ -40,20 +73,10 @@ def _measures(query: Query) -> tuple[str, str]:
     return f"event IN {names}", ", ".join(numbers(query, of) for of in MEASURED)
 
 
-async def _add_up(
-    store: Store,
-    scope: Scope,
-    batch: Batch,
-    share: tuple[int, int],
-    own: bool,
-    measured: Callable[[Query], tuple[str, str]],
+async def _insert(
+    store: Store, query: Query, source: str, told: str, versions: Mapping[int, int], share: int, whose: str
 ) -> None:
-    query = Query(replace(scope, internal=()))
-    chosen, told = measured(query)
-    source = f"{of_share(query, batch, share[0])} AND {chosen}"
-    if own:
-        source += f" AND user IN ({query.of_same_persons(scope.internal)})"
-    zone, version = query.bind(scope.zone_name, "String"), query.bind(share[1], "UInt64")
+    zone = query.bind(query.scope.zone_name, "String")
     await query.command(
         store,
         f"""
@@ -61,12 +84,12 @@ async def _add_up(
             project, zone, by_place, event, measure, day, version, share, user, is_bot, currency, {PLACE},
             number, total, millionths, _retention_days
         )
-        SELECT project, {zone}, grouping(country) = 0, event, one.1, toDate(toUInt16(of_day)), {version},
-            {query.bind(share[0], "UInt16")}, whose, is_bot, one.2, {PLACE},
-            sum(one.3), sumKahan(one.4), sum(one.5), {query.bind(DAILY_DAYS, "UInt16")}
+        SELECT project, {zone}, grouping(country) = 0, event, one.1, toDate(toUInt16(of_day)),
+            {_version("toUInt16(of_day)", query, versions)}, {query.bind(share, "UInt16")}, whose, is_bot,
+            one.2, {PLACE}, sum(one.3), sumKahan(one.4), sum(one.5), {query.bind(DAILY_DAYS, "UInt16")}
         FROM (
-            SELECT project, {query.day} AS of_day, event, {"user" if own else "toUInt64(0)"} AS whose, is_bot,
-                {PLACE}, arrayJoin(arrayFilter(each -> each.3 > 0, [{told}])) AS one
+            SELECT project, {query.day} AS of_day, event, {whose} AS whose, is_bot, {PLACE},
+                arrayJoin(arrayFilter(each -> each.3 > 0, [{told}])) AS one
             FROM {source}
         )
         GROUP BY GROUPING SETS (({_KEYS}), ({_KEYS}, {PLACE}))
