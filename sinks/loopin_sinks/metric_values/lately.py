@@ -41,8 +41,9 @@ def persons(scope: Scope, of: UpToNow, periods: Periods, seen: LastSeen) -> int:
     """How many of those there are."""
     if isinstance(of, UsersSoFar):
         return sum(seen.values())
-    trailing = isinstance(of, TrailingUsers)
-    since = periods.last_day(scope, 0) - of.days + 1 if trailing else scope.day_of(periods.start)
+    since = scope.day_of(periods.start)
+    if isinstance(of, TrailingUsers):
+        since = periods.last_day(scope, 0) - of.days + 1
     return sum(number for day, number in seen.items() if day >= since)
 
 

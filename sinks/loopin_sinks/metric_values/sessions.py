@@ -121,7 +121,7 @@ async def _carried_on(store: Store, scope: Scope, yesterday: int) -> list[int] |
 
 def _of_today(
     store: Store, scope: Scope, periods: Periods, span: Span, carried: Sequence[int]
-) -> list[Awaitable[Rows]]:
+) -> Sequence[Awaitable[Rows]]:
     """Sessions that began today: of most users today's events alone tell."""
     shared = [] if not scope.rolled.linked else [(PERSONS, LINKED)]
     goes_on = [(USERS, f"user IN {_users(carried)} AND NOT {LINKED}")] if carried else []
@@ -134,7 +134,7 @@ def _of_today(
 
 def _continued(
     store: Store, scope: Scope, periods: Periods, day: Run, carried: Sequence[int]
-) -> list[Awaitable[Rows]]:
+) -> Sequence[Awaitable[Rows]]:
     """Sessions of a day as they are, in place of what was rolled up before they went on."""
     whose = f"user IN {_users(carried)} AND NOT {LINKED}"
     return [

@@ -65,11 +65,12 @@ CREATE TABLE IF NOT EXISTS open_sessions {{on_cluster}}
     day Date CODEC(ZSTD(1)),
     version UInt64 CODEC(ZSTD(1)),
     user UInt64 CODEC(ZSTD(1)),
-    session UInt64 CODEC(ZSTD(1))
+    session UInt64 CODEC(ZSTD(1)),
+    _retention_days UInt16 CODEC(ZSTD(1))
 )
 ENGINE = {{replicated}}ReplacingMergeTree
 ORDER BY (project, zone, day, version, user, session)
-TTL day + toIntervalDay(7)
+TTL day + toIntervalDay(_retention_days)
 SETTINGS non_replicated_deduplication_window = 1000;
 
 -- What a day's rollups tell: days that were rolled up by an earlier release lack it all. And for how many days all

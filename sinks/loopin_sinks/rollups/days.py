@@ -117,9 +117,10 @@ async def note_open_sessions(store: Store, scope: Scope, day: int, version: int)
     await query.command(
         store,
         f"""
-        INSERT INTO open_sessions (project, zone, day, version, user, session)
+        INSERT INTO open_sessions (project, zone, day, version, user, session, _retention_days)
         SELECT DISTINCT project, {query.bind(scope.zone_name, "String")},
-            toDate({query.bind(day, "UInt16")}), {query.bind(version, "UInt64")}, user, cityHash64(session_id)
+            toDate({query.bind(day, "UInt16")}), {query.bind(version, "UInt64")}, user,
+            cityHash64(session_id), {query.bind(DAILY_DAYS, "UInt16")}
         FROM {source} AND {query.matches(ACTIVE)}
         """,
     )

@@ -33,9 +33,20 @@ async def remove_superseded(
     sessions = {day: each.newest for day, each in made.items() if each.oldest < each.newest}
     await _remove(store, scope, "event_days", counted)
     await _remove(store, scope, "session_days", sessions)
-    if counted:
-        last = {day: note.version for day, note in known.items() if day >= max(known) - 7}
-        await _remove(store, scope, "open_sessions", last)
+    if known:
+        await _remove_closed(store, scope, max(known), known[max(known)].version)
+
+
+async def _remove_closed(store: Store, scope: Scope, last: int, version: int) -> None:
+    """Remove the sessions of days before the last one, which none asks for any more."""
+    query = Query(scope)
+    rest = f"""
+        project = {{project:String}} AND zone = {query.bind(scope.zone_name, "String")}
+            AND (day, version) != (toDate({query.bind(last, "UInt16")}), {query.bind(version, "UInt64")})
+    """
+    [row] = await query.rows(store, f"SELECT count() AS rows FROM open_sessions WHERE {rest}")
+    if row["rows"]:
+        await query.command(store, f"DELETE FROM open_sessions WHERE {rest}")
 
 
 async def _remove(store: Store, scope: Scope, table: str, newest: Mapping[int, int]) -> None:

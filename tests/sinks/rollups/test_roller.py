@@ -203,7 +203,7 @@ async def test_what_was_rolled_up_before_is_removed_by_the_next_look(store: Stor
         await put(store, at + timedelta(hours=hours), stored=NOW + timedelta(hours=hours))
         await roller(store, NOW + timedelta(hours=hours, minutes=1)).roll_once(asyncio.Event())
     await roller(store, NOW + timedelta(hours=3)).roll_once(asyncio.Event())
-    for table in ("event_days", "session_days"):
+    for table in ("event_days", "session_days", "open_sessions"):
         rows = await store.query(f"SELECT day, uniqExact(version) AS versions FROM {table} GROUP BY day")
         assert [row["versions"] for row in rows] == [1] * len(rows)
         assert rows
