@@ -133,15 +133,20 @@ class DayRoller:
         covered = max(look.covered, today - self._retention(project) + 1)
         first = max(covered, min((*known, *touched), default=today))
         asked = [day for day in range(first, today) if day in touched or not _tells_all(known.get(day))]
-        before = self.rolled
-        covered = await self._roll_days(scope, asked, known, stop) or covered
-        await self._add_up_own(scope, covered, anew=self.rolled > before)
+        own = await self._own_users(scope)
+        covered = await self._roll_days(scope, asked, known, own, stop) or covered
+        await self._tell_own_apart(scope, covered, own, stop)
         await self._roll_sessions(scope, covered + 1, stop)
         if not stop.is_set() and (touched or look.since == EPOCH or covered > look.covered):
             await note_look(store, project, zone, scope.now, covered)
 
     async def _roll_days(
-        self, scope: Scope, asked: Collection[int], known: Mapping[int, Note], stop: asyncio.Event
+        self,
+        scope: Scope,
+        asked: Collection[int],
+        known: Mapping[int, Note],
+        own: frozenset[int],
+        stop: asyncio.Event,
     ) -> int | None:
         """Roll up those of the days whose events are not those that are noted.
 
@@ -163,7 +168,7 @@ class DayRoller:
         for batch in batches(due):
             if stop.is_set():
                 break
-            await self._roll_batch(scope, batch, version)
+            await self._roll_batch(scope, batch, version, own)
             noted = {day: due[day] for day in batch.days}
             await note_days(self._store, scope.project, scope.zone_name, noted)
             self.rolled += len(batch.days)
@@ -171,27 +176,32 @@ class DayRoller:
             log.info("days_rolled_up", project=scope.project, days=len(due))
         return max(gone) + 1 if gone else None
 
-    async def _add_up_own(self, scope: Scope, covered: int, *, anew: bool) -> None:
-        """Tell apart what the project's own people did, while events are there: who it is may change."""
-        if not self._internal:
-            return
+    async def _own_users(self, scope: Scope) -> frozenset[int]:
+        """All users of the project's own people."""
         query = Query(scope)
-        rows = await query.rows(
-            self._store, f"SELECT DISTINCT user FROM ({query.of_same_persons(self._internal)})"
-        )
-        own = frozenset(row["user"] for row in rows)
-        if anew or own != self._own.get(scope.project):
-            known = await notes(self._store, scope.project, scope.zone_name)
-            versions = {
-                day: note.version for day, note in known.items() if day >= covered and _tells_all(note)
-            }
-            if versions:
-                await add_up_own(self._store, scope, own, versions)
-            self._own[scope.project] = own
+        found = f"SELECT DISTINCT user FROM ({query.of_same_persons(self._internal)})"
+        rows = await query.rows(self._store, found) if self._internal else []
+        return frozenset(row["user"] for row in rows)
 
-    async def _roll_batch(self, scope: Scope, batch: Batch, version: int) -> None:
+    async def _tell_own_apart(
+        self, scope: Scope, covered: int, own: frozenset[int], stop: asyncio.Event
+    ) -> None:
+        """Where they are others now, of all days whose events are there."""
+        if own == self._own.get(scope.project, frozenset()):
+            return
+        known = await notes(self._store, scope.project, scope.zone_name)
+        there = {day: note for day, note in known.items() if day >= covered and _tells_all(note)}
+        for batch in batches(there):
+            if stop.is_set():
+                return
+            await add_up_own(self._store, scope, own, {day: there[day].version for day in batch.days})
+        self._own[scope.project] = own
+
+    async def _roll_batch(self, scope: Scope, batch: Batch, version: int, own: frozenset[int]) -> None:
         await roll_up(self._store, scope, batch, version)
         await add_up(self._store, scope, batch, version)
+        if own:
+            await add_up_own(self._store, scope, own, dict.fromkeys(batch.days, version))
         last = scope.day_of(scope.now - CLOSED_AFTER) - 1
         if last in batch.days:
             await note_open_sessions(self._store, scope, last, version)
