@@ -38,9 +38,8 @@ class History:
         gone = {number for number, span in enumerate(spans) if self._is_gone(*span)}
         asked = gone and self.keeps
         whole = whole_periods(grain, within.start, within.end, scope.zone) if asked else None
-        expired = gone if self.covered is not None and self.covered.expired else set()
         if whole is None:
-            return Filled(within, gone, {}, expired)
+            return Filled(within, gone, {})
         end = spans[max(gone)][1]
         found = await kept_values(self.store, scope, [metric], grain, whole.start, end)
         known = {start: value for (_, start), value in found.items()}
@@ -51,7 +50,7 @@ class History:
             for number in gone
             if epoch_ms(spans[number][0]) in known and ends.get(spans[number][0]) == spans[number][1]
         }
-        return Filled(within, gone, kept, expired - kept.keys())
+        return Filled(within, gone, kept)
 
     def _is_gone(self, start: datetime, end: datetime) -> bool:
         """Whether not all of a period's events are there, as far as that can be told."""
@@ -61,30 +60,23 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Of some periods, by their position: whose events are gone, and what is kept of these.
-
-    Of those that are ``lost`` nobody knows the value any more, but by rollups.
-    """
+    """Of some periods, by their position: whose events are gone, and what is kept of these."""
 
     within: Periods
     gone: Set[int]
     kept: Mapping[int, Kept]
-    lost: Set[int]
 
-    def values(self, definition: d.Definition, computed: Values) -> Values:
-        """The values, with what is kept in place of what was computed; null where that would be a part."""
-        unknown = self.kept.keys() | (set() if isinstance(definition, _ROLLED_UP) else self.lost)
-        found = {key: value for key, value in computed.items() if key[0] not in unknown}
+    def values(self, computed: Values) -> Values:
+        """The values, with what is kept in place of what was computed."""
+        found = {key: value for key, value in computed.items() if key[0] not in self.kept}
         return found | {
             (number, ""): kept.value for number, kept in self.kept.items() if kept.value is not None
         }
 
     def total(self, definition: d.Definition, values: Values, computed: float | None) -> float | None:
         """The value over all periods, whose own values are given; None where those do not tell it."""
-        if isinstance(definition, _BY_THE_END):
+        if computed is not None or not self.kept or isinstance(definition, _BY_THE_END):
             return computed
-        if not self.kept:
-            return computed if isinstance(definition, _ROLLED_UP) or not self.lost else None
         if not isinstance(definition, _ADDED_UP) or self.gone - self.kept.keys():
             return None
         return sum(values.get((number, ""), 0.0) for number in range(len(self.within)))
@@ -92,9 +84,6 @@ class Filled:
 
 _BY_THE_END = (d.TrailingUsers, d.Stickiness, d.UsersSoFar, d.LatestMean, d.MonthGrowth, d.Lapsed)
 """What depends on the time before the end of all periods only."""
-
-_ROLLED_UP = (d.TrailingUsers, d.Stickiness, d.Retention, d.Lapsed, d.UsersSoFar)
-"""What rollups tell, which outlive the events."""
 
 _ADDED_UP = (d.Count, d.Sum, d.Revenue, d.Sessions)
 """What is the sum of its periods."""

@@ -95,7 +95,7 @@ async def series(
         return Series(chosen, _points(now, values, former), whole)
     this = await kept.of(metric, chosen, now, calculator.scope)
     that = await kept.of(metric, chosen, before, calculator.scope)
-    values, former = this.values(metric.definition, values), that.values(metric.definition, former)
+    values, former = this.values(values), that.values(former)
     whole = Total(
         this.total(metric.definition, values, whole.value),
         that.total(metric.definition, former, whole.previous),

@@ -24,6 +24,7 @@ from loopin_sinks.persons.properties import person_properties, store_properties
 from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreSettings, open_store
+from loopin_streams.projects.project import Project, Projects, Retention
 from tests.metrics import plain
 from tests.metrics.stored import store_persons
 from tests.metrics.worlds import NOW, world
@@ -105,9 +106,8 @@ async def store(
     for month, part in by_month(rows):
         await opened.insert("events", part, token=f"{uuid4()}:{month}")
     if request.param == "rolled":
-        roller = DayRoller(
-            opened, lambda _: 3650, zone=str(WORLD.zone), interval_s=1, leads=lambda: True, clock=lambda: NOW
-        )
+        projects = Projects(lambda _: Project(WORLD.zone, retention=Retention(3650)))
+        roller = DayRoller(opened, projects, interval_s=1, leads=lambda: True, clock=lambda: NOW)
         assert await roller.roll_once(asyncio.Event()) >= 49
     await store_persons(opened, WORLD)
     await store_properties(opened, WORLD.events)
