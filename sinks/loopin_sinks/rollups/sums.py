@@ -75,7 +75,10 @@ def _measures(query: Query) -> tuple[str, str]:
 async def _insert(
     store: Store, query: Query, source: str, told: str, versions: Mapping[int, int], share: int, whose: str
 ) -> None:
-    zone = query.bind(query.scope.zone_name, "String")
+    zone, kept = (
+        query.bind(query.scope.zone_name, "String"),
+        query.bind(query.scope.retention.daily, "UInt16"),
+    )
     await query.command(
         store,
         f"""
@@ -85,7 +88,7 @@ async def _insert(
         )
         SELECT project, {zone}, grouping(country) = 0, event, one.1, toDate(toUInt16(of_day)),
             {_version("toUInt16(of_day)", query, versions)}, {query.bind(share, "UInt16")}, whose, is_bot,
-            one.2, {PLACE}, sum(one.3), sumKahan(one.4), sum(one.5), {query.bind(scope.retention.daily, "UInt16")}
+            one.2, {PLACE}, sum(one.3), sumKahan(one.4), sum(one.5), {kept}
         FROM (
             SELECT project, {query.day} AS of_day, event, {whose} AS whose, is_bot, {PLACE},
                 arrayJoin(arrayFilter(each -> each.3 > 0, [{told}])) AS one
