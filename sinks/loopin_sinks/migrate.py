@@ -19,6 +19,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0008_rollups",
     "0009_resources",
     "0010_tasks",
+    "0016_metric_history",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 

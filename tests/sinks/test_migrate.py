@@ -23,6 +23,7 @@ SHIPPED = {
     "0008_rollups": "85596edba49c41a08bfa5664414d1633a5e03a84e58e1b6dbea10fe384af8032",
     "0009_resources": "832d501f52ae811f74d0566b76d3f05a3f63cfe264cfbd3317f5ae896e6819b2",
     "0010_tasks": "0c44826f3c43b1c349b9fe8624f3dbd9b8e2681853cddcf2bceea9fe97de659c",
+    "0016_metric_history": "8d94407200d1af1f1d2afa53fddd68c0503e92c4daf832afb4c77ccf0e8791bb",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 

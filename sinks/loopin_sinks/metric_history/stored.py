@@ -98,16 +98,33 @@ async def kept_values(
     return {(row["metric"], epoch_ms(row["start"])): Kept(row["newest"], row["at"]) for row in rows}
 
 
-async def last_kept(store: Store, project: str) -> dict[tuple[str, Grain], datetime]:
-    """Start of the last period that is kept, by a metric's kept name and grain. Raises StoreError."""
+async def calculated(
+    store: Store, project: str, grain: Grain, start: datetime, end: datetime
+) -> dict[str, dict[int, int]]:
+    """When what is kept of periods that begin in [start, end) was calculated, epoch ms.
+
+    By kept name and start in epoch ms. Raises StoreError.
+    """
+    # In arrays: as rows they would be more than one query may return.
     rows = await store.query(
         f"""
-        SELECT metric, grain, max(start) AS last FROM {METRIC_VALUES}
-        WHERE project = {{project:String}} GROUP BY metric, grain
+        SELECT metric, groupArray(at) AS starts, groupArray(calculated) AS times
+        FROM (
+            SELECT metric, toUnixTimestamp(start) AS at,
+                toUnixTimestamp64Milli(max(calculated_at)) AS calculated
+            FROM {METRIC_VALUES}
+            WHERE project = {{project:String}} AND grain = {{grain:String}}
+                AND start >= {{start:DateTime64(3, 'UTC')}} AND start < {{end:DateTime64(3, 'UTC')}}
+            GROUP BY metric, at
+        )
+        GROUP BY metric
         """,
-        {"project": project},
+        {"project": project, "grain": grain, "start": start, "end": end},
     )
-    return {(row["metric"], row["grain"]): row["last"] for row in rows}
+    return {
+        row["metric"]: {at * 1000: time for at, time in zip(row["starts"], row["times"], strict=True)}
+        for row in rows
+    }
 
 
 async def keep(store: Store, project: str, values: Iterable[NewValue]) -> None:

@@ -21,6 +21,10 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a schedule may tell its task; a task that takes any has a class of its own."""
 
 
+def _unseen(done: int, total: int) -> None:
+    """Nobody looks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a run works with.
@@ -31,6 +35,8 @@ class Context:
         scope: a project's events as of a time, with its zone, currency and people.
         clock: the time now, aware.
         arguments: of the type that the task names.
+        run: id of the run.
+        progress: told how much is done of how much.
     """
 
     store: Store
@@ -38,6 +44,8 @@ class Context:
     scope: Callable[[str, datetime], Scope]
     clock: Callable[[], datetime]
     arguments: Any
+    run: str = ""
+    progress: Callable[[int, int], None] = _unseen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +54,7 @@ class Task:
 
     Attributes:
         name: exact name, also of the schedule that it comes with.
-        when: when it is due, unless that is changed.
+        when: when it is due, unless that is changed; None for one that runs only when somebody asks for it.
         description: what it does, for a person.
         run: does it, and returns how many rows it wrote. It may be broken off anywhere and begun again.
         replaces: what the documents call the tasks whose work it does.
@@ -55,7 +63,7 @@ class Task:
     """
 
     name: str
-    when: When
+    when: When | None
     description: str
     run: Callable[[Context], Awaitable[int]]
     replaces: tuple[str, ...] = ()

@@ -55,9 +55,10 @@ def event(
     )
 
 
-async def put(store: Store, *events: EnrichedEvent, days: int = 3650) -> None:
-    """Store events that are kept for so many days."""
-    rows = to_arrow(events, 0, range(len(events)), TOPIC_ID, lambda _: days, 0)
+async def put(store: Store, *events: EnrichedEvent, days: int = 3650, stored: datetime | None = None) -> None:
+    """Store events that are kept for so many days, and were stored at once, or then."""
+    at = 0 if stored is None else round(stored.timestamp() * 1000)
+    rows = to_arrow(events, 0, range(len(events)), TOPIC_ID, lambda _: days, at)
     for month, part in by_month(rows):
         await store.insert("events", part, token=f"{uuid4()}:{month}")
 
@@ -69,6 +70,7 @@ async def run(
     nightly: bool = False,
     scope: ScopeOf = utc_scope,
     configuration: Configuration | None = None,
+    id: str = "run",
     **arguments: Any,
 ) -> int:
     """One run of the task; how many values it wrote."""
@@ -78,6 +80,7 @@ async def run(
         scope,
         lambda: now,
         msgspec.convert(arguments, CalculateArguments),
+        run=id,
     )
     return await calculate(context, nightly=nightly)
 
