@@ -152,7 +152,8 @@ async def open_runs(store: Store, since: datetime) -> list[Run]:
 async def last_due(store: Store, tries: int) -> dict[str, datetime]:
     """For each schedule the last time it was due that need not be tried again.
 
-    It has been made, with or without success, was cancelled, or has been broken off so many times. Raises StoreError.
+    It has been made, with or without success, was cancelled, or has been broken off so many times. Raises
+    StoreError.
     """
     rows = await store.query(
         f"""
