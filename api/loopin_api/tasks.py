@@ -109,9 +109,7 @@ class Tasks:
         for waiting in await self.open_runs(now):
             if (waiting.schedule, waiting.arguments, waiting.state) == (name, text, "requested"):
                 return waiting
-        run = Run(
-            new_id(now), name, schedule.task.name, by, asked_at=now, arguments=text, told_at=now
-        )
+        run = Run(new_id(now), name, schedule.task.name, by, asked_at=now, arguments=text, told_at=now)
         await store_run(self._store, run)
         return run
 

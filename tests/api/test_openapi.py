@@ -92,7 +92,7 @@ PATHS = {
     "/api/analytics/export": {"get"},
 }
 
-GOOD = ("200", "201", "204")
+GOOD = ("200", "201", "202", "204")
 
 ENVELOPE = {"success", "error", "error_code", "details", "timestamp"}
 OTHER_WORDS = {

@@ -201,9 +201,7 @@ async def test_so_many_values_and_no_more_are_computed_at_once(
     hourly = sum("hour" in metric.grains for metric in CATALOGUE)
     number = hourly * (20 * 24 + 15) + len(CATALOGUE) * (20 + weeks(TODAY - 20 * DAY, TODAY))
     number += len(CATALOGUE) * months(TODAY - 20 * DAY, TODAY)
-    assert body["error"].startswith(
-        f"That is {number:,} values (periods times metrics), and one request may"
-    )
+    assert body["error"].startswith(f"That is {number:,} values (periods times metrics), and one request may")
     days = int(body["error"].split("ask for ")[2].split(" ")[0])
     less = (TODAY - days * DAY + DAY).isoformat()
     assert (await calculate(client, bearer("write"), **{"from": less})).status_code == 202
