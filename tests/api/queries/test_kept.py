@@ -1,0 +1,148 @@
+"""Values that are kept, in place of what the events say: the same, and no longer once anything has come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pytest
+import pytest_asyncio
+
+from loopin_api.queries.kept import history
+from loopin_api.queries.metrics import series, total
+from loopin_api.timespan import Timespan
+from loopin_schemas.metrics import CATALOGUE, Grain, by_name
+from loopin_sinks.metric_history import due, stored
+from loopin_sinks.metric_history.stored import NewValue, keep
+from loopin_sinks.metric_values.calculate import Calculator
+from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.persons.mapping import PERSON_IDS
+from loopin_sinks.persons.rows import IDS_SCHEMA
+from loopin_sinks.store import Store, StoreSettings, open_store
+from tests.metrics.stored import store_persons
+from tests.metrics.worlds import NOW as WORLD_NOW
+from tests.metrics.worlds import world
+from tests.migrated import fill
+from tests.sinks.metric_history.history import event, put, run
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WORLD = world(3)
+DAY: Final = timedelta(days=1)
+SECOND: Final = timedelta(seconds=1)
+
+
+def scope(project: str, now: datetime) -> Scope:
+    of = WORLD
+    return Scope(project, of.zone, now, of.currency, of.rates, sorted(of.internal))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def kept_world(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> AsyncIterator[Store]:
+    """A world whose last days are kept, after three runs of the task."""
+    chosen = StoreSettings(data_dir=tmp_path_factory.mktemp("kept") / "data")
+    fill(chosen, migrated)
+    store = open_store(chosen)
+    await put(store, *WORLD.events, stored=WORLD_NOW - 40 * DAY)
+    await store_persons(store, WORLD)
+    with pytest.MonkeyPatch.context() as patch:
+        for grain in stored.KEPT_DAYS:
+            patch.setitem(stored.KEPT_DAYS, grain, 3_650)  # the world's time is long ago
+        of_late: dict[Grain, int] = {"hour": 1, "day": 16, "week": 1, "month": 1}
+        patch.setattr(due, "KEPT_DAYS", of_late)
+        await run(store, WORLD_NOW - timedelta(minutes=30), scope=scope)
+        await run(store, WORLD_NOW, scope=scope)
+    yield store
+    await store.close()
+
+
+def span(days: int, hours: int = 0) -> Timespan:
+    midnight = WORLD.midnight(WORLD.day(WORLD_NOW))
+    start = midnight - days * DAY if days else midnight - timedelta(hours=hours)
+    return Timespan(start, WORLD_NOW, WORLD.zone)
+
+
+async def test_they_are_what_the_events_say(kept_world: Store) -> None:
+    """Each metric, by day and hour and over the whole time, beside the time before."""
+    of = scope(WORLD.project, WORLD_NOW)
+    kept = await history(kept_world, of, CATALOGUE, own_days=True)
+    nothing = await history(kept_world, of, CATALOGUE, own_days=False)
+    told, computed = Calculator(kept_world, of), Calculator(kept_world, of)
+    grains: list[tuple[Grain, Timespan]] = [("day", span(5)), ("hour", span(0, hours=6))]
+    taken = 0
+    for grain, asked in grains:
+        for metric in CATALOGUE:
+            if grain not in metric.grains:
+                continue
+            found = await series(told, metric, asked, grain, "previous", kept)
+            expected = await series(computed, metric, asked, grain, "previous", nothing)
+            assert expected.calculated_at is None
+            taken += found.calculated_at is not None
+            for one, other in zip(found.points, expected.points, strict=True):
+                assert one.at == other.at
+                assert one.value == near(other.value), (metric.name, grain, one.at)
+                assert one.previous == near(other.previous), (metric.name, grain, one.at)
+            assert found.total.value == near(expected.total.value), metric.name
+            assert found.total.previous == near(expected.total.previous), metric.name
+    assert taken > 80, "most are told by what is kept"
+    for metric in CATALOGUE:
+        whole = await total(told, metric, span(5), "previous", kept)
+        from_events = await total(computed, metric, span(5), "previous", nothing)
+        assert whole.value == near(from_events.value), metric.name
+        assert whole.previous == near(from_events.previous), metric.name
+
+
+def near(value: float | None) -> Any:
+    return None if value is None else pytest.approx(value, rel=1e-9)
+
+
+async def test_they_are_told_until_anything_comes(kept_world: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for grain in stored.KEPT_DAYS:
+        monkeypatch.setitem(stored.KEPT_DAYS, grain, 3_650)
+    of, metric = scope(WORLD.project, WORLD_NOW), by_name("page_views")
+    assert metric is not None
+    midnight = WORLD.midnight(WORLD.day(WORLD_NOW))
+    days = [midnight - number * DAY for number in (4, 3, 2, 1)]
+    # What nobody could compute shows whence a value is.
+    marks = [NewValue("page_views", "day", day, 0.5 + n, WORLD_NOW + SECOND) for n, day in enumerate(days)]
+    await keep(kept_world, WORLD.project, marks)
+
+    async def told() -> list[float | None]:
+        kept = await history(kept_world, of, [metric], own_days=True)
+        found = await series(Calculator(kept_world, of), metric, span(4), "day", "previous", kept)
+        return [point.value for point in found.points[:-1]]
+
+    assert await told() == [0.5, 1.5, 2.5, 3.5]
+    late = event(days[1] + timedelta(hours=2), project=WORLD.project, user="late")
+    await put(kept_world, late, stored=WORLD_NOW + timedelta(minutes=1))
+    after = await told()
+    assert (after[0], after[2], after[3]) == (0.5, 2.5, 3.5)
+    expected = sum(
+        each.event == "$pageview" and days[1] <= datetime.fromtimestamp(each.timestamp / 1000, UTC) < days[2]
+        for each in WORLD.events
+        if each.project == WORLD.project
+    )
+    assert after[1] is not None
+    assert after[1] % 1 == 0, "its events tell it"
+    assert after[1] <= expected + 1, "but for bots and the project's own people"
+    moved = {"distinct_id": "late", "person": "other", "revision": 9, "_stored_at": WORLD_NOW + DAY}
+    await kept_world.insert(
+        PERSON_IDS,
+        pa.Table.from_pylist([{"project": WORLD.project, **moved}], schema=IDS_SCHEMA),
+        token="moved",
+    )
+    assert await told() == after
+
+
+async def test_where_no_run_was_whole_the_events_tell(kept_world: Store) -> None:
+    """It is not known then what has come since."""
+    metric = by_name("page_views")
+    assert metric is not None
+    await kept_world.command("TRUNCATE TABLE metric_looks")
+    of = scope(WORLD.project, WORLD_NOW)
+    kept = await history(kept_world, of, [metric], own_days=True)
+    found = await series(Calculator(kept_world, of), metric, span(4), "day", "previous", kept)
+    assert found.calculated_at is None
