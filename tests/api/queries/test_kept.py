@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
@@ -22,7 +23,6 @@ from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.persons.mapping import PERSON_IDS
 from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store, StoreSettings, open_store
-from tests.metrics.stored import store_persons
 from tests.metrics.worlds import NOW as WORLD_NOW
 from tests.metrics.worlds import world
 from tests.migrated import fill
@@ -42,21 +42,29 @@ def scope(project: str, now: datetime) -> Scope:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def kept_world(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> AsyncIterator[Store]:
-    """A world whose last days are kept, after three runs of the task."""
+    """A world whose last days are kept, by one run of the task."""
     chosen = StoreSettings(data_dir=tmp_path_factory.mktemp("kept") / "data")
     fill(chosen, migrated)
     store = open_store(chosen)
     await put(store, *WORLD.events, stored=WORLD_NOW - 40 * DAY)
-    await store_persons(store, WORLD)
+    persons = [
+        {"distinct_id": each, "person": person, "revision": 1} for each, person in WORLD.person_of.items()
+    ]
+    await store_links(store, *persons)
     with pytest.MonkeyPatch.context() as patch:
         for grain in stored.KEPT_DAYS:
             patch.setitem(stored.KEPT_DAYS, grain, 3_650)  # the world's time is long ago
         of_late: dict[Grain, int] = {"hour": 1, "day": 16, "week": 1, "month": 1}
         patch.setattr(due, "KEPT_DAYS", of_late)
-        await run(store, WORLD_NOW - timedelta(minutes=30), scope=scope)
         await run(store, WORLD_NOW, scope=scope)
     yield store
     await store.close()
+
+
+async def store_links(store: Store, *rows: dict[str, Any]) -> None:
+    common = {"project": WORLD.project, "_stored_at": WORLD_NOW - 40 * DAY}
+    table = pa.Table.from_pylist([{**common, **row} for row in rows], schema=IDS_SCHEMA)
+    await store.insert(PERSON_IDS, table, token=str(uuid4()))
 
 
 def span(days: int, hours: int = 0) -> Timespan:
@@ -129,11 +137,7 @@ async def test_they_are_told_until_anything_comes(kept_world: Store, monkeypatch
     assert after[1] % 1 == 0, "its events tell it"
     assert after[1] <= expected + 1, "but for bots and the project's own people"
     moved = {"distinct_id": "late", "person": "other", "revision": 9, "_stored_at": WORLD_NOW + DAY}
-    await kept_world.insert(
-        PERSON_IDS,
-        pa.Table.from_pylist([{"project": WORLD.project, **moved}], schema=IDS_SCHEMA),
-        token="moved",
-    )
+    await store_links(kept_world, moved)
     assert await told() == after
 
 
