@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -25,7 +26,6 @@ from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store, StoreSettings, open_store
 from loopin_sinks.tasks import calculate_metrics
 from loopin_streams.projects.project import Retention
-from tests.metrics.stored import store_persons
 from tests.metrics.worlds import NOW as WORLD_NOW
 from tests.metrics.worlds import world
 from tests.migrated import fill
@@ -53,18 +53,26 @@ def scope(project: str, now: datetime) -> Scope:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def kept_world(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> AsyncIterator[Store]:
-    """A world whose last days are kept, after three runs of the task."""
+    """A world whose last days are kept, by one run of the task."""
     chosen = StoreSettings(data_dir=tmp_path_factory.mktemp("kept") / "data")
     fill(chosen, migrated)
     store = open_store(chosen)
     await put(store, *WORLD.events, stored=WORLD_NOW - 40 * DAY)
-    await store_persons(store, WORLD)
+    persons = [
+        {"distinct_id": each, "person": person, "revision": 1} for each, person in WORLD.person_of.items()
+    ]
+    await store_links(store, *persons)
     with pytest.MonkeyPatch.context() as patch:
         only_of_late(patch, {"hour": 1, "day": 16, "week": 1, "month": 1})
-        await run(store, WORLD_NOW - timedelta(minutes=30), scope=scope)
         await run(store, WORLD_NOW, scope=scope)
     yield store
     await store.close()
+
+
+async def store_links(store: Store, *rows: dict[str, Any]) -> None:
+    common = {"project": WORLD.project, "_stored_at": WORLD_NOW - 40 * DAY}
+    table = pa.Table.from_pylist([{**common, **row} for row in rows], schema=IDS_SCHEMA)
+    await store.insert(PERSON_IDS, table, token=str(uuid4()))
 
 
 def span(days: int, hours: int = 0) -> Timespan:
@@ -135,11 +143,7 @@ async def test_they_are_told_until_anything_comes(kept_world: Store) -> None:
     assert after[1] % 1 == 0, "its events tell it"
     assert after[1] <= expected + 1, "but for bots and the project's own people"
     moved = {"distinct_id": "late", "person": "other", "revision": 9, "_stored_at": WORLD_NOW + DAY}
-    await kept_world.insert(
-        PERSON_IDS,
-        pa.Table.from_pylist([{"project": WORLD.project, **moved}], schema=IDS_SCHEMA),
-        token="moved",
-    )
+    await store_links(kept_world, moved)
     assert await told() == after
 
 
