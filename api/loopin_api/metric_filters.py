@@ -15,6 +15,10 @@ from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.metric_values.scope import scope_of as project_scope
 
 _Value = Annotated[str | None, Query(max_length=200, description="Only events with this value.")]
+_Persona = Annotated[
+    str | None,
+    Query(max_length=200, description="Only events of persons whose property `persona` is this one now."),
+]
 
 
 def filters(
@@ -30,6 +34,7 @@ def filters(
     event_id: _Value = None,
     content_type: _Value = None,
     campaign: _Value = None,
+    persona: _Persona = None,
 ) -> Mapping[Dimension, str]:
     """Values that the events must have, by dimension."""
     given: dict[Dimension, str | None] = {
@@ -45,6 +50,7 @@ def filters(
         "event_id": event_id,
         "content_type": content_type,
         "campaign": campaign,
+        "persona": persona,
     }
     return {dimension: value for dimension, value in given.items() if value is not None}
 

@@ -19,6 +19,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0008_rollups",
     "0009_resources",
     "0010_tasks",
+    "0011_event_days",
     "0012_kept_by_project",
     "0014_places",
     "0015_user_measures",

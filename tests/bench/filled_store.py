@@ -124,7 +124,7 @@ async def _wrong(store: Store, events: int, now: datetime) -> str:
     span = last_days(DAYS, now, UTC)
     found = await overview(store, Scope(PROJECT, UTC, now, "EUR"), span)
     count, revenue = expected(events, int(now.timestamp()), span)
-    if found.tracked_events == count and isclose(found.revenue, revenue):
+    if found.tracked_events == count and isclose(found.revenue or 0.0, revenue):
         return ""
     return f"the overview says {found.tracked_events} events, {found.revenue}; not {count}, {revenue} EUR"
 

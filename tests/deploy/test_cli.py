@@ -25,7 +25,7 @@ COMMANDS = [
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
     *("notify", "notify channels", "notify test", "notify log"),
     *("tasks", "tasks list", "tasks runs", "tasks run", "tasks pause", "tasks resume", "tasks set"),
-    *("tasks add", "tasks remove"),
+    *("tasks add", "tasks remove", "project", "project show", "project set"),
     *("persons", "persons merges", "persons warnings", "persons show", "persons unmerge"),
     *("alerts", "alerts list", "alerts show", "alerts ack", "alerts silence", "alerts silences"),
     *("alerts unsilence", "alerts rules", "alerts backtest", "alerts test"),
@@ -143,10 +143,10 @@ WRONG_SETTINGS = [
     ("run sink", "LOOPIN_BATCH_SIZE", "0", "greater than or equal to 1"),
     ("run sink", "ANALYTICS_BATCH_SIZE", "60000", "less than or equal to 50000"),
     ("run store", "LOOPIN_STORE_MEMORY_MB", "1", "greater than or equal to 256"),
-    ("migrate", "ANALYTICS_RETENTION_DAYS", "0", "greater than or equal to 1"),
-    ("migrate", "LOOPIN_RETENTION_DAYS", "many", "valid integer"),
-    ("migrate", "LOOPIN_PROJECT_RETENTION_DAYS", '{"[/]": 0}', "[/]: input should be greater"),
-    ("migrate", "LOOPIN_PROJECT_RETENTION_DAYS", "{", "give JSON"),
+    ("run sink", "ANALYTICS_RETENTION_DAYS", "0", "greater than or equal to 1"),
+    ("run sink", "LOOPIN_RETENTION_DAYS", "many", "valid integer"),
+    ("run sink", "LOOPIN_PROJECT_RETENTION_DAYS", '{"[/]": 0}', "[/]: input should be greater"),
+    ("run sink", "LOOPIN_PROJECT_RETENTION_DAYS", "{", "give JSON"),
     ("migrate", "LOOPIN_CLICKHOUSE_URL", "ftp://host", "give http://host:port"),
     ("topics list", "LOOPIN_PARTITIONS", "1e3", "valid integer"),
     ("doctor", "LOOPIN_TOPIC_PREFIX", "a b", "match pattern"),
@@ -170,13 +170,13 @@ def test_of_two_names_the_one_that_counts_is_told(loopin: Loopin, monkeypatch: p
     monkeypatch.setenv("ANALYTICS_RETENTION_DAYS", "0")
     monkeypatch.setenv("LOOPIN_RETENTION_DAYS", "-1")
 
-    assert loopin("migrate").refused().startswith("Set LOOPIN_RETENTION_DAYS right")
+    assert loopin("run", "sink").refused().startswith("Set LOOPIN_RETENTION_DAYS right")
 
 
 def test_a_name_in_small_letters_counts_too(loopin: Loopin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("analytics_retention_days", "0")
 
-    assert loopin("migrate").refused().startswith("Set ANALYTICS_RETENTION_DAYS right")
+    assert loopin("run", "sink").refused().startswith("Set ANALYTICS_RETENTION_DAYS right")
 
 
 def test_the_value_of_a_wrong_secret_is_not_shown(loopin: Loopin, monkeypatch: pytest.MonkeyPatch) -> None:

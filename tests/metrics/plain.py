@@ -85,6 +85,16 @@ class World:
         """Those that make a person active: all but the system's."""
         return [act for act in self.acts if act.name not in SYSTEM]
 
+    @cached_property
+    def personas(self) -> Mapping[str, str]:
+        """What kind of person each is now, as the events say that are at hand, bots' and colleagues' too."""
+        said: dict[str, list[EnrichedEvent]] = defaultdict(list)
+        for event in sorted(self.events, key=lambda event: (event.timestamp, event.raw_offset)):
+            if event.project == self.project:
+                said[self.person(event.distinct_id)].append(event)
+        found = {person: persona_of(events) for person, events in said.items()}
+        return {person: persona for person, persona in found.items() if persona}
+
     def person(self, distinct_id: str) -> str:
         return self.person_of.get(distinct_id, distinct_id)
 
@@ -133,25 +143,52 @@ def calculate_where(
         raise ValueError(f"{name} is not offered by dimension")
     if name in STEPS:
         then = STEPS[name][1]
-        kept = [act.event for act in world.acts if act.name == then or value_of(act, dimension) == value]
+        kept = [
+            act.event for act in world.acts if act.name == then or value_of(world, act, dimension) == value
+        ]
         return calculate(name, replace(world, events=kept), start, end)
     narrow = having(world, dimension, value)
     if name not in SESSION_METRICS:
         return calculate(name, narrow, start, end)
-    begun = [s for s in sessions_begun(world, start, end) if value_of(s[0], dimension) == value]
+    begun = [s for s in sessions_begun(world, start, end) if value_of(world, s[0], dimension) == value]
     return SESSION_METRICS[name](begun, len(active_persons(narrow, start, end)))
 
 
 def having(world: World, dimension: str, value: str) -> World:
     """The same world with the events of one value of a dimension alone; not for metrics of sessions."""
-    return replace(world, events=[act.event for act in world.acts if value_of(act, dimension) == value])
+    return replace(
+        world, events=[act.event for act in world.acts if value_of(world, act, dimension) == value]
+    )
 
 
-def value_of(act: Act, dimension: str) -> str | None:
-    """An event's own value of a dimension."""
+def value_of(world: World, act: Act, dimension: str) -> str | None:
+    """An event's own value of a dimension; the persona is its person's."""
     if dimension == "event":
         return act.name
+    if dimension == "persona":
+        return world.personas.get(act.person)
     return first_text(act, *DIMENSIONS.get(dimension, (dimension,)))
+
+
+def persona_of(events: Iterable[EnrichedEvent]) -> str | None:
+    """A person's property ``persona`` after these events, which are in order; text alone counts.
+
+    The last that was set; nothing if it was unset after that. Where none was set, what was set once at first,
+    unless it was unset after that.
+    """
+    last: object = None
+    once: object = None
+    told_once = False
+    for event in events:
+        properties = json.loads(bytes(event.properties))
+        if "persona" in properties.get("$set", {}):
+            last = properties["$set"]["persona"]
+        if "persona" in properties.get("$set_once", {}) and not told_once:
+            once, told_once = properties["$set_once"]["persona"], True
+        if "persona" in properties.get("$unset", []):
+            last = once = None
+    found = once if last is None else last
+    return found if isinstance(found, str) and found else None
 
 
 def text_of(value: object) -> str | None:

@@ -23,6 +23,7 @@ SHIPPED = {
     "0008_rollups": "85596edba49c41a08bfa5664414d1633a5e03a84e58e1b6dbea10fe384af8032",
     "0009_resources": "832d501f52ae811f74d0566b76d3f05a3f63cfe264cfbd3317f5ae896e6819b2",
     "0010_tasks": "0c44826f3c43b1c349b9fe8624f3dbd9b8e2681853cddcf2bceea9fe97de659c",
+    "0011_event_days": "d7943faf2ea6b0521b1a5bd58031a0712e3699ecb01abb36dfe0ac0aa8e74cb4",
     "0012_kept_by_project": "1886d30949b7b330b82c913eeababe97dedfefaf547534eb773ff35fbf4e939d",
     "0014_places": "38a98491cd3cc928d8563e85492832e1055a8e97cb7edbe4751a275046e30104",
     "0015_user_measures": "3fef9f40f6af070d71ea87a0f4631775cfd3fbd0ea950dca04b73a472ddb85f0",

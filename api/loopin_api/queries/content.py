@@ -14,8 +14,7 @@ from loopin_schemas.scores import content_quality as quality
 from loopin_schemas.scores import trending
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
 from loopin_sinks.metric_values.sessions import NO_INTERACTION
-from loopin_sinks.metric_values.sql import MS, Query
-from loopin_sinks.persons.mapping import LINKED_BY_USER, person_user
+from loopin_sinks.metric_values.sql import MS, PERSON, Query, of_persons
 from loopin_sinks.store import Store
 
 Sort = Literal[
@@ -36,7 +35,9 @@ Sort = Literal[
 
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 
-_COUNTED: Final = [sort for sort in SORTS if sort not in ("bounce_rate", "quality_score", "trending_score")]
+_COUNTED: Final = [
+    sort for sort in SORTS if sort not in ("unique_views", "bounce_rate", "quality_score", "trending_score")
+]
 
 Order = Literal["desc", "asc"]
 
@@ -57,9 +58,6 @@ _CONTENT: Final = events(
 )
 _PIECE: Final = "cityHash64(toString(content_type), object_id)"
 """An event's piece as a number, which is grouped by faster than two texts are."""
-
-_PERSON: Final = person_user("linked")
-_WITH_PERSONS: Final = f"WITH ({LINKED_BY_USER}) AS linked"
 
 _LOOKED: Final = [
     *NO_INTERACTION,
@@ -136,12 +134,16 @@ async def ranked(
     direction = "DESC" if order == "desc" else "ASC"
     # Of all pieces only what they are ordered by is computed, the rest of those that are answered.
     numbers = _numbers(
-        query, whole, None, visits=sort in ("bounce_rate", "quality_score"), heat=sort == "trending_score"
+        query,
+        whole,
+        None,
+        visits=sort in ("bounce_rate", "quality_score"),
+        people=sort in ("unique_views", "trending_score"),
     )
     rows = await query.rows(
         store,
         f"""
-        {_WITH_PERSONS} SELECT content_type, object_id, count() OVER () AS pieces,
+        SELECT content_type, object_id, count() OVER () AS pieces,
             {_quality()} AS quality_score, heat AS trending_score
         FROM ({numbers})
         ORDER BY {SORTS[SORTS.index(sort)]} {direction} NULLS LAST, view_count DESC, content_type, object_id
@@ -190,7 +192,7 @@ async def _of_pieces(
         return []
     query = Query(scope)
     rows, sources = await asyncio.gather(
-        query.rows(store, f"{_WITH_PERSONS} SELECT * FROM ({_numbers(query, periods, pieces)})"),
+        query.rows(store, _numbers(query, periods, pieces)),
         _sources(store, scope, periods, pieces),
     )
     return [_numbers_of(row, periods, sources) for row in rows]
@@ -202,11 +204,12 @@ def _numbers(
     pieces: Sequence[Piece] | None,
     *,
     visits: bool = True,
-    heat: bool = True,
+    people: bool = True,
 ) -> str:
     """Rows of ``at`` (start of the period, epoch ms), ``content_type``, ``object_id`` and the numbers.
 
-    Of these pieces, or of all. Without ``visits`` the bounce rate is null, without ``heat`` that is 0.
+    Of these pieces, or of all. Without ``visits`` the bounce rate is null, without ``people`` what is counted
+    of them is 0.
     """
 
     def of(name: str) -> str:
@@ -216,7 +219,6 @@ def _numbers(
     counted = f"""
         SELECT {query.period(periods)} AS at, toString(content_type) AS content_type, object_id,
             cityHash64(content_type, object_id) AS piece, countIf({of("content_viewed")}) AS view_count,
-            uniqExactIf({_PERSON}, {of("content_viewed")}) AS unique_views,
             avgOrNullIf(duration_s, {measured}) AS time_on_page,
             countIf({of("content_shared")}) AS social_shares,
             countIf({of("content_commented")}) AS comments_count,
@@ -229,20 +231,21 @@ def _numbers(
         FROM {_of_content(query, _CONTENT, periods, pieces)} GROUP BY at, content_type, object_id
     """
     bounce_rate = "if(visits = 0, NULL, bounced / visits)" if visits else "NULL"
+    unique_views, heat = ("unique_views", "heat") if people else ("toUInt64(0)", "toFloat64(0)")
     joined = ""
     if visits:
         joined += f" LEFT JOIN ({_visits(query, periods, pieces)}) AS seen_in USING (at, piece)"
-    if heat:
-        joined += f" LEFT JOIN ({_heat(query, periods, pieces)}) AS felt USING (at, piece)"
+    if people:
+        joined += f" LEFT JOIN ({_people(query, periods, pieces)}) AS felt USING (at, piece)"
     return f"""
         SELECT at, content_type, object_id, {", ".join(_COUNTED)}, {bounce_rate} AS bounce_rate,
-            {"heat" if heat else "toFloat64(0)"} AS heat
+            {unique_views} AS unique_views, {heat} AS heat
         FROM ({counted}) AS counted {joined}
     """
 
 
-def _heat(query: Query, periods: Periods, pieces: Sequence[Piece] | None) -> str:
-    """What each piece (``_PIECE``) has of ``heat``: of each person the latest event of a name counts."""
+def _people(query: Query, periods: Periods, pieces: Sequence[Piece] | None) -> str:
+    """How many saw each piece (``_PIECE``), and its heat; of a person the latest event of a name counts."""
     until = [epoch_ms(min(edge, query.scope.now)) for edge in periods.edges[1:]]
     ends = (
         f"transform(at, {query.bind(periods.starts_ms, 'Array(Int64)')}, {query.bind(until, 'Array(Int64)')})"
@@ -250,13 +253,18 @@ def _heat(query: Query, periods: Periods, pieces: Sequence[Piece] | None) -> str
     weights = f"""transform(event, {query.bind(list(trending.WEIGHTS), "Array(String)")},
         {query.bind(list(trending.WEIGHTS.values()), "Array(Float64)")}, toFloat64(0))"""
     half_life = query.bind(trending.HALF_LIFE_H * 3_600_000, "Float64")
+    acts = f"""
+        SELECT {query.period(periods)} AS at, {_PIECE} AS piece, event, user, max({MS}) AS latest
+        FROM {_of_content(query, events(*trending.WEIGHTS), periods, pieces)}
+        GROUP BY at, piece, event, user
+    """
     return f"""
-        SELECT at, piece, sum({weights} * exp2(-greatest({ends} - latest, 0) / {half_life})) AS heat
+        SELECT at, piece, countIf(event = 'content_viewed') AS unique_views,
+            sum({weights} * exp2(-greatest({ends} - latest, 0) / {half_life})) AS heat
         FROM (
-            SELECT {query.period(periods)} AS at, {_PIECE} AS piece, event, {_PERSON} AS person,
-                max({MS}) AS latest
-            FROM {_of_content(query, events(*trending.WEIGHTS), periods, pieces)}
-            GROUP BY at, piece, event, person
+            SELECT found.at AS at, found.piece AS piece, found.event AS event, {PERSON} AS person,
+                max(found.latest) AS latest
+            FROM {of_persons(acts)} GROUP BY at, piece, event, person
         )
         GROUP BY at, piece
     """
@@ -268,20 +276,25 @@ def _visits(query: Query, periods: Periods, pieces: Sequence[Piece] | None) -> s
     A visit is what a person does on one day of the zone under one session_id, or under none: visits of days
     add up to those of a longer time, which sessions across a midnight would not.
     """
-    visit = f"cityHash64({_PERSON}, session_id, {query.day})"
     chosen = f"{query.matches(_VIEWED)} AND {query.chosen} AND {_is(query, pieces)}"
     source = f"{query.source(periods.start, periods.end)} AND {query.matches(ACTIVE)}"
+    session = f"cityHash64(session_id, {query.day})"
     if pieces is not None:
-        source += f" AND {visit} IN (SELECT {visit} FROM {_of_content(query, _VIEWED, periods, pieces)})"
+        source += f" AND {session} IN (SELECT {session} FROM {_of_content(query, _VIEWED, periods, pieces)})"
+    acts = f"""
+        SELECT {query.period(periods)} AS at, user, {session} AS session,
+            groupArrayIf({_PIECE}, {chosen}) AS seen,
+            countIf(event = 'content_viewed') AS views, countIf(event = '$pageview') AS pages,
+            countIf(event NOT IN {query.bind(_LOOKED, "Array(String)")}) AS interactions
+        FROM {source} GROUP BY at, user, session
+    """
     return f"""
         SELECT at, arrayJoin(arrayDistinct(seen)) AS piece, count() AS visits,
             countIf(views = 1 AND pages <= 1 AND interactions = 0) AS bounced
         FROM (
-            SELECT {query.period(periods)} AS at, {visit} AS visit,
-                groupArrayIf({_PIECE}, {chosen}) AS seen,
-                countIf(event = 'content_viewed') AS views, countIf(event = '$pageview') AS pages,
-                countIf(event NOT IN {query.bind(_LOOKED, "Array(String)")}) AS interactions
-            FROM {source} GROUP BY at, visit
+            SELECT found.at AS at, groupArrayArray(found.seen) AS seen, sum(found.views) AS views,
+                sum(found.pages) AS pages, sum(found.interactions) AS interactions
+            FROM {of_persons(acts)} GROUP BY at, {PERSON}, found.session
         )
         GROUP BY at, piece
     """

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence, Set
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from loopin_schemas.metrics import Grain, Metric
 from loopin_schemas.metrics import definition as d
 from loopin_sinks.metric_history.coverage import Coverage, coverage
-from loopin_sinks.metric_history.due import CLOSED_AFTER, NEVER, ROLLED_UP, is_current
+from loopin_sinks.metric_history.due import CLOSED_AFTER, NEVER, is_current
 from loopin_sinks.metric_history.late import Late, late, looked
 from loopin_sinks.metric_history.recalculate import whole_periods
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values, terms_of
@@ -44,11 +44,9 @@ class History:
             StoreError: the store did not answer.
         """
         spans = list(zip(within.edges, within.edges[1:], strict=False))
-        gone = {number for number, span in enumerate(spans) if self._is_gone(*span)}
-        expired = gone if self.covered is not None and self.covered.expired else set()
         whole = whole_periods(grain, within.start, within.end, self.scope.zone) if self.keeps else None
         if whole is None or grain not in metric.grains:
-            return Filled(within, {}, expired, bool(expired))
+            return Filled(within, {})
         known = await self._known(grain, whole.start, whole.end)
         name, terms = kept_name(metric), terms_of(self.scope, metric)
         ends = dict(zip(whole.edges, whole.edges[1:], strict=False))
@@ -59,9 +57,9 @@ class History:
             if value is None or ends.get(start) != end:
                 continue
             now_so = value.terms == terms and self._holds(metric.definition, start, end, value)
-            if number in gone or now_so:
+            if now_so or self._is_gone(start, end):
                 kept[number] = value
-        return Filled(within, kept, expired - kept.keys(), bool(expired))
+        return Filled(within, kept)
 
     async def _known(self, grain: Grain, start: datetime, end: datetime) -> Mapping[tuple[str, int], Kept]:
         key = (grain, start, end)
@@ -84,26 +82,19 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Of some periods, by their position: what is kept of them.
-
-    Of those that are ``lost`` nobody knows the value any more, but by rollups. ``cut`` says that of some not
-    all events are there.
-    """
+    """Of some periods, by their position: what is kept of them."""
 
     within: Periods
     kept: Mapping[int, Kept]
-    lost: Set[int]
-    cut: bool
 
     async def values(self, definition: d.Definition, calculator: Calculator) -> Values:
-        """The values that are kept, and the others from the events; null where these would tell a part.
+        """The values that are kept, and the others from the events; null where nobody can tell any more.
 
         Raises:
             StoreError: the store did not answer.
         """
-        unknown = self.kept.keys() | (set() if isinstance(definition, ROLLED_UP) else self.lost)
         found = self.known()
-        asked = [number for number in range(len(self.within)) if number not in unknown]
+        asked = [number for number in range(len(self.within)) if number not in self.kept]
         if not asked:
             return found
         part = Periods(self.within.edges[asked[0] : asked[-1] + 2])
@@ -111,7 +102,7 @@ class Filled:
         return found | {
             (number + asked[0], of): value
             for (number, of), value in told.items()
-            if number + asked[0] not in unknown
+            if number + asked[0] not in self.kept
         }
 
     def known(self) -> Values:
@@ -128,15 +119,17 @@ class Filled:
         """
         if whole.start > calculator.scope.now:
             return None
-        same = (whole.start, whole.end) == (self.within.start, self.within.end)
-        last = len(self.within) - 1
-        if same and is_added_up(definition):
-            return None if self.lost else sum(values.get((at, ""), 0.0) for at in range(len(self.within)))
-        if same and isinstance(definition, _BY_THE_END) and last in self.kept:
-            return values.get((last, ""))
-        if self.cut and not isinstance(definition, (*_BY_THE_END, *ROLLED_UP)):
-            return None
+        if (whole.start, whole.end) == (self.within.start, self.within.end):
+            if is_added_up(definition) and self._all_told(values, calculator.scope.now):
+                return sum(values.values())
+            if isinstance(definition, _BY_THE_END) and len(self.within) - 1 in self.kept:
+                return values.get((len(self.within) - 1, ""))
         return (await calculator.values(definition, whole)).get((0, ""))
+
+    def _all_told(self, values: Values, now: datetime) -> bool:
+        return all(
+            (number, "") in values for number, start in enumerate(self.within.edges[:-1]) if start <= now
+        )
 
 
 async def computed(calculator: Calculator, of: d.Definition, within: Periods) -> Values:

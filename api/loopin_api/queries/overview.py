@@ -10,6 +10,7 @@ from typing import Final
 
 from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import by_name
+from loopin_schemas.metrics.definition import ACTIVE, Count
 from loopin_sinks.metric_values.active import split
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, Scope
@@ -22,15 +23,18 @@ MAX_CURRENCIES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class OverviewNumbers:
-    """The overview's numbers; ratios 0 to 1, lengths in minutes, money by ISO 4217 code."""
+    """The overview's numbers; ratios 0 to 1, lengths in minutes, money by ISO 4217 code.
 
-    tracked_events: int
-    total_events: int
+    None is what nobody can tell any more: events of a part of the time are gone, and it was not rolled up.
+    """
+
+    tracked_events: int | None
+    total_events: int | None
     total_users: int
     active_users_today: int
     ticket_conversion: float | None
     avg_session_length: float | None
-    revenue: float
+    revenue: float | None
     other_revenue: Mapping[str, float]
     newest_received: datetime | None
 
@@ -58,19 +62,21 @@ async def overview(store: Store, scope: Scope, span: Timespan) -> OverviewNumber
     created, users, today, conversion, length, revenue = values
     return OverviewNumbers(
         tracked_events=tracked,
-        total_events=int(created or 0),
+        total_events=None if created is None else int(created),
         total_users=int(users or 0),
         active_users_today=int(today or 0),
         ticket_conversion=conversion,
         avg_session_length=length,
-        revenue=revenue or 0.0,
+        revenue=revenue,
         other_revenue=largest({code: total for (_, _, code), total in others.items()}),
         newest_received=newest,
     )
 
 
-async def _tracked(store: Store, calculator: Calculator, span: Timespan) -> tuple[int, datetime | None]:
-    """How many events there are in the span, and when the last of all before its end was received."""
+async def _tracked(
+    store: Store, calculator: Calculator, span: Timespan
+) -> tuple[int | None, datetime | None]:
+    """How many events there were in the span, and when the last of all before its end was received."""
     scope = await calculator.with_rollups()
     whole = {day: noted for day, noted in scope.rolled.days.items() if noted.whole}
     parts = split(scope, whole, (None, span.start, span.end))
@@ -87,8 +93,9 @@ async def _tracked(store: Store, calculator: Calculator, span: Timespan) -> tupl
     first_day = scope.day_of(span.start)
     tracked = row["tracked"] + sum(noted.events for day, noted in rolled if day >= first_day)
     received = [row["newest"]] if row["stored"] else []
+    gone = await calculator.unknown(Count(ACTIVE), Periods((span.start, span.end)))
     received += [noted.newest_received for _, noted in rolled if noted.newest_received is not None]
-    return tracked, max(received, default=None)
+    return None if gone else tracked, max(received, default=None)
 
 
 async def _value(calculator: Calculator, name: str, whole: Periods) -> float | None:

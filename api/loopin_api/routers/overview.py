@@ -20,7 +20,7 @@ from loopin_api.timespan import Timespan
 from loopin_schemas.insight import Insight as Found
 from loopin_schemas.insight import InsightType, Priority
 from loopin_sinks.insights.stored import top_insights
-from loopin_sinks.metric_values.money import MAX_AMOUNT, OTHER
+from loopin_sinks.metric_values.amounts import MAX_AMOUNT, OTHER
 
 router = APIRouter(tags=["analytics"])
 
@@ -70,17 +70,22 @@ async def firing_alerts(use: Services, project: str) -> list[FiringAlert]:
     ]
 
 
+UNKNOWN: Final = "null where events of it were removed before their day was rolled up"
+
+
 class Overview(BaseModel):
     """The state of a project, in the numbers that matter most."""
 
-    total_events: int = Field(description="Platform events created (`event_created`) in the period, count.")
+    total_events: int | None = Field(
+        description=f"Platform events created (`event_created`) in the period, count; {UNKNOWN}."
+    )
     total_users: int = Field(description="Users ever active by the end of the period, count.")
-    total_revenue: float = Field(
+    total_revenue: float | None = Field(
         description="Amounts of `ticket_purchased` less those of `payment_refunded` in the period, in "
         "`currency`, to two decimals. An amount that names no currency is in `currency`; others are "
         "converted by the rate of their day, where one is known (`/api/analytics/project`). One of "
         f"{MAX_AMOUNT:,.0f} or more, either sign, is left out: it is an error of a client, and would drown "
-        "the cents of all others."
+        f"the cents of all others; {UNKNOWN}."
     )
     active_users_today: int = Field(
         description="Users with at least one event on the period's last day (today, since midnight, where "
@@ -100,8 +105,9 @@ class Overview(BaseModel):
         f"{MAX_INSIGHTS} at most."
     )
     alerts: list[FiringAlert] = Field(description=FIRING)
-    tracked_events: int = Field(
-        description="All events tracked in the period, those of bots and of your own people too, count."
+    tracked_events: int | None = Field(
+        description="All events tracked in the period, those of bots and of your own people too, count; "
+        f"{UNKNOWN}."
     )
     currency: str = Field(description="Currency of `total_revenue`, ISO 4217.")
     other_revenue: dict[str, float] = Field(
@@ -183,7 +189,7 @@ def _answer(
     return Overview(
         total_events=numbers.total_events,
         total_users=numbers.total_users,
-        total_revenue=_cents(numbers.revenue),
+        total_revenue=None if numbers.revenue is None else _cents(numbers.revenue),
         active_users_today=numbers.active_users_today,
         conversion_rate=_rounded(numbers.ticket_conversion, 100),
         avg_session_length=_rounded(numbers.avg_session_length, 1),

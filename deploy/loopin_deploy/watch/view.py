@@ -106,7 +106,7 @@ def _numbers(state: WatchState, now: datetime) -> Table:
     users = max(last.active_users or 0, current.active_users or 0)
     revenue = "-" if today.revenue is None else f"{today.revenue:,.0f}"
     shown = (
-        _Tile("events/s", f"{state.events_per_s(now):,.1f}", f"{last.happened:,} last min"),
+        _Tile("events/s", f"{state.events_per_s(now):,.1f}", f"{last.happened:,}/min"),
         _Tile("active users", f"{users:,}", f"{_count(today.active_users)} today"),
         _Tile("revenue", revenue, f"{state.currency} today"),
         _Tile("failed pay", told(PAYMENTS, share), f"last {minutes} min" if minutes else "", _bad(share)),
@@ -135,8 +135,10 @@ def _bad(share: float | None) -> str:
 def _courses(minutes: Sequence[Totals]) -> Iterable[Text]:
     yield _course("events a minute", [one.happened for one in minutes], "most {:,}")
     yield _course("users a minute", [one.active_users or 0 for one in minutes], "most {:,}")
-    failed = [failing([one]) or 0 for one in minutes]
-    yield _course("failed payments", failed, "most {:.0%}", "red" if any(failed) else "cyan")
+    failed = [failing([one]) for one in minutes]
+    # Before the feed has told of payments, nobody knows.
+    most = "-" if all(share is None for share in failed) else "most {:.0%}"
+    yield _course("failed payments", [share or 0 for share in failed], most, "red" if any(failed) else "cyan")
 
 
 def _course(name: str, numbers: Sequence[float], most: str, style: str = "cyan") -> Text:

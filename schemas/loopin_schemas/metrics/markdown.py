@@ -35,13 +35,14 @@ What holds for all of them:
 - A session is a person's active events of one session's id; without an id, without a pause of more than
   30 minutes. It belongs to the period in which it began, and is followed for a day beyond the period's end:
   no client keeps an id for longer.
-- Each can be split and filtered by country, region, city, device, browser, os, platform and campaign, and
-  by what its row adds; rows with a dash, by nothing. Series are told by hour, day, week and month; those
-  with * not by hour.
+- Each can be split and filtered by country, region, city, device, browser, os, platform, campaign and
+  persona, and by what its row adds; rows with a dash, by nothing. Series are told by hour, day, week and
+  month; those with * not by hour.
 - Those with + are live, too: the stream adds them up within a second, and rules on them alert
   within seconds ([windows](windows.md)).
 - A split or filter goes by the event's own property; of a session by its first event's, of steps that
-  follow each other by the first step's.
+  follow each other by the first step's. A persona is its person's: the property `persona`
+  ([properties](identity.md#properties)) as it is now, for all that the person has ever done.
 - A ratio of nothing, a mean of nothing and a percentile of nothing are null, not 0. A percentile is
   exact: of n values in order, the one after the first floor(level * n).
 - Money is in the project's currency. Other currencies are converted by the rate that held on the day;

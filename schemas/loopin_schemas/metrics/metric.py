@@ -30,8 +30,12 @@ Dimension = Literal[
     "event_id",
     "content_type",
     "campaign",
+    "persona",
 ]
-"""What a metric may be split and filtered by: a property of the event; of a session, its first event's."""
+"""What a metric may be split and filtered by: a property of the event; of a session, its first event's.
+
+``persona`` is the present one of the person whose event it is, however long ago that was.
+"""
 
 GRAINS: Final[tuple[Grain, ...]] = ("hour", "day", "week", "month")
 
@@ -40,7 +44,7 @@ DAYS: Final[tuple[Grain, ...]] = ("day", "week", "month")
 
 PLACE: Final[tuple[Dimension, ...]] = ("country", "region", "city")
 
-VISIT: Final[tuple[Dimension, ...]] = (*PLACE, "device", "browser", "os", "platform", "campaign")
+VISIT: Final[tuple[Dimension, ...]] = (*PLACE, "device", "browser", "os", "platform", "campaign", "persona")
 """What holds for all that a visitor does."""
 
 

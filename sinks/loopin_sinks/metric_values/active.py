@@ -10,6 +10,7 @@ from loopin_schemas.metrics.definition import ACTIVE, Events
 from loopin_schemas.metrics.metric import VISIT
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sql import MS, Query
+from loopin_sinks.rollups.measures import users_of
 from loopin_sinks.rollups.rolled import runs
 
 Edge = datetime | None
@@ -56,12 +57,12 @@ def rows_of(query: Query, of: Events, edges: Sequence[Edge], at: At) -> str:
 
     No other edge is within a day that is told as a whole.
     """
-    if of != ACTIVE or not _is_kept(query.scope):
+    if of != ACTIVE or not is_kept(query.scope):
         return _of_events(query, of, (edges[0], _last(edges)), at)
     parts = split(query.scope, query.scope.rolled.days, edges)
     found = [_of_events(query, of, span, at) for span in parts.spans]
     if parts.days:
-        found += [_of_days(query, parts.days, at), _stored_late(query, parts.days, at)]
+        found += [_of_days(query, parts.days, at), _stored_late(query, of, parts.days, at)]
     return " UNION ALL ".join(found)
 
 
@@ -72,18 +73,25 @@ def beginnings(query: Query, of: Events, periods: Periods) -> str:
     """
     edges = (None, *periods.edges)
     scope = query.scope
-    if of != ACTIVE or scope.bots or scope.where or scope.only or scope.by:
+    if of.where or scope.bots or scope.where or scope.only or scope.by:
         return rows_of(query, of, edges, moment_of(query))
-    parts = split(scope, scope.rolled.days, edges)
+    parts = split(scope, days_of_users(scope, of), edges)
     found = [_of_events(query, of, span, At(MS, "")) for span in parts.spans]
     if parts.days:
         first = "toUnixTimestamp64Milli(first)"
         found.append(f"""
-            SELECT '' AS of, user, {first} AS at FROM user_firsts
-            WHERE {query.of_users()} AND first < {query.moment(periods.end)}
+            SELECT '' AS of, user, {first} AS at FROM user_events
+            WHERE {query.of_users()} AND event IN {query.bind(list(of.names) or [""], "Array(String)")}
+                AND first < {query.moment(periods.end)}
         """)
-        found.append(_stored_late(query, parts.days, At(MS, "")))
+        found.append(_stored_late(query, of, parts.days, At(MS, "")))
     return " UNION ALL ".join(found)
+
+
+def days_of_users(scope: Scope, of: Events) -> list[int]:
+    """Days that are rolled up with all users of such events, whether or not others have come since."""
+    what = [users_of(name) for name in of.names]
+    return [number for number, day in scope.rolled.days.items() if day.measures.issuperset(what)]
 
 
 def split(scope: Scope, usable: Iterable[int], edges: Sequence[Edge]) -> Parts:
@@ -119,7 +127,8 @@ def edges_of(scope: Scope, run: Run) -> tuple[datetime, datetime]:
     return scope.midnight(run[0]), scope.midnight(run[1] + 1)
 
 
-def _is_kept(scope: Scope) -> bool:
+def is_kept(scope: Scope) -> bool:
+    """Whether rolled days keep all dimensions apart that are asked for."""
     by = () if scope.by is None else (scope.by,)
     return KEPT.issuperset((*scope.where, *scope.only, *by))
 
@@ -142,11 +151,11 @@ def _of_days(query: Query, days: Sequence[Run], at: At) -> str:
     """
 
 
-def _stored_late(query: Query, days: Sequence[Run], at: At) -> str:
+def _stored_late(query: Query, of: Events, days: Sequence[Run], at: At) -> str:
     """Events of rolled days that may not be rolled up yet; who is told twice was active all the same."""
     spans = [edges_of(query.scope, run) for run in days]
     return f"""
         SELECT {query.of} AS of, user, {at.event} AS at
-        FROM {query.events(ACTIVE, spans[0][0], spans[-1][1])}
+        FROM {query.events(of, spans[0][0], spans[-1][1])}
             AND _stored_at >= {query.moment(query.scope.rolled.since)} AND ({query.within(spans)})
     """

@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from loopin_schemas.metrics import definition as d
-from loopin_sinks.metric_values import communities, counts, days, followed, growth, money
+from loopin_sinks.metric_history.coverage import coverage
+from loopin_sinks.metric_values import communities, counts, days, followed, growth, lately, money
 from loopin_sinks.metric_values import platform_events as held
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sessions import SessionNumbers, session_numbers, unique_page_views
+from loopin_sinks.metric_values.unknown import unknown
 from loopin_sinks.metric_values.values import Values, quotient
 from loopin_sinks.rollups.notes import rolled
 from loopin_sinks.store import Store
@@ -28,7 +30,7 @@ async def values_of(store: Store, scope: Scope, of: d.Definition, periods: Perio
 
 async def with_rollups(store: Store, scope: Scope) -> Scope:
     """The scope, with the days that are rolled up. Raises StoreError."""
-    return replace(scope, rolled=await rolled(store, scope.project, scope.zone_name, scope.now))
+    return replace(scope, rolled=await rolled(store, scope.project, scope.zone_name, scope.midnight))
 
 
 class Calculator:
@@ -42,15 +44,42 @@ class Calculator:
     async def values(self, of: d.Definition, periods: Periods) -> Values:
         """What a definition comes to in each period, by value of the scope's dimension.
 
-        What is missing is null; counts and sums without a dimension are 0 where nothing happened.
+        What is missing is null, and so is what nobody can tell any more; counts and sums without a dimension
+        are 0 where nothing happened.
 
         Raises:
             StoreError: the store did not answer.
         """
         found = await self._once((of, periods.edges), lambda: self._values(of, periods))
+        gone = await self.unknown(of, periods)
+        if gone:
+            found = {key: value for key, value in found.items() if key[0] not in gone}
         if self.scope.by is None and isinstance(of, NEVER_NULL):
-            return {(number, ""): found.get((number, ""), 0.0) for number in range(len(periods))}
+            known = (number for number in range(len(periods)) if number not in gone)
+            return {(number, ""): found.get((number, ""), 0.0) for number in known}
         return found
+
+    async def unknown(self, of: d.Definition, periods: Periods) -> set[int]:
+        """Positions of the periods whose events are gone, and of which no rollup tells.
+
+        Of single users it is told what is left. Raises StoreError.
+        """
+        if isinstance(of, d.Quotient):
+            part, whole = await asyncio.gather(
+                self.unknown(of.part, periods), self.unknown(of.whole, periods)
+            )
+            return part | whole
+        if self.scope.users:
+            return set()
+        scope = await self.with_rollups()
+        if scope.rolled.surely_covers(scope.day_of(periods.start), scope.day_of(scope.now)):
+            return set()
+        if not unknown(scope, of, periods, scope.day_of(scope.now)):
+            return set()
+        covered = await self._once("coverage", lambda: coverage(self._store, scope))
+        if covered is None or not covered.expired:
+            return set()
+        return unknown(scope, of, periods, scope.day_of(covered.start))
 
     async def _values(self, of: d.Definition, periods: Periods) -> Values:
         if isinstance(of, d.Quotient):
@@ -63,7 +92,14 @@ class Calculator:
             return money.converted(self.scope, await self._takings(periods))
         if isinstance(of, d.SessionLength):
             return (await self._sessions(periods)).minutes
-        return await _CALCULATIONS[type(of)](self._store, await self.with_rollups(), of, periods)
+        scope = await self.with_rollups()
+        if isinstance(of, lately.UpToNow) and lately.tells(scope, of, periods):
+            seen = await self._once(
+                ("seen", lately.events_of(of), periods.end),
+                lambda: lately.last_seen(self._store, scope, of, periods),
+            )
+            return {(0, ""): float(lately.persons(scope, of, periods, seen))}
+        return await _CALCULATIONS[type(of)](self._store, scope, of, periods)
 
     async def _sessions(self, periods: Periods) -> SessionNumbers:
         scope = await self.with_rollups()
@@ -80,9 +116,10 @@ class Calculator:
         return money.without_rate(self.scope, await self._takings(periods))
 
     async def _takings(self, periods: Periods) -> list[money.Taking]:
-        return await self._once(
-            ("takings", periods.edges), lambda: money.takings(self._store, self.scope, periods)
-        )
+        return await self._once(("takings", periods.edges), lambda: self._taken(periods))
+
+    async def _taken(self, periods: Periods) -> list[money.Taking]:
+        return await money.takings(self._store, await self.with_rollups(), periods)
 
     async def with_rollups(self) -> Scope:
         """The scope, with the days that are rolled up. Raises StoreError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from loopin_schemas.metrics.definition import Count, Mean, Percentile, Sum, Users
 from loopin_sinks.metric_values.active import period_of, rows_of
+from loopin_sinks.metric_values.additive import sums
 from loopin_sinks.metric_values.money import amounts
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sql import LINKED, PERSON, Query, of_persons
@@ -13,45 +14,31 @@ from loopin_sinks.store import Store
 
 async def count(store: Store, scope: Scope, of: Count, periods: Periods) -> Values:
     """Numbers of events."""
-    query = Query(scope)
-    rows = await query.rows(
-        store,
-        f"""
-        SELECT {query.period(periods)} AS at, {query.of} AS of, count() AS value
-        FROM {query.events(of.of, periods.start, periods.end)} GROUP BY at, of
-        """,
-    )
-    return by_period(rows, periods)
+    return await _added_up(store, scope, of, periods, "sum(counted)")
 
 
 async def total(store: Store, scope: Scope, of: Sum, periods: Periods) -> Values:
     """Sums of a property."""
     if of.money:
         return await amounts(store, scope, of, periods)
-    query = Query(scope)
-    number = query.number(of.property)
-    rows = await query.rows(
-        store,
-        f"""
-        SELECT {query.period(periods)} AS at, {query.of} AS of, sumKahan(assumeNotNull({number})) AS value
-        FROM {query.events(of.of, periods.start, periods.end)} AND isNotNull({number})
-        GROUP BY at, of
-        """,
-    )
-    return by_period(rows, periods)
+    return await _added_up(store, scope, of, periods, "sumKahan(added)")
 
 
 async def mean(store: Store, scope: Scope, of: Mean, periods: Periods) -> Values:
     """Means of a property, where there are any."""
+    found = await _added_up(store, scope, of, periods, "sumKahan(added) / sum(counted)")
+    return {key: (value - of.less) / of.by for key, value in found.items()}
+
+
+async def _added_up(
+    store: Store, scope: Scope, of: Count | Sum | Mean, periods: Periods, value: str
+) -> Values:
     query = Query(scope)
-    number = query.number(of.property)
-    less, by = query.bind(of.less, "Float64"), query.bind(of.by, "Float64")
     rows = await query.rows(
         store,
         f"""
-        SELECT {query.period(periods)} AS at, {query.of} AS of, avg(({number} - {less}) / {by}) AS value
-        FROM {query.events(of.of, periods.start, periods.end)} AND {query.counts(of)}
-        GROUP BY at, of
+        SELECT at, of, {value} AS value FROM ({sums(query, of, periods)})
+        GROUP BY at, of HAVING sum(counted) > 0
         """,
     )
     return by_period(rows, periods)

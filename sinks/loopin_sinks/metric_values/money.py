@@ -7,25 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from loopin_schemas.catalogue import CATALOGUE
-from loopin_schemas.metrics.definition import Events, Revenue, Sum, events
+from loopin_schemas.metrics.definition import Revenue, Sum
+from loopin_sinks.metric_values.additive import sums
+from loopin_sinks.metric_values.amounts import CODE, MAX_AMOUNT, MILLION
 from loopin_sinks.metric_values.scope import EPOCH, Periods, Scope
 from loopin_sinks.metric_values.sql import Query
 from loopin_sinks.metric_values.values import Values
 from loopin_sinks.store import Store
-
-MAX_AMOUNT: Final = 1e12
-"""Amounts from here on, of either sign, are a client's error and do not count."""
-
-OTHER: Final = "other"
-"""What stands for all currencies that are not three letters."""
-
-PURCHASES: Final = tuple(event.name for event in CATALOGUE if event.revenue > 0)
-REFUNDS: Final = tuple(event.name for event in CATALOGUE if event.revenue < 0)
-
-_MILLION: Final = 1_000_000
 
 
 class Taking(NamedTuple):
@@ -49,8 +39,15 @@ async def revenue(store: Store, scope: Scope, _: Revenue, periods: Periods) -> V
 async def amounts(store: Store, scope: Scope, of: Sum, periods: Periods) -> Values:
     """Sums of a property that is money, exact to a millionth, where there is a rate. Raises StoreError."""
     query = Query(scope)
-    found = await _by_currency(store, query, of.of, query.number(of.property), "1", periods)
-    return converted(scope, found)
+    number = query.number(of.property)
+    exact = f"toInt128(toInt64(round(assumeNotNull({number}) * {MILLION})))"
+    counts = f"isNotNull({number}) AND abs({number}) < {query.bind(MAX_AMOUNT, 'Float64')}"
+    found = f"""
+        SELECT {query.period(periods)} AS at, {query.of} AS of, {query.day} AS number_of_day, {CODE} AS code,
+            1 AS counted, {exact} AS exact
+        FROM {query.events(of.of, periods.start, periods.end)} AND {counts}
+    """
+    return converted(scope, await _taken(store, query, found, periods))
 
 
 def converted(scope: Scope, found: Iterable[Taking]) -> Values:
@@ -89,25 +86,19 @@ def rate(scope: Scope, currency: str, day: date) -> float | None:
 async def takings(store: Store, scope: Scope, periods: Periods) -> list[Taking]:
     """Purchases less refunds by all that their worth depends on. Raises StoreError."""
     query = Query(scope)
-    sign = f"if(event IN {query.bind(list(PURCHASES), 'Array(String)')}, 1, -1)"
-    return await _by_currency(store, query, events(*PURCHASES, *REFUNDS), "amount", sign, periods)
+    return await _taken(store, query, sums(query, Revenue(), periods), periods)
 
 
-async def _by_currency(
-    store: Store, query: Query, of: Events, number: str, sign: str, periods: Periods
-) -> list[Taking]:
-    most, rated = query.bind(MAX_AMOUNT, "Float64"), query.bind(list(query.scope.rates), "Array(String)")
+async def _taken(store: Store, query: Query, found: str, periods: Periods) -> list[Taking]:
+    """By currency, and by day where that has a rate, what rows like those of ``sums`` come to."""
+    rated = query.bind(list(query.scope.rates), "Array(String)")
     rows = await query.rows(
         store,
         f"""
-        WITH upper(trim(BOTH ' ' FROM toString(currency))) AS given
-        SELECT {query.period(periods)} AS at, {query.of} AS of, if(code IN {rated}, {query.day}, 0) AS day,
-            multiIf(given = '', '', match(given, '^[A-Z][A-Z][A-Z]$'), given, '{OTHER}') AS code,
-            toString(sum({sign} * toInt128(toInt64(round(assumeNotNull({number}) * {_MILLION})))))
-                AS millionths
-        FROM {query.events(of, periods.start, periods.end)}
-            AND isNotNull({number}) AND abs({number}) < {most}
-        GROUP BY at, of, day, code
+        SELECT at, of, if(code IN {rated}, number_of_day, 0) AS rated_day, code,
+            toString(sum(exact)) AS millionths
+        FROM ({found})
+        GROUP BY at, of, rated_day, code HAVING sum(counted) > 0
         """,
     )
     return [
@@ -115,8 +106,8 @@ async def _by_currency(
             periods.number[row["at"]],
             row["of"],
             row["code"],
-            EPOCH + timedelta(days=row["day"]),
-            Decimal(row["millionths"]) / _MILLION,
+            EPOCH + timedelta(days=row["rated_day"]),
+            Decimal(row["millionths"]) / MILLION,
         )
         for row in rows
     ]

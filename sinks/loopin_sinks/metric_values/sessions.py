@@ -15,7 +15,6 @@ from loopin_sinks.metric_values.active import Run, Span, edges_of, period_of, sp
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
 from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, Rows, of_persons
 from loopin_sinks.metric_values.values import Values, by_period
-from loopin_sinks.persons.mapping import LINKED_USERS
 from loopin_sinks.store import Store
 
 SESSION_GAP_MS: Final = 30 * 60 * 1000
@@ -28,6 +27,9 @@ beyond both ends of a period, back to tell whether they began within it, on to t
 NO_INTERACTION: Final = ["$pageview", "$pageleave", "$web_vitals", "page_loaded"]
 """Events that a visitor who only looks at a page causes."""
 
+
+MAX_CARRIED: Final = 10_000
+"""Most users whose sessions go on today that are told apart from the rest."""
 
 KINDS: Final = {
     "all": "true",
@@ -67,14 +69,28 @@ async def session_numbers(store: Store, scope: Scope, periods: Periods) -> Sessi
     """All that metrics ask of sessions.
 
     Of days that are rolled up, the sessions of users are read; for those who share a person with others stand
-    that person's, from the events.
+    that person's, from the events, and so it is for those whose sessions go on today.
     """
     plain = not (scope.bots or scope.users or scope.where or scope.only or scope.by)
-    parts = split(scope, scope.rolled.sessions if plain else (), periods.edges)
-    asked: list[Awaitable[Rows]] = [_began(store, scope, periods, span) for span in parts.spans]
+    usable = set(scope.rolled.sessions) if plain else set()
+    yesterday = scope.day_of(scope.now) - 1
+    today = scope.midnight(yesterday + 1)
+    carried = None
+    if plain and yesterday in scope.rolled.unfinished and periods.end > today:
+        carried = await _carried_on(store, scope, yesterday)
+        usable |= {yesterday} if carried is not None else set()
+    parts = split(scope, usable, periods.edges)
+    asked: list[Awaitable[Rows]] = []
+    for span in parts.spans:
+        if carried is not None and span[0] == today:
+            asked += _of_today(store, scope, periods, span, carried)
+        else:
+            asked.append(_began(store, scope, periods, span, _whose(scope)))
     if parts.days:
         asked.append(_rolled_up(store, scope, periods, parts.days, "user = 0", 1))
         asked += await _corrections(store, scope, periods, parts.days)
+        if carried and parts.days[-1][1] == yesterday:
+            asked += _continued(store, scope, periods, (yesterday, yesterday), carried)
     sums: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
     for found in await asyncio.gather(*asked):
         for row in found:
@@ -88,14 +104,75 @@ async def session_numbers(store: Store, scope: Scope, periods: Periods) -> Sessi
     )
 
 
-async def _began(store: Store, scope: Scope, periods: Periods, span: Span, linked_only: bool = False) -> Rows:
-    """Sessions of persons that began in the span, by period."""
+async def _carried_on(store: Store, scope: Scope, yesterday: int) -> list[int] | None:
+    """Users whose sessions may have gone on today, but for those who share a person; None for too many."""
+    query = Query(scope)
+    today = query.source(scope.midnight(yesterday + 1), scope.now)
+    rows = await query.rows(
+        store,
+        f"""
+        SELECT DISTINCT user FROM open_sessions
+        WHERE project = {{project:String}} AND zone = {query.bind(scope.zone_name, "String")}
+            AND day = toDate({query.bind(yesterday, "UInt16")})
+            AND version = {query.bind(scope.rolled.days[yesterday].version, "UInt64")}
+            AND (user, session) IN (
+                SELECT user, cityHash64(session_id) FROM {today} AND {query.matches(ACTIVE)}
+            )
+            AND NOT {LINKED}
+        LIMIT {MAX_CARRIED + 1}
+        """,
+    )
+    return [row["user"] for row in rows] if len(rows) <= MAX_CARRIED else None
+
+
+def _of_today(
+    store: Store, scope: Scope, periods: Periods, span: Span, carried: Sequence[int]
+) -> Sequence[Awaitable[Rows]]:
+    """Sessions that began today: of most users today's events alone tell."""
+    shared = [] if not scope.rolled.linked else [(PERSONS, LINKED)]
+    goes_on = [(USERS, f"user IN {_users(carried)} AND NOT {LINKED}")] if carried else []
+    rest = f"user NOT IN {_users(carried)}" if carried else "true"
+    asked = [_began(store, scope, periods, span, [(USERS, f"{rest} AND NOT {LINKED}")], back=timedelta())]
+    if whose := [*shared, *goes_on]:
+        asked.append(_began(store, scope, periods, span, whose))
+    return asked
+
+
+def _continued(
+    store: Store, scope: Scope, periods: Periods, day: Run, carried: Sequence[int]
+) -> Sequence[Awaitable[Rows]]:
+    """Sessions of a day as they are, in place of what was rolled up before they went on."""
+    whose = f"user IN {_users(carried)} AND NOT {LINKED}"
+    return [
+        _rolled_up(store, scope, periods, [day], whose, -1),
+        _began(store, scope, periods, edges_of(scope, day), [(USERS, whose)]),
+    ]
+
+
+def _users(numbers: Sequence[int]) -> str:
+    return f"[{', '.join(map(str, numbers))}]"
+
+
+def _whose(scope: Scope) -> list[tuple[Whose, str]]:
+    """How all sessions are put together, and a test of the events that it is done so for.
+
+    For most users there is nothing to put together: putting it together is dear all the same.
+    """
+    return [(PERSONS, LINKED), (USERS, f"NOT {LINKED}")] if scope.rolled.linked else [(USERS, "true")]
+
+
+async def _began(
+    store: Store,
+    scope: Scope,
+    periods: Periods,
+    span: Span,
+    whose: Sequence[tuple[Whose, str]],
+    back: timedelta = LONGEST,
+) -> Rows:
+    """Sessions that began in the span, by period; ``back`` is how long before it one may have begun."""
     query = Query(scope)
     counted = ", ".join(f"countIf({test}) AS {kind}" for kind, test in KINDS.items())
-    found = sessions_of(query, span, PERSONS, also=LINKED)
-    if not linked_only:
-        # For most users there is nothing to put together: putting it together is dear all the same.
-        found += f"UNION ALL {sessions_of(query, span, USERS, also=f'NOT {LINKED}')}"
+    found = " UNION ALL ".join(sessions_of(query, span, one, also, back=back) for one, also in whose)
     return await query.rows(
         store,
         f"""
@@ -112,15 +189,14 @@ async def _corrections(
 
     Of days whose events are gone nothing tells which sessions of a person's users were one: they all count.
     """
-    [row] = await Query(scope).rows(store, f"SELECT count() AS linked FROM ({LINKED_USERS})")
     asked: list[Awaitable[Rows]] = []
     told: Sequence[Run] = ()
-    if row["linked"]:
+    if scope.rolled.linked:
         since = await whole_sessions_since(store, scope)
         told = [(max(first, since), last) for first, last in days if since is not None and last >= since]
         if told:
             asked.append(_rolled_up(store, scope, periods, told, LINKED, -1))
-        asked += [_began(store, scope, periods, edges_of(scope, run), linked_only=True) for run in told]
+        asked += [_began(store, scope, periods, edges_of(scope, run), [(PERSONS, LINKED)]) for run in told]
     if scope.internal:
         own = "user IN ({internal})"
         asked.append(_rolled_up(store, scope, periods, days, own, -1))
@@ -150,7 +226,8 @@ async def _rolled_up(
 ) -> Rows:
     """Sessions of users that began on rolled days, by period; all of them negative where the sign is."""
     query = Query(scope)
-    versions = {day: scope.rolled.sessions[day] for first, last in days for day in range(first, last + 1)}
+    known = {**scope.rolled.sessions, **scope.rolled.unfinished}
+    versions = {day: known[day] for first, last in days for day in range(first, last + 1)}
     sums = ", ".join(
         f"{sign} * toInt64(sum(kept.{column})) AS {name}"
         for name, column in {
@@ -194,7 +271,14 @@ async def unique_page_views(store: Store, scope: Scope, _: UniquePageViews, peri
     return by_period(rows, periods)
 
 
-def sessions_of(query: Query, span: Span, whose: Whose, also: str, table: str = "events") -> str:
+def sessions_of(
+    query: Query,
+    span: Span,
+    whose: Whose,
+    also: str,
+    table: str = "events",
+    back: timedelta = LONGEST,
+) -> str:
     """Rows of ``whose``, ``of``, ``began``, ``ended`` (ms), ``views``, ``interactions``, ``crashes``.
 
     Of the sessions that began in the span. Events of one id are added up by user, then by person; those
@@ -203,7 +287,7 @@ def sessions_of(query: Query, span: Span, whose: Whose, also: str, table: str = 
     scope = query.scope
     since, until = span
     assert since is not None
-    source = query.source(since - LONGEST, min(until + LONGEST, scope.now), table)
+    source = query.source(since - back, min(until + LONGEST, scope.now), table)
     source += f" AND {query.matches(ACTIVE)} AND {also}"
     # What decides is the first event; where nothing is asked of it, it need not be looked for.
     of = f"argMin({query.of}, {MS})" if scope.by else "''"

@@ -11,6 +11,7 @@ from loopin_schemas.metrics import Dimension
 from loopin_schemas.metrics.definition import Condition, Events, Mean
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.persons.mapping import LINKED_USERS, PERSON_OF_USER
+from loopin_sinks.persons.personas import PERSONA
 from loopin_sinks.store import Store
 
 Rows = list[dict[str, Any]]
@@ -28,8 +29,9 @@ DIMENSIONS: Final[Mapping[Dimension, str]] = {
     "event_id": "event_id",
     "content_type": "content_type",
     "campaign": "campaign_source",
+    "persona": PERSONA,
 }
-"""Columns of the table ``events``."""
+"""Columns of the table ``events``, and what follows from them."""
 
 NUMBERS: Final = frozenset(
     {"amount", "rating", "status", "duration_ms", "duration_s", "load_ms", "sentiment"}
@@ -95,11 +97,13 @@ class Conditions:
 
     def matches(self, of: Events) -> str:
         """Whether an event is one of those."""
+        return " AND ".join([self.named(of), *(self._meets(condition) for condition in of.where)])
+
+    def named(self, of: Events) -> str:
+        """Whether an event has one of their names."""
         if of.names:
-            tests = [f"event IN {self.bind(list(of.names), 'Array(String)')}"]
-        else:
-            tests = [f"event NOT IN {self.bind(SYSTEM_EVENTS, 'Array(String)')}"]
-        return " AND ".join([*tests, *(self._meets(condition) for condition in of.where)])
+            return f"event IN {self.bind(list(of.names), 'Array(String)')}"
+        return f"event NOT IN {self.bind(SYSTEM_EVENTS, 'Array(String)')}"
 
     def counts(self, of: Mean) -> str:
         """Whether an event counts in a mean."""
@@ -198,12 +202,22 @@ class Query(Conditions):
         """From which rows, whatever their names and the dimensions asked for."""
         return f"{table} WHERE {self._between(since, until)} AND {self.of_scope()}"
 
+    def of_everybody(self, since: datetime, until: datetime) -> str:
+        """The same, of those users, too, whom the scope leaves out."""
+        return f"events WHERE {self._between(since, until)} AND {self._of_all()}"
+
     def of_scope(self) -> str:
         """Whether a row is the project's, and of the events and users that the scope is about."""
+        return " AND ".join([self._of_all(), *self._of_users()])
+
+    def of_rolled(self) -> str:
+        """Whether a row is of a day as the scope counts them, with the values that it asks for."""
+        zone = f"zone = {self.bind(self.scope.zone_name, 'String')}"
+        return " AND ".join([self._of_all(), zone, *self._have(self.scope.where)])
+
+    def _of_all(self) -> str:
         tests = ["project = {project:String}", *self._have(self.scope.only)]
-        if not self.scope.bots:
-            tests.append("NOT is_bot")
-        return " AND ".join([*tests, *self._of_users()])
+        return " AND ".join(tests if self.scope.bots else [*tests, "NOT is_bot"])
 
     def of_users(self) -> str:
         """Whether a row is the project's, and of the users that the scope is about."""

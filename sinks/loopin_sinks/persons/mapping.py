@@ -21,13 +21,6 @@ They are few beside all users, and users are few beside events: group by ``user`
 LINKED_USERS: Final = f"SELECT arrayJoin([user, person]) AS user FROM ({PERSON_OF_USER})"
 """The users who share a person with others; of all the rest there is nothing to put together."""
 
-LINKED_BY_USER: Final = f"""
-    SELECT (arrayPushBack(groupArray(user), toUInt64(0)), arrayPushBack(groupArray(person), toUInt64(0)))
-    FROM ({PERSON_OF_USER})
-"""
-"""One row: the users of ``PERSON_OF_USER`` and their persons, as constants for ``transform``, so that events
-are grouped by person at once. No array may be empty."""
-
 PERSON_OF_ID: Final = f"""
     SELECT distinct_id, argMax(person, revision) AS person
     FROM {PERSON_IDS} WHERE project = {{project:String}}
@@ -52,11 +45,6 @@ def linked_of(users: str) -> str:
 def person_name(distinct_id: str, linked: str) -> str:
     """In SQL, what names the person of a distinct_id, where ``linked`` is the value of ``LINKED``."""
     return f"transform({distinct_id}, {linked}.1, {linked}.2, {distinct_id})"
-
-
-def person_user(linked: str) -> str:
-    """In SQL, the person of a row's ``user``, where ``linked`` is the value of ``LINKED_BY_USER``."""
-    return f"transform(user, {linked}.1, {linked}.2, user)"
 
 
 def person_uuid(project: str, name: str) -> str:

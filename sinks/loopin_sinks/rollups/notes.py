@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.persons.mapping import PERSON_OF_USER
+from loopin_sinks.rollups.measures import TOLD
 from loopin_sinks.rollups.rolled import NOTHING, Rolled, RolledDay
 from loopin_sinks.store import Store
 
@@ -16,13 +19,18 @@ OVERLAP: Final = timedelta(minutes=5)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NOTES: Final = """
-    SELECT toInt64(day) AS number, argMax((events, newest_received, stored, digest, version), version) AS note
+    SELECT toInt64(day) AS number,
+        argMax(
+            (events, newest_received, stored, digest, events_kept, measures, version), version
+        ) AS note
     FROM rolled_days WHERE project = {project:String} AND zone = {zone:String} GROUP BY number
 """
 
+# A day of another zone may begin earlier than the one of the same date.
 _LOOKED: Final = """
-    SELECT max(looked_at) AS looked FROM rollup_looks
-    WHERE project = {project:String} AND zone = {zone:String}
+    SELECT maxIf(looked_at, zone = {zone:String}) AS looked,
+        max(if(covered = toDate(0) OR zone = {zone:String}, 0, 1) + toInt64(covered)) AS covered
+    FROM rollup_looks WHERE project = {project:String}
 """
 
 # Without the days of all other events, whose index says that nothing of them was stored of late.
@@ -36,19 +44,45 @@ _STORED_SINCE: Final = """
 
 
 _SESSIONS_MADE: Final = """
-    SELECT toInt64(day) AS number, max(version) AS newest, argMax(made_of, version) AS made
+    SELECT toInt64(day) AS number, min(version) AS oldest, max(version) AS newest,
+        argMax(made_of, version) AS made
     FROM session_days WHERE project = {project:String} AND zone = {zone:String} AND user = 0 GROUP BY number
 """
 
 
 class Note(NamedTuple):
-    """What is told of a rolled day: its events, and what tells those from others."""
+    """What is told of a rolled day: its events, what tells those from others, and what is told of them.
+
+    ``kept`` is for how many days all of them were to be kept, 0 where that is not known.
+    """
 
     events: int
     newest_received: datetime
     stored: datetime
     digest: int
+    kept: int
+    measures: list[str]
     version: int
+
+
+class Look(NamedTuple):
+    """Up to where all is rolled up.
+
+    Attributes:
+        since: from when on what was stored has not been looked at for certain.
+        covered: the first day whose events had all been kept so far; 0 where all had.
+    """
+
+    since: datetime
+    covered: int
+
+
+class Made(NamedTuple):
+    """The sessions of a day: their oldest and newest version, and which versions of days that is made of."""
+
+    oldest: int
+    newest: int
+    of: list[int]
 
 
 async def notes(store: Store, project: str, zone: str) -> dict[int, Note]:
@@ -57,11 +91,11 @@ async def notes(store: Store, project: str, zone: str) -> dict[int, Note]:
     return {row["number"]: Note(*row["note"]) for row in rows}
 
 
-async def looked(store: Store, project: str, zone: str) -> datetime:
-    """From when on what was stored has not been looked at for certain. Raises StoreError."""
+async def looked(store: Store, project: str, zone: str) -> Look:
+    """What the last look has noted. Raises StoreError."""
     [row] = await store.query(_LOOKED, {"project": project, "zone": zone})
     last: datetime = row["looked"]
-    return max(last - OVERLAP, EPOCH)
+    return Look(max(last - OVERLAP, EPOCH), row["covered"])
 
 
 async def stored_since(
@@ -72,59 +106,75 @@ async def stored_since(
     return {row["number"]: row["stored"] for row in await store.query(_STORED_SINCE, bound)}
 
 
-async def rolled(store: Store, project: str, zone: str, until: datetime) -> Rolled:
-    """What of a project may be read from rollups, of the days before ``until``.
+async def rolled(store: Store, project: str, zone: str, midnight: Callable[[int], datetime]) -> Rolled:
+    """What of a project may be read from rollups; ``midnight`` says when a day begins.
 
     Raises:
         StoreError: the store did not answer.
     """
-    known = await notes(store, project, zone)
+    known, look, made, [row] = await asyncio.gather(
+        notes(store, project, zone),
+        looked(store, project, zone),
+        sessions_made(store, project, zone),
+        store.query(f"SELECT count() AS linked FROM ({PERSON_OF_USER})", {"project": project}),
+    )
     if not known:
         return NOTHING
-    since = await looked(store, project, zone)
-    late = await stored_since(store, project, zone, since, until)
+    late = await stored_since(store, project, zone, look.since, midnight(max(known) + 1))
     days = {
         day: RolledDay(
             note.events,
             note.newest_received if note.events else None,
             note.version,
-            late.get(day, EPOCH) <= note.stored,
+            frozenset(note.measures),
+            day < look.covered or late.get(day, EPOCH) <= note.stored,
         )
         for day, note in known.items()
     }
-    made = await sessions_made(store, project, zone)
-    sessions = {
-        day: version
-        for day, (version, made_of) in made.items()
-        if made_of == around(known, day) and all(days[day + near].whole for near in (-1, 0, 1))
-    }
-    return Rolled(since, days, sessions)
+    final, open_until = {}, {}
+    for day, (_, version, made_of) in made.items():
+        if made_of == around(known, day) and all(
+            near in days and days[near].whole for near in (day - 1, day)
+        ):
+            if made_of[-1] == 0:
+                open_until[day] = version
+            elif days[day + 1].whole:
+                final[day] = version
+    return Rolled(look.since, look.covered, days, final, open_until, bool(row["linked"]))
 
 
 def around(known: Mapping[int, Note], day: int) -> list[int] | None:
-    """Versions of the days that a day's sessions are made of; None while not all are rolled up."""
-    near = [known.get(day + number) for number in (-1, 0, 1)]
-    return [note.version for note in near if note is not None] if None not in near else None
+    """Versions of the days that a day's sessions are made of; None while they are not rolled up.
+
+    Of the last day that is rolled up they are made as if they all ended with it: 0 stands for the day after.
+    """
+    if day not in known or day - 1 not in known:
+        return None
+    last = [known[day + 1].version] if day + 1 in known else [0] if day == max(known) else []
+    return [known[day - 1].version, known[day].version, *last] if last else None
 
 
-async def sessions_made(store: Store, project: str, zone: str) -> dict[int, tuple[int, list[int]]]:
-    """By day, which version its sessions are, and of which versions of days made. Raises StoreError."""
+async def sessions_made(store: Store, project: str, zone: str) -> dict[int, Made]:
+    """By day, what its sessions are. Raises StoreError."""
     rows = await store.query(_SESSIONS_MADE, {"project": project, "zone": zone})
-    return {row["number"]: (row["newest"], row["made"]) for row in rows}
+    return {row["number"]: Made(row["oldest"], row["newest"], row["made"]) for row in rows}
 
 
 async def note_days(store: Store, scope: Scope, found: Mapping[int, Note]) -> None:
-    """Note that days are rolled up. Raises StoreError."""
+    """Note that days are rolled up, with all that is told now. Raises StoreError."""
     await store.command(
         """
-        INSERT INTO rolled_days
-            (project, zone, day, events, newest_received, stored, digest, version, _retention_days)
+        INSERT INTO rolled_days (
+            project, zone, day, events, newest_received, stored, digest, events_kept, version, measures,
+            _retention_days
+        )
         SELECT {project:String}, {zone:String}, toDate(note.1), note.2, note.3, note.4, note.5, note.6,
-            {kept:UInt16}
+            note.7, {measures:Array(String)}, {kept:UInt16}
         FROM (
             SELECT arrayJoin(arrayZip(
                 {days:Array(UInt16)}, {events:Array(UInt64)}, {newest:Array(DateTime64(3, 'UTC'))},
-                {stored:Array(DateTime64(3, 'UTC'))}, {digests:Array(UInt64)}, {versions:Array(UInt64)}
+                {stored:Array(DateTime64(3, 'UTC'))}, {digests:Array(UInt64)}, {events_kept:Array(UInt16)},
+                {versions:Array(UInt64)}
             )) AS note
         )
         """,
@@ -136,18 +186,24 @@ async def note_days(store: Store, scope: Scope, found: Mapping[int, Note]) -> No
             "newest": [note.newest_received for note in found.values()],
             "stored": [note.stored for note in found.values()],
             "digests": [note.digest for note in found.values()],
+            "events_kept": [note.kept for note in found.values()],
             "versions": [note.version for note in found.values()],
+            "measures": TOLD,
             "kept": scope.retention.daily,
         },
     )
 
 
-async def note_look(store: Store, project: str, zone: str, at: datetime) -> None:
-    """Note that all that had been stored by then is rolled up. Raises StoreError."""
+async def note_look(store: Store, project: str, zone: str, at: datetime, covered: int) -> None:
+    """Note that all that had been stored by then is rolled up, and from which day on all was there.
+
+    Raises:
+        StoreError: it may be noted.
+    """
     await store.command(
         """
-        INSERT INTO rollup_looks (project, zone, looked_at)
-        SELECT {project:String}, {zone:String}, {at:DateTime64(3, 'UTC')}
+        INSERT INTO rollup_looks (project, zone, looked_at, covered)
+        SELECT {project:String}, {zone:String}, {at:DateTime64(3, 'UTC')}, toDate({covered:UInt16})
         """,
-        {"project": project, "zone": zone, "at": at},
+        {"project": project, "zone": zone, "at": at, "covered": max(covered, 0)},
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
+
+_OF_LATE: Final = 2
+"""Days within which the task that rolls up has noted what is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +20,14 @@ class RolledDay:
         events: how many events it had.
         newest_received: when the last of them was received, None where there are none.
         version: which of a day's rollups count, where there are several.
-        whole: whether no event has come since.
+        measures: what is added up of its events.
+        whole: whether no event has come since that could still be rolled up.
     """
 
     events: int
     newest_received: datetime | None
     version: int
+    measures: frozenset[str]
     whole: bool
 
 
@@ -32,13 +37,32 @@ class Rolled:
 
     Attributes:
         since: events that were stored before are in the rollups of their day, if it has any.
+        covered: the first day whose events are all there; 0 where none have been removed.
         days: by number of the day from 1970-01-01.
         sessions: which version of a day's sessions counts, where those are final.
+        unfinished: the same where they are as if none had gone on the day after.
+        linked: whether any users share a person with others.
     """
 
     since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    covered: int = 0
     days: Mapping[int, RolledDay] = field(default_factory=dict)
     sessions: Mapping[int, int] = field(default_factory=dict)
+    unfinished: Mapping[int, int] = field(default_factory=dict)
+    linked: bool = True
+
+    def surely_covers(self, first: int, today: int) -> bool:
+        """Whether all events since a day are there; False also where that has not been noted of late."""
+        noted = self.covered > 0 and max(self.days, default=0) >= today - _OF_LATE
+        return noted and first > self.covered + _OF_LATE
+
+    def telling(self, what: Collection[str]) -> dict[int, int]:
+        """The days whose rollups tell all of that, and the version of each that counts."""
+        return {
+            number: day.version
+            for number, day in self.days.items()
+            if day.whole and day.measures.issuperset(what)
+        }
 
 
 NOTHING: Final = Rolled()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,7 +12,9 @@ import structlog
 
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.metric_values.sessions import LONGEST
-from loopin_sinks.rollups.days import batches, roll_up, states
+from loopin_sinks.metric_values.sql import Query, users_of
+from loopin_sinks.rollups.days import Batch, batches, note_open_sessions, roll_up, states
+from loopin_sinks.rollups.measures import TOLD
 from loopin_sinks.rollups.notes import (
     EPOCH,
     Note,
@@ -23,7 +26,9 @@ from loopin_sinks.rollups.notes import (
     sessions_made,
     stored_since,
 )
-from loopin_sinks.rollups.sessions import remove_superseded, roll_sessions
+from loopin_sinks.rollups.sessions import roll_sessions
+from loopin_sinks.rollups.sums import add_up, add_up_own
+from loopin_sinks.rollups.superseded import remove_superseded
 from loopin_sinks.rollups.user_measures import copy_sessions, count_users
 from loopin_sinks.store import Store, StoreError
 from loopin_streams.projects.project import Projects
@@ -66,6 +71,7 @@ class DayRoller:
         self._projects = projects
         self._interval_s = interval_s
         self._leads = leads
+        self._own: dict[str, frozenset[int]] = {}
         self._clock = clock
         self._looked_at: datetime | None = None
 
@@ -123,35 +129,87 @@ class DayRoller:
         store, project, zone = self._store, scope.project, scope.zone_name
         today = scope.day_of(scope.now - CLOSED_AFTER)
         known = await notes(store, project, zone)
-        since = await looked(store, project, zone)
-        touched = await stored_since(store, project, zone, since, scope.midnight(today))
-        # A day that is partly removed already would be rolled up short.
-        covered = today - self._projects.of(project).whole_days(epoch_ms(scope.now)) + 1
+        await remove_superseded(store, scope, known, await sessions_made(store, project, zone))
+        look = await looked(store, project, zone)
+        touched = await stored_since(store, project, zone, look.since, scope.midnight(today))
+        # A day that is partly removed already would be rolled up short, whatever is kept from now on.
+        whole = today - self._projects.of(project).whole_days(epoch_ms(scope.now)) + 1
+        covered = max(look.covered, whole)
         first = max(covered, min((*known, *touched), default=today))
-        asked = [day for day in range(first, today) if day not in known or day in touched]
-        await self._roll_days(scope, asked, known, stop)
+        asked = [day for day in range(first, today) if day in touched or not _tells_all(known.get(day))]
+        own = await self._own_users(scope)
+        covered = await self._roll_days(scope, asked, known, own, stop) or covered
+        await self._tell_own_apart(scope, covered, own, stop)
         await self._roll_sessions(scope, covered + 1, stop)
-        if not stop.is_set() and (touched or since == EPOCH):
-            await note_look(store, project, zone, scope.now)
+        if not stop.is_set() and (touched or look.since == EPOCH or covered > look.covered):
+            await note_look(store, project, zone, scope.now, covered)
 
     async def _roll_days(
-        self, scope: Scope, asked: Collection[int], known: Mapping[int, Note], stop: asyncio.Event
-    ) -> None:
-        """Roll up those of the days whose events are not those that are noted."""
+        self,
+        scope: Scope,
+        asked: Collection[int],
+        known: Mapping[int, Note],
+        own: frozenset[int],
+        stop: asyncio.Event,
+    ) -> int | None:
+        """Roll up those of the days whose events are not those that are noted.
+
+        Returns the day after the last of which some have been removed: it stays as it is, and all before.
+        """
         version = max([int(scope.now.timestamp() * 1000), *(note.version + 1 for note in known.values())])
         # Before anything is read for the rollups: what comes meanwhile then makes the day be looked at again.
         found = await states(self._store, scope, asked, version)
-        due = {day: note for day, note in found.items() if day not in known or note[:-1] != known[day][:-1]}
+        gone = {day for day in asked if day not in found}
+        for day in known.keys() & found.keys():
+            before, expired = known[day], scope.day_of(scope.now) - known[day].kept
+            if found[day].events < before.events or (before.kept and day <= expired):
+                gone.add(day)
+        due = {
+            day: note
+            for day, note in found.items()
+            if day not in gone and (day not in known or note[:-1] != known[day][:-1])
+        }
         for batch in batches(due):
             if stop.is_set():
-                return
-            await roll_up(self._store, scope, batch, version)
-            await count_users(self._store, scope, batch, version)
+                break
+            await self._roll_batch(scope, batch, version, own)
             noted = {day: due[day] for day in batch.days}
             await note_days(self._store, scope, noted)
             self.rolled += len(batch.days)
         if due:
             log.info("days_rolled_up", project=scope.project, days=len(due))
+        return max(gone) + 1 if gone else None
+
+    async def _own_users(self, scope: Scope) -> frozenset[int]:
+        """All users of the project's own people."""
+        query, internal = Query(scope), sorted(self._projects.of(scope.project).internal)
+        found = f"SELECT DISTINCT user FROM ({users_of(query, internal)})"
+        rows = await query.rows(self._store, found) if internal else []
+        return frozenset(row["user"] for row in rows)
+
+    async def _tell_own_apart(
+        self, scope: Scope, covered: int, own: frozenset[int], stop: asyncio.Event
+    ) -> None:
+        """Where they are others now, of all days whose events are there."""
+        if own == self._own.get(scope.project, frozenset()):
+            return
+        known = await notes(self._store, scope.project, scope.zone_name)
+        there = {day: note for day, note in known.items() if day >= covered and _tells_all(note)}
+        for batch in batches(there):
+            if stop.is_set():
+                return
+            await add_up_own(self._store, scope, own, {day: there[day].version for day in batch.days})
+        self._own[scope.project] = own
+
+    async def _roll_batch(self, scope: Scope, batch: Batch, version: int, own: frozenset[int]) -> None:
+        await roll_up(self._store, scope, batch, version)
+        await count_users(self._store, scope, batch, version)
+        await add_up(self._store, scope, batch, version)
+        if own:
+            await add_up_own(self._store, scope, own, dict.fromkeys(batch.days, version))
+        last = scope.day_of(scope.now - CLOSED_AFTER) - 1
+        if last in batch.days:
+            await note_open_sessions(self._store, scope, last, version)
 
     async def _roll_sessions(self, scope: Scope, first: int, stop: asyncio.Event) -> None:
         """Make the sessions that began on days anew, where those days or their neighbours have changed."""
@@ -161,16 +219,21 @@ class DayRoller:
         due = {}
         for day in known:
             made_of = around(known, day)
-            current = day in made and made[day][1] == made_of
+            current = day in made and made[day].of == made_of
             if made_of and not current and day >= first and _neighbours_hold(scope, day):
                 due[day] = made_of
-        version = max([int(scope.now.timestamp() * 1000), *(newest + 1 for newest, _ in made.values())])
+        version = max([int(scope.now.timestamp() * 1000), *(each.newest + 1 for each in made.values())])
+        # Events of the day that is not over would be in none of the versions that sessions are made of.
+        scope = replace(scope, now=scope.midnight(max(known, default=0) + 1))
         for batch in batches({day: known[day] for day in due}):
             if stop.is_set():
                 return
             await roll_sessions(store, scope, batch, version, due)
             await copy_sessions(store, scope, batch.days, version)
-        await remove_superseded(store, scope, {day: made[day][0] for day in due if day in made})
+
+
+def _tells_all(note: Note | None) -> bool:
+    return note is not None and note.measures == TOLD
 
 
 def _neighbours_hold(scope: Scope, day: int) -> bool:

@@ -53,27 +53,6 @@ async def roll_sessions(
     )
 
 
-async def remove_superseded(store: Store, scope: Scope, newest: Mapping[int, int]) -> None:
-    """Remove the versions of days that are older than these; who asks meanwhile may still read these.
-
-    Raises:
-        StoreError: some may be left.
-    """
-    if not newest:
-        return
-    query = Query(scope)
-    days = query.bind(list(newest), "Array(UInt16)")
-    versions = query.bind(list(newest.values()), "Array(UInt64)")
-    await query.command(
-        store,
-        f"""
-        DELETE FROM session_days
-        WHERE project = {{project:String}} AND zone = {query.bind(scope.zone_name, "String")}
-            AND version < transform(toUInt16(day), {days}, {versions}, toUInt64(0))
-        """,
-    )
-
-
 async def _of_users(
     store: Store, scope: Scope, run: tuple[int, int], version: int, share: tuple[int, int]
 ) -> None:

@@ -68,8 +68,14 @@ class Configuration:
 
     def apply(self, record: Record) -> Broken | None:
         """Take in the next record; one that cannot be read is told, and kept in ``broken``."""
+        try:
+            return self._applied(record)
+        finally:
+            # Last: who reads in another thread, and sees this number, sees all that it stands for.
+            self.changes += 1
+
+    def _applied(self, record: Record) -> Broken | None:
         key = record.key or b""
-        self.changes += 1
         self._forget(key)
         if record.value is None:
             return None

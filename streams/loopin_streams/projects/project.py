@@ -61,9 +61,10 @@ class Project:
 
 
 class _Held(NamedTuple):
-    """What a state of the configuration comes to."""
+    """What a configuration comes to after so many changes."""
 
-    state: tuple[int, int]
+    configuration: Configuration
+    changes: int
     own: Mapping[str, Project]
 
 
@@ -71,14 +72,20 @@ class Projects:
     """Every project as it is at the moment; safe to ask from any thread.
 
     ``defaults`` says what holds of a project that has nothing of its own, ``configuration`` what is
-    configured now.
+    configured now; without one, nothing ever is.
     """
 
     def __init__(
         self,
         defaults: Callable[[str], Project] = lambda _: Project(),
-        configuration: Callable[[], Configuration] = Configuration,
+        configuration: Callable[[], Configuration] | None = None,
     ) -> None:
+        if configuration is None:
+            nothing = Configuration()
+
+            def configuration() -> Configuration:
+                return nothing
+
         # Of few at a time: whoever invents projects must not fill the memory.
         self._default = lru_cache(1024)(defaults)
         self._configuration = configuration
@@ -101,14 +108,13 @@ class Projects:
         return self._default(project)
 
     def _refreshed(self) -> _Held:
-        configuration = self._configuration()
-        state = id(configuration), configuration.changes
-        held = self._held
-        if held is None or held.state != state:
+        configuration, held = self._configuration(), self._held
+        changes = configuration.changes
+        if held is None or held.configuration is not configuration or held.changes != changes:
             # A list, made at once: what is configured may change meanwhile, in another thread.
             items = list(configuration.of(ProjectSettings).values())
             own = {item.body.project: resolved(item.body, self._default(item.body.project)) for item in items}
-            held = self._held = _Held(state, own)
+            held = self._held = _Held(configuration, changes, own)
         return held
 
 

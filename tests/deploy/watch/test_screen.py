@@ -130,8 +130,9 @@ def test_what_the_api_answered_is_shown_first() -> None:
     lines = shown(begun(), 80, 24)
     assert lines[0] == "shop  10:30:20 UTC"
     assert lines[3].split() == ["0.0", "5", "5,620", "-", "3", "-"]
-    assert lines[4].split() == ["20", "last", "min", "1,234", "today", "INR", "today", "members", "today"]
+    assert lines[4].split() == ["20/min", "1,234", "today", "INR", "today", "members", "today"]
     assert lines[6] == f"events a minute {'█' * 30}  most 20 in 30 min"
+    assert lines[8] == f"failed payments {'▁' * 30}  - in 30 min", "nobody knows yet"
     assert lines[10].split() == ["Events,", "last", "30", "minutes", "Online", "now"]
     assert lines[11].split() == ["$pageview", "400"]
     assert lines[-1].split() == ["warning", "08:00:00", "payment_failure_rate", "15.2%", "10.0%", "2:30", "h"]
@@ -157,7 +158,7 @@ def test_it_fits_the_terminal_and_shows_the_newest(width: int, height: int, note
     assert max(map(len, lines)) <= width
     assert lines[0] == "shop  10:30:20 UTC  live"
     assert lines[3].split() == ["5.0", "17", "6,000", "25.0%", "61", "-0.25"]
-    today = ["20", "last", "min", "1,300", "today", "INR", "today", "last", "15", "min", "members", "today"]
+    today = ["20/min", "1,300", "today", "INR", "today", "last", "15", "min", "members", "today"]
     assert lines[4].split() == today
     assert lines[6] == f"events a minute {'▃' * 29}█  most 70 in 30 min"
     assert lines[8] == f"failed payments {'▁' * 9}█{'▁' * 19}▃  most 100% in 30 min"

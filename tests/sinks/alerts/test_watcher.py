@@ -23,6 +23,7 @@ from loopin_sinks.store import StoreError
 from loopin_streams.alerts.rules import Rules
 from loopin_streams.kafka import settling
 from loopin_streams.kafka.config_log import ConfigLog
+from loopin_streams.kafka.config_state import Configuration
 from loopin_streams.kafka.config_writer import config_writer
 from loopin_streams.kafka.errors import Fenced
 from loopin_streams.kafka.outbox import Outbox
@@ -293,7 +294,7 @@ async def _first_transaction(installation: Installation) -> dict[str, list[Any]]
     unused: Any = None
     rules = Rules()
     book = Book(rules)
-    judge = Judge(Numbers(installation.store, Measured(unused, unused, unused), unused), book)
+    judge = Judge(Numbers(installation.store, Measured(unused, unused, Configuration), unused), book)
     of = rules.find("shop", RULE)
     assert of is not None
     await judge.judge(of, "shop", Times(NOW, NOW))

@@ -12,6 +12,10 @@ import pytest
 import pytest_asyncio
 
 from loopin_schemas import EnrichedEvent
+from loopin_schemas.metrics.definition import Count, events
+from loopin_sinks.metric_values.calculate import values_of
+from loopin_sinks.metric_values.scope import Periods, Scope
+from loopin_sinks.rollups.measures import COUNTED
 from loopin_sinks.rollups.notes import notes, rolled
 from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.rows import to_arrow
@@ -32,6 +36,8 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
     settings = StoreSettings(data_dir=tmp_path_factory.mktemp("roller") / "data")
     fill(settings, migrated)
     store = open_store(settings)
+    # The engine removes by the machine's clock; here the tests do, by their own.
+    await store.command("ALTER TABLE events REMOVE TTL")
     yield store
     await store.close()
 
@@ -39,14 +45,23 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
     """The same for all tests, each time empty."""
-    for table in ("events", "person_days", "user_firsts", "session_days", "rolled_days", "rollup_looks"):
+    for table in (
+        *("events", "person_days", "user_events", "event_days", "session_days", "open_sessions"),
+        *("rolled_days", "rollup_looks"),
+    ):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened
 
 
-async def put(store: Store, *at: datetime, stored: datetime, user: str = "member-1") -> None:
+def midnight(day: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)
+
+
+async def put(
+    store: Store, *at: datetime, stored: datetime, user: str = "member-1", kept: int = 3650
+) -> None:
     """Store an event of each of these times."""
-    events: Sequence[EnrichedEvent] = [
+    made: Sequence[EnrichedEvent] = [
         EnrichedEvent(
             uuid=str(uuid.uuid4()),
             project="shop",
@@ -61,7 +76,7 @@ async def put(store: Store, *at: datetime, stored: datetime, user: str = "member
     ]
     offset = round(stored.timestamp() * 1000)
     topic_id = "00000000-0000-0000-0000-000000000001"
-    rows = to_arrow(events, 0, range(offset, offset + len(events)), topic_id, lambda _: 3650, offset)
+    rows = to_arrow(made, 0, range(offset, offset + len(made)), topic_id, lambda _: kept, offset)
     await store.insert("events", rows, token=str(uuid.uuid4()))
 
 
@@ -96,12 +111,12 @@ async def test_a_day_whose_events_come_late_is_rolled_up_again_and_no_other(stor
     assert await first.roll_once(asyncio.Event()) == 0
 
     await put(store, at[1] + timedelta(hours=3), stored=NOW + timedelta(hours=1), user="member-2")
-    usable = await rolled(store, "shop", "UTC", NOW)
+    usable = await rolled(store, "shop", "UTC", midnight)
     assert {TODAY - day for day, noted in usable.days.items() if not noted.whole} == {2}
     later = roller(store, NOW + timedelta(hours=1, minutes=1))
     assert await later.roll_once(asyncio.Event()) == 1
     assert await counted(store) == {3: 1, 2: 2, 1: 1}
-    assert all(noted.whole for noted in (await rolled(store, "shop", "UTC", NOW)).days.values())
+    assert all(noted.whole for noted in (await rolled(store, "shop", "UTC", midnight)).days.values())
     found = await store.query("SELECT day, sum(events) AS n FROM person_days FINAL GROUP BY day ORDER BY day")
     assert [row["n"] for row in found] == [1, 2, 1]
 
@@ -141,3 +156,70 @@ async def test_a_store_that_refuses_is_told_of_until_it_answers(store: Store) ->
     faulty.failing = False
     assert await at_fault.roll_once(asyncio.Event()) == 1
     assert at_fault.behind_s == 0
+
+
+async def test_a_day_of_which_some_was_removed_is_never_rolled_up_from_the_rest(store: Store) -> None:
+    """Its events were to be kept for 10 days; the setting was raised before those that come late."""
+    old = MIDNIGHT - timedelta(days=9, hours=-1)
+    await put(store, old, old + timedelta(hours=1), stored=NOW - timedelta(hours=2), kept=10)
+    assert await roller(store, kept=10).roll_once(asyncio.Event()) == 9
+    later = NOW + timedelta(days=2)
+    await store.command("TRUNCATE TABLE events")
+    late = [old + timedelta(minutes=number) for number in range(5)]
+    await put(store, *late, stored=later, kept=3650)
+    assert await roller(store, later, kept=3650).roll_once(asyncio.Event()) == 2
+    assert (await counted(store))[9] == 2
+    usable = (await rolled(store, "shop", "UTC", midnight)).telling([COUNTED])
+    assert TODAY - 9 in usable
+    assert await pageviews(store, later) == 2
+
+
+async def test_it_is_seen_by_the_events_too_where_no_look_has_noted_it(store: Store) -> None:
+    """The setting was raised, and the task stood still, since before the events were removed."""
+    old = MIDNIGHT - timedelta(days=9, hours=-1)
+    await put(store, old, old + timedelta(hours=1), stored=NOW - timedelta(hours=2), kept=10)
+    await put(store, MIDNIGHT - timedelta(hours=1), stored=NOW - timedelta(hours=2), kept=10)
+    assert await roller(store, kept=3650).roll_once(asyncio.Event()) == 9
+    later = NOW + timedelta(days=2)
+    await store.command(
+        "DELETE FROM events WHERE timestamp < {until:DateTime64(3, 'UTC')}",
+        {"until": MIDNIGHT - timedelta(days=1)},
+    )
+    await put(store, old, stored=later, kept=3650)
+    await roller(store, later, kept=3650).roll_once(asyncio.Event())
+    assert (await counted(store))[9] == 2
+    assert await pageviews(store, later) == 3
+
+
+async def pageviews(store: Store, now: datetime) -> float:
+    """Of all days before the last two."""
+    whole = Periods((MIDNIGHT - timedelta(days=10), MIDNIGHT))
+    return (await values_of(store, Scope("shop", UTC, now), Count(events("$pageview")), whole))[0, ""]
+
+
+async def test_what_was_rolled_up_before_is_removed_by_the_next_look(store: Store) -> None:
+    at = MIDNIGHT - timedelta(days=1, hours=-1)
+    await put(store, at - timedelta(days=1), at, stored=NOW - timedelta(hours=2))
+    await roller(store).roll_once(asyncio.Event())
+    for hours in (1, 2):
+        await put(store, at + timedelta(hours=hours), stored=NOW + timedelta(hours=hours))
+        await roller(store, NOW + timedelta(hours=hours, minutes=1)).roll_once(asyncio.Event())
+    await roller(store, NOW + timedelta(hours=3)).roll_once(asyncio.Event())
+    for table in ("event_days", "session_days", "open_sessions"):
+        rows = await store.query(f"SELECT day, uniqExact(version) AS versions FROM {table} GROUP BY day")
+        assert [row["versions"] for row in rows] == [1] * len(rows)
+        assert rows
+    assert await pageviews(store, NOW + timedelta(hours=3)) == 4
+
+
+async def test_days_that_an_earlier_release_rolled_up_are_rolled_up_again(store: Store) -> None:
+    await put(store, MIDNIGHT - timedelta(hours=3), stored=NOW)
+    assert await roller(store).roll_once(asyncio.Event()) == 1
+    await store.command(
+        "INSERT INTO rolled_days (project, zone, day, events, newest_received, stored, digest, version, "
+        "_retention_days) SELECT project, zone, day, events, newest_received, stored, digest, version + 1, "
+        "_retention_days FROM rolled_days"
+    )
+    assert (await rolled(store, "shop", "UTC", midnight)).telling([COUNTED]) == {}
+    assert await roller(store, NOW + timedelta(minutes=1)).roll_once(asyncio.Event()) == 1
+    assert [*(await rolled(store, "shop", "UTC", midnight)).telling([COUNTED])] == [TODAY - 1]

@@ -1,0 +1,45 @@
+"""In SQL, which persona a user of the table ``events`` has: what kind of person, where anybody has said."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from loopin_sinks.persons.mapping import PERSON_OF_USER
+from loopin_sinks.persons.property_rows import LARGEST, ONCE, PERSON_PROPERTIES, SET
+
+PROPERTY: Final = "persona"
+"""The property of a person that says it, a text."""
+
+# What was set once counts where nothing was set, unless it was unset afterwards; its rank is turned around.
+_PERSONA_OF_PERSON: Final = f"""
+    SELECT
+        if(other.person = 0, found.user, other.person) AS person,
+        argMaxIf(value, (rank, distinct_id), register = '{SET}') AS given,
+        argMaxIf(value, (rank, distinct_id), register = '{ONCE}') AS once,
+        countIf(register = '{SET}') > 0 AND
+            {LARGEST} - maxIf(rank, register = '{ONCE}') <= maxIf(rank, register = '{SET}') AS unset,
+        multiIf(given != '', given, unset, '', once) AS said,
+        if(startsWith(said, '"'), JSONExtractString(said), '') AS persona
+    FROM (
+        SELECT cityHash64(distinct_id) AS user, distinct_id, register, value, rank FROM {PERSON_PROPERTIES}
+        WHERE project = {{project:String}} AND property = '{PROPERTY}'
+    ) AS found
+    LEFT ANY JOIN ({PERSON_OF_USER}) AS other ON other.user = found.user
+    GROUP BY person HAVING persona != ''
+"""
+
+_PERSONAS: Final = f"""(
+    SELECT (arrayPushBack(groupArray(user), toUInt64(0)), arrayPushBack(groupArray(persona), ''))
+    FROM (
+        SELECT arrayJoin(arrayPushBack(others.users, named.person)) AS user, named.persona AS persona
+        FROM ({_PERSONA_OF_PERSON}) AS named
+        LEFT ANY JOIN (SELECT person, groupArray(user) AS users FROM ({PERSON_OF_USER}) GROUP BY person)
+            AS others ON others.person = named.person
+        ORDER BY user
+    )
+)"""
+"""All users who have one, and theirs, as constants for ``transform``, so that no query need join them; in one
+order whenever it is asked. No array may be empty, and 0 is nobody."""
+
+PERSONA: Final = f"transform(user, tupleElement({_PERSONAS}, 1), tupleElement({_PERSONAS}, 2), '')"
+"""The present persona of the person that the column ``user`` is of; ``''`` for none."""
