@@ -155,7 +155,7 @@ async def test_a_project_of_other_zone_rates_or_people_is_told_by_its_events_unt
     monkeypatch.setattr(calculate_metrics, "metrics_of", lambda *_: [revenue])
     now = WORLD_NOW.replace(minute=40)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)
-    sales = [
+    sales: list[tuple[datetime, str, dict[str, Any]]] = [
         *((midnight - (n + 0.1) * DAY, "u", {"amount": 2, "currency": "EUR"}) for n in range(4)),
         *((midnight - (n + 0.9) * DAY, "host", {"amount": 1}) for n in range(4)),
     ]
