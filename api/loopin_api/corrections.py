@@ -80,6 +80,20 @@ class Corrections:
             ApiError: 409, the row has just been changed, or there are too many; 503, the broker is away.
             StoreError: the store did not tell which rows are past retention.
         """
+        found = await self._correct(project, resource, row, values, author, created=created, deleted=deleted)
+        return found.body
+
+    async def _correct(
+        self,
+        project: str,
+        resource: Resource,
+        row: str,
+        values: Mapping[str, Any],
+        author: Author,
+        *,
+        created: bool = False,
+        deleted: bool = False,
+    ) -> Item[Correction]:
         body = Correction(
             project=project,
             resource=resource,
@@ -98,18 +112,20 @@ class Corrections:
                 "TOO_MANY_CORRECTIONS",
                 f"A project may have {MAX_CORRECTIONS} corrected rows; take one back by a PUT of nothing.",
             )
-        await self._put(body, known, author)
-        return body
+        return await self._put(body, known, author)
 
     async def take_back(self, project: str, resource: Resource, row: str, author: Author) -> None:
         """Let a row be what it is by itself; raises as ``correct``."""
         if row not in self.of(project, resource):
             return
         # The history has who it was from here: a removal names nobody.
-        await self.correct(project, resource, row, {}, author)
-        known = self.of(project, resource).get(row)
-        if known is not None:
-            await self._items.remove(known)
+        emptied = await self._correct(project, resource, row, {}, author)
+        try:
+            await self._items.remove(emptied)
+        except ApiError as error:
+            # Somebody has put the row right since: that stays.
+            if error.status != 409:
+                raise
 
     async def decide(self, project: str, fingerprint: str, resolved: bool, author: Author) -> None:
         """Resolve a group of errors, or open it again; raises as ``correct``."""
@@ -128,8 +144,9 @@ class Corrections:
         )
         await self._put(body, known, author)
 
-    async def _put(self, body: B, known: Item[B] | None, author: Author) -> None:
-        await self._items.put(body.id, body, replaces=None if known is None else known.version, by=author.by)
+    async def _put(self, body: B, known: Item[B] | None, author: Author) -> Item[B]:
+        replaces = None if known is None else known.version
+        return await self._items.put(body.id, body, replaces=replaces, by=author.by)
 
     async def _is_full(self, project: str) -> bool:
         """Whether there are ``MAX_CORRECTIONS`` of rows that are there; a task removes the others in time."""

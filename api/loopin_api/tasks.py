@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from dataclasses import replace as replace_run
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
-from uuid import uuid4
 
 import msgspec
 from msgspec.structs import replace
@@ -18,11 +18,23 @@ from loopin_schemas.config import TaskSchedule
 from loopin_sinks.metric_values.scope import epoch_ms
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.catalogue import TASKS
-from loopin_sinks.tasks.runs import Run, find_run, last_runs, newest_runs, requested_runs, store_run
+from loopin_sinks.tasks.runs import (
+    OPEN,
+    Run,
+    find_run,
+    last_runs,
+    new_id,
+    newest_runs,
+    open_runs,
+    store_run,
+)
 from loopin_sinks.tasks.schedules import MAX_ADDED, Schedule, arguments_of, schedules
 from loopin_sinks.tasks.task import Task
 from loopin_sinks.tasks.when import crontab, following
 from loopin_streams.kafka.config_state import Item
+
+_LONGEST_OPEN: Final = timedelta(days=1)
+"""How long ago a run that waits may have been asked for, to stand for another one like it."""
 
 _WHEN: Final = frozenset({"crontab", "every_s"})
 
@@ -57,7 +69,7 @@ class Tasks:
 
     def next_run(self, schedule: Schedule, now: datetime) -> datetime | None:
         """When it is due next, in UTC; None where it is paused or cannot be used."""
-        if schedule.paused or schedule.broken is not None:
+        if schedule.when is None or schedule.paused or schedule.broken is not None:
             return None
         return following(schedule.when, now, self._zone)
 
@@ -94,12 +106,32 @@ class Tasks:
         told = (schedule.told or {}) if arguments is None else arguments
         _check_arguments(told, schedule.task)
         text = encode(told).decode()
-        for waiting in await requested_runs(self._store):
-            if (waiting.schedule, waiting.arguments) == (name, text):
+        for waiting in await self.open_runs(now):
+            if (waiting.schedule, waiting.arguments, waiting.state) == (name, text, "requested"):
                 return waiting
-        run = Run(uuid4().hex, name, schedule.task.name, by, asked_at=now, arguments=text)
+        run = Run(new_id(now), name, schedule.task.name, by, asked_at=now, arguments=text, told_at=now)
         await store_run(self._store, run)
         return run
+
+    async def open_runs(self, now: datetime) -> list[Run]:
+        """Those that have not ended, in the order of asking. Raises StoreError."""
+        return await open_runs(self._store, now - _LONGEST_OPEN)
+
+    async def cancel(self, id: str) -> Run:
+        """Ask for a run to be broken off, or not to be begun; within a second or two it is.
+
+        Raises:
+            ApiError: 404, there is none; 409, it has ended.
+            StoreError: it was not asked for.
+        """
+        found = await self.run(id)
+        if found.state == "cancelling":
+            return found
+        if found.state not in OPEN:
+            raise ApiError(409, "RUN_HAS_ENDED", f"This run is {found.state}: there is nothing to cancel.")
+        cancelling = replace_run(found, state="cancelling")
+        await store_run(self._store, cancelling)
+        return cancelling
 
     async def add(self, name: str, task: str, fields: Mapping[str, Any], by: str, now: datetime) -> Schedule:
         """Add a schedule of a task, and return once it is known here.

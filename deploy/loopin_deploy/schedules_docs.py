@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from loopin_schemas.json_schema import write_or_check
 from loopin_sinks.tasks.catalogue import TASKS
 from loopin_sinks.tasks.runner import TRIES
+from loopin_streams.projects.project import Retention
 
 FOLDER = Path("docs")
 
@@ -109,6 +110,39 @@ REPLACED: Final[tuple[Replaced, ...]] = (
 )
 """Every task of the documents that no task of ours names in its ``replaces``."""
 
+
+class Setting(NamedTuple):
+    """An interval or a retention of the documents, and what it is here."""
+
+    name: str
+    length: str
+    here: str
+
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("processing_interval", "60 s", "Events are enriched, counted and stored within seconds."),
+    Setting(
+        "refresh_interval",
+        "300 s",
+        "`/api/analytics/live` sends what is new each second; else ask when needed.",
+    ),
+    Setting("cache_timeout", "900 s", "No answer is kept: each is of the moment at which it is asked for."),
+    Setting("raw_events", "90 days", "`LOOPIN_RETENTION_DAYS`, and by [project](projects.md)."),
+    Setting("hourly_aggregates", f"{Retention().hourly} days", "Values of metrics and windows of hours."),
+    Setting(
+        "daily_aggregates",
+        f"{Retention().daily} days",
+        "Values and windows of days, weeks and months; rollups.",
+    ),
+    Setting(
+        "retention_days, ANALYTICS_RETENTION_DAYS",
+        "365 days",
+        "In their place the three before: raw events for a shorter time, what they come to for a longer one.",
+    ),
+    Setting("model_retraining_interval", "7 days", "Not there yet."),
+)
+"""Intervals and retention of document B, and of document A."""
+
 _INTRODUCTION: Final = """\
 # Schedules
 
@@ -138,44 +172,59 @@ installation's): of the system on the data folder, or of the one that `--url` an
 
 <commands>
 
-Schedules are kept on the topic `config`, as keys and metrics of one's own are: several people may change them
-at once, and whoever has not seen the other's change gets 409.
+Schedules are kept on the topic `config`, as keys and metrics of one's own are: several people may change
+them at once, and whoever has not seen the other's change gets 409.
 
 ## What is promised
 
 - A run is recorded in the table `task_runs` before it begins and when it ends: when it was due, began and
   ended, how many rows it wrote, its error in one sentence, and who asked for it.
 - Runs of one task never overlap, whether they are due or asked for: the next one waits for the end.
-- After downtime, what was missed is made up for once, however often it was; `calculate_metrics` then covers
-  the whole gap.
-- A run whose process ends, or loses its partition, is `interrupted`, and begun again by whoever leads next,
-  {TRIES} times in all at most; one that somebody asked for is not. A process that leads takes over after 3 s,
-  in which the one before breaks off what it is doing.
-- A task that fails stops no other, and waits for its next time. One that takes longer than an hour is broken
-  off. `loopin_task_runs_total` counts what became of runs ([operations](operations.md)).
+- After downtime, what was missed is made up for once, however often it was.
+- A run that goes on says so every 10 s, and how far it has come. Cancelled, it is broken off within a
+  second; what it has done stays, and it is not begun again.
+- A run whose process ends, or loses its partition, is `interrupted`, and begun again by whoever leads
+  next, {TRIES} times in all at most; one that somebody asked for is not. A process that leads takes over
+  after 3 s, in which the one before breaks off what it is doing. A run that is recorded as running and
+  that nobody makes is ended by the next look of the process that leads, a second later.
+- A task that fails stops no other, and waits for its next time. One that takes longer than an hour is
+  broken off. `loopin_task_runs_total` counts what became of runs ([operations](operations.md)).
 
 ## How long metrics are kept
 
 Events are kept for 90 days, so the value of every metric, your own included, is kept in the table
 `metric_values` for as long as the documents say: 365 days by hour, 1095 days by day, week and month, or as a
-[project](projects.md) has it; whole series without filters.
-`GET /api/analytics/metrics/{{name}}` tells these for whole periods whose events are gone, in the project's
-own time zone, where nothing is filtered or split; `data_source` and `calculated_at` then say so. Over the
-whole time asked for there is a value where it is the sum of its periods (counts, sums, revenue, sessions) or
+[project](projects.md) has it; whole series without filters. `GET /api/analytics/metrics/{{name}}` and
+`/api/analytics/business` tell these for whole periods that are over, in the project's own time zone, where
+nothing is filtered or split, and the rest from the events; `data_source` and `calculated_at` say so. Where
+events have come since, persons have merged, or the project has other rates or internal users by now, the
+events are asked, until the value has been calculated again. Where they are gone, there is
+a value over the whole time asked for if it is the sum of its periods (counts, sums, revenue, sessions) or
 depends on the end only (users of trailing days, growth); else it is null.
 
-A value is computed 5 minutes after its period's end, hours again for 6 hours, and all again by night: for two
-days after it is known (retention after n days is known n + 1 days later), and for 35 days where all events
-that it looks back on are still there. For what comes later still:
+Each hour, 5 minutes after periods end, `calculate_metrics` looks for periods without a value, however they
+came to lack it (downtime, a pause, a metric that was refused, a run that was killed; another zone,
+currency, rates or internal users of the [project](projects.md)), and computes them, as far as events and
+rollups cover them. It computes values again whose events were stored, or whose
+persons were merged, since they were calculated: for 35 days, where all events that they look back on are
+still there; for two days otherwise; and once more when what they wait for is over (sessions a day,
+retention after n days n days, later steps 14 days). One run computes about 50,000 values of a project, the
+newest first; the next goes on. What became another value is noted with the run in the table
+`metric_changes` for 90 days. By night all of the last 35 days are computed once more, for what leaves no
+trace: clocks that went wrong. For what comes later still:
 
 ```bash
 curl -X POST http://127.0.0.1:8000/api/analytics/metrics/calculate -H "Authorization: Bearer $KEY" \\
   -H 'Content-Type: application/json' -d '{{"names": ["revenue"], "from": "2026-01-01", "to": "2026-01-14"}}'
 ```
 
-It answers what changed (`name`, `window`, `before`, `after`), needs the scope `write`, and refuses with 422 a
-time whose events are gone, naming the time that they cover. Without `names` it computes all metrics, and
-lists as `skipped` those that look further back than events are kept: they stay as they are.
+It answers what changed (`name`, `window`, `before`, `after`), needs the scope `write`, and refuses with
+422 a time whose events are gone, naming the time that they cover, and more than 20,000 values (periods
+times metrics) at once, with the code `TOO_MUCH_TO_CALCULATE`. It is a run of the task
+`calculate_requested`: one that takes longer than 20 s is answered with 202 and goes on, `GET
+/api/analytics/metrics/calculations/{{id}}` says how far it is and what it has changed, and `loopin tasks
+cancel` ends it. Without `names` it computes all metrics, and lists as `skipped` those that look further
+back than events are kept: they stay as they are.
 
 ## Tasks of the documents that nothing runs for
 
@@ -203,7 +252,7 @@ _COMMANDS: Final = (
     (
         "`loopin tasks remove NAME`",
         "`DELETE /api/analytics/tasks/{name}`",
-        "take it away; one that a task comes with is again as it comes",
+        "take it away, also where its task is gone; one that a task comes with is again as it comes",
     ),
     (
         "`loopin tasks run NAME`",
@@ -211,6 +260,11 @@ _COMMANDS: Final = (
         "run it now, and wait; over HTTP, ask `/api/analytics/task-runs/{id}` then",
     ),
     ("`loopin tasks runs [NAME]`", "`GET /api/analytics/task-runs`", "what became of the newest runs"),
+    (
+        "`loopin tasks cancel RUN`",
+        "`POST /api/analytics/task-runs/{id}/cancel`",
+        "break a run off, or let it not begin",
+    ),
 )
 
 _CAPTURE: Final = """\
@@ -223,6 +277,8 @@ $ loopin tasks list
 │                                   │              │ 17:05          │ 16:14         │      │       │
 │ recalculate_metrics               │ 15 2 * * *   │ 2026-11-30     │ 2026-11-29    │    0 │ done  │
 │                                   │              │ 02:15          │ 16:15         │      │       │
+│ calculate_requested               │ when asked   │ -              │ never         │      │ -     │
+│                                   │ for          │                │               │      │       │
 │ revenue_often (calculate_metrics) │ every 15 min │ 2026-11-29     │ never         │      │ -     │
 │                                   │              │ 16:30          │               │      │       │
 └───────────────────────────────────┴──────────────┴────────────────┴───────────────┴──────┴───────┘
@@ -231,7 +287,7 @@ $ loopin tasks list
 
 def page() -> str:
     """The whole page in Markdown."""
-    rows = [_introduction(), *_tasks(), "", _use(), *_replaced()]
+    rows = [_introduction(), *_tasks(), "", _use(), *_replaced(), "", *_settings()]
     return "\n".join(rows) + "\n"
 
 
@@ -247,7 +303,8 @@ def _introduction() -> str:
 def _tasks() -> Iterator[str]:
     for task in TASKS:
         of = ", ".join(f"`{name}`" for name in task.replaces) or "-"
-        yield f"| `{task.name}` | `{task.when}` | {task.description} | {of} |"
+        due = "when asked for" if task.when is None else f"`{task.when}`"
+        yield f"| `{task.name}` | {due} | {task.description} | {of} |"
 
 
 def _use() -> str:
@@ -258,6 +315,16 @@ def _use() -> str:
 def _replaced() -> Iterator[str]:
     for each in REPLACED:
         yield f"| `{each.name}` | {each.ran} | {each.instead} |"
+
+
+def _settings() -> Iterator[str]:
+    yield "## Intervals and retention of the documents"
+    yield ""
+    yield "| Setting | There | Here |"
+    yield "|---|---|---|"
+    for each in SETTINGS:
+        names = ", ".join(f"`{name}`" for name in each.name.split(", "))
+        yield f"| {names} | {each.length} | {each.here} |"
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0012_kept_by_project",
     "0014_places",
     "0015_user_measures",
+    "0016_metric_history",
     "0017_insights",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""

@@ -76,6 +76,27 @@ async def test_a_change_that_was_not_seen_is_not_replaced() -> None:
     assert corrections.of("shop", "daily")["2026-01-14"].by == "x"
 
 
+class Between(Log):
+    """Somebody else puts a row right as soon as it is emptied, before it is removed."""
+
+    async def put(self, id: str, body: object, *, replaces: str | None, by: str) -> object:  # type: ignore[override]  # of any body
+        item = await super().put(id, body, replaces=replaces, by=by)  # type: ignore[type-var]  # as given
+        if isinstance(body, Correction) and not body.values:
+            other = Correction(
+                project="shop", resource="daily", row="2026-01-14", at=0, by="x", values={"error_count": 7}
+            )
+            await super().put(id, other, replaces=self.configuration.version("correction", id), by="x")
+        return item
+
+
+async def test_what_was_put_right_while_somebody_took_it_back_stays() -> None:
+    between = Between()
+    corrections = Corrections(ConfigItems(between, between))  # type: ignore[arg-type]  # a store that is late
+    await corrections.correct("shop", "daily", "2026-01-14", {"error_count": 1}, OPS)
+    await corrections.take_back("shop", "daily", "2026-01-14", OPS)
+    assert corrections.of("shop", "daily")["2026-01-14"].body.values == {"error_count": 7}
+
+
 async def test_an_api_without_a_broker_has_none_and_makes_none() -> None:
     corrections = Corrections(ConfigItems(None, None))
     assert corrections.of("shop", "daily") == {}

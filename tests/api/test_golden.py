@@ -18,6 +18,7 @@ import pytest
 from fastapi import FastAPI
 
 from loopin_api.app import create_app
+from loopin_api.queries import recalculation
 from loopin_api.settings import ApiSettings
 from loopin_schemas.alert import Alert
 from loopin_schemas.window import MetricWindow
@@ -60,7 +61,9 @@ def firsts(value: Any) -> Any:
 
 
 @pytest.fixture
-def app(settings: ApiSettings, store: Store, broker: Broker) -> FastAPI:
+def app(settings: ApiSettings, store: Store, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    """No task runs: who asks for a computation does not wait."""
+    monkeypatch.setattr(recalculation, "WAIT_S", 0.0)
     return create_app(settings, store, broker, writer=Log(), clock=lambda: NOW)
 
 
@@ -136,4 +139,6 @@ def test_each_json_endpoint_has_one(app: FastAPI) -> None:
         "/api/analytics/silences/{id}",
         "/api/analytics/tasks/{name}",
         "/api/analytics/task-runs/{id}",
+        "/api/analytics/task-runs/{id}/cancel",  # as the former
+        "/api/analytics/metrics/calculations/{id}",  # as the answer to who asked for it
     }

@@ -25,12 +25,14 @@ PATHS = {
     "/api/analytics/content/{content_type}/{object_id}": {"get"},
     "/api/analytics/metrics/{name}": {"get"},
     "/api/analytics/metrics/calculate": {"post"},
+    "/api/analytics/metrics/calculations/{id}": {"get"},
     "/api/analytics/project": {"get", "patch"},
     "/api/analytics/tasks": {"get", "post"},
     "/api/analytics/tasks/{name}": {"patch", "delete"},
     "/api/analytics/tasks/{name}/run": {"post"},
     "/api/analytics/task-runs": {"get"},
     "/api/analytics/task-runs/{id}": {"get"},
+    "/api/analytics/task-runs/{id}/cancel": {"post"},
     "/api/analytics/metric-definitions": {"get", "post"},
     "/api/analytics/metric-definitions/{name}": {"delete"},
     "/api/analytics/alerts": {"get"},
@@ -91,7 +93,7 @@ PATHS = {
     "/api/analytics/export": {"get"},
 }
 
-GOOD = ("200", "201", "204")
+GOOD = ("200", "201", "202", "204")
 
 ENVELOPE = {"success", "error", "error_code", "details", "timestamp"}
 OTHER_WORDS = {
@@ -104,7 +106,12 @@ OTHER_WORDS = {
 }
 """Errors in the words of the services whose SDKs ask, and their fields."""
 
-WITHOUT_BODY = {"post /flags", "post /decide", "post /api/analytics/alerts/test"}
+WITHOUT_BODY = {
+    "post /flags",
+    "post /decide",
+    "post /api/analytics/alerts/test",
+    "post /api/analytics/task-runs/{id}/cancel",
+}
 """They do the same whatever the body says."""
 
 BY_KEY_IN_BODY = ("/batch", "/capture", "/e", "/i/v0/", "/v1/")

@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from loopin_deploy.schedules_docs import REPLACED, main, page
+from loopin_deploy.schedules_docs import REPLACED, SETTINGS, main, page
 from loopin_schemas.config import SCHEDULE_NAME
+from loopin_sinks.store import StoreSettings
 from loopin_sinks.tasks.catalogue import TASKS
+from loopin_sinks.tasks.when import following
+from loopin_streams.projects.project import Retention
 
 ROOT = Path(__file__).parents[2]
 
 OF_THE_DOCUMENTS = {
-    # Document A, Celery tasks.
-    "process_user_events_batch",
-    "generate_user_behavior_insights",
-    "process_daily_metrics_calculation",
-    "perform_user_clustering",
-    "generate_predictive_insights",
-    "detect_anomalies_batch",
-    "cleanup_old_analytics_data",
-    "generate_daily_insights_summary",
-    # Document A, CELERY_BEAT_SCHEDULE.
-    "process-daily-metrics",
-    # Document C, task schedule table.
-    "update-daily-analytics",
-    "update-user-analytics",
-    "update-community-analytics",
-    "process-geo-restriction-analytics",
-    "update-system-metrics",
-    "cleanup-old-analytics",
-    "generate-analytics-reports",
-    "generate-community-reports",
-    "generate-geo-effectiveness-reports",
-    "process-error-logs",
-    "cleanup-resolved-error-logs",
-    "cleanup-redis-analytics",
+    # Document A, "Celery Tasks", and when by its "Task Scheduling".
+    "process_user_events_batch": "for each batch",
+    "generate_user_behavior_insights": "every 6 hours",
+    "process_daily_metrics_calculation": "every hour",
+    "perform_user_clustering": "not said",
+    "generate_predictive_insights": "not said",
+    "detect_anomalies_batch": "every 30 minutes",
+    "cleanup_old_analytics_data": "daily",
+    "generate_daily_insights_summary": "daily",
+    # Document A, CELERY_BEAT_SCHEDULE: 60.0 * 60.0 s.
+    "process-daily-metrics": "every hour",
+    # Document C, "Task Schedule Table".
+    "update-daily-analytics": "every 30 minutes",
+    "update-user-analytics": "every hour",
+    "update-community-analytics": "every 15 minutes",
+    "process-geo-restriction-analytics": "every 20 minutes",
+    "update-system-metrics": "every 15 minutes",
+    "cleanup-old-analytics": "daily at 02:00",
+    "generate-analytics-reports": "daily at 03:00",
+    "generate-community-reports": "daily at 03:30",
+    "generate-geo-effectiveness-reports": "daily at 04:00",
+    "process-error-logs": "every 10 minutes",
+    "cleanup-resolved-error-logs": "daily at 04:30",
+    "cleanup-redis-analytics": "daily at 05:00",
+}
+"""Every task of the documents' tables, and when it is to run."""
+
+SETTINGS_OF_THE_DOCUMENTS = {
+    # Document B, "Analytics Configuration"; document A, its environment.
+    "processing_interval": "60 s",
+    "retention_days, ANALYTICS_RETENTION_DAYS": "365 days",
+    "raw_events": "90 days",
+    "hourly_aggregates": "365 days",
+    "daily_aggregates": "1095 days",
+    "refresh_interval": "300 s",
+    "cache_timeout": "900 s",
+    "model_retraining_interval": "7 days",
 }
 
 
@@ -49,6 +66,7 @@ def test_it_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_task_of_the_documents_has_one_row() -> None:
     named = [*(each.name for each in REPLACED), *(name for task in TASKS for name in task.replaces)]
     assert sorted(named) == sorted(OF_THE_DOCUMENTS)
+    assert {each.name: each.ran for each in REPLACED}.items() <= OF_THE_DOCUMENTS.items()
     rows = [line for line in page().splitlines() if line.startswith("| `")]
     for name in OF_THE_DOCUMENTS:
         assert sum(f"`{name}`" in row for row in rows) == 1, name
@@ -61,3 +79,20 @@ def test_names_of_tasks_are_names_of_schedules() -> None:
     names = [task.name for task in TASKS]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(SCHEDULE_NAME, name) for name in names)
+
+
+def test_what_runs_for_a_task_of_the_documents_runs_as_often() -> None:
+    now = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
+    lengths = {"every hour": timedelta(hours=1)}
+    for task in TASKS:
+        for name in task.replaces:
+            assert task.when is not None
+            first = following(task.when, now, UTC)
+            assert following(task.when, first, UTC) - first == lengths[OF_THE_DOCUMENTS[name]], name
+
+
+def test_every_interval_of_the_documents_has_its_row_and_retention_is_as_they_say() -> None:
+    assert {each.name: each.length for each in SETTINGS} == SETTINGS_OF_THE_DOCUMENTS
+    assert Retention() == (90, 365, 1095)
+    assert StoreSettings.model_fields["retention_days"].default == 90
+    assert all(f"| `{name}`" in page() for name in SETTINGS_OF_THE_DOCUMENTS if "," not in name)

@@ -27,6 +27,7 @@ SHIPPED = {
     "0012_kept_by_project": "1886d30949b7b330b82c913eeababe97dedfefaf547534eb773ff35fbf4e939d",
     "0014_places": "38a98491cd3cc928d8563e85492832e1055a8e97cb7edbe4751a275046e30104",
     "0015_user_measures": "3fef9f40f6af070d71ea87a0f4631775cfd3fbd0ea950dca04b73a472ddb85f0",
+    "0016_metric_history": "1b93a2444803c57f94a12de0e779fd00af54e3e834313517cca10e1a06e4e567",
     "0017_insights": "1265e36f7c56f96fb470c2a00406269b262dd88aee9b5c09b5a2bcf4c5b12b70",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final, Literal
 
-from loopin_api.queries.kept import History, calculated_at
+from loopin_api.queries.kept import History, calculated_at, computed, is_added_up, kept_before
 from loopin_api.timespan import Timespan
 from loopin_schemas.metrics import Dimension, Grain, Metric
 from loopin_sinks.metric_values.calculate import Calculator
@@ -59,7 +59,7 @@ class Total:
 class Series:
     """A metric over time; ``grain`` is the one that was chosen.
 
-    Of periods that begin before ``kept_before``, values are told that were kept, the oldest of which is of
+    Of periods that end by ``kept_before`` values are told that were kept, the oldest of which is of
     ``calculated_at``; both are None where there are none.
     """
 
@@ -76,9 +76,9 @@ async def series(
     span: Timespan,
     grain: Grain | None,
     compare: Compare,
-    kept: History | None = None,
+    kept: History,
 ) -> Series:
-    """A metric by period, and over the whole span; before its events, by the values that are ``kept``.
+    """A metric by period, and over the whole span: by the values that are ``kept``, else from the events.
 
     Raises:
         StoreError: the store did not answer.
@@ -86,28 +86,22 @@ async def series(
     chosen = choose_grain(metric, span, grain)
     now = periods(chosen, span.start, span.end, span.zone)
     before = counterpart(now, chosen, span.zone, compare)
-    values, former, whole = await asyncio.gather(
-        _values(calculator, metric, now),
-        _values(calculator, metric, before),
-        total(calculator, metric, span, compare),
+    whole = Periods((span.start, span.end))
+    this, that = await asyncio.gather(kept.of(metric, chosen, now), kept.of(metric, chosen, before))
+    values, former = await asyncio.gather(
+        this.values(metric.definition, calculator), that.values(metric.definition, calculator)
     )
-    if kept is None:
-        return Series(chosen, _points(now, values, former), whole)
-    this = await kept.of(metric, chosen, now, calculator.scope)
-    that = await kept.of(metric, chosen, before, calculator.scope)
-    values, former = this.values(values), that.values(former)
-    whole = Total(
-        this.total(metric.definition, values, whole.value),
-        that.total(metric.definition, former, whole.previous),
+    value, previous = await asyncio.gather(
+        this.total(metric.definition, values, whole, calculator),
+        that.total(metric.definition, former, _earlier(whole, span, compare), calculator),
     )
-    oldest = calculated_at([this, that])
-    return Series(chosen, _points(now, values, former), whole, kept.before if oldest else None, oldest)
-
-
-async def _values(calculator: Calculator, metric: Metric, periods: Periods) -> Values:
-    """A metric by period; null in those that are still to come."""
-    found = await calculator.values(metric.definition, periods)
-    return {key: value for key, value in found.items() if periods.edges[key[0]] <= calculator.scope.now}
+    return Series(
+        chosen,
+        _points(now, values, former),
+        Total(value, previous),
+        kept_before([this]) or kept_before([that]),
+        calculated_at([this, that]),
+    )
 
 
 def _points(now: Periods, values: Values, former: Values) -> list[Point]:
@@ -117,18 +111,29 @@ def _points(now: Periods, values: Values, former: Values) -> list[Point]:
     ]
 
 
-async def total(calculator: Calculator, metric: Metric, span: Timespan, compare: Compare) -> Total:
-    """A metric over a span and over its counterpart.
+async def total(
+    calculator: Calculator, metric: Metric, span: Timespan, compare: Compare, kept: History
+) -> Total:
+    """A metric over a span and over its counterpart, each by the days that are kept, else from the events.
 
     Raises:
         StoreError: the store did not answer.
     """
     whole = Periods((span.start, span.end))
     value, previous = await asyncio.gather(
-        _values(calculator, metric, whole),
-        _values(calculator, metric, _earlier(whole, span, compare)),
+        _total(calculator, metric, whole, kept),
+        _total(calculator, metric, _earlier(whole, span, compare), kept),
     )
-    return Total(value.get((0, "")), previous.get((0, "")))
+    return Total(value, previous)
+
+
+async def _total(calculator: Calculator, metric: Metric, whole: Periods, kept: History) -> float | None:
+    days = periods("day", whole.start, whole.end, calculator.scope.zone)
+    filled = await kept.of(metric, "day", days)
+    of = metric.definition
+    # What is no sum of days is told by its own values of days only at its end.
+    values = await filled.values(of, calculator) if is_added_up(of) else filled.known()
+    return await filled.total(of, values, whole, calculator)
 
 
 async def split(
@@ -140,7 +145,7 @@ async def split(
         StoreError: the store did not answer.
     """
     whole = Periods((span.start, span.end))
-    found = await _values(Calculator(store, replace(scope, by=by)), metric, whole)
+    found = await computed(Calculator(store, replace(scope, by=by)), metric.definition, whole)
     by_value = sorted(
         ((value, number) for (_, value), number in found.items()), key=lambda one: (-one[1], one[0])
     )

@@ -12,6 +12,7 @@ from loopin_api.envelope import Moment, Success
 from loopin_api.metric_filters import scope_of
 from loopin_api.openapi import COMMON, failures, success
 from loopin_api.queries.freshness import freshness_s
+from loopin_api.queries.kept import history
 from loopin_api.queries.metrics import (
     Compare,
     Status,
@@ -130,12 +131,15 @@ async def get_business(
 ) -> Success[Business]:
     """Every metric, your own too, over a period, beside its target and an earlier period.
 
+    What is the sum of its days, or depends on the last day only, is told by the values of days that are kept,
+    for 1095 days; the others from the events, and null where those of the period are gone.
     Needs the scope `read`.
     """
     span = times.span()
     scope = scope_of(use, caller.project, span, {}, bots=False)
     calculator, metrics = Calculator(use.store, scope), use.metrics.all(caller.project)
-    totals = await asyncio.gather(*(total(calculator, metric, span, compare) for metric in metrics))
+    kept = await history(use.store, scope, metrics, own_days=times.zone == times.own)
+    totals = await asyncio.gather(*(total(calculator, metric, span, compare, kept) for metric in metrics))
     by_kind: dict[str, list[BusinessMetric]] = {"kpi": [], "kri": [], "kr": [], "custom": []}
     for metric, found in zip(metrics, totals, strict=True):
         by_kind[metric.kind].append(_told(metric, found))

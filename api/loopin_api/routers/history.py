@@ -23,12 +23,15 @@ router = APIRouter(tags=["corrections"])
 RowId = Annotated[str, Path(max_length=420, description="The row's id.")]
 
 
+How = Literal["corrected", "created", "deleted", "taken_back"]
+
+
 class RowChange(BaseModel):
     """One change of what overrides a row."""
 
     at: Moment = Field(description="When, ISO 8601 in UTC.")
     by: str = Field(description="Who: the token's `sub`, or the key.")
-    change: Literal["corrected", "created", "deleted", "taken_back"] = Field(
+    change: How = Field(
         description="What was done: `taken_back` leaves the row to what is computed or recorded."
     )
     values: dict[str, Any] = Field(description="What overrode the row from then on, by field.")
@@ -81,10 +84,17 @@ async def _of_person(use: Services, caller: Caller, id: str) -> Sequence[str]:
 
 def _told(change: Change) -> RowChange:
     made = change.correction
-    how: Any = "corrected" if made.values else "taken_back"
-    if made.deleted or made.created:
-        how = "deleted" if made.deleted else "created"
-    return RowChange(at=change.at, by=made.by, change=how, values=made.values, note=made.note)
+    return RowChange(at=change.at, by=made.by, change=_how(change), values=made.values, note=made.note)
+
+
+def _how(change: Change) -> How:
+    made, before = change.correction, change.before
+    if made.deleted:
+        return "deleted"
+    if made.created and (before is None or not before.created):
+        return "created"
+    # A row that was made stays one, whatever is taken back of it.
+    return "corrected" if made.values or made.created else "taken_back"
 
 
 _add("/api/daily/{id}/history", "daily", _named)

@@ -126,16 +126,17 @@ async def get_metric(
 ) -> Success[MetricAnswer]:
     """A metric by hour, day, week or month, beside an earlier time.
 
-    Before the events that are there, whole periods are told by the values that were kept of them, where
-    nothing is filtered or split; `data_source` says so. Where nothing was kept either, the value is null.
-    Over the whole time there is no value then, unless it is the sum of its periods or depends on the end
-    only. Needs the scope `read`.
+    Whole periods that are over are told by the values that are kept of them, in the project's own time zone
+    and where nothing is filtered, as long as nothing has come since; `data_source` says so. Others are
+    computed from the events; where those are gone and nothing was kept, the value is null. Over the whole
+    time there is no value then, unless it is the sum of its periods or depends on the end only. Needs the
+    scope `read`.
     """
     metric = use.metrics.find(caller.project, name)
     _check_dimensions(metric, [*where, *([by] if by else [])])
     span = times.span()
     scope = scope_of(use, caller.project, span, where, bots=bots)
-    kept = await history(use.store, scope, own_days=times.zone == times.own)
+    kept = await history(use.store, scope, [metric], own_days=times.zone == times.own)
     found = await asked.series(Calculator(use.store, scope), metric, span, grain, compare, kept)
     parts = None
     if by is not None:

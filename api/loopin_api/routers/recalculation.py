@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopin_api.body import json_body
 from loopin_api.envelope import Moment, Success
+from loopin_api.errors import unavailable
 from loopin_api.metric_filters import scope_of
 from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
-from loopin_api.queries.recalculation import MAX_CHANGES, recalculated
-from loopin_api.services import Use, Writer
+from loopin_api.queries.recalculation import MAX_CHANGES, Recalculation, ask, recalculation
+from loopin_api.services import Reader, Use, Writer
 from loopin_api.timespan import between
 from loopin_schemas.metrics import Grain
-from loopin_sinks.metric_history.recalculate import Change
+from loopin_sinks.metric_history.changes import Change
+from loopin_sinks.tasks.runs import OPEN, State
 
 router = APIRouter(tags=["metrics"])
 
@@ -64,16 +66,30 @@ class SkippedAnswer(BaseModel):
 class Calculated(BaseModel):
     """What became of it."""
 
-    calculated: int = Field(description="Number of values that were computed.")
+    id: str = Field(
+        description="Of the run: ask `/api/analytics/metrics/calculations/{id}` while it goes on."
+    )
+    state: State = Field(
+        description="done; failed; requested, running or cancelling while it goes on; cancelled or "
+        "interrupted, where what it did before stays."
+    )
+    calculated: int = Field(description="Number of values that were computed, so far.")
+    total: int = Field(description="Number of those that are to be computed; 0 while it has not begun.")
     changed: int = Field(
-        description="Number of those that are others now, or that are kept for the first time."
+        description="Number of those that are others now, or that are kept for the first time, so far."
     )
     changes: list[ChangeAnswer] = Field(description=f"Which those are, at most {MAX_CHANGES}.")
-    skipped: list[SkippedAnswer] = Field(description="What stays as it is kept.")
+    skipped: list[SkippedAnswer] = Field(
+        description="What stays as it is kept; told to who asks for the computation only."
+    )
+    error: str | None = Field(description="What went wrong, in one sentence; null for nothing.")
 
 
 _EXAMPLE: Final = {
+    "id": "01a1f88184408fce7c098fb6472f91b6",
+    "state": "done",
     "calculated": 32,
+    "total": 32,
     "changed": 1,
     "changes": [
         {
@@ -88,13 +104,19 @@ _EXAMPLE: Final = {
         }
     ],
     "skipped": [{"name": "mau", "covered_from": "2025-12-15T00:00:00.000Z"}],
+    "error": None,
 }
+_GOES_ON: Final = {**_EXAMPLE, "state": "running", "calculated": 8, "changed": 0, "changes": []}
 
 
 @router.post(
     "/api/analytics/metrics/calculate",
     summary="Compute kept values anew",
-    responses={**success("What changed.", _EXAMPLE), **failures(404, *COMMON, *WITH_BODY)},
+    responses={
+        **success("What changed.", _EXAMPLE),
+        202: success("It goes on.", _GOES_ON)[200] | {"model": Success[Calculated]},
+        **failures(404, *COMMON, *WITH_BODY),
+    },
     openapi_extra=request_body(
         CalculateRequest,
         {
@@ -104,26 +126,55 @@ _EXAMPLE: Final = {
     ),
 )
 async def post_calculate(
-    use: Use, caller: Writer, body: Annotated[CalculateRequest, Depends(json_body(CalculateRequest))]
+    use: Use,
+    caller: Writer,
+    body: Annotated[CalculateRequest, Depends(json_body(CalculateRequest))],
+    response: Response,
 ) -> Success[Calculated]:
     """Computes metrics anew for all hours, days, weeks and months that lie within a time and are over.
 
-    For what came later than the tasks calculate by themselves. What is asked for beyond the events that are
-    kept is answered with 422, which names the time that they cover. Needs the scope `write`.
+    For what came later than the tasks calculate by themselves. It is a run of the task `calculate_requested`,
+    which the process that leads makes and `loopin tasks` shows and cancels; what does not end within 20
+    seconds is answered with 202 and goes on. What is asked for beyond the events that are kept is answered
+    with 422, which names the time that they cover; so is more than 20,000 values (periods times metrics),
+    with the code `TOO_MUCH_TO_CALCULATE`. Needs the scope `write`.
     """
     now = use.clock()
     span = between(body.start, body.end, now, use.projects.zone(caller.project))
     names = [each.name for each in use.metrics.all(caller.project)] if body.names is None else body.names
     chosen = [use.metrics.find(caller.project, name) for name in dict.fromkeys(names)]
     scope = scope_of(use, caller.project, span, {}, bots=False)
-    found = await recalculated(use.store, scope, chosen, span, named=body.names is not None)
-    return Success(
-        data=Calculated(
-            calculated=found.calculated,
-            changed=len(found.changes),
-            changes=[_change(each) for each in found.changes[:MAX_CHANGES]],
-            skipped=[SkippedAnswer(name=each.name, covered_from=each.start) for each in found.skipped],
-        )
+    found = await ask(
+        use.store, use.tasks, scope, chosen, span, named=body.names is not None, by=caller.author
+    )
+    if found.run.state == "failed":
+        raise unavailable("NOT_CALCULATED", found.run.error)
+    response.status_code = 202 if found.run.state in OPEN else 200
+    return Success(data=_calculated(found))
+
+
+@router.get(
+    "/api/analytics/metrics/calculations/{id}",
+    summary="What became of a computation",
+    responses={**success("How far it is, and what changed.", _EXAMPLE), **failures(404, *COMMON)},
+)
+async def get_calculation(
+    use: Use, caller: Reader, id: Annotated[str, Path(max_length=64, description="Its id.")]
+) -> Success[Calculated]:
+    """A computation of kept values that somebody of this project asked for. Needs the scope `read`."""
+    return Success(data=_calculated(await recalculation(use.store, use.tasks, caller.project, id)))
+
+
+def _calculated(found: Recalculation) -> Calculated:
+    return Calculated(
+        id=found.run.id,
+        state=found.run.state,
+        calculated=found.run.done,
+        total=found.run.total,
+        changed=found.changed,
+        changes=[_change(each) for each in found.changes],
+        skipped=[SkippedAnswer(name=each.name, covered_from=each.start) for each in found.skipped],
+        error=found.run.error or None,
     )
 
 

@@ -35,8 +35,8 @@ class RunAnswer(BaseModel):
     schedule: str = Field(description="The schedule that it was due by, or that was asked for.")
     task: str = Field(description="What was done.")
     state: State = Field(
-        description="requested, until it is begun; running; done; failed; interrupted, where its process "
-        "ended or another one took over: what was due is begun once more then."
+        description="requested, until it is begun; running; cancelling, until it is cancelled; done; failed; "
+        "interrupted, where its process ended or another one took over: what was due is begun once more then."
     )
     by: str = Field(description="Who asked for it; `schedule` where it was due.")
     scheduled_for: Moment | None = Field(
@@ -46,6 +46,11 @@ class RunAnswer(BaseModel):
     started_at: Moment | None = Field(description="When it began; null while it waits.")
     ended_at: Moment | None = Field(description="When it ended; null before.")
     rows: int = Field(description="Number of rows that it wrote.")
+    done: int = Field(description="How far it has come: projects or values, count; `total` says of how many.")
+    total: int = Field(description="How many there are, count; 0 while that is not known.")
+    told_at: Moment | None = Field(
+        description="When its process last told anything of it, ISO 8601 in UTC: every 10 s while it goes on."
+    )
     error: str | None = Field(description="What went wrong, in one sentence; null for nothing.")
 
 
@@ -55,7 +60,10 @@ class ScheduleAnswer(BaseModel):
     name: str = Field(description="Its name; its task's, where it is the one that the task comes with.")
     task: str = Field(description="What is done.")
     description: str = Field(description="What that is, for a person.")
-    crontab: str | None = Field(description=f"When it is due. {_CRONTAB} Null where `every_s` says it.")
+    crontab: str | None = Field(
+        description=f"When it is due. {_CRONTAB} Null where `every_s` says it; both are null where it runs "
+        "only when somebody asks for it."
+    )
     every_s: int | None = Field(
         description="Seconds from one time to the next; null where a crontab says it."
     )
@@ -121,6 +129,9 @@ _RUN: Final = {
     "started_at": "2026-01-15T10:05:00.412Z",
     "ended_at": "2026-01-15T10:05:02.918Z",
     "rows": 61,
+    "done": 2,
+    "total": 2,
+    "told_at": "2026-01-15T10:05:02.918Z",
     "error": None,
 }
 _REQUESTED: Final = {
@@ -131,7 +142,11 @@ _REQUESTED: Final = {
     "started_at": None,
     "ended_at": None,
     "rows": 0,
+    "done": 0,
+    "total": 0,
+    "told_at": "2026-01-15T10:05:00.412Z",
 }
+_CANCELLING: Final = {**_RUN, "state": "cancelling", "ended_at": None, "rows": 0}
 _SCHEDULE: Final = {
     "name": "calculate_metrics",
     "task": "calculate_metrics",
@@ -222,9 +237,9 @@ async def patch_task(
     responses={**success("Taken away; this is what it was.", _ADDED), **failures(404, 409, *COMMON)},
 )
 async def delete_task(use: Use, caller: Admin, name: Name) -> Success[ScheduleAnswer]:
-    """Takes away a schedule that was added; one that a task comes with is again as it comes.
+    """Takes away a schedule that was added, or whose task is not in this release any more.
 
-    Needs the scope `admin`.
+    One that a task comes with is again as it comes. Needs the scope `admin`.
     """
     found = _schedule(use, use.tasks.find(name), (await use.tasks.last_runs()).get(name))
     await use.tasks.remove(name)
@@ -278,6 +293,18 @@ async def get_run(
     return Success(data=_run(await use.tasks.run(id)))
 
 
+@router.post(
+    "/api/analytics/task-runs/{id}/cancel",
+    summary="Cancel a run",
+    responses={**success("The run.", _CANCELLING), **failures(404, 409, *COMMON)},
+)
+async def post_cancel(
+    use: Use, caller: Admin, id: Annotated[str, Path(max_length=64, description="Its id.")]
+) -> Success[RunAnswer]:
+    """Breaks a run off, or lets it not be begun; what it has done stays. Needs the scope `admin`."""
+    return Success(data=_run(await use.tasks.cancel(id)))
+
+
 def _schedule(use: Services, of: Schedule, last: Run | None) -> ScheduleAnswer:
     return ScheduleAnswer(
         name=of.name,
@@ -306,5 +333,8 @@ def _run(run: Run) -> RunAnswer:
         started_at=run.started_at,
         ended_at=run.ended_at,
         rows=run.rows,
+        done=run.done,
+        total=run.total,
+        told_at=run.told_at,
         error=run.error or None,
     )

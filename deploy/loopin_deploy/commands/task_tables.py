@@ -14,7 +14,13 @@ from loopin_sinks.tasks.when import Every
 
 Answer = Mapping[str, Any]
 
-_STYLES: Final = {"done": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
+_STYLES: Final = {
+    "done": "green",
+    "failed": "red",
+    "interrupted": "yellow",
+    "cancelled": "yellow",
+    "running": "cyan",
+}
 
 
 def schedule_table(schedules: Iterable[Answer]) -> Table:
@@ -31,7 +37,7 @@ def schedule_table(schedules: Iterable[Answer]) -> Table:
         last = each["last_run"]
         table.add_row(
             verbatim(each["name"] if each["name"] == each["task"] else f"{each['name']} ({each['task']})"),
-            verbatim(each["crontab"] or str(Every(each["every_s"]))),
+            verbatim(_due(each)),
             _next(each),
             "never" if last is None else shown_time(last["started_at"] or last["asked_at"]),
             "" if last is None else f"{last['rows']:,}",
@@ -41,8 +47,9 @@ def schedule_table(schedules: Iterable[Answer]) -> Table:
 
 
 def run_table(runs: Iterable[Answer]) -> Table:
-    """The runs, one a row; times are UTC."""
+    """The runs, one a row, with the id that cancels those which go on; times are UTC."""
     table = Table(
+        Column("run", no_wrap=True),
         Column("schedule", no_wrap=True),
         Column("due (UTC)", overflow="fold"),
         Column("began", overflow="fold"),
@@ -53,6 +60,7 @@ def run_table(runs: Iterable[Answer]) -> Table:
     )
     for run in runs:
         table.add_row(
+            verbatim(run["id"]),
             verbatim(run["schedule"]),
             shown_time(run["scheduled_for"]),
             shown_time(run["started_at"]),
@@ -69,7 +77,7 @@ def said_run(run: Answer) -> str:
     name = printable(run["schedule"])
     if run["state"] == "done":
         return f"{name} is done: {run['rows']:,} rows in {_took(run)}."
-    if run["state"] in ("failed", "interrupted"):
+    if run["state"] in ("failed", "interrupted", "cancelled"):
         return f"{name} is {run['state']}: {printable(run['error'] or '')}"
     waits = "has not begun yet" if run["state"] == "requested" else "goes on"
     return f"{name} {waits}: `loopin tasks runs {name}` says what becomes of it."
@@ -80,6 +88,12 @@ def shown_time(text: str | None) -> str:
     return "-" if text is None else text[:16].replace("T", " ")
 
 
+def _due(schedule: Answer) -> str:
+    if schedule["every_s"] is not None:
+        return str(Every(schedule["every_s"]))
+    return str(schedule["crontab"] or "when asked for")
+
+
 def _next(schedule: Answer) -> str:
     return "paused" if schedule["paused"] else shown_time(schedule["next_run_at"])
 
@@ -88,6 +102,8 @@ def _state(run: Answer | None) -> Text:
     if run is None:
         return Text("-")
     state = Text(run["state"], style=_STYLES.get(run["state"], ""))
+    if run["state"] == "running" and run["total"]:
+        state.append(f" ({run['done']:,} of {run['total']:,})")
     return state.append(f": {printable(run['error'])}") if run["error"] else state
 
 

@@ -93,15 +93,31 @@ def run(
     body = {} if arguments is None else {"arguments": _object(arguments)}
     found = client.ask("POST", f"{_path(name)}/run", body)
     deadline = monotonic() + wait
-    while found["state"] in ("requested", "running") and monotonic() < deadline:
+    while found["state"] in ("requested", "running", "cancelling") and monotonic() < deadline:
         sleep(POLL_S)
         found = client.ask("GET", f"{RUNS}/{quote(found['id'], safe='')}")
     if as_json:
         _print_json(found)
     else:
         _say(said_run(found))
-    if found["state"] in ("failed", "interrupted"):
+    if found["state"] in ("failed", "interrupted", "cancelled"):
         raise typer.Exit(1)
+
+
+@app.command()
+def cancel(
+    data: Data,
+    id: Annotated[str, typer.Argument(metavar="RUN", help="Its id, as `loopin tasks runs` shows it.")],
+    url: Url = "",
+    key: Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Break a run off, or let it not begin; what it has done stays."""
+    found = _client(data, url, key).ask("POST", f"{RUNS}/{quote(id, safe='')}/cancel")
+    if as_json:
+        _print_json(found)
+    else:
+        _say(f"{found['schedule']} is being cancelled: `loopin tasks runs` says what becomes of it.")
 
 
 @app.command()
@@ -153,7 +169,7 @@ def add(
 
 @app.command()
 def remove(data: Data, name: Schedule, url: Url = "", key: Key = "", as_json: AsJson = False) -> None:
-    """Take an added schedule away; one that a task comes with is again as it comes."""
+    """Take away a schedule that was added, or whose task is gone; others are as their task comes again."""
     found = _client(data, url, key).ask("DELETE", _path(name))
     if as_json:
         _print_json(found)

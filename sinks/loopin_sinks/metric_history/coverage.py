@@ -10,6 +10,7 @@ from loopin_schemas.metrics import definition as d
 from loopin_sinks.metric_history.stored import METRIC_VALUES
 from loopin_sinks.metric_values.scope import EPOCH, Scope
 from loopin_sinks.store import Store
+from loopin_streams.state.sessions import LONGEST_MS
 
 _TWO_MONTHS: Final = 61
 
@@ -90,7 +91,22 @@ def covered_from(covered: Coverage, of: d.Definition, scope: Scope) -> datetime 
 
 
 def ripe_after(of: d.Definition) -> timedelta:
-    """How long after a period's end its value is known: users come back, and others join what they viewed."""
-    if isinstance(of, d.Retention):
-        return timedelta(days=of.days + 1)
-    return timedelta(days=of.days) if isinstance(of, d.Followed) else timedelta()
+    """How long after a period's end its value is known: users come back, and sessions go on."""
+    match of:
+        case d.Quotient():
+            return max(ripe_after(of.part), ripe_after(of.whole))
+        case d.Retention() | d.Followed():
+            return timedelta(days=of.days)
+        case d.Sessions() | d.SessionLength():
+            return timedelta(milliseconds=LONGEST_MS)
+        case d.SoldOut() | d.Attendance():
+            # Who was there is often told afterwards.
+            return timedelta(days=1)
+    return timedelta()
+
+
+def is_open(of: d.Definition) -> bool:
+    """Whether what is told of a platform event later on counts for the period in which it started."""
+    if isinstance(of, d.Quotient):
+        return is_open(of.part) or is_open(of.whole)
+    return isinstance(of, d.SoldOut | d.Attendance)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from math import isclose
 from typing import Final
 
 from loopin_schemas.metrics import Grain, Metric
-from loopin_sinks.metric_history.stored import NewValue, keep, kept_name, kept_values, rates_used
+from loopin_sinks.metric_history.changes import Change, note_changes
+from loopin_sinks.metric_history.late import OVERLAP
+from loopin_sinks.metric_history.stored import Kept, NewValue, keep, kept_name, kept_values, terms_of
 from loopin_sinks.metric_values.calculate import Calculator
-from loopin_sinks.metric_values.scope import Periods, epoch_ms, periods
-from loopin_sinks.store import Store
+from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms, periods
+from loopin_sinks.metric_values.values import Values
+from loopin_sinks.store import Store, StoreError
+from loopin_sinks.store.errors import STORE_UNREACHABLE
 
 GRAINS: Final[tuple[Grain, ...]] = ("hour", "day", "week", "month")
 
@@ -31,19 +35,8 @@ MAX_VALUES: Final = 50_000
 """Most values that are compared and inserted at once."""
 
 _MOMENT: Final = timedelta(milliseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A value that is another one now; ``known`` says whether one was kept, which may have been null."""
-
-    metric: str
-    grain: Grain
-    start: datetime
-    end: datetime
-    known: bool
-    before: float | None
-    after: float | None
+_ANOTHER_CLOCK: Final = timedelta(hours=2)
+"""No run takes so long: what was calculated so much later was calculated by a clock that is ahead."""
 
 
 def whole_periods(grain: Grain, start: datetime, end: datetime, zone: tzinfo) -> Periods | None:
@@ -64,61 +57,105 @@ def ending_after(grain: Grain, moment: datetime, end: datetime, zone: tzinfo) ->
     return None if first is None else Periods(edges[first:])
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A metric's periods of one grain to calculate: those at the positions ``due`` of ``within``.
+
+    Where a position's value is True it is kept anew though it is the same.
+    """
+
+    metric: Metric
+    within: Periods
+    due: Mapping[int, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many values were calculated, what changed, and what the store refused, by metric."""
+
+    calculated: int
+    changes: Sequence[Change]
+    refused: Mapping[str, StoreError]
+
+
 async def recalculate(
-    store: Store, calculator: Calculator, grain: Grain, wanted: Iterable[tuple[Metric, Periods]]
-) -> list[Change]:
-    """Compute metrics for periods that are over, keep the values that are new or others, and tell these.
+    store: Store, calculator: Calculator, grain: Grain, wanted: Iterable[Wanted], run: str, *, all_told: bool
+) -> Outcome:
+    """Compute metrics for periods that are over, and keep the values that are new or others.
+
+    Before that, the journal is told which values are replaced, and with ``all_told`` which are new, by this
+    ``run`` of a task. A metric that the store refuses to compute keeps no other from its own.
 
     Raises:
-        StoreError: what was kept so far stays.
+        StoreError: it does not answer, or keeps nothing; what was kept so far stays.
     """
-    changes = []
+    calculated, changes = 0, list[Change]()
+    refused: dict[str, StoreError] = {}
     for part in _bounded(wanted):
-        found = await _differences(store, calculator, grain, part)
+        found, failed = await _differences(store, calculator, grain, part)
+        told = [change for _, change in found if change is not None]
+        journaled = [change for change in told if change.known or all_told]
+        await note_changes(store, calculator.scope.project, run, journaled, calculator.scope.now)
         await keep(store, calculator.scope, [value for value, _ in found])
-        changes += [change for _, change in found if change is not None]
-    return changes
+        calculated += sum(len(each.due) for each in part if each.metric.name not in failed)
+        changes += told
+        refused |= failed
+    return Outcome(calculated, changes, refused)
+
+
+Difference = tuple[NewValue, Change | None]
 
 
 async def _differences(
-    store: Store, calculator: Calculator, grain: Grain, wanted: Sequence[tuple[Metric, Periods]]
-) -> list[tuple[NewValue, Change | None]]:
-    """What is to be kept, each with what is another value by it."""
-    start, end = min(within.start for _, within in wanted), max(within.end for _, within in wanted)
-    scope, metrics = calculator.scope, [metric for metric, _ in wanted]
-    now = scope.now
-    before = await kept_values(store, scope, metrics, grain, start, end)
-    found: list[tuple[NewValue, Change | None]] = []
-    for metric, within in wanted:
-        rates = rates_used(scope, metric)
-        name, values = kept_name(metric), await calculator.values(metric.definition, within)
-        for number, (since, until) in enumerate(zip(within.edges, within.edges[1:], strict=False)):
-            kept, value = before.get((name, epoch_ms(since))), values.get((number, ""))
-            after = None if value is None else float(value)
-            if kept is None:
-                change = Change(metric.name, grain, since, until, known=False, before=None, after=after)
-                found.append((NewValue(metric, grain, since, after, now), change))
-                continue
-            # It replaces the former one whatever the clock says: that may have been another machine's.
-            new = NewValue(metric, grain, since, after, max(now, kept.calculated_at + _MOMENT))
-            if not _same(kept.value, after):
-                change = Change(metric.name, grain, since, until, known=True, before=kept.value, after=after)
-                found.append((new, change))
-            elif kept.rates != rates:
-                found.append((new, None))
-    return found
+    store: Store, calculator: Calculator, grain: Grain, wanted: Sequence[Wanted]
+) -> tuple[list[Difference], dict[str, StoreError]]:
+    start, end = min(each.within.start for each in wanted), max(each.within.end for each in wanted)
+    before = await kept_values(store, calculator.scope, [each.metric for each in wanted], grain, start, end)
+    found: list[Difference] = []
+    refused = {}
+    for each in wanted:
+        try:
+            values = await calculator.values(each.metric.definition, each.within)
+        except StoreError as error:
+            if error.code == STORE_UNREACHABLE:
+                raise
+            refused[each.metric.name] = error
+        else:
+            found += _compared(each, grain, values, before, calculator.scope)
+    return found, refused
 
 
-def _bounded(wanted: Iterable[tuple[Metric, Periods]]) -> Iterator[list[tuple[Metric, Periods]]]:
+def _compared(
+    of: Wanted, grain: Grain, values: Values, before: Mapping[tuple[str, int], Kept], scope: Scope
+) -> Iterator[Difference]:
+    name, terms, now = kept_name(of.metric), terms_of(scope, of.metric), scope.now
+    for number, anew in of.due.items():
+        since, until = of.within.edges[number : number + 2]
+        kept, value = before.get((name, epoch_ms(since))), values.get((number, ""))
+        after = None if value is None else float(value)
+        change = None
+        if kept is None or not _same(kept.value, after):
+            known, former = kept is not None, None if kept is None else kept.value
+            change = Change(of.metric.name, grain, since, until, known, former, after)
+        elif not anew and kept.terms == terms:
+            continue
+        if kept is not None and now + OVERLAP < kept.calculated_at < now + _ANOTHER_CLOCK:
+            continue  # Another run, which has begun since, has seen more.
+        # It replaces the former one whatever the clock says: that may have been another machine's.
+        at = now if kept is None else max(now, kept.calculated_at + _MOMENT)
+        yield NewValue(of.metric, grain, since, after, at), change
+
+
+def _bounded(wanted: Iterable[Wanted]) -> Iterator[list[Wanted]]:
     """As many metrics at once as have ``MAX_VALUES`` values, at least one."""
-    part: list[tuple[Metric, Periods]] = []
+    part: list[Wanted] = []
     values = 0
-    for metric, within in wanted:
-        if part and values + len(within) > MAX_VALUES:
+    for each in wanted:
+        if part and values + len(each.within) > MAX_VALUES:
             yield part
             part, values = [], 0
-        part.append((metric, within))
-        values += len(within)
+        part.append(each)
+        values += len(each.within)
     if part:
         yield part
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import pyarrow as pa
@@ -37,17 +37,28 @@ _SCHEMA = pa.schema(
         pa.field("zone", pa.string(), nullable=False),
         pa.field("currency", pa.string(), nullable=False),
         pa.field("rates", pa.string(), nullable=False),
+        pa.field("people", pa.string(), nullable=False),
     ]
 )
 
 
+class Terms(NamedTuple):
+    """By which rates a value was calculated, and without which people: another text for any others.
+
+    ``""`` for none; ``rates`` also where the metric does not depend on them.
+    """
+
+    rates: str = ""
+    people: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A value as it was calculated last, None where there was none, and by which rates."""
+    """A value as it was calculated last, None where there was none, and on which terms."""
 
     value: float | None
     calculated_at: datetime
-    rates: str = ""
+    terms: Terms = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +82,9 @@ def kept_name(metric: Metric) -> str:
     return f"{metric.name}~{hashlib.sha256(repr(metric.definition).encode()).hexdigest()[:8]}"
 
 
-def rates_used(scope: Scope, metric: Metric) -> str:
-    """Another text for any other rates; ``""`` without any, and where the metric does not depend on them."""
-    return _digest(scope) if in_money(metric.definition) else ""
+def terms_of(scope: Scope, metric: Metric) -> Terms:
+    """On which terms a metric is calculated now."""
+    return Terms(_rates(scope) if in_money(metric.definition) else "", _people(scope))
 
 
 async def kept_values(
@@ -81,7 +92,7 @@ async def kept_values(
 ) -> dict[tuple[str, int], Kept]:
     """What is kept of periods that begin in [start, end), by kept name and start in epoch ms.
 
-    That is in the days and the money of the scope; what was calculated by other rates is told as it is.
+    That is in the days and the money of the scope; what was calculated on other terms is told as it is.
 
     Raises:
         StoreError: the store did not answer, or they are more than one query may return.
@@ -89,7 +100,8 @@ async def kept_values(
     # In a tuple, because argMax passes over nulls that stand alone, and a value may have become null.
     rows = await store.query(
         f"""
-        SELECT metric, start, argMax((value, rates), calculated_at) AS newest, max(calculated_at) AS at
+        SELECT metric, start, argMax((value, rates, people), calculated_at) AS newest,
+            max(calculated_at) AS at
         FROM {METRIC_VALUES}
         WHERE project = {{project:String}} AND metric IN {{metrics:Array(String)}} AND {_OF_SCOPE}
             AND grain = {{grain:String}}
@@ -105,35 +117,63 @@ async def kept_values(
         },
     )
     return {
-        (row["metric"], epoch_ms(row["start"])): Kept(row["newest"][0], row["at"], row["newest"][1])
+        (row["metric"], epoch_ms(row["start"])): Kept(row["newest"][0], row["at"], Terms(*row["newest"][1:]))
         for row in rows
     }
 
 
-async def last_kept(
-    store: Store, scope: Scope, metrics: Sequence[Metric]
-) -> dict[tuple[str, Grain], datetime]:
-    """Start of the last period that is kept, by a metric's kept name and grain.
+async def calculated(
+    store: Store, scope: Scope, metrics: Sequence[Metric], grain: Grain, start: datetime, end: datetime
+) -> dict[str, dict[int, int]]:
+    """When what is kept of periods that begin in [start, end) was calculated, epoch ms.
 
-    That is in the days, the money and by the rates of the scope. Raises StoreError.
+    By kept name and start in epoch ms; in the days and the money of the scope, by its rates and without its
+    people. Raises StoreError.
     """
+    # In arrays: as rows they would be more than one query may return.
     rows = await store.query(
         f"""
-        SELECT metric, grain, max(start) AS last FROM {METRIC_VALUES}
-        WHERE project = {{project:String}} AND {_OF_SCOPE}
-            AND rates = if(metric IN {{money:Array(String)}}, {{rates:String}}, '')
-        GROUP BY metric, grain
+        SELECT metric, groupArray(at) AS starts, groupArray(calculated) AS times
+        FROM (
+            SELECT metric, toUnixTimestamp(start) AS at,
+                toUnixTimestamp64Milli(max(calculated_at)) AS calculated,
+                argMax((rates, people), calculated_at) AS terms
+            FROM {METRIC_VALUES}
+            WHERE project = {{project:String}} AND metric IN {{metrics:Array(String)}} AND {_OF_SCOPE}
+                AND grain = {{grain:String}}
+                AND start >= {{start:DateTime64(3, 'UTC')}} AND start < {{end:DateTime64(3, 'UTC')}}
+            GROUP BY metric, at
+        )
+        WHERE terms.1 = if(metric IN {{money:Array(String)}}, {{rates:String}}, '')
+            AND terms.2 = {{people:String}}
+        GROUP BY metric
         """,
-        {**_bound(scope, metrics), "rates": _digest(scope)},
+        {
+            **_bound(scope, metrics),
+            "metrics": [kept_name(metric) for metric in metrics],
+            "grain": grain,
+            "start": start,
+            "end": end,
+            "rates": _rates(scope),
+            "people": _people(scope),
+        },
     )
-    return {(row["metric"], row["grain"]): row["last"] for row in rows}
+    return {
+        row["metric"]: {at * 1000: time for at, time in zip(row["starts"], row["times"], strict=True)}
+        for row in rows
+    }
 
 
-def _digest(scope: Scope) -> str:
-    if not scope.rates:
-        return ""
-    table = [(code, list(rates)) for code, rates in sorted(scope.rates.items())]
-    return hashlib.sha256(repr(table).encode()).hexdigest()[:8]
+def _rates(scope: Scope) -> str:
+    return _digest([(code, list(rates)) for code, rates in sorted(scope.rates.items())])
+
+
+def _people(scope: Scope) -> str:
+    return _digest(sorted(scope.internal))
+
+
+def _digest(of: Sequence[object]) -> str:
+    return hashlib.sha256(repr(of).encode()).hexdigest()[:8] if of else ""
 
 
 def _bound(scope: Scope, metrics: Iterable[Metric]) -> dict[str, object]:
@@ -148,6 +188,7 @@ def _bound(scope: Scope, metrics: Iterable[Metric]) -> dict[str, object]:
 
 async def keep(store: Store, scope: Scope, values: Iterable[NewValue]) -> None:
     """Keep values in place of former ones. Raises StoreError."""
+    rates, people = _rates(scope), _people(scope)
     rows = [
         {
             "project": scope.project,
@@ -159,7 +200,8 @@ async def keep(store: Store, scope: Scope, values: Iterable[NewValue]) -> None:
             "_retention_days": scope.retention.of(each.grain),
             "zone": scope.zone_name,
             "currency": scope.currency if in_money(each.metric.definition) else "",
-            "rates": rates_used(scope, each.metric),
+            "rates": rates if in_money(each.metric.definition) else "",
+            "people": people,
         }
         for each in values
     ]

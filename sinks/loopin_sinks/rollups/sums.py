@@ -75,10 +75,8 @@ def _measures(query: Query) -> tuple[str, str]:
 async def _insert(
     store: Store, query: Query, source: str, told: str, versions: Mapping[int, int], share: int, whose: str
 ) -> None:
-    zone, kept = (
-        query.bind(query.scope.zone_name, "String"),
-        query.bind(query.scope.retention.daily, "UInt16"),
-    )
+    zone = query.bind(query.scope.zone_name, "String")
+    kept = query.bind(query.scope.retention.daily, "UInt16")
     await query.command(
         store,
         f"""

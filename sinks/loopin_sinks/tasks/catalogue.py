@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from loopin_sinks.tasks.calculate_metrics import CALCULATE_METRICS, RECALCULATE_METRICS
+from loopin_sinks.tasks.calculate_requested import CALCULATE_REQUESTED
 from loopin_sinks.tasks.clean_up_corrections import CLEAN_UP_CORRECTIONS
 from loopin_sinks.tasks.generate_insights import GENERATE_INSIGHTS
 from loopin_sinks.tasks.task import Task
@@ -12,6 +13,7 @@ from loopin_sinks.tasks.task import Task
 TASKS: Final[tuple[Task, ...]] = (
     CALCULATE_METRICS,
     RECALCULATE_METRICS,
+    CALCULATE_REQUESTED,
     GENERATE_INSIGHTS,
     CLEAN_UP_CORRECTIONS,
 )

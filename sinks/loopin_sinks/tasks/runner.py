@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from time import monotonic
-from typing import Final, NamedTuple, Protocol
-from uuid import uuid4
+from typing import Final, Protocol
 
 import msgspec
 import structlog
@@ -19,7 +18,7 @@ from loopin_schemas.codec import encode
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
 from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks.catalogue import TASKS
-from loopin_sinks.tasks.runs import Run, State, last_due, requested_runs, running_runs, store_run
+from loopin_sinks.tasks.runs import Run, State, last_due, new_id, open_runs, store_run
 from loopin_sinks.tasks.schedules import Schedule, arguments_of, schedules
 from loopin_sinks.tasks.task import Context, Remover, Task
 from loopin_sinks.tasks.when import following, latest
@@ -36,6 +35,15 @@ SETTLE_S: Final = 3.0
 TRIES: Final = 2
 """How often a run that is broken off is begun; one that ends the process must not do so for ever."""
 
+TELL_EVERY: Final = timedelta(seconds=10)
+"""How often a run that goes on is said to go on."""
+
+MARGIN: Final = timedelta(hours=1)
+"""How long ago a run may have been asked for by the clock of whoever asked, and be new here."""
+
+CANCELLED: Final = "It was cancelled."
+BROKEN_OFF: Final = "It was broken off, because the process ended or another one took over."
+
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,9 +55,20 @@ class Followed(Protocol):
     def unready(self) -> str | None: ...
 
 
-class _Running(NamedTuple):
-    run: Run
-    work: asyncio.Task[None]
+class _Running:
+    """A run under way, and how far it has come."""
+
+    def __init__(self, run: Run, told_at: datetime) -> None:
+        self.run = run
+        self.told_at = told_at
+        self.work: asyncio.Task[None] | None = None
+
+    def progress(self, done: int, total: int) -> None:
+        self.run = replace(self.run, done=done, total=total)
+
+    @property
+    def goes_on(self) -> bool:
+        return self.work is not None and not self.work.done()
 
 
 def utc_now() -> datetime:
@@ -96,6 +115,9 @@ class TaskRunner:
         self._led_since: float | None = None
         self._last: dict[str, datetime] | None = None
         self._running: dict[str, _Running] = {}
+        self._unsure: dict[str, tuple[Run, Schedule]] = {}
+        self._over: deque[str] = deque(maxlen=1_000)
+        self._oldest_open = NEVER
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look each second until ``stop`` is set, and break off then what is running."""
@@ -126,13 +148,14 @@ class TaskRunner:
         if self._last is None and not await self._take_over():
             return
         known = schedules(self._tasks, self._config.configuration)
-        await self._begin_requested({schedule.name: schedule for schedule in known})
+        await self._look_at_open({schedule.name: schedule for schedule in known})
+        await self._tell_progress()
         for schedule in known:
             await self._begin_due(schedule)
 
     async def settled(self) -> None:
         """Wait until no run is under way."""
-        while under_way := [each.work for each in self._running.values() if not each.work.done()]:
+        while under_way := [each.work for each in self._running.values() if each.work and each.goes_on]:
             await asyncio.wait(under_way)
 
     async def _take_over(self) -> bool:
@@ -140,34 +163,67 @@ class TaskRunner:
             self._led_since = monotonic()
         if monotonic() - self._led_since < SETTLE_S:
             return False
-        now = self._clock()
-        left = [
-            replace(run, state="interrupted", ended_at=now, error="The process that made it ended before it.")
-            for run in await running_runs(self._store)
-        ]
-        await store_run(self._store, *left)
+        self._unsure.clear()
+        self._oldest_open = NEVER
+        for run in await open_runs(self._store, NEVER):
+            if run.state != "requested":
+                await self._end(self._left(run))
         self._last = await last_due(self._store, TRIES)
         return True
 
-    async def _begin_requested(self, known: Mapping[str, Schedule]) -> None:
-        for run in await requested_runs(self._store):
-            schedule = known.get(run.schedule)
-            if schedule is None or schedule.broken is not None:
-                reason = schedule.broken if schedule else "There is no schedule of this name any more."
-                await self._end(replace(run, state="failed", ended_at=self._clock(), error=str(reason)))
-            elif self._is_free(schedule.task):
-                await self._begin(run, schedule)
+    def _left(self, run: Run) -> Run:
+        """How a run ends that no process makes any more."""
+        if run.state == "cancelling":
+            return replace(run, state="cancelled", ended_at=self._clock(), error=CANCELLED)
+        reason = "The process that made it ended before it."
+        return replace(run, state="interrupted", ended_at=self._clock(), error=reason)
+
+    async def _look_at_open(self, known: Mapping[str, Schedule]) -> None:
+        """Begin what is asked for, break off what is to be cancelled, and end what nobody makes."""
+        now = self._clock()
+        found = await open_runs(self._store, min(self._oldest_open, now - MARGIN))
+        unsure = dict(self._unsure)
+        for run in found:
+            mine = self._running.get(run.task)
+            if mine is not None and mine.run.id == run.id:
+                if run.state == "cancelling" and mine.goes_on:
+                    await self._break_one_off(mine, "cancelled", CANCELLED)
+            elif run.state == "requested":
+                await self._begin_requested(run, known.get(run.schedule))
+            elif run.id in unsure and run.state == "running" and self._is_free(unsure[run.id][1].task):
+                # The store had taken it, and its answer was lost.
+                self._start(*unsure[run.id])
+            elif run.id not in self._over:
+                await self._end(self._left(run))
+        self._unsure = {id: one for id, one in self._unsure.items() if id not in unsure}
+        self._oldest_open = min((run.asked_at for run in found), default=now)
+
+    async def _begin_requested(self, run: Run, schedule: Schedule | None) -> None:
+        if schedule is None or schedule.broken is not None:
+            reason = schedule.broken if schedule else "There is no schedule of this name any more."
+            await self._end(replace(run, state="failed", ended_at=self._clock(), error=str(reason)))
+        elif self._is_free(schedule.task):
+            await self._begin(run, schedule)
+
+    async def _tell_progress(self) -> None:
+        """That a run goes on, and how far it has come."""
+        now = self._clock()
+        for each in self._running.values():
+            if each.goes_on and now - each.told_at >= TELL_EVERY:
+                each.told_at = now
+                await store_run(self._store, replace(each.run, told_at=now))
 
     async def _begin_due(self, schedule: Schedule) -> None:
         assert self._last is not None
-        if schedule.paused or schedule.broken is not None or not self._is_free(schedule.task):
+        paused = schedule.paused or schedule.broken is not None
+        if schedule.when is None or paused or not self._is_free(schedule.task):
             return
         now = self._clock()
         after = max(self._last.get(schedule.name, NEVER), from_epoch_ms(schedule.since))
         if following(schedule.when, after, self._zone) > now:
             return
         run = Run(
-            id=uuid4().hex,
+            id=new_id(now),
             schedule=schedule.name,
             task=schedule.task.name,
             by="schedule",
@@ -179,20 +235,26 @@ class TaskRunner:
 
     def _is_free(self, task: Task) -> bool:
         running = self._running.get(task.name)
-        return running is None or running.work.done()
+        return running is None or not running.goes_on
 
     async def _begin(self, run: Run, schedule: Schedule) -> None:
         begun = replace(run, state="running", started_at=self._clock())
+        # Where the store's answer is lost it may have taken it: the next look knows.
+        self._unsure[begun.id] = (begun, schedule)
         await store_run(self._store, begun)
+        del self._unsure[begun.id]
+        self._start(begun, schedule)
+
+    def _start(self, begun: Run, schedule: Schedule) -> None:
         if begun.scheduled_for is not None and self._last is not None:
             self._last[begun.schedule] = begun.scheduled_for
-        work = asyncio.create_task(self._make(begun, schedule.task))
-        self._running[schedule.task.name] = _Running(begun, work)
+        running = self._running[schedule.task.name] = _Running(begun, self._clock())
+        running.work = asyncio.create_task(self._make(running, schedule.task))
 
-    async def _make(self, run: Run, task: Task) -> None:
-        rows, error = await self._outcome(run, task)
+    async def _make(self, running: _Running, task: Task) -> None:
+        rows, error = await self._outcome(running, task)
         done = replace(
-            run, state="failed" if error else "done", ended_at=self._clock(), rows=rows, error=error
+            running.run, state="failed" if error else "done", ended_at=self._clock(), rows=rows, error=error
         )
         # Until that is kept the run is not over: whoever leads next would take it for one broken off.
         while True:
@@ -200,11 +262,12 @@ class TaskRunner:
                 await self._end(done)
                 return
             except StoreError as refused:
-                log.warning("task_end_not_kept", task=run.schedule, reason=str(refused))
+                log.warning("task_end_not_kept", task=done.schedule, reason=str(refused))
                 await asyncio.sleep(POLL_S)
 
-    async def _outcome(self, run: Run, task: Task) -> tuple[int, str]:
+    async def _outcome(self, running: _Running, task: Task) -> tuple[int, str]:
         """How many rows it wrote, and what went wrong in one sentence."""
+        run = running.run
         deadline = asyncio.timeout(task.timeout_s)
         try:
             told = msgspec.json.decode(run.arguments)
@@ -215,6 +278,8 @@ class TaskRunner:
                 self._clock,
                 arguments_of(told, task),
                 self._writer,
+                run.id,
+                running.progress,
             )
             async with deadline:
                 return await task.run(context), ""
@@ -229,6 +294,7 @@ class TaskRunner:
 
     async def _end(self, run: Run) -> None:
         await store_run(self._store, run)
+        self._over.append(run.id)
         self.ended[run.schedule, run.state] += 1
         if run.state == "done" and run.ended_at is not None:
             self.succeeded[run.schedule] = run.ended_at
@@ -237,15 +303,20 @@ class TaskRunner:
     async def _break_off(self) -> None:
         running, self._running = self._running, {}
         for each in running.values():
-            each.work.cancel()
+            if each.work is not None:
+                each.work.cancel()
         for each in running.values():
-            await asyncio.wait([each.work])
-            if each.work.cancelled():
-                # Whoever leads next says so where the store refuses to hear it now.
-                with suppress(StoreError):
-                    reason = "It was broken off, because the process ended or another one took over."
-                    now = self._clock()
-                    await self._end(replace(each.run, state="interrupted", ended_at=now, error=reason))
+            # Whoever leads next says so where the store refuses to hear it now.
+            with suppress(StoreError):
+                await self._break_one_off(each, "interrupted", BROKEN_OFF)
+
+    async def _break_one_off(self, each: _Running, state: State, reason: str) -> None:
+        if each.work is None:
+            return
+        each.work.cancel()
+        await asyncio.wait([each.work])
+        if each.work.cancelled():
+            await self._end(replace(each.run, state=state, ended_at=self._clock(), error=reason))
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from loopin_schemas.config import KIND_OF, TaskSchedule
-from loopin_sinks.tasks.task import Arguments, Task
+from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import Every, When, crontab
 from loopin_streams.kafka.config_state import Configuration
 
@@ -25,11 +25,12 @@ class Schedule:
 
     ``own`` says that it was added; ``since`` (epoch ms) is when it was added, changed or resumed, 0 for
     never; ``broken`` is one sentence where what is configured cannot be used, so that it does not run.
+    ``when`` is None where it runs only when somebody asks for it.
     """
 
     name: str
     task: Task
-    when: When
+    when: When | None
     paused: bool = False
     own: bool = False
     since: int = 0
@@ -39,23 +40,23 @@ class Schedule:
 
 
 def schedules(tasks: Sequence[Task], configuration: Configuration) -> list[Schedule]:
-    """All of them: the tasks' in their order, then the added ones by name.
+    """All of them: the tasks' in their order, then the others by name.
 
-    Those of a task that this release does not have are left out.
+    Those of a task that this release does not have are broken.
     """
     configured = {name: item.body for name, item in configuration.of(TaskSchedule).items()}
     by_name = {task.name: task for task in tasks}
     found = [_made(task.name, task, configured.get(task.name)) for task in tasks]
     added = sorted(name for name in configured if name not in by_name)
     for name in added:
-        task = by_name.get(configured[name].task)
-        if task is not None:
-            found.append(_made(name, task, configured[name]))
+        body = configured[name]
+        task = by_name.get(body.task)
+        found.append(_gone(name, body) if task is None else _made(name, task, body))
     return found
 
 
-def when_of(body: TaskSchedule, task: Task) -> When:
-    """When it is due.
+def when_of(body: TaskSchedule, task: Task) -> When | None:
+    """When it is due; None for never.
 
     Raises:
         ValueError: its crontab is none.
@@ -84,3 +85,18 @@ def _made(name: str, task: Task, body: TaskSchedule | None) -> Schedule:
         reason = f"The schedule {name} cannot be used ({error}): correct it with `loopin tasks set`."
         return Schedule(name, task, task.when, body.paused, own, body.since, task.arguments(), told, reason)
     return Schedule(name, task, when, body.paused, own, body.since, arguments, told)
+
+
+def _gone(name: str, body: TaskSchedule) -> Schedule:
+    reason = (
+        f"This release has no task {body.task}: take its schedule away with `loopin tasks remove {name}`, or "
+        "upgrade."
+    )
+    task = Task(name=body.task, when=None, description="What a newer or an older release did.", run=_nothing)
+    return Schedule(
+        name, task, None, body.paused, name != body.task, body.since, told=body.arguments, broken=reason
+    )
+
+
+async def _nothing(context: Context) -> int:
+    return 0

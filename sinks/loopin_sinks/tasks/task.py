@@ -27,6 +27,10 @@ class Remover(Protocol):
     async def remove(self, kind: str, id: str, *, replaces: str) -> None: ...
 
 
+def _unseen(done: int, total: int) -> None:
+    """Nobody looks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a run works with.
@@ -38,6 +42,8 @@ class Context:
         clock: the time now, aware.
         arguments: of the type that the task names.
         writer: changes what is configured; None where it cannot be changed.
+        run: id of the run.
+        progress: told how much is done of how much.
     """
 
     store: Store
@@ -46,6 +52,8 @@ class Context:
     clock: Callable[[], datetime]
     arguments: Any
     writer: Remover | None = None
+    run: str = ""
+    progress: Callable[[int, int], None] = _unseen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +62,7 @@ class Task:
 
     Attributes:
         name: exact name, also of the schedule that it comes with.
-        when: when it is due, unless that is changed.
+        when: when it is due, unless that is changed; None for one that runs only when somebody asks for it.
         description: what it does, for a person.
         run: does it, and returns how many rows it wrote. It may be broken off anywhere and begun again.
         replaces: what the documents call the tasks whose work it does.
@@ -63,7 +71,7 @@ class Task:
     """
 
     name: str
-    when: When
+    when: When | None
     description: str
     run: Callable[[Context], Awaitable[int]]
     replaces: tuple[str, ...] = ()

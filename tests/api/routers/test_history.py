@@ -84,6 +84,12 @@ async def test_every_change_of_a_day(
     assert (second["count"], second["results"]) == (3, found["results"][2:])
     (made,) = (await ask(client, bearer, "/api/daily/2019-01-01/history"))["results"]
     assert (made["change"], made["by"], made["values"]) == ("created", "user-1", {"api_requests": 5})
+    await write(client, bearer, "PATCH", "/api/daily/2019-01-01", {"api_requests": 6})
+    await write(client, bearer, "DELETE", "/api/daily/2019-01-01")
+    assert (await client.post("/api/daily", json=body, headers=bearer("write"))).status_code == 201
+    await copy(log, store)
+    again = (await ask(client, bearer, "/api/daily/2019-01-01/history"))["results"]
+    assert [each["change"] for each in again] == ["created", "deleted", "corrected", "created"]
     assert (await ask(client, bearer, "/api/daily/2026-01-13/history"))["count"] == 0
     theirs = await client.get(f"{path}/history", headers=bearer("read", project="other"))
     assert theirs.json()["count"] == 0

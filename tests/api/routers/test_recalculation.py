@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +16,18 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from loopin_api.app import create_app
+from loopin_api.queries import recalculation
 from loopin_api.settings import ApiSettings
+from loopin_schemas.metrics import CATALOGUE
+from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.rows import by_month, to_arrow
-from loopin_sinks.store import Store, StoreSettings, open_store
+from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
+from loopin_sinks.tasks import runner as running
+from loopin_sinks.tasks.calculate_requested import CALCULATE_REQUESTED
+from loopin_sinks.tasks.runner import TaskRunner
+from loopin_sinks.tasks.runs import Run, find_run, store_run
+from loopin_sinks.tasks.task import Context
+from tests.api.config_in_memory import Log
 from tests.migrated import fill
 from tests.sinks.metric_history.history import TOPIC_ID, event, run
 
@@ -47,9 +58,31 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
-    for table in ("events", "metric_values"):
+    for table in ("events", "metric_values", "metric_changes", "metric_looks", "task_runs"):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def tasks(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[TaskRunner]:
+    """The process that leads, which makes what is asked for."""
+    monkeypatch.setattr(running, "SETTLE_S", 0.0)
+    monkeypatch.setattr(running, "POLL_S", 0.01)
+    monkeypatch.setattr(recalculation, "WAIT_S", 300.0)
+    log, stop = Log(), asyncio.Event()
+    runner = TaskRunner(
+        store,
+        log,
+        scope=lambda project, now: Scope(project=project, zone=UTC, now=now),
+        zone=UTC,
+        leads=lambda: True,
+        tasks=[CALCULATE_REQUESTED],
+        clock=lambda: NOW,
+    )
+    loop = asyncio.create_task(runner.run(stop))
+    yield runner
+    stop.set()
+    await loop
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -83,7 +116,9 @@ def iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-async def test_what_changed_is_told(store: Store, client: httpx.AsyncClient, bearer: Bearer) -> None:
+async def test_what_changed_is_told(
+    store: Store, client: httpx.AsyncClient, bearer: Bearer, tasks: TaskRunner
+) -> None:
     await put(store, TODAY - 2 * DAY + 2 * HOUR, TODAY - DAY)
     headers = bearer("write")
     found = (await calculate(client, headers, names=["page_views", "dau", "page_views"])).json()["data"]
@@ -98,15 +133,95 @@ async def test_what_changed_is_told(store: Store, client: httpx.AsyncClient, bea
 
     start = TODAY - 2 * DAY
     assert found["changes"] == [change("hour", start + 2 * HOUR, HOUR), change("day", start, DAY)]
-    assert found["changed"] == 2
+    assert (found["changed"], found["state"]) == (2, "done")
+    told = await client.get(f"{PATH}/calculations/{found['id']}", headers=bearer("read"))
+    assert told.json()["data"] == found
     again = (await calculate(client, headers)).json()["data"]
     assert {each["name"] for each in again["changes"]}.isdisjoint({"page_views", "dau"})
     assert again["changed"] > len(again["changes"]) - 1
     assert (await calculate(client, headers)).json()["data"]["changed"] == 0
 
 
+async def test_it_is_a_run_that_can_be_seen_and_cancelled(
+    store: Store,
+    client: httpx.AsyncClient,
+    bearer: Bearer,
+    refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await put(store, TODAY - DAY)
+    monkeypatch.setattr(recalculation, "WAIT_S", 0.0)
+    answer = await calculate(client, bearer("write"), names=["page_views"])
+    assert answer.status_code == 202
+    found = answer.json()["data"]
+    assert (found["state"], found["changes"]) == ("requested", [])
+    headers = bearer("admin", sub="ann")
+    [run] = (await client.get("/api/analytics/task-runs", headers=headers)).json()["data"]
+    assert (run["id"], run["task"], run["by"]) == (found["id"], "calculate_requested", "user-1")
+    cancel = f"/api/analytics/task-runs/{run['id']}/cancel"
+    assert (await client.post(cancel, headers=headers)).json()["data"]["state"] == "cancelling"
+    assert (await client.post(cancel, headers=headers)).status_code == 200, "asked for already"
+    ended = replace(await find(store, run["id"]), state="cancelled", ended_at=NOW)
+    await store_run(store, ended)
+    refused(await client.post(cancel, headers=headers), 409, "RUN_HAS_ENDED")
+    path = f"{PATH}/calculations/{run['id']}"
+    assert (await client.get(path, headers=bearer("read"))).json()["data"]["state"] == "cancelled"
+    refused(await client.get(path, headers=bearer("read", project="other")), 404, "UNKNOWN_RUN")
+    refused(await client.get(f"{PATH}/calculations/none", headers=bearer("read")), 404, "UNKNOWN_RUN")
+    other = Run("f" * 32, "calculate_metrics", "calculate_metrics", "ann", NOW)
+    await store_run(store, other)
+    refused(await client.get(f"{PATH}/calculations/{other.id}", headers=bearer("read")), 404, "UNKNOWN_RUN")
+    refused(await client.post(cancel, headers=bearer("write")), 403, "INSUFFICIENT_SCOPE")
+
+
+async def find(store: Store, id: str) -> Run:
+    found = await find_run(store, id)
+    assert found is not None
+    return found
+
+
+async def test_a_run_that_fails_is_told(
+    store: Store, client: httpx.AsyncClient, bearer: Bearer, refused: Refused, tasks: TaskRunner
+) -> None:
+    async def broken(context: Context) -> int:
+        raise StoreError("query_failed", "The query needs more memory than it may use.")
+
+    tasks._tasks = [replace(CALCULATE_REQUESTED, run=broken)]
+    body = refused(await calculate(client, bearer("write")), 503, "NOT_CALCULATED")
+    assert body["error"] == "The query needs more memory than it may use."
+
+
+async def test_so_many_values_and_no_more_are_computed_at_once(
+    store: Store, client: httpx.AsyncClient, bearer: Bearer, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(store, TODAY - 25 * DAY, NOW - HOUR)
+    since = (TODAY - 20 * DAY).isoformat()
+    monkeypatch.setattr(recalculation, "WAIT_S", 0.0)
+    body = refused(await calculate(client, bearer("write"), **{"from": since}), 422, "TOO_MUCH_TO_CALCULATE")
+    hourly = sum("hour" in metric.grains for metric in CATALOGUE)
+    number = hourly * (20 * 24 + 15) + len(CATALOGUE) * (20 + weeks(TODAY - 20 * DAY, TODAY))
+    number += len(CATALOGUE) * months(TODAY - 20 * DAY, TODAY)
+    assert body["error"].startswith(f"That is {number:,} values (periods times metrics), and one request may")
+    days = int(body["error"].split("ask for ")[2].split(" ")[0])
+    less = (TODAY - days * DAY + DAY).isoformat()
+    assert (await calculate(client, bearer("write"), **{"from": less})).status_code == 202
+    assert (await calculate(client, bearer("write"), **{"from": since, "names": ["dau"]})).status_code == 202
+
+
+def weeks(start: datetime, end: datetime) -> int:
+    mondays = [
+        start + day * DAY for day in range((end - start).days + 1) if (start + day * DAY).weekday() == 0
+    ]
+    return max(0, len(mondays) - 1)
+
+
+def months(start: datetime, end: datetime) -> int:
+    firsts = [start + day * DAY for day in range((end - start).days + 1) if (start + day * DAY).day == 1]
+    return max(0, len(firsts) - 1)
+
+
 async def test_more_than_is_kept_is_refused_with_what_is(
-    store: Store, client: httpx.AsyncClient, bearer: Bearer, refused: Refused
+    store: Store, client: httpx.AsyncClient, bearer: Bearer, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await put(store, EDGE - 5 * HOUR, EDGE + HOUR, NOW - DAY)
     headers = bearer("write")
@@ -119,6 +234,8 @@ async def test_more_than_is_kept_is_refused_with_what_is(
     assert body["details"][0]["reason"].startswith(reason)
     body = refused(await calculate(client, headers, names=["total_users"]), 422, "VALIDATION_ERROR")
     assert "are not there any more" in body["details"][0]["reason"]
+    monkeypatch.setattr(recalculation, "MAX_VALUES", 10**6)
+    monkeypatch.setattr(recalculation, "WAIT_S", 0.0)
     found = (await calculate(client, headers, **{"from": EDGE.isoformat()})).json()["data"]
     skipped = {each["name"]: each["covered_from"] for each in found["skipped"]}
     assert skipped["mau"] == iso(EDGE + 29 * DAY)
@@ -127,7 +244,9 @@ async def test_more_than_is_kept_is_refused_with_what_is(
     assert "page_views" not in skipped
 
 
-async def test_what_cannot_be_asked(client: httpx.AsyncClient, bearer: Bearer, refused: Refused) -> None:
+async def test_what_cannot_be_asked(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, tasks: TaskRunner
+) -> None:
     headers = bearer("write")
     refused(await calculate(client, headers, names=["nothing"]), 404, "UNKNOWN_METRIC")
     refused(await calculate(client, headers, names=[]), 422, "VALIDATION_ERROR")

@@ -106,6 +106,21 @@ async def test_one_is_added_and_taken_away(admin: httpx.AsyncClient, refused: Re
     refused(await admin.patch(f"{PATH}/often", json={"paused": True}), 404, "UNKNOWN_SCHEDULE")
 
 
+async def test_the_schedule_of_a_task_that_is_gone_is_shown_and_taken_away(
+    admin: httpx.AsyncClient, log: Log, refused: Refused
+) -> None:
+    """Under a name of its own, and under its task's."""
+    for name in ("old", "removed"):
+        await log.put(name, TaskSchedule(task="removed", every_s=60), replaces=None, by="ann")
+    for name, own in (("old", True), ("removed", False)):
+        found = await schedule(admin, name)
+        assert (found["task"], found["own"], found["next_run_at"]) == ("removed", own, None)
+        assert found["error"].startswith("This release has no task removed: take its schedule away")
+        refused(await admin.patch(f"{PATH}/{name}", json={"paused": True}), 422, "VALIDATION_ERROR")
+        assert (await admin.delete(f"{PATH}/{name}")).json()["data"]["name"] == name
+        refused(await admin.delete(f"{PATH}/{name}"), 404, "UNKNOWN_SCHEDULE")
+
+
 async def test_there_may_be_so_many(admin: httpx.AsyncClient, refused: Refused) -> None:
     for number in range(MAX_ADDED):
         assert (await admin.post(PATH, json={**OFTEN, "name": f"often_{number}"})).status_code == 201

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 import pytest
@@ -40,6 +41,8 @@ class Api(NamedTuple):
 async def _calculate(context: Context) -> int:
     if context.arguments.names == ("broken",):
         raise ZeroDivisionError
+    if context.arguments.names == ("held",):
+        await asyncio.Event().wait()
     return 4321
 
 
@@ -126,6 +129,26 @@ def test_schedules_are_listed_changed_paused_resumed_added_and_taken_away(loopin
     assert shown("remove", "often") == "often is taken away.\n"
     assert shown("remove", "calculate_metrics") == "calculate_metrics is as its task comes.\n"
     assert json.loads(shown("list", "--json"))[0]["crontab"] == "5 * * * *"
+
+
+def test_a_run_is_cancelled_by_its_id(loopin: Loopin, api: Api) -> None:
+    held = ("--arguments", '{"names": ["held"]}', "--json", "--wait", "0")
+    run = json.loads(
+        loopin("tasks", "run", "calculate_metrics", *held, "--url", api.url).out.splitlines()[-1]
+    )
+    said = loopin("tasks", "cancel", run["id"], "--url", api.url)
+    assert said.code == 0, said
+    assert said.out.splitlines()[-1].startswith("calculate_metrics is being cancelled: ")
+    deadline = monotonic() + 120
+    while monotonic() < deadline:
+        told = json.loads(loopin("tasks", "runs", "--json", "--url", api.url).out.splitlines()[-1])
+        [found] = [each for each in told if each["id"] == run["id"]]
+        if found["state"] == "cancelled":
+            break
+    assert (found["state"], found["error"]) == ("cancelled", "It was cancelled.")
+    assert run["id"] in loopin("tasks", "runs", "--url", api.url).out
+    again = loopin("tasks", "cancel", run["id"], "--url", api.url)
+    assert again.refused() == "This run is cancelled: there is nothing to cancel."
 
 
 def test_a_run_is_waited_for_and_recorded(loopin: Loopin, api: Api) -> None:

@@ -23,6 +23,8 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
-    for table in ("events", "metric_values", "person_distinct_ids"):
+    rolled = ("person_days", "user_firsts", "rolled_days", "rollup_looks", "session_days")
+    kept = ("metric_values", "metric_changes", "metric_looks")
+    for table in ("events", "person_distinct_ids", *kept, *rolled):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened

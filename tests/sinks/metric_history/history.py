@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import uuid4
 
 import msgspec
+import pytest
 
 from loopin_schemas import EnrichedEvent
 from loopin_schemas.metrics import CATALOGUE, Grain, by_name
+from loopin_sinks.metric_history import due
+from loopin_sinks.metric_history.recalculate import ending_after
 from loopin_sinks.metric_history.stored import kept_values
-from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
+from loopin_sinks.metric_values.scope import Periods, Scope, from_epoch_ms
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.calculate_metrics import CalculateArguments, calculate
@@ -55,11 +58,21 @@ def event(
     )
 
 
-async def put(store: Store, *events: EnrichedEvent, days: int = 3650) -> None:
-    """Store events that are kept for so many days."""
-    rows = to_arrow(events, 0, range(len(events)), TOPIC_ID, lambda _: days, 0)
+async def put(store: Store, *events: EnrichedEvent, days: int = 3650, stored: datetime | None = None) -> None:
+    """Store events that are kept for so many days, and were stored at once, or then."""
+    at = 0 if stored is None else round(stored.timestamp() * 1000)
+    rows = to_arrow(events, 0, range(len(events)), TOPIC_ID, lambda _: days, at)
     for month, part in by_month(rows):
         await store.insert("events", part, token=f"{uuid4()}:{month}")
+
+
+def only_of_late(patch: pytest.MonkeyPatch, days: Mapping[Grain, int]) -> None:
+    """Have nothing calculated of what ended by so many days before, whatever is kept."""
+
+    def ending_of_late(grain: Grain, moment: datetime, end: datetime, zone: tzinfo) -> Periods | None:
+        return ending_after(grain, max(moment, end - timedelta(days=days[grain])), end, zone)
+
+    patch.setattr(due, "ending_after", ending_of_late)
 
 
 async def run(
@@ -69,6 +82,7 @@ async def run(
     nightly: bool = False,
     scope: ScopeOf = utc_scope,
     configuration: Configuration | None = None,
+    id: str = "run",
     **arguments: Any,
 ) -> int:
     """One run of the task; how many values it wrote."""
@@ -78,6 +92,7 @@ async def run(
         scope,
         lambda: now,
         msgspec.convert(arguments, CalculateArguments),
+        run=id,
     )
     return await calculate(context, nightly=nightly)
 

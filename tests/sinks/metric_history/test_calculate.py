@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,19 +14,20 @@ from loopin_schemas.codec import encode
 from loopin_schemas.config import ConfigRecord, config_key
 from loopin_schemas.metrics import CATALOGUE, Grain
 from loopin_schemas.metrics.custom import CustomMetric
-from loopin_sinks.metric_history import stored
+from loopin_sinks.metric_history.changes import changes_of
 from loopin_sinks.metric_history.coverage import Coverage, coverage
 from loopin_sinks.metric_history.recalculate import whole_periods
 from loopin_sinks.metric_history.stored import kept_name, kept_values
 from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.store import Store, StoreError
 from loopin_streams.kafka.config_state import Configuration
-from loopin_streams.projects.project import Retention
+from loopin_streams.projects.project import Projects, Retention
 from tests.metrics import plain
 from tests.metrics.stored import store_persons
 from tests.metrics.worlds import NOW as WORLD_NOW
 from tests.metrics.worlds import world
-from tests.sinks.metric_history.history import NOW, PROJECT, event, kept, put, run, utc_scope
+from tests.sinks.metric_history.history import NOW, PROJECT, event, kept, only_of_late, put, run, utc_scope
 from tests.streams.kafka.configured import Record
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,21 +51,14 @@ def world_scope(project: str, now: datetime) -> Scope:
     )
 
 
-async def test_what_is_kept_is_what_the_plain_computation_says(store: Store) -> None:
+async def test_what_is_kept_is_what_the_plain_computation_says(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     of_world = world_scope(WORLD.project, WORLD_NOW)
     await put(store, *WORLD.events)
     await store_persons(store, WORLD)
-    # Hours and days are many: only those since the last that is kept.
-    last: dict[Grain, datetime] = {
-        "hour": WORLD_NOW.replace(minute=0) - 12 * HOUR,
-        "day": WORLD.midnight(WORLD.day(WORLD_NOW - 8 * DAY)),
-    }
-    lately = [
-        stored.NewValue(metric, grain, start, 0.5, WORLD_NOW - DAY)
-        for metric in CATALOGUE
-        for grain, start in last.items()
-    ]
-    await stored.keep(store, of_world, lately)
+    # Hours and days are many: only the last of them.
+    only_of_late(monkeypatch, {"hour": 1, "day": 7, "week": 23, "month": 66})
     written = await run(store, WORLD_NOW, scope=world_scope)
     assert written > 0
     lengths: dict[Grain, timedelta] = {"hour": 12 * HOUR, "day": 6 * DAY, "week": 22 * DAY, "month": 63 * DAY}
@@ -95,11 +90,11 @@ async def test_downtime_leaves_no_gap(store: Store) -> None:
     assert {at for at, value in hours.items() if value} == {TODAY - day * DAY + HOUR for day in range(1, 11)}
 
 
-async def test_late_events_are_taken_in_within_hours_and_by_night(store: Store) -> None:
+async def test_late_events_are_taken_in_and_the_journal_says_so(store: Store) -> None:
     times = [NOW - 2 * HOUR, NOW - 30 * HOUR, NOW - 20 * DAY, NOW - 40 * DAY]
     await put(store, event(NOW - 50 * DAY), *map(event, times))
     await run(store, names=["page_views"])
-    await put(store, *map(event, times))
+    await run(store, names=["page_views"])
 
     async def values() -> list[float | None]:
         hours, days = await kept(store, "page_views", "hour"), await kept(store, "page_views")
@@ -109,11 +104,36 @@ async def test_late_events_are_taken_in_within_hours_and_by_night(store: Store) 
         ]
 
     assert await values() == [1, 1, 1, 1]
-    assert await run(store, names=["page_views"]) > 0
-    assert await values() == [2, 1, 1, 1]
-    assert await run(store, nightly=True, names=["page_views"]) > 0
+    later = NOW + timedelta(minutes=20)
+    await put(store, *map(event, times), stored=later)
+    assert await run(store, NOW + HOUR, names=["page_views"], id="late") > 0
     assert await values() == [2, 2, 2, 1], "what is more than 35 days late is recomputed by request"
-    assert await run(store, nightly=True, names=["page_views"]) == 0
+    number, changes = await changes_of(store, PROJECT, "late", 100)
+    days = [each for each in changes if each.grain == "day"]
+    assert [(each.start, each.before, each.after) for each in days] == [
+        (at.replace(hour=0, minute=0), 1, 2) for at in reversed(times[1:3])
+    ]
+    hours = [each for each in changes if each.grain == "hour"]
+    assert [(each.start, each.before, each.after) for each in hours] == [
+        (at.replace(minute=0), 1, 2) for at in reversed(times[:3])
+    ]
+    # Weeks and months are others, too, as far as they are over.
+    assert number == len(changes)
+    for grain in ("week", "month"):
+        for start, value in (await kept(store, "page_views", grain)).items():
+            end = start + timedelta(days=7) if grain == "week" else (start + 32 * DAY).replace(day=1)
+            told = [NOW - 50 * DAY, *times, *times]
+            if end > NOW - 34 * DAY:
+                assert value == sum(start <= at < end for at in told), (grain, start)
+    assert await run(store, NOW + HOUR, nightly=True, names=["page_views"]) == 0
+
+
+async def test_what_leaves_no_trace_is_seen_by_night(store: Store) -> None:
+    await put(store, event(NOW - 30 * HOUR))
+    await run(store, names=["page_views"])
+    await put(store, event(NOW - 30 * HOUR))  # as if by a clock that is years slow
+    assert await run(store, NOW + HOUR, names=["page_views"]) == 1, "a new hour"
+    assert await run(store, NOW + HOUR, nightly=True, names=["page_views"]) == 2
 
 
 async def test_retention_is_kept_once_it_is_known(store: Store) -> None:
@@ -136,6 +156,7 @@ async def test_values_outlive_their_events(store: Store) -> None:
     before = {name: await kept(store, name) for name in names}
     assert before["total_users"][today - 10 * DAY] == 31
     assert before["mau"][today - 10 * DAY] == 30
+    assert min(before["mau"]) == today - 11 * DAY, "of those before, not all events are there"
     await store.command(
         "DELETE FROM events WHERE timestamp < {edge:DateTime64(3, 'UTC')}", {"edge": today - 30 * DAY}
     )
@@ -144,7 +165,29 @@ async def test_values_outlive_their_events(store: Store) -> None:
         for name, values in before.items():
             after = await kept(store, name)
             assert {at: after[at] for at in values} == values, name
-            assert len(after) == len(values) + 9
+        assert len(await kept(store, "page_views")) == len(before["page_views"]) + 9
+
+
+async def test_gaps_are_filled_from_rollups_where_events_are_gone(store: Store) -> None:
+    today, names = TODAY + 36 * DAY, ["mau", "total_users", "stickiness", "wau"]
+    people = [event(today - day * DAY + HOUR, user=f"u{day % 33}") for day in range(1, 61)]
+    await put(store, *people, days=30)
+    roller = DayRoller(store, Projects(), interval_s=1, leads=lambda: True, clock=lambda: today + HOUR)
+    await roller.roll_once(asyncio.Event())
+    await store.command(
+        "DELETE FROM events WHERE timestamp < {edge:DateTime64(3, 'UTC')}", {"edge": today - 30 * DAY}
+    )
+    await run(store, today + HOUR, names=names)
+    mau, total = await kept(store, "mau"), await kept(store, "total_users")
+    assert mau == {today - day * DAY: 30 for day in range(1, 30)}
+    assert total == {today - day * DAY: min(33, 61 - day) for day in range(1, 30)}
+    # Some are lost, and come again.
+    await store.command(
+        "DELETE FROM metric_values WHERE start = {at:DateTime64(3, 'UTC')}", {"at": today - 9 * DAY}
+    )
+    assert len(await kept(store, "mau")) == 28
+    assert await run(store, today + HOUR, names=names) > 4
+    assert (await kept(store, "mau"), await kept(store, "total_users")) == (mau, total)
 
 
 async def test_what_is_covered(store: Store) -> None:

@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from loopin_schemas.metrics import by_name
+from loopin_sinks.metric_history.late import looked
 from loopin_sinks.metric_values.scope import Scope, scope_of
 from loopin_sinks.store import Store
+from loopin_sinks.tasks import calculate_metrics
 from loopin_streams.kafka.config_state import Configuration
 from loopin_streams.projects.project import Project, Projects, Retention
 from tests.sinks.metric_history.history import NOW as LATELY
@@ -108,6 +111,53 @@ async def test_other_rates_change_values_whose_events_are_there_and_leave_the_ot
     worth = {day: 15.0 if day < 30 else 10.0 for day in range(1, 39)}
     assert after == {today - day * DAY: pytest.approx(worth[day]) for day in range(38, 0, -1)}
     assert await run(store, today + 15 * HOUR, scope=scope, names=["revenue", "dau"]) == 0
+
+
+async def test_other_people_of_its_own_change_all_values(store: Store) -> None:
+    await sell(store, "york")
+    await put(store, event(HOURS[0], "ticket_purchased", "host", {"amount": 7}, "york"))
+    configuration = configured(york=YORK)
+    projects = projects_of(configuration)
+    scope = partial(scope_of, projects)
+    names = ["revenue", "dau"]
+    await run(store, NOW, scope=scope, names=names)
+    first = min(await kept(store, "dau", project="york", scope=scope))
+    assert (await kept(store, "dau", project="york", scope=scope))[first] == 2
+    configuration.apply(own("york", "2", **YORK, internal_users=["host"]))
+    assert await run(store, NOW, scope=scope, names=names) > 0
+    assert (await kept(store, "dau", project="york", scope=scope))[first] == 1
+    dollars = [(date(2026, 3, 1), 1.1), (date(2026, 3, 9), 1.2)]
+    assert plainly("America/New_York", dollars) == await revenue(store, projects, "york")
+    assert await run(store, NOW, scope=scope, names=names) == 0, "also those that are the same are of now"
+
+
+async def test_what_comes_while_another_zone_is_set_is_late_for_the_former(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each zone's values have looks of their own: those of the other say nothing of them."""
+    few = [metric for metric in map(by_name, ("revenue", "page_views")) if metric is not None]
+    monkeypatch.setattr(calculate_metrics, "metrics_of", lambda *_: few)
+    await sell(store, "york")
+    configuration = configured(york=YORK)
+    projects = projects_of(configuration)
+    scope = partial(scope_of, projects)
+    for minutes in (0, 30):
+        await run(store, NOW + timedelta(minutes=minutes), scope=scope)
+    dollars = [(date(2026, 3, 1), 1.1), (date(2026, 3, 9), 1.2)]
+    before = plainly("America/New_York", dollars)
+    assert before == await revenue(store, projects, "york")
+
+    configuration.apply(own("york", "2", **{**YORK, "timezone": "Asia/Kolkata"}))
+    late = event(HOURS[40], "ticket_purchased", "u", {"amount": 100}, "york")
+    await put(store, late, stored=NOW + HOUR)
+    await run(store, NOW + 2 * HOUR, scope=scope)
+    assert await looked(store, scope("york", NOW)) == NOW + 2 * HOUR
+    configuration.apply(own("york", "3", **YORK))
+    assert await looked(store, scope("york", NOW)) == NOW + timedelta(minutes=30)
+    await run(store, NOW + 3 * HOUR, scope=scope)
+    day = max(start for start in before if start <= HOURS[40])
+    expected = before | {day: before[day] + 100}
+    assert expected == await revenue(store, projects, "york")
 
 
 async def test_values_in_another_currency_are_not_told_as_if_they_were_in_this_one(store: Store) -> None:

@@ -19,7 +19,8 @@ from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
 from loopin_sinks.tasks import runner as running
 from loopin_sinks.tasks.runner import TaskRunner
-from loopin_sinks.tasks.runs import Run, find_run, last_due, last_runs, newest_runs, running_runs, store_run
+from loopin_sinks.tasks.runs import Run, find_run, last_due, last_runs, newest_runs, open_runs, store_run
+from loopin_sinks.tasks.schedules import schedules
 from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import Every, crontab
 from loopin_streams.kafka.config_state import Configuration
@@ -248,7 +249,10 @@ async def test_runs_of_a_task_never_overlap(installation: Installation) -> None:
     for hours in range(1, 4):
         installation.now = START + hours * HOUR
         await installation.runner.look()
-    assert (held.at_once, len(await running_runs(installation.store))) == (1, 1)
+    assert (held.at_once, [run.state for run in await open_runs(installation.store, START)]) == (
+        1,
+        ["running", "requested"],
+    )
     assert (await find_run(installation.store, asked.id)) == asked
     held.let_go.set()
     await installation.runner.settled()
@@ -403,20 +407,148 @@ async def test_its_loop_goes_on_while_the_store_is_away_and_ends_when_told(
 ) -> None:
     looks = 0
 
-    async def away(store: Store) -> list[Run]:
+    async def away(store: Store, since: datetime) -> list[Run]:
         nonlocal looks
         looks += 1
         if looks < 3:
             raise StoreError("store_unreachable", "ClickHouse does not answer.")
         return []
 
-    monkeypatch.setattr(running, "running_runs", away)
+    monkeypatch.setattr(running, "open_runs", away)
     held, stop = Held(), asyncio.Event()
     installation.work = held
     loop = asyncio.create_task(installation.runner.run(stop))
     async with asyncio.timeout(60):
         await held.begun.wait()
-        assert looks == 3
+        assert looks == 4, "two that were refused, to take over, and to see what is asked for"
         stop.set()
         await loop
     assert {run.state for run in await newest_runs(installation.store, None, 10)} == {"interrupted"}
+
+
+class Lossy:
+    """The store takes a run's beginning, and its answer is lost."""
+
+    def __init__(self, losses: int) -> None:
+        self._left = losses
+
+    async def __call__(self, store: Store, *runs: Run) -> None:
+        await store_run(store, *runs)
+        if self._left and any(run.state == "running" for run in runs):
+            self._left -= 1
+            raise StoreError("store_unreachable", "ClickHouse does not answer.")
+
+
+async def test_a_run_whose_beginning_is_stored_though_nobody_heard_is_made(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, whether it was due or asked for."""
+    installation.configure("daily", task="daily", paused=True)
+    monkeypatch.setattr(running, "store_run", Lossy(1))
+    with pytest.raises(StoreError):
+        await installation.look()
+    assert await installation.look() == ["hourly"]
+    assert [run.state for run in await installation.runs()] == ["done"]
+    asked = Run("f" * 32, "daily", "daily", "ann", START)
+    await store_run(installation.store, asked)
+    monkeypatch.setattr(running, "store_run", Lossy(1))
+    with pytest.raises(StoreError):
+        await installation.look()
+    assert await installation.look() == ["daily"]
+    assert [(run.state, run.by) for run in await installation.runs("daily")] == [("done", "ann")]
+    assert await open_runs(installation.store, running.NEVER) == []
+
+
+async def test_a_run_that_nobody_makes_is_ended_by_the_next_look(installation: Installation) -> None:
+    """As of a process that wrote it though another one led already."""
+    await installation.look()
+    for number, state in enumerate(("running", "cancelling")):
+        left = Run(f"left {number}", "hourly", "hourly", "ann", START, state=state)  # type: ignore[arg-type]  # both are states
+        await store_run(installation.store, left)
+    assert await installation.look() == []
+    ended = [await find_run(installation.store, f"left {number}") for number in range(2)]
+    assert [run.state for run in ended if run] == ["interrupted", "cancelled"]
+
+
+async def test_runs_are_cancelled_while_they_wait_and_while_they_go_on(installation: Installation) -> None:
+    installation.configure("daily", task="daily", paused=True)
+    held = installation.work = Held()
+    await installation.runner.look()
+    await held.begun.wait()
+    [run] = await installation.runs()
+    waiting = Run("e" * 32, "hourly", "hourly", "ann", START)
+    await store_run(installation.store, waiting)
+    for each in (run, waiting):
+        await store_run(installation.store, replace(each, state="cancelling"))
+    assert await installation.look() == []
+    assert held.at_once == 0
+    for each in (run, waiting):
+        found = await find_run(installation.store, each.id)
+        assert found is not None
+        assert (found.state, found.error, found.ended_at) == ("cancelled", "It was cancelled.", START)
+    installation.work = installation._at_once
+    assert await installation.look(START + timedelta(minutes=29)) == [], "it was due, and was cancelled"
+    installation.runner = installation.new_runner()
+    assert await installation.look() == [], "nor does another process make it"
+    assert await installation.look(START + timedelta(minutes=30)) == ["hourly"]
+
+
+async def test_how_far_a_run_has_come_is_told_while_it_goes_on(installation: Installation) -> None:
+    installation.configure("daily", task="daily", paused=True)
+    held = Held()
+
+    async def work(context: Context) -> int:
+        context.progress(3, 9)
+        return await held(context)
+
+    installation.work = work
+    await installation.runner.look()
+    await held.begun.wait()
+    later = START + running.TELL_EVERY
+    installation.now = later
+    await installation.runner.look()
+    [run] = await installation.runs()
+    assert (run.state, run.done, run.total, run.told_at) == ("running", 3, 9, later)
+    held.let_go.set()
+    await installation.runner.settled()
+    [run] = await installation.runs()
+    assert (run.state, run.done, run.total) == ("done", 3, 9)
+
+
+async def test_what_was_asked_for_long_ago_is_seen_too(installation: Installation) -> None:
+    """By who takes over, and while it waits; else only runs of late are looked at."""
+    installation.configure("daily", task="daily", paused=True)
+    await store_run(installation.store, Run("g" * 32, "hourly", "hourly", "ann", START - timedelta(days=3)))
+    held = installation.work = Held()
+    await installation.runner.look()
+    await held.begun.wait()
+    for hours in range(1, 4):
+        installation.now = START + hours * HOUR
+        await installation.runner.look()
+    held.let_go.set()
+    await installation.runner.settled()
+    for _ in range(3):
+        await installation.look()
+    assert {run.state for run in await installation.runs()} == {"done"}
+    assert {run.by for run in await installation.runs()} == {"ann", "schedule"}
+
+
+async def test_a_schedule_of_a_task_that_is_gone_runs_nothing_and_says_so(installation: Installation) -> None:
+    await installation.look()
+    installation.configure("old", task="removed", every_s=60)
+    installation.configure("removed", task="removed", crontab="* * * * *")
+    assert await installation.look(START + timedelta(minutes=5)) == []
+    tasks = installation.runner._tasks
+    found = {each.name: each for each in schedules(tasks, installation.configuration)}
+    assert found["old"].broken == (
+        "This release has no task removed: take its schedule away with `loopin tasks remove old`, or upgrade."
+    )
+    assert (found["old"].own, found["removed"].own) == (True, False)
+
+
+async def test_a_task_without_a_time_runs_when_it_is_asked_for(installation: Installation) -> None:
+    installation.configure("daily", task="daily", paused=True)
+    installation.runner._tasks = [replace(task, when=None) for task in installation.runner._tasks]
+    assert await installation.look() == []
+    await store_run(installation.store, Run("h" * 32, "hourly", "hourly", "ann", START))
+    assert await installation.look() == ["hourly"]
