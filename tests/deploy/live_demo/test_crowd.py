@@ -91,11 +91,13 @@ def test_a_later_run_goes_on_where_the_world_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("progress", ["nonsense", '{"world": {"project": "x"}}'])
-def test_progress_that_is_no_good_is_thrown_away(tmp_path: Path, progress: str) -> None:
+def test_progress_that_is_no_good_is_thrown_away(
+    tmp_path: Path, progress: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "live.json"
     file.write_text(progress)
     demo = LiveDemo(cast(Loopin, Broker()), file, lambda: None)
-    demo._ended.wait = lambda _: demo.stop() or True  # type: ignore[assignment, func-returns-value]
+    monkeypatch.setattr(demo._ended, "wait", lambda _: demo.stop())
     demo.crowd()
     assert not file.exists()
 
