@@ -15,6 +15,7 @@ from loopin_deploy.live_demo.crowd import Crowd
 from loopin_deploy.live_demo.sale import Sale
 from loopin_deploy.live_demo.scene import METRIC, Play
 from loopin_producers import Loopin
+from loopin_producers.simulator import SimulationError
 from loopin_schemas.alert import Severity
 
 STEP_S: Final = 0.1
@@ -45,7 +46,11 @@ class LiveDemo:
             self._crowd = Crowd(self._client, self._progress_file)
             if self._ended.is_set():
                 return
-            self._crowd.run()
+            try:
+                self._crowd.run()
+            except SimulationError:
+                # Of another release, or broken: it is worth nothing, and the world begins anew.
+                self._progress_file.unlink(missing_ok=True)
             self._ended.wait(RETRY_S)
 
     def sale(self) -> None:

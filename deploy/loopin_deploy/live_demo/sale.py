@@ -29,7 +29,7 @@ class Sale:
 
     def __init__(self, now_s: float, dice: Random) -> None:
         self._last_s = now_s
-        self._owed = 0.0
+        self._owed = self._failures_owed = 0.0
         self._dice = dice
 
     def since(self, now_s: float, act: Act) -> Iterator[Happened]:
@@ -46,7 +46,10 @@ class Sale:
         buyer = f"guest-{dice.randrange(BUYERS):06d}"
         price, method = dice.choice(PRICES), dice.choice(_METHODS)
         payment = {"event_id": EVENT, "amount": price, "currency": CURRENCY, "payment_method": method}
-        if dice.random() < act.failing:
+        # In turn, not by chance: the share is exact whenever somebody looks.
+        self._failures_owed += act.failing
+        if self._failures_owed >= 1:
+            self._failures_owed -= 1
             yield Happened("payment_failed", buyer, {**payment, "reason": "provider_error"})
         else:
             yield Happened("payment_succeeded", buyer, payment)

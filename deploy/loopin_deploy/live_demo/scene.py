@@ -9,7 +9,7 @@ from loopin_schemas.alert import Severity
 METRIC: Final = "payment_failure_rate"
 """What the play is about; its built-in rule looks at the last 15 minutes."""
 
-OPENING_S: Final = 25.0
+OPENING_S: Final = 20.0
 """With the payments of so long, what fails is a small share at first, and a warning comes before critical."""
 
 LOOK_S: Final = 8.0
@@ -18,6 +18,9 @@ LOOK_S: Final = 8.0
 FAILING_S: Final = 120.0
 MENDING_S: Final = 16 * 60.0
 """By then what failed is no part of the last 15 minutes any more."""
+
+FIRST_FAILING: Final = 0.18
+"""Share that fails until there is a warning: less than what is critical, however late somebody looks."""
 
 DOUBLES_S: Final = 15.0
 """In which failing payments become twice as many."""
@@ -84,7 +87,8 @@ class Play:
             # The more went through before, the more have to fail.
             rate = min(MOST_FAILING, 4.0 * 2.0 ** (passed_s / DOUBLES_S))
             if alert is None:
-                return Act(self._act, rate, 0.4, "The payment provider begins to fail: soon it is a warning.")
+                says = "The payment provider begins to fail: soon it is a warning."
+                return Act(self._act, rate, FIRST_FAILING, says)
             if alert == "warning" and self._warned_s is not None and now_s - self._warned_s < LOOK_S:
                 return Act(self._act, 3.0, 0.15, "The payment provider fails: it is a warning.")
             comes = "soon it is critical" if alert == "warning" else "it goes on a little"

@@ -204,7 +204,7 @@ def _at(at: datetime, now: datetime) -> str:
 
 
 def _wrapped(note: str, width: int) -> Iterable[Text]:
-    """At most the lines of a note, those that it does not need empty, so that nothing moves."""
+    """The first lines of a note."""
     lines = Text(printable(note), style="italic cyan").wrap(Console(width=width), width)
     yield from lines[: _NOTE - 1]
 

@@ -285,10 +285,12 @@ class Demonstration:
         self.outcome = outcome
         self.plans: list[Plan] = []
         self.stays: list[bool] = []
+        self.lives: list[bool] = []
 
-    async def __call__(self, plan: Plan, verbose: bool, *, stay: bool) -> Result:
+    async def __call__(self, plan: Plan, verbose: bool, *, stay: bool, live: bool = False) -> Result:
         self.plans.append(plan)
         self.stays.append(stay)
+        self.lives.append(live)
         if isinstance(self.outcome, BaseException):
             raise self.outcome
         return self.outcome
@@ -346,6 +348,17 @@ def test_a_demo_that_stays_uses_the_data_folder(
     assert plan.folder.path == tmp_path / "data"
     assert plan.ports == Ports(9092, 8123, 8001)
     assert plan.retention_days == {"shop": 365}
+    assert demonstration.lives == [False], "it is no terminal"
+
+
+@pytest.mark.parametrize(("option", "live"), [("--watch", True), ("--no-watch", False)])
+def test_a_demo_goes_on_live_where_it_is_asked_to(
+    option: str, live: bool, loopin: Loopin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demonstration = demonstrate(KeyboardInterrupt(), monkeypatch)
+
+    assert loopin("demo", option) == (0, "", "Stopped.\n")
+    assert demonstration.lives == [live]
 
 
 # Stopping.

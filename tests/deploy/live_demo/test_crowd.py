@@ -15,6 +15,7 @@ import pytest
 
 from loopin_deploy.live_demo import crowd
 from loopin_deploy.live_demo.crowd import AsOfNow, Crowd, world
+from loopin_deploy.live_demo.live_demo import LiveDemo
 from loopin_producers import Loopin
 from loopin_producers.channel import Done
 from loopin_producers.simulator import FileOutput, Simulation
@@ -87,6 +88,18 @@ def test_a_later_run_goes_on_where_the_world_was(tmp_path: Path) -> None:
         assert len(broker.records) == stop_at
         names += [event["event"] for _, event in broker.records]
     assert names == [event["event"] for event in plain(50)]
+
+
+@pytest.mark.parametrize("progress", ["nonsense", '{"world": {"project": "x"}}'])
+def test_progress_that_is_no_good_is_thrown_away(
+    tmp_path: Path, progress: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "live.json"
+    file.write_text(progress)
+    demo = LiveDemo(cast(Loopin, Broker()), file, lambda: None)
+    monkeypatch.setattr(demo._ended, "wait", lambda _: demo.stop())
+    demo.crowd()
+    assert not file.exists()
 
 
 def test_one_that_is_stopped_before_it_runs_publishes_nothing(tmp_path: Path) -> None:

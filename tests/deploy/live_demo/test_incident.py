@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from loopin_deploy.live_demo.sale import Happened, Sale
-from loopin_deploy.live_demo.scene import METRIC, Act, Play
+from loopin_deploy.live_demo.scene import FAILING_S, METRIC, OPENING_S, Act, Play
 from loopin_schemas import Event, encode
 from loopin_schemas.alert import Severity
 from tests.sinks.repair.stream import Stream
@@ -52,10 +52,21 @@ def test_one_warning_then_critical_then_it_is_over() -> None:
     (warned, *_), (worse, *_), (over, *_) = told
     assert list(dict.fromkeys(acts)) == ["opening", "failing", "mending", "over"]
     began, mended = acts.index("failing"), acts.index("mending")
-    assert began < warned <= began + 20, "who looks has seen it soon"
+    assert began < warned <= began + 30, "who looks has seen it soon"
     assert warned + 4 <= worse <= warned + 30, "there is time to see the warning"
     assert worse < mended < over
     assert mended + MINUTE_MS // 1000 < over <= mended + 240, "as it is said"
+
+
+def test_however_late_somebody_looks_it_is_not_critical_before_it_is_a_warning() -> None:
+    play, sale, counts = Play(0.0), Sale(0.0, Random(7)), Counter[str]()
+    for second in range(int(OPENING_S + FAILING_S)):
+        act = play.at(second, None)
+        if act.name in ("opening", "failing"):
+            counts.update(one.event for one in sale.since(second, act))
+        failed, made = counts["payment_failed"], counts["payment_succeeded"]
+        assert failed < 0.19 * max(10, failed + made)
+    assert failed > 0.15 * (failed + made), "a warning for certain"
 
 
 @pytest.mark.parametrize("alert", [None, "warning", "critical"])
@@ -80,8 +91,8 @@ def test_an_alert_of_an_earlier_run_ends_first() -> None:
     play = Play(0.0)
     assert play.at(1.0, "critical").name == play.at(30.0, "critical").name == "clearing"
     assert play.at(30.0, "critical").failing < 0.05
-    assert play.at(31.0, None).name == play.at(55.9, None).name == "opening"
-    assert play.at(56.1, None).name == "failing"
+    assert play.at(31.0, None).name == play.at(50.9, None).name == "opening"
+    assert play.at(51.1, None).name == "failing"
 
 
 def test_payments_come_as_often_and_fail_as_often_as_the_act_says() -> None:
@@ -89,7 +100,7 @@ def test_payments_come_as_often_and_fail_as_often_as_the_act_says() -> None:
     found = [one for tenth in range(1, 2001) for one in sale.since(tenth / 10, act)]
     counts = Counter(one.event for one in found)
     assert counts["payment_failed"] + counts["payment_succeeded"] == pytest.approx(20 * 200, abs=1)
-    assert counts["payment_failed"] == pytest.approx(1000, abs=4 * (4000 * 0.25 * 0.75) ** 0.5)
+    assert counts["payment_failed"] == pytest.approx(1000, abs=1)
     assert counts["ticket_purchased"] == counts["payment_succeeded"]
     assert len({one.distinct_id for one in found}) > 1000
     assert {one.properties["currency"] for one in found} == {"INR"}
