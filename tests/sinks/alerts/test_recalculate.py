@@ -55,7 +55,7 @@ RULES: Final[dict[str, dict[str, Any]]] = {
         "metric": "searches",
         "by": "city",
         "condition": Absence(windows=8),
-        "at_least": 4,
+        "at_least": 2,
     },
     "places": {
         "metric": "countries_of_one_user",
@@ -63,10 +63,11 @@ RULES: Final[dict[str, dict[str, Any]]] = {
         "spans": (30,),
         "condition": Threshold(warning=3, critical=5),
     },
-    "fewer_sessions": {
-        "metric": "sessions",
-        "condition": Change(direction="both", warning=0.8),
-        "at_least": 3,
+    "fewer_searches": {
+        "metric": "searches",
+        "by": "city",
+        "condition": Change(direction="down", warning=0.5),
+        "at_least": 1,
     },
 }
 """One of each condition; what they judge is worse in some minutes than in others."""
