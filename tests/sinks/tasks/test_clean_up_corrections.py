@@ -16,7 +16,9 @@ from loopin_schemas.corrections import Correction, ErrorGroup, Resource
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
-from loopin_sinks.tasks.clean_up_corrections import clean_up
+from loopin_sinks.tasks import runner as running
+from loopin_sinks.tasks.clean_up_corrections import CLEAN_UP_CORRECTIONS, clean_up
+from loopin_sinks.tasks.runner import TaskRunner
 from loopin_sinks.tasks.task import Arguments, Context
 from loopin_streams.kafka.errors import ConfigConflict
 from tests.api.config_in_memory import Log
@@ -149,3 +151,24 @@ async def test_a_broker_that_is_away_is_told(store: Store) -> None:
     with pytest.raises(StoreError, match="Kafka did not answer"):
         await clean_up(context(store, log))
     assert len(kept(log)) == len(OUTLIVED) + len(THERE)
+
+
+async def test_the_runner_gives_it_what_changes_the_configuration(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "SETTLE_S", 0.0)
+    log = await filled(Log())
+    runner = TaskRunner(
+        store,
+        log,
+        scope=lambda project, now: Scope(project, UTC, now),
+        zone=UTC,
+        leads=lambda: True,
+        tasks=[CLEAN_UP_CORRECTIONS],
+        writer=log,
+        clock=lambda: NOW,
+    )
+    await runner.look()
+    await runner.settled()
+    assert kept(log) == {body.id for body in THERE}
+    assert runner.ended == {("clean_up_corrections", "done"): 1}
