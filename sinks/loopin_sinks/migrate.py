@@ -21,10 +21,10 @@ MIGRATIONS: tuple[str, ...] = (
     "0010_tasks",
     "0011_event_days",
     "0012_kept_by_project",
-    "0014_places",
-    "0015_user_measures",
-    "0016_metric_history",
-    "0017_insights",
+    "0013_places",
+    "0014_user_measures",
+    "0015_metric_history",
+    "0016_insights",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 

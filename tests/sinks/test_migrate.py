@@ -25,10 +25,10 @@ SHIPPED = {
     "0010_tasks": "0c44826f3c43b1c349b9fe8624f3dbd9b8e2681853cddcf2bceea9fe97de659c",
     "0011_event_days": "d7943faf2ea6b0521b1a5bd58031a0712e3699ecb01abb36dfe0ac0aa8e74cb4",
     "0012_kept_by_project": "1886d30949b7b330b82c913eeababe97dedfefaf547534eb773ff35fbf4e939d",
-    "0014_places": "38a98491cd3cc928d8563e85492832e1055a8e97cb7edbe4751a275046e30104",
-    "0015_user_measures": "3fef9f40f6af070d71ea87a0f4631775cfd3fbd0ea950dca04b73a472ddb85f0",
-    "0016_metric_history": "1b93a2444803c57f94a12de0e779fd00af54e3e834313517cca10e1a06e4e567",
-    "0017_insights": "1265e36f7c56f96fb470c2a00406269b262dd88aee9b5c09b5a2bcf4c5b12b70",
+    "0013_places": "38a98491cd3cc928d8563e85492832e1055a8e97cb7edbe4751a275046e30104",
+    "0014_user_measures": "3fef9f40f6af070d71ea87a0f4631775cfd3fbd0ea950dca04b73a472ddb85f0",
+    "0015_metric_history": "1b93a2444803c57f94a12de0e779fd00af54e3e834313517cca10e1a06e4e567",
+    "0016_insights": "1265e36f7c56f96fb470c2a00406269b262dd88aee9b5c09b5a2bcf4c5b12b70",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 
