@@ -159,8 +159,8 @@ async def test_a_project_of_other_zone_rates_or_people_is_told_by_its_events_unt
         *((midnight - (n + 0.1) * DAY, "u", {"amount": 2, "currency": "EUR"}) for n in range(4)),
         *((midnight - (n + 0.9) * DAY, "host", {"amount": 1}) for n in range(4)),
     ]
-    of = Scope("shop", UTC, now, "INR", {"EUR": ((date(2020, 1, 1), 10.0),)}, retention=Retention(3650))
-    sold = [event(at, "ticket_purchased", who, what, "shop") for at, who, what in sales]
+    of = Scope("york", UTC, now, "INR", {"EUR": ((date(2020, 1, 1), 10.0),)}, retention=Retention(3650))
+    sold = [event(at, "ticket_purchased", who, what, "york") for at, who, what in sales]
     await put(kept_world, *sold, stored=now - 9 * DAY)
 
     async def told(of: Scope) -> tuple[list[float | None], bool]:
@@ -173,7 +173,7 @@ async def test_a_project_of_other_zone_rates_or_people_is_told_by_its_events_unt
         return values, found.kept_before == days.end
 
     async def calculated(of: Scope) -> int:
-        return await run(kept_world, now, scope=lambda project, now: of, projects=["shop"])
+        return await run(kept_world, now, scope=lambda project, now: of, projects=["york"])
 
     others = [
         (replace(of, rates={"EUR": ((date(2020, 1, 1), 20.0),)}), [41.0, 41.0, 41.0]),
