@@ -178,8 +178,8 @@ async def test_a_project_of_other_zone_rates_or_people_is_told_by_its_events_unt
     others = [
         (replace(of, rates={"EUR": ((date(2020, 1, 1), 20.0),)}), [41.0, 41.0, 41.0]),
         (replace(of, internal=["host"]), [20.0, 20.0, 20.0]),
-        # Half a day later: the sales of an evening are of the next day.
-        (replace(of, zone=ZoneInfo("Etc/GMT-12")), [21.0, 21.0, 21.0]),
+        # Its days begin at noon in UTC: the last one has a sale of the evening, and none of a morning yet.
+        (replace(of, zone=ZoneInfo("Etc/GMT-12")), [21.0, 21.0, 20.0]),
         (replace(of, currency="EUR", rates={}), [3.0, 3.0, 3.0]),
         (of, [21.0, 21.0, 21.0]),
     ]
