@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -172,8 +173,12 @@ async def test_gaps_are_filled_from_rollups_where_events_are_gone(store: Store) 
     today, names = TODAY + 36 * DAY, ["mau", "total_users", "stickiness", "wau"]
     people = [event(today - day * DAY + HOUR, user=f"u{day % 33}") for day in range(1, 61)]
     await put(store, *people, days=30)
-    roller = DayRoller(store, Projects(), interval_s=1, leads=lambda: True, clock=lambda: today + HOUR)
-    await roller.roll_once(asyncio.Event())
+    for days in (31, 15, 0):  # each while the events are there
+        now = today - days * DAY + HOUR
+        roller = DayRoller(
+            store, Projects(), interval_s=1, leads=lambda: True, clock=partial(lambda at: at, now)
+        )
+        await roller.roll_once(asyncio.Event())
     await store.command(
         "DELETE FROM events WHERE timestamp < {edge:DateTime64(3, 'UTC')}", {"edge": today - 30 * DAY}
     )
