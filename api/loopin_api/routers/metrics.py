@@ -129,8 +129,8 @@ async def get_metric(
     Whole periods that are over are told by the values that are kept of them, in the project's own time zone
     and where nothing is filtered, as long as nothing has come since; `data_source` says so. Others are
     computed from the events; where those are gone and nothing was kept, the value is null. Over the whole
-    time there is no value then, unless it is the sum of its periods or depends on the end only. Needs the
-    scope `read`.
+    time there is no value then, unless it is the sum of its periods or depends on the end only.
+    Needs the scope `read`.
     """
     metric = use.metrics.find(caller.project, name)
     _check_dimensions(metric, [*where, *([by] if by else [])])
