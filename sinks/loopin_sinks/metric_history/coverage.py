@@ -22,9 +22,12 @@ FROM events WHERE project = {project:String} ORDER BY project, toDate(timestamp)
 
 # Weeks and months may begin before the first event ever.
 _KEPT_SINCE: Final = f"""
-SELECT min(start) AS start, count() AS number FROM {METRIC_VALUES}
-WHERE project = {{project:String}} AND grain IN ('hour', 'day')
+SELECT min(start) AS start, zone = {{zone:String}} OR {{as_set:Bool}} AND zone = '' AS own
+FROM {METRIC_VALUES} WHERE project = {{project:String}} AND grain IN ('hour', 'day') GROUP BY own
 """
+
+_DAY: Final = timedelta(hours=25)
+"""The longest that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,12 @@ async def coverage(store: Store, scope: Scope) -> Coverage | None:
         return None
     oldest = scope.day_of(rows[0]["timestamp"])
     whole = scope.day_of(scope.now) - int(rows[0]["kept"]) + 1
-    [kept] = await store.query(_KEPT_SINCE, {"project": scope.project})
-    if oldest <= whole or (kept["number"] and scope.day_of(kept["start"]) < oldest):
+    bound = {"project": scope.project, "zone": scope.zone_name, "as_set": scope.as_set}
+    # Another zone's day of the oldest event may have begun on the day before.
+    kept = [
+        row["start"] + (timedelta() if row["own"] else _DAY) for row in await store.query(_KEPT_SINCE, bound)
+    ]
+    if oldest <= whole or any(scope.day_of(start) < oldest for start in kept):
         return Coverage(scope.midnight(whole), expired=True)
     return Coverage(scope.midnight(oldest), expired=False)
 

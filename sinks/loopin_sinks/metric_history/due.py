@@ -89,7 +89,7 @@ class Dues:
         """From here on a value that nobody kept comes out as it would have then, or nearly."""
         covered, scope, days = self.covered, self.scope, lookback_days(of)
         if not covered.expired:
-            return covered.start
+            return NEVER
         start = covered.start
         if isinstance(of, ROLLED_UP):
             day = scope.day_of(start)

@@ -13,8 +13,8 @@ from loopin_streams.instruments import Instrument
 RUNS: Final = Instrument(
     "loopin_task_runs",
     "counter",
-    "Runs of tasks that ended in this process, by schedule and by what became of them: `done`, `failed` or "
-    "`interrupted`.",
+    "Runs of tasks that ended in this process, by schedule and by what became of them: `done`, `failed`, "
+    "`cancelled` or `interrupted`.",
     ("schedule", "state"),
 )
 SUCCEEDED: Final = Instrument(

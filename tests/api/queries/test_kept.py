@@ -159,8 +159,8 @@ async def test_a_project_of_other_zone_rates_or_people_is_told_by_its_events_unt
         *((midnight - (n + 0.1) * DAY, "u", {"amount": 2, "currency": "EUR"}) for n in range(4)),
         *((midnight - (n + 0.9) * DAY, "host", {"amount": 1}) for n in range(4)),
     ]
-    of = Scope("shop", UTC, now, "INR", {"EUR": ((date(2020, 1, 1), 10.0),)}, retention=Retention(3650))
-    sold = [event(at, "ticket_purchased", who, what, "shop") for at, who, what in sales]
+    of = Scope("york", UTC, now, "INR", {"EUR": ((date(2020, 1, 1), 10.0),)}, retention=Retention(3650))
+    sold = [event(at, "ticket_purchased", who, what, "york") for at, who, what in sales]
     await put(kept_world, *sold, stored=now - 9 * DAY)
 
     async def told(of: Scope) -> tuple[list[float | None], bool]:
@@ -173,13 +173,13 @@ async def test_a_project_of_other_zone_rates_or_people_is_told_by_its_events_unt
         return values, found.kept_before == days.end
 
     async def calculated(of: Scope) -> int:
-        return await run(kept_world, now, scope=lambda project, now: of, projects=["shop"])
+        return await run(kept_world, now, scope=lambda project, now: of, projects=["york"])
 
     others = [
         (replace(of, rates={"EUR": ((date(2020, 1, 1), 20.0),)}), [41.0, 41.0, 41.0]),
         (replace(of, internal=["host"]), [20.0, 20.0, 20.0]),
-        # Half a day later: the sales of an evening are of the next day.
-        (replace(of, zone=ZoneInfo("Etc/GMT-12")), [21.0, 21.0, 21.0]),
+        # Its days begin at noon in UTC: the last one has a sale of the evening, and none of a morning yet.
+        (replace(of, zone=ZoneInfo("Etc/GMT-12")), [21.0, 21.0, 20.0]),
         (replace(of, currency="EUR", rates={}), [3.0, 3.0, 3.0]),
         (of, [21.0, 21.0, 21.0]),
     ]

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from loopin_schemas.metrics import by_name
+from loopin_sinks.metric_history.coverage import Coverage, coverage
 from loopin_sinks.metric_history.late import looked
 from loopin_sinks.metric_values.scope import Scope, scope_of
 from loopin_sinks.store import Store
@@ -158,6 +159,23 @@ async def test_what_comes_while_another_zone_is_set_is_late_for_the_former(
     day = max(start for start in before if start <= HOURS[40])
     expected = before | {day: before[day] + 100}
     assert expected == await revenue(store, projects, "york")
+
+
+async def test_days_of_another_zone_do_not_say_that_there_were_older_events(store: Store) -> None:
+    """They begin before those of this one, in which the first event is as new."""
+    await sell(store, "york")
+    york = partial(scope_of, projects_of(configured(york=YORK)))
+    await run(store, NOW, scope=york, names=["revenue"])
+    kolkata = Scope("york", ZoneInfo("Asia/Kolkata"), NOW)
+    assert await coverage(store, kolkata) == Coverage(
+        kolkata.midnight(kolkata.day_of(HOURS[0])), expired=False
+    )
+    edge = {"edge": HOURS[0] + 2 * DAY}
+    await store.command("DELETE FROM events WHERE timestamp < {edge:DateTime64(3, 'UTC')}", edge)
+    for scope in (york("york", NOW), kolkata):
+        found = await coverage(store, scope)
+        assert found is not None
+        assert found.expired
 
 
 async def test_values_in_another_currency_are_not_told_as_if_they_were_in_this_one(store: Store) -> None:
