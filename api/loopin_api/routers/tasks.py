@@ -269,7 +269,7 @@ async def post_run(
 @router.get(
     "/api/analytics/task-runs",
     summary="What became of runs",
-    responses={**success("The runs, newest first.", [_RUN]), **failures(*COMMON)},
+    responses={**success("The runs, newest first.", [_RUN]), **failures(404, *COMMON)},
 )
 async def get_runs(
     use: Use,
@@ -278,7 +278,11 @@ async def get_runs(
     limit: Annotated[int, Query(ge=1, le=1_000, description="Most runs.")] = 50,
 ) -> Success[list[RunAnswer]]:
     """The newest runs of tasks; they are kept for 90 days. Needs the scope `admin`."""
-    return Success(data=[_run(run) for run in await use.tasks.runs(schedule, limit)])
+    found = await use.tasks.runs(schedule, limit)
+    if schedule is not None and not found:
+        # One that was taken away has runs all the same; where there are none, its name may be misspelt.
+        use.tasks.find(schedule)
+    return Success(data=[_run(run) for run in found])
 
 
 @router.get(

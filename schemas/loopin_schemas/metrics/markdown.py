@@ -53,7 +53,7 @@ What holds for all of them:
 """
 
 _KINDS: Final = {"kpi": "Key performance indicators", "kri": "Key risk indicators", "kr": "Key results"}
-_UNITS: Final = {"money": "project's currency", "stars": "1-5"}
+_UNITS: Final = {"money": "project's currency", "stars": "1-5", "compound": "-1 to 1"}
 
 
 def page() -> str:

@@ -10,8 +10,11 @@ from loopin_schemas.metrics.definition import Definition
 Kind = Literal["kpi", "kri", "kr", "custom"]
 """Key performance indicator, key risk indicator, key result; or a user's own."""
 
-Unit = Literal["users", "ratio", "sessions", "minutes", "views", "events", "money", "count", "ms", "stars"]
-"""Ratios are 0 to 1 (growth may be any); money is in the project's currency; stars are 1 to 5."""
+Unit = Literal[
+    "users", "ratio", "sessions", "minutes", "views", "events", "money", "count", "ms", "stars", "compound"
+]
+"""Ratios are 0 to 1 (growth may be any); money is in the project's currency; stars are 1 to 5,
+compounds (of sentiment) -1 to 1."""
 
 Better = Literal["higher", "lower"]
 

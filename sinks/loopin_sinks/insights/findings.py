@@ -131,5 +131,7 @@ def _shower(unit: Unit, currency: str) -> Callable[[float], str]:
         return "{:.1%}".format
     if unit in _COUNTED:
         return "{:,.0f}".format
+    if unit == "compound":
+        return "{:+.2f}".format
     after = {"money": f" {currency}", "ms": " ms", "minutes": " min", "stars": " stars"}[unit]
     return ("{:,.2f}" + after).format

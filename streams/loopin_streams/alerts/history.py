@@ -14,6 +14,7 @@ from loopin_schemas.alert import ExpectedRange, Severity
 from loopin_schemas.alert_rule import AlertRule, Anomaly, Change
 from loopin_schemas.codec import decoder, encode
 from loopin_schemas.metrics import by_name
+from loopin_schemas.metrics.definition import MonthGrowth
 from loopin_streams.alerts.judgement import QUIET, Verdict, judge_change
 from loopin_streams.alerts.restored import read_or_none
 from loopin_streams.alerts.seasonal import Kind, SeasonalModel, SeasonalState
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 HISTORY_PREFIX: Final = b"h:"
 """Begins the keys of histories on the job's state topic."""
 
-RANGES: Final = {"ratio": (0.0, 1.0), "stars": (1.0, 5.0)}
+RANGES: Final = {"ratio": (0.0, 1.0), "stars": (1.0, 5.0), "compound": (-1.0, 1.0)}
 """What values of a unit can be at all."""
 
 SILENT_MS: Final = 28 * DAY_MS
@@ -90,7 +91,7 @@ class History:
         score = self._season.score(start, value)
         if expected is None or score is None or max(count, expected.center) < rule.at_least:
             return QUIET
-        least, most = RANGES.get(_unit(rule), (-inf, inf))
+        least, most = _range(rule)
         between = ExpectedRange(low=max(least, expected.low), high=min(most, expected.high))
         return _judge_score(condition, score, between)
 
@@ -182,9 +183,11 @@ class Histories:
         self._by_rule.setdefault(about[:2], set()).add(about[2])
 
 
-def _unit(rule: AlertRule) -> str:
+def _range(rule: AlertRule) -> tuple[float, float]:
     metric = by_name(rule.metric)
-    return metric.unit if metric is not None else ""
+    if metric is None:
+        return -inf, inf
+    return (-1.0, inf) if isinstance(metric.definition, MonthGrowth) else RANGES.get(metric.unit, (-inf, inf))
 
 
 def _judge_score(of: Anomaly, score: float, expected: ExpectedRange) -> Verdict:

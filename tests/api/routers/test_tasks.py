@@ -205,7 +205,7 @@ async def test_a_run_is_asked_for_and_made_by_who_leads(
     # A day and its hours to the last full one.
     assert (found["rows"], found["error"], found["started_at"]) == (1 + 24 + 10, None, at(NOW))
     assert (await admin.get(RUNS, params={"schedule": "calculate_metrics"})).json()["data"] == [found]
-    assert (await admin.get(RUNS, params={"schedule": "often"})).json()["data"] == []
+    assert (await admin.get(RUNS, params={"schedule": "generate_insights"})).json()["data"] == []
     assert (await schedule(admin, "calculate_metrics"))["last_run"] == found
 
 
@@ -217,6 +217,7 @@ async def test_a_run_that_cannot_be_is_refused(admin: httpx.AsyncClient, refused
         "reason": "It contains unknown field `colour`; the task takes: projects, names.",
     }
     refused(await admin.get(f"{RUNS}/nothing"), 404, "UNKNOWN_RUN")
+    refused(await admin.get(RUNS, params={"schedule": "nothing"}), 404, "UNKNOWN_SCHEDULE")
 
 
 async def test_who_may(client: httpx.AsyncClient, bearer: Bearer, log: Log, refused: Refused) -> None:
