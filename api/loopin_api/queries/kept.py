@@ -124,7 +124,12 @@ class Filled:
                 return sum(values.values())
             if isinstance(definition, _BY_THE_END) and len(self.within) - 1 in self.kept:
                 return values.get((len(self.within) - 1, ""))
-        return (await calculator.values(definition, whole)).get((0, ""))
+        found = (await calculator.values(definition, whole)).get((0, ""))
+        last = Periods(self.within.edges[-2:])
+        if found is None and whole.end == last.end and isinstance(definition, _BY_THE_END):
+            # Of the whole time not all events are there, and of its end they may be.
+            found = (await computed(calculator, definition, last)).get((0, ""))
+        return found
 
     def _all_told(self, values: Values, now: datetime) -> bool:
         return all(
