@@ -64,7 +64,8 @@ def firsts(value: Any) -> Any:
 def app(settings: ApiSettings, store: Store, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     """No task runs: who asks for a computation does not wait."""
     monkeypatch.setattr(recalculation, "WAIT_S", 0.0)
-    return create_app(settings, store, broker, writer=Log(), clock=lambda: NOW)
+    log = Log()
+    return create_app(settings, store, broker, config=log, writer=log, clock=lambda: NOW)
 
 
 @pytest.mark.parametrize("name", GOLDEN)
