@@ -25,7 +25,7 @@ COMMANDS = [
     *("topics", "topics list", "topics apply", "dlq", "dlq list", "dlq show", "dlq replay"),
     *("notify", "notify channels", "notify test", "notify log"),
     *("tasks", "tasks list", "tasks runs", "tasks run", "tasks pause", "tasks resume", "tasks set"),
-    *("tasks add", "tasks remove", "project", "project show", "project set"),
+    *("tasks add", "tasks remove", "tasks cancel", "project", "project show", "project set"),
     *("persons", "persons merges", "persons warnings", "persons show", "persons unmerge"),
     *("alerts", "alerts list", "alerts show", "alerts ack", "alerts silence", "alerts silences"),
     *("alerts unsilence", "alerts rules", "alerts backtest", "alerts test"),

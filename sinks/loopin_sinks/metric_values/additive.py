@@ -11,8 +11,8 @@ from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sql import Query
 from loopin_sinks.rollups.measures import Additive, events_of, measure_of, needed, numbers
 
-TOLD_BY: Final[frozenset[Dimension]] = KEPT | {"event"}
-"""Dimensions that the sums of days are kept by."""
+TOLD_BY: Final[frozenset[Dimension]] = KEPT - {"persona"} | {"event"}
+"""Dimensions that the sums of days are kept by; whose events they are, they do not tell."""
 
 
 def told_days(scope: Scope, of: Additive) -> dict[int, int]:

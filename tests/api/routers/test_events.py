@@ -274,6 +274,9 @@ async def test_a_measurement(client: httpx.AsyncClient, broker: Broker) -> None:
         "id": event.uuid,
         **sent,
         "operation": None,
+        "response_time_ms": None,
+        "status_code": None,
+        "memory_usage_mb": None,
         "recorded_at": "2026-11-01T10:00:00.000Z",
         "corrected_fields": [],
     }
