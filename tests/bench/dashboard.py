@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from loopin_api.queries.export import export_events
 from loopin_api.timespan import last_days
+from loopin_schemas.metrics import by_name
+from loopin_sinks.metric_values.calculate import values_of
+from loopin_sinks.metric_values.scope import Scope, periods
 from loopin_sinks.store import Store
 
 EXPORTED_ROWS = 10_000
@@ -52,15 +55,6 @@ WHERE project = {project:String} AND metric = 'events' AND grain = 'minute' AND 
 ORDER BY dimension_value, start
 """
 
-_ACTIVE_USERS = """
-SELECT toDate(timestamp) AS day, uniqExact(user) AS users
-FROM events
-WHERE project = {project:String}
-    AND timestamp >= {start:DateTime64(3, 'UTC')} AND timestamp < {end:DateTime64(3, 'UTC')}
-GROUP BY day
-ORDER BY day
-"""
-
 _USER_EVENTS = """
 SELECT timestamp, event, session_id, properties
 FROM events
@@ -77,8 +71,10 @@ async def _window_series(store: Store, project: str, now: datetime) -> int:
 
 
 async def _active_users(store: Store, project: str, now: datetime) -> int:
-    start = last_days(30, now, UTC).start
-    return len(await store.query(_ACTIVE_USERS, {"project": project, "start": start, "end": now}))
+    dau = by_name("dau")
+    assert dau is not None
+    days = periods("day", last_days(30, now, UTC).start, now, UTC)
+    return len(await values_of(store, Scope(project, UTC, now), dau.definition, days))
 
 
 async def _user_events(store: Store, project: str, now: datetime) -> int:
