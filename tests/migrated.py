@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from loopin_sinks.migrate import migrate
-from loopin_sinks.store import StoreSettings, open_store
+from loopin_sinks.store import Store, StoreSettings, open_store
 
 
 def make_template(folder: Path) -> Path:
@@ -34,3 +36,15 @@ def fill(settings: StoreSettings, template: Path) -> None:
     shutil.copytree(
         StoreSettings(data_dir=template).store_path, settings.store_path.absolute(), symlinks=True
     )
+
+
+@asynccontextmanager
+async def migrated_store(folder: Path, template: Path) -> AsyncIterator[Store]:
+    """An embedded store with its tables, open, in a folder of its own."""
+    chosen = StoreSettings(data_dir=folder / "data")
+    fill(chosen, template)
+    store = open_store(chosen)
+    try:
+        yield store
+    finally:
+        await store.close()

@@ -17,6 +17,9 @@ _RELATIVE = re.compile(r"-(\d{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
+DURATION = r"^[1-9][0-9]{0,4}[mhd]$"
+"""A length of time in minutes, hours or days, as text."""
+
 
 class InvalidTimespan(ValueError):
     """A time filter that cannot be used; ``field`` is the parameter, ``reason`` one sentence."""

@@ -20,7 +20,10 @@ MAX_INTERNAL_USERS: Final = 1_000
 MAX_FORMER: Final = 20
 """Most lengthenings of a retention that are remembered."""
 
-Code = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3)]
+CURRENCY: Final = "^[A-Z]{3}$"
+"""What an ISO 4217 code looks like."""
+
+Code = Annotated[str, Meta(pattern=CURRENCY, max_length=3)]
 Days = Annotated[int, Meta(ge=1, le=3650)]
 Worth = Annotated[float, Meta(gt=0, le=1e12)]
 Ids = Annotated[

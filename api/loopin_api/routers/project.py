@@ -13,7 +13,7 @@ from loopin_api.envelope import Success
 from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
 from loopin_api.project_settings import Held
 from loopin_api.services import Admin, Reader, Use
-from loopin_schemas.project import MAX_INTERNAL_USERS
+from loopin_schemas.project import CURRENCY, MAX_INTERNAL_USERS
 from loopin_sinks.metric_values.scope import epoch_ms
 from loopin_streams.projects.project import zone_name
 
@@ -30,7 +30,7 @@ _RAW: Final = "For how long events and windows of minutes are kept, days."
 _HOURLY: Final = "For how long windows and values of hours are kept, days."
 _DAILY: Final = "For how long windows, values and rollups of days and what is longer are kept, days."
 
-Code = Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")]
+Code = Annotated[str, StringConstraints(pattern=CURRENCY)]
 Worth = Annotated[float, Field(gt=0, le=1e12)]
 DistinctId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 

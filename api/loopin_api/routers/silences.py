@@ -14,6 +14,7 @@ from loopin_api.errors import ApiError, invalid
 from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
 from loopin_api.services import Reader, Services, Use, Writer
 from loopin_api.silences import SilenceState, name_of, state_of
+from loopin_api.timespan import DURATION
 from loopin_schemas.alert import Severity
 from loopin_schemas.alert_rule import Silence
 from loopin_sinks.metric_values.scope import epoch_ms, from_epoch_ms
@@ -21,7 +22,6 @@ from loopin_streams.kafka.config_state import Item
 
 router = APIRouter(tags=["alerts"])
 
-DURATION: Final = r"^[1-9][0-9]{0,4}[mhd]$"
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 

@@ -21,14 +21,14 @@ from loopin_api.settings import ApiSettings
 from loopin_schemas.metrics import CATALOGUE
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.rows import by_month, to_arrow
-from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
+from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks import runner as running
 from loopin_sinks.tasks.calculate_requested import CALCULATE_REQUESTED
 from loopin_sinks.tasks.runner import TaskRunner
 from loopin_sinks.tasks.runs import Run, find_run, store_run
 from loopin_sinks.tasks.task import Context
 from tests.api.config_in_memory import Log
-from tests.migrated import fill
+from tests.migrated import migrated_store
 from tests.sinks.metric_history.history import TOPIC_ID, event, run
 
 if TYPE_CHECKING:
@@ -49,11 +49,8 @@ Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> AsyncIterator[Store]:
-    chosen = StoreSettings(data_dir=tmp_path_factory.mktemp("recalculation") / "data")
-    fill(chosen, migrated)
-    store = open_store(chosen)
-    yield store
-    await store.close()
+    async with migrated_store(tmp_path_factory.mktemp("recalculation"), migrated) as store:
+        yield store
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -161,6 +161,7 @@ async def test_what_makes_no_silence_is_named(
     response = await client.post(PATH, json=body, headers=bearer("write"))
     [detail] = refused(response, 422, "VALIDATION_ERROR")["details"]
     assert detail["field"] == field
+    assert "pattern" not in detail["reason"], "a person need not know them"
     assert not log.configuration.of(Silence)
 
 

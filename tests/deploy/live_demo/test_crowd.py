@@ -83,7 +83,7 @@ def test_a_later_run_goes_on_where_the_world_was(tmp_path: Path) -> None:
     for stop_at in (20, 30):
         broker = Broker()
         one = Crowd(cast(Loopin, broker), tmp_path / "live.json")
-        broker._on_record = lambda number, one=one, stop_at=stop_at: number == stop_at and one.stop()  # type: ignore[misc]
+        broker._on_record = lambda number, one=one, stop_at=stop_at: number == stop_at and one.stop()  # type: ignore[misc]  # mypy cannot infer its type
         one.run()
         assert len(broker.records) == stop_at
         names += [event["event"] for _, event in broker.records]

@@ -16,11 +16,11 @@ from loopin_schemas.metrics import Grain, by_name
 from loopin_sinks.insights.stored import open_insights, top_insights
 from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope
-from loopin_sinks.store import Store, StoreSettings, open_store
+from loopin_sinks.store import Store
 from loopin_sinks.tasks.generate_insights import InsightArguments, generate
 from loopin_sinks.tasks.task import Context
 from loopin_streams.kafka.config_state import Configuration
-from tests.migrated import fill
+from tests.migrated import migrated_store
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,11 +36,8 @@ PROJECT = "shop"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> AsyncIterator[Store]:
-    chosen = StoreSettings(data_dir=tmp_path_factory.mktemp("insights") / "data")
-    fill(chosen, migrated)
-    store = open_store(chosen)
-    yield store
-    await store.close()
+    async with migrated_store(tmp_path_factory.mktemp("insights"), migrated) as store:
+        yield store
 
 
 @pytest_asyncio.fixture(loop_scope="module")

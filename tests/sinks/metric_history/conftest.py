@@ -8,17 +8,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from loopin_sinks.store import Store, StoreSettings, open_store
-from tests.migrated import fill
+from loopin_sinks.store import Store
+from tests.migrated import migrated_store
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> AsyncIterator[Store]:
-    chosen = StoreSettings(data_dir=tmp_path_factory.mktemp("history") / "data")
-    fill(chosen, migrated)
-    store = open_store(chosen)
-    yield store
-    await store.close()
+    async with migrated_store(tmp_path_factory.mktemp("history"), migrated) as store:
+        yield store
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -16,7 +16,7 @@ import pytest_asyncio
 from loopin_schemas.codec import encode
 from loopin_schemas.config import ConfigRecord, TaskSchedule, config_key
 from loopin_sinks.metric_values.scope import Scope
-from loopin_sinks.store import Store, StoreError, StoreSettings, open_store
+from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks import runner as running
 from loopin_sinks.tasks.runner import TaskRunner
 from loopin_sinks.tasks.runs import Run, find_run, last_due, last_runs, newest_runs, open_runs, store_run
@@ -24,7 +24,7 @@ from loopin_sinks.tasks.schedules import schedules
 from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import Every, crontab
 from loopin_streams.kafka.config_state import Configuration
-from tests.migrated import fill
+from tests.migrated import migrated_store
 from tests.streams.kafka.configured import Record
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -37,11 +37,8 @@ HOUR = timedelta(hours=1)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> AsyncIterator[Store]:
-    chosen = StoreSettings(data_dir=tmp_path_factory.mktemp("tasks") / "data")
-    fill(chosen, migrated)
-    store = open_store(chosen)
-    yield store
-    await store.close()
+    async with migrated_store(tmp_path_factory.mktemp("tasks"), migrated) as store:
+        yield store
 
 
 @pytest_asyncio.fixture(loop_scope="module")
