@@ -152,7 +152,7 @@ async def sees_a_worker_stand_still(stack: Stack, folder: Path) -> None:
         health = await eventually(stands_still, "the enrichment is seen to stand still")
         assert health["status"] == "degraded"
         assert health["components"]["stream"]["lag"] >= 10
-        assert health["components"]["sink"]["ok"], "it has nothing to do"
+        # Nothing is said of the sink: it waits, where the worker had a transaction open.
         # The same answer says that records have waited for the limit's time. What came between two looks is
         # dated by its place between them, and exactly if they lie further apart than this gap.
         assert STALL_S < health["freshness_s"] <= time.time() - before + LONGEST_GAP_S

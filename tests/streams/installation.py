@@ -207,6 +207,12 @@ class Installation:
 
     # Workers.
 
+    def members(self) -> int:
+        """How many workers the broker counts in the group."""
+        group = self.settings.topic("enrich")
+        admin = AdminClient({"bootstrap.servers": self.settings.kafka_bootstrap, "log_level": 0})
+        return len(admin.describe_consumer_groups([group])[group].result(20).members)
+
     def start(
         self,
         *,

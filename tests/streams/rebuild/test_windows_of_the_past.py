@@ -159,13 +159,7 @@ def half_of_a_backlog(installation: Installation) -> None:
     publish_dated(installation, behind)
     ahead, back = (marker["watermark"] for marker in markers(installation) if marker is not None)
     assert ahead - back > HOUR + 5 * MINUTE
-    wait_until(lambda: _members(installation) == 0, "the broker has given the worker up")
-
-
-def _members(installation: Installation) -> int:
-    group = installation.settings.topic("enrich")
-    client = damage.admin(installation)
-    return len(client.describe_consumer_groups([group])[group].result(20).members)
+    wait_until(lambda: installation.members() == 0, "the broker has given the worker up")
 
 
 def spoil_merge_windows(installation: Installation, *partitions: int) -> None:
