@@ -189,7 +189,7 @@ def records_removed_under_a_running_worker_are_not_passed_over(installation: Ins
     worker = installation.start()
     wait_until(lambda: worker.opened() >= 2, "both partitions are open")
     worker.send(signal.SIGSTOP)
-    # Once the group has let it go, its last fetch has been answered: one that waits would be answered with what
+    # Once the group has let it go, its last fetch is answered: one that waits would be answered with what
     # is published now, and nothing would be missing.
     wait_until(lambda: installation.members() == 0, "the broker has given the worker up")
     log_starts_after_marker(installation)
