@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from loopin_api.queries.export import export_events
+from loopin_api.queries.kept import history
+from loopin_api.queries.metrics import series
 from loopin_api.timespan import last_days
-from loopin_schemas.metrics import by_name
-from loopin_sinks.metric_values.calculate import values_of
-from loopin_sinks.metric_values.scope import Scope, periods
+from loopin_schemas.metrics import Metric, by_name
+from loopin_sinks.metric_values.calculate import Calculator
+from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.store import Store
 
 EXPORTED_ROWS = 10_000
@@ -70,11 +72,20 @@ async def _window_series(store: Store, project: str, now: datetime) -> int:
     return len(await store.query(_WINDOW_SERIES, {"project": project, "start": start, "end": now}))
 
 
-async def _active_users(store: Store, project: str, now: datetime) -> int:
-    dau = by_name("dau")
-    assert dau is not None
-    days = periods("day", last_days(30, now, UTC).start, now, UTC)
-    return len(await values_of(store, Scope(project, UTC, now), dau.definition, days))
+def dau() -> Metric:
+    """The metric that is asked for."""
+    found = by_name("dau")
+    assert found is not None
+    return found
+
+
+async def active_users(store: Store, project: str, now: datetime) -> int:
+    """As ``GET /api/analytics/metrics/dau`` of 30 days; how many of them have a value."""
+    scope = Scope(project, UTC, now, "EUR")
+    kept = await history(store, scope, [dau()], own_days=True)
+    span = last_days(30, now, UTC)
+    found = await series(Calculator(store, scope), dau(), span, "day", "previous", kept)
+    return sum(point.value is not None for point in found.points)
 
 
 async def _user_events(store: Store, project: str, now: datetime) -> int:
@@ -94,7 +105,7 @@ async def _export(store: Store, project: str, now: datetime) -> int:
 
 DASHBOARD: Mapping[str, Callable[[Store, str, datetime], Awaitable[int]]] = {
     "window_series": _window_series,
-    "active_users": _active_users,
+    "active_users": active_users,
     "user_events": _user_events,
     "export": _export,
 }

@@ -19,12 +19,15 @@ import numpy as np
 
 from loopin_api.queries.overview import OverviewNumbers, overview
 from loopin_api.timespan import Timespan, last_days
+from loopin_sinks.metric_history.late import note_look
+from loopin_sinks.metric_history.recalculate import Wanted, recalculate, whole_periods
+from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.migrate import migrate
 from loopin_sinks.rollups.roller import DayRoller
 from loopin_sinks.store import Store, StoreSettings, open_store
 from loopin_streams.projects.project import Projects
-from tests.bench.dashboard import DASHBOARD, FILL_WINDOWS
+from tests.bench.dashboard import DASHBOARD, FILL_WINDOWS, active_users, dau
 from tests.bench.messages import PROJECT
 from tests.bench.subject import end_with_the_bench, say
 
@@ -87,6 +90,8 @@ async def main(folder: Path, events: int) -> None:
         if not _alike(await ask(), from_events[days]):
             wrong = wrong or f"the overview of {days} days says something else once they are rolled up"
         more |= await _timed(f"overview_{days}d", ask)
+    more["active_users_none_kept_ms"] = await _median_ms(partial(active_users, store, PROJECT, now))
+    await _keep(store, now)
     for name, query in DASHBOARD.items():
         # A query that finds nothing would be fast.
         wrong = wrong or ("" if await query(store, PROJECT, now) else f"{name} finds nothing")
@@ -109,6 +114,16 @@ async def _roll_up(store: Store, now: datetime) -> None:
     """What the sink's role does in the course of the days."""
     roller = DayRoller(store, Projects(), interval_s=60, leads=lambda: True, clock=lambda: now)
     await roller.roll_once(asyncio.Event())
+
+
+async def _keep(store: Store, now: datetime) -> None:
+    """What the task ``calculate_metrics`` does in the course of the days, of one metric."""
+    scope = Scope(PROJECT, UTC, now, "EUR")
+    days = whole_periods("day", last_days(DAYS, now, UTC).start, now, UTC)
+    assert days is not None
+    wanted = Wanted(dau(), days, dict.fromkeys(range(len(days)), False))
+    await recalculate(store, Calculator(store, scope), "day", [wanted], "bench", all_told=False)
+    await note_look(store, scope)
 
 
 def _alike(one: OverviewNumbers, other: OverviewNumbers) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -62,7 +62,7 @@ def rows_of(query: Query, of: Events, edges: Sequence[Edge], at: At) -> str:
     parts = split(query.scope, query.scope.rolled.days, edges)
     found = [_of_events(query, of, span, at) for span in parts.spans]
     if parts.days:
-        found += [_of_days(query, parts.days, at), _stored_late(query, of, parts.days, at)]
+        found += [_of_days(query, parts.days, at), *_stored_late(query, of, parts.days, at)]
     return " UNION ALL ".join(found)
 
 
@@ -84,7 +84,7 @@ def beginnings(query: Query, of: Events, periods: Periods) -> str:
             WHERE {query.of_users()} AND event IN {query.bind(list(of.names) or [""], "Array(String)")}
                 AND first < {query.moment(periods.end)}
         """)
-        found.append(_stored_late(query, of, parts.days, At(MS, "")))
+        found += _stored_late(query, of, parts.days, At(MS, ""))
     return " UNION ALL ".join(found)
 
 
@@ -151,11 +151,19 @@ def _of_days(query: Query, days: Sequence[Run], at: At) -> str:
     """
 
 
-def _stored_late(query: Query, of: Events, days: Sequence[Run], at: At) -> str:
+def _stored_late(query: Query, of: Events, days: Sequence[Run], at: At) -> Iterator[str]:
     """Events of rolled days that may not be rolled up yet; who is told twice was active all the same."""
-    spans = [edges_of(query.scope, run) for run in days]
+    if source := stored_late(query, of, days):
+        yield f"SELECT {query.of} AS of, user, {at.event} AS at FROM {source}"
+
+
+def stored_late(query: Query, of: Events, days: Sequence[Run]) -> str:
+    """From which rows: such events of rolled days that may not be rolled up yet; "" where there are none."""
+    late = query.scope.rolled.late(days)
+    if not late:
+        return ""
+    spans = [edges_of(query.scope, run) for run in late]
     return f"""
-        SELECT {query.of} AS of, user, {at.event} AS at
-        FROM {query.events(of, spans[0][0], spans[-1][1])}
+        {query.events(of, spans[0][0], spans[-1][1])}
             AND _stored_at >= {query.moment(query.scope.rolled.since)} AND ({query.within(spans)})
     """

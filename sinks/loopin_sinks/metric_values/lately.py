@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loopin_schemas.metrics.definition import ACTIVE, Events, TrailingUsers, Users, UsersSoFar
-from loopin_sinks.metric_values.active import days_of_users, split
-from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
-from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, of_persons
+from loopin_sinks.metric_values.active import days_of_users, split, stored_late
+from loopin_sinks.metric_values.scope import Periods, Scope
+from loopin_sinks.metric_values.sql import LINKED, PERSON, Query, of_persons
 from loopin_sinks.store import Store
 
 LastSeen = Mapping[int, int]
@@ -54,17 +54,13 @@ async def last_seen(store: Store, scope: Scope, of: UpToNow, periods: Periods) -
     parts = split(scope, days_of_users(scope, events_of(of)), (None, periods.end))
     wanted = query.bind(list(names) or [""], "Array(String)")
     found = f"""
-        SELECT user, toUnixTimestamp64Milli(last) AS at FROM user_events
+        SELECT user, last AS at FROM user_events
         WHERE {query.of_users()} AND event IN {wanted}
     """
     for span in parts.spans:
-        found += f" UNION ALL SELECT user, {MS} AS at FROM {query.events(events_of(of), *span)}"
-    if parts.days:
-        late = scope.midnight(parts.days[0][0]), scope.midnight(parts.days[-1][1] + 1)
-        found += f"""
-            UNION ALL SELECT user, {MS} AS at FROM {query.events(events_of(of), *late)}
-                AND _stored_at >= {query.moment(scope.rolled.since)}
-        """
+        found += f" UNION ALL SELECT user, timestamp AS at FROM {query.events(events_of(of), *span)}"
+    if late := stored_late(query, events_of(of), parts.days):
+        found += f" UNION ALL SELECT user, timestamp AS at FROM {late}"
     each = f"SELECT user, max(at) AS last FROM ({found}) WHERE %s GROUP BY user"
     whose = f"SELECT last FROM ({each % 'true'})"
     if scope.rolled.linked:
@@ -74,14 +70,13 @@ async def last_seen(store: Store, scope: Scope, of: UpToNow, periods: Periods) -
             UNION ALL
             SELECT max(found.last) AS last FROM {of_persons(each % LINKED)} GROUP BY {PERSON}
         """
-    end = query.bind(epoch_ms(periods.end), "Int64")
     zone = query.bind(scope.zone_name, "String")
     rows = await query.rows(
         store,
         f"""
-        SELECT toInt64(toDate(fromUnixTimestamp64Milli(last), {zone})) AS day, count() AS persons
+        SELECT toInt64(toDate(last, {zone})) AS day, count() AS persons
         FROM ({whose})
-        WHERE last < {end} GROUP BY day
+        WHERE last < {query.moment(periods.end)} GROUP BY day
         """,
     )
     return {row["day"]: row["persons"] for row in rows}

@@ -13,7 +13,7 @@ from loopin_schemas.metrics.definition import ACTIVE, UniquePageViews, events
 from loopin_sinks.metric_history.coverage import coverage
 from loopin_sinks.metric_values.active import Run, Span, edges_of, period_of, split
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
-from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, Rows, of_persons
+from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, Rows, alone, of_persons
 from loopin_sinks.metric_values.values import Values, by_period
 from loopin_sinks.store import Store
 
@@ -105,20 +105,22 @@ async def session_numbers(store: Store, scope: Scope, periods: Periods) -> Sessi
 
 
 async def _carried_on(store: Store, scope: Scope, yesterday: int) -> list[int] | None:
-    """Users whose sessions may have gone on today, but for those who share a person; None for too many."""
+    """Users whose sessions may have gone on today, but for those who share a person; None for too many.
+
+    Among them are those who have a session today of another's id: one key is far cheaper than two.
+    """
     query = Query(scope)
     today = query.source(scope.midnight(yesterday + 1), scope.now)
     rows = await query.rows(
         store,
         f"""
-        SELECT DISTINCT user FROM open_sessions
-        WHERE project = {{project:String}} AND zone = {query.bind(scope.zone_name, "String")}
-            AND day = toDate({query.bind(yesterday, "UInt16")})
-            AND version = {query.bind(scope.rolled.days[yesterday].version, "UInt64")}
-            AND (user, session) IN (
-                SELECT user, cityHash64(session_id) FROM {today} AND {query.matches(ACTIVE)}
+        SELECT DISTINCT user FROM {today} AND {query.matches(ACTIVE)} AND {alone(scope)}
+            AND if(session_id = '', user, cityHash64(session_id)) IN (
+                SELECT if(session = cityHash64(''), user, session) FROM open_sessions
+                WHERE project = {{project:String}} AND zone = {query.bind(scope.zone_name, "String")}
+                    AND day = toDate({query.bind(yesterday, "UInt16")})
+                    AND version = {query.bind(scope.rolled.days[yesterday].version, "UInt64")}
             )
-            AND NOT {LINKED}
         LIMIT {MAX_CARRIED + 1}
         """,
     )
@@ -130,9 +132,9 @@ def _of_today(
 ) -> Sequence[Awaitable[Rows]]:
     """Sessions that began today: of most users today's events alone tell."""
     shared = [] if not scope.rolled.linked else [(PERSONS, LINKED)]
-    goes_on = [(USERS, f"user IN {_users(carried)} AND NOT {LINKED}")] if carried else []
+    goes_on = [(USERS, f"user IN {_users(carried)} AND {alone(scope)}")] if carried else []
     rest = f"user NOT IN {_users(carried)}" if carried else "true"
-    asked = [_began(store, scope, periods, span, [(USERS, f"{rest} AND NOT {LINKED}")], back=timedelta())]
+    asked = [_began(store, scope, periods, span, [(USERS, f"{rest} AND {alone(scope)}")], back=timedelta())]
     if whose := [*shared, *goes_on]:
         asked.append(_began(store, scope, periods, span, whose))
     return asked
@@ -142,7 +144,7 @@ def _continued(
     store: Store, scope: Scope, periods: Periods, day: Run, carried: Sequence[int]
 ) -> Sequence[Awaitable[Rows]]:
     """Sessions of a day as they are, in place of what was rolled up before they went on."""
-    whose = f"user IN {_users(carried)} AND NOT {LINKED}"
+    whose = f"user IN {_users(carried)} AND {alone(scope)}"
     return [
         _rolled_up(store, scope, periods, [day], whose, -1),
         _began(store, scope, periods, edges_of(scope, day), [(USERS, whose)]),
@@ -290,13 +292,14 @@ def sessions_of(
     source = query.source(since - back, min(until + LONGEST, scope.now), table)
     source += f" AND {query.matches(ACTIVE)} AND {also}"
     # What decides is the first event; where nothing is asked of it, it need not be looked for.
-    of = f"argMin({query.of}, {MS})" if scope.by else "''"
-    chosen = f"argMin({query.chosen}, {MS})" if scope.where else "true"
+    of = f"argMin({query.of}, timestamp)" if scope.by else "''"
+    chosen = f"argMin({query.chosen}, timestamp)" if scope.where else "true"
     view = "event = '$pageview'"
     interaction = f"event NOT IN {query.bind(NO_INTERACTION, 'Array(String)')}"
     crash = "event = 'app_crashed'"
     named = f"""
-        SELECT user, cityHash64(session_id) AS session, min({MS}) AS began, max({MS}) AS ended,
+        SELECT user, cityHash64(session_id) AS session, toUnixTimestamp64Milli(min(timestamp)) AS began,
+            toUnixTimestamp64Milli(max(timestamp)) AS ended,
             {of} AS of, {chosen} AS chosen,
             countIf({view}) AS views, countIf({interaction}) AS interactions, countIf({crash}) AS crashes
         FROM {source} AND session_id != '' GROUP BY user, session

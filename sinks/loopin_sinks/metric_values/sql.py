@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from loopin_schemas.catalogue.system import SYSTEM
@@ -49,6 +49,15 @@ PERSON: Final = "if(other.person = 0, found.user, other.person)"
 
 LINKED: Final = f"(user IN ({LINKED_USERS}))"
 """Whether a user shares a person with others."""
+
+
+def alone(scope: Scope) -> str:
+    """Whether a user shares a person with nobody; a test less where nobody does."""
+    return f"NOT {LINKED}" if scope.rolled.linked else "true"
+
+
+MOMENT: Final = timedelta(milliseconds=1)
+"""What times are stored to."""
 
 SYSTEM_EVENTS: Final = [event.name for event in SYSTEM]
 
@@ -161,7 +170,8 @@ class Query(Conditions):
         return " OR ".join(self._between(*span) for span in spans) or "false"
 
     def _between(self, since: datetime | None, until: datetime) -> str:
-        before = f"timestamp < {self.moment(until)}"
+        # As before the end, to the millisecond; but the index then leaves the day out that the end may begin.
+        before = f"timestamp <= {self.moment(until - MOMENT)}"
         return before if since is None else f"timestamp >= {self.moment(since)} AND {before}"
 
     async def rows(self, store: Store, text: str) -> Rows:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.metric_values.sql import MOMENT
 from loopin_sinks.persons.mapping import PERSON_OF_USER
 from loopin_sinks.rollups.measures import TOLD
 from loopin_sinks.rollups.rolled import NOTHING, Rolled, RolledDay
@@ -37,7 +38,7 @@ _LOOKED: Final = """
 _STORED_SINCE: Final = """
     SELECT toInt64(toDate(timestamp, {zone:String})) AS number, max(_stored_at) AS stored
     FROM events
-    WHERE project = {project:String} AND timestamp < {until:DateTime64(3, 'UTC')}
+    WHERE project = {project:String} AND timestamp <= {last:DateTime64(3, 'UTC')}
         AND _stored_at >= {since:DateTime64(3, 'UTC')}
     GROUP BY number
 """
@@ -102,7 +103,8 @@ async def stored_since(
     store: Store, project: str, zone: str, since: datetime, until: datetime
 ) -> Mapping[int, datetime]:
     """By day before ``until`` that got events since, when the last of them was stored. Raises StoreError."""
-    bound = {"project": project, "zone": zone, "since": since, "until": until}
+    # A millisecond before, so that the index leaves the day out that the end begins.
+    bound = {"project": project, "zone": zone, "since": since, "last": until - MOMENT}
     return {row["number"]: row["stored"] for row in await store.query(_STORED_SINCE, bound)}
 
 
@@ -127,7 +129,8 @@ async def rolled(store: Store, project: str, zone: str, midnight: Callable[[int]
             note.newest_received if note.events else None,
             note.version,
             frozenset(note.measures),
-            day < look.covered or late.get(day, EPOCH) <= note.stored,
+            late.get(day, EPOCH) > note.stored,
+            day < look.covered,
         )
         for day, note in known.items()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -21,14 +21,21 @@ class RolledDay:
         newest_received: when the last of them was received, None where there are none.
         version: which of a day's rollups count, where there are several.
         measures: what is added up of its events.
-        whole: whether no event has come since that could still be rolled up.
+        late: whether events have come since.
+        removed: whether some of its events may be gone, so that it is never rolled up again.
     """
 
     events: int
     newest_received: datetime | None
     version: int
     measures: frozenset[str]
-    whole: bool
+    late: bool
+    removed: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether no event has come since that could still be rolled up."""
+        return self.removed or not self.late
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,10 @@ class Rolled:
         """Whether all events since a day are there; False also where that has not been noted of late."""
         noted = self.covered > 0 and max(self.days, default=0) >= today - _OF_LATE
         return noted and first > self.covered + _OF_LATE
+
+    def late(self, days: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those of some runs of days to which events have come since, as runs."""
+        return runs([day for first, last in days for day in range(first, last + 1) if self.days[day].late])
 
     def telling(self, what: Collection[str]) -> dict[int, int]:
         """The days whose rollups tell all of that, and the version of each that counts."""

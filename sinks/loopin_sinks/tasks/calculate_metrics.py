@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 import structlog
@@ -33,6 +33,9 @@ AT_ONCE: Final[dict[Grain, int]] = {"month": 36, "week": 52, "day": 90, "hour": 
 MOST_VALUES: Final = 50_000
 """Most values of a project that one run calculates, about; the next goes on with what is left, the older."""
 
+LONGEST_RUN: Final = timedelta(minutes=30)
+"""How long a run goes on, about: each project has an equal share of it, and a statement at least."""
+
 
 class CalculateArguments(Arguments, frozen=True, forbid_unknown_fields=True):
     """Of which projects (all, without any), and which metrics (all, without any)."""
@@ -60,7 +63,8 @@ async def calculate(context: Context, *, nightly: bool) -> int:
     for number, project in enumerate(projects):
         context.progress(number, len(projects))
         try:
-            written += await _Calculation(context, project, nightly).run()
+            until = context.clock() + LONGEST_RUN / len(projects)
+            written += await _Calculation(context, project, nightly, until).run()
         except StoreError as error:
             if error.code == STORE_UNREACHABLE:
                 raise
@@ -84,11 +88,13 @@ class _Due:
 class _Calculation:
     """One project's part of a run."""
 
-    def __init__(self, context: Context, project: str, nightly: bool) -> None:
+    def __init__(self, context: Context, project: str, nightly: bool, until: datetime) -> None:
         self._context = context
         self._store: Store = context.store
         self._project = project
         self._nightly = nightly
+        self._until = until
+        self._begun = False
         self._written = 0
         self._left = MOST_VALUES
         self._refused: dict[str, StoreError] = {}
@@ -145,9 +151,10 @@ class _Calculation:
         if due is None:
             return True
         for block in _blocks(due):
-            if self._left <= 0:
+            if self._left <= 0 or (self._begun and self._context.clock() >= self._until):
                 log.info("metrics_left", project=self._project, grain=due.grain)
                 return False
+            self._begun = True
             found = await recalculate(
                 self._store, calculator, due.grain, block, self._context.run, all_told=False
             )

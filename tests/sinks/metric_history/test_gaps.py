@@ -133,6 +133,24 @@ async def test_a_run_calculates_so_many_values_the_newest_first_and_the_next_goe
     assert len(await kept(store, "page_views")) == 20
 
 
+async def test_a_run_whose_time_is_over_leaves_the_rest_of_each_project_to_the_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calculating, "LONGEST_RUN", timedelta(0))
+    monkeypatch.setitem(calculating.AT_ONCE, "hour", 24)
+    for project in ("first", "second"):
+        await put(store, event(TODAY - 3 * DAY, project=project))
+    projects = ("first", "second")
+    kept_so_far = []
+    for _ in range(6):
+        await run(store, names=["page_views"])
+        kept_so_far.append([len(await kept(store, "page_views", "hour", name)) for name in projects])
+        assert [len(await kept(store, "page_views", "day", name)) for name in projects] == [3, 3], (
+            "come first"
+        )
+    assert kept_so_far == [[hours, hours] for hours in (0, 24, 48, 72, 87, 87)]
+
+
 async def test_a_merge_that_comes_late_makes_two_users_one(store: Store) -> None:
     await put(store, *(event(TODAY - day * DAY + HOUR, user=user) for day in (1, 3, 20) for user in "ab"))
     await put(store, event(TODAY - 5 * DAY, user="b"))

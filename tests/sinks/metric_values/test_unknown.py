@@ -36,7 +36,7 @@ VIEWS = d.Count(d.events("$pageview"))
 
 def scope(*rolled: int, whole: bool = True) -> Scope:
     """Of these days, counted back from today, there are rollups."""
-    days = {TODAY - back: RolledDay(1, None, 1, frozenset(TOLD), whole) for back in rolled}
+    days = {TODAY - back: RolledDay(1, None, 1, frozenset(TOLD), not whole, False) for back in rolled}
     return Scope("shop", UTC, NOW, rolled=Rolled(days=days, covered=COVERED))
 
 
