@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.scenario
 
 
 def test_once_accounts_for_every_event_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ import pytest
 
 from tests.deploy.command_line import clean_environment
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.scenario
 
 WIDTH, HEIGHT = 100, 30
 DEADLINE_S = 600.0

@@ -13,7 +13,7 @@ from loopin_deploy.ports import free_port
 from tests.e2e.prefork import PROJECT, Shop
 from tests.e2e.receiving import WRITE_KEY, Receiving
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.scenario
 
 
 @pytest.fixture

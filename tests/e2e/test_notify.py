@@ -22,7 +22,7 @@ from tests.plain_http import ask
 from tests.sinks.notify.told import SECRET, Receiver, alert, receiving
 from tests.transactions import Out, Transactions
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.scenario
 
 JWT_SECRET = "a secret of the tests, thirty-two bytes"
 DEADLINE_S = 300.0

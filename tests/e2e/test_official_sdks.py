@@ -19,7 +19,7 @@ import segment.analytics.client as segment
 from loopin_producers import Loopin
 from tests.e2e.receiving import WRITE_KEY, Receiving
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.scenario
 
 
 @pytest.mark.parametrize(

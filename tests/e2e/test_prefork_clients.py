@@ -16,7 +16,7 @@ from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.ports import free_port
 from tests.e2e.prefork import PROJECT, Shop, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.scenario
 
 VISITORS = 4
 ROUNDS = 6

@@ -21,7 +21,7 @@ from loopin_producers.replay import Replay, Summary, load_mapping
 from loopin_producers.replay.ecom import ecom_file, ecom_map
 from tests.e2e.prefork import until
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.scenario
 
 SHOP = "shop"
 SPEED = 2_000_000

@@ -15,7 +15,7 @@ from tests.e2e.browser.site import Site
 from tests.e2e.receiving import PROJECT, SECRET, WRITE_KEY, Receiving
 from tests.plain_http import ask
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.scenario
 
 SCRIPTS = re.findall(
     r"```js\n(.*?)```",
