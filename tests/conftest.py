@@ -27,6 +27,9 @@ pytest.register_assert_rewrite(
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+END_TO_END = Path(__file__).with_name("e2e")
+"""All that is in it are scenarios."""
+
 START_S = 300.0
 """Longest wait for a broker's start: several start at once on a busy machine."""
 
@@ -102,7 +105,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if "kafka" in fixtures:
             item.add_marker("kafka")
-        if "side_by_side" in fixtures:
+        if "side_by_side" in fixtures or item.path.is_relative_to(END_TO_END):
             item.add_marker("scenario")
     urgent: dict[Path, int] = {}
     for item in items:
