@@ -17,7 +17,7 @@ WORKERS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 export LOOPIN_DATA_DIR ?= $(CURDIR)/.data
 
-.PHONY: demo up down test check bench faults texts format generated lock clean
+.PHONY: demo up down test scenarios check bench faults texts format generated lock clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/loopin demo $(ARGS)
@@ -28,11 +28,18 @@ up: $(VENV)/.runtime
 down: $(VENV)/.runtime
 	@$(BIN)/loopin down $(ARGS)
 
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# All that are quick, and what they reach of the packages.
 test: $(VENV)/.dev
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m coverage run -m pytest $(PARALLEL) -m "not scenario" $(ARGS)
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report $(if $(ARGS),--fail-under=0)
+
+# All others: systems of processes that are booted, killed and rebuilt, and whole matrices.
+scenarios: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PARALLEL) -m scenario $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check $(PACKAGES) tests

@@ -15,6 +15,7 @@ def committed_records(bootstrap: str, topic: str) -> list[tuple[bytes | None, by
             "group.id": "unused",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,
         }
     )
     consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])

@@ -27,6 +27,9 @@ pytest.register_assert_rewrite(
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+END_TO_END = Path(__file__).with_name("e2e")
+"""All that is in it are scenarios."""
+
 START_S = 300.0
 """Longest wait for a broker's start: several start at once on a busy machine."""
 
@@ -92,14 +95,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
     return OneByOne(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)  # before ``-m`` chooses by the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as ``kafka`` what uses the broker, directly or through another fixture; long files come first.
+    """Mark what uses the broker, directly or through another fixture, and scenarios; long files come first.
 
     A parallel run whose last file takes minutes leaves the other processors idle for as long.
     """
     for item in items:
-        if "kafka" in getattr(item, "fixturenames", ()):
+        fixtures = getattr(item, "fixturenames", ())
+        if "kafka" in fixtures:
             item.add_marker("kafka")
+        if "side_by_side" in fixtures or item.path.is_relative_to(END_TO_END):
+            item.add_marker("scenario")
     urgent: dict[Path, int] = {}
     for item in items:
         urgent[item.path] = min(_urgency(item), urgent.get(item.path, 3))
@@ -107,9 +114,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _urgency(item: pytest.Item) -> int:
-    """0 for scenarios with many processes, 1 for the whole system, 2 for a broker, 3 for the rest."""
+    """0 for scenarios side by side, 1 for other scenarios, 2 for a broker, 3 for the rest."""
     if "side_by_side" in getattr(item, "fixturenames", ()):
         return 0
-    if item.get_closest_marker("e2e"):
+    if item.get_closest_marker("scenario"):
         return 1
     return 2 if item.get_closest_marker("kafka") else 3

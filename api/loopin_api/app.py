@@ -256,8 +256,9 @@ def create_app(
         projects=projects,
         own_settings=OwnSettings(items, projects),
     )
+    # As they are, and not by `include_router`, which builds each once more at the first request of each app.
     for router in ROUTERS:
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     errors.install(app)
     openapi.install(app, ROUTERS, BODIES)
     app.add_middleware(Guard, instruments=instruments)

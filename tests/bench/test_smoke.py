@@ -16,6 +16,8 @@ from tests.bench.closed import ClosedJob, run_closed
 from tests.bench.jobs import django, feed, parse, whole, windows
 from tests.bench.measure import ProcessTree
 
+pytestmark = pytest.mark.scenario
+
 EVENTS = 2000
 
 

@@ -278,7 +278,7 @@ def test_the_workflow_gives_what_the_file_asks_for() -> None:
     assert len(workflow["jobs"]["image"]["env"]["LOOPIN_JWT_SECRET"]) >= 32
     steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
     assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) for step in steps if "uses" in step)
-    assert {"make check", "make test"} <= {step.get("run") for step in steps}
+    assert {"make check", "make test", "make scenarios"} <= {step.get("run") for step in steps}
 
 
 def test_what_counts_is_the_same_for_all_who_count() -> None:

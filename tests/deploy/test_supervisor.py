@@ -305,6 +305,7 @@ asyncio.run(main())
 
 
 @pytest.mark.kafka
+@pytest.mark.scenario
 async def test_a_supervised_broker_comes_back_after_a_kill(tmp_path: Path) -> None:
     kafka = LocalKafka(tmp_path / "kafka", port=0)
     command = await asyncio.to_thread(kafka.prepare)

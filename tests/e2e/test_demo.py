@@ -8,10 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.e2e
-
 
 def test_once_accounts_for_every_event_and_leaves_nothing_behind(tmp_path: Path) -> None:
     done = subprocess.run(

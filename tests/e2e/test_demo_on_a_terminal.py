@@ -18,11 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import pytest
 
 from tests.deploy.command_line import clean_environment
-
-pytestmark = pytest.mark.e2e
 
 WIDTH, HEIGHT = 100, 30
 DEADLINE_S = 600.0

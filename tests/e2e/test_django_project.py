@@ -13,8 +13,6 @@ from loopin_deploy.ports import free_port
 from tests.e2e.prefork import PROJECT, Shop
 from tests.e2e.receiving import WRITE_KEY, Receiving
 
-pytestmark = pytest.mark.e2e
-
 
 @pytest.fixture
 def shop(

@@ -22,8 +22,6 @@ from tests.plain_http import ask
 from tests.sinks.notify.told import SECRET, Receiver, alert, receiving
 from tests.transactions import Out, Transactions
 
-pytestmark = pytest.mark.e2e
-
 JWT_SECRET = "a secret of the tests, thirty-two bytes"
 DEADLINE_S = 300.0
 TOKEN = issue_jwt(JWT_SECRET, sub="user-7", project="shop", scopes=("read",), ttl_s=3600)

@@ -19,8 +19,6 @@ import segment.analytics.client as segment
 from loopin_producers import Loopin
 from tests.e2e.receiving import WRITE_KEY, Receiving
 
-pytestmark = pytest.mark.e2e
-
 
 @pytest.mark.parametrize(
     ("mode", "options"),

@@ -22,7 +22,7 @@ from loopin_sinks.store import Store, StoreSettings, open_store
 from tests.deploy.command_line import run_process
 from tests.sinks.repair.plain import DAY_MS, MINUTE_MS
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("collected")]
+pytestmark = pytest.mark.usefixtures("collected")
 
 DEADLINE_S = 240.0
 

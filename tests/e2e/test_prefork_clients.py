@@ -16,8 +16,6 @@ from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.ports import free_port
 from tests.e2e.prefork import PROJECT, Shop, until
 
-pytestmark = pytest.mark.e2e
-
 VISITORS = 4
 ROUNDS = 6
 

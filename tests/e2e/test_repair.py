@@ -33,7 +33,7 @@ from tests.sinks.repair.plain import (
 from tests.sinks.repair.stored import all_rows, newest_rows
 from tests.sinks.repair.stream import OPERATIONAL, raw
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("collected")]
+pytestmark = pytest.mark.usefixtures("collected")
 
 KEPT: dict[str, int] = {"minute": HOUR_MS, "hour": 6 * HOUR_MS, "day": 2 * DAY_MS}
 """How long after their end the stream holds windows open."""

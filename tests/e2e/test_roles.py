@@ -21,8 +21,6 @@ from tests.clickhouse import PASSWORD, USER, clickhouse_server
 from tests.deploy.command_line import clean_environment, run_process
 from tests.plain_http import ask
 
-pytestmark = pytest.mark.e2e
-
 SECRET = "a secret of the tests, thirty-two bytes"
 DEADLINE_S = 300.0
 

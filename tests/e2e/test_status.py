@@ -22,8 +22,6 @@ from loopin_deploy.status.sources import Address, snapshot_of
 from loopin_streams.kafka.partition_lag import LONGEST_GAP_S
 from tests.deploy.command_line import Ran, run_process
 
-pytestmark = pytest.mark.e2e
-
 SHOP = "shop"
 GOOD, BROKEN, REPEATED = 500, 9, 20
 READ = GOOD + BROKEN + REPEATED

@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from loopin_deploy.api_client import ApiClient
 from loopin_deploy.data_folder import open_data_folder
 from loopin_deploy.stack import Plan, Ports, Stack, running_stack
@@ -20,8 +18,6 @@ from loopin_producers import Loopin
 from loopin_producers.replay import Replay, Summary, load_mapping
 from loopin_producers.replay.ecom import ecom_file, ecom_map
 from tests.e2e.prefork import until
-
-pytestmark = pytest.mark.e2e
 
 SHOP = "shop"
 SPEED = 2_000_000

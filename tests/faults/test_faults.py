@@ -9,7 +9,7 @@ import pytest
 from tests.faults.case import Case, run_case
 from tests.faults.cases import CASES
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.scenario
 
 EVENTS = 5_000
 SHORT = ("worker-kill-commit", "sink-kill", "broker-unclean")

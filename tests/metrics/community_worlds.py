@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -92,6 +93,7 @@ def _event(dice: Random, user: str, at: datetime, session: str | None) -> Enrich
     )
 
 
+@cache
 def world(seed: int) -> World:
     """Some persons have several ids, and one is of the project's own people."""
     return World(

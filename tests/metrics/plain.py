@@ -95,6 +95,11 @@ class World:
         found = {person: persona_of(events) for person, events in said.items()}
         return {person: persona for person, persona in found.items() if persona}
 
+    @cached_property
+    def parts(self) -> dict[tuple[str, str, str], World]:
+        """What ``having`` has made of it, for the next who asks."""
+        return {}
+
     def person(self, distinct_id: str) -> str:
         return self.person_of.get(distinct_id, distinct_id)
 
@@ -142,11 +147,7 @@ def calculate_where(
     if name in PLATFORM_EVENT_METRICS:
         raise ValueError(f"{name} is not offered by dimension")
     if name in STEPS:
-        then = STEPS[name][1]
-        kept = [
-            act.event for act in world.acts if act.name == then or value_of(world, act, dimension) == value
-        ]
-        return calculate(name, replace(world, events=kept), start, end)
+        return calculate(name, having(world, dimension, value, besides=STEPS[name][1]), start, end)
     narrow = having(world, dimension, value)
     if name not in SESSION_METRICS:
         return calculate(name, narrow, start, end)
@@ -154,11 +155,16 @@ def calculate_where(
     return SESSION_METRICS[name](begun, len(active_persons(narrow, start, end)))
 
 
-def having(world: World, dimension: str, value: str) -> World:
-    """The same world with the events of one value of a dimension alone; not for metrics of sessions."""
-    return replace(
-        world, events=[act.event for act in world.acts if value_of(world, act, dimension) == value]
-    )
+def having(world: World, dimension: str, value: str, besides: str = "") -> World:
+    """The same world with the events of one value of a dimension alone, not for metrics of sessions.
+
+    Those of the name ``besides`` are kept, whatever they have.
+    """
+    asked = dimension, value, besides
+    if asked not in world.parts:
+        kept = [act for act in world.acts if act.name == besides or value_of(world, act, dimension) == value]
+        world.parts[asked] = replace(world, events=[act.event for act in kept])
+    return world.parts[asked]
 
 
 def value_of(world: World, act: Act, dimension: str) -> str | None:

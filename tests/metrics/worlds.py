@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -137,6 +138,7 @@ def events(seed: int, bursts: int = 1500) -> list[EnrichedEvent]:
     return found
 
 
+@cache
 def world(seed: int, zone: Any = ZONE) -> World:
     """A world in which some persons have several ids, and one is of the project's own people."""
     return World(

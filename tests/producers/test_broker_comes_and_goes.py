@@ -56,6 +56,7 @@ def turns(bootstrap: str, expected: int) -> dict[str, list[int]]:
     return found
 
 
+@pytest.mark.scenario
 def test_nothing_is_lost_and_order_holds(broker: LocalKafka) -> None:
     errors: list[str] = []
     client = Loopin(

@@ -123,6 +123,7 @@ class Enriched:
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,
             }
         )
         topic = self.settings.topic("events.enriched")

@@ -18,6 +18,8 @@ from tests.api.conftest import Broker
 from tests.api.letters import through
 from tests.api.served import served
 
+pytestmark = pytest.mark.scenario
+
 KEY = "lk_write"
 
 json_values = st.recursive(

@@ -22,7 +22,7 @@ from loopin_producers.reserve import Reserve
 from loopin_sinks.store import Store
 from loopin_streams.kafka.settings import KafkaSettings
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.scenario
 
 TOPIC = "loopin.events.raw"
 KEY = {"Authorization": "Bearer lk_write"}

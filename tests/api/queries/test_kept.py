@@ -81,6 +81,7 @@ def span(days: int, hours: int = 0) -> Timespan:
     return Timespan(start, WORLD_NOW, WORLD.zone)
 
 
+@pytest.mark.scenario
 async def test_they_are_what_the_events_say(kept_world: Store) -> None:
     """Each metric, by day and hour and over the whole time, beside the time before."""
     of = scope(WORLD.project, WORLD_NOW)

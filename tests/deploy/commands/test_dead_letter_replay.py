@@ -65,7 +65,7 @@ class Queue:
         return self._read("dlq.replayed", (0,))
 
     def _read(self, topic: str, partitions: Sequence[int]) -> list[dict[str, Any]]:
-        settings = {"bootstrap.servers": self._broker, "group.id": "unused", "auto.offset.reset": "earliest"}
+        settings = {"bootstrap.servers": self._broker, "group.id": "unused", "fetch.wait.max.ms": 10}
         consumer = Consumer(settings | {"enable.partition.eof": True})
         consumer.assign([TopicPartition(f"{self._prefix}{topic}", number, 0) for number in partitions])
         found: list[dict[str, Any]] = []

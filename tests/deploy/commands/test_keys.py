@@ -52,7 +52,8 @@ def listed(loopin: Loopin, *options: str) -> list[dict[str, Any]]:
 
 def stored(bootstrap: str, topic: str) -> bytes:
     """Everything that is on the topic."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused", "enable.partition.eof": True})
+    settings = {"bootstrap.servers": bootstrap, "group.id": "unused", "fetch.wait.max.ms": 10}
+    consumer = Consumer(settings | {"enable.partition.eof": True})
     consumer.assign([TopicPartition(topic, 0, 0)])
     found = b""
     while (message := consumer.poll(60)) is not None and message.error() is None:

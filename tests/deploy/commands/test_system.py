@@ -169,6 +169,7 @@ def test_a_wrong_setting_is_said_before_anything_starts(
 
 
 @pytest.mark.kafka
+@pytest.mark.scenario
 def test_a_role_that_keeps_dying_takes_everything_down_with_its_last_lines(
     loopin: Loopin, broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_role_that_keeps_dying_takes_everything_down_with_its_last_lines(
 
 
 @pytest.mark.kafka
+@pytest.mark.scenario
 def test_it_says_where_everything_is(running: Running) -> None:
     assert f"API      {running.state.api_url} " in running.shown
     assert f"Kafka    {running.state.bootstrap}\n" in running.shown
@@ -203,6 +205,7 @@ def test_it_says_where_everything_is(running: Running) -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.scenario
 def test_its_secrets_are_the_users_own(running: Running) -> None:
     for name in ("secrets.json", "keys.json"):
         assert stat.S_IMODE((running.data / name).stat().st_mode) == 0o600
@@ -210,6 +213,7 @@ def test_its_secrets_are_the_users_own(running: Running) -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.scenario
 def test_a_second_up_on_the_folder_is_refused(running: Running, loopin: Loopin) -> None:
     for command in ("up", "demo"):
         sentence = loopin(command, "--data", running.data, *FREE).refused()
@@ -220,6 +224,7 @@ def test_a_second_up_on_the_folder_is_refused(running: Running, loopin: Loopin) 
 
 
 @pytest.mark.kafka
+@pytest.mark.scenario
 def test_its_store_is_not_migrated_by_another(running: Running, loopin: Loopin) -> None:
     sentence = loopin("migrate", "--data", running.data).refused()
 
@@ -227,6 +232,7 @@ def test_its_store_is_not_migrated_by_another(running: Running, loopin: Loopin) 
 
 
 @pytest.mark.kafka
+@pytest.mark.scenario
 def test_other_commands_find_it_by_its_folder(running: Running, loopin: Loopin, tmp_path: Path) -> None:
     (tmp_path / "rows.ndjson").write_text('{"event": "", "distinct_id": "u"}\n')
     here = ("--data", running.data)
@@ -240,6 +246,7 @@ def test_other_commands_find_it_by_its_folder(running: Running, loopin: Loopin, 
 
 
 @pytest.mark.kafka
+@pytest.mark.scenario
 def test_down_stops_it_and_leaves_nothing(running: Running, loopin: Loopin) -> None:
     assert len(running.family) >= 3
 
@@ -256,6 +263,7 @@ def test_down_stops_it_and_leaves_nothing(running: Running, loopin: Loopin) -> N
 
 
 @pytest.mark.kafka
+@pytest.mark.scenario
 def test_ctrl_c_stops_it_and_leaves_a_named_broker_alone(
     kafka: LocalKafka, topic_prefix: str, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from loopin_deploy.kafka.state import BrokerState, write_state
 from loopin_deploy.lifeline import started_at
 from tests.streams.installation import wait_until
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.scenario]
 
 
 @pytest.fixture

@@ -15,8 +15,6 @@ from tests.e2e.browser.site import Site
 from tests.e2e.receiving import PROJECT, SECRET, WRITE_KEY, Receiving
 from tests.plain_http import ask
 
-pytestmark = pytest.mark.e2e
-
 SCRIPTS = re.findall(
     r"```js\n(.*?)```",
     (Path(__file__).parents[3] / "docs" / "live.md").read_text(encoding="utf-8"),

@@ -14,8 +14,6 @@ from playwright.sync_api import BrowserContext, Page, Request
 from tests.e2e.browser.site import Site
 from tests.e2e.receiving import WRITE_KEY, Receiving
 
-pytestmark = pytest.mark.e2e
-
 Row = dict[str, Any]
 
 

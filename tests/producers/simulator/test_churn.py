@@ -17,6 +17,7 @@ from .hindsight import CUTOFF_DAY, histories, judge
 from .worlds import Notes, parameters
 
 
+@pytest.mark.scenario
 def test_churners_can_be_told_with_hindsight_and_not_by_recency_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -29,7 +29,7 @@ from tests.migrated import fill
 from tests.sinks.alerts.planted import DAY, HOUR, MINUTE, NOW, event, store_events
 from tests.streams.alerts.world import configure
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.scenario]
 
 BEGIN: Final = NOW - NOW % DAY
 MINUTES: Final = 125

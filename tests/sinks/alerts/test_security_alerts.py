@@ -20,7 +20,7 @@ from loopin_streams.kafka.config_writer import config_writer
 from tests.sinks.alerts.planted import DAY, HOUR, MINUTE, NOW, event, store_events, times
 from tests.sinks.alerts.watched import Installation
 
-pytestmark = pytest.mark.usefixtures("collected")
+pytestmark = [pytest.mark.usefixtures("collected"), pytest.mark.scenario]
 
 MUMBAI: dict[str, Any] = {"$geoip_latitude": 19.1, "$geoip_longitude": 72.9, "$geoip_accuracy_radius": 20}
 PUNE: dict[str, Any] = {"$geoip_latitude": 18.5, "$geoip_longitude": 73.9, "$geoip_accuracy_radius": 20}

@@ -52,6 +52,7 @@ def world_scope(project: str, now: datetime) -> Scope:
     )
 
 
+@pytest.mark.scenario
 async def test_what_is_kept_is_what_the_plain_computation_says(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

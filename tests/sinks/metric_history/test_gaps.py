@@ -171,7 +171,7 @@ async def test_a_merge_that_comes_late_makes_two_users_one(store: Store) -> None
     assert days == [(TODAY - day * DAY, 2, 1) for day in (20, 3, 1)]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.scenario) for seed in (1, 2))])
 async def test_through_kills_failures_and_late_events_it_comes_to_what_the_events_say(
     store: Store, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,7 +78,7 @@ async def insert(store: Store, events: Sequence[EnrichedEvent], at: datetime, fi
         await store.insert("events", part, token=f"{uuid4()}:{month}")
 
 
-VARIANTS = ["before", "half", "again", "gone"]
+VARIANTS = ["half", *(pytest.param(each, marks=pytest.mark.scenario) for each in ("before", "again", "gone"))]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=VARIANTS)

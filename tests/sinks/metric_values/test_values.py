@@ -65,7 +65,16 @@ def like(expected: list[float | None]) -> list[Any]:
 
 
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
-@pytest.mark.parametrize(("grain", "days"), [("hour", 2), ("day", 24), ("week", 45), ("month", 110)])
+@pytest.mark.parametrize(
+    ("grain", "days"),
+    [
+        ("day", 24),
+        *(
+            pytest.param(grain, days, marks=pytest.mark.scenario)
+            for grain, days in (("hour", 2), ("week", 45), ("month", 110))
+        ),
+    ],
+)
 async def test_a_series_is_what_the_plain_computation_says(
     store: Store, metric: Metric, grain: Grain, days: int
 ) -> None:

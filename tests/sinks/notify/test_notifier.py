@@ -91,6 +91,7 @@ class Installation:
                 "bootstrap.servers": self.settings.kafka_bootstrap,
                 "group.id": "x",
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,
             }
         )
         consumer.assign([TopicPartition(self.settings.topic(topic), 0, 0)])

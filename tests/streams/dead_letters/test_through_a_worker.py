@@ -21,7 +21,7 @@ from tests.streams.conftest import Install
 from tests.streams.dead_letters.on_broker import notes, replayed, start
 from tests.streams.installation import Installation, wait_until
 
-pytestmark = pytest.mark.usefixtures("collected")
+pytestmark = [pytest.mark.usefixtures("collected"), pytest.mark.scenario]
 
 HOUR = 3_600_000
 

@@ -187,6 +187,7 @@ async def test_offsets_of_a_group_are_those_of_the_topic_asked_for(installation:
 
 
 @pytest.mark.kafka
+@pytest.mark.scenario
 async def test_a_broker_that_has_just_started_knows_the_offsets_at_once(tmp_path: Path) -> None:
     # It has not loaded them then, and says so in a way that some clients take for an answer, or end of.
     broker = LocalKafka(tmp_path / "kafka", port=0)
