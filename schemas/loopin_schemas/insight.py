@@ -70,3 +70,13 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Evidence
     created_at: int
     expires_at: int
+
+
+class InsightRecord(Insight, frozen=True, kw_only=True):
+    """One record on ``insights``: what is found, as it is now; of an id the newest record counts.
+
+    ``withdrawn`` says that it was found before and no longer holds.
+    """
+
+    withdrawn: bool = False
+    version: int = 1

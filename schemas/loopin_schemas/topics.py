@@ -10,6 +10,7 @@ from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import DeadLetter, Replayed
 from loopin_schemas.event import EnrichedEvent, Event
 from loopin_schemas.identity import LinkRequest, Person, PersonMerge
+from loopin_schemas.insight import InsightRecord
 from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile
 from loopin_schemas.window import MetricWindow, WindowPartials
@@ -129,6 +130,11 @@ WATCH_STATE = Topic(
     "watch.state", "p, a:project:rule:value, or h:project:rule:value", None, "one", None,
     "what the watcher knows of the alerts that it judges by the store, and the past of what it judges",
 )  # fmt: skip
+INSIGHTS = Topic(
+    "insights", "insight", InsightRecord, "one", 30 * DAY,
+    "insights as they are found, changed or withdrawn, for the live feed; kept for longer than any is of "
+    "interest, because who tells of them reads what was told",
+)  # fmt: skip
 SEEN = Topic(
     "seen", "(none)", None, "raw", 8 * DAY,
     "hashes of the uuids of each committed batch, to drop clients' duplicates; kept for longer than the raw "
@@ -171,6 +177,7 @@ TOPICS: tuple[Topic, ...] = (
     ALERTS,
     NOTIFICATIONS,
     WATCH_STATE,
+    INSIGHTS,
     IDENTITY_LINKS,
     IDENTITY_STATE,
     PERSONS,

@@ -74,6 +74,14 @@ def test_every_task_of_the_documents_has_one_row() -> None:
     ]
 
 
+def test_the_list_that_is_shown_names_every_task() -> None:
+    shown = page().split("$ loopin tasks list\n")[1].split("```")[0]
+    assert max(map(len, shown.splitlines())) <= 80
+    for task in TASKS:
+        due = "when asked for" if task.when is None else str(task.when)
+        assert re.search(rf"│ {task.name} +│ {re.escape(due)} +│", shown), task.name
+
+
 def test_names_of_tasks_are_names_of_schedules() -> None:
     names = [task.name for task in TASKS]
     assert len(set(names)) == len(names)

@@ -28,6 +28,7 @@ from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property
 from loopin_schemas.config import ApiKey, ConfigRecord
 from loopin_schemas.dead_letter import Replayed, fingerprint
 from loopin_schemas.identity import Link, LinkRequest, Person, PersonMerge
+from loopin_schemas.insight import Evidence, InsightRecord
 from loopin_schemas.json_schema import main, schema_files
 from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile, Session
@@ -101,6 +102,15 @@ OF_CONFIG: dict[str, msgspec.Struct] = {
     "config.acknowledgement": Acknowledgement(project="demo", sequence=1, at=1, comment="c"),
 }
 OTHER_CONDITIONS = [Change(warning=0.5, against="week"), Anomaly(), Absence(windows=5)]
+INSIGHT = InsightRecord(
+    id="i", project="demo", insight_type="metric_change", target_id="dau", title="t", description="d",
+    confidence_score=0.9, is_actionable=True, suggested_actions=("a",), priority="high", created_at=1,
+    expires_at=2, withdrawn=True,
+    evidence=Evidence(
+        metric="dau", grain="day", start=0, value=1.0, calculated_at=1, expected=2.0, low=1.5, high=2.5,
+        compared=(0,),
+    ),
+)  # fmt: skip
 CONFIGURED = ConfigRecord(kind="api_key", id="k", version="v", by="root", body=msgspec.Raw(encode(API_KEY)))
 REQUEST = LinkRequest(
     id=UUID, project="demo", kind="identify", distinct_id="u1", other="anon", event_uuid=UUID, timestamp=1,
@@ -121,6 +131,7 @@ VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "metrics": MERGED,
     "alerts": ALERT,
     "notifications": NOTIFICATION,
+    "insights": INSIGHT,
     "config": CONFIGURED,
     "identity.links": REQUEST,
     "persons": PERSON,

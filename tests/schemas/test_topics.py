@@ -11,6 +11,7 @@ from loopin_schemas.alert import Alert
 from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import Replayed
 from loopin_schemas.identity import LinkRequest, Person, PersonMerge
+from loopin_schemas.insight import InsightRecord
 from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile
 from loopin_schemas.topics import (
@@ -53,6 +54,7 @@ def test_values() -> None:
         "metrics": MetricWindow,
         "alerts": Alert,
         "notifications": Notification,
+        "insights": InsightRecord,
         "config": ConfigRecord,
         "identity.links": LinkRequest,
         "persons": Person,
@@ -62,7 +64,7 @@ def test_values() -> None:
 
 def test_all_but_what_is_read_whole_or_decided_in_one_order_have_the_partitions_of_raw() -> None:
     assert [topic.name for topic in TOPICS if topic.partitions != "raw"] == [
-        *("dlq.replayed", "alerts", "notifications", "watch.state"),
+        *("dlq.replayed", "alerts", "notifications", "watch.state", "insights"),
         *("identity.links", "identity.state", "persons", "person.merges"),
         "config",
     ]

@@ -20,6 +20,14 @@ class Reached(NamedTuple):
     offsets: Offsets
 
 
+class Rings(NamedTuple):
+    """What is kept of each topic, in the order of a :class:`Place`."""
+
+    metrics: Ring
+    alerts: Ring
+    insights: Ring
+
+
 class Channel:
     """The rings of a project, and the clients that listen to it.
 
@@ -31,7 +39,7 @@ class Channel:
     """
 
     def __init__(self, lost: Place, clock: Callable[[], float]) -> None:
-        self.metrics, self.alerts = Ring(lost.metrics), Ring(lost.alerts)
+        self.rings = _rings(lost)
         self.listeners: set[asyncio.Event] = set()
         self.held: Reached | None = None
         self.online: bytes | None = None
@@ -43,12 +51,12 @@ class Channel:
     def begin(self, lost: Place) -> None:
         """Follow other topics than before."""
         self._stop_waiting()
-        self.metrics, self.alerts = Ring(lost.metrics), Ring(lost.alerts)
+        self.rings = _rings(lost)
 
     @property
     def idle(self) -> bool:
         """Whether it may be forgotten."""
-        return not (self.listeners or len(self.metrics) or len(self.alerts))
+        return not (self.listeners or any(map(len, self.rings)))
 
     def wake(self) -> None:
         """Tell all clients to look."""
@@ -88,3 +96,7 @@ class Channel:
     def forget_online(self) -> None:
         """Nobody asks any longer: who comes next waits for the next answer."""
         self.online = None
+
+
+def _rings(lost: Place) -> Rings:
+    return Rings(*map(Ring, lost))

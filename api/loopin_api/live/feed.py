@@ -1,4 +1,4 @@
-"""What comes on the topics ``metrics`` and ``alerts``, for the clients that listen in this process."""
+"""What comes on the topics that the live feed tells of, for the clients that listen in this process."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import structlog
 
 from loopin_api.instruments import Instruments
 from loopin_api.live.channel import Channel, Reached
-from loopin_api.live.frame import Frame, read_alert, read_window
-from loopin_api.live.place import Place, greater, parse_place
+from loopin_api.live.frame import Frame, read_told, read_window
+from loopin_api.live.place import ALERTS, INSIGHTS, METRICS, Place, greater, parse_place
 from loopin_api.live.ring import Ring
 from loopin_api.live.subscription import Subscription
 from loopin_api.live.wanted import Wanted
@@ -27,7 +27,7 @@ MAX_BYTES: Final = 64 << 20
 
 
 class Feed:
-    """The last minutes of both topics by project; used by one event loop only.
+    """The last minutes of the topics by project; used by one event loop only.
 
     Of the windows only the newest state of each is kept: a client that falls behind skips the others.
 
@@ -47,7 +47,7 @@ class Feed:
         self.epoch = ""
         self.generation = 0
         self.seq = 0
-        self.place = Place((), ())
+        self.place = Place((), (), ())
         self.ready = False
         self._lost = self.place
         self._channels: dict[str, Channel] = {}
@@ -92,30 +92,37 @@ class Feed:
                 continue
             channel = self.channel(window.project)
             key = (window.metric, window.dimension, window.value, window.grain, window.start)
-            known = channel.metrics.get(key)
+            known = channel.rings.metrics.get(key)
             if known is not None and known.window is not None and known.window.revision > window.revision:
                 continue  # written before what is known, on a partition that is read later
             channel.hold(Reached(self.seq, self.place.metrics))
-            frame = self._frame(0, partition, record)
+            frame = self._frame(METRICS, partition, record)
             frame.window = window
-            channel.metrics.put(key, frame)
-        self._pass(0, partition, position)
+            channel.rings.metrics.put(key, frame)
+        self._pass(METRICS, partition, position)
 
     def absorb_alerts(self, partition: int, records: Sequence[Record], position: int) -> None:
         """The same of ``alerts``."""
+        self._absorb_told(ALERTS, partition, records, position)
+
+    def absorb_insights(self, partition: int, records: Sequence[Record], position: int) -> None:
+        """The same of ``insights``."""
+        self._absorb_told(INSIGHTS, partition, records, position)
+
+    def _absorb_told(self, part: int, partition: int, records: Sequence[Record], position: int) -> None:
         told: set[Channel] = set()
         for record in records:
             try:
-                project, data = read_alert(record.value or b"")
+                project, data = read_told(record.value or b"")
             except (ValueError, RecursionError) as error:
-                _unreadable("alerts", partition, record, error)
+                _unreadable(Place._fields[part], partition, record, error)
                 continue
             channel = self.channel(project)
-            frame = self._frame(1, partition, record)
+            frame = self._frame(part, partition, record)
             frame.data = data
-            channel.alerts.put((partition, record.offset), frame)
+            channel.rings[part].put((partition, record.offset), frame)
             told.add(channel)
-        self._pass(1, partition, position)
+        self._pass(part, partition, position)
         for channel in told:
             channel.wake()
 
@@ -129,8 +136,7 @@ class Feed:
             channel = self._channels.pop(project)
             # A client of it may still come back with an id from before.
             self._lost = Place(
-                greater(self._lost.metrics, channel.metrics.lost),
-                greater(self._lost.alerts, channel.alerts.lost),
+                *(greater(lost, ring.lost) for lost, ring in zip(self._lost, channel.rings, strict=True))
             )
         self.instruments.live_kept.set(self.size)
 
@@ -141,8 +147,7 @@ class Feed:
 
     def _rings(self) -> Iterator[Ring]:
         for channel in self._channels.values():
-            yield channel.metrics
-            yield channel.alerts
+            yield from channel.rings
 
     def _shrink(self) -> None:
         size = self.size
@@ -163,7 +168,7 @@ class Feed:
         offsets = self.place[part]
         if position > offsets[partition]:
             passed = (*offsets[:partition], position, *offsets[partition + 1 :])
-            self.place = Place(passed, self.place[1]) if part == 0 else Place(self.place[0], passed)
+            self.place = self.place.at(part, passed)
 
 
 def _unreadable(topic: str, partition: int, record: Record, error: Exception) -> None:

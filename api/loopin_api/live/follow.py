@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 
 from loopin_api.live.feed import KEEP_S, Feed
 from loopin_api.live.place import Offsets, Place, epoch_of
-from loopin_schemas.topics import ALERTS, METRICS
+from loopin_schemas.topics import ALERTS, INSIGHTS, METRICS
 from loopin_streams.kafka.reader import Followed, Reader
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicInfo
@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 FETCH_WAIT_MS: Final = 500
 """How long the broker keeps a fetch while nothing comes; a record is sent at once."""
 
+TOPICS: Final = (METRICS.name, ALERTS.name, INSIGHTS.name)
+"""Those that are followed, in the order of a :class:`Place`."""
+
 MAX_BACKLOG: Final = 200_000
 """Most records of a topic that are read at the start, for clients of another process that come back."""
 
@@ -33,18 +36,20 @@ class _StartsAnew(Exception):
 
 
 class FeedFollower:
-    """Feeds what both topics bring, without a consumer group: every API process has all of it."""
+    """Feeds what the topics bring, without a consumer group: every API process has all of it."""
 
     def __init__(self, settings: KafkaSettings, feed: Feed) -> None:
         self._settings = settings
         self._feed = feed
-        self._topics = (settings.topic(METRICS.name), settings.topic(ALERTS.name))
+        self._topics = tuple(map(settings.topic, TOPICS))
+        absorb = (feed.absorb_metrics, feed.absorb_alerts, feed.absorb_insights)
+        self._absorb = dict(zip(self._topics, absorb, strict=True))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow until ``stop`` is set, however often the broker goes away meanwhile."""
         said = ""
         while not stop.is_set():
-            topics = await wait_for_topics(self._settings, [METRICS.name, ALERTS.name], stop)
+            topics = await wait_for_topics(self._settings, TOPICS, stop)
             if topics is None:
                 return
             try:
@@ -59,7 +64,7 @@ class FeedFollower:
                 await pause(stop)
 
     async def _follow(self, topics: Mapping[str, TopicInfo], stop: asyncio.Event) -> None:
-        infos = (topics[METRICS.name], topics[ALERTS.name])
+        infos = [topics[name] for name in TOPICS]
         partitions = [
             (name, partition)
             for name, info in zip(self._topics, infos, strict=True)
@@ -106,8 +111,7 @@ class FeedFollower:
                 self._feed.epoch = ""
                 raise _StartsAnew
         for (topic, partition), (records, position, _) in step.items():
-            absorb = self._feed.absorb_metrics if topic == self._topics[0] else self._feed.absorb_alerts
-            absorb(partition, records, position)
+            self._absorb[topic](partition, records, position)
         if all(followed.complete_ms is not None for followed in step.values()):
             self._feed.ready = True
         self._feed.tidy()

@@ -11,9 +11,9 @@ from loopin_api.live.place import Offsets
 from loopin_schemas.codec import encode
 from loopin_schemas.window import MetricWindow
 
-Kind = Literal["metric", "alert", "online"]
+Kind = Literal["metric", "alert", "insight", "online"]
 
-KINDS: Final[tuple[Kind, ...]] = ("metric", "alert", "online")
+KINDS: Final[tuple[Kind, ...]] = ("metric", "alert", "insight", "online")
 """What a client may ask for, in the order of the docs."""
 
 MILLION: Final = 1_000_000
@@ -88,13 +88,17 @@ def read_window(value: bytes) -> MetricWindow:
     return _decode_window(value)
 
 
-def read_alert(value: bytes) -> tuple[str, bytes]:
-    """A record of ``alerts``: its project, and itself on one line. Raises ValueError or RecursionError."""
-    alert = _decode_alert(value)
-    project = alert.get("project")
+def read_told(value: bytes) -> tuple[str, bytes]:
+    """A record that is told as it is: its project, and itself on one line.
+
+    Raises:
+        ValueError, RecursionError: it is none.
+    """
+    record = _decode_told(value)
+    project = record.get("project")
     if not isinstance(project, str):
         raise ValueError("It names no project.")
-    return project, encode(alert)
+    return project, encode(record)
 
 
 def _units(millionths: int | None) -> float | None:
@@ -102,4 +106,4 @@ def _units(millionths: int | None) -> float | None:
 
 
 _decode_window = msgspec.json.Decoder(MetricWindow).decode
-_decode_alert = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_told = msgspec.json.Decoder(dict[str, Any]).decode

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 Offsets = tuple[int, ...]
 """By partition of a topic, the offset of the next record."""
 
-_TEXT: Final = re.compile(r"([0-9a-f]{8}):([0-9]{1,19}(?:\.[0-9]{1,19})*):([0-9]{1,19}(?:\.[0-9]{1,19})*)")
+_OFFSETS: Final = r":([0-9]{1,19}(?:\.[0-9]{1,19})*)"
+_TEXT: Final = re.compile(rf"([0-9a-f]{{8}}){_OFFSETS}{_OFFSETS}{_OFFSETS}")
 _MAX_TEXT: Final = 20_000
 
 
@@ -19,10 +20,19 @@ class Place(NamedTuple):
 
     metrics: Offsets
     alerts: Offsets
+    insights: Offsets
+
+    def at(self, part: int, offsets: Offsets) -> Place:
+        """It with other offsets in one of the topics."""
+        return Place(*(offsets if number == part else before for number, before in enumerate(self)))
 
     def text(self, epoch: str) -> str:
         """The place for a client to keep; ``epoch`` says in which topics it is."""
-        return f"{epoch}:{_joined(self.metrics)}:{_joined(self.alerts)}"
+        return ":".join([epoch, *map(_joined, self)])
+
+
+METRICS, ALERTS, INSIGHTS = range(len(Place._fields))
+"""Which part of a place is whose."""
 
 
 def epoch_of(topic_ids: Iterable[str]) -> str:
@@ -35,7 +45,7 @@ def parse_place(text: str, epoch: str, now: Place) -> Place | None:
     found = _TEXT.fullmatch(text) if len(text) <= _MAX_TEXT else None
     if found is None or found[1] != epoch:
         return None
-    place = Place(_split(found[2]), _split(found[3]))
+    place = Place(*map(_split, found.groups()[1:]))
     same = [len(one) == len(other) for one, other in zip(place, now, strict=True)]
     return place if all(same) else None
 

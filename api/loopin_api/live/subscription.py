@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loopin_api.live.channel import Channel, Reached
-from loopin_api.live.frame import Frame, Message
-from loopin_api.live.place import Offsets, Place, greater
+from loopin_api.live.frame import Frame, Kind, Message
+from loopin_api.live.place import ALERTS, INSIGHTS, METRICS, Offsets, Place, greater
 from loopin_api.live.ring import Ring
 from loopin_api.live.wanted import Wanted
 from loopin_schemas.codec import encode
 
 if TYPE_CHECKING:
     from loopin_api.live.feed import Feed
+
+PARTS: Final[tuple[Kind, ...]] = ("metric", "alert", "insight")
+"""What the topics tell of, in the order of a :class:`Place`."""
 
 AT_ONCE: Final = 200
 """Most frames of a topic that a client is given before it is asked whether it has gone on."""
@@ -71,7 +74,7 @@ class Subscription:
     """A client's place in the feed of a project; ``woken`` is set when there may be something to tell it."""
 
     __slots__ = (
-        *("_alerts", "_channel", "_feed", "_generation", "_metrics", "_online_version", "_reset", "_wanted"),
+        *("_channel", "_cursors", "_feed", "_generation", "_online_version", "_reset", "_wanted"),
         *("ended", "woken"),
     )
 
@@ -91,8 +94,11 @@ class Subscription:
     @property
     def id(self) -> str:
         """Where the client is, to resume from there."""
-        place = Place(self._metrics.reached.offsets, self._alerts.reached.offsets)
-        return place.text(self._feed.epoch)
+        return self._place.text(self._feed.epoch)
+
+    @property
+    def _place(self) -> Place:
+        return Place(*(cursor.reached.offsets for cursor in self._cursors))
 
     def end(self) -> None:
         """Tell it nothing more."""
@@ -104,7 +110,7 @@ class Subscription:
         self._channel.leave(self.woken)
 
     def take(self) -> list[Message]:
-        """What the client is to be told now: alerts first, then windows that wait no longer.
+        """What the client is to be told now: alerts and insights first, then windows that wait no longer.
 
         As long as it is not empty, there may be more.
         """
@@ -113,7 +119,12 @@ class Subscription:
             self._begin_now()
             self._feed.instruments.live_resets.labels(reason).inc()
             return [Message("reset", self.id, encode({"reason": reason, "message": RESETS[reason]}))]
-        messages = [*self._take_alerts(), *self._take_metrics(), *self._take_online()]
+        messages = [
+            *self._take_told(ALERTS),
+            *self._take_told(INSIGHTS),
+            *self._take_metrics(),
+            *self._take_online(),
+        ]
         for message in messages:
             self._feed.instruments.live_messages.labels(message.kind).inc()
         return messages
@@ -122,58 +133,51 @@ class Subscription:
         feed = self._feed
         self._generation = feed.generation
         self._reset = None
-        self._metrics = Cursor(Reached(feed.seq, feed.place.metrics))
-        self._alerts = Cursor(Reached(feed.seq, feed.place.alerts))
+        self._cursors = [Cursor(Reached(feed.seq, offsets)) for offsets in feed.place]
 
     def _resume(self, last_id: str) -> None:
         place = self._feed.parse(last_id)
         if place is None:
             self._reset = "unknown_id"
             return
-        for kind, ring, offsets in (
-            ("metric", self._channel.metrics, place.metrics),
-            ("alert", self._channel.alerts, place.alerts),
-        ):
-            if kind in self._wanted.types and any(map(int.__lt__, offsets, ring.lost)):
-                self._reset = "expired"
-        if self._reset is None:
-            self._metrics = Cursor(Reached(self._channel.metrics.lost_seq, place.metrics), place.metrics)
-            self._alerts = Cursor(Reached(self._channel.alerts.lost_seq, place.alerts), place.alerts)
+        parts = list(zip(PARTS, self._channel.rings, place, strict=True))
+        if any(self._wanted.has(kind) and any(map(int.__lt__, at, ring.lost)) for kind, ring, at in parts):
+            self._reset = "expired"
+        else:
+            self._cursors = [Cursor(Reached(ring.lost_seq, offsets), offsets) for _, ring, offsets in parts]
 
     def _must_reset(self) -> str | None:
         if self._generation != self._feed.generation:
             return "started_anew"
         if self._reset is not None:
             return self._reset
-        channel, wanted = self._channel, self._wanted
-        lost = (wanted.has("metric") and self._metrics.reached.seq < channel.metrics.lost_seq) or (
-            wanted.has("alert") and self._alerts.reached.seq < channel.alerts.lost_seq
+        lost = any(
+            self._wanted.has(kind) and cursor.reached.seq < ring.lost_seq
+            for kind, ring, cursor in zip(PARTS, self._channel.rings, self._cursors, strict=True)
         )
         return "too_slow" if lost else None
 
-    def _take_alerts(self) -> list[Message]:
-        until = Reached(self._feed.seq, self._feed.place.alerts)
-        if not self._wanted.has("alert"):
-            self._alerts.pass_to(until)
-            return []
-        found = self._alerts.read(self._channel.alerts, until, lambda _: True)
-        metrics = self._metrics.reached.offsets
-        return [self._message("alert", Place(metrics, offsets), frame) for frame, offsets in found]
+    def _take_told(self, part: int) -> list[Message]:
+        return self._take_part(part, Reached(self._feed.seq, self._feed.place[part]), lambda _: True)
 
     def _take_metrics(self) -> list[Message]:
         until = self._channel.held or Reached(self._feed.seq, self._feed.place.metrics)
-        if not self._wanted.has("metric"):
-            self._metrics.pass_to(until)
-            return []
-        found = self._metrics.read(self._channel.metrics, until, self._takes)
-        alerts = self._alerts.reached.offsets
-        return [self._message("metric", Place(offsets, alerts), frame) for frame, offsets in found]
+        return self._take_part(METRICS, until, self._takes)
 
     def _takes(self, frame: Frame) -> bool:
         return frame.window is not None and self._wanted.takes(frame.window)
 
-    def _message(self, kind: str, place: Place, frame: Frame) -> Message:
-        return Message(kind, place.text(self._feed.epoch), frame.data)
+    def _take_part(self, part: int, until: Reached, takes: Callable[[Frame], bool]) -> list[Message]:
+        kind, cursor = PARTS[part], self._cursors[part]
+        if not self._wanted.has(kind):
+            cursor.pass_to(until)
+            return []
+        found, place, epoch = (
+            cursor.read(self._channel.rings[part], until, takes),
+            self._place,
+            self._feed.epoch,
+        )
+        return [Message(kind, place.at(part, offsets).text(epoch), frame.data) for frame, offsets in found]
 
     def _take_online(self) -> list[Message]:
         channel = self._channel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Final
@@ -38,12 +38,16 @@ _POLL_S: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Recalculation:
-    """What became of a run: how many values are others now, which, and what was left as it is."""
+    """What became of a run: how many values are others now, which, and what was left as it is.
+
+    ``nothing`` says in one sentence why there is nothing to compute; None where there is.
+    """
 
     run: Run
     changed: int
     changes: Sequence[Change]
     skipped: Sequence[Skipped]
+    nothing: str | None = None
 
 
 async def ask(
@@ -79,7 +83,8 @@ async def ask(
     while run.state in OPEN and monotonic() < deadline:
         await asyncio.sleep(_POLL_S)
         run = await tasks.run(run.id)
-    return await _found(store, scope.project, run, wanted.skipped)
+    found = await _found(store, scope.project, run, wanted.skipped)
+    return found if wanted.values else replace(found, nothing=_nothing(covered, span))
 
 
 async def recalculation(store: Store, tasks: Tasks, project: str, id: str) -> Recalculation:
@@ -127,6 +132,14 @@ def _checked(
             f"{MAX_VALUES:,}: ask for {days} days at once, or for fewer metrics.",
         )
     return wanted
+
+
+def _nothing(covered: Coverage | None, span: Timespan) -> str:
+    if covered is None:
+        return "There are no events yet, so there is nothing to compute."
+    if span.end <= covered.start:
+        return f"Events begin at {iso_ms(covered.start)} or later, so before it there is nothing to compute."
+    return "No hour, day, week or month that is over lies within this time, so there is nothing to compute."
 
 
 def _beyond(field: str, what: str, start: datetime | None) -> ApiError:

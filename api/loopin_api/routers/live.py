@@ -18,9 +18,9 @@ router = APIRouter(tags=["analytics"])
 
 _EXAMPLE: Final = (
     "retry: 2000\n"
-    "id: 5f0c91aa:120.98:7\n\n"
+    "id: 5f0c91aa:120.98:7:2\n\n"
     "event: metric\n"
-    "id: 5f0c91aa:121.98:7\n"
+    "id: 5f0c91aa:121.98:7:2\n"
     'data: {"metric":"events","dimension":"","dimension_value":"","grain":"minute",'
     '"start":"2026-01-15T10:30:00.000Z","count":52,"sum":null,"min":null,"max":null,"closed":false,'
     '"basis":"distinct_ids","revision":1768473003127}\n\n'
@@ -30,6 +30,7 @@ _STREAM: Responses = {
         "description": "A stream of events. `metric`: the newest state of a window; `start` is ISO 8601 in "
         "UTC, `count` is events or users, `sum`, `min` and `max` are of the measured values in their unit, "
         "`closed` says that only late events can change it. `alert`: a record of the topic `alerts`. "
+        "`insight`: a record of the topic `insights`; `withdrawn` says that it holds no longer. "
         "`online`: persons active in a community within 5 minutes, in any (`online_members`) and by "
         "community, those with the most first. `reset`: something was missed, `data` says why; read the "
         "numbers anew. Comments are heartbeats.",
@@ -90,10 +91,10 @@ async def get_live(
     last_event_id: Resume = None,
     last_event_id_header: LastEventId = None,
 ) -> EventStream:
-    """Metrics, alerts and who is online as they change, as Server-Sent Events, until the client goes.
+    """Metrics, alerts, insights and who is online as they change, as Server-Sent Events, until you hang up.
 
-    A window is told at most once a second, an alert at once. Ids are good in every process of the API, for 5
-    minutes; `/api/analytics/live/ws` gives the same over a WebSocket. Needs the scope `read`.
+    A window is told at most once a second, an alert or insight at once. Ids are good in every process of the
+    API, for 5 minutes; `/api/analytics/live/ws` gives the same over a WebSocket. Needs the scope `read`.
     """
     use.intake.origins.check(request, caller.project)
     wanted = wanted_of({"types": types, "metrics": metrics, "grain": grain, "dimension": dimension})

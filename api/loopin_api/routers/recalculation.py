@@ -82,6 +82,10 @@ class Calculated(BaseModel):
     skipped: list[SkippedAnswer] = Field(
         description="What stays as it is kept; told to who asks for the computation only."
     )
+    nothing: str | None = Field(
+        description="Why there is nothing to compute, in one sentence; null where there is. Told to who asks "
+        "for the computation only."
+    )
     error: str | None = Field(description="What went wrong, in one sentence; null for nothing.")
 
 
@@ -104,6 +108,7 @@ _EXAMPLE: Final = {
         }
     ],
     "skipped": [{"name": "mau", "covered_from": "2025-12-15T00:00:00.000Z"}],
+    "nothing": None,
     "error": None,
 }
 _GOES_ON: Final = {**_EXAMPLE, "state": "running", "calculated": 8, "changed": 0, "changes": []}
@@ -174,6 +179,7 @@ def _calculated(found: Recalculation) -> Calculated:
         changed=found.changed,
         changes=[_change(each) for each in found.changes],
         skipped=[SkippedAnswer(name=each.name, covered_from=each.start) for each in found.skipped],
+        nothing=found.nothing,
         error=found.run.error or None,
     )
 

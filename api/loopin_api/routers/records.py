@@ -17,9 +17,10 @@ from loopin_api.queries.errors import NOBODY
 from loopin_api.routers.activity import Id
 from loopin_api.services import Ingester, Use
 from loopin_producers.event_builder import build_event
-from loopin_schemas import Event
-from loopin_schemas.codec import decode_object
+from loopin_schemas import Event, InvalidEvent
+from loopin_schemas.codec import decode_object, encode
 from loopin_schemas.timestamps import parse_timestamp
+from loopin_schemas.validation import MAX_PROPERTIES_BYTES
 from loopin_text.fingerprint import of_event
 
 router = APIRouter(tags=["tracking"])
@@ -194,7 +195,7 @@ async def post_metric(
     published = await publish_one(
         use.intake,
         caller,
-        lambda now: _event(caller, "system_metric", NOBODY, said, body.uuid, body.recorded_at, now),
+        lambda now: _event(caller, "system_metric", NOBODY, said, body, body.recorded_at, now),
         lambda path: "recorded_at" if path == "timestamp" else _field(path),
     )
     return SystemMetric(
@@ -233,7 +234,7 @@ async def post_error(
     published = await publish_one(
         use.intake,
         caller,
-        lambda now: _event(caller, "error_logged", user or NOBODY, said, body.uuid, None, now),
+        lambda now: _event(caller, "error_logged", user or NOBODY, said, body, None, now),
         lambda path: "user" if path == "distinct_id" else _field(path),
     )
     kept = _kept(published, said)
@@ -270,15 +271,37 @@ def _event(
     caller: Caller,
     name: str,
     user: str,
-    properties: dict[str, Any],
-    uuid: str | None,
+    said: dict[str, Any],
+    body: _Record,
     timestamp: str | float | None,
     now_ms: int,
 ) -> Event:
-    known = {key: value for key, value in properties.items() if value is not None}
-    return build_event(
-        caller.project, name, user, known, now_ms=now_ms, timestamp=timestamp, uuid=uuid, source="api"
-    )
+    known = {key: value for key, value in said.items() if value is not None}
+    try:
+        return build_event(
+            caller.project,
+            name,
+            user,
+            known,
+            now_ms=now_ms,
+            timestamp=timestamp,
+            uuid=body.uuid,
+            source="api",
+        )
+    except InvalidEvent as error:
+        if error.code != "properties_too_large":
+            raise
+        field = _largest(body)
+        reason = f"All fields may take {MAX_PROPERTIES_BYTES} bytes together; shorten {field}, the longest."
+        raise InvalidEvent(error.code, field, reason) from None
+
+
+def _largest(body: _Record) -> str:
+    """The field of the request that takes the most bytes, as far as it is kept."""
+    sent = body.model_dump(exclude_unset=True)
+    if "stack_trace" in sent:
+        sent["stack_trace"] = shortened(sent["stack_trace"])
+    return max(sent, key=lambda name: len(encode(sent[name])))
 
 
 def _kept(published: Published, said: dict[str, Any]) -> dict[str, Any]:

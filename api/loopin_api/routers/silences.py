@@ -23,6 +23,9 @@ from loopin_streams.kafka.config_state import Item
 router = APIRouter(tags=["alerts"])
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST: Final = timedelta(days=366)
+"""A year: nobody remembers a silence for longer."""
+
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -54,7 +57,9 @@ class SilenceRequest(BaseModel):
     starts_at: AwareDatetime | None = Field(
         None, description="Since when, ISO 8601 with an offset; now by default."
     )
-    ends_at: AwareDatetime | None = Field(None, description="Until when, ISO 8601 with an offset.")
+    ends_at: AwareDatetime | None = Field(
+        None, description=f"Until when, ISO 8601 with an offset: within {_LONGEST.days} days from now."
+    )
     duration: str | None = Field(
         None, pattern=DURATION, description="Instead of `ends_at`, for how long: `30m`, `2h`, `1d`."
     )
@@ -144,6 +149,9 @@ def _silence(use: Services, project: str, body: SilenceRequest) -> Silence:
         raise invalid([Detail(field="ends_at", reason="Give an end that lies after the start and now.")])
     if starts_at < _EARLIEST:
         raise invalid([Detail(field="starts_at", reason="Give a start after 1970.")])
+    if ends_at > use.clock() + _LONGEST:
+        reason = f"Give an end within {_LONGEST.days} days from now, and silence them anew then."
+        raise invalid([Detail(field="duration" if body.duration else "ends_at", reason=reason)])
     return Silence(
         project=project,
         starts_at=epoch_ms(starts_at),
@@ -164,7 +172,7 @@ def _end(body: SilenceRequest, starts_at: datetime) -> datetime:
     try:
         return starts_at + length
     except OverflowError:
-        raise invalid([Detail(field="ends_at", reason="Give an end before the year 10000.")]) from None
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _check_rule(use: Services, project: str, name: str) -> None:

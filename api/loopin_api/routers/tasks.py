@@ -76,7 +76,7 @@ class ScheduleAnswer(BaseModel):
 
 
 class _Fields(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     crontab: str | None = Field(None, max_length=200, description=_CRONTAB)
     every_s: int | None = Field(None, ge=60, le=31 * 86_400, description=_EVERY)
@@ -111,7 +111,7 @@ class AddedSchedule(ChangedSchedule):
 class RunRequest(BaseModel):
     """A run that is asked for."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     arguments: dict[str, Any] | None = Field(
         None, description="What to tell the task this time; without it, what the schedule tells it."

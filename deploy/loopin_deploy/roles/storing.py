@@ -25,13 +25,14 @@ from loopin_deploy.consumers import (
 )
 from loopin_deploy.roles.components import run_together
 from loopin_schemas.alert_rules.pipeline import FRESHNESS, SINK_LAG, STREAM_LAG
-from loopin_schemas.topics import ALERTS, CONFIG, ENRICHED, METRICS, PERSON_MERGES, PROFILES
+from loopin_schemas.topics import ALERTS, CONFIG, ENRICHED, INSIGHTS, METRICS, PERSON_MERGES, PROFILES
 from loopin_sinks.alerts.measured import ScopeOf
 from loopin_sinks.alerts.numbers import Health
 from loopin_sinks.alerts.sink import AlertSink
 from loopin_sinks.alerts.totals import Total
 from loopin_sinks.alerts.watcher import AlertWatcher
 from loopin_sinks.config_history import ConfigHistorySink
+from loopin_sinks.insights.told import InsightTeller
 from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import MeteredStore
 from loopin_sinks.metric_sink import MetricSink
@@ -65,6 +66,7 @@ STORED = (
     PROFILES.name,
     CONFIG.name,
     ALERTS.name,
+    INSIGHTS.name,
 )
 """Topics that a role which stores must find."""
 
@@ -181,6 +183,7 @@ def storing(
         zone=zone_of(settings.project_timezone),
         leads=lambda: sink.leads,
         writer=config_writer(settings),
+        teller=InsightTeller(settings),
     )
     registry.register(TaskCollector(tasks))
     roller = DayRoller(

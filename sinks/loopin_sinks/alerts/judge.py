@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from loopin_schemas.alert import AlertWindow
@@ -93,13 +93,14 @@ class Judge:
         closed = times.closed(BY_NAME[rule.grain])
         place = (project, rule.name, of.version)
         before = self._closed.get(place)
+        seen = closed
         if isinstance(condition, Threshold):
-            await self._threshold(of, condition, project, times, before, subject.share)
+            seen = await self._threshold(of, condition, project, times, before, subject.share)
         elif isinstance(condition, Absence):
             await self._absence(of, condition, project, times)
         elif before is None or before < closed:
             await self._closed_ones(of, condition, project, times, subject.kind)
-        self._closed[place] = closed
+        self._closed[place] = seen
 
     def _health(self, of: Rule, project: str, times: Times) -> None:
         rule, condition = of.rule, of.rule.condition
@@ -119,11 +120,12 @@ class Judge:
         times: Times,
         before: int | None,
         share: bool,
-    ) -> None:
+    ) -> int:
         """An upper limit over closed windows and the open one, a lower one over closed windows only.
 
         An alert is over when the newest closed windows are well again, as many as it was told of, and the
-        open one is not bad.
+        open one is not bad. Gives the start of the last closed window that need not be looked at again: what
+        followed on one that was bad tells next time how it ended.
         """
         grain = BY_NAME[of.rule.grain]
         closed = times.closed(grain)
@@ -135,15 +137,18 @@ class Judge:
             for end in range(first, last + 1, grain.size_ms)
         }
         values = {value for spans in found.values() for _, totals in spans for value in totals}
+        seen = closed
         for value in sorted(values | set(self._book.values(project, of.rule.name))):
             told_ms = self._told_ms(project, of.rule, value)
             judgements = {
                 end: _over_spans(of.rule, condition, spans, value, share, told_ms)
                 for end, spans in found.items()
             }
-            bad = [each for each in judgements.values() if each.verdict.severity is not None]
-            for judgement in bad or [judgements[closed]]:
+            bad = {end: each for end, each in judgements.items() if each.verdict.severity is not None}
+            for judgement in bad.values() or [_ended(judgements, closed)]:
                 self._book.judge(of, project, value, judgement, times.moment)
+            seen = min(seen, max((end for end in bad if end <= closed), default=closed))
+        return seen
 
     async def _spans(
         self, rule: AlertRule, condition: Threshold, project: str, end: int, times: Times, share: bool
@@ -231,6 +236,18 @@ class Judge:
         if not known:
             return closed - past * grain.size_ms
         return min(closed, max(least, min(known) + grain.size_ms))
+
+
+def _ended(judgements: Mapping[int, Judgement], closed: int) -> Judgement:
+    """What the newest closed windows say; where they are well, the first that were so without a break."""
+    found = newest = judgements[closed]
+    for end in sorted(judgements, reverse=True):
+        if end <= closed:
+            if judgements[end].verdict.holds:
+                break
+            if not judgements[end].reason:
+                found = judgements[end]
+    return newest if newest.verdict.holds else found
 
 
 def _over_spans(

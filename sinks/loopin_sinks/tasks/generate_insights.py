@@ -11,14 +11,15 @@ from msgspec import Meta
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
-from loopin_sinks.insights.stored import replace
+from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.insights.unusual import WEEK, WEEKS
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
-from loopin_sinks.store import Store
+from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks.calculate_metrics import metrics_of
-from loopin_sinks.tasks.task import Arguments, Context, Task
+from loopin_sinks.tasks.task import Arguments, Context, Task, Teller
 from loopin_sinks.tasks.when import crontab
+from loopin_streams.kafka.errors import BrokerUnreachable
 
 DAYS: Final = KEPT_FOR.days
 """So many days that are over are judged anew: their values may have changed since."""
@@ -31,18 +32,35 @@ class InsightArguments(Arguments, frozen=True, forbid_unknown_fields=True):
 
 
 async def generate(context: Context) -> int:
-    """Look for insights, project by project; how many are new, others or withdrawn. Raises StoreError."""
+    """Look for insights, project by project; how many are new, others or withdrawn.
+
+    Raises:
+        StoreError: the store did not answer, or the broker, which is told of what is stored the next time.
+    """
     arguments: InsightArguments = context.arguments
     projects = await context.store.query(
         "SELECT DISTINCT toString(project) AS project FROM metric_values ORDER BY project"
     )
+    wanted = [
+        row["project"] for row in projects if not arguments.projects or row["project"] in arguments.projects
+    ]
     rows = 0
-    for name in (row["project"] for row in projects):
-        if not arguments.projects or name in arguments.projects:
-            scope = context.scope(name, context.clock())
-            found = await insights(context.store, scope, metrics_of(context.configuration, name))
-            rows += await replace(context.store, name, found, scope.now)
+    for name in wanted:
+        scope = context.scope(name, context.clock())
+        found = await insights(context.store, scope, metrics_of(context.configuration, name))
+        rows += await replace(context.store, name, found, scope.now)
+    if context.teller is not None:
+        await _tell(context, context.teller, wanted)
     return rows
+
+
+async def _tell(context: Context, teller: Teller, projects: Sequence[str]) -> None:
+    now = context.clock()
+    stored = [each for name in projects for each in await open_insights(context.store, name, now)]
+    try:
+        await teller.tell(projects, stored, now)
+    except BrokerUnreachable as error:
+        raise StoreError("not_told", str(error)) from error
 
 
 async def insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> list[Insight]:

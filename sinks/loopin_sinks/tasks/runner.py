@@ -20,7 +20,7 @@ from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks.catalogue import TASKS
 from loopin_sinks.tasks.runs import Run, State, last_due, new_id, open_runs, store_run
 from loopin_sinks.tasks.schedules import Schedule, arguments_of, schedules
-from loopin_sinks.tasks.task import Context, Remover, Task
+from loopin_sinks.tasks.task import Context, Remover, Task, Teller
 from loopin_sinks.tasks.when import following, latest
 from loopin_streams.kafka.config_state import Configuration
 
@@ -95,11 +95,12 @@ class TaskRunner:
         leads: Callable[[], bool],
         tasks: Sequence[Task] = TASKS,
         writer: Remover | None = None,
+        teller: Teller | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """``zone`` is that of crontabs; ``leads`` says whether this process is the one of several.
 
-        Without ``writer`` tasks change nothing that is configured.
+        Without ``writer`` tasks change nothing that is configured, without ``teller`` no insight is told of.
         """
         self.ended: Counter[tuple[str, State]] = Counter()
         self.succeeded: dict[str, datetime] = {}
@@ -111,6 +112,7 @@ class TaskRunner:
         self._leads = leads
         self._tasks = tasks
         self._writer = writer
+        self._teller = teller
         self._clock = clock
         self._led_since: float | None = None
         self._last: dict[str, datetime] | None = None
@@ -278,6 +280,7 @@ class TaskRunner:
                 self._clock,
                 arguments_of(told, task),
                 self._writer,
+                self._teller,
                 run.id,
                 running.progress,
             )

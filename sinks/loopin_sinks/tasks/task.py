@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from loopin_schemas.insight import Insight
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.when import When
@@ -27,6 +28,12 @@ class Remover(Protocol):
     async def remove(self, kind: str, id: str, *, replaces: str) -> None: ...
 
 
+class Teller(Protocol):
+    """Tells of insights: see ``loopin_sinks.insights.told.InsightTeller``."""
+
+    async def tell(self, projects: Collection[str], open: Iterable[Insight], now: datetime) -> int: ...
+
+
 def _unseen(done: int, total: int) -> None:
     """Nobody looks."""
 
@@ -42,6 +49,7 @@ class Context:
         clock: the time now, aware.
         arguments: of the type that the task names.
         writer: changes what is configured; None where it cannot be changed.
+        teller: tells the live feed of insights; None where there is none.
         run: id of the run.
         progress: told how much is done of how much.
     """
@@ -52,6 +60,7 @@ class Context:
     clock: Callable[[], datetime]
     arguments: Any
     writer: Remover | None = None
+    teller: Teller | None = None
     run: str = ""
     progress: Callable[[int, int], None] = _unseen
 

@@ -84,17 +84,17 @@ class Alarms:
                 if watched.over:
                     self._book.forget(about)
             else:
-                alerts += self._take(self._goes_on(plan, about, now), now)
+                alerts += self._take(self._goes_on(plan, about, before, now), now)
         for project in self._windows.projects():
             for plan in self._plans.of(project).all:
                 alerts += self._passed(plan, project, before, now)
         return alerts
 
-    def _goes_on(self, plan: Plan, about: About, now: Moment) -> Iterator[Found]:
+    def _goes_on(self, plan: Plan, about: About, before: int | None, now: Moment) -> Iterator[Found]:
         """Of what is watched; changes and anomalies are judged anew with each window."""
         condition = plan.rule.rule.condition
         if isinstance(condition, Threshold):
-            yield from self._thresholds.goes_on(plan, about, now.event_ms)
+            yield from self._thresholds.goes_on(plan, about, before, now.event_ms)
         elif isinstance(condition, Absence):
             judgement = self._absences.judge(plan, condition, about.project, about.value, now.event_ms)
             yield plan, about.project, about.value, judgement

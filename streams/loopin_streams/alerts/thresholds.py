@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Final
 
 from loopin_schemas.alert_rule import Threshold
 from loopin_streams.alerts.book import About, Book
@@ -11,6 +12,9 @@ from loopin_streams.alerts.plans import Plan, Plans, is_upper
 from loopin_streams.alerts.window_numbers import Over, WindowNumbers, closed, closed_since, newest
 from loopin_streams.merge.merged_windows import MergedWindow
 from loopin_streams.windows.series import OTHER, Series
+
+MOST_PASSED: Final = 1_440
+"""Closed windows that are looked at, at most, for those that ended an alert."""
 
 Limit = Callable[[str, str], float | None]
 """The warning limit of a rule for one project and value of its dimension, in place of the rule's own."""
@@ -43,11 +47,12 @@ class Thresholds:
             if judgement is not None and judgement.verdict.severity is not None:
                 yield plan, project, value, judgement
 
-    def goes_on(self, plan: Plan, about: About, watermark: int) -> Iterator[Found]:
+    def goes_on(self, plan: Plan, about: About, before: int | None, watermark: int) -> Iterator[Found]:
         """Of an alert, once a minute: it is over when the newest closed windows are well.
 
         They are so for good, which those that are open are not; these must not be bad, though. It was told of
-        some windows, and is over by as many: longer ones would hide what goes on.
+        some windows, and is over by as many: longer ones would hide what goes on. Where much time has passed
+        since the last look, at the watermark ``before``, the first that were well again tell so.
         """
         first = closed(plan.grain, watermark)
         last = newest(plan.grain, watermark) if is_upper(plan.rule.rule.condition) else first
@@ -62,7 +67,23 @@ class Thresholds:
         judgements = [each for each in found if each is not None]
         bad = [each for each in judgements if each.verdict.severity is not None]
         for judgement in bad or judgements[:1]:
-            yield plan, about.project, about.value, judgement
+            over = None if judgement.verdict.holds else self._ended(plan, about, before, first, most_ms)
+            yield plan, about.project, about.value, over or judgement
+
+    def _ended(
+        self, plan: Plan, about: About, before: int | None, last: int, most_ms: int | None
+    ) -> Judgement | None:
+        """What the first closed windows say that were well after all that were not; None where none tell."""
+        size = plan.grain.size_ms
+        first = last if before is None else max(plan.grain.start(before), last - MOST_PASSED * size)
+        found: Judgement | None = None
+        for end in range(first, last + 1, size):
+            judgement = self._judge(plan, about.project, about.value, end, most_ms)
+            if judgement is None or judgement.verdict.holds:
+                found = None
+            elif found is None and not judgement.reason:
+                found = judgement
+        return found
 
     def too_low(self, plan: Plan, project: str, before: int | None, watermark: int) -> Iterator[Found]:
         """Lower limits over windows that have closed; while they are open, all begin with nothing."""

@@ -149,7 +149,7 @@ async def _turn(settings: KafkaSettings, probe: Probe) -> AsyncIterator[Turn]:
     try:
         await outbox.start()
         # Where a broker that crashed has not ended the last transaction here, nobody was told that it counts.
-        stuck = await left_open(settings.kafka_bootstrap, _only(topic))
+        stuck = await left_open(settings.kafka_bootstrap, Transactions.only((topic, 0)))
         if stuck:
             await outbox.abort_in(stuck)
         async with Reader(settings.kafka_bootstrap, [(topic, 0)]) as reader:
@@ -178,11 +178,6 @@ class _KafkaTurn:
 
     async def _end(self) -> int:
         return (await self._reader.log(self._topic, 0)).end
-
-
-def _only(topic: str) -> Transactions:
-    place = (topic, 0)
-    return Transactions(place, (place,), (), {}, ())
 
 
 def _conflict(found: str | None, replaces: str | None) -> str:

@@ -95,6 +95,11 @@ class Transactions:
         return [*self.own, *self.shared]
 
     @classmethod
+    def only(cls, place: Place) -> Transactions:
+        """Those of one writer that writes nowhere else."""
+        return cls(place, (place,), (), {}, ())
+
+    @classmethod
     def of(
         cls, settings: KafkaSettings, state: str, topics: Iterable[str], partition: int, partitions: int
     ) -> Transactions:

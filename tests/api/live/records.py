@@ -1,4 +1,4 @@
-"""Records of both topics in plain JSON, and a feed that has them."""
+"""Records of the topics in plain JSON, and a feed that has them."""
 
 from __future__ import annotations
 
@@ -59,9 +59,15 @@ def alert(offset: int, project: str = "shop", **changed: Any) -> Record:
     return Record(b"shop:rule", json.dumps(value, indent=1).encode(), offset)
 
 
+def insight(offset: int, project: str = "shop", **changed: Any) -> Record:
+    """A record of ``insights``, likewise."""
+    value = {"id": f"insight-{offset}", "project": project, "withdrawn": False, **changed}
+    return Record(b"shop/metric", json.dumps(value, indent=1).encode(), offset)
+
+
 def ready_feed(feed: Feed | None = None, *, metrics: int = 2, clock: Clock | None = None) -> Feed:
-    """A feed of topics with so many partitions, and one of alerts, that are still empty."""
+    """A feed of topics that are still empty, of metrics with so many partitions."""
     found = feed if feed is not None else Feed(Instruments(), clock or Clock())
-    found.begin(EPOCH, Place((0,) * metrics, (0,)))
+    found.begin(EPOCH, Place((0,) * metrics, (0,), (0,)))
     found.ready = True
     return found

@@ -16,13 +16,13 @@ from loopin_api.live.feed import Feed
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from loopin_sinks.store import Store
-from tests.api.live.records import EPOCH, START, alert, until, window
+from tests.api.live.records import EPOCH, START, alert, insight, until, window
 from tests.api.live.sse import PATH, listening
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker
 
-NO_ONLINE = "?types=metric,alert"
+NO_ONLINE = "?types=metric,alert,insight"
 
 Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
 
@@ -33,15 +33,19 @@ async def test_what_happens_is_told(url: str, feed: Feed, bearer: Bearer) -> Non
         assert headers["content-type"].startswith("text/event-stream")
         assert (headers["cache-control"], headers["x-accel-buffering"]) == ("no-cache", "no")
         assert "content-length" not in headers
-        assert (events.retry_ms, events.last_id) == (2000, f"{EPOCH}:0.0:0")
+        assert (events.retry_ms, events.last_id) == (2000, f"{EPOCH}:0.0:0:0")
         feed.absorb_metrics(0, [window(0, 1)], 1)
         found = await events.next()
-        assert (found.kind, found.id) == ("metric", f"{EPOCH}:1.0:0")
+        assert (found.kind, found.id) == ("metric", f"{EPOCH}:1.0:0:0")
         assert (found.data["metric"], found.data["count"]) == ("events", 1)
         feed.absorb_alerts(0, [alert(0, message="Größer\nals\r 5 %")], 2)
         found = await events.next()
-        assert (found.kind, found.id) == ("alert", f"{EPOCH}:1.0:1")
+        assert (found.kind, found.id) == ("alert", f"{EPOCH}:1.0:1:0")
         assert found.data["message"] == "Größer\nals\r 5 %"
+        feed.absorb_insights(0, [insight(0, title="DAU war größer")], 1)
+        found = await events.next()
+        assert (found.kind, found.id) == ("insight", f"{EPOCH}:1.0:2:1")
+        assert (found.data["id"], found.data["title"]) == ("insight-0", "DAU war größer")
 
 
 @pytest.mark.parametrize("way", ["header", "parameter"])
@@ -50,23 +54,26 @@ async def test_a_client_goes_on_where_it_was(url: str, feed: Feed, bearer: Beare
         feed.absorb_alerts(0, [alert(0)], 1)
         last_id = (await events.next()).id
     feed.absorb_alerts(0, [alert(1), alert(2)], 3)
+    feed.absorb_insights(0, [insight(0)], 1)
     feed.absorb_metrics(0, [window(0, 1), window(1, 2)], 2)
     query = NO_ONLINE if way == "header" else f"{NO_ONLINE}&last_event_id={last_id}"
     async with listening(url, bearer("read"), last_id if way == "header" else None, query) as events:
-        found = [await events.next() for _ in range(3)]
-    assert [event.data.get("id", event.data.get("count")) for event in found] == ["alert-1", "alert-2", 2]
+        found = [await events.next() for _ in range(4)]
+    told = [event.data.get("id", event.data.get("count")) for event in found]
+    assert told == ["alert-1", "alert-2", "insight-0", 2]
 
 
 async def test_an_id_that_is_none_is_told_so(url: str, bearer: Bearer) -> None:
     async with listening(url, bearer("read"), "gone", NO_ONLINE) as events:
         found = await events.next()
-        assert (found.kind, found.data["reason"], found.id) == ("reset", "unknown_id", f"{EPOCH}:0.0:0")
+        assert (found.kind, found.data["reason"], found.id) == ("reset", "unknown_id", f"{EPOCH}:0.0:0:0")
 
 
 async def test_only_what_was_asked_for(url: str, feed: Feed, bearer: Bearer) -> None:
     query = "?types=metric&metrics=revenue&grain=day"
     async with listening(url, bearer("read"), query=query) as events:
         feed.absorb_alerts(0, [alert(0)], 1)
+        feed.absorb_insights(0, [insight(0)], 1)
         records = [window(0, 1), window(1, 2, metric="revenue"), window(2, 3, metric="revenue", grain="day")]
         feed.absorb_metrics(0, records, 3)
         assert (await events.next()).data["revision"] == 3
@@ -142,7 +149,7 @@ async def test_an_idle_client_hears_where_it_is(
     monkeypatch.setattr("loopin_api.live.clients.HEARTBEAT_S", 0.05)
     async with listening(url, bearer("read"), query=NO_ONLINE) as events:
         feed.absorb_metrics(0, [window(0, 1, project="other")], 9)
-        while events.last_id != f"{EPOCH}:9.0:0":
+        while events.last_id != f"{EPOCH}:9.0:0:0":
             assert (await events.next()).kind == "comment"
 
 
@@ -204,4 +211,4 @@ async def test_windows_of_the_last_minutes_come_in_the_order_they_changed(
     feed.absorb_metrics(1, minutes, 1000)
     async with listening(url, bearer("read"), last_id, NO_ONLINE) as events:
         found = [await events.next() for _ in range(500)]
-    assert [event.id for event in found] == [f"{EPOCH}:0.{number + 1}:0" for number in range(500, 1000)]
+    assert [event.id for event in found] == [f"{EPOCH}:0.{number + 1}:0:0" for number in range(500, 1000)]

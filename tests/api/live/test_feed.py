@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -16,7 +17,7 @@ from loopin_api.live.frame import Message
 from loopin_api.live.place import Place
 from loopin_api.live.subscription import Subscription
 from loopin_api.live.wanted import wanted_of
-from tests.api.live.records import ALL, EPOCH, START, Clock, alert, ready_feed, window
+from tests.api.live.records import ALL, EPOCH, START, Clock, alert, insight, ready_feed, window
 from tests.streams.kafka.configured import Record
 
 HOUR_MS = 3_600_000
@@ -56,7 +57,7 @@ async def test_a_window_is_told_in_units(feed: Feed) -> None:
     money = {"metric": "revenue", "count": 2, "sum": 12_500_000, "min": -500_000, "max": 13_000_000}
     feed.absorb_metrics(1, [window(7, 3, **money, closed=True)], 9)
     (message,) = await told(client)
-    assert (message.kind, message.id) == ("metric", f"{EPOCH}:0.8:0")
+    assert (message.kind, message.id) == ("metric", f"{EPOCH}:0.8:0:0")
     assert json.loads(message.data) == {
         "metric": "revenue",
         "dimension": "",
@@ -72,7 +73,7 @@ async def test_a_window_is_told_in_units(feed: Feed) -> None:
         "revision": 3,
     }
     assert b"\n" not in message.data
-    assert client.id == f"{EPOCH}:0.9:0"  # past the marker that ended the transaction
+    assert client.id == f"{EPOCH}:0.9:0:0"  # past the marker that ended the transaction
 
 
 async def test_an_alert_is_told_at_once_as_it_is(feed: Feed) -> None:
@@ -164,7 +165,7 @@ async def test_a_client_gets_what_it_asks_for(feed: Feed, asked: dict[str, str],
     ]
     feed.absorb_metrics(0, records, 7)
     assert {one["revision"] for one in data(await told(client))} == expected
-    assert client.id == f"{EPOCH}:7.0:0"  # what it did not ask for, too, lies behind it
+    assert client.id == f"{EPOCH}:7.0:0:0"  # what it did not ask for, too, lies behind it
 
 
 async def test_records_that_cannot_be_read_are_passed_over(feed: Feed) -> None:
@@ -172,7 +173,8 @@ async def test_records_that_cannot_be_read_are_passed_over(feed: Feed) -> None:
     broken = [Record(None, body, at) for at, body in enumerate((b"{", b"[]", b'{"project": 3}', b""))]
     feed.absorb_metrics(0, [*broken, window(4, 1)], 5)
     feed.absorb_alerts(0, [*broken, alert(4)], 5)
-    assert [message.kind for message in await told(client)] == ["alert", "metric"]
+    feed.absorb_insights(0, [*broken, insight(4)], 5)
+    assert [message.kind for message in await told(client)] == ["alert", "insight", "metric"]
 
 
 async def test_who_was_online_is_forgotten_with_the_last_client(feed: Feed) -> None:
@@ -231,8 +233,17 @@ async def test_a_project_that_was_forgotten_has_missed_what_was_let_go(feed: Fee
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "7", "nonsense", f"{EPOCH}:1.1:", f"{EPOCH}:1:1", f"{EPOCH}:1.1:1.1", f"{EPOCH}:-1.1:1"),
-        *("89abcdef:1.1:1", f"{EPOCH}:{'1' * 30}.1:1", f"{EPOCH}:1.1:1\n", "9" * 100_000),
+        *(
+            "",
+            "7",
+            "nonsense",
+            f"{EPOCH}:1.1:1:",
+            f"{EPOCH}:1:1:1",
+            f"{EPOCH}:1.1:1.1:1",
+            f"{EPOCH}:-1.1:1:1",
+        ),
+        *("89abcdef:1.1:1:1", f"{EPOCH}:{'1' * 30}.1:1:1", f"{EPOCH}:1.1:1:1\n", f"{EPOCH}:1.1:1"),
+        "9" * 100_000,
     ],
 )
 async def test_an_id_of_another_feed_begins_anew(feed: Feed, text: str) -> None:
@@ -243,11 +254,11 @@ async def test_an_id_of_another_feed_begins_anew(feed: Feed, text: str) -> None:
 async def test_topics_that_are_made_anew_begin_anew(feed: Feed) -> None:
     client = feed.subscribe("shop", ALL, None)
     feed.absorb_metrics(0, [window(0, 1)], 1)
-    feed.begin("89abcdef", Place((0, 0), (0,)))
+    feed.begin("89abcdef", Place((0, 0), (0,), (0,)))
     assert client.woken.is_set()
     feed.absorb_alerts(0, [alert(0)], 1)
     (reset,) = await told(client)
-    assert (reset.id, json.loads(reset.data)["reason"]) == ("89abcdef:0.0:1", "started_anew")
+    assert (reset.id, json.loads(reset.data)["reason"]) == ("89abcdef:0.0:1:0", "started_anew")
     feed.absorb_alerts(0, [alert(1)], 2)
     assert [one["id"] for one in data(await told(client))] == ["alert-1"]
 
@@ -280,7 +291,7 @@ class Wanderer:
         self._client = feeds[0].subscribe("shop", ALL, None)
         self._last_id = self._client.id
         self.states: dict[tuple[str, int], list[int]] = defaultdict(list)
-        self.alerts: list[str] = []
+        self.told: dict[str, list[str]] = {"alert": [], "insight": []}
 
     def go_on(self, steady: bool = False) -> bool:
         """Take what there is, or a part; whether there was anything."""
@@ -289,8 +300,8 @@ class Wanderer:
         for message in messages[: self._dice.randrange(len(messages) + 1)] if lost else messages:
             one = json.loads(message.data)
             self._last_id = message.id
-            if message.kind == "alert":
-                self.alerts.append(one["id"])
+            if message.kind in self.told:
+                self.told[message.kind].append(one["id"])
             else:
                 assert message.kind == "metric"
                 self.states[one["metric"], one["min"]].append(one["revision"])
@@ -310,29 +321,30 @@ async def test_a_client_that_comes_back_to_any_process_misses_nothing_and_gets_n
     monkeypatch.setattr("loopin_api.live.channel.COALESCE_S", 0.0)
     monkeypatch.setattr("loopin_api.live.subscription.AT_ONCE", dice.choice([1, 3, 200]))
     feeds = [ready_feed(metrics=3) for _ in range(2)]
-    logs: list[list[Record]] = [[], [], [], []]
+    logs: list[list[Record]] = [[], [], [], [], []]
     for revision in range(400):
-        partition = dice.randrange(4)
+        partition = dice.randrange(5)
         # Offsets have gaps, where transactions end.
         offset = logs[partition][-1].offset + dice.choice([1, 1, 2]) if logs[partition] else 0
         project = dice.choice(["shop", "shop", "other"])
-        if partition == 3:
-            logs[3].append(alert(offset, project))
+        if partition >= 3:
+            logs[partition].append((alert, insight)[partition - 3](offset, project))
         else:
             minute = dice.randrange(4)
             series = {"start": START + minute * 60_000, "min": minute * 1_000_000}
             metric = ("events", "revenue", "sentiment")[partition]
             logs[partition].append(window(offset, revision, metric=metric, project=project, **series))
-    read = [[0] * 4 for _ in feeds]
+    read = [[0] * 5 for _ in feeds]
 
     def absorb(number: int) -> None:
-        partition = dice.randrange(4)
+        partition = dice.randrange(5)
         begun = read[number][partition]
         records = logs[partition][begun : begun + dice.randrange(8)]
         read[number][partition] += len(records)
         if records:
-            absorb = feeds[number].absorb_alerts if partition == 3 else feeds[number].absorb_metrics
-            absorb(0 if partition == 3 else partition, records, records[-1].offset + 1)
+            feed = feeds[number]
+            absorb = {3: feed.absorb_alerts, 4: feed.absorb_insights}.get(partition, feed.absorb_metrics)
+            absorb(0 if partition >= 3 else partition, records, records[-1].offset + 1)
 
     wanderer = Wanderer(feeds, dice)
     while any(sum(each) < 400 for each in read):
@@ -343,13 +355,13 @@ async def test_a_client_that_comes_back_to_any_process_misses_nothing_and_gets_n
     while wanderer.go_on(steady=True):
         await turns()
 
-    mine = [json.loads(record.value or b"") for log in logs for record in log]
-    mine = [one for one in mine if one["project"] == "shop"]
+    found = [[json.loads(record.value or b"") for record in log] for log in logs]
+    *metrics, alerts, insights = [[one for one in log if one["project"] == "shop"] for log in found]
     newest: dict[tuple[str, int], int] = {}
-    for one in mine:
-        if "metric" in one:
-            at = (one["metric"], one["min"] / 1_000_000)
-            newest[at] = max(one["revision"], newest.get(at, 0))
+    for one in chain(*metrics):
+        at = (one["metric"], one["min"] / 1_000_000)
+        newest[at] = max(one["revision"], newest.get(at, 0))
     assert {at: seen[-1] for at, seen in wanderer.states.items()} == newest
     assert all(seen == sorted(set(seen)) for seen in wanderer.states.values())
-    assert wanderer.alerts == [one["id"] for one in mine if "id" in one]
+    assert wanderer.told["alert"] == [one["id"] for one in alerts]
+    assert wanderer.told["insight"] == [one["id"] for one in insights]

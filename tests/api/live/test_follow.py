@@ -18,19 +18,19 @@ from loopin_api.live.feed import Feed
 from loopin_api.live.follow import FeedFollower
 from loopin_api.live.frame import Message
 from loopin_api.live.subscription import Subscription
-from loopin_schemas.topics import ALERTS, METRICS
+from loopin_schemas.topics import ALERTS, INSIGHTS, METRICS
 from loopin_streams.kafka import waiting
 from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
-from tests.api.live.records import ALL, DEADLINE_S, START, alert, until, window
+from tests.api.live.records import ALL, DEADLINE_S, START, alert, insight, until, window
 from tests.streams.conftest import Broker
 from tests.streams.installation import wait_until
 from tests.transactions import Out, Transactions
 
 pytestmark = pytest.mark.usefixtures("collected")
 
-TOPICS = [METRICS, ALERTS]
+TOPICS = [METRICS, ALERTS, INSIGHTS]
 
 
 @pytest.fixture
@@ -87,6 +87,10 @@ def alarm(settings: KafkaSettings, number: int) -> Out:
     return Out(settings.topic(ALERTS.name), 0, None, alert(number).value)
 
 
+def finding(settings: KafkaSettings, number: int) -> Out:
+    return Out(settings.topic(INSIGHTS.name), 0, None, insight(number).value)
+
+
 async def write(writer: Transactions, *records: Out) -> None:
     await asyncio.to_thread(writer.write, records)
 
@@ -100,27 +104,30 @@ async def test_what_is_committed_is_told_by_every_process(
         begun = clients[0].id
         await asyncio.to_thread(writer.begin, [metric(settings, 0, 99, "aborted"), alarm(settings, 99)])
         await asyncio.to_thread(writer.abort)
-        await write(writer, metric(settings, 0, 1, "a"), metric(settings, 1, 1, "b"), alarm(settings, 1))
+        windows = [metric(settings, 0, 1, "a"), metric(settings, 1, 1, "b")]
+        await write(writer, *windows, alarm(settings, 1), finding(settings, 1))
+        expected = ["alert-1", "insight-1", ("a", 1), ("b", 1)]
         for client in clients:
-            found = await told(client, 3)
-            assert sorted(map(str, seen(found))) == sorted(map(str, ["alert-1", ("a", 1), ("b", 1)]))
+            assert sorted(map(str, seen(await told(client, 4)))) == sorted(map(str, expected))
         last_id = clients[0].id
         for client in clients:
             client.close()
 
-        await write(writer, alarm(settings, 2), metric(settings, 0, 2, "a"))
+        await write(writer, alarm(settings, 2), metric(settings, 0, 2, "a"), finding(settings, 2))
         await until(lambda: all(feed.place.alerts[0] == 6 for feed in (one, other)))
+        await until(lambda: all(feed.place.insights[0] == 4 for feed in (one, other)))
         back = other.subscribe("shop", ALL, last_id)
-        assert seen(await told(back, 2)) == ["alert-2", ("a", 2)]
+        since = ["alert-2", "insight-2", ("a", 2)]
+        assert seen(await told(back, 3)) == since
         assert back.take() == []
 
         # A process that starts now has the last minutes, too; they are no news.
         async with followed(settings) as third:
             assert third.subscribe("shop", ALL, None).take() == []
-            assert seen(await told(third.subscribe("shop", ALL, last_id), 2)) == ["alert-2", ("a", 2)]
-            from_the_start = await told(third.subscribe("shop", ALL, begun), 4)
-            assert sorted(map(str, seen(from_the_start))) == sorted(
-                map(str, ["alert-1", "alert-2", ("a", 2), ("b", 1)])
+            assert seen(await told(third.subscribe("shop", ALL, last_id), 3)) == since
+            from_the_start = seen(await told(third.subscribe("shop", ALL, begun), 6))
+            assert sorted(map(str, from_the_start)) == sorted(
+                map(str, ["alert-1", "alert-2", "insight-1", "insight-2", ("a", 2), ("b", 1)])
             )
 
 

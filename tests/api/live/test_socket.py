@@ -19,12 +19,12 @@ from loopin_api.live.feed import Feed
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from tests.api.conftest import PERSONAL_KEY
-from tests.api.live.records import DEADLINE_S, EPOCH, alert, until, window
+from tests.api.live.records import DEADLINE_S, EPOCH, alert, insight, until, window
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer
 
-NO_ONLINE = "?types=metric,alert"
+NO_ONLINE = "?types=metric,alert,insight"
 
 
 @asynccontextmanager
@@ -63,20 +63,21 @@ async def closed(socket: ClientConnection) -> tuple[int, str]:
 
 async def test_what_happens_is_told(url: str, feed: Feed, bearer: Bearer) -> None:
     async with connected(url, bearer("read")) as socket:
-        assert await told(socket) == {"type": "heartbeat", "id": f"{EPOCH}:0.0:0", "data": None}
+        assert await told(socket) == {"type": "heartbeat", "id": f"{EPOCH}:0.0:0:0", "data": None}
         feed.absorb_metrics(1, [window(0, 3)], 1)
         metric = await told(socket)
-        assert (metric["type"], metric["id"]) == ("metric", f"{EPOCH}:0.1:0")
+        assert (metric["type"], metric["id"]) == ("metric", f"{EPOCH}:0.1:0:0")
         assert (metric["data"]["metric"], metric["data"]["count"]) == ("events", 3)
         feed.absorb_alerts(0, [alert(0, message="Größer")], 1)
         found = await told(socket)
-        assert (found["type"], found["id"]) == ("alert", f"{EPOCH}:0.1:1")
+        assert (found["type"], found["id"]) == ("alert", f"{EPOCH}:0.1:1:0")
         assert found["data"] == {
             "id": "alert-0", "project": "shop", "severity": "warning", "message": "Größer"
         }  # fmt: skip
     feed.absorb_alerts(0, [alert(1)], 2)
+    feed.absorb_insights(0, [insight(0)], 1)
     async with connected(url, bearer("read"), f"{NO_ONLINE}&last_event_id={found['id']}") as socket:
-        assert [(await told(socket))["type"] for _ in range(2)] == ["heartbeat", "alert"]
+        assert [(await told(socket))["type"] for _ in range(3)] == ["heartbeat", "alert", "insight"]
 
 
 @pytest.mark.parametrize("more", [[], ["loopin.live"]])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker
 
 EVENTS = "/api/analytics/events/"
+LONG = "x" * 33_000
 KEY = {"Authorization": "Bearer lk_write"}
 Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
 
@@ -252,6 +253,20 @@ async def test_a_place_may_stand_beside_the_location(
         ("/api/errors", {"level": "bad", "message": "m"}, "level"),
         ("/api/errors", {"level": "error", "message": "m", "user": "null"}, "user"),
         ("/api/errors", {"level": "error", "message": "m", "extra_data": {"a": "\x00"}}, "properties"),
+        ("/api/errors", {"level": "error", "message": "m" * 33_000}, "message"),
+        ("/api/errors", {"level": "error", "message": "m" * 100, "extra_data": {"a": LONG}}, "extra_data"),
+        ("/api/errors", {"level": "error", "message": "m", "cart": [LONG], "extra_data": {"a": 1}}, "cart"),
+        # The trace is longer, and cut to less.
+        (
+            "/api/errors",
+            {"level": "error", "message": "m", "stack_trace": "s" * 50_000, "url": "/" + "u" * 20_000},
+            "url",
+        ),
+        (
+            "/api/metrics",
+            {"metric_type": "cpu", "value": 1, "additional_data": {"a": LONG}},
+            "additional_data",
+        ),
     ],
 )
 async def test_a_fault_is_named_as_the_request_names_the_field(

@@ -249,7 +249,28 @@ async def test_what_cannot_be_asked(
     refused(await calculate(client, headers, names=[]), 422, "VALIDATION_ERROR")
     refused(await calculate(client, headers, **{"from": "now"}), 422, "VALIDATION_ERROR")
     refused(await calculate(client, bearer("read")), 403, "INSUFFICIENT_SCOPE")
-    assert (await calculate(client, headers)).json()["data"]["calculated"] == 0, "there are no events"
+
+
+async def test_where_there_is_nothing_to_compute_the_answer_says_why(
+    store: Store, client: httpx.AsyncClient, bearer: Bearer, tasks: TaskRunner
+) -> None:
+    async def nothing(**body: Any) -> Any:
+        response = await calculate(client, bearer("write"), **body)
+        found = response.json()["data"]
+        assert (response.status_code, found["calculated"], found["total"]) == (200, 0, 0)
+        return found["nothing"]
+
+    assert await nothing() == "There are no events yet, so there is nothing to compute."
+    await put(store, TODAY - DAY + HOUR)
+    first = iso(TODAY - DAY)
+    assert await nothing(to=(TODAY - DAY).isoformat()) == (
+        f"Events begin at {first} or later, so before it there is nothing to compute."
+    )
+    minutes = {"from": (NOW - HOUR / 2).isoformat(), "to": NOW.isoformat()}
+    assert (await nothing(**minutes)).startswith("No hour, day, week or month that is over lies within this")
+    computed = (await calculate(client, bearer("write"), names=["dau"])).json()["data"]
+    assert computed["calculated"] > 0
+    assert computed["nothing"] is None
 
 
 async def test_history_outlives_the_events(store: Store, client: httpx.AsyncClient, bearer: Bearer) -> None:

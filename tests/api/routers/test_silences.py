@@ -146,7 +146,11 @@ async def test_ending_one(
         ({"ends_at": "2026-01-15T10:30:00Z"}, "ends_at"),
         ({"starts_at": "2026-01-16T00:00:00Z", "ends_at": "2026-01-15T23:00:00Z"}, "ends_at"),
         ({"starts_at": "2026-01-01T00:00:00Z", "duration": "1h"}, "ends_at"),
-        ({"starts_at": "9999-12-31T00:00:00Z", "duration": "9d"}, "ends_at"),
+        ({"starts_at": "9999-12-31T00:00:00Z", "duration": "9d"}, "duration"),
+        ({"duration": "367d"}, "duration"),
+        ({"starts_at": "2026-12-01T00:00:00Z", "duration": "99d"}, "duration"),
+        ({"ends_at": "9999-12-31T00:00:00Z"}, "ends_at"),
+        ({"ends_at": "2027-01-16T10:30:00.001Z"}, "ends_at"),
         ({"starts_at": "1960-01-01T00:00:00Z", "duration": "99999d"}, "starts_at"),
         ({"duration": "1h", "rule": "nothing"}, "rule"),
         ({"duration": "1h", "severity": "bad"}, "severity"),
@@ -163,6 +167,11 @@ async def test_what_makes_no_silence_is_named(
     assert detail["field"] == field
     assert "pattern" not in detail["reason"], "a person need not know them"
     assert not log.configuration.of(Silence)
+
+
+async def test_a_silence_may_last_a_year(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    made = data_of(await client.post(PATH, json={"duration": "366d"}, headers=bearer("write")), 201)
+    assert made["ends_at"] == "2027-01-16T10:30:00.000Z"
 
 
 async def test_who_may_and_how_many(

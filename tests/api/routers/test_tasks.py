@@ -139,6 +139,11 @@ async def test_there_may_be_so_many(admin: httpx.AsyncClient, refused: Refused) 
         ({"arguments": {"name": ["dau"]}}, "arguments"),
         ({"arguments": {"names": "dau"}}, "arguments"),
         ({"color": "red"}, "color"),
+        ({"paused": "yes"}, "paused"),
+        ({"paused": 1}, "paused"),
+        ({"every_s": "900"}, "every_s"),
+        ({"every_s": 900.0}, "every_s"),
+        ({"crontab": 5}, "crontab"),
     ],
     ids=str,
 )

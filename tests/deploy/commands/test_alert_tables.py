@@ -5,24 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from loopin_deploy.commands.alert_tables import alert_table, rule_table, silence_table
 from loopin_schemas.alert_rules import BUILT_IN
+from tests.deploy.columns_80 import lines
 
 NOW = datetime(2026, 11, 29, 16, tzinfo=UTC)
 ALERT = "shop:payment_failure_rate:1795969320000"
 SILENCE = "01a2281d-0aa5-76ed-9ff9-80cb96fbec43"
-
-
-def lines(table: Table) -> list[str]:
-    console = Console(width=80, emoji=False)
-    with console.capture() as shown:
-        console.print(table)
-    found = shown.get().splitlines()
-    assert max(map(len, found)) <= 80
-    return found
 
 
 def test_the_id_to_acknowledge_is_in_one_piece() -> None:

@@ -122,7 +122,8 @@ def test_schedules_are_listed_changed_paused_resumed_added_and_taken_away(loopin
     assert "paused" not in shown("resume", "calculate_metrics")
     hourly = ("--task", "calculate_metrics", "--every", "1h")
     added = shown("add", "often", *hourly, "--arguments", '{"names": ["dau"]}')
-    assert "often (calculate_metrics)" in added
+    assert "│ often " in added
+    assert "│ (calculate_metrics) " in added
     told = {each["name"]: each for each in json.loads(shown("list", "--json"))}
     assert told["often"]["arguments"] == {"names": ["dau"]}
     assert told["calculate_metrics"]["crontab"] == "*/20 * * * *"

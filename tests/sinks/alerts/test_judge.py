@@ -94,6 +94,31 @@ async def test_what_is_not_queryable_yet_closes_nothing() -> None:
     assert await judged.look() == ["resolved warning"]
 
 
+async def test_what_ended_it_while_nobody_looked_is_told_by_its_value_and_window() -> None:
+    """An hour is bad, the next two are well, then nothing happens; nobody looks for eight hours."""
+    hour = NOW - NOW % HOUR
+
+    def window(start: int, end: int) -> Totals:
+        hours = (start - hour) // HOUR
+        return {"": Total(500, {0: 2000.0, 1: 120.0, 2: 80.0}[hours])} if 0 <= hours <= 2 else {}
+
+    slow = rule("slow_response_p95", by="", grain="hour", condition=Threshold(warning=1000), at_least=20)
+    judged = Judged(slow, Said(window, kept="value"), at=hour + 30 * MINUTE)
+    assert await judged.look() == ["fired warning"]
+    judged.at = hour + 8 * HOUR + 2 * MINUTE
+    assert await judged.look() == [], "the bad hour has closed meanwhile"
+    judged.at += LOOK
+    assert await judged.look() == ["resolved warning"]
+    over = judged.told[-1]
+    assert (over["value"], over["count"], over["reason"]) == (120.0, 500, "")
+    assert (over["window"].start, over["window"].end) == (hour + HOUR, hour + 2 * HOUR)
+    # The next look asks for no more than before.
+    judged.said.asked.clear()
+    judged.at += LOOK
+    assert await judged.look() == []
+    assert len(judged.said.asked) == 2
+
+
 async def test_too_few_say_nothing_and_the_longer_span_is_asked_then() -> None:
     def window(start: int, end: int) -> Totals:
         minutes = (end - start) // MINUTE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,10 +16,11 @@ from loopin_schemas.metrics import Grain, by_name
 from loopin_sinks.insights.stored import open_insights, top_insights
 from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope
-from loopin_sinks.store import Store
+from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks.generate_insights import InsightArguments, generate
 from loopin_sinks.tasks.task import Context
 from loopin_streams.kafka.config_state import Configuration
+from loopin_streams.kafka.errors import BrokerUnreachable
 from tests.migrated import migrated_store
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -47,12 +48,34 @@ async def store(opened: Store) -> Store:
     return opened
 
 
-async def run(store: Store, now: datetime = NOW, projects: tuple[str, ...] = (), zone: str = "UTC") -> int:
+class Told:
+    """What the live feed is told of; ``away`` while the broker does not answer."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.calls: list[tuple[list[str], list[Insight], datetime]] = []
+
+    async def tell(self, projects: Collection[str], open: Iterable[Insight], now: datetime) -> int:
+        if self.away:
+            raise BrokerUnreachable("No broker answers.")
+        self.calls.append((list(projects), list(open), now))
+        return 0
+
+
+async def run(
+    store: Store,
+    now: datetime = NOW,
+    projects: tuple[str, ...] = (),
+    zone: str = "UTC",
+    teller: Told | None = None,
+) -> int:
     def scope(project: str, now: datetime) -> Scope:
         return Scope(project=project, zone=ZoneInfo(zone), now=now, currency="EUR")
 
     return await generate(
-        Context(store, Configuration(), scope, lambda: now, InsightArguments(projects=projects))
+        Context(
+            store, Configuration(), scope, lambda: now, InsightArguments(projects=projects), teller=teller
+        )
     )
 
 
@@ -115,6 +138,23 @@ async def test_what_is_found_again_stays_and_what_no_longer_holds_is_withdrawn(s
     await kept(store, "dau", [(YESTERDAY, 195.0)], at=much_later)
     assert await run(store, much_later) == 1
     assert await open_insights(store, PROJECT, much_later) == []
+
+
+async def test_the_live_feed_is_told_of_all_that_is_stored(store: Store) -> None:
+    for project in (PROJECT, "other"):
+        await kept(store, "dau", [*usual(), (YESTERDAY, 100.0)], project=project)
+    teller = Told()
+    teller.away = True
+    with pytest.raises(StoreError, match="No broker answers"):
+        await run(store, teller=teller)
+    teller.away = False
+    later = NOW + timedelta(hours=6)
+    assert await run(store, later, teller=teller) == 0
+    stored = [*await open_insights(store, "other", later), *await open_insights(store, PROJECT, later)]
+    assert len(stored) == 2
+    assert teller.calls == [(["other", PROJECT], stored, later)]
+    await run(store, later, (PROJECT,), teller=teller)
+    assert teller.calls[1] == ([PROJECT], stored[1:], later)
 
 
 async def test_better_is_told_too_but_urges_nobody(store: Store) -> None:

@@ -166,6 +166,52 @@ def test_fewer_than_enough_say_nothing_and_end_what_was_said() -> None:
     assert over["message"].endswith("is over: too little has happened since to tell.")
 
 
+@pytest.mark.parametrize("hours", [1, 3])
+def test_what_ends_while_nobody_looks_is_told_by_the_windows_that_ended_it(hours: int) -> None:
+    """As after a backlog: the watermark passes the recovery, and the quiet time after it, in one step."""
+    world = World()
+    for _ in range(3):
+        pays(world, 40, 20)
+    assert world.events() == [("fired", "critical")]
+    begin = world.at
+    minutes = [
+        Window(
+            project="shop",
+            grain="minute",
+            start=begin + at * MINUTE,
+            cells=[ratio(PAYMENTS, 20, at % 3 // 2)],
+        )
+        for at in range(30)
+    ]
+    world._say(begin + hours * HOUR, *minutes)
+    [over] = world.new()
+    # Two minutes of the spike among 15 are 44 failures of 340, one is 24 of 320.
+    assert (over["event"], over.get("reason")) == ("resolved", None)
+    assert (over["value"], over["count"]) == (24 / 320, 320)
+    assert over["window"] == {"grain": "minute", "start": begin - MINUTE, "end": begin + 14 * MINUTE}
+    assert len(over["windows"]) == 15
+    assert over["message"] == "payment_failure_rate of project shop is back to 7.5% (limit 10.0%)."
+
+
+def test_what_is_bad_again_is_not_over_by_what_was_well_in_between() -> None:
+    world = World()
+    for _ in range(3):
+        pays(world, 40, 20)
+    assert world.events() == [("fired", "critical")]
+    begin = world.at
+    # Well for 20 minutes, bad for three, then well for 16, then nothing.
+    shares = [0] * 20 + [20] * 3 + [0] * 16
+    minutes = [
+        Window(project="shop", grain="minute", start=begin + at * MINUTE, cells=[ratio(PAYMENTS, 40, part)])
+        for at, part in enumerate(shares)
+    ]
+    world._say(begin + 2 * HOUR, *minutes)
+    *_, over = world.new()
+    assert over["event"] == "resolved"
+    # Two minutes of the second spike among 15 are 40 of 600.
+    assert (over["value"], over["window"]["end"]) == (40 / 600, begin + 36 * MINUTE)
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**9), st.sampled_from([0, 10, 60]))
 def test_as_a_plain_computation_over_the_minutes_has_it_however_often_it_starts_again(
