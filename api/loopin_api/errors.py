@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from loopin_api.envelope import Detail, Failure
 from loopin_api.timespan import DURATION, InvalidTimespan
 from loopin_schemas import InvalidEvent
-from loopin_schemas.metrics.custom import NAME
+from loopin_schemas.names import NAME
 from loopin_schemas.project import CURRENCY
 from loopin_sinks.store import StoreError
 from loopin_sinks.store.errors import QUERY_FAILED

@@ -8,9 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from loopin_schemas.alert import Severity
+from loopin_schemas.names import NAME
 from loopin_schemas.validation import check_project
-
-RULE_NAME: Final = r"^[a-z][a-z0-9_]{0,63}$"
 
 MAX_RULES: Final = 200
 """Most rules of one project's own."""
@@ -131,7 +130,7 @@ class AlertRule(_Body, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     project: str
-    name: Annotated[str, Meta(pattern=RULE_NAME, max_length=64)]
+    name: Annotated[str, Meta(pattern=NAME, max_length=64)]
     metric: _Name
     condition: Condition
     grain: Grain = "minute"

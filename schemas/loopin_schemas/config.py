@@ -13,6 +13,7 @@ from loopin_schemas.codec import decode
 from loopin_schemas.corrections import Correction, ErrorGroup
 from loopin_schemas.key_format import KeyKind
 from loopin_schemas.metrics.custom import CustomMetric
+from loopin_schemas.names import NAME
 from loopin_schemas.project import ProjectSettings
 from loopin_schemas.timestamps import Ms
 from loopin_schemas.validation import check_project
@@ -64,10 +65,6 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError("a write key has the scope ingest only")
 
 
-SCHEDULE_NAME: Final = r"^[a-z][a-z0-9_]{0,63}$"
-"""What a schedule may be called; its task's name, where it is the one that the task comes with."""
-
-
 class TaskSchedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When a task runs, by the schedule's name: the one that it comes with, as changed, or a further one.
 
@@ -76,7 +73,7 @@ class TaskSchedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     when it was added, changed or resumed) is not made up for.
     """
 
-    task: Annotated[str, Meta(pattern=SCHEDULE_NAME, max_length=64)]
+    task: Annotated[str, Meta(pattern=NAME, max_length=64)]
     crontab: Annotated[str, Meta(min_length=9, max_length=200)] | None = None
     every_s: Annotated[int, Meta(ge=60, le=31 * 86_400)] | None = None
     paused: bool = False

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loopin_deploy.schedules_docs import REPLACED, SETTINGS, main, page
-from loopin_schemas.config import SCHEDULE_NAME
+from loopin_schemas.names import NAME
 from loopin_sinks.tasks.catalogue import TASKS
 from loopin_sinks.tasks.when import following
 from loopin_streams.projects.settings import ProjectDefaults
@@ -85,7 +85,7 @@ def test_the_list_that_is_shown_names_every_task() -> None:
 def test_names_of_tasks_are_names_of_schedules() -> None:
     names = [task.name for task in TASKS]
     assert len(set(names)) == len(names)
-    assert all(re.fullmatch(SCHEDULE_NAME, name) for name in names)
+    assert all(re.fullmatch(NAME, name) for name in names)
 
 
 def test_what_runs_for_a_task_of_the_documents_runs_as_often() -> None:

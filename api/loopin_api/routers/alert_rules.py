@@ -15,7 +15,8 @@ from loopin_api.errors import invalid
 from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
 from loopin_api.routers.metric_definitions import reason_of
 from loopin_api.services import Reader, Use, Writer
-from loopin_schemas.alert_rule import RULE_NAME, AlertRule, Grain
+from loopin_schemas.alert_rule import AlertRule, Grain
+from loopin_schemas.names import NAME
 from loopin_streams.alerts.source import source_of
 
 router = APIRouter(tags=["alerts"])
@@ -104,7 +105,7 @@ class AlertRuleRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(pattern=RULE_NAME, max_length=64, description=_NAME)
+    name: str = Field(pattern=NAME, max_length=64, description=_NAME)
     metric: str = Field(min_length=1, max_length=200, description=_METRIC)
     condition: dict[str, Any] = Field(description=_CONDITION)
     grain: Grain = Field("minute", description=_GRAIN)

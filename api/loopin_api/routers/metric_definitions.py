@@ -15,9 +15,10 @@ from loopin_api.errors import invalid
 from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
 from loopin_api.services import Reader, Use, Writer
 from loopin_schemas.metrics import Dimension, Grain, Kind, Metric
-from loopin_schemas.metrics.custom import NAME, CustomMetric
+from loopin_schemas.metrics.custom import CustomMetric
 from loopin_schemas.metrics.definition import event_names
 from loopin_schemas.metrics.metric import Better, Unit
+from loopin_schemas.names import NAME
 
 router = APIRouter(tags=["metrics"])
 

@@ -11,7 +11,7 @@ from loopin_api.body import json_body
 from loopin_api.envelope import Moment, Success
 from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
 from loopin_api.services import Admin, Services, Use
-from loopin_schemas.config import SCHEDULE_NAME
+from loopin_schemas.names import NAME
 from loopin_sinks.tasks.runs import Run, State
 from loopin_sinks.tasks.schedules import Schedule
 from loopin_sinks.tasks.when import Crontab, Every
@@ -102,9 +102,7 @@ class ChangedSchedule(_Fields):
 class AddedSchedule(ChangedSchedule):
     """A further schedule of a task."""
 
-    name: str = Field(
-        pattern=SCHEDULE_NAME, description="Its name: lower case, digits and underscores, 64 at most."
-    )
+    name: str = Field(pattern=NAME, description="Its name: lower case, digits and underscores, 64 at most.")
     task: str = Field(max_length=64, description="What is to be done: a task's name.")
 
 

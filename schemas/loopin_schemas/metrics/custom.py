@@ -26,10 +26,8 @@ from loopin_schemas.metrics.definition import (
     Users,
 )
 from loopin_schemas.metrics.metric import VISIT, Better, Dimension, Metric, Unit
+from loopin_schemas.names import NAME
 from loopin_schemas.validation import check_project
-
-NAME: Final = r"^[a-z][a-z0-9_]{0,63}$"
-"""What a metric may be called."""
 
 MAX_CUSTOM: Final = 100
 """Most metrics of one project's own."""
