@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from loopin_schemas.metrics.definition import ACTIVE, UniquePageViews, events
@@ -47,6 +47,16 @@ class SessionNumbers:
     minutes: Values
 
 
+class Begun(NamedTuple):
+    """Of today, but for users who share a person: the sessions with an id that began, by period; users with
+    sessions that go on from yesterday; and those who may have such without an id.
+    """
+
+    rows: Rows
+    carried: Sequence[int]
+    unnamed: Sequence[int]
+
+
 class Whose(NamedTuple):
     """In SQL, how rows with a column ``user`` are put together: how to read them, and whose each is."""
 
@@ -75,24 +85,26 @@ async def session_numbers(store: Store, scope: Scope, periods: Periods) -> Sessi
     usable = set(scope.rolled.sessions) if plain else set()
     yesterday = scope.day_of(scope.now) - 1
     today = scope.midnight(yesterday + 1)
-    carried = None
-    if plain and yesterday in scope.rolled.unfinished and periods.end > today:
-        carried = await _carried_on(store, scope, yesterday)
-        usable |= {yesterday} if carried is not None else set()
+    begun = None
+    if plain and yesterday in scope.rolled.unfinished:
+        parts = split(scope, usable | {yesterday}, periods.edges)
+        if parts.spans and parts.spans[-1][0] == today:
+            begun = await _begun(store, scope, periods, (today, periods.end))
+            usable |= {yesterday} if begun is not None else set()
     parts = split(scope, usable, periods.edges)
     asked: list[Awaitable[Rows]] = []
     for span in parts.spans:
-        if carried is not None and span[0] == today:
-            asked += _of_today(store, scope, periods, span, carried)
+        if begun is not None and span[0] == today:
+            asked += _of_today(store, scope, periods, span, begun)
         else:
             asked.append(_began(store, scope, periods, span, _whose(scope)))
     if parts.days:
         asked.append(_rolled_up(store, scope, periods, parts.days, "user = 0", 1))
         asked += await _corrections(store, scope, periods, parts.days)
-        if carried and parts.days[-1][1] == yesterday:
-            asked += _continued(store, scope, periods, (yesterday, yesterday), carried)
+        if begun and parts.days[-1][1] == yesterday:
+            asked += _continued(store, scope, periods, (yesterday, yesterday), begun)
     sums: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
-    for found in await asyncio.gather(*asked):
+    for found in [begun.rows if begun is not None else [], *await asyncio.gather(*asked)]:
         for row in found:
             sums[periods.number[row["at"]], row["of"]].update(
                 {each: row[each] for each in (*KINDS, "length")}
@@ -104,54 +116,82 @@ async def session_numbers(store: Store, scope: Scope, periods: Periods) -> Sessi
     )
 
 
-async def _carried_on(store: Store, scope: Scope, yesterday: int) -> list[int] | None:
-    """Users whose sessions may have gone on today, but for those who share a person; None for too many.
-
-    Among them are those who have a session today of another's id: one key is far cheaper than two.
-    """
+async def _begun(store: Store, scope: Scope, periods: Periods, span: Span) -> Begun | None:
+    """What today's events alone tell of its sessions; None where too many users' go on from yesterday."""
     query = Query(scope)
-    today = query.source(scope.midnight(yesterday + 1), scope.now)
-    rows = await query.rows(
+    without_id = f"""
+        SELECT DISTINCT user FROM {query.source(span[0], scope.now)} AND {query.matches(ACTIVE)}
+            AND session_id = '' AND user IN ({_open(query, "user")} AND session = cityHash64(''))
+            AND {alone(scope)}
+        LIMIT {MAX_CARRIED + 1}
+    """
+    rows, unnamed = await asyncio.gather(
+        _named_today(store, scope, periods, span), query.rows(store, without_id)
+    )
+    carried = [user for row in rows for user in row.pop("carried")]
+    if max(len(carried), len(unnamed)) > MAX_CARRIED:
+        return None
+    return Begun(rows, carried, [row["user"] for row in unnamed])
+
+
+async def _named_today(store: Store, scope: Scope, periods: Periods, span: Span) -> Rows:
+    query = Query(scope)
+    goes_on = f"cityHash64(user, session) IN ({_open(query, 'cityHash64(user, session)')})"
+    # All that goes on is told, also after the time that is asked for.
+    counts = f"NOT goes_on AND began < {query.bind(_ms(span[1]), 'Int64')}"
+    counted = ", ".join(f"countIf({test} AND {counts}) AS {kind}" for kind, test in KINDS.items())
+    named = _named(query, span, alone(scope), "events", timedelta())
+    return await query.rows(
         store,
         f"""
-        SELECT DISTINCT user FROM {today} AND {query.matches(ACTIVE)} AND {alone(scope)}
-            AND if(session_id = '', user, cityHash64(session_id)) IN (
-                SELECT if(session = cityHash64(''), user, session) FROM open_sessions
-                WHERE project = {{project:String}} AND zone = {query.bind(scope.zone_name, "String")}
-                    AND day = toDate({query.bind(yesterday, "UInt16")})
-                    AND version = {query.bind(scope.rolled.days[yesterday].version, "UInt64")}
-            )
-        LIMIT {MAX_CARRIED + 1}
+        SELECT {query.period(periods, "began")} AS at, '' AS of, {counted},
+            sumIf(ended - began, {counts}) AS length,
+            groupUniqArrayIf({MAX_CARRIED + 1})(user, goes_on) AS carried
+        FROM (SELECT *, {goes_on} AS goes_on FROM ({named})) GROUP BY at
         """,
     )
-    return [row["user"] for row in rows] if len(rows) <= MAX_CARRIED else None
+
+
+def _open(query: Query, what: str) -> str:
+    """A query of yesterday's sessions, none of which need be over."""
+    scope = query.scope
+    yesterday = scope.day_of(scope.now) - 1
+    return f"""
+        SELECT {what} FROM open_sessions
+        WHERE project = {{project:String}} AND zone = {query.bind(scope.zone_name, "String")}
+            AND day = toDate({query.bind(yesterday, "UInt16")})
+            AND version = {query.bind(scope.rolled.days[yesterday].version, "UInt64")}
+    """
 
 
 def _of_today(
-    store: Store, scope: Scope, periods: Periods, span: Span, carried: Sequence[int]
+    store: Store, scope: Scope, periods: Periods, span: Span, begun: Begun
 ) -> Sequence[Awaitable[Rows]]:
-    """Sessions that began today: of most users today's events alone tell."""
-    shared = [] if not scope.rolled.linked else [(PERSONS, LINKED)]
-    goes_on = [(USERS, f"user IN {_users(carried)} AND {alone(scope)}")] if carried else []
-    rest = f"user NOT IN {_users(carried)}" if carried else "true"
-    asked = [_began(store, scope, periods, span, [(USERS, f"{rest} AND {alone(scope)}")], back=timedelta())]
-    if whose := [*shared, *goes_on]:
-        asked.append(_began(store, scope, periods, span, whose))
-    return asked
+    """Sessions that began today, but for those that are told: of most users today's events alone tell."""
+    query = Query(scope)
+    goes_on = f"user IN {_users(begun.unnamed)}" if begun.unnamed else "false"
+    found = [unnamed_sessions_of(query, span, USERS, f"NOT {goes_on} AND {alone(scope)}", timedelta())]
+    if begun.unnamed:
+        found.append(unnamed_sessions_of(query, span, USERS, f"{goes_on} AND {alone(scope)}", LONGEST))
+    if scope.rolled.linked:
+        found.append(sessions_of(query, span, PERSONS, LINKED))
+    return [_counted(store, query, periods, found)]
 
 
 def _continued(
-    store: Store, scope: Scope, periods: Periods, day: Run, carried: Sequence[int]
+    store: Store, scope: Scope, periods: Periods, day: Run, begun: Begun
 ) -> Sequence[Awaitable[Rows]]:
     """Sessions of a day as they are, in place of what was rolled up before they went on."""
-    whose = f"user IN {_users(carried)} AND {alone(scope)}"
+    if not (begun.carried or begun.unnamed):
+        return []
+    whose = f"user IN {_users({*begun.carried, *begun.unnamed})} AND {alone(scope)}"
     return [
         _rolled_up(store, scope, periods, [day], whose, -1),
         _began(store, scope, periods, edges_of(scope, day), [(USERS, whose)]),
     ]
 
 
-def _users(numbers: Sequence[int]) -> str:
+def _users(numbers: Collection[int]) -> str:
     return f"[{', '.join(map(str, numbers))}]"
 
 
@@ -169,17 +209,20 @@ async def _began(
     periods: Periods,
     span: Span,
     whose: Sequence[tuple[Whose, str]],
-    back: timedelta = LONGEST,
 ) -> Rows:
-    """Sessions that began in the span, by period; ``back`` is how long before it one may have begun."""
+    """Sessions that began in the span, by period."""
     query = Query(scope)
+    found = [sessions_of(query, span, one, also) for one, also in whose]
+    return await _counted(store, query, periods, found)
+
+
+async def _counted(store: Store, query: Query, periods: Periods, found: Sequence[str]) -> Rows:
     counted = ", ".join(f"countIf({test}) AS {kind}" for kind, test in KINDS.items())
-    found = " UNION ALL ".join(sessions_of(query, span, one, also, back=back) for one, also in whose)
     return await query.rows(
         store,
         f"""
         SELECT {query.period(periods, "began")} AS at, of, {counted}, {LENGTH} AS length
-        FROM ({found}) GROUP BY at, of
+        FROM ({" UNION ALL ".join(found)}) GROUP BY at, of
         """,
     )
 
@@ -287,30 +330,7 @@ def sessions_of(
     without one are cut at pauses, by person. ``also`` is a further test of events.
     """
     scope = query.scope
-    since, until = span
-    assert since is not None
-    source = query.source(since - back, min(until + LONGEST, scope.now), table)
-    source += f" AND {query.matches(ACTIVE)} AND {also}"
-    # What decides is the first event; where nothing is asked of it, it need not be looked for.
-    of = f"argMin({query.of}, timestamp)" if scope.by else "''"
-    chosen = f"argMin({query.chosen}, timestamp)" if scope.where else "true"
-    view = "event = '$pageview'"
-    interaction = f"event NOT IN {query.bind(NO_INTERACTION, 'Array(String)')}"
-    crash = "event = 'app_crashed'"
-    named = f"""
-        SELECT user, cityHash64(session_id) AS session, toUnixTimestamp64Milli(min(timestamp)) AS began,
-            toUnixTimestamp64Milli(max(timestamp)) AS ended,
-            {of} AS of, {chosen} AS chosen,
-            countIf({view}) AS views, countIf({interaction}) AS interactions, countIf({crash}) AS crashes
-        FROM {source} AND session_id != '' GROUP BY user, session
-    """
-    unnamed = f"""
-        SELECT user, groupArray((
-            {MS}, {query.of}, {query.chosen}, toUInt64({view}), toUInt64({interaction}), toUInt64({crash})
-        )) AS pieces
-        FROM {source} AND session_id = '' GROUP BY user
-    """
-    start, end = (query.bind(epoch_ms(edge), "Int64") for edge in (since, until))
+    named = _named(query, span, also, table, back)
     by_id = (
         f"SELECT user AS whose, began, ended, of, chosen, views, interactions, crashes FROM ({named})"
         if whose is USERS
@@ -323,21 +343,76 @@ def sessions_of(
             FROM {whose.read(named)} GROUP BY whose, found.session
         """
     )
+    start, end = (query.bind(_ms(edge), "Int64") for edge in span)
     return f"""
         SELECT whose, of, began, ended, views, interactions, crashes
-        FROM (
-            {by_id}
-            UNION ALL
-            SELECT whose, part[1].1 AS began, part[-1].1 AS ended, part[1].2 AS of, part[1].3 AS chosen,
-                arraySum(piece -> piece.4, part) AS views, arraySum(piece -> piece.5, part) AS interactions,
-                arraySum(piece -> piece.6, part) AS crashes
-            FROM (
-                SELECT {whose.key} AS whose, arraySort(groupArrayArray(found.pieces)) AS sorted,
-                    arrayDifference(arrayMap(piece -> piece.1, sorted)) AS pauses,
-                    arraySplit((piece, pause) -> pause > {SESSION_GAP_MS}, sorted, pauses) AS parts
-                FROM {whose.read(unnamed)} GROUP BY whose
-            )
-            ARRAY JOIN parts AS part
-        )
+        FROM ({by_id} UNION ALL {_unnamed(query, span, whose, also, table, back)})
         WHERE chosen AND began >= {start} AND began < {end}
+    """
+
+
+def unnamed_sessions_of(query: Query, span: Span, whose: Whose, also: str, back: timedelta) -> str:
+    """Those of them whose events have no id."""
+    start, end = (query.bind(_ms(edge), "Int64") for edge in span)
+    return f"""
+        SELECT whose, of, began, ended, views, interactions, crashes
+        FROM ({_unnamed(query, span, whose, also, "events", back)})
+        WHERE chosen AND began >= {start} AND began < {end}
+    """
+
+
+def _ms(edge: datetime | None) -> int:
+    assert edge is not None
+    return epoch_ms(edge)
+
+
+def _source(query: Query, span: Span, also: str, table: str, back: timedelta) -> str:
+    since, until = span
+    assert since is not None
+    source = query.source(since - back, min(until + LONGEST, query.scope.now), table)
+    return f"{source} AND {query.matches(ACTIVE)} AND {also}"
+
+
+_VIEW: Final = "event = '$pageview'"
+_CRASH: Final = "event = 'app_crashed'"
+
+
+def _interaction(query: Query) -> str:
+    return f"event NOT IN {query.bind(NO_INTERACTION, 'Array(String)')}"
+
+
+def _named(query: Query, span: Span, also: str, table: str, back: timedelta) -> str:
+    """Rows of ``user``, ``session`` (hash of the id), ``chosen`` and what ``sessions_of`` gives."""
+    scope = query.scope
+    # What decides is the first event; where nothing is asked of it, it need not be looked for.
+    of = f"argMin({query.of}, timestamp)" if scope.by else "''"
+    chosen = f"argMin({query.chosen}, timestamp)" if scope.where else "true"
+    return f"""
+        SELECT user, cityHash64(session_id) AS session, toUnixTimestamp64Milli(min(timestamp)) AS began,
+            toUnixTimestamp64Milli(max(timestamp)) AS ended, {of} AS of, {chosen} AS chosen,
+            countIf({_VIEW}) AS views, countIf({_interaction(query)}) AS interactions,
+            countIf({_CRASH}) AS crashes
+        FROM {_source(query, span, also, table, back)} AND session_id != '' GROUP BY user, session
+    """
+
+
+def _unnamed(query: Query, span: Span, whose: Whose, also: str, table: str, back: timedelta) -> str:
+    found = f"""
+        SELECT user, groupArray((
+            {MS}, {query.of}, {query.chosen}, toUInt64({_VIEW}), toUInt64({_interaction(query)}),
+            toUInt64({_CRASH})
+        )) AS pieces
+        FROM {_source(query, span, also, table, back)} AND session_id = '' GROUP BY user
+    """
+    return f"""
+        SELECT whose, part[1].1 AS began, part[-1].1 AS ended, part[1].2 AS of, part[1].3 AS chosen,
+            arraySum(piece -> piece.4, part) AS views, arraySum(piece -> piece.5, part) AS interactions,
+            arraySum(piece -> piece.6, part) AS crashes
+        FROM (
+            SELECT {whose.key} AS whose, arraySort(groupArrayArray(found.pieces)) AS sorted,
+                arrayDifference(arrayMap(piece -> piece.1, sorted)) AS pauses,
+                arraySplit((piece, pause) -> pause > {SESSION_GAP_MS}, sorted, pauses) AS parts
+            FROM {whose.read(found)} GROUP BY whose
+        )
+        ARRAY JOIN parts AS part
     """
