@@ -252,7 +252,7 @@ def create_app(
         live=Live(
             Feed(instruments), OnlineWatch(projects, store, clock), settings.live_max_clients, instruments
         ),
-        tasks=Tasks(items, store, zone_of(settings.project_timezone)),
+        tasks=Tasks(items, store, zone_of(settings.project_timezone), projects.zone),
         projects=projects,
         own_settings=OwnSettings(items, projects),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace as replace_run
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
@@ -40,12 +40,23 @@ _WHEN: Final = frozenset({"crontab", "every_s"})
 
 
 class Tasks:
-    """Finds schedules by name and changes them; ``zone`` is that of crontabs."""
+    """Finds schedules by name and changes them.
 
-    def __init__(self, items: ConfigItems, store: Store, zone: tzinfo, tasks: Sequence[Task] = TASKS) -> None:
+    ``zone`` is that of crontabs that are of no project, ``zone_of`` a project's.
+    """
+
+    def __init__(
+        self,
+        items: ConfigItems,
+        store: Store,
+        zone: tzinfo,
+        zone_of: Callable[[str], tzinfo],
+        tasks: Sequence[Task] = TASKS,
+    ) -> None:
         self._items = items
         self._store = store
         self._zone = zone
+        self._zone_of = zone_of
         self._tasks = tasks
 
     def all(self) -> list[Schedule]:
@@ -71,7 +82,11 @@ class Tasks:
         """When it is due next, in UTC; None where it is paused or cannot be used."""
         if schedule.when is None or schedule.paused or schedule.broken is not None:
             return None
-        return following(schedule.when, now, self._zone)
+        return following(schedule.when, now, self.zone(schedule))
+
+    def zone(self, schedule: Schedule) -> tzinfo:
+        """Whose clocks its crontab goes by."""
+        return self._zone if schedule.project is None else self._zone_of(schedule.project)
 
     async def last_runs(self) -> Mapping[str, Run]:
         """The newest run of each schedule. Raises StoreError."""

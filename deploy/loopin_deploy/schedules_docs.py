@@ -157,7 +157,8 @@ sink (`loopin run sink`, or `store` on one machine), one run of a task at a time
 """
 
 _USE: Final = f"""\
-Crontabs have five fields and go by the clocks of `LOOPIN_PROJECT_TIMEZONE`. A time that the clocks skip in
+Crontabs have five fields and go by the clocks of `LOOPIN_PROJECT_TIMEZONE`; those of a schedule whose
+arguments name one project (`{{"projects": ["shop"]}}`) by that project's. A time that the clocks skip in
 spring is made up for when they have been put forward; one that they show twice counts once. What is kept of
 a project is computed in its own zone and money ([projects](projects.md)); where it has none of its own, in
 those of the sink's settings, so give the roles `sink` and `api` the same.

@@ -68,9 +68,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class TaskSchedule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When a task runs, by the schedule's name: the one that it comes with, as changed, or a further one.
 
-    ``crontab`` (five fields, in the projects' time zone) or ``every_s`` (seconds, counted from 1970); without
-    either, as the task comes. ``arguments`` are the task's own. What was missed before ``since`` (epoch ms:
-    when it was added, changed or resumed) is not made up for.
+    ``crontab`` (five fields, on the clocks of its project, or of all) or ``every_s`` (seconds, counted from
+    1970); without either, as the task comes. ``arguments`` are the task's own. What was missed before
+    ``since`` (epoch ms: when it was added, changed or resumed) is not made up for.
     """
 
     task: Annotated[str, Meta(pattern=NAME, max_length=64)]

@@ -333,12 +333,12 @@ def mean_of(name: str, event: str) -> Metric:
     return metric
 
 
-def p95_of(name: str, event: str) -> Metric:
-    """The number below which 95 % of them lie: the sorted ones' element floor(0.95 n), counted from 0."""
+def percentile_of(name: str, event: str, level: float) -> Metric:
+    """The number below which that share of them lies: the sorted ones' element floor(level n), from 0."""
 
     def metric(world: World, start: datetime, end: datetime) -> float | None:
         values = sorted(numbers(between(world.acts, start, end, event), name))
-        return values[min(int(0.95 * len(values)), len(values) - 1)] if values else None
+        return values[min(int(level * len(values)), len(values) - 1)] if values else None
 
     return metric
 
@@ -747,6 +747,7 @@ METRICS: dict[str, Metric] = {
     "peak_community_activity": peak_community_activity,
     "api_requests": count("api_request"),
     "avg_response_time": mean_of("duration_ms", "api_request"),
+    "response_time_p50": percentile_of("duration_ms", "api_request", 0.5),
     # KRIs
     "payment_failure_rate": ratio(["payment_failed"], ["payment_failed", "payment_succeeded"]),
     "refund_rate": ratio(["payment_refunded"], ["ticket_purchased"]),
@@ -758,8 +759,8 @@ METRICS: dict[str, Metric] = {
     "churn_rate": churn_rate,
     "high_churn_share": unknown,
     "error_rate": share(failed, "api_request", "api_request"),
-    "slow_response_p95": p95_of("duration_ms", "api_request"),
-    "page_load_p95": p95_of("load_ms", "page_loaded"),
+    "slow_response_p95": percentile_of("duration_ms", "api_request", 0.95),
+    "page_load_p95": percentile_of("load_ms", "page_loaded", 0.95),
     "geo_blocked_share": share(blocked, "geo_access_checked", "geo_access_checked"),
     "geo_bypass_share": share(bypassed, "geo_access_checked", "geo_access_checked"),
     "login_failure_rate": ratio(["login_failed"], ["login_failed", "user_logged_in"]),

@@ -448,6 +448,9 @@ def test_percentiles_and_means() -> None:
     assert of_day("slow_response_p95", *answered(*range(19))) == 18
     assert of_day("slow_response_p95", *answered(*range(21))) == 19
     assert of_day("slow_response_p95", *answered(5)) == 5
+    # floor(0.5 n): of an even number the upper one of the two in the middle.
+    assert of_day("response_time_p50", *answered(*range(20))) == 10
+    assert of_day("response_time_p50", *answered(*range(21))) == 10
     assert of_day("avg_response_time", *answered(1, 2.5, "3", None)) == 1.75
     assert of_day("page_load_p95", made("page_loaded", "u", START, {"load_ms": 7})) == 7
 

@@ -20,7 +20,7 @@ from loopin_producers.event_builder import build_event
 from loopin_schemas import Event, InvalidEvent
 from loopin_schemas.codec import decode_object, encode
 from loopin_schemas.timestamps import parse_timestamp
-from loopin_schemas.validation import MAX_PROPERTIES_BYTES
+from loopin_schemas.validation import MAX_PROPERTIES_BYTES, check_encoded_properties
 from loopin_text.fingerprint import of_event
 
 router = APIRouter(tags=["tracking"])
@@ -289,19 +289,32 @@ def _event(
             source="api",
         )
     except InvalidEvent as error:
-        if error.code != "properties_too_large":
+        if error.field != "properties":
             raise
-        field = _largest(body)
-        reason = f"All fields may take {MAX_PROPERTIES_BYTES} bytes together; shorten {field}, the longest."
-        raise InvalidEvent(error.code, field, reason) from None
+        raise _by_field(error, body) from None
 
 
-def _largest(body: _Record) -> str:
-    """The field of the request that takes the most bytes, as far as it is kept."""
+def _by_field(error: InvalidEvent, body: _Record) -> InvalidEvent:
+    """What is wrong with all properties together, by the request's own field: the one that holds it."""
     sent = body.model_dump(exclude_unset=True)
     if "stack_trace" in sent:
         sent["stack_trace"] = shortened(sent["stack_trace"])
-    return max(sent, key=lambda name: len(encode(sent[name])))
+    encoded = {name: encode(value) for name, value in sent.items()}
+    if error.code == "properties_too_large":
+        field = max(encoded, key=lambda name: len(encoded[name]))
+        reason = f"All fields may take {MAX_PROPERTIES_BYTES} bytes together; shorten {field}, the longest."
+        return InvalidEvent(error.code, field, reason)
+    # The name of a field that is not listed may be at fault, too.
+    found = next((name for name, value in encoded.items() if _is_refused(value)), error.field)
+    return InvalidEvent(error.code, found, error.reason)
+
+
+def _is_refused(value: bytes) -> bool:
+    try:
+        check_encoded_properties(value)
+    except InvalidEvent:
+        return True
+    return False
 
 
 def _kept(published: Published, said: dict[str, Any]) -> dict[str, Any]:

@@ -15,14 +15,15 @@ from loopin_schemas.names import NAME
 from loopin_sinks.tasks.runs import Run, State
 from loopin_sinks.tasks.schedules import Schedule
 from loopin_sinks.tasks.when import Crontab, Every
+from loopin_streams.projects.project import zone_name
 
 router = APIRouter(tags=["tasks"])
 
 Name = Annotated[str, Path(max_length=64, description="The schedule's name.")]
 
 _CRONTAB: Final = (
-    "Minute, hour, day of the month, month, day of the week, on the clocks of the projects' time zone, e.g. "
-    "`*/30 * * * *`."
+    "Minute, hour, day of the month, month, day of the week, e.g. `*/30 * * * *`: on the clocks of its "
+    "project, where its arguments name one in `projects`, else of `LOOPIN_PROJECT_TIMEZONE`."
 )
 _EVERY: Final = "Instead of a crontab: seconds from one time to the next, counted from 1970."
 _ARGUMENTS: Final = "What it tells its task, e.g. `names` of metrics."
@@ -67,6 +68,7 @@ class ScheduleAnswer(BaseModel):
     every_s: int | None = Field(
         description="Seconds from one time to the next; null where a crontab says it."
     )
+    timezone: str = Field(description="Whose clocks a crontab goes by: a name of the tz database.")
     paused: bool = Field(description="Whether it waits until it is resumed.")
     own: bool = Field(description="Whether somebody added it.")
     arguments: dict[str, Any] = Field(description=_ARGUMENTS)
@@ -151,6 +153,7 @@ _SCHEDULE: Final = {
     "description": "Keeps the value of every metric for the hours, days, weeks and months that are over.",
     "crontab": "5 * * * *",
     "every_s": None,
+    "timezone": "UTC",
     "paused": False,
     "own": False,
     "arguments": {},
@@ -314,6 +317,7 @@ def _schedule(use: Services, of: Schedule, last: Run | None) -> ScheduleAnswer:
         description=of.task.description,
         crontab=of.when.text if isinstance(of.when, Crontab) else None,
         every_s=of.when.seconds if isinstance(of.when, Every) else None,
+        timezone=zone_name(use.tasks.zone(of)),
         paused=of.paused,
         own=of.own,
         arguments=dict(of.told or {}),

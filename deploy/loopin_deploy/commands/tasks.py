@@ -38,7 +38,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 Schedule = Annotated[str, typer.Argument(metavar="NAME", help="As `loopin tasks list` shows it.")]
 Crontab = Annotated[
     str | None,
-    typer.Option(help="When it is due, e.g. '*/30 * * * *', in the projects' time zone.", show_default=False),
+    typer.Option(
+        help="When it is due, e.g. '*/30 * * * *', on its project's clocks, or those of all.",
+        show_default=False,
+    ),
 ]
 Every = Annotated[str | None, typer.Option(help="Instead: 15m, 6h or 1d.", show_default=False)]
 Arguments = Annotated[

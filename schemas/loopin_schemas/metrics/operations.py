@@ -40,6 +40,16 @@ OPERATIONS: tuple[Metric, ...] = (
         owner=_OWNER,
     ),
     Metric(
+        name="response_time_p50",
+        kind="kpi",
+        category="speed",
+        unit="ms",
+        better="lower",
+        description="Time that half of the API requests took less than.",
+        definition=Percentile(_REQUESTS, "duration_ms", 0.5),
+        owner=_OWNER,
+    ),
+    Metric(
         name="slow_response_p95",
         kind="kri",
         category="speed",

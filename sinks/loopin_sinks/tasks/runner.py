@@ -98,7 +98,8 @@ class TaskRunner:
         teller: Teller | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """``zone`` is that of crontabs; ``leads`` says whether this process is the one of several.
+        """``zone`` is that of crontabs that are of no project; ``leads`` says whether this process is the one
+        of several.
 
         Without ``writer`` tasks change nothing that is configured, without ``teller`` no insight is told of.
         """
@@ -222,7 +223,8 @@ class TaskRunner:
             return
         now = self._clock()
         after = max(self._last.get(schedule.name, NEVER), from_epoch_ms(schedule.since))
-        if following(schedule.when, after, self._zone) > now:
+        zone = self._zone if schedule.project is None else self._scope(schedule.project, now).zone
+        if following(schedule.when, after, zone) > now:
             return
         run = Run(
             id=new_id(now),
@@ -230,7 +232,7 @@ class TaskRunner:
             task=schedule.task.name,
             by="schedule",
             asked_at=now,
-            scheduled_for=latest(schedule.when, now, self._zone),
+            scheduled_for=latest(schedule.when, now, zone),
             arguments=encode(schedule.told or {}).decode(),
         )
         await self._begin(run, schedule)

@@ -38,6 +38,12 @@ class Schedule:
     told: Mapping[str, Any] | None = None
     broken: str | None = None
 
+    @property
+    def project(self) -> str | None:
+        """The project that it is of, whose clocks its crontab goes by; None for several or all."""
+        named: Sequence[str] = getattr(self.arguments, "projects", ())
+        return named[0] if len(named) == 1 else None
+
 
 def schedules(tasks: Sequence[Task], configuration: Configuration) -> list[Schedule]:
     """All of them: the tasks' in their order, then the others by name.

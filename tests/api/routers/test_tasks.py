@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from loopin_api.app import create_app
 from loopin_api.settings import ApiSettings
 from loopin_schemas.config import TaskSchedule
+from loopin_schemas.project import ProjectSettings
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.store import Store
 from loopin_sinks.tasks import runner as running
@@ -104,6 +105,19 @@ async def test_one_is_added_and_taken_away(admin: httpx.AsyncClient, refused: Re
     assert (await admin.delete(f"{PATH}/often")).json()["data"] == found
     refused(await admin.delete(f"{PATH}/often"), 404, "UNKNOWN_SCHEDULE")
     refused(await admin.patch(f"{PATH}/often", json={"paused": True}), 404, "UNKNOWN_SCHEDULE")
+
+
+async def test_a_schedule_of_one_project_goes_by_its_clocks(admin: httpx.AsyncClient, log: Log) -> None:
+    settings = ProjectSettings(project="shop", timezone="Asia/Kolkata")
+    await log.put("shop", settings, replaces=None, by="ann")
+    nightly = {"task": "calculate_metrics", "crontab": "0 0 * * *"}
+    for name, arguments in (("night", {"projects": ["shop"]}), ("nights", {"projects": ["shop", "other"]})):
+        answer = await admin.post(PATH, json={**nightly, "name": name, "arguments": arguments})
+        assert answer.status_code == 201, answer.text
+    one, two = await schedule(admin, "night"), await schedule(admin, "nights")
+    midnight = NOW.replace(hour=0, minute=0) + timedelta(days=1)
+    assert (one["timezone"], one["next_run_at"]) == ("Asia/Kolkata", at(midnight - timedelta(hours=5.5)))
+    assert (two["timezone"], two["next_run_at"]) == ("UTC", at(midnight))
 
 
 async def test_the_schedule_of_a_task_that_is_gone_is_shown_and_taken_away(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -52,6 +53,7 @@ async def store(opened: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 class Count(Arguments, frozen=True, forbid_unknown_fields=True):
     rows: int = 7
+    projects: tuple[str, ...] = ()
 
 
 class Installation:
@@ -61,6 +63,7 @@ class Installation:
         self.now = START
         self.leads = True
         self.unready: str | None = None
+        self.zones: dict[str, tzinfo] = {}
         self.configuration = Configuration()
         self.begun: list[str] = []
         self.work: Callable[[Context], Awaitable[int]] = self._at_once
@@ -71,7 +74,7 @@ class Installation:
         return TaskRunner(
             self.store,
             _Followed(self),
-            scope=lambda project, now: Scope(project=project, zone=UTC, now=now),
+            scope=lambda project, now: Scope(project=project, zone=self.zones.get(project, UTC), now=now),
             zone=UTC,
             leads=lambda: self.leads,
             clock=lambda: self.now,
@@ -300,6 +303,25 @@ async def test_schedules_are_changed_paused_and_added_while_it_runs(installation
     ]
     installation.now = START + timedelta(days=3)
     assert "daily" not in await installation.look() + await installation.look()
+
+
+async def test_a_schedule_of_one_project_goes_by_its_clocks(installation: Installation) -> None:
+    """Midnight in India is 18:30 of the day before in UTC."""
+    await installation.look()
+    since = round(START.timestamp() * 1000)
+    installation.zones["shop"] = ZoneInfo("Asia/Kolkata")
+    installation.configure("hourly", task="hourly", paused=True)
+    installation.configure("daily", task="daily", paused=True)
+    for name, projects in (("of_one", ["shop"]), ("of_two", ["shop", "other"])):
+        arguments = {"projects": projects}
+        installation.configure(name, task="daily", crontab="0 0 * * *", arguments=arguments, since=since)
+    in_india = START.replace(hour=18, minute=30)
+    assert await installation.look(in_india - timedelta(seconds=1)) == []
+    assert await installation.look(in_india) == ["daily"]
+    assert [run.scheduled_for for run in await installation.runs("of_one")] == [in_india]
+    assert await installation.look(in_india.replace(hour=23, minute=59)) == []
+    assert await installation.look(in_india + timedelta(hours=5, minutes=30)) == ["daily"]
+    assert len(await installation.runs("of_two")) == 1
 
 
 @pytest.mark.parametrize(
