@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from loopin_schemas.metrics import definition as d
 from loopin_sinks.metric_history.stored import METRIC_VALUES
@@ -14,11 +14,14 @@ from loopin_streams.state.sessions import LONGEST_MS
 
 _TWO_MONTHS: Final = 61
 
+# The table's order tells the first day at once, but within a day it is another one than that of time.
 _OLDEST: Final = """
-SELECT toDate(timestamp) AS day, timestamp, _retention_days AS kept
-FROM events WHERE project = {project:String} ORDER BY project, toDate(timestamp), timestamp LIMIT 1
+SELECT min(timestamp) AS at, argMin(_retention_days, timestamp) AS kept, count() AS events
+FROM events WHERE project = {project:String} AND toDate(timestamp) = (
+    SELECT toDate(timestamp) FROM events WHERE project = {project:String}
+    ORDER BY project, toDate(timestamp) LIMIT 1
+)
 """
-
 
 # Weeks and months may begin before the first event ever.
 _KEPT_SINCE: Final = f"""
@@ -38,6 +41,19 @@ class Coverage:
     expired: bool
 
 
+class Oldest(NamedTuple):
+    """A project's first event that is still there: when it happened, and for how many days it is kept."""
+
+    at: datetime
+    kept: int
+
+
+async def oldest_event(store: Store, project: str) -> Oldest | None:
+    """The first event that is still there; None where there is none. Raises StoreError."""
+    [row] = await store.query(_OLDEST, {"project": project})
+    return Oldest(row["at"], row["kept"]) if row["events"] else None
+
+
 async def coverage(store: Store, scope: Scope) -> Coverage | None:
     """What the oldest event tells; None where there is no event.
 
@@ -48,11 +64,11 @@ async def coverage(store: Store, scope: Scope) -> Coverage | None:
     Raises:
         StoreError: the store did not answer.
     """
-    rows = await store.query(_OLDEST, {"project": scope.project})
-    if not rows:
+    event = await oldest_event(store, scope.project)
+    if event is None:
         return None
-    oldest = scope.day_of(rows[0]["timestamp"])
-    whole = scope.day_of(scope.now) - int(rows[0]["kept"]) + 1
+    oldest = scope.day_of(event.at)
+    whole = scope.day_of(scope.now) - event.kept + 1
     bound = {"project": scope.project, "zone": scope.zone_name, "as_set": scope.as_set}
     # Another zone's day of the oldest event may have begun on the day before.
     kept = [

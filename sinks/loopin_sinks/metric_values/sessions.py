@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from loopin_schemas.metrics.definition import ACTIVE, UniquePageViews, events
-from loopin_sinks.metric_history.coverage import coverage
+from loopin_sinks.metric_history.coverage import coverage, oldest_event
 from loopin_sinks.metric_values.active import Run, Span, edges_of, period_of, split
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
 from loopin_sinks.metric_values.sql import LINKED, MS, PERSON, Query, Rows, alone, of_persons
@@ -68,11 +68,6 @@ PERSONS: Final = Whose(of_persons, PERSON)
 USERS: Final = Whose(lambda found: f"({found}) AS found", "found.user")
 
 LENGTH: Final = "sum(ended - began)"
-
-_OLDEST: Final = """
-    SELECT timestamp FROM events WHERE project = {project:String}
-    ORDER BY project, toDate(timestamp), timestamp LIMIT 1
-"""
 
 
 async def session_numbers(store: Store, scope: Scope, periods: Periods) -> SessionNumbers:
@@ -262,8 +257,8 @@ async def whole_sessions_since(store: Store, scope: Scope) -> int | None:
     covered = await coverage(store, scope)
     if covered is None or not covered.expired:
         return None if covered is None else 0
-    [row] = await store.query(_OLDEST, {"project": scope.project})
-    return max(scope.day_of(covered.start), scope.day_of(row["timestamp"])) + 1
+    oldest = await oldest_event(store, scope.project)
+    return None if oldest is None else max(scope.day_of(covered.start), scope.day_of(oldest.at)) + 1
 
 
 async def _rolled_up(
