@@ -150,6 +150,13 @@ def bearer() -> Bearer:
     return headers
 
 
+@pytest.fixture(scope="session")
+def described() -> dict[str, Any]:
+    """The OpenAPI description, which every application has: it takes a second to make."""
+    nobody: Any = None
+    return create_app(ApiSettings.model_validate({"jwt_secret": SECRET}), nobody, nobody).openapi()
+
+
 @pytest.fixture
 def app(settings: ApiSettings, store: Store, broker: Broker) -> FastAPI:
     return create_app(settings, store, broker, clock=lambda: NOW)

@@ -17,6 +17,8 @@ from loopin_api.settings import ApiSettings
 from tests.api.conftest import SECRET, WRITE_KEY
 from tests.api.served import Served, served
 
+pytestmark = pytest.mark.scenario
+
 _APP = create_app(ApiSettings.model_validate({"jwt_secret": SECRET}), cast(Any, None), cast(Any, None))
 _SCHEMA = schemathesis.openapi.from_dict(_APP.openapi())
 OPERATIONS = {

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import jsonschema
-import pytest
-from fastapi import FastAPI
 
 PATHS = {
     "/": {"get"},
@@ -115,11 +113,6 @@ WITHOUT_BODY = {
 """They do the same whatever the body says."""
 
 BY_KEY_IN_BODY = ("/batch", "/capture", "/e", "/i/v0/", "/v1/")
-
-
-@pytest.fixture
-def described(app: FastAPI) -> dict[str, Any]:
-    return app.openapi()
 
 
 def resolved(described: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

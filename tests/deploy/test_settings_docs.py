@@ -7,6 +7,7 @@ import inspect
 import json
 import pkgutil
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +48,22 @@ EVERY_NAME = [
 ]
 
 
-def every_settings_class(base: type[BaseSettings] = BaseSettings) -> set[type[BaseSettings]]:
+@cache
+def every_settings_class() -> frozenset[type[BaseSettings]]:
     """Settings classes of ours; each lives in a module called ``settings``."""
     for package in PACKAGES:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if module.name.endswith(".settings"):
                 importlib.import_module(module.name)
+    return frozenset(one for one in derived(BaseSettings) if one.__module__.startswith("loopin_"))
+
+
+def derived(base: type[BaseSettings]) -> set[type[BaseSettings]]:
     found = set(base.__subclasses__())
-    for one in tuple(found):
-        found |= every_settings_class(one)
-    return {one for one in found if one.__module__.startswith("loopin_")}
+    return found.union(*map(derived, found))
 
 
+@cache
 def sources() -> dict[Path, str]:
     """Text of every module of ours."""
     return {

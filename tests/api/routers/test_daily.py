@@ -101,7 +101,13 @@ def day_of(world: World, day: date) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("of", [worlds.world(4), community_worlds.world(3)], ids=["any", "communities"])
+@pytest.mark.parametrize(
+    "of",
+    [
+        pytest.param(worlds.world(4), id="any", marks=pytest.mark.scenario),
+        pytest.param(community_worlds.world(3), id="communities"),
+    ],
+)
 async def test_days(
     client: httpx.AsyncClient, bearer: Bearer, put: Put, store: Store, clock: Clock, of: World
 ) -> None:

@@ -202,6 +202,7 @@ async def test_filters_that_make_no_sense_are_named(
     assert refused(response, 422, "VALIDATION_ERROR")["details"][0]["field"] == field
 
 
+@pytest.mark.scenario
 async def test_a_hundred_thousand_rows_take_no_more_memory_than_a_fifth_of_them(
     app: FastAPI, put: Put, enrich: Enrich, bearer: Bearer
 ) -> None:

@@ -80,7 +80,13 @@ def app(settings: ApiSettings, store: Store, broker: Broker, clock: Clock) -> Fa
     return create_app(told, store, broker, config=log, writer=log, clock=clock)
 
 
-@pytest.mark.parametrize("of", [worlds.world(4), community_worlds.world(3)], ids=["any", "communities"])
+@pytest.mark.parametrize(
+    "of",
+    [
+        pytest.param(worlds.world(4), id="any", marks=pytest.mark.scenario),
+        pytest.param(community_worlds.world(3), id="communities"),
+    ],
+)
 async def test_persons_days(
     client: httpx.AsyncClient, bearer: Bearer, put: Put, store: Store, clock: Clock, of: World
 ) -> None:

@@ -44,6 +44,7 @@ def write_rows(path: Path, count: int, first: int = 0) -> Path:
     return path
 
 
+@pytest.mark.scenario
 def test_whole_ecom_file(client: Loopin, read_all: ReadAll, tmp_path: Path) -> None:
     path = ecom_file()
     with gzip.open(path, "rt") as file:

@@ -241,6 +241,7 @@ async def test_what_the_store_is_asked_for(store: Store) -> None:
     assert found.covered == (begin + 0.5 * hour, begin + 8.5 * hour)
 
 
+@pytest.mark.scenario
 async def test_those_who_have_left_are_a_share_of_those_who_were_there(store: Store) -> None:
     """All nine came on 15 January only: they have left from 14 February on, until nobody knows of them."""
     rule: dict[str, Any] = {"metric": "churn_rate", "grain": "day", "condition": Threshold(critical=0.5)}

@@ -21,6 +21,7 @@ from loopin_sinks.persons.mapping import PERSON_IDS
 from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks import calculate_metrics as calculating
+from tests.seeds import seeds
 from tests.sinks.metric_history.history import NOW, PROJECT, event, kept, put, run, utc_scope
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -171,7 +172,7 @@ async def test_a_merge_that_comes_late_makes_two_users_one(store: Store) -> None
     assert days == [(TODAY - day * DAY, 2, 1) for day in (20, 3, 1)]
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.scenario) for seed in (1, 2))])
+@pytest.mark.parametrize("seed", seeds(3))
 async def test_through_kills_failures_and_late_events_it_comes_to_what_the_events_say(
     store: Store, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,7 @@ async def test_a_span_that_begins_and_ends_anywhere(store: Store, variant: str, 
 DIMENSIONS: list[tuple[Dimension, str]] = [("country", "IN"), ("city", "Berlin")]
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize("name", OUTLIVE)
 async def test_one_value_of_a_dimension(store: Store, name: str) -> None:
     """Asked for alone, and as one among all values."""

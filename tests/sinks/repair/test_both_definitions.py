@@ -18,6 +18,7 @@ from loopin_sinks.store import Store
 from loopin_sinks.window_rows import WindowRef
 from loopin_streams.projects.project import Project, Retention
 from loopin_streams.windows.measures import MEASURES
+from tests.seeds import seeds
 from tests.sinks.repair.plain import (
     AMOUNTS,
     COUNTRIES,
@@ -119,7 +120,7 @@ def odd_event(draw: random.Random) -> Happened:
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 async def test_stream_and_repair_count_the_same_events_alike(embedded_tables: Store, seed: int) -> None:
     draw = random.Random(seed)
     stream = Stream()
@@ -143,7 +144,7 @@ async def test_stream_and_repair_count_the_same_events_alike(embedded_tables: St
     assert seen == usual | {("revenue", "currency")} | {(each, of) for each in own for of in ("", "country")}
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", seeds(2))
 async def test_what_the_stream_cannot_count_is_repaired_and_nothing_else(
     embedded_tables: Store, seed: int
 ) -> None:

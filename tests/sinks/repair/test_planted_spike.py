@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from itertools import groupby
 
+import pytest
+
 from tests.producers.simulator.worlds import Made, live_through, parameters
 from tests.sinks.repair.stream import Stream
 from tests.uncounted import uncounted
@@ -22,6 +24,7 @@ def lived() -> Made:
         return live_through(parameters(users=9000, days=4, seed=518))
 
 
+@pytest.mark.scenario
 def test_it_is_a_warning_once_critical_once_and_over_once() -> None:
     made = lived()
     start_ms = made.parameters.start_ms

@@ -12,6 +12,7 @@ from loopin_schemas.window import Grain
 from loopin_sinks.repair.recompute import REPAIR_REVISION, recompute_windows
 from loopin_sinks.store import Store, StoreError
 from loopin_streams.projects.project import Project, Retention
+from tests.seeds import seeds
 from tests.sinks.repair.plain import (
     AMOUNTS,
     COUNTRIES,
@@ -76,7 +77,7 @@ def wrong(windows: Iterable[Series]) -> dict[Series, Numbers]:
 # What a window says.
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 async def test_every_other_window_is_replaced_by_a_plain_count_and_its_neighbours_stay(
     tables: Store, seed: int
 ) -> None:

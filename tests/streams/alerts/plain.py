@@ -21,6 +21,10 @@ class Event(NamedTuple):
     critical: bool = False
 
 
+def surprise(whole: int, share: float, expected: float) -> float:
+    return whole * float(entropy([share, 1 - share], [expected, 1 - expected]))
+
+
 def plain_events(
     known: Sequence[tuple[int, int]], *, spans: Sequence[int] = (15, 60), least: int = 20, quiet: int = 0
 ) -> list[Event]:
@@ -46,8 +50,7 @@ def plain_events(
                 continue
             share = part / whole
             for limit in (CRITICAL, WARNING):
-                surprise = whole * entropy([share, 1 - share], [limit / 2, 1 - limit / 2])
-                if share >= limit and surprise >= math.log(100):
+                if share >= limit and surprise(whole, share, limit / 2) >= math.log(100):
                     return Event("", 0, share, span, limit == CRITICAL)
             if share < WARNING:
                 return None
