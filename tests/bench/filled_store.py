@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import astuple
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import isclose
 from pathlib import Path
@@ -73,7 +73,8 @@ async def main(folder: Path, events: int) -> None:
     settings = StoreSettings(data_dir=folder, query_timeout_s=600)
     store = open_store(settings)
     await migrate(store, settings)
-    now = datetime.now(UTC)
+    # Late on a day, whenever it is: of a day that goes on nothing is rolled up.
+    now = (datetime.now(UTC) - timedelta(days=1)).replace(hour=23, minute=0, second=0, microsecond=0)
     await _fill(store, events, int(now.timestamp()))
     say("filled")
     wrong = await _wrong(store, events, now)
