@@ -74,7 +74,7 @@ async def main(folder: Path, events: int) -> None:
     store = open_store(settings)
     await migrate(store, settings)
     # Late on a day, whenever it is: of a day that goes on nothing is rolled up.
-    now = (datetime.now(UTC) - timedelta(days=1)).replace(hour=23, minute=0, second=0, microsecond=0)
+    now = (datetime.now(UTC) - timedelta(days=1)).replace(hour=23, minute=0, second=0, microsecond=1_000)
     await _fill(store, events, int(now.timestamp()))
     say("filled")
     wrong = await _wrong(store, events, now)

@@ -229,9 +229,10 @@ SECTIONS: dict[str, Section] = {
         "Queries",
         "The 95th percentile in ms of 30 askings, one after the other, over events of 30 days of which those "
         "that are over are rolled up, at 23:00 of the last: the overview (of 30 days also the median of 3 "
-        "askings before); the stored windows of 24 h by minute and event; the active users of each of 30 days "
-        "and of all, as the API tells them, once values of the days that are over are kept (also the median "
-        "of 3 askings before); the newest 100 events of one user; the first rows of an export of everything.",
+        "askings before); the stored windows of 24 h by minute and event; the active users of each of 30 "
+        "days and of all, as the API tells them, once values of the days that are over are kept (also the "
+        "median of 3 askings before); the newest 100 events of one user; the first rows of an export of "
+        "everything.",
         _queries,
         "sums right",
     ),
