@@ -28,6 +28,7 @@ from tests.clickhouse import (
     Reset,
     Slow,
 )
+from tests.seeds import seeds
 from tests.sinks.asking import still_owner, until
 from tests.sinks.faulty_store import FaultyStore, Inserted
 
@@ -121,7 +122,7 @@ def tables(stocked: None, server: Store) -> Store:
         *(Reset(executed=True, times=times) for times in (1, 2, 5)),
     ],
 )
-@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("before", [0, pytest.param(2, marks=pytest.mark.scenario)])
 async def test_every_row_is_stored_once_and_counted_once(
     tables: Store, clickhouse: ClickHouseServer, fault: AnyFault, before: int
 ) -> None:
@@ -201,7 +202,7 @@ async def test_where_the_store_is_up_to_may_take_longer_than_people_wait_for_a_q
         assert await sink.stored_up_to(0) == 0
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6))
 async def test_any_sequence_of_faults_stores_every_row_once(
     tables: Store, clickhouse: ClickHouseServer, seed: int
 ) -> None:
