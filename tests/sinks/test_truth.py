@@ -14,11 +14,10 @@ from aiokafka.partitioner import murmur2
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.window import MetricWindow
 from loopin_sinks import truth as truth_module
-from loopin_sinks.migrate import migrate
 from loopin_sinks.repair.recompute import REPAIR_REVISION
 from loopin_sinks.repair.requests import pending_repairs
 from loopin_sinks.rows import by_month, to_arrow
-from loopin_sinks.store import Store, StoreSettings
+from loopin_sinks.store import Store
 from loopin_sinks.truth import StoredTruth
 from loopin_sinks.window_rows import METRIC_WINDOWS, windows_to_arrow
 from loopin_streams.projects.project import Retention
@@ -81,20 +80,14 @@ async def insert(store: Store, rows: list[Row], first_offset: int = 0) -> None:
             await store.insert("events", month, token=str(uuid.uuid4()))
 
 
-@pytest.fixture
-async def migrated(store: Store) -> Store:
-    await migrate(store, StoreSettings())
-    return store
-
-
 async def test_the_engine_partitions_as_kafka_does(store: Store) -> None:
     for key, signed in KAFKAS_HASHES.items():
         [row] = await store.query("SELECT kafkaMurmurHash({key:String}) AS hash", {"key": key})
         assert int(row["hash"]) == signed & 0x7FFFFFFF
 
 
-async def test_an_empty_store_knows_nothing(migrated: Store) -> None:
-    truth = StoredTruth(migrated)
+async def test_an_empty_store_knows_nothing(tables: Store) -> None:
+    truth = StoredTruth(tables)
     assert (await truth.extents(), await truth.newest(), await truth.passed(0)) == ({}, {}, 0)
     assert await truth.latest(0) is None
     assert await truth.before(0, 10) is None
@@ -102,10 +95,10 @@ async def test_an_empty_store_knows_nothing(migrated: Store) -> None:
     assert await truth.settled(since=0) == set()
 
 
-async def test_what_it_says_of_partitions_and_projects(migrated: Store) -> None:
+async def test_what_it_says_of_partitions_and_projects(tables: Store) -> None:
     rows = some_rows()
-    await insert(migrated, rows)
-    truth = StoredTruth(migrated)
+    await insert(tables, rows)
+    truth = StoredTruth(tables)
     events = [row.event for row in rows]
     assert await truth.extents() == {
         project: Extent(
@@ -130,14 +123,14 @@ async def test_what_it_says_of_partitions_and_projects(migrated: Store) -> None:
 
 
 async def test_events_come_once_each_in_the_order_of_arrival(
-    migrated: Store, monkeypatch: pytest.MonkeyPatch
+    tables: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(truth_module, "SPAN_EVENTS", 40)
     rows = some_rows()
-    await insert(migrated, rows)
+    await insert(tables, rows)
     # A part of them was stored twice, and is not merged yet.
-    await insert(migrated, rows[:50])
-    truth = StoredTruth(migrated)
+    await insert(tables, rows[:50])
+    truth = StoredTruth(tables)
     full_from = START + 3 * HOUR
     number = 0
     for partition in range(2):
@@ -168,12 +161,12 @@ async def test_events_come_once_each_in_the_order_of_arrival(
     assert number == len(rows)
 
 
-async def test_identities_of_the_last_hours(migrated: Store) -> None:
+async def test_identities_of_the_last_hours(tables: Store) -> None:
     rows = some_rows()
-    await insert(migrated, rows)
+    await insert(tables, rows)
     since = rows[len(rows) // 2].event.received_at
     for partition in range(2):
-        truth = StoredTruth(migrated)
+        truth = StoredTruth(tables)
         found = [row async for block in truth.identities(Share(partition, 2), since=since) for row in block]
         wanted = [
             (e.received_at, e.project, e.uuid)
@@ -184,12 +177,12 @@ async def test_identities_of_the_last_hours(migrated: Store) -> None:
         assert [received for received, _, _ in found] == sorted(received for received, _, _ in found)
 
 
-async def test_what_arrived_by_project_and_minute(migrated: Store) -> None:
+async def test_what_arrived_by_project_and_minute(tables: Store) -> None:
     rows = some_rows()
-    await insert(migrated, rows)
+    await insert(tables, rows)
     start, end = rows[100].event.received_at, rows[300].event.received_at
     for partition in range(2):
-        found = await StoredTruth(migrated).received(Share(partition, 2), start=start, end=end)
+        found = await StoredTruth(tables).received(Share(partition, 2), start=start, end=end)
         assert found == Counter(
             (e.project, e.received_at // MINUTE)
             for e, _ in rows
@@ -197,11 +190,11 @@ async def test_what_arrived_by_project_and_minute(migrated: Store) -> None:
         )
 
 
-async def test_the_windows_of_what_arrived(migrated: Store) -> None:
+async def test_the_windows_of_what_arrived(tables: Store) -> None:
     rows = some_rows()
-    await insert(migrated, rows)
+    await insert(tables, rows)
     start, end = rows[100].event.received_at, rows[300].event.received_at
-    assert await StoredTruth(migrated).windows_of(start=start, end=end) == {
+    assert await StoredTruth(tables).windows_of(start=start, end=end) == {
         (e.project, grain, e.timestamp - e.timestamp % size)
         for e, _ in rows
         if start <= e.received_at < end
@@ -209,7 +202,7 @@ async def test_the_windows_of_what_arrived(migrated: Store) -> None:
     }
 
 
-async def test_settled_windows_are_the_repaired_and_the_crowded(migrated: Store) -> None:
+async def test_settled_windows_are_the_repaired_and_the_crowded(tables: Store) -> None:
     def window(start: int, revision: int, value: str = "") -> MetricWindow:
         return MetricWindow(
             project="demo",
@@ -227,13 +220,13 @@ async def test_settled_windows_are_the_repaired_and_the_crowded(migrated: Store)
         window(START + MINUTE, REPAIR_REVISION + 5),
         window(START + 2 * MINUTE, 5, "$other"),
     ]
-    await migrated.insert(METRIC_WINDOWS, windows_to_arrow(rows, lambda _: Retention(3650), START), token="t")
-    truth = StoredTruth(migrated)
+    await tables.insert(METRIC_WINDOWS, windows_to_arrow(rows, lambda _: Retention(3650), START), token="t")
+    truth = StoredTruth(tables)
     settled = await truth.settled(since=START)
     assert settled == {("demo", "minute", START + MINUTE), ("demo", "minute", START + 2 * MINUTE)}
     assert await truth.settled(since=START + 2 * MINUTE) == {("demo", "minute", START + 2 * MINUTE)}
     await truth.ask_for_repairs(settled)
-    assert {tuple(request.window) for request in await pending_repairs(migrated)} == settled
+    assert {tuple(request.window) for request in await pending_repairs(tables)} == settled
 
 
 def _partition_of(event: EnrichedEvent, partitions: int) -> int:

@@ -28,6 +28,7 @@ from tests.clickhouse import (
     Reset,
     Slow,
 )
+from tests.seeds import seeds
 from tests.sinks.asking import still_owner, until
 from tests.sinks.faulty_store import FaultyStore, Inserted
 
@@ -101,9 +102,8 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def migrated(server: Store, server_settings: StoreSettings) -> Store:
+def tables(stocked: None, server: Store) -> Store:
     """The store on the test server, with its tables."""
-    await migrate(server, server_settings)
     return server
 
 
@@ -122,26 +122,26 @@ async def migrated(server: Store, server_settings: StoreSettings) -> Store:
         *(Reset(executed=True, times=times) for times in (1, 2, 5)),
     ],
 )
-@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("before", [0, pytest.param(2, marks=pytest.mark.scenario)])
 async def test_every_row_is_stored_once_and_counted_once(
-    migrated: Store, clickhouse: ClickHouseServer, fault: AnyFault, before: int
+    tables: Store, clickhouse: ClickHouseServer, fault: AnyFault, before: int
 ) -> None:
     """``before``: how many inserts of the range, one for each month, have gone well."""
     if before:
         clickhouse.faults.add(Slow(only="insert", times=before))
     clickhouse.faults.add(fault)
-    sink = writer(migrated)
+    sink = writer(tables)
     await write(sink, entries(0))
     clickhouse.faults.clear()
     assert (sink.stored_rows, sink.failing) == (EVENTS, None)
-    await assert_stored_once(migrated, entries(0))
+    await assert_stored_once(tables, entries(0))
 
 
 async def test_no_attempt_at_an_insert_is_made_before_the_partition_is_known_to_be_its_own(
-    migrated: Store,
+    tables: Store,
 ) -> None:
     asked: list[int] = []
-    store = FaultyStore(migrated)
+    store = FaultyStore(tables)
 
     async def confirm(partition: int) -> None:
         assert partition == 1
@@ -158,34 +158,34 @@ async def test_no_attempt_at_an_insert_is_made_before_the_partition_is_known_to_
     assert asked == [0, 1, 2, 3, 4, 5], "once before each attempt"
     assert len(store.inserts) == 5
     asked.clear()
-    store = FaultyStore(migrated)
+    store = FaultyStore(tables)
     await write(writer(store, confirm), entries(0))
     assert asked == list(range(len(store.inserts))), "and before each month's"
     assert len(asked) in (2, 3, 4), "two months at the end of one with 30 days"
 
 
-async def test_records_that_took_the_places_of_lost_ones_are_not_taken_for_those(migrated: Store) -> None:
-    await write(writer(migrated), entries(0))
+async def test_records_that_took_the_places_of_lost_ones_are_not_taken_for_those(tables: Store) -> None:
+    await write(writer(tables), entries(0))
     # Of the same times, because offsets and numbers alone tell those of different months apart.
     other = [entry._replace(value=_event(entry.offset + 60 * EVENTS)) for entry in entries(0)]
-    await write(writer(migrated), other)
-    assert await migrated.query("SELECT count() AS c FROM events") == [{"c": 2 * EVENTS}]
+    await write(writer(tables), other)
+    assert await tables.query("SELECT count() AS c FROM events") == [{"c": 2 * EVENTS}]
 
 
 async def test_an_answer_to_what_is_held_that_is_cut_off_is_asked_for_again(
-    migrated: Store, clickhouse: ClickHouseServer
+    tables: Store, clickhouse: ClickHouseServer
 ) -> None:
-    await write(writer(migrated), entries(0))
+    await write(writer(tables), entries(0))
     clickhouse.faults.add(Cut(after_bytes=20, times=4))
-    sink = writer(migrated)
+    sink = writer(tables)
     await write(sink, entries(0, EVENTS + 100), doubtful=True)
     assert sink.stored_rows == 100
     assert not clickhouse.faults.left()
-    await assert_stored_once(migrated, entries(0, EVENTS + 100))
+    await assert_stored_once(tables, entries(0, EVENTS + 100))
 
 
 async def test_where_the_store_is_up_to_may_take_longer_than_people_wait_for_a_query(
-    migrated: Store,
+    tables: Store,
 ) -> None:
     class Large(FaultyStore):
         async def query(
@@ -193,28 +193,28 @@ async def test_where_the_store_is_up_to_may_take_longer_than_people_wait_for_a_q
         ) -> list[dict[str, Any]]:
             raise StoreError("query_timeout", "The query took longer than LOOPIN_QUERY_TIMEOUT_S.")
 
-    sink = writer(Large(migrated))
+    sink = writer(Large(tables))
     async with asyncio.timeout(60):
         assert await sink.stored_up_to(1) == 0
-    await write(writer(migrated), entries(7))
+    await write(writer(tables), entries(7))
     async with asyncio.timeout(60):
         assert await sink.stored_up_to(1) == 7 + EVENTS
         assert await sink.stored_up_to(0) == 0
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(6))
 async def test_any_sequence_of_faults_stores_every_row_once(
-    migrated: Store, clickhouse: ClickHouseServer, seed: int
+    tables: Store, clickhouse: ClickHouseServer, seed: int
 ) -> None:
     chance = random.Random(seed)
-    sink = writer(migrated)
+    sink = writer(tables)
     for number in range(5):
         for _ in range(chance.randint(1, 5)):
             clickhouse.faults.add(_any_fault(chance))
         await write(sink, entries(number * EVENTS))
     clickhouse.faults.clear()
     assert sink.stored_rows == 5 * EVENTS
-    await assert_stored_once(migrated, entries(0, 5 * EVENTS))
+    await assert_stored_once(tables, entries(0, 5 * EVENTS))
 
 
 def _any_fault(chance: random.Random) -> AnyFault:
@@ -233,7 +233,7 @@ def _any_fault(chance: random.Random) -> AnyFault:
 
 @pytest.mark.parametrize("late", [1, 2, 3])
 async def test_an_insert_that_lands_after_the_client_gave_it_up_adds_nothing(
-    migrated: Store,
+    tables: Store,
     server_settings: StoreSettings,
     clickhouse: ClickHouseServer,
     monkeypatch: pytest.MonkeyPatch,
@@ -253,7 +253,7 @@ async def test_an_insert_that_lands_after_the_client_gave_it_up_adds_nothing(
     await impatient.close()
     inserts = [sent for sent in clickhouse.requests if "insert_deduplication_token" in sent]
     assert len(inserts) >= late + len({sent["insert_deduplication_token"] for sent in inserts})
-    await assert_stored_once(migrated, entries(0))
+    await assert_stored_once(tables, entries(0))
 
 
 # The server as a process, killed in mid-insert.

@@ -31,7 +31,7 @@ from tests.metrics.worlds import world
 from tests.migrated import fill
 from tests.sinks.metric_history.history import event, only_of_late, put, run
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.scenario]
 
 WORLD = world(3)
 DAY: Final = timedelta(days=1)
@@ -81,7 +81,6 @@ def span(days: int, hours: int = 0) -> Timespan:
     return Timespan(start, WORLD_NOW, WORLD.zone)
 
 
-@pytest.mark.scenario
 async def test_they_are_what_the_events_say(kept_world: Store) -> None:
     """Each metric, by day and hour and over the whole time, beside the time before."""
     of = scope(WORLD.project, WORLD_NOW)

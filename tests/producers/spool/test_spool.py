@@ -88,6 +88,7 @@ def test_segments_follow_each_other(tmp_path: Path) -> None:
     assert list((tmp_path / "spool").glob("*/*")) == []
 
 
+@pytest.mark.scenario
 def test_bound_holds_for_all_processes_together_and_keeps_the_oldest(tmp_path: Path) -> None:
     spools = [Spool(tmp_path / "spool", MB) for _ in range(3)]
     kept: dict[Spool, list[int]] = {spool: [] for spool in spools}
@@ -161,6 +162,7 @@ spool.close()
 """
 
 
+@pytest.mark.scenario
 def test_processes_that_put_back_at_once_stay_within_the_bound_and_count_what_they_wrote(
     tmp_path: Path,
 ) -> None:

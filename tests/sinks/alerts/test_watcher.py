@@ -71,6 +71,7 @@ async def test_it_fires_once_and_resolves_once_over_restarts(installation: Insta
     assert {key for key, _ in installation.records("alerts")} == {f"shop:{RULE}".encode()}
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("of", ["fired", "resolved"])
 async def test_killed_at_any_step_nothing_is_lost_or_told_twice(

@@ -26,7 +26,7 @@ from tests.metrics.stored import expire, store_persons
 from tests.metrics.worlds import NOW, world
 from tests.migrated import fill
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.scenario]
 
 WORLD = world(2)
 BY_DAYS = (
@@ -78,7 +78,7 @@ async def insert(store: Store, events: Sequence[EnrichedEvent], at: datetime, fi
         await store.insert("events", part, token=f"{uuid4()}:{month}")
 
 
-VARIANTS = ["half", *(pytest.param(each, marks=pytest.mark.scenario) for each in ("before", "again", "gone"))]
+VARIANTS = ["before", "half", "again", "gone"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=VARIANTS)
@@ -174,7 +174,6 @@ async def test_a_span_that_begins_and_ends_anywhere(store: Store, variant: str, 
 DIMENSIONS: list[tuple[Dimension, str]] = [("country", "IN"), ("city", "Berlin")]
 
 
-@pytest.mark.scenario
 @pytest.mark.parametrize("name", OUTLIVE)
 async def test_one_value_of_a_dimension(store: Store, name: str) -> None:
     """Asked for alone, and as one among all values."""

@@ -7,7 +7,6 @@ from typing import Protocol
 
 import pytest
 
-from loopin_sinks.migrate import migrate
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store import Store, StoreSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
@@ -19,13 +18,6 @@ from tests.transactions import Transactions
 class Broker(Protocol):
     @property
     def bootstrap(self) -> str: ...
-
-
-@pytest.fixture
-async def tables(store: Store, embedded_settings: StoreSettings) -> Store:
-    """Each form of the store in turn, with its tables."""
-    await migrate(store, embedded_settings)
-    return store
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ async def once(installation: Installation, store: Store | None = None) -> int:
 # Not too early.
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize(
     ("grain", "gone"),
     [
@@ -185,6 +186,7 @@ async def test_a_round_that_waits_for_the_sinks_ends_when_told_to_stop(
     assert len(await installation.pending()) == 1
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize("outcome", ["committed", "aborted"])
 async def test_events_whose_transaction_has_not_ended_yet_are_waited_for(
     installation: Installation, outcome: str
@@ -288,6 +290,7 @@ async def test_an_event_that_comes_during_a_repair_is_repaired_next(installation
     await installation.assert_repaired(CLICK, SALE)
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize("at", ["before command", "after command", "before insert", "after insert"])
 async def test_a_repair_that_is_cut_off_is_done_again(installation: Installation, at: str) -> None:
     await installation.late(CLICK)
@@ -324,6 +327,7 @@ async def test_two_that_repair_at_once_do_no_harm(installation: Installation) ->
     await installation.assert_repaired(CLICK, SALE)
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize("what", ["query", "command", "insert window_repairs"])
 async def test_a_store_that_fails_is_tried_again(installation: Installation, what: str) -> None:
     await installation.late(CLICK)
