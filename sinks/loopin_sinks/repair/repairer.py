@@ -13,7 +13,6 @@ from typing import NamedTuple
 import structlog
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from loopin_schemas.topics import ENRICH_STATE, ENRICHED
 from loopin_schemas.window import Grain
@@ -98,7 +97,6 @@ class Repairer:
         self._leads = leads
         self._rests: dict[Group, _Rest] = {}
         self._group = f"{settings.topic_prefix}clickhouse"
-        self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
 
     async def run(self, stop: asyncio.Event) -> None:
         """Repair until ``stop`` is set; what fails is tried again."""
@@ -199,7 +197,9 @@ class Repairer:
             return None
         # Not only what is committed: a transaction ends in each topic in its own time, so its marker may be
         # seen when its events are not.
-        return watermark, await asyncio.to_thread(log_ends, self._admin, enriched, self._partitions)
+        return watermark, await asyncio.to_thread(
+            log_ends, settings.kafka_bootstrap, enriched, self._partitions
+        )
 
     async def _stored(self, ends: dict[int, int], stop: asyncio.Event) -> bool:
         """Whether the sinks have stored all below ``ends``, after at most ``CATCH_UP_S``."""

@@ -110,12 +110,14 @@ async def _group_offsets(bootstrap: str, group: str) -> list[tuple[str, list[tup
         await admin.close()
 
 
-def log_ends(admin: AdminClient, topic: str, partitions: int) -> dict[int, int]:
+def log_ends(bootstrap: str, topic: str, partitions: int) -> dict[int, int]:
     """The offset after the last record of each partition, of open transactions too; blocks for up to 15 s.
 
     Raises:
         KafkaException: the broker refuses, or does not answer.
     """
+    # A client that knows a partition's leader of before never asks for the one of now by itself.
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     asked = admin.list_offsets(
         {TopicPartition(topic, number): OffsetSpec.latest() for number in range(partitions)},
         isolation_level=IsolationLevel.READ_UNCOMMITTED,
