@@ -9,6 +9,7 @@ from loopin_api.errors import ApiError
 from loopin_schemas.metrics import CATALOGUE, Metric, by_name
 from loopin_schemas.metrics.custom import MAX_CUSTOM, CustomMetric
 from loopin_streams.kafka.config_state import Item
+from loopin_streams.projects.bounds import bounded
 
 
 class Metrics:
@@ -22,11 +23,11 @@ class Metrics:
         return sorted((item.body.metric() for item in self._of(project)), key=lambda metric: metric.name)
 
     def all(self, project: str) -> list[Metric]:
-        """The catalogue's, then the project's own."""
-        return [*CATALOGUE, *self.custom(project)]
+        """The catalogue's, then the project's own, with its targets and limits."""
+        return [bounded(metric, project, self._items) for metric in (*CATALOGUE, *self.custom(project))]
 
     def find(self, project: str, name: str) -> Metric:
-        """The metric of exactly this name.
+        """The metric of exactly this name, with the project's target and limits.
 
         Raises:
             ApiError: 404, there is none.
@@ -38,7 +39,7 @@ class Metrics:
                 "UNKNOWN_METRIC",
                 "There is no metric of this name; GET /api/analytics/metric-definitions lists them.",
             )
-        return found
+        return bounded(found, project, self._items)
 
     async def add(self, defined: CustomMetric, by: str) -> Metric:
         """Keep a metric of a project's own, and return once it is known here.

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 import msgspec
 from msgspec import Meta
 
+from loopin_schemas.names import NAME
 from loopin_schemas.timestamps import Ms
 from loopin_schemas.validation import check_project
 
@@ -20,6 +21,9 @@ MAX_INTERNAL_USERS: Final = 1_000
 MAX_FORMER: Final = 20
 """Most lengthenings of a retention that are remembered."""
 
+MAX_TARGETS: Final = 200
+"""Most targets of a project's own."""
+
 CURRENCY: Final = "^[A-Z]{3}$"
 """What an ISO 4217 code looks like."""
 
@@ -28,6 +32,12 @@ Days = Annotated[int, Meta(ge=1, le=3650)]
 Worth = Annotated[float, Meta(gt=0, le=1e12)]
 Ids = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...], Meta(max_length=MAX_INTERNAL_USERS)
+]
+
+
+Targets = Annotated[
+    Mapping[Annotated[str, Meta(pattern=NAME, max_length=64)], Annotated[float, Meta(gt=0, le=1e15)]],
+    Meta(max_length=MAX_TARGETS),
 ]
 
 
@@ -44,7 +54,7 @@ class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     ``rates`` is what one unit of another currency is worth in the project's, from a day on. Of its own
     people ``internal_users`` has a distinct_id each. Events and minutes are kept ``raw_retention_days``,
     hours ``hourly_retention_days``, longer periods and rollups ``daily_retention_days``; ``former_raw`` tells
-    of shorter times before.
+    of shorter times before. ``targets`` says what metrics are to reach, by name, in their unit.
 
     Raises:
         ValueError: the zone is none, or the project cannot be one.
@@ -58,6 +68,7 @@ class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     raw_retention_days: Days | None = None
     hourly_retention_days: Days | None = None
     daily_retention_days: Days | None = None
+    targets: Targets | None = None
     former_raw: Annotated[tuple[FormerDays, ...], Meta(max_length=MAX_FORMER)] = ()
 
     def __post_init__(self) -> None:

@@ -13,7 +13,8 @@ from loopin_api.envelope import Success
 from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
 from loopin_api.project_settings import Held
 from loopin_api.services import Admin, Reader, Use
-from loopin_schemas.project import CURRENCY, MAX_INTERNAL_USERS
+from loopin_schemas.names import NAME
+from loopin_schemas.project import CURRENCY, MAX_INTERNAL_USERS, MAX_TARGETS
 from loopin_sinks.metric_values.scope import epoch_ms
 from loopin_streams.projects.project import zone_name
 
@@ -28,10 +29,15 @@ _RATES: Final = (
 _PEOPLE: Final = "distinct_ids of its own people, one of each person's, whom metrics leave out."
 _RAW: Final = "For how long events and windows of minutes are kept, days."
 _HOURLY: Final = "For how long windows and values of hours are kept, days."
+_TARGETS: Final = (
+    "By name of a metric, what it is to reach, in its unit, where that is another value than the catalogue's."
+)
 _DAILY: Final = "For how long windows, values and rollups of days and what is longer are kept, days."
 
 Code = Annotated[str, StringConstraints(pattern=CURRENCY)]
 Worth = Annotated[float, Field(gt=0, le=1e12)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Target = Annotated[float, Field(gt=0, le=1e15)]
 DistinctId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -46,6 +52,7 @@ class ProjectAnswer(BaseModel):
     raw_retention_days: int = Field(description=_RAW)
     hourly_retention_days: int = Field(description=_HOURLY)
     daily_retention_days: int = Field(description=_DAILY)
+    targets: dict[str, float] = Field(description=_TARGETS)
     own: list[str] = Field(
         description="Names of what is the project's own; all else is as the processes are set to "
         "(`LOOPIN_...`)."
@@ -70,6 +77,9 @@ class ProjectPatch(BaseModel):
     raw_retention_days: int | None = Field(None, ge=1, le=3650, description=_RAW)
     hourly_retention_days: int | None = Field(None, ge=1, le=3650, description=_HOURLY)
     daily_retention_days: int | None = Field(None, ge=1, le=3650, description=_DAILY)
+    targets: dict[Name, Target] | None = Field(
+        None, max_length=MAX_TARGETS, description=f"{_TARGETS} All of them: the others are forgotten."
+    )
 
     def given(self) -> dict[str, Any]:
         """What was sent."""
@@ -88,7 +98,8 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "raw_retention_days": 90,
     "hourly_retention_days": 365,
     "daily_retention_days": 1095,
-    "own": ["timezone", "rates", "internal_users"],
+    "targets": {"event_rating": 4.8},
+    "own": ["timezone", "rates", "internal_users", "targets"],
     "version": "4f1c2ab09d3e7715",
     "changed_by": "asha",
 }
@@ -152,6 +163,7 @@ def _answer(project: str, held: Held) -> ProjectAnswer:
         raw_retention_days=known.retention.raw,
         hourly_retention_days=known.retention.hourly,
         daily_retention_days=known.retention.daily,
+        targets=dict(sorted(known.targets.items())),
         own=held.own,
         version=held.version,
         changed_by=None if held.item is None else held.item.by,

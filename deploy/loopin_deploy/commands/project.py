@@ -76,6 +76,13 @@ def set_project(
         int | None,
         typer.Option(min=1, max=3650, help="Days that days and longer are kept.", show_default=False),
     ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE: what a metric is to reach; once for each, in place of all before.",
+            show_default=False,
+        ),
+    ] = None,
     default: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,6 +103,7 @@ def set_project(
         "raw_retention_days": raw_days,
         "hourly_retention_days": hourly_days,
         "daily_retention_days": daily_days,
+        "targets": _targets(target) if target else None,
     }
     fields = {name: value for name, value in given.items() if value is not None}
     fields |= dict.fromkeys(default or ())
@@ -104,6 +112,19 @@ def set_project(
             "nothing_to_set", "--timezone", "Say what to set, e.g. --timezone Asia/Kolkata or --raw-days 365."
         )
     _shown(api_client(data, project, url, key).ask("PATCH", PATH, fields), as_json)
+
+
+def _targets(given: list[str]) -> dict[str, float]:
+    found = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise DeployError(
+                "target_invalid", "--target", "Give --target a metric and a number: event_rating=4.8."
+            ) from None
+    return found
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -136,5 +157,10 @@ def _rows(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("currency", "currency", found["currency"]),
         ("rates", "rates", ", ".join(rates) or "-"),
         ("internal_users", "internal users", ", ".join(found["internal_users"]) or "-"),
+        (
+            "targets",
+            "targets",
+            ", ".join(f"{name} {value:g}" for name, value in found["targets"].items()) or "-",
+        ),
         *((name, label, f"{found[name]} days") for name, label in _RETENTION.items()),
     ]

@@ -68,7 +68,7 @@ class Metric:
         owner: team that answers for it.
         warning: value from which on it is a warning (below which, where higher is better); None for none.
         critical: the same for critical.
-        target: value to reach, by default; a project may set its own.
+        target: value to reach, by default; a project may set its own (``targets`` of its settings).
         at_least: least denominator for which an alert on a ratio makes sense.
     """
 

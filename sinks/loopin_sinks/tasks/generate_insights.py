@@ -20,6 +20,7 @@ from loopin_sinks.tasks.calculate_metrics import metrics_of
 from loopin_sinks.tasks.task import Arguments, Context, Task, Teller
 from loopin_sinks.tasks.when import crontab
 from loopin_streams.kafka.errors import BrokerUnreachable
+from loopin_streams.projects.bounds import bounded
 
 DAYS: Final = KEPT_FOR.days
 """So many days that are over are judged anew: their values may have changed since."""
@@ -47,7 +48,9 @@ async def generate(context: Context) -> int:
     rows = 0
     for name in wanted:
         scope = context.scope(name, context.clock())
-        found = await insights(context.store, scope, metrics_of(context.configuration, name))
+        configured = context.configuration
+        metrics = [bounded(metric, name, configured) for metric in metrics_of(configured, name)]
+        found = await insights(context.store, scope, metrics)
         rows += await replace(context.store, name, found, scope.now)
     if context.teller is not None:
         await _tell(context, context.teller, wanted)

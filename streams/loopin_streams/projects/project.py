@@ -42,6 +42,7 @@ class Project:
             questions and repairs all distinct_ids of those persons.
         retention: days that what is stored now is kept.
         former_raw: shorter times for which events were kept that were stored before.
+        targets: what metrics are to reach, by name, where that is another value than the catalogue's.
     """
 
     zone: tzinfo = UTC
@@ -50,6 +51,7 @@ class Project:
     internal: frozenset[str] = frozenset()
     retention: Retention = Retention()
     former_raw: tuple[FormerDays, ...] = ()
+    targets: Mapping[str, float] = field(default_factory=dict)
 
     def whole_days(self, now_ms: int) -> int:
         """For how many days, today's among them, no event has been removed.
@@ -138,6 +140,7 @@ def resolved(own: ProjectSettings, default: Project) -> Project:
             retention.daily if own.daily_retention_days is None else own.daily_retention_days,
         ),
         former_raw=own.former_raw,
+        targets=own.targets or {},
     )
 
 

@@ -80,6 +80,7 @@ async def test_what_is_set_for_all_holds_until_a_project_has_its_own(
         "raw_retention_days": 90,
         "hourly_retention_days": 365,
         "daily_retention_days": 1095,
+        "targets": {},
         "own": [],
         "version": "default",
         "changed_by": None,
@@ -129,6 +130,39 @@ async def test_days_of_answers_are_those_of_the_project(
     assert "Rows are days of UTC" in await refused("Asia/Kolkata")
     data_of(await patch({"timezone": "Asia/Kolkata"}))
     assert "Rows are days of Asia/Kolkata" in await refused("UTC")
+
+
+async def test_metrics_go_by_the_projects_targets_and_by_the_limits_of_its_rules(
+    client: httpx.AsyncClient, bearer: Bearer, patch: Callable[..., Any], refused: Refused
+) -> None:
+    async def told(name: str, project: str = "shop") -> dict[str, Any]:
+        listed = data_of(
+            await client.get("/api/analytics/metric-definitions", headers=bearer("read", project=project))
+        )
+        [metric] = [each for each in listed if each["name"] == name]
+        return {each: metric[each] for each in ("target_value", "warning_threshold", "critical_threshold")}
+
+    assert await told("event_rating") == {
+        "target_value": 4.5,
+        "warning_threshold": None,
+        "critical_threshold": None,
+    }
+    data_of(await patch({"targets": {"event_rating": 4.8}}))
+    assert (await told("event_rating"))["target_value"] == 4.8
+    refused(await patch({"targets": {"event_rating": 0}}), 422, "VALIDATION_ERROR")
+    refused(await patch({"targets": {"Event rating": 1}}), 422, "VALIDATION_ERROR")
+
+    before = await told("refund_rate")
+    condition = {"type": "threshold", "direction": "above", "warning": 0.4, "critical": 0.6}
+    changed = await client.patch(
+        "/api/analytics/alert-rules/refund_rate",
+        json={"condition": condition},
+        headers=bearer("read", "write"),
+    )
+    assert changed.status_code == 200, changed.text
+    limits = {"warning_threshold": 0.4, "critical_threshold": 0.6}
+    assert await told("refund_rate") == {**before, **limits}
+    assert await told("refund_rate", "demo") == before
 
 
 async def test_another_project_is_not_touched(

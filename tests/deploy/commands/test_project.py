@@ -105,12 +105,13 @@ def test_settings_are_shown_changed_and_made_as_set_again(
     rates.write_text('{"EUR": {"2026-01-01": 98.5}}')
     changed = shown(
         *("set", "--timezone", "Asia/Kolkata", "--rates", str(rates), "--raw-days", "365"),
-        *("--internal-user", "asha", "--internal-user", "ravi"),
+        *("--internal-user", "asha", "--internal-user", "ravi", "--target", "event_rating=4.8"),
     )
     assert "Asia/Kolkata" in line(changed, "time zone")
     assert "its own" in line(changed, "time zone")
     assert "EUR 98.5 from 2026-01-01" in line(changed, "rates")
     assert "asha, ravi" in line(changed, "internal users")
+    assert "event_rating 4.8" in line(changed, "targets")
     assert "365 days" in line(changed, "events and minutes kept")
     known = followed(log).of("shop")
     assert (str(known.zone), known.internal, known.retention) == (
@@ -123,7 +124,7 @@ def test_settings_are_shown_changed_and_made_as_set_again(
     again = shown("set", "--default", "timezone", "--default", "internal_users", "--currency", "INR")
     assert "as set" in line(again, "time zone")
     told = json.loads(shown("show", "--json"))
-    assert (told["timezone"], told["own"]) == ("UTC", ["currency", "rates", "raw_retention_days"])
+    assert (told["timezone"], told["own"]) == ("UTC", ["currency", "rates", "raw_retention_days", "targets"])
 
 
 def test_what_the_api_refuses_is_said_in_its_words(

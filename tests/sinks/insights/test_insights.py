@@ -22,6 +22,7 @@ from loopin_sinks.tasks.task import Context
 from loopin_streams.kafka.config_state import Configuration
 from loopin_streams.kafka.errors import BrokerUnreachable
 from tests.migrated import migrated_store
+from tests.streams.projects.own import configured
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,13 +69,19 @@ async def run(
     projects: tuple[str, ...] = (),
     zone: str = "UTC",
     teller: Told | None = None,
+    configuration: Configuration | None = None,
 ) -> int:
     def scope(project: str, now: datetime) -> Scope:
         return Scope(project=project, zone=ZoneInfo(zone), now=now, currency="EUR")
 
     return await generate(
         Context(
-            store, Configuration(), scope, lambda: now, InsightArguments(projects=projects), teller=teller
+            store,
+            configuration or Configuration(),
+            scope,
+            lambda: now,
+            InsightArguments(projects=projects),
+            teller=teller,
         )
     )
 
@@ -180,6 +187,15 @@ async def test_a_key_result_below_its_target_in_the_last_week(store: Store) -> N
     assert found["mau_growth"].title == "MAU growth is below its target: -20.0% of 5.0%"
     assert found["mau_growth"].priority == "high"
     assert {each.confidence_score for each in found.values()} == {1.0}
+
+
+async def test_a_key_result_below_the_target_that_its_project_has(store: Store) -> None:
+    await kept(store, "event_rating", [(MONDAY, 4.6)], "week")
+    await run(store)
+    assert await open_insights(store, PROJECT, NOW) == []
+    await run(store, configuration=configured(**{PROJECT: {"targets": {"event_rating": 4.8}}}))
+    [found] = await open_insights(store, PROJECT, NOW)
+    assert found.title == "Event rating is below its target: 4.60 stars of 4.80 stars"
 
 
 async def test_the_top_is_by_priority_and_names_nothing_twice(store: Store) -> None:
