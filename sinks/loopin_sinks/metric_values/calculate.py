@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+from loopin_schemas.metrics import CATALOGUE
 from loopin_schemas.metrics import definition as d
 from loopin_sinks.metric_history.coverage import coverage
 from loopin_sinks.metric_values import communities, counts, days, followed, growth, lately, money
@@ -99,6 +100,10 @@ class Calculator:
                 lambda: lately.last_seen(self._store, scope, of, periods),
             )
             return {(0, ""): float(lately.persons(scope, of, periods, seen))}
+        if isinstance(of, d.Retention):
+            wanted = frozenset({*_RETENTIONS, of})
+            found = await self._once(wanted, lambda: days.cohorts(self._store, scope, wanted))
+            return days.retention(scope, of, periods, found)
         return await _CALCULATIONS[type(of)](self._store, scope, of, periods)
 
     async def _sessions(self, periods: Periods) -> SessionNumbers:
@@ -150,6 +155,10 @@ NEVER_NULL: Final = (
 )
 """Definitions whose value is 0 where nothing happened, and grows with what does."""
 
+_RETENTIONS: Final = frozenset(
+    metric.definition for metric in CATALOGUE if isinstance(metric.definition, d.Retention)
+)
+
 _CALCULATIONS: Final[dict[type[Any], Calculation]] = {
     d.Count: counts.count,
     d.Sum: counts.total,
@@ -159,7 +168,6 @@ _CALCULATIONS: Final[dict[type[Any], Calculation]] = {
     d.TrailingUsers: days.trailing_users,
     d.Stickiness: days.stickiness,
     d.UsersSoFar: days.users_so_far,
-    d.Retention: days.retention,
     d.Lapsed: days.lapsed,
     d.LatestMean: days.latest_mean,
     d.UniquePageViews: unique_page_views,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from loopin_schemas.metrics.definition import (
     ACTIVE,
@@ -97,39 +98,57 @@ async def users_so_far(store: Store, scope: Scope, of: UsersSoFar, periods: Peri
     return {(at, value): float(n) for value, ns in counts.items() for at, n in enumerate(ns)}
 
 
-async def retention(store: Store, scope: Scope, of: Retention, periods: Periods) -> Values:
-    """Of those first active on the days that begin in each period, the share who came back in time."""
+class Cohort(NamedTuple):
+    """Persons who were first active on a day, and how many of them came back in time, by definition."""
+
+    of: str
+    first: int
+    persons: int
+    back: Mapping[Retention, int]
+
+
+async def cohorts(store: Store, scope: Scope, wanted: Iterable[Retention]) -> list[Cohort]:
+    """All cohorts of the project; several definitions at once are hardly dearer than one."""
     query = Query(scope)
     found = f"""
         SELECT of, user, min(at) AS first, groupUniqArray(at) AS days
         FROM ({rows_of(query, ACTIVE, (None, scope.now), day_number(query))}) GROUP BY of, user
     """
-    days = query.bind(of.days, "Int64")
-    back = (
-        f"arrayExists(day -> day > first AND day <= first + {days}, days)"
-        if of.rolling
-        else (f"has(days, first + {days})")
-    )
+    asked = list(wanted)
+    back = ", ".join(f"countIf({_came_back(query, of)})" for of in asked)
     rows = await query.rows(
         store,
         f"""
-        SELECT of, first, count() AS persons, countIf({back}) AS back
+        SELECT of, first, count() AS persons, [{back}] AS back
         FROM (
             SELECT of, min(found.first) AS first, arrayDistinct(groupArrayArray(found.days)) AS days
             FROM {of_persons(found)} GROUP BY of, {PERSON}
         )
-        WHERE first >= {query.bind(scope.day_of(periods.start), "Int64")}
-            AND first <= {query.bind(scope.day_of(periods.end), "Int64")}
         GROUP BY of, first
         """,
     )
+    return [
+        Cohort(row["of"], row["first"], row["persons"], dict(zip(asked, row["back"], strict=True)))
+        for row in rows
+    ]
+
+
+def _came_back(query: Query, of: Retention) -> str:
+    days = query.bind(of.days, "Int64")
+    if of.rolling:
+        return f"arrayExists(day -> day > first AND day <= first + {days}, days)"
+    return f"has(days, first + {days})"
+
+
+def retention(scope: Scope, of: Retention, periods: Periods, found: Iterable[Cohort]) -> Values:
+    """Of those first active on the days that begin in each period, the share who came back in time."""
     persons: dict[tuple[int, str], float] = defaultdict(float)
     returned: dict[tuple[int, str], float] = defaultdict(float)
-    for row in rows:
-        number = periods.holding(scope.midnight(row["first"]))
-        if number is not None and scope.midnight(row["first"] + of.days + 1) <= scope.now:
-            persons[number, row["of"]] += row["persons"]
-            returned[number, row["of"]] += row["back"]
+    for cohort in found:
+        number = periods.holding(scope.midnight(cohort.first))
+        if number is not None and scope.midnight(cohort.first + of.days + 1) <= scope.now:
+            persons[number, cohort.of] += cohort.persons
+            returned[number, cohort.of] += cohort.back[of]
     return quotient(returned, persons)
 
 
