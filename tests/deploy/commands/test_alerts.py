@@ -165,6 +165,9 @@ def test_rules_are_listed_and_tried(loopin: Loopin, api: Api) -> None:
     shown = loopin(*rule, "--from", "-2h").out
     assert "payment_failure_rate would have fired once" in shown
     assert "critical" in shown
+    assert json.loads(loopin("alerts", "backtest", "login_failures_of_one_user", "--json").out)["total"] == 0
+    long = loopin("alerts", "backtest", "login_failures_of_one_user", "--from", "-7d").refused()
+    assert long.endswith("give at most 7 hours.")
     assert "There is no history" in loopin(*rule, "--from", "-9d", "--to", "-8d").out
     assert loopin("alerts", "backtest", "nothing").refused().startswith("There is no rule of this name;")
 
