@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -12,6 +12,7 @@ from loopin_deploy.api_client import ApiClient
 from loopin_deploy.data_folder import DataFolder
 from loopin_deploy.errors import DeployError
 from loopin_deploy.own_secrets import PERSONAL_SCOPES, load_or_create_secrets
+from loopin_deploy.own_secrets import Key as OwnKey
 from loopin_deploy.stack_state import read_state
 from loopin_schemas.codec import encode
 
@@ -31,7 +32,15 @@ Key = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def api_client(data: Path, project: str, url: str, key: str) -> ApiClient:
+class Address(NamedTuple):
+    """An API, the key for it, and the project of the key, empty where only the API knows it."""
+
+    url: str
+    key: str
+    project: str = ""
+
+
+def api_address(data: Path, project: str, url: str, key: str) -> Address:
     """The API at ``url``, else that of the system on the data folder, by its own key where none is given.
 
     Raises:
@@ -42,7 +51,7 @@ def api_client(data: Path, project: str, url: str, key: str) -> ApiClient:
             raise DeployError(
                 "url_invalid", "--url", f"{url} is no address: give one like http://10.0.0.5:8000."
             )
-        return ApiClient(url.rstrip("/"), key)
+        return Address(url.rstrip("/"), key)
     state = read_state(data)
     if state is None:
         raise DeployError(
@@ -50,7 +59,20 @@ def api_client(data: Path, project: str, url: str, key: str) -> ApiClient:
             str(data),
             f"Nothing runs on the data folder {data}: start it with `loopin up`, or name an API with --url.",
         )
-    return ApiClient(state.api_url, key or _own_key(data, project))
+    if key:
+        return Address(state.api_url, key)
+    own = _own_key(data, project)
+    return Address(state.api_url, own.key, own.project)
+
+
+def api_client(data: Path, project: str, url: str, key: str) -> ApiClient:
+    """A client of :func:`api_address`.
+
+    Raises:
+        DeployError: as there.
+    """
+    found = api_address(data, project, url, key)
+    return ApiClient(found.url, found.key)
 
 
 def print_json(value: object) -> None:
@@ -58,11 +80,11 @@ def print_json(value: object) -> None:
     sys.stdout.write(encode(value).decode() + "\n")
 
 
-def _own_key(data: Path, project: str) -> str:
+def _own_key(data: Path, project: str) -> OwnKey:
     own = load_or_create_secrets(DataFolder(data).secrets, ()).keys
     for key in own:
         if key.scopes == PERSONAL_SCOPES and project in ("", key.project):
-            return key.key
+            return key
     known = ", ".join(sorted({key.project for key in own}))
     raise DeployError(
         "project_unknown",
