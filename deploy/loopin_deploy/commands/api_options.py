@@ -40,8 +40,10 @@ class Address(NamedTuple):
     project: str = ""
 
 
-def api_address(data: Path, project: str, url: str, key: str) -> Address:
+def api_address(data: Path, project: str, url: str, key: str, scopes: str = "read,write") -> Address:
     """The API at ``url``, else that of the system on the data folder, by its own key where none is given.
+
+    ``scopes`` are those that a key needs, with commas between, for whoever has none yet.
 
     Raises:
         DeployError: ``nothing_runs``, ``url_invalid`` or ``project_unknown``.
@@ -61,17 +63,17 @@ def api_address(data: Path, project: str, url: str, key: str) -> Address:
         )
     if key:
         return Address(state.api_url, key)
-    own = _own_key(data, project)
+    own = _own_key(data, project, scopes)
     return Address(state.api_url, own.key, own.project)
 
 
-def api_client(data: Path, project: str, url: str, key: str) -> ApiClient:
+def api_client(data: Path, project: str, url: str, key: str, scopes: str = "read,write") -> ApiClient:
     """A client of :func:`api_address`.
 
     Raises:
         DeployError: as there.
     """
-    found = api_address(data, project, url, key)
+    found = api_address(data, project, url, key, scopes)
     return ApiClient(found.url, found.key)
 
 
@@ -80,14 +82,18 @@ def print_json(value: object) -> None:
     sys.stdout.write(encode(value).decode() + "\n")
 
 
-def _own_key(data: Path, project: str) -> OwnKey:
+def _own_key(data: Path, project: str, scopes: str) -> OwnKey:
     own = load_or_create_secrets(DataFolder(data).secrets, ()).keys
     for key in own:
         if key.scopes == PERSONAL_SCOPES and project in ("", key.project):
             return key
-    known = ", ".join(sorted({key.project for key in own}))
+    if not project:
+        raise DeployError("project_unknown", "--project", f"There is no key in {data}: give one with --key.")
+    known = sorted({key.project for key in own})
+    others = f", or name one of {', '.join(known)}" if known else ""
     raise DeployError(
         "project_unknown",
         "--project",
-        f"There is no key of project {project} on the data folder: give --key, or one of {known}.",
+        f"There is no key of project {project} on the data folder: make one with `loopin keys create "
+        f"--project {project} --kind personal --scopes {scopes}` and give it with --key{others}.",
     )

@@ -176,7 +176,7 @@ def remove(data: Data, name: Schedule, url: Url = "", key: Key = "", as_json: As
 
 def _client(data: Path, url: str, key: str) -> ApiClient:
     # Tasks are the installation's: a key of any project will do.
-    return api_client(data, "", url, key)
+    return api_client(data, "", url, key, "admin")
 
 
 def _path(name: str) -> str:

@@ -29,7 +29,7 @@ def watch(
 
     Where the output is no terminal, it is as with --once.
     """
-    api = api_address(data, project, url, key)
+    api = api_address(data, project, url, key, "read")
     watching = Watching(api.project or api.url, api.url, api.key)
     if once or not out.is_terminal:
         out.print(WatchView(watching.state, datetime.now(UTC)))
