@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, tzinfo
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
@@ -16,10 +17,11 @@ from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, succes
 from loopin_api.routers.alert_rules import AlertRulePatch, RuleName, patched
 from loopin_api.routers.alerts import Window
 from loopin_api.services import Reader, Use
-from loopin_api.timespan import between
+from loopin_api.timespan import Timespan, between
 from loopin_schemas.alert import Severity
+from loopin_schemas.alert_rule import AlertRule
 from loopin_schemas.alert_rules.pipeline import HEALTH
-from loopin_sinks.alerts.backtest import TooMuchHistory, backtest
+from loopin_sinks.alerts.backtest import TooMuchHistory, backtest, longest_time
 from loopin_sinks.alerts.episodes import Episode
 from loopin_sinks.metric_values.scope import Periods, from_epoch_ms
 from loopin_streams.alerts.lifecycle import Rule
@@ -36,7 +38,8 @@ class BacktestRequest(BaseModel):
         None,
         alias="from",
         max_length=40,
-        description="Start: ISO 8601, or relative such as `-7d`; 30 days before `to` by default.",
+        description="Start: ISO 8601, or relative such as `-7d`; by default 30 days before `to`, or the "
+        "longest time that the rule is tried over, where that is shorter.",
     )
     to: str | None = Field(None, max_length=40, description="End, excluded, the same way; now by default.")
     changes: AlertRulePatch | None = Field(
@@ -143,7 +146,7 @@ async def post_backtest(
     if rule.metric in HEALTH:
         reason = f"{rule.metric} is judged as it is now; there is no history of it to try a rule on."
         raise invalid([Detail(field="metric", reason=reason)])
-    span = between(body.since, body.to, use.clock(), use.projects.zone(caller.project))
+    span = _span(body, rule, use.clock(), use.projects.zone(caller.project))
     scope = scope_of(use, caller.project, span, {}, bots=False)
     tried = Periods((span.start, min(span.end, use.clock())))
     try:
@@ -164,6 +167,15 @@ async def post_backtest(
             }
         )
     )
+
+
+def _span(body: BacktestRequest, rule: AlertRule, now: datetime, zone: tzinfo) -> Timespan:
+    """What was asked for; without a start, as much of it as the rule is tried over."""
+    span = between(body.since, body.to, now, zone)
+    longest = longest_time(rule)
+    if body.since is not None or not longest:
+        return span
+    return replace(span, start=max(span.start, min(span.end, now) - longest))
 
 
 def _episode(episode: Episode) -> dict[str, Any]:

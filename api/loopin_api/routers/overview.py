@@ -166,7 +166,11 @@ async def get_overview(
     use: Use,
     times: Times,
 ) -> Success[Overview]:
-    """Of the last 7 days by default: today so far, and the 6 days before it. Needs the scope `read`."""
+    """Of the last 7 days by default: today so far, and the 6 days before it.
+
+    Whatever the period, `alerts` are those that fire now, while `top_insights` are as of the period's end.
+    Needs the scope `read`.
+    """
     span = times.span(DEFAULT_DAYS)
     scope = scope_of(use, caller.project, span, {}, bots=False)
     numbers, alerts, insights = await asyncio.gather(

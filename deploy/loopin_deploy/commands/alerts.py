@@ -150,7 +150,14 @@ def rules(data: Data, project: Project = "", url: Url = "", key: Key = "", as_js
 def backtest(
     data: Data,
     rule: RuleName,
-    since: Annotated[str, typer.Option("--from", help="Start: -7d, or a time.")] = "-7d",
+    since: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            help="Start: -7d, or a time.",
+            show_default="30 days, or as long as the rule is tried over",
+        ),
+    ] = "",
     until: Annotated[str, typer.Option("--to", help="End; now by default.", show_default=False)] = "",
     project: Project = "",
     url: Url = "",
@@ -158,7 +165,7 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Show when a rule would have fired."""
-    body = {"from": since, **({"to": until} if until else {})}
+    body = {name: given for name, given in (("from", since), ("to", until)) if given}
     found = api_client(data, project, url, key).ask("POST", f"{_path(RULES, rule)}/backtest", body)
     if as_json:
         print_json(found)

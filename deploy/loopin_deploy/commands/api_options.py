@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -12,6 +12,7 @@ from loopin_deploy.api_client import ApiClient
 from loopin_deploy.data_folder import DataFolder
 from loopin_deploy.errors import DeployError
 from loopin_deploy.own_secrets import PERSONAL_SCOPES, load_or_create_secrets
+from loopin_deploy.own_secrets import Key as OwnKey
 from loopin_deploy.stack_state import read_state
 from loopin_schemas.codec import encode
 
@@ -31,8 +32,18 @@ Key = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def api_client(data: Path, project: str, url: str, key: str) -> ApiClient:
+class Address(NamedTuple):
+    """An API, the key for it, and the project of the key, empty where only the API knows it."""
+
+    url: str
+    key: str
+    project: str = ""
+
+
+def api_address(data: Path, project: str, url: str, key: str, scopes: str = "read,write") -> Address:
     """The API at ``url``, else that of the system on the data folder, by its own key where none is given.
+
+    ``scopes`` are those that a key needs, with commas between, for whoever has none yet.
 
     Raises:
         DeployError: ``nothing_runs``, ``url_invalid`` or ``project_unknown``.
@@ -42,7 +53,7 @@ def api_client(data: Path, project: str, url: str, key: str) -> ApiClient:
             raise DeployError(
                 "url_invalid", "--url", f"{url} is no address: give one like http://10.0.0.5:8000."
             )
-        return ApiClient(url.rstrip("/"), key)
+        return Address(url.rstrip("/"), key)
     state = read_state(data)
     if state is None:
         raise DeployError(
@@ -50,7 +61,20 @@ def api_client(data: Path, project: str, url: str, key: str) -> ApiClient:
             str(data),
             f"Nothing runs on the data folder {data}: start it with `loopin up`, or name an API with --url.",
         )
-    return ApiClient(state.api_url, key or _own_key(data, project))
+    if key:
+        return Address(state.api_url, key)
+    own = _own_key(data, project, scopes)
+    return Address(state.api_url, own.key, own.project)
+
+
+def api_client(data: Path, project: str, url: str, key: str, scopes: str = "read,write") -> ApiClient:
+    """A client of :func:`api_address`.
+
+    Raises:
+        DeployError: as there.
+    """
+    found = api_address(data, project, url, key, scopes)
+    return ApiClient(found.url, found.key)
 
 
 def print_json(value: object) -> None:
@@ -58,14 +82,18 @@ def print_json(value: object) -> None:
     sys.stdout.write(encode(value).decode() + "\n")
 
 
-def _own_key(data: Path, project: str) -> str:
+def _own_key(data: Path, project: str, scopes: str) -> OwnKey:
     own = load_or_create_secrets(DataFolder(data).secrets, ()).keys
     for key in own:
         if key.scopes == PERSONAL_SCOPES and project in ("", key.project):
-            return key.key
-    known = ", ".join(sorted({key.project for key in own}))
+            return key
+    if not project:
+        raise DeployError("project_unknown", "--project", f"There is no key in {data}: give one with --key.")
+    known = sorted({key.project for key in own})
+    others = f", or name one of {', '.join(known)}" if known else ""
     raise DeployError(
         "project_unknown",
         "--project",
-        f"There is no key of project {project} on the data folder: give --key, or one of {known}.",
+        f"There is no key of project {project} on the data folder: make one with `loopin keys create "
+        f"--project {project} --kind personal --scopes {scopes}` and give it with --key{others}.",
     )

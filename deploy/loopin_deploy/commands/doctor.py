@@ -33,11 +33,12 @@ from loopin_streams.readiness import LAG
 
 
 class Finding(NamedTuple):
-    """One line: whether it is well, what was found, and what to do if it is not."""
+    """Whether it is well, what was found, what to do if it is not, and what was found of each part."""
 
     ok: bool
     found: str
     advice: str = ""
+    parts: tuple[str, ...] = ()
 
 
 Check = Callable[[Path], Finding]
@@ -49,6 +50,8 @@ def doctor(data: Data) -> None:
     for name, finding in findings:
         mark = ("ok", "green") if finding.ok else ("no", "red")
         out.print(Text.assemble(mark, f"  {name}: ", verbatim(finding.found)), soft_wrap=True)
+        for part in finding.parts:
+            out.print(Text.assemble("      ", verbatim(part)), soft_wrap=True)
         if finding.advice:
             out.print(Text.assemble("    ", verbatim(finding.advice)), soft_wrap=True)
     if not all(finding.ok for _, finding in findings):
@@ -162,9 +165,12 @@ def _lag(data: Path) -> Finding:
         lags = asyncio.run(_lags(settings))
     except (BrokerUnreachable, BrokerRefused):
         return Finding(False, "unknown", "Start the broker first, and run `loopin topics apply`.")
-    found = ", ".join(f"{name} {lag.events:,} records ({lag.seconds:,.0f} s)" for name, lag in lags.items())
-    well = all(lag.seconds <= settings.max_lag_s for lag in lags.values())
-    return Finding(well, found, "" if well else _behind(data))
+    parts = tuple(f"{name} {lag.events:,} records ({lag.seconds:,.0f} s)" for name, lag in lags.items())
+    late = [name for name, lag in lags.items() if lag.seconds > settings.max_lag_s]
+    if late:
+        found = f"more than {settings.max_lag_s:g} s behind: {', '.join(late)}"
+        return Finding(False, found, _behind(data), parts)
+    return Finding(True, f"none is more than {settings.max_lag_s:g} s behind", parts=parts)
 
 
 def _behind(data: Path) -> str:

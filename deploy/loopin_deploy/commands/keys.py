@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import typer
 from msgspec.structs import replace
 
+from loopin_deploy.commands.api_options import AsJson, print_json
 from loopin_deploy.commands.key_options import (
     expiry_ms,
     given_name,
@@ -22,7 +23,6 @@ from loopin_deploy.commands.key_table import key_facts, key_table, shown_end, sh
 from loopin_deploy.commands.options import Data, kafka_settings
 from loopin_deploy.errors import DeployError
 from loopin_deploy.screen import err, out, printable, verbatim
-from loopin_schemas.codec import encode
 from loopin_schemas.config import KIND_OF, ApiKey, config_key
 from loopin_schemas.key_format import KeyKind, hash_key, new_key
 from loopin_schemas.topics import CONFIG
@@ -37,8 +37,6 @@ from loopin_streams.kafka.topic_admin import TopicAdmin
 app = typer.Typer(help="API keys: who may send events and ask questions.", no_args_is_help=True)
 
 API_KEY: Final = KIND_OF[ApiKey]
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 @app.command()
@@ -80,7 +78,7 @@ def create(
     )
     item = asyncio.run(_put(_settings(data), token_hex(6), key, None))
     if as_json:
-        _print_json({"id": item.id, "key": token, **key_facts(item, now_ms)})
+        print_json({"id": item.id, "key": token, **key_facts(item, now_ms)})
         return
     # Alone on standard output, so that a script can take it from there.
     sys.stdout.write(token + "\n")
@@ -105,7 +103,7 @@ def list_keys(
     found = [item for item in configuration.of(ApiKey).values() if project in ("", item.body.project)]
     found.sort(key=lambda item: (item.body.project, item.body.created_at))
     if as_json:
-        _print_json([{"id": item.id, **key_facts(item, now_ms)} for item in found])
+        print_json([{"id": item.id, **key_facts(item, now_ms)} for item in found])
     else:
         out.print(key_table(found, now_ms))
         out.print(
@@ -136,7 +134,7 @@ def revoke(
         revoked = replace(item.body, revoked_at=int(time() * 1000))
         item = asyncio.run(_put(settings, item.id, revoked, item.version))
     if as_json:
-        _print_json({"id": item.id, **key_facts(item, int(time() * 1000))})
+        print_json({"id": item.id, **key_facts(item, int(time() * 1000))})
         return
     out.print(
         f"Key {printable(item.id)} of project {item.body.project} (…{printable(item.body.last4)}) "
@@ -202,7 +200,3 @@ def _say_broken(configuration: Configuration) -> None:
             ),
             soft_wrap=True,
         )
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(encode(value).decode() + "\n")

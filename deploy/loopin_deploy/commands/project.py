@@ -111,7 +111,7 @@ def set_project(
         raise DeployError(
             "nothing_to_set", "--timezone", "Say what to set, e.g. --timezone Asia/Kolkata or --raw-days 365."
         )
-    _shown(api_client(data, project, url, key).ask("PATCH", PATH, fields), as_json)
+    _shown(api_client(data, project, url, key, "read,admin").ask("PATCH", PATH, fields), as_json)
 
 
 def _targets(given: list[str]) -> dict[str, float]:

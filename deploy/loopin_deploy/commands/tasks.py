@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic, sleep
@@ -14,14 +13,11 @@ import msgspec
 import typer
 
 from loopin_deploy.api_client import ApiClient
+from loopin_deploy.commands.api_options import AsJson, Url, api_client, print_json
 from loopin_deploy.commands.options import Data
 from loopin_deploy.commands.task_tables import run_table, said_run, schedule_table
-from loopin_deploy.data_folder import DataFolder
 from loopin_deploy.errors import DeployError
-from loopin_deploy.own_secrets import PERSONAL_SCOPES, load_or_create_secrets
 from loopin_deploy.screen import out
-from loopin_deploy.stack_state import read_state
-from loopin_schemas.codec import encode
 
 app = typer.Typer(help="Tasks: what runs by the clock, when, and what became of it.", no_args_is_help=True)
 
@@ -30,11 +26,9 @@ RUNS: Final = "/api/analytics/task-runs"
 
 POLL_S: Final = 0.25
 
-Url = Annotated[str, typer.Option(help="Address of an API, e.g. http://10.0.0.5:8000.", show_default=False)]
 Key = Annotated[
     str, typer.Option(envvar="LOOPIN_KEY", help="Key with the scope admin, for an API elsewhere.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Schedule = Annotated[str, typer.Argument(metavar="NAME", help="As `loopin tasks list` shows it.")]
 Crontab = Annotated[
     str | None,
@@ -58,7 +52,7 @@ def list_tasks(data: Data, url: Url = "", key: Key = "", as_json: AsJson = False
     """List the schedules, with their next and last runs."""
     found = _client(data, url, key).ask("GET", PATH)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         out.print(schedule_table(found))
 
@@ -76,7 +70,7 @@ def runs(
     of_one = f"&schedule={quote(name, safe='')}" if name else ""
     found = _client(data, url, key).ask("GET", f"{RUNS}?limit={limit}{of_one}")
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         out.print(run_table(found))
 
@@ -100,7 +94,7 @@ def run(
         sleep(POLL_S)
         found = client.ask("GET", f"{RUNS}/{quote(found['id'], safe='')}")
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         _say(said_run(found))
     if found["state"] in ("failed", "interrupted", "cancelled"):
@@ -118,7 +112,7 @@ def cancel(
     """Break a run off, or let it not begin; what it has done stays."""
     found = _client(data, url, key).ask("POST", f"{RUNS}/{quote(id, safe='')}/cancel")
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         _say(f"{found['schedule']} is being cancelled: `loopin tasks runs` says what becomes of it.")
 
@@ -175,25 +169,14 @@ def remove(data: Data, name: Schedule, url: Url = "", key: Key = "", as_json: As
     """Take away a schedule that was added, or whose task is gone; others are as their task comes again."""
     found = _client(data, url, key).ask("DELETE", _path(name))
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         _say(f"{name} is taken away." if found["own"] else f"{name} is as its task comes.")
 
 
 def _client(data: Path, url: str, key: str) -> ApiClient:
-    if url:
-        return ApiClient(url.rstrip("/"), key)
-    state = read_state(data)
-    if state is None:
-        raise DeployError(
-            "nothing_runs",
-            str(data),
-            f"Nothing runs on the data folder {data}: start it with `loopin up`, or name an API with --url.",
-        )
-    own = load_or_create_secrets(DataFolder(data).secrets, ()).keys
-    return ApiClient(
-        state.api_url, key or next((each.key for each in own if each.scopes == PERSONAL_SCOPES), "")
-    )
+    # Tasks are the installation's: a key of any project will do.
+    return api_client(data, "", url, key, "admin")
 
 
 def _path(name: str) -> str:
@@ -231,14 +214,10 @@ def _object(text: str) -> dict[str, Any]:
 
 def _changed(found: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         out.print(schedule_table([found]))
 
 
 def _say(sentence: str) -> None:
     out.print(sentence, highlight=False, markup=False, soft_wrap=True)
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(encode(value).decode() + "\n")

@@ -62,8 +62,22 @@ WHERE project = {project:String} AND metric = {metric:String} AND dimension = ''
 """
 
 
+_DAY: Final = timedelta(days=1)
+_HOUR: Final = timedelta(hours=1)
+_MINUTE: Final = timedelta(minutes=1)
+
+
 class TooMuchHistory(ValueError):
     """It would take too long; the text is one sentence that says what to do."""
+
+
+def longest_time(rule: AlertRule) -> timedelta:
+    """The longest time that a rule is tried over, in whole days, hours or minutes; 0 for none at all."""
+    if source_of(rule) is not None:
+        return timedelta(days=LONGEST_DAYS[BY_NAME[rule.grain].name])
+    windows = _most(rule) // len(rule.spans)
+    longest = timedelta(milliseconds=windows * BY_NAME[rule.grain].size_ms) - _warm_up(rule)
+    return max(longest // _unit(longest) * _unit(longest), timedelta())
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,9 @@ async def backtest(
         StoreError: the store did not answer.
         TooMuchHistory: the time is too long, or has too many windows.
     """
+    longest = longest_time(rule.rule)
+    if span.end - span.start > longest or not longest:
+        raise TooMuchHistory(_too_long(rule.rule, longest))
     source = source_of(rule.rule)
     if source is not None:
         return await _of_stream(store, scope, rule, source, span)
@@ -94,9 +111,6 @@ async def backtest(
 
 async def _of_stream(store: Store, scope: Scope, rule: Rule, source: Source, span: Periods) -> Backtest:
     project, grain = scope.project, BY_NAME[rule.rule.grain]
-    longest = LONGEST_DAYS[grain.name]
-    if span.end - span.start > timedelta(days=longest):
-        raise TooMuchHistory(f"A rule on windows of a {grain.name} is tried over {longest} days at most.")
     since = grain.start(epoch_ms(span.start - _lead(rule.rule)))
     start = epoch_ms(span.start) // MINUTE_MS * MINUTE_MS
     end = epoch_ms(span.end) // MINUTE_MS * MINUTE_MS
@@ -113,16 +127,32 @@ async def _of_store(
 ) -> Backtest:
     start, end = epoch_ms(span.start), epoch_ms(span.end)
     since = epoch_ms(span.start - _warm_up(rule.rule))
-    windows = (end - since) // BY_NAME[rule.rule.grain].size_ms * len(rule.rule.spans)
-    most = MOST_SINGLE if is_security(rule.rule.metric) else MOST_PERIODS
-    if windows > most:
-        raise TooMuchHistory(f"This rule is tried over {most} windows at most; give a shorter time.")
     measured = Measured(
         store, lambda _, now: replace(scope, now=min(scope.now, from_epoch_ms(now))), configuration
     )
     numbers = Numbers(store, measured, lambda _: NOTHING)
     found = await recalculate(numbers, rule, scope, since, end)
     return Backtest(_within(found, start), (span.start, span.end))
+
+
+def _most(rule: AlertRule) -> int:
+    return MOST_SINGLE if is_security(rule.metric) else MOST_PERIODS
+
+
+def _unit(length: timedelta) -> timedelta:
+    """In which a length of time is told: the longest that it has two of, or the shortest."""
+    return next((unit for unit in (_DAY, _HOUR) if length >= 2 * unit), _MINUTE)
+
+
+def _too_long(rule: AlertRule, longest: timedelta) -> str:
+    if not longest:
+        return (
+            f"What goes on when a time begins takes more than the {_most(rule)} windows that this rule "
+            "is tried over: make its spans, for_s or quiet_s shorter in changes."
+        )
+    unit = _unit(longest)
+    name = {_DAY: "days", _HOUR: "hours", _MINUTE: "minutes"}[unit]
+    return f"This rule is not tried over so long a time: give at most {longest // unit} {name}."
 
 
 def _lead(rule: AlertRule) -> timedelta:

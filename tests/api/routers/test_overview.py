@@ -13,6 +13,8 @@ from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.generate_insights import insights
+from tests.api.alerts_stored import store_alerts
+from tests.sinks.alerts.recorded import some_alert
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Enrich, Put
@@ -209,6 +211,16 @@ async def test_insights_are_those_of_the_periods_end(
     ]
     assert (await answer(client, bearer("read"), "from=2026-01-01&to=2026-01-05"))["top_insights"] == []
     assert (await answer(client, bearer("read", project="other")))["top_insights"] == []
+
+
+async def test_alerts_are_those_of_now_as_the_description_says(
+    client: httpx.AsyncClient, bearer: Bearer, store: Store, described: dict[str, Any]
+) -> None:
+    await store_alerts(store, [some_alert(severity="critical")])
+    earlier = await answer(client, bearer("read"), "from=2025-01-01&to=2025-01-05")
+    assert [alert["severity"] for alert in earlier["alerts"]] == ["critical"]
+    said = " ".join(described["paths"][PATH]["get"]["description"].split())
+    assert "Whatever the period, `alerts` are those that fire now" in said
 
 
 def scope() -> Scope:

@@ -19,6 +19,8 @@ from loopin_api.auth import hash_key
 from loopin_api.server import serving
 from loopin_api.settings import ApiSettings
 from loopin_deploy.commands.alert_tables import condition_text
+from loopin_deploy.data_folder import open_data_folder
+from loopin_deploy.own_secrets import load_or_create_secrets
 from loopin_deploy.ports import free_port
 from loopin_deploy.stack_state import STATE_FILE, StackState
 from loopin_schemas.alert_rule import Acknowledgement, Silence
@@ -165,6 +167,9 @@ def test_rules_are_listed_and_tried(loopin: Loopin, api: Api) -> None:
     shown = loopin(*rule, "--from", "-2h").out
     assert "payment_failure_rate would have fired once" in shown
     assert "critical" in shown
+    assert json.loads(loopin("alerts", "backtest", "login_failures_of_one_user", "--json").out)["total"] == 0
+    long = loopin("alerts", "backtest", "login_failures_of_one_user", "--from", "-7d").refused()
+    assert long.endswith("give at most 7 hours.")
     assert "There is no history" in loopin(*rule, "--from", "-9d", "--to", "-8d").out
     assert loopin("alerts", "backtest", "nothing").refused().startswith("There is no rule of this name;")
 
@@ -181,6 +186,25 @@ def test_another_api_can_be_named(loopin: Loopin, api: Api, tmp_path: Path) -> N
     assert loopin("alerts", "rules").refused().startswith("Nothing runs on the data folder")
     assert loopin("alerts", "rules", "--url", "10.0.0.5").refused().startswith("10.0.0.5 is no address: give")
     assert loopin("alerts", "rules", "--url", f"{api.url}/").code == 0
+
+
+def test_how_to_get_a_key_of_a_project_without_one_is_said(
+    loopin: Loopin, nobody: str, tmp_path: Path
+) -> None:
+    with open_data_folder(tmp_path / "data") as folder:
+        (folder.path / STATE_FILE).write_bytes(
+            msgspec.json.encode(StackState(1, "", "http://127.0.0.1:1", ""))
+        )
+        assert loopin("alerts", "list").refused() == f"There is no key in {folder.path}: give one with --key."
+        load_or_create_secrets(folder.secrets, ("shop", "demo"))
+        said = loopin("alerts", "list", "--project", "loopin").refused()
+    make = "loopin keys create --project loopin --kind personal --scopes read,write"
+    assert said == (
+        f"There is no key of project loopin on the data folder: make one with `{make}` and give it with "
+        "--key, or name one of demo, shop."
+    )
+    # It is a command that there is: only a broker is missing.
+    assert nobody in loopin(*make.split()[1:]).refused()
 
 
 @pytest.mark.parametrize(

@@ -205,3 +205,8 @@ def test_where_nothing_runs_it_says_so(loopin: Loopin, tmp_path: Path) -> None:
         f"Nothing runs on the data folder {tmp_path / 'data'}: start it with `loopin up`, or name an API "
         "with --url."
     )
+
+
+def test_a_url_must_be_one(loopin: Loopin) -> None:
+    sentence = loopin("tasks", "list", "--url", "foo").refused()
+    assert sentence == "foo is no address: give one like http://10.0.0.5:8000."
