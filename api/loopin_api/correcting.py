@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from math import isclose
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -20,6 +21,9 @@ from loopin_api.time_filters import TimeFilters
 from loopin_schemas.corrections import Correction, Resource
 from loopin_sinks.metric_values.scope import from_epoch_ms
 from loopin_streams.projects.project import zone_name
+
+_TOLERANCE: Final = 1e-12
+"""How far a number that is computed twice may differ, relative to it: sums are added up in any order."""
 
 NOTE: Final = "Why, for whoever reads the row's corrections later."
 
@@ -106,10 +110,10 @@ class Corrector:
     async def save(
         self, row: str, values: Mapping[str, Any], note: str, *, created: bool = False
     ) -> Correction | None:
-        """Let these values override the row's, in place of all that did; without any it is as it was."""
+        """Let these override the row's values, in place of all that did; without any or a note none."""
         known = self.known(row)
         created = created or (known is not None and known.created)
-        if not values and not created:
+        if not values and not note and not created:
             author = self._author(note)
             await self.use.corrections.take_back(self.caller.project, self.resource, row, author)
             return None
@@ -179,5 +183,21 @@ async def recorded_row(records: Records, id: str) -> Record | None:
 
 
 def unlike(recorded: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """What was recorded never changes, so what equals it need not be kept."""
+    """What need be kept of values: those that a row has not by itself."""
     return {name: value for name, value in values.items() if value != recorded[name]}
+
+
+def unlike_computed(row: BaseModel, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same where the row is computed anew each time; ``row`` is it as nobody has put it right."""
+    computed = row.model_dump(mode="json")
+    return {
+        name: value for name, value in unlike(computed, values).items() if not _near(value, computed[name])
+    }
+
+
+def _near(value: Any, computed: Any) -> bool:
+    return (
+        isinstance(value, int | float)
+        and isinstance(computed, float)
+        and isclose(value, computed, rel_tol=_TOLERANCE)
+    )

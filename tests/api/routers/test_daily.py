@@ -175,6 +175,31 @@ async def test_a_day_is_put_right(
     assert await write(client, bearer, "PUT", path, {}) == computed
 
 
+async def test_a_day_sent_back_whole_is_still_computed(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    at = NOW - timedelta(days=1)
+    await put(
+        [
+            enrich("user_signed_up", "u", at),
+            enrich("api_request", "u", at, {"duration_ms": 0.1}),
+            enrich("api_request", "u", at, {"duration_ms": 0.2}),
+        ]
+    )
+    path = f"{DAILY}/2026-03-30"
+    row = await ask(client, bearer, path)
+    noted = await write(client, bearer, "PUT", path, {**row, "note": "A holiday."})
+    assert (noted["corrected_fields"], noted["note"]) == ([], "A holiday.")
+    right = await write(client, bearer, "PUT", path, {**row, "new_posts": 4})
+    assert right["corrected_fields"] == ["new_posts"]
+    assert (await write(client, bearer, "PUT", path, right))["corrected_fields"] == ["new_posts"]
+    await put([enrich("user_signed_up", "late", at)])
+    late = await ask(client, bearer, path)
+    assert (late["new_users"], late["active_users"], late["new_posts"]) == (2, 2, 4)
+    by_hand = await write(client, bearer, "PATCH", path, {"new_posts": 0, "new_users": 3})
+    assert by_hand["corrected_fields"] == ["new_registrations", "new_users"]
+
+
 async def test_a_day_is_deleted_until_it_is_created(
     client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich, refused: Refused
 ) -> None:

@@ -192,6 +192,22 @@ async def test_a_row_is_put_right_deleted_and_created(
     assert (await ask(client, bearer, f"{ROWS}?days=1"))["count"] == 1
 
 
+async def test_a_row_sent_back_whole_is_still_computed(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    at = NOW - timedelta(days=1)
+    await put([enrich("$pageview", "42", at, {"$session_id": "s"})])
+    path = f"{ROWS}/2026-03-30:42"
+    row = await ask(client, bearer, path)
+    noted = await write(client, bearer, "PUT", path, {**row, "note": "Checked."})
+    assert (noted["corrected_fields"], noted["note"]) == ([], "Checked.")
+    right = await write(client, bearer, "PUT", path, {**row, "total_posts": 4})
+    assert right["corrected_fields"] == ["total_posts"]
+    await put([enrich("$pageview", "42", at)])
+    late = await ask(client, bearer, path)
+    assert (late["page_views"], late["total_posts"]) == (2, 4)
+
+
 async def test_a_correction_goes_where_its_person_goes(
     client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich, store: Store
 ) -> None:
