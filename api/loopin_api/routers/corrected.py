@@ -50,6 +50,7 @@ def add_rows(
     body: type[CorrectionRequest],
     find: Callable[[Services, Caller, str], Awaitable[Row | None]],
     made: type[DayRequest] | None = None,
+    counted: str = "",
 ) -> None:
     """Add GET, PUT, PATCH and DELETE of a row, and POST of one where rows can be created.
 
@@ -63,6 +64,7 @@ def add_rows(
         body: of PUT and PATCH.
         find: the row of an id, None where there can be none; may raise StoreError.
         made: body of POST.
+        counted: sentence that says what counts a row that is deleted.
     """
     one, rest = f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}", "Events stay as they are."
     says = {field: value for field, value in changed.items() if field in body.model_fields}
@@ -127,7 +129,7 @@ def add_rows(
     add(
         delete,
         f"Delete {one}",
-        f"It is not shown or counted any more{', until somebody creates it' if made else ''}. {rest} "
+        f"It is not shown any more{', until somebody creates it' if made else ''}. {counted}{rest} "
         "Needs the scope `write`.",
         status_code=204,
         responses=failures(404, 409, *COMMON),

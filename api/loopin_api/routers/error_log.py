@@ -147,4 +147,5 @@ add_rows(
     changed={"is_resolved": True, "resolved_at": EXAMPLE_TIME},
     body=ErrorCorrectionRequest,
     find=_find,
+    counted="Its group no longer counts it; metrics of days and minutes, which are of the events, still do. ",
 )

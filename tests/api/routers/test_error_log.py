@@ -309,6 +309,13 @@ async def test_an_error_is_put_right(
     refused(await client.delete(path, headers=bearer("write")), 404, "UNKNOWN_ROW")
     assert [row["id"] for row in (await ask(client, bearer, ERRORS))["results"]] == [second.uuid]
     assert (await ask(client, bearer, f"{GROUPS}/f"))["count"] == 1
+    # Days are of the events, as the description says.
+    assert (await ask(client, bearer, f"/api/daily/{NOW.date()}"))["error_count"] == 2
+    described = (await client.get("/openapi.json")).json()["paths"]["/api/errors/{id}"]["delete"][
+        "description"
+    ]
+    assert "group no longer counts it" in described
+    assert "metrics of days and minutes, which are of the events, still do" in described
 
 
 async def test_whose_errors(client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich) -> None:
