@@ -162,8 +162,8 @@ async def test_somebody_looks_after_an_alert(
     client: httpx.AsyncClient, bearer: Bearer, known: None, log: Log
 ) -> None:
     for comment, sub in (("On it.", "asha"), ("", "ben")):
-        sent = {"json": {"comment": comment}} if comment else {}
-        response = await client.post(f"{PATH}/firing/ack", headers=bearer("write", sub=sub), **sent)
+        sent = {"comment": comment} if comment else None
+        response = await client.post(f"{PATH}/firing/ack", headers=bearer("write", sub=sub), json=sent)
         assert response.status_code == 200, response.text
         assert response.json()["data"] == {
             "id": "firing",
