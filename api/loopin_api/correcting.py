@@ -9,16 +9,21 @@ from math import isclose
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from loopin_api.auth import Caller
 from loopin_api.corrections import Author
 from loopin_api.envelope import Detail, Moment
 from loopin_api.errors import ApiError, invalid
+from loopin_api.ids import MAX_NUMBER
 from loopin_api.queries.recorded import Record, Records
 from loopin_api.services import Services
 from loopin_api.time_filters import TimeFilters
+from loopin_schemas import InvalidEvent
 from loopin_schemas.corrections import Correction, Resource
+from loopin_schemas.validation import check_encoded_properties
 from loopin_sinks.metric_values.scope import from_epoch_ms
 from loopin_streams.projects.project import zone_name
 
@@ -26,6 +31,13 @@ _TOLERANCE: Final = 1e-12
 """How far a number that is computed twice may differ, relative to it: sums are added up in any order."""
 
 NOTE: Final = "Why, for whoever reads the row's corrections later."
+
+
+def without_nul(value: Any) -> Any:
+    """The value, unless it is a text with a NUL character, which events may not hold either."""
+    if isinstance(value, str) and "\0" in value:
+        raise PydanticCustomError("null_byte", "It holds a NUL character; remove it")
+    return value
 
 
 class CorrectionRequest(BaseModel):
@@ -39,7 +51,22 @@ class CorrectionRequest(BaseModel):
 
     NO_VALUES: ClassVar[frozenset[str]] = frozenset({"note"})
 
+    GREATEST: ClassVar[float] = MAX_NUMBER
+    """Greatest number that a value may be; beyond it not every JSON reader holds whole numbers."""
+
     note: str = Field("", max_length=500, description=NOTE)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_kept(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and value > cls.GREATEST:
+            raise PydanticCustomError("too_great", f"Give a number of at most {MAX_NUMBER}")
+        if isinstance(value, dict):
+            try:
+                check_encoded_properties(msgspec.json.encode(value))
+            except InvalidEvent as error:
+                raise PydanticCustomError(error.code, "{reason}", {"reason": error.reason[:-1]}) from None
+        return without_nul(value)
 
     @model_validator(mode="before")
     @classmethod

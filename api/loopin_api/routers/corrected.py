@@ -140,8 +140,11 @@ def add_rows(
 
     async def post(use: Use, caller: Writer, body: DayRequest = new) -> Any:
         row, corrector = await find(use, caller, body.id), Corrector(use, caller, name)
-        if row is None or day_of(body.date) is None:
+        day, today = day_of(body.date), use.clock().astimezone(use.projects.zone(caller.project)).date()
+        if row is None or day is None:
             raise invalid([Detail(field="date", reason="Give a day of the calendar as YYYY-MM-DD.")])
+        if day > today:
+            raise invalid([Detail(field="date", reason=f"Give a day up to today, {today}.")])
         corrector.check_new(row.key)
         await corrector.save(row.key, row.kept(body.values()), body.note, created=not row.computed)
         return await (await existing(use, caller, body.id)).answer()

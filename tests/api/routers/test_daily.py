@@ -253,6 +253,11 @@ async def test_a_day_without_events_is_created(
         ("PATCH", f"{DAILY}/2026-03-31", {"active_users": None}, "active_users"),
         ("PATCH", f"{DAILY}/2026-03-31", {"new_users": 1, "new_registrations": 2}, "new_users"),
         ("PUT", f"{DAILY}/2026-03-31", {"users": 1}, "users"),
+        ("PATCH", f"{DAILY}/2026-03-31", {"error_count": 2**53}, "error_count"),
+        ("PATCH", f"{DAILY}/2026-03-31", {"error_count": 10**30}, "error_count"),
+        ("PUT", f"{DAILY}/2026-03-31", {"avg_response_time": 1e30}, "avg_response_time"),
+        ("PATCH", f"{DAILY}/2026-03-31", {"note": "a\0b"}, "note"),
+        ("POST", DAILY, {"date": "2026-04-01"}, "date"),
     ],
 )
 async def test_what_cannot_be_asked(

@@ -339,7 +339,10 @@ async def test_whose_errors(client: httpx.AsyncClient, bearer: Bearer, put: Put,
         ("PATCH", f"{ERRORS}/x", {"is_resolved": "yes"}, "is_resolved"),
         ("PATCH", f"{ERRORS}/x", {"levle": "error"}, "levle"),
         ("PUT", f"{ERRORS}/x", {"message": ""}, "message"),
+        ("PATCH", f"{ERRORS}/x", {"message": "a\0b"}, "message"),
+        ("PATCH", f"{ERRORS}/x", {"extra_data": {"a": ["\0"]}}, "extra_data"),
         ("PATCH", f"{GROUPS}/x", {}, "is_resolved"),
+        ("PATCH", f"{GROUPS}/x", {"is_resolved": True, "note": "\0"}, "note"),
     ],
 )
 async def test_what_cannot_be_asked(

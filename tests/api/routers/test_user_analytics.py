@@ -232,6 +232,11 @@ async def test_a_correction_goes_where_its_person_goes(
         ("PATCH", f"{ROWS}/2026-03-31:u", {"page_views": -1}, "page_views"),
         ("PATCH", f"{ROWS}/2026-03-31:u", {"travel_detected": 1}, "travel_detected"),
         ("PUT", f"{ROWS}/2026-03-31:u", {"views": 1}, "views"),
+        ("PATCH", f"{ROWS}/2026-03-31:u", {"page_views": 2**53}, "page_views"),
+        ("PATCH", f"{ROWS}/2026-03-31:u", {"page_views": 10**30}, "page_views"),
+        ("PUT", f"{ROWS}/2026-03-31:u", {"total_time_spent": 1e30}, "total_time_spent"),
+        ("PATCH", f"{ROWS}/2026-03-31:u", {"note": "a\0b"}, "note"),
+        ("POST", ROWS, {"user": "u", "date": "2026-04-01"}, "date"),
     ],
 )
 async def test_what_cannot_be_asked(
