@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from math import isclose
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from loopin_api.auth import Caller
@@ -41,7 +49,7 @@ def without_nul(value: Any) -> Any:
 
 
 class CorrectionRequest(BaseModel):
-    """Fields to put right; those that are only read are left alone, so that a row can be sent back whole."""
+    """Fields to put right; those only read may be sent as they are, so a row can be sent back whole."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -68,12 +76,26 @@ class CorrectionRequest(BaseModel):
                 raise PydanticCustomError(error.code, "{reason}", {"reason": error.reason[:-1]}) from None
         return without_nul(value)
 
-    @model_validator(mode="before")
+    _read_only: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _without_read_only(cls, body: Any) -> Any:
+    def _without_read_only(cls, body: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(body, Mapping):
-            return body
-        return {name: value for name, value in body.items() if name not in cls.READ_ONLY}
+            return handler(body)
+        found = handler({name: value for name, value in body.items() if name not in cls.READ_ONLY})
+        found._read_only = {name: value for name, value in body.items() if name in cls.READ_ONLY}
+        return found
+
+    def check_fixed(self, row: BaseModel, fixed: Collection[str]) -> None:
+        """422 where a field that the row has once and for all is to have another value."""
+        kept = row.model_dump(mode="json", include=set(fixed))
+        changed = [
+            name for name, value in self._read_only.items() if name in kept and not same(value, kept[name])
+        ]
+        if changed:
+            reason = "It cannot be changed: send it as it is, or leave it out."
+            raise invalid([Detail(field=name, reason=reason) for name in changed])
 
     def values(self) -> dict[str, Any]:
         """What was said, by field."""
@@ -207,6 +229,16 @@ async def recorded_row(records: Records, id: str) -> Record | None:
         return await records.one(str(UUID(id)))
     except ValueError:
         return None
+
+
+def same(said: Any, answered: Any) -> bool:
+    """Whether a client says what it was answered: ids are text or numbers, times may be written otherwise."""
+    if str(said) == str(answered):
+        return True
+    try:
+        return datetime.fromisoformat(said) == datetime.fromisoformat(answered)
+    except (TypeError, ValueError):
+        return False
 
 
 def unlike(recorded: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

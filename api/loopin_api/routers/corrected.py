@@ -29,13 +29,20 @@ class Row:
         computed: whether it is there without anybody having created it.
         answer: gives it as it is answered.
         kept: gives, of all values that are to override it, those that need be kept.
+        fixed: fields that nothing ever changes; others that are only read follow from what is put right.
     """
 
     key: str
     known: Correction | None
     computed: bool
     answer: Callable[[], Awaitable[BaseModel | None]]
-    kept: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
+    kept: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    fixed: frozenset[str]
+
+    async def check(self, body: CorrectionRequest) -> None:
+        """422 where the body has another value of a fixed field."""
+        if (found := await self.answer()) is not None:
+            body.check_fixed(found, self.fixed)
 
 
 def add_rows(
@@ -84,6 +91,7 @@ def add_rows(
         use: Services, caller: Caller, id: str, body: CorrectionRequest, *, replaces: bool
     ) -> Any:
         row, corrector = await existing(use, caller, id), Corrector(use, caller, name)
+        await row.check(body)
         before = {} if replaces else corrector.values(row.key)
         await corrector.save(row.key, row.kept({**before, **body.values()}), body.note)
         return await (await existing(use, caller, id)).answer()
@@ -146,6 +154,7 @@ def add_rows(
         if day > today:
             raise invalid([Detail(field="date", reason=f"Give a day up to today, {today}.")])
         corrector.check_new(row.key)
+        await row.check(body)
         await corrector.save(row.key, row.kept(body.values()), body.note, created=not row.computed)
         return await (await existing(use, caller, body.id)).answer()
 

@@ -258,7 +258,10 @@ async def _find(use: Services, caller: Caller, id: str) -> Row | None:
         return _row(day, computed, known, days.scope)
 
     kept = partial(unlike_computed, _row(day, computed, None, days.scope))
-    return Row(str(day), known, days.computed(day), answer, kept)
+    fixed = {"id", "date"}
+    if days.computed(day) and not (known is not None and known.created):
+        fixed.add("created_at")
+    return Row(str(day), known, days.computed(day), answer, kept, frozenset(fixed))
 
 
 add_rows(

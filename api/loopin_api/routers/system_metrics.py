@@ -88,7 +88,8 @@ async def _find(use: Services, caller: Caller, id: str) -> Row | None:
         return _answer(use, caller, record)
 
     known = Corrector(use, caller, "metrics").known(record.id)
-    return Row(record.id, known, True, answer, partial(unlike, asked.recorded(record)))
+    kept = partial(unlike, asked.recorded(record))
+    return Row(record.id, known, True, answer, kept, frozenset({"id", "recorded_at"}))
 
 
 def _answer(use: Services, caller: Caller, record: Record) -> SystemMetric | None:

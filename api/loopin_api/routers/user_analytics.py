@@ -214,7 +214,7 @@ async def _find(use: Services, caller: Caller, id: str) -> corrected.Row | None:
     # Corrections stay under whom the person was named by when they were made.
     key = f"{row.day}:{row.user}" if known is None else known.row
     kept = partial(unlike_computed, _answer(use, row, found, None))
-    return corrected.Row(key, known, bool(found["active"]), answer, kept)
+    return corrected.Row(key, known, bool(found["active"]), answer, kept, frozenset({"id", "user", "date"}))
 
 
 async def _known(use: Services, caller: Caller) -> Mapping[Row, Correction]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -221,6 +221,27 @@ async def test_a_day_is_deleted_until_it_is_created(
     assert made.json()["created_at"] == computed["created_at"]
 
 
+async def test_fields_that_are_only_read_are_sent_back_as_they_are(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich, clock: Clock, refused: Refused
+) -> None:
+    # In New York it is still March, whatever the clocks of London say.
+    clock.now = datetime(2026, 4, 1, 2, tzinfo=UTC)
+    await put([enrich("click", "u", NOW)])
+    row = await ask(client, bearer, f"{DAILY}/2026-03-31")
+    sent = {**row, "created_at": "2026-03-31T00:00:00-04:00", "new_posts": 1}
+    assert (await write(client, bearer, "PUT", f"{DAILY}/2026-03-31", sent))["new_posts"] == 1
+    tomorrow = await client.post(DAILY, json={"date": "2026-04-01"}, headers=bearer("write"))
+    refused(tomorrow, 422, "VALIDATION_ERROR")
+    made = await client.post(
+        DAILY, json={**sent, "date": "2020-01-01", "id": "2020-01-01"}, headers=bearer("write")
+    )
+    assert made.status_code == 201, "somebody else's times are no matter where a row is made"
+    for _ in range(2):
+        clock.now += timedelta(minutes=1)
+        again = {**made.json(), "new_posts": 2}
+        assert (await write(client, bearer, "PUT", f"{DAILY}/2020-01-01", again))["new_posts"] == 2
+
+
 async def test_a_day_without_events_is_created(
     client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
 ) -> None:
@@ -258,6 +279,10 @@ async def test_a_day_without_events_is_created(
         ("PUT", f"{DAILY}/2026-03-31", {"avg_response_time": 1e30}, "avg_response_time"),
         ("PATCH", f"{DAILY}/2026-03-31", {"note": "a\0b"}, "note"),
         ("POST", DAILY, {"date": "2026-04-01"}, "date"),
+        ("PATCH", f"{DAILY}/2026-03-31", {"date": "2026-03-30"}, "date"),
+        ("PUT", f"{DAILY}/2026-03-31", {"id": 31}, "id"),
+        ("PATCH", f"{DAILY}/2026-03-31", {"created_at": "2026-03-31T00:00:00Z"}, "created_at"),
+        ("POST", DAILY, {"date": "2026-03-31", "id": "2026-03-30"}, "id"),
     ],
 )
 async def test_what_cannot_be_asked(

@@ -303,6 +303,9 @@ async def test_an_error_is_put_right(
     assert await write(client, bearer, "PUT", path, reported) == reported, (
         "sent back whole, it is as reported"
     )
+    for field in ("id", "created_at", "fingerprint"):
+        answer = await client.patch(path, json={**reported, field: "x"}, headers=bearer("write"))
+        assert [each["field"] for each in refused(answer, 422, "VALIDATION_ERROR")["details"]] == [field]
     await write(client, bearer, "DELETE", path)
     refused(await client.get(path, headers=bearer("read")), 404, "UNKNOWN_ROW")
     refused(await client.patch(path, json={}, headers=bearer("write")), 404, "UNKNOWN_ROW")
