@@ -116,6 +116,10 @@ class AlertRules:
         """The metric that a rule judges; None for a series that is no metric."""
         return next((each for each in self._metrics.all(project) if each.name == rule.metric), None)
 
+    def judging(self, project: str, metric: str) -> list[str]:
+        """The names of a project's rules that judge a metric, those that are switched off, too."""
+        return [held.rule.name for held in self.all(project) if held.rule.metric == metric]
+
     def check(self, rule: AlertRule, project: str) -> None:
         """See that there is something to judge.
 

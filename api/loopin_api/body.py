@@ -18,14 +18,16 @@ from loopin_api.services import services
 Body = TypeVar("Body", bound=BaseModel)
 
 
-def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
-    """A dependency that reads the request's body as ``model``.
+def json_body(model: type[Body], *, required: bool = True) -> Callable[[Request], Awaitable[Body]]:
+    """A dependency that reads the request's body as ``model``; none is ``{}`` where it is not ``required``.
 
     FastAPI's own body parameters are read before any dependency, hence before the caller is known, and
     take NaN. Raises ApiError: 400, 408, 413, 415, 422, 429 or 503.
     """
 
     async def read(request: Request) -> Body:
+        if not required and _has_none(request):
+            return model()
         _check_content_type(request.headers.get("content-type", ""))
         use = services(request)
         async with use.intake.received(request, use.settings.max_body_bytes) as text:
@@ -37,6 +39,12 @@ def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
             raise invalid(details_of([{**f, "loc": _location(f, body)} for f in faults])) from None
 
     return read
+
+
+def _has_none(request: Request) -> bool:
+    """Whether it comes without a body, by its headers (RFC 9112, 6.3)."""
+    headers = request.headers
+    return "transfer-encoding" not in headers and headers.get("content-length", "0") == "0"
 
 
 def _location(fault: ErrorDetails, body: Any) -> tuple[int | str, ...]:

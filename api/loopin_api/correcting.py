@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, ClassVar, Final
+from datetime import date, datetime
+from math import isclose
+from typing import Any, ClassVar, Final, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import msgspec
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from loopin_api.auth import Caller
 from loopin_api.corrections import Author
 from loopin_api.envelope import Detail, Moment
 from loopin_api.errors import ApiError, invalid
+from loopin_api.ids import MAX_NUMBER
 from loopin_api.queries.recorded import Record, Records
 from loopin_api.services import Services
 from loopin_api.time_filters import TimeFilters
+from loopin_schemas import InvalidEvent
 from loopin_schemas.corrections import Correction, Resource
+from loopin_schemas.validation import check_encoded_properties
 from loopin_sinks.metric_values.scope import from_epoch_ms
 from loopin_streams.projects.project import zone_name
+
+_TOLERANCE: Final = 1e-12
+"""How far a number that is computed twice may differ, relative to it: sums are added up in any order."""
 
 NOTE: Final = "Why, for whoever reads the row's corrections later."
 
 
+def without_nul(value: Any) -> Any:
+    """The value, unless it is a text with a NUL character, which events may not hold either."""
+    if isinstance(value, str) and "\0" in value:
+        raise PydanticCustomError("null_byte", "It holds a NUL character; remove it")
+    return value
+
+
 class CorrectionRequest(BaseModel):
-    """Fields to put right; those that are only read are left alone, so that a row can be sent back whole."""
+    """Fields to put right; those only read may be sent as they are, so a row can be sent back whole."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -35,14 +59,43 @@ class CorrectionRequest(BaseModel):
 
     NO_VALUES: ClassVar[frozenset[str]] = frozenset({"note"})
 
+    GREATEST: ClassVar[float] = MAX_NUMBER
+    """Greatest number that a value may be; beyond it not every JSON reader holds whole numbers."""
+
     note: str = Field("", max_length=500, description=NOTE)
 
-    @model_validator(mode="before")
+    @field_validator("*")
     @classmethod
-    def _without_read_only(cls, body: Any) -> Any:
+    def _can_be_kept(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and value > cls.GREATEST:
+            raise PydanticCustomError("too_great", f"Give a number of at most {MAX_NUMBER}")
+        if isinstance(value, dict):
+            try:
+                check_encoded_properties(msgspec.json.encode(value))
+            except InvalidEvent as error:
+                raise PydanticCustomError(error.code, "{reason}", {"reason": error.reason[:-1]}) from None
+        return without_nul(value)
+
+    _read_only: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _without_read_only(cls, body: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(body, Mapping):
-            return body
-        return {name: value for name, value in body.items() if name not in cls.READ_ONLY}
+            return handler(body)
+        found = handler({name: value for name, value in body.items() if name not in cls.READ_ONLY})
+        found._read_only = {name: value for name, value in body.items() if name in cls.READ_ONLY}
+        return found
+
+    def check_fixed(self, row: BaseModel, fixed: Collection[str]) -> None:
+        """422 where a field that the row has once and for all is to have another value."""
+        kept = row.model_dump(mode="json", include=set(fixed))
+        changed = [
+            name for name, value in self._read_only.items() if name in kept and not same(value, kept[name])
+        ]
+        if changed:
+            reason = "It cannot be changed: send it as it is, or leave it out."
+            raise invalid([Detail(field=name, reason=reason) for name in changed])
 
     def values(self) -> dict[str, Any]:
         """What was said, by field."""
@@ -106,10 +159,10 @@ class Corrector:
     async def save(
         self, row: str, values: Mapping[str, Any], note: str, *, created: bool = False
     ) -> Correction | None:
-        """Let these values override the row's, in place of all that did; without any it is as it was."""
+        """Let these override the row's values, in place of all that did; without any or a note none."""
         known = self.known(row)
         created = created or (known is not None and known.created)
-        if not values and not created:
+        if not values and not note and not created:
             author = self._author(note)
             await self.use.corrections.take_back(self.caller.project, self.resource, row, author)
             return None
@@ -178,6 +231,32 @@ async def recorded_row(records: Records, id: str) -> Record | None:
         return None
 
 
+def same(said: Any, answered: Any) -> bool:
+    """Whether a client says what it was answered: ids are text or numbers, times may be written otherwise."""
+    if str(said) == str(answered):
+        return True
+    try:
+        return datetime.fromisoformat(said) == datetime.fromisoformat(answered)
+    except (TypeError, ValueError):
+        return False
+
+
 def unlike(recorded: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """What was recorded never changes, so what equals it need not be kept."""
+    """What need be kept of values: those that a row has not by itself."""
     return {name: value for name, value in values.items() if value != recorded[name]}
+
+
+def unlike_computed(row: BaseModel, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same where the row is computed anew each time; ``row`` is it as nobody has put it right."""
+    computed = row.model_dump(mode="json")
+    return {
+        name: value for name, value in unlike(computed, values).items() if not _near(value, computed[name])
+    }
+
+
+def _near(value: Any, computed: Any) -> bool:
+    return (
+        isinstance(value, int | float)
+        and isinstance(computed, float)
+        and isclose(value, computed, rel_tol=_TOLERANCE)
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from loopin_api.config_items import ConfigItems
 from loopin_api.errors import ApiError
@@ -57,11 +57,12 @@ class Metrics:
         await self._items.put(defined.id, defined, replaces=None, by=by, taken=taken)
         return defined.metric()
 
-    async def remove(self, project: str, name: str) -> None:
-        """Forget a metric of a project's own; its events stay.
+    async def remove(self, project: str, name: str, judged_by: Collection[str]) -> None:
+        """Forget a metric of a project's own, unless rules of alerts judge it; its events stay.
 
         Raises:
-            ApiError: 404, there is none of this name; 409, it has just been changed; 503, as ``add``.
+            ApiError: 404, there is none of this name; 409, there are such rules, or it has just been changed;
+                503, as ``add``.
         """
         item = next((each for each in self._of(project) if each.body.name == name), None)
         if item is None:
@@ -70,6 +71,12 @@ class Metrics:
                 409,
                 "METRIC_OF_THE_CATALOGUE",
                 "A metric of the catalogue stays; only your own can be deleted.",
+            )
+        if judged_by:
+            raise ApiError(
+                409,
+                "METRIC_IS_JUDGED",
+                f"Rules of alerts judge this metric; delete or change them first: {', '.join(judged_by)}.",
             )
         await self._items.remove(item)
 

@@ -158,13 +158,15 @@ def success(description: str, data: Any) -> Responses:
     return {200: {"description": description, "content": {"application/json": {"example": example}}}}
 
 
-def request_body(model: type[BaseModel], examples: Mapping[str, Any]) -> dict[str, Any]:
+def request_body(
+    model: type[BaseModel], examples: Mapping[str, Any], *, required: bool = True
+) -> dict[str, Any]:
     """The ``openapi_extra`` of a route whose body is read by ``json_body(model)``."""
     content = {
         "schema": {"$ref": f"#/components/schemas/{model.__name__}"},
         "examples": {name: {"value": value} for name, value in examples.items()},
     }
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+    return {"requestBody": {"required": required, "content": {"application/json": content}}}
 
 
 def install(app: FastAPI, routers: Sequence[APIRouter], bodies: Sequence[type[BaseModel]]) -> None:

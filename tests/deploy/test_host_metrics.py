@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from structlog.testing import capture_logs
 from loopin_deploy.host_metrics import HOST, Meter, measured
 from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.settings import HostMetricsSettings
+from loopin_deploy.settings_docs import SECTIONS
 from loopin_schemas import Event
 from loopin_schemas.catalogue import check_properties_types
 from loopin_schemas.codec import decode, decode_object
@@ -103,3 +105,10 @@ def read(broker: KafkaSettings, number: int) -> list[Event]:
 
 def values(messages: Iterable[Any]) -> list[Event]:
     return [decode(message.value(), Event) for message in messages if message.error() is None]
+
+
+def test_the_documentation_names_every_role_that_measures() -> None:
+    [roles] = [section.roles for section in SECTIONS if section.settings is HostMetricsSettings]
+    text = (Path(__file__).parents[2] / "docs" / "resources.md").read_text()
+    [row] = [line for line in text.splitlines() if line.startswith("| the role: ")]
+    assert re.findall("`([a-z]+)`", row.split("|")[1]) == list(roles)

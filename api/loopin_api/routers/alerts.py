@@ -259,13 +259,15 @@ async def post_test(use: Use, caller: Writer) -> Success[TestAlert]:
     "/api/analytics/alerts/{id:path}/ack",
     summary="Acknowledge an alert",
     responses={**success("It is looked after.", _ACKNOWLEDGED), **failures(404, 409, *COMMON, *WITH_BODY)},
-    openapi_extra=request_body(AcknowledgementRequest, {"comment": {"comment": _ACKNOWLEDGED["comment"]}}),
+    openapi_extra=request_body(
+        AcknowledgementRequest, {"comment": {"comment": _ACKNOWLEDGED["comment"]}}, required=False
+    ),
 )
 async def post_acknowledgement(
     use: Use,
     caller: Writer,
     id: AlertId,
-    body: Annotated[AcknowledgementRequest, Depends(json_body(AcknowledgementRequest))],
+    body: Annotated[AcknowledgementRequest, Depends(json_body(AcknowledgementRequest, required=False))],
 ) -> Success[Acknowledged]:
     """Says that you look after an alert: it is neither told again nor escalated.
 

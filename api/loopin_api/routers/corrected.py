@@ -29,13 +29,20 @@ class Row:
         computed: whether it is there without anybody having created it.
         answer: gives it as it is answered.
         kept: gives, of all values that are to override it, those that need be kept.
+        fixed: fields that nothing ever changes; others that are only read follow from what is put right.
     """
 
     key: str
     known: Correction | None
     computed: bool
     answer: Callable[[], Awaitable[BaseModel | None]]
-    kept: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
+    kept: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    fixed: frozenset[str]
+
+    async def check(self, body: CorrectionRequest) -> None:
+        """422 where the body has another value of a fixed field."""
+        if (found := await self.answer()) is not None:
+            body.check_fixed(found, self.fixed)
 
 
 def add_rows(
@@ -50,6 +57,7 @@ def add_rows(
     body: type[CorrectionRequest],
     find: Callable[[Services, Caller, str], Awaitable[Row | None]],
     made: type[DayRequest] | None = None,
+    counted: str = "",
 ) -> None:
     """Add GET, PUT, PATCH and DELETE of a row, and POST of one where rows can be created.
 
@@ -63,6 +71,7 @@ def add_rows(
         body: of PUT and PATCH.
         find: the row of an id, None where there can be none; may raise StoreError.
         made: body of POST.
+        counted: sentence that says what counts a row that is deleted.
     """
     one, rest = f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}", "Events stay as they are."
     says = {field: value for field, value in changed.items() if field in body.model_fields}
@@ -82,6 +91,7 @@ def add_rows(
         use: Services, caller: Caller, id: str, body: CorrectionRequest, *, replaces: bool
     ) -> Any:
         row, corrector = await existing(use, caller, id), Corrector(use, caller, name)
+        await row.check(body)
         before = {} if replaces else corrector.values(row.key)
         await corrector.save(row.key, row.kept({**before, **body.values()}), body.note)
         return await (await existing(use, caller, id)).answer()
@@ -127,7 +137,7 @@ def add_rows(
     add(
         delete,
         f"Delete {one}",
-        f"It is not shown or counted any more{', until somebody creates it' if made else ''}. {rest} "
+        f"It is not shown any more{', until somebody creates it' if made else ''}. {counted}{rest} "
         "Needs the scope `write`.",
         status_code=204,
         responses=failures(404, 409, *COMMON),
@@ -138,9 +148,13 @@ def add_rows(
 
     async def post(use: Use, caller: Writer, body: DayRequest = new) -> Any:
         row, corrector = await find(use, caller, body.id), Corrector(use, caller, name)
-        if row is None or day_of(body.date) is None:
+        day, today = day_of(body.date), use.clock().astimezone(use.projects.zone(caller.project)).date()
+        if row is None or day is None:
             raise invalid([Detail(field="date", reason="Give a day of the calendar as YYYY-MM-DD.")])
+        if day > today:
+            raise invalid([Detail(field="date", reason=f"Give a day up to today, {today}.")])
         corrector.check_new(row.key)
+        await row.check(body)
         await corrector.save(row.key, row.kept(body.values()), body.note, created=not row.computed)
         return await (await existing(use, caller, body.id)).answer()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from fastapi import APIRouter, Query
@@ -19,6 +20,7 @@ from loopin_api.correcting import (
     day_of,
     own_zone,
     stands,
+    unlike_computed,
 )
 from loopin_api.envelope import Detail, Moment
 from loopin_api.errors import invalid
@@ -212,15 +214,20 @@ async def _days(use: Services, caller: Caller) -> _Days:
 
 
 async def _rows(use: Services, days: _Days, shown: list[datetime.date]) -> list[DailyAnalytics]:
+    found = await _computed(use, days, shown)
+    return [_row(day, found.get(day, {}), days.corrector.known(str(day)), days.scope) for day in shown]
+
+
+async def _computed(
+    use: Services, days: _Days, shown: list[datetime.date]
+) -> Mapping[datetime.date, dict[str, Any]]:
     computed = [day for day in shown if days.computed(day)]
-    found: Mapping[datetime.date, dict[str, Any]] = {}
-    if computed:
-        found = await asked.daily(use.store, days.scope, min(computed), max(computed))
-    return [_row(day, found.get(day, {}), days) for day in shown]
+    return await asked.daily(use.store, days.scope, min(computed), max(computed)) if computed else {}
 
 
-def _row(day: datetime.date, computed: Mapping[str, Any], days: _Days) -> DailyAnalytics:
-    known = days.corrector.known(str(day))
+def _row(
+    day: datetime.date, computed: Mapping[str, Any], known: Correction | None, scope: Scope
+) -> DailyAnalytics:
     return DailyAnalytics.model_validate(
         {
             "id": str(day),
@@ -228,7 +235,7 @@ def _row(day: datetime.date, computed: Mapping[str, Any], days: _Days) -> DailyA
             **computed,
             **({} if known is None else known.values),
             **correction_fields(known),
-            "created_at": _created_at(day, known, days.scope),
+            "created_at": _created_at(day, known, scope),
         }
     )
 
@@ -244,11 +251,17 @@ async def _find(use: Services, caller: Caller, id: str) -> Row | None:
     if day is None:
         return None
     days = await _days(use, caller)
+    known = days.corrector.known(str(day))
+    computed = (await _computed(use, days, [day])).get(day, {})
 
     async def answer() -> DailyAnalytics:
-        return (await _rows(use, days, [day]))[0]
+        return _row(day, computed, known, days.scope)
 
-    return Row(str(day), days.corrector.known(str(day)), days.computed(day), answer)
+    kept = partial(unlike_computed, _row(day, computed, None, days.scope))
+    fixed = {"id", "date"}
+    if days.computed(day) and not (known is not None and known.created):
+        fixed.add("created_at")
+    return Row(str(day), known, days.computed(day), answer, kept, frozenset(fixed))
 
 
 add_rows(

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from loopin_api.auth import Caller
 from loopin_api.body import json_body
-from loopin_api.correcting import NOTE, unknown_row
+from loopin_api.correcting import NOTE, unknown_row, without_nul
 from loopin_api.corrections import Author
 from loopin_api.envelope import Moment
 from loopin_api.openapi import COMMON, WITH_BODY, bare, failures, request_body
@@ -75,6 +75,8 @@ class ErrorGroupRequest(BaseModel):
 
     is_resolved: bool = Field(description="Resolve all errors up to now, or open the group again.")
     note: str = Field("", max_length=500, description=NOTE)
+
+    _without_nul = field_validator("note")(without_nul)
 
 
 _EXAMPLE: Final[dict[str, Any]] = {

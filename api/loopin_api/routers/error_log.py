@@ -29,6 +29,7 @@ router = APIRouter(tags=["errors"])
 
 Ordering = Literal["created_at", "-created_at"]
 
+_FIXED: Final = frozenset({"id", "created_at", "fingerprint"})
 _TIMES: Final = ("created_at", "resolved_at")
 
 
@@ -114,7 +115,7 @@ async def _find(use: Services, caller: Caller, id: str) -> Row | None:
         resolved = values.get("is_resolved", reported["is_resolved"])
         return unlike(reported, {**values, "resolved_at": since if resolved else None})
 
-    return Row(record.id, corrector.known(record.id), True, answer, kept)
+    return Row(record.id, corrector.known(record.id), True, answer, kept, _FIXED)
 
 
 def _answer(use: Services, caller: Caller, record: Record) -> ErrorLog | None:
@@ -147,4 +148,5 @@ add_rows(
     changed={"is_resolved": True, "resolved_at": EXAMPLE_TIME},
     body=ErrorCorrectionRequest,
     find=_find,
+    counted="Its group no longer counts it; metrics of days and minutes, which are of the events, still do. ",
 )

@@ -200,9 +200,12 @@ async def delete_definition(
     caller: Writer,
     name: Annotated[str, Path(max_length=100, description="Its name.")],
 ) -> Success[Definition]:
-    """Forgets a metric of your own; no event is lost. Needs the scope `write`."""
+    """Forgets a metric of your own, unless a rule of alerts judges it; no event is lost.
+
+    Needs the scope `write`.
+    """
     found = _definition(use.metrics.find(caller.project, name))
-    await use.metrics.remove(caller.project, name)
+    await use.metrics.remove(caller.project, name, use.alert_rules.judging(caller.project, name))
     return Success(data=found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import APIRouter, Query
@@ -31,6 +32,9 @@ class SystemMetricCorrectionRequest(CorrectionRequest, MeasuredParts):
     """What to put right of a measurement; what is not named stays, or with PUT is again what was recorded."""
 
     READ_ONLY: ClassVar[frozenset[str]] = CorrectionRequest.READ_ONLY | {"recorded_at"}
+
+    # What was recorded may be any number, and be sent back whole.
+    GREATEST: ClassVar[float] = inf
 
     metric_type: str = Field("", min_length=1, max_length=200, description="What was measured: `cpu_usage`.")
     value: float = Field(0, description="The measurement, in the metric's own unit.")
@@ -84,7 +88,8 @@ async def _find(use: Services, caller: Caller, id: str) -> Row | None:
         return _answer(use, caller, record)
 
     known = Corrector(use, caller, "metrics").known(record.id)
-    return Row(record.id, known, True, answer, partial(unlike, asked.recorded(record)))
+    kept = partial(unlike, asked.recorded(record))
+    return Row(record.id, known, True, answer, kept, frozenset({"id", "recorded_at"}))
 
 
 def _answer(use: Services, caller: Caller, record: Record) -> SystemMetric | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from fastapi import APIRouter, Query
@@ -18,6 +19,7 @@ from loopin_api.correcting import (
     correction_fields,
     day_of,
     own_zone,
+    unlike_computed,
 )
 from loopin_api.envelope import Moment
 from loopin_api.ids import answered_id
@@ -211,7 +213,8 @@ async def _find(use: Services, caller: Caller, id: str) -> corrected.Row | None:
 
     # Corrections stay under whom the person was named by when they were made.
     key = f"{row.day}:{row.user}" if known is None else known.row
-    return corrected.Row(key, known, bool(found["active"]), answer)
+    kept = partial(unlike_computed, _answer(use, row, found, None))
+    return corrected.Row(key, known, bool(found["active"]), answer, kept, frozenset({"id", "user", "date"}))
 
 
 async def _known(use: Services, caller: Caller) -> Mapping[Row, Correction]:

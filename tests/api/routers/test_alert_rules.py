@@ -247,6 +247,12 @@ async def test_a_metric_of_ones_own_can_be_judged(
     assert data_of(await client.post(PATH, json=rule, headers=headers), 201)["judged_by"] == "store"
     rival = bearer("write", project="rival")
     refused(await client.post(PATH, json=rule, headers=rival), 422, "VALIDATION_ERROR")
+    path = "/api/analytics/metric-definitions/gifts"
+    data_of(await client.patch(f"{PATH}/few_gifts", json={"enabled": False}, headers=headers))
+    told = refused(await client.delete(path, headers=headers), 409, "METRIC_IS_JUDGED")
+    assert told["error"].endswith(": few_gifts.")
+    data_of(await client.delete(f"{PATH}/few_gifts", headers=headers))
+    data_of(await client.delete(path, headers=headers))
 
 
 async def test_who_may(client: httpx.AsyncClient, bearer: Bearer, log: Log, refused: Refused) -> None:

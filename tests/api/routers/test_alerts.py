@@ -162,9 +162,8 @@ async def test_somebody_looks_after_an_alert(
     client: httpx.AsyncClient, bearer: Bearer, known: None, log: Log
 ) -> None:
     for comment, sub in (("On it.", "asha"), ("", "ben")):
-        response = await client.post(
-            f"{PATH}/firing/ack", json={"comment": comment}, headers=bearer("write", sub=sub)
-        )
+        sent = {"comment": comment} if comment else None
+        response = await client.post(f"{PATH}/firing/ack", headers=bearer("write", sub=sub), json=sent)
         assert response.status_code == 200, response.text
         assert response.json()["data"] == {
             "id": "firing",
@@ -192,6 +191,9 @@ async def test_what_cannot_be_acknowledged(
     refused(await ack("firing", bearer("read")), 403, "INSUFFICIENT_SCOPE")
     refused(await ack("acked", bearer("write", project="rival")), 404, "UNKNOWN_ALERT")
     refused(await ack("firing", body={"by": "x"}), 422, "VALIDATION_ERROR")
+    refused(
+        await client.post(f"{PATH}/firing/ack", content="x", headers=headers), 415, "UNSUPPORTED_MEDIA_TYPE"
+    )
     log.down = True
     refused(await ack("firing"), 503, "NOT_CONFIGURED")
     assert not log.configuration.of(Acknowledgement)

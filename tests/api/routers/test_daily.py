@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -175,6 +175,31 @@ async def test_a_day_is_put_right(
     assert await write(client, bearer, "PUT", path, {}) == computed
 
 
+async def test_a_day_sent_back_whole_is_still_computed(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    at = NOW - timedelta(days=1)
+    await put(
+        [
+            enrich("user_signed_up", "u", at),
+            enrich("api_request", "u", at, {"duration_ms": 0.1}),
+            enrich("api_request", "u", at, {"duration_ms": 0.2}),
+        ]
+    )
+    path = f"{DAILY}/2026-03-30"
+    row = await ask(client, bearer, path)
+    noted = await write(client, bearer, "PUT", path, {**row, "note": "A holiday."})
+    assert (noted["corrected_fields"], noted["note"]) == ([], "A holiday.")
+    right = await write(client, bearer, "PUT", path, {**row, "new_posts": 4})
+    assert right["corrected_fields"] == ["new_posts"]
+    assert (await write(client, bearer, "PUT", path, right))["corrected_fields"] == ["new_posts"]
+    await put([enrich("user_signed_up", "late", at)])
+    late = await ask(client, bearer, path)
+    assert (late["new_users"], late["active_users"], late["new_posts"]) == (2, 2, 4)
+    by_hand = await write(client, bearer, "PATCH", path, {"new_posts": 0, "new_users": 3})
+    assert by_hand["corrected_fields"] == ["new_registrations", "new_users"]
+
+
 async def test_a_day_is_deleted_until_it_is_created(
     client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich, refused: Refused
 ) -> None:
@@ -194,6 +219,27 @@ async def test_a_day_is_deleted_until_it_is_created(
     assert made.json()["error_count"] == 4
     assert (await ask(client, bearer, path)) == made.json()
     assert made.json()["created_at"] == computed["created_at"]
+
+
+async def test_fields_that_are_only_read_are_sent_back_as_they_are(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich, clock: Clock, refused: Refused
+) -> None:
+    # In New York it is still March, whatever the clocks of London say.
+    clock.now = datetime(2026, 4, 1, 2, tzinfo=UTC)
+    await put([enrich("click", "u", NOW)])
+    row = await ask(client, bearer, f"{DAILY}/2026-03-31")
+    sent = {**row, "created_at": "2026-03-31T00:00:00-04:00", "new_posts": 1}
+    assert (await write(client, bearer, "PUT", f"{DAILY}/2026-03-31", sent))["new_posts"] == 1
+    tomorrow = await client.post(DAILY, json={"date": "2026-04-01"}, headers=bearer("write"))
+    refused(tomorrow, 422, "VALIDATION_ERROR")
+    made = await client.post(
+        DAILY, json={**sent, "date": "2020-01-01", "id": "2020-01-01"}, headers=bearer("write")
+    )
+    assert made.status_code == 201, "somebody else's times are no matter where a row is made"
+    for _ in range(2):
+        clock.now += timedelta(minutes=1)
+        again = {**made.json(), "new_posts": 2}
+        assert (await write(client, bearer, "PUT", f"{DAILY}/2020-01-01", again))["new_posts"] == 2
 
 
 async def test_a_day_without_events_is_created(
@@ -228,6 +274,15 @@ async def test_a_day_without_events_is_created(
         ("PATCH", f"{DAILY}/2026-03-31", {"active_users": None}, "active_users"),
         ("PATCH", f"{DAILY}/2026-03-31", {"new_users": 1, "new_registrations": 2}, "new_users"),
         ("PUT", f"{DAILY}/2026-03-31", {"users": 1}, "users"),
+        ("PATCH", f"{DAILY}/2026-03-31", {"error_count": 2**53}, "error_count"),
+        ("PATCH", f"{DAILY}/2026-03-31", {"error_count": 10**30}, "error_count"),
+        ("PUT", f"{DAILY}/2026-03-31", {"avg_response_time": 1e30}, "avg_response_time"),
+        ("PATCH", f"{DAILY}/2026-03-31", {"note": "a\0b"}, "note"),
+        ("POST", DAILY, {"date": "2026-04-01"}, "date"),
+        ("PATCH", f"{DAILY}/2026-03-31", {"date": "2026-03-30"}, "date"),
+        ("PUT", f"{DAILY}/2026-03-31", {"id": 31}, "id"),
+        ("PATCH", f"{DAILY}/2026-03-31", {"created_at": "2026-03-31T00:00:00Z"}, "created_at"),
+        ("POST", DAILY, {"date": "2026-03-31", "id": "2026-03-30"}, "id"),
     ],
 )
 async def test_what_cannot_be_asked(

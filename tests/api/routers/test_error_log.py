@@ -303,12 +303,22 @@ async def test_an_error_is_put_right(
     assert await write(client, bearer, "PUT", path, reported) == reported, (
         "sent back whole, it is as reported"
     )
+    for field in ("id", "created_at", "fingerprint"):
+        answer = await client.patch(path, json={**reported, field: "x"}, headers=bearer("write"))
+        assert [each["field"] for each in refused(answer, 422, "VALIDATION_ERROR")["details"]] == [field]
     await write(client, bearer, "DELETE", path)
     refused(await client.get(path, headers=bearer("read")), 404, "UNKNOWN_ROW")
     refused(await client.patch(path, json={}, headers=bearer("write")), 404, "UNKNOWN_ROW")
     refused(await client.delete(path, headers=bearer("write")), 404, "UNKNOWN_ROW")
     assert [row["id"] for row in (await ask(client, bearer, ERRORS))["results"]] == [second.uuid]
     assert (await ask(client, bearer, f"{GROUPS}/f"))["count"] == 1
+    # Days are of the events, as the description says.
+    assert (await ask(client, bearer, f"/api/daily/{NOW.date()}"))["error_count"] == 2
+    described = (await client.get("/openapi.json")).json()["paths"]["/api/errors/{id}"]["delete"][
+        "description"
+    ]
+    assert "group no longer counts it" in described
+    assert "metrics of days and minutes, which are of the events, still do" in described
 
 
 async def test_whose_errors(client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich) -> None:
@@ -332,7 +342,10 @@ async def test_whose_errors(client: httpx.AsyncClient, bearer: Bearer, put: Put,
         ("PATCH", f"{ERRORS}/x", {"is_resolved": "yes"}, "is_resolved"),
         ("PATCH", f"{ERRORS}/x", {"levle": "error"}, "levle"),
         ("PUT", f"{ERRORS}/x", {"message": ""}, "message"),
+        ("PATCH", f"{ERRORS}/x", {"message": "a\0b"}, "message"),
+        ("PATCH", f"{ERRORS}/x", {"extra_data": {"a": ["\0"]}}, "extra_data"),
         ("PATCH", f"{GROUPS}/x", {}, "is_resolved"),
+        ("PATCH", f"{GROUPS}/x", {"is_resolved": True, "note": "\0"}, "note"),
     ],
 )
 async def test_what_cannot_be_asked(

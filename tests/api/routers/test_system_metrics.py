@@ -103,6 +103,8 @@ async def test_lists_and_corrections(
         assert [row["id"] for row in found["results"]] == expected_ids, query
         assert found["count"] == len(expected_ids)
     assert await write(client, bearer, "PUT", path, before) == before
+    answer = await client.patch(path, json={"recorded_at": 5, "value": 1}, headers=bearer("write"))
+    assert [each["field"] for each in refused(answer, 422, "VALIDATION_ERROR")["details"]] == ["recorded_at"]
     await write(client, bearer, "DELETE", path)
     refused(await client.get(path, headers=bearer("read")), 404, "UNKNOWN_ROW")
     assert (await ask(client, bearer, METRICS))["count"] == 3

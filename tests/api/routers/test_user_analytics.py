@@ -192,6 +192,22 @@ async def test_a_row_is_put_right_deleted_and_created(
     assert (await ask(client, bearer, f"{ROWS}?days=1"))["count"] == 1
 
 
+async def test_a_row_sent_back_whole_is_still_computed(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    at = NOW - timedelta(days=1)
+    await put([enrich("$pageview", "42", at, {"$session_id": "s"})])
+    path = f"{ROWS}/2026-03-30:42"
+    row = await ask(client, bearer, path)
+    noted = await write(client, bearer, "PUT", path, {**row, "note": "Checked."})
+    assert (noted["corrected_fields"], noted["note"]) == ([], "Checked.")
+    right = await write(client, bearer, "PUT", path, {**row, "total_posts": 4})
+    assert right["corrected_fields"] == ["total_posts"]
+    await put([enrich("$pageview", "42", at)])
+    late = await ask(client, bearer, path)
+    assert (late["page_views"], late["total_posts"]) == (2, 4)
+
+
 async def test_a_correction_goes_where_its_person_goes(
     client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich, store: Store
 ) -> None:
@@ -216,6 +232,13 @@ async def test_a_correction_goes_where_its_person_goes(
         ("PATCH", f"{ROWS}/2026-03-31:u", {"page_views": -1}, "page_views"),
         ("PATCH", f"{ROWS}/2026-03-31:u", {"travel_detected": 1}, "travel_detected"),
         ("PUT", f"{ROWS}/2026-03-31:u", {"views": 1}, "views"),
+        ("PATCH", f"{ROWS}/2026-03-31:u", {"page_views": 2**53}, "page_views"),
+        ("PATCH", f"{ROWS}/2026-03-31:u", {"page_views": 10**30}, "page_views"),
+        ("PUT", f"{ROWS}/2026-03-31:u", {"total_time_spent": 1e30}, "total_time_spent"),
+        ("PATCH", f"{ROWS}/2026-03-31:u", {"note": "a\0b"}, "note"),
+        ("POST", ROWS, {"user": "u", "date": "2026-04-01"}, "date"),
+        ("PATCH", f"{ROWS}/2026-03-31:u", {"user": "me"}, "user"),
+        ("PUT", f"{ROWS}/2026-03-31:u", {"date": "2026-03-30", "user": "u"}, "date"),
     ],
 )
 async def test_what_cannot_be_asked(
@@ -229,7 +252,7 @@ async def test_what_cannot_be_asked(
     body: Any,
     field: str,
 ) -> None:
-    await put([enrich("click", "u", NOW)])
+    await put([enrich("click", "u", NOW - timedelta(hours=1))])
     answer = await client.request(how, path, json=body, headers=bearer("read", "write"))
     assert [each["field"] for each in refused(answer, 422, "VALIDATION_ERROR")["details"]] == [field]
     refused(await client.request(how, path, json=body, headers=bearer("ingest")), 403, "INSUFFICIENT_SCOPE")
