@@ -12,10 +12,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from loopin_api.envelope import Detail, Failure
-from loopin_api.timespan import DURATION, InvalidTimespan
+from loopin_api.timespan import InvalidTimespan
+from loopin_api.wording import of_pydantic
 from loopin_schemas import InvalidEvent
-from loopin_schemas.names import NAME
-from loopin_schemas.project import CURRENCY
 from loopin_sinks.store import StoreError
 from loopin_sinks.store.errors import QUERY_FAILED
 
@@ -28,19 +27,6 @@ _BY_STATUS = {
     404: ("NOT_FOUND", "There is nothing at this path; see / for what there is."),
     405: ("METHOD_NOT_ALLOWED", "This path does not take this method; see the Allow header."),
 }
-
-_IN_PLAIN_WORDS = {
-    "model_type": "Give a JSON object",
-    "timezone_aware": "Give the time's offset, too, as in 2026-01-02T03:04:05Z",
-}
-"""What Pydantic says in words of Python, by the type of its error."""
-
-_FORMS = {
-    NAME: "Give lower case letters, digits and underscores, 64 at most, a letter first",
-    CURRENCY: "Give a code of ISO 4217, three capital letters such as INR",
-    DURATION: "Give a number of minutes, hours or days, such as 30m, 2h or 1d",
-}
-"""What a text has to be like, by the pattern that it has to match (all names have one)."""
 
 
 class ApiError(Exception):
@@ -93,15 +79,8 @@ def details_of(errors: Sequence[Any], skip: int = 0) -> list[Detail]:
     reasons: dict[str | None, list[str]] = {}
     for error in errors:
         field = ".".join(map(str, error["loc"][skip:])) or None
-        reasons.setdefault(field, []).append(_told(error))
+        reasons.setdefault(field, []).append(of_pydantic(error))
     return [Detail(field=field, reason=f"{'; or: '.join(said)}.") for field, said in reasons.items()]
-
-
-def _told(error: Any) -> str:
-    if (said := _FORMS.get(error.get("ctx", {}).get("pattern"))) is not None:
-        return said
-    found: str = _IN_PLAIN_WORDS.get(error["type"], error["msg"])
-    return found
 
 
 async def with_limits(request: Request, error: ApiError) -> ApiError:

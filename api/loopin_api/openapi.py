@@ -72,7 +72,7 @@ _FAILURES: Final[Mapping[int, tuple[str, str, str, list[dict[str, str]]]]] = {
         "A value is invalid",
         "VALIDATION_ERROR",
         "Correct the fields named in details.",
-        [{"field": "days", "reason": "Input should be greater than or equal to 1."}],
+        [{"field": "days", "reason": "Give 1 or more."}],
     ),
     429: (
         "Too much in this minute; see Retry-After",

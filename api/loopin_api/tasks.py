@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from loopin_api.config_items import ConfigItems
 from loopin_api.envelope import Detail
 from loopin_api.errors import ApiError, invalid
+from loopin_api.wording import of_msgspec
 from loopin_schemas.codec import encode
 from loopin_schemas.config import TaskSchedule
 from loopin_sinks.metric_values.scope import epoch_ms
@@ -225,5 +226,5 @@ def _check_arguments(told: Mapping[str, Any], task: Task) -> None:
         arguments_of(told, task)
     except msgspec.ValidationError as error:
         takes = ", ".join(task.arguments.__struct_fields__) or "none"
-        reason = f"{str(error).replace('Object', 'It')}; the task takes: {takes}."
+        reason = f"{of_msgspec(str(error)).removesuffix('.')}; the task takes: {takes}."
         raise invalid([Detail(field="arguments", reason=reason)]) from None

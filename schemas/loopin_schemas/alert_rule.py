@@ -52,11 +52,11 @@ class Threshold(_Body, frozen=True, kw_only=True, tag="threshold", tag_field="ty
 
     def __post_init__(self) -> None:
         if self.warning is None and self.critical is None:
-            raise ValueError("a threshold needs a warning or a critical limit")
+            raise ValueError("give a warning or a critical limit, or both")
         if self.warning is not None and self.critical is not None:
             rises = self.critical >= self.warning
             if rises != (self.direction == "above") and self.critical != self.warning:
-                raise ValueError("the critical limit lies beyond the warning, in the rule's direction")
+                raise ValueError("give a critical limit beyond the warning, in the rule's direction")
 
 
 class Change(_Body, frozen=True, kw_only=True, tag="change", tag_field="type"):
@@ -73,7 +73,7 @@ class Change(_Body, frozen=True, kw_only=True, tag="change", tag_field="type"):
 
     def __post_init__(self) -> None:
         if self.warning is None and self.critical is None:
-            raise ValueError("a change needs a warning or a critical share")
+            raise ValueError("give a warning or a critical share, or both")
 
 
 class Anomaly(_Body, frozen=True, kw_only=True, tag="anomaly", tag_field="type"):
@@ -103,7 +103,7 @@ class Span(_Body, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.windows > LONGEST_SPAN[self.grain]:
-            raise ValueError(f"a span has at most {LONGEST_SPAN[self.grain]} windows of this grain")
+            raise ValueError(f"give a span of at most {LONGEST_SPAN[self.grain]} windows of this grain")
 
 
 class AlertRule(_Body, frozen=True, kw_only=True, omit_defaults=True):
@@ -150,9 +150,9 @@ class AlertRule(_Body, frozen=True, kw_only=True, omit_defaults=True):
         if self.project:
             check_project(self.project)
         if max(self.spans) > LONGEST_SPAN[self.grain]:
-            raise ValueError(f"spans are of at most {LONGEST_SPAN[self.grain]} windows of this grain")
+            raise ValueError(f"give spans of at most {LONGEST_SPAN[self.grain]} windows of this grain")
         if list(self.spans) != sorted(set(self.spans)):
-            raise ValueError("spans rise: give the shortest first")
+            raise ValueError("give the shortest of the spans first")
         if (self.spans != (1,) or self.longer) and not isinstance(self.condition, Threshold):
             raise ValueError("only thresholds look at several windows together: leave spans at 1")
         if isinstance(self.condition, Change) and (self.condition.against, self.grain) in _UNKNOWN:
@@ -182,7 +182,7 @@ class Silence(_Body, frozen=True, kw_only=True, omit_defaults=True):
     def __post_init__(self) -> None:
         check_project(self.project)
         if self.ends_at <= self.starts_at:
-            raise ValueError("a silence ends after it starts")
+            raise ValueError("give an end after the start")
 
     def covers(self, rule: str, severity: str, dimensions: dict[str, str], at_ms: int) -> bool:
         """Whether an alert is silent at a moment."""

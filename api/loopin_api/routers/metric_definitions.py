@@ -14,6 +14,7 @@ from loopin_api.envelope import Detail, Success
 from loopin_api.errors import invalid
 from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
 from loopin_api.services import Reader, Use, Writer
+from loopin_api.wording import of_msgspec
 from loopin_schemas.metrics import Dimension, Grain, Kind, Metric
 from loopin_schemas.metrics.custom import CustomMetric
 from loopin_schemas.metrics.definition import event_names
@@ -248,4 +249,4 @@ def reason_of(error: msgspec.ValidationError, whole: str) -> Detail:
     """What does not fit a type, and where; ``whole`` is the field at fault where that is not said."""
     text = str(error)
     at = _AT.search(text)
-    return Detail(field=at[1] if at else whole, reason=f"{_AT.sub('', text)}.")
+    return Detail(field=at[1] if at else whole, reason=of_msgspec(_AT.sub("", text)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,12 @@ def app(settings: ApiSettings, untouched_store: Store, broker: Broker, log: Log)
 def data_of(response: httpx.Response, status: int = 200) -> Any:
     assert response.status_code == status, response.text
     return response.json()["data"]
+
+
+def assert_says_what_to_do(reason: str, metric: str = "") -> None:
+    assert reason[0].isupper() or reason.startswith(f"{metric} "), reason
+    assert reason.endswith(".")
+    assert not re.search("`|Object|Expected|Input|String|List|Invalid|validation", reason), reason
 
 
 async def test_the_built_in_rules_are_listed(client: httpx.AsyncClient, bearer: Bearer) -> None:
@@ -206,7 +213,7 @@ async def test_what_makes_no_rule_is_named(
     response = await client.post(PATH, json={**OWN, **change}, headers=bearer("write"))
     [detail] = refused(response, 422, "VALIDATION_ERROR")["details"]
     assert detail["field"] == field
-    assert detail["reason"].endswith(".")
+    assert_says_what_to_do(detail["reason"], {**OWN, **change}["metric"])
     assert not log.configuration.of(AlertRule)
 
 

@@ -16,6 +16,7 @@ from loopin_api.settings import ApiSettings
 from loopin_schemas.metrics.custom import MAX_CUSTOM
 from loopin_sinks.store import Store
 from tests.api.config_in_memory import Log
+from tests.api.routers.test_alert_rules import assert_says_what_to_do
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker, Enrich, Put
@@ -250,6 +251,7 @@ async def test_what_makes_no_metric_is_named(
     detail = refused(response, 422, "VALIDATION_ERROR")["details"][0]
     assert detail["field"] == field
     assert "pattern" not in detail["reason"], "a person need not know them"
+    assert_says_what_to_do(detail["reason"])
 
 
 async def test_who_may(

@@ -233,7 +233,7 @@ async def test_a_run_that_cannot_be_is_refused(admin: httpx.AsyncClient, refused
     answer = await admin.post(f"{PATH}/calculate_metrics/run", json={"arguments": {"colour": "red"}})
     assert refused(answer, 422, "VALIDATION_ERROR")["details"][0] == {
         "field": "arguments",
-        "reason": "It contains unknown field `colour`; the task takes: projects, names.",
+        "reason": "There is no field colour here; leave it out; the task takes: projects, names.",
     }
     refused(await admin.get(f"{RUNS}/nothing"), 404, "UNKNOWN_RUN")
     refused(await admin.get(RUNS, params={"schedule": "nothing"}), 404, "UNKNOWN_SCHEDULE")

@@ -135,7 +135,7 @@ def test_what_the_api_refuses_is_said_in_its_words(
 
     sentence = "timezone: Give a name of the tz database, such as UTC or Asia/Kolkata."
     assert refused("set", "--timezone", "Mars/Olympus") == sentence
-    assert refused("set", "--default", "zone") == "zone: Extra inputs are not permitted."
+    assert refused("set", "--default", "zone") == "zone: There is no such field; leave it out."
     monkeypatch.setenv("LOOPIN_KEY", READER)
     assert (
         refused("set", "--currency", "EUR") == "This needs the scope admin; use a token or key that has it."

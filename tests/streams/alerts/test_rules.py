@@ -190,6 +190,6 @@ def test_rules_that_cannot_be_kept(wrong: dict[str, object]) -> None:
 def test_limits_must_be_in_order() -> None:
     with pytest.raises(ValueError, match="beyond the warning"):
         Threshold(warning=0.5, critical=0.2)
-    with pytest.raises(ValueError, match="needs a warning or a critical"):
+    with pytest.raises(ValueError, match="give a warning or a critical"):
         Threshold()
     assert Threshold(direction="below", warning=0.5, critical=0.2).critical == 0.2
