@@ -1,9 +1,10 @@
 """What the stream's windows know of a metric, live: numbers that can be added up.
 
-Numbers of events are there already, by event. A mean, or a ratio of two numbers of events, has a series of
-its own under the metric's name: ``count`` is how many events it is over, ``sum`` what they add up to (of a
-ratio, the part), so the value is ``sum / count`` in any window, and over any number of them. What is made of
-distinct users, of sessions or of percentiles cannot be added up; the store answers for that.
+Numbers of events are there already, by event. A number of events of several names, a mean, or a ratio of two
+numbers of events has a series of its own under the metric's name: ``count`` is how many events it is over,
+``sum`` what they add up to (of a ratio, the part), so the value of the latter two is ``sum / count`` in any
+window, and over any number of them. What is made of distinct users, of sessions or of percentiles cannot be
+added up; the store answers for that.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ DIMENSIONS: Final = ("country",)
 
 
 class Ratio(NamedTuple):
-    """Events over events: each of ``whole`` adds one to the count, each of ``part`` one to the sum."""
+    """Events over events: each of ``whole`` adds one to the count, each of ``part`` one to the sum.
+
+    Of a plain number of events both are the same.
+    """
 
     metric: str
     part: Events
@@ -61,7 +65,7 @@ def series_of(metric: Metric) -> Series | None:
         return Series("active_users", "", "", "count", additive=False)
     # The stream knows nothing of what a project has defined.
     if metric.kind != "custom" and measure_of(metric) is not None:
-        return Series(metric.name, "", "", "mean")
+        return Series(metric.name, "", "", "count" if isinstance(of, Count) else "mean")
     return None
 
 
@@ -70,6 +74,8 @@ def measure_of(metric: Metric) -> Ratio | Measured | None:
     of = metric.definition
     if isinstance(of, Mean):
         return Measured(metric.name, of)
+    if isinstance(of, Count) and len(of.of.names) > 1:
+        return Ratio(metric.name, of.of, of.of)
     if isinstance(of, Quotient) and isinstance(of.part, Count) and isinstance(of.whole, Count):
         part, whole = of.part.of, of.whole.of
         return Ratio(metric.name, part, whole) if ACTIVE.names not in (part.names, whole.names) else None

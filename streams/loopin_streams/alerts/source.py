@@ -56,7 +56,7 @@ def source_of(rule: AlertRule) -> Source | None:
         return None
     if rule.grain != "day" and "hour" not in metric.grains:
         return None  # The users of a minute are not those of a day.
-    is_ratio = isinstance(measure_of(metric), Ratio)
+    is_ratio = found.statistic == "mean" and isinstance(measure_of(metric), Ratio)
     if not rule.by:
         return Source(found.metric, found.dimension, found.value, found.statistic, ratio=is_ratio)
     if rule.by in DIMENSIONS and found.own:
