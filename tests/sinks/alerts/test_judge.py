@@ -191,7 +191,7 @@ async def test_an_absence_begins_and_ends(restart: bool) -> None:
         number = sum(minute not in quiet for minute in range(start, end, MINUTE))
         return {"": Total(number, float(number))}
 
-    silent = rule("content_interactions", by="", condition=Absence(windows=15), at_least=10)
+    silent = rule("sessions", by="", condition=Absence(windows=15), at_least=10)
     judged = Judged(silent, Said(window))
     assert await judged.until(START + 70 * MINUTE, LOOK, restart=restart) == []
     assert await judged.until(START + 120 * MINUTE, LOOK, restart=restart) == [
@@ -213,7 +213,7 @@ async def test_a_change_is_judged_once_for_each_closed_window(restart: bool) -> 
         return {"": Total(number, float(number))}
 
     drop = rule(
-        "content_interactions",
+        "sessions",
         by="",
         grain="hour",
         condition=Change(direction="down", warning=0.5),
@@ -240,7 +240,7 @@ async def test_a_season_is_learned_from_what_is_stored(restart: bool) -> None:
         number = number * 4 if start == odd else number
         return {"": Total(number, float(number))}
 
-    judged = Judged(rule("content_interactions", by="", grain="hour", condition=Anomaly()), Said(window))
+    judged = Judged(rule("sessions", by="", grain="hour", condition=Anomaly()), Said(window))
     judged.at = hour + 2 * MINUTE
     assert await judged.look() == []
     assert len(judged.said.asked) > 28 * 24
@@ -256,7 +256,7 @@ async def test_hours_that_passed_while_nobody_looked_are_learned_in_order() -> N
     hour = NOW - NOW % HOUR
     said = Said(lambda start, end: {"": Total(100, 100.0 + start // HOUR % 3)})
     judged = Judged(
-        rule("content_interactions", by="", grain="hour", condition=Anomaly()), said, at=hour + 2 * MINUTE
+        rule("sessions", by="", grain="hour", condition=Anomaly()), said, at=hour + 2 * MINUTE
     )
     await judged.look()
     said.asked.clear()
@@ -272,7 +272,7 @@ async def test_what_was_before_a_project_began_is_no_season() -> None:
     hour = NOW - NOW % HOUR
     said = Said(lambda start, end: {"": Total(*((9, 9.0) if start >= hour - 3 * HOUR else (0, 0.0)))})
     judged = Judged(
-        rule("content_interactions", by="", grain="hour", condition=Anomaly()), said, at=hour + 2 * MINUTE
+        rule("sessions", by="", grain="hour", condition=Anomaly()), said, at=hour + 2 * MINUTE
     )
     await judged.look()
     history = judged.book.histories.of(("shop", judged.rule.name, ""), judged.rule, "count")
