@@ -255,9 +255,7 @@ async def test_a_season_is_learned_from_what_is_stored(restart: bool) -> None:
 async def test_hours_that_passed_while_nobody_looked_are_learned_in_order() -> None:
     hour = NOW - NOW % HOUR
     said = Said(lambda start, end: {"": Total(100, 100.0 + start // HOUR % 3)})
-    judged = Judged(
-        rule("sessions", by="", grain="hour", condition=Anomaly()), said, at=hour + 2 * MINUTE
-    )
+    judged = Judged(rule("sessions", by="", grain="hour", condition=Anomaly()), said, at=hour + 2 * MINUTE)
     await judged.look()
     said.asked.clear()
     judged.at += 5 * HOUR
@@ -271,9 +269,7 @@ async def test_hours_that_passed_while_nobody_looked_are_learned_in_order() -> N
 async def test_what_was_before_a_project_began_is_no_season() -> None:
     hour = NOW - NOW % HOUR
     said = Said(lambda start, end: {"": Total(*((9, 9.0) if start >= hour - 3 * HOUR else (0, 0.0)))})
-    judged = Judged(
-        rule("sessions", by="", grain="hour", condition=Anomaly()), said, at=hour + 2 * MINUTE
-    )
+    judged = Judged(rule("sessions", by="", grain="hour", condition=Anomaly()), said, at=hour + 2 * MINUTE)
     await judged.look()
     history = judged.book.histories.of(("shop", judged.rule.name, ""), judged.rule, "count")
     assert history.stored.season is not None
