@@ -338,21 +338,19 @@ def sessions_of(
             FROM {whose.read(named)} GROUP BY whose, found.session
         """
     )
-    start, end = (query.bind(_ms(edge), "Int64") for edge in span)
-    return f"""
-        SELECT whose, of, began, ended, views, interactions, crashes
-        FROM ({by_id} UNION ALL {_unnamed(query, span, whose, also, table, back)})
-        WHERE chosen AND began >= {start} AND began < {end}
-    """
+    return _begun_within(query, span, f"{by_id} UNION ALL {_unnamed(query, span, whose, also, table, back)}")
 
 
 def unnamed_sessions_of(query: Query, span: Span, whose: Whose, also: str, back: timedelta) -> str:
     """Those of them whose events have no id."""
+    return _begun_within(query, span, _unnamed(query, span, whose, also, "events", back))
+
+
+def _begun_within(query: Query, span: Span, found: str) -> str:
     start, end = (query.bind(_ms(edge), "Int64") for edge in span)
     return f"""
         SELECT whose, of, began, ended, views, interactions, crashes
-        FROM ({_unnamed(query, span, whose, also, "events", back)})
-        WHERE chosen AND began >= {start} AND began < {end}
+        FROM ({found}) WHERE chosen AND began >= {start} AND began < {end}
     """
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from loopin_deploy.kafka import LocalKafka
 from loopin_deploy.ports import free_port
@@ -26,6 +29,9 @@ from tests.streams.installation import DEADLINE_S, Installation, wait_until
 from tests.transactions import Out, Transactions
 
 pytestmark = pytest.mark.usefixtures("collected")
+
+PAUSE_S = 20.0
+FENCED = KafkaError.FENCED_LEADER_EPOCH
 
 Written = tuple[bytes, bytes | None]
 """Key and value."""
@@ -200,10 +206,48 @@ async def test_a_broker_that_has_just_started_knows_the_offsets_at_once(tmp_path
             broker.stop()
             broker.start(DEADLINE_S)
             assert await committed_offsets(broker.bootstrap, "group", "topic") == {1: 41}
-            # Its partitions have leaders of another epoch now.
-            wait_until(lambda: _ends(broker.bootstrap) == {0: 0, 1: 0}, "where they end is told")
     finally:
         broker.stop()
+
+
+@pytest.mark.kafka
+@pytest.mark.scenario
+def test_where_a_log_ends_is_told_after_the_broker_paused(tmp_path: Path) -> None:
+    """Who asks a second time, by a client that knows the leader of before, is refused for ever."""
+    broker = LocalKafka(tmp_path / "kafka", port=0)
+    broker.start(DEADLINE_S)
+    try:
+        before = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
+        before.create_topics([NewTopic("topic", 2, 1)])["topic"].result(60)
+        wait_until(lambda: _ends(broker.bootstrap) == {0: 0, 1: 0}, "it is told before")
+        wait_until(lambda: _refusal(before) is None, "the client knows the leaders")
+        # For longer than its session with the controller, again until the leaders are of another epoch.
+        wait_until(lambda: _fenced_by_a_pause(broker, before), "the client knows leaders of before")
+        wait_until(lambda: _ends(broker.bootstrap) == {0: 0, 1: 0}, "it is told again")
+        assert _refusal(before) == FENCED
+    finally:
+        broker.stop()
+
+
+def _fenced_by_a_pause(broker: LocalKafka, client: AdminClient) -> bool:
+    pid = broker.status().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(PAUSE_S)
+    os.kill(pid, signal.SIGCONT)
+    # At first it may be away, or no leader yet.
+    wait_until(lambda: _refusal(client) in (None, FENCED), "the broker answers")
+    return bool(_refusal(client) == FENCED)
+
+
+def _refusal(client: AdminClient) -> int | None:
+    """With which code a client is refused that asks where the topic ends; None where it is told."""
+    asked = {TopicPartition("topic", 1): OffsetSpec.latest()}
+    try:
+        client.list_offsets(asked, request_timeout=15)[TopicPartition("topic", 1)].result(30)
+    except KafkaException as error:
+        return int(error.args[0].code())
+    return None
 
 
 def _ends(bootstrap: str) -> dict[int, int] | None:
