@@ -1,4 +1,4 @@
-"""What an event adds to the series of the catalogue's ratios and means, read by hand from what they mean."""
+"""What an event adds to the series of the catalogue's sums, ratios and means, read by hand from what they mean."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ WHOLE_AND_PART: dict[str, dict[str, tuple[int, int]]] = {
     "event_published": {"host_cancellation_rate": (1, 0), "event_cancellation_rate": (1, 0)},
     "event_cancelled": {"event_cancellation_rate": (0, 1)},
     "content_viewed": {"engagement_rate": (1, 0)},
-    "content_liked": {"engagement_rate": (0, 1)},
-    "content_commented": {"engagement_rate": (0, 1)},
-    "content_shared": {"engagement_rate": (0, 1)},
+    "content_liked": {"engagement_rate": (0, 1), "content_interactions": (1, 1)},
+    "content_commented": {"engagement_rate": (0, 1), "content_interactions": (1, 1)},
+    "content_shared": {"engagement_rate": (0, 1), "content_interactions": (1, 1)},
     "search_result_shown": {"click_through_rate": (1, 0)},
     "search_result_clicked": {"click_through_rate": (0, 1)},
     "recommendation_shown": {"recommendation_ctr": (1, 0)},
