@@ -17,7 +17,7 @@ WORKERS ?= 3
 unexport PYTHONDONTWRITEBYTECODE
 export LOOPIN_DATA_DIR ?= $(CURDIR)/.data
 
-.PHONY: demo up down test scenarios check bench faults texts format generated lock clean
+.PHONY: demo up down test scenarios check bench evaluate faults texts format generated lock clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/loopin demo $(ARGS)
@@ -60,6 +60,10 @@ texts: $(VENV)/.dev
 # All of it takes more than an hour; a part: make bench ARGS="--jobs J0,J2 --systems loopin,quix --runs 3"
 bench: $(VENV)/.dev $(BENCH_VENV)/.peers
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+# How good the models are, in simulated worlds and on real texts; the full size: make evaluate ARGS="--users 10000"
+evaluate: $(VENV)/.dev
+	@$(BIN)/python -m tests.evaluate $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format $(PACKAGES) tests
