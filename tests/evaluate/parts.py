@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.evaluate.part import Alone, Judge
+from tests.evaluate.supervised import Attendance, Churn, Conversion
 
-IN_WORLDS: dict[str, Callable[[], Judge]] = {}
+IN_WORLDS: dict[str, Callable[[], Judge]] = {
+    "churn": Churn,
+    "conversion": Conversion,
+    "attendance": Attendance,
+}
 """Judged in simulated worlds, each world with judges of its own."""
 
 ALONE: dict[str, Callable[[], Alone]] = {}
