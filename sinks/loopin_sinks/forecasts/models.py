@@ -1,0 +1,107 @@
+"""The models that a series chooses from, each of a library, one a line."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy.stats import theilslopes
+from statsmodels.tsa.ar_model import AutoReg
+from statsmodels.tsa.forecasting.theta import ThetaModel
+from statsmodels.tsa.holtwinters import SimpleExpSmoothing
+from statsmodels.tsa.seasonal import STL
+
+from loopin_sinks.forecasts.series import WEEK, Values
+
+LONGEST: Final = 400
+"""Days that a model learns from; what came before tells about seasons only."""
+
+RECENT: Final = 8 * WEEK
+"""Days that a mean is of."""
+
+SEASON_WINDOW: Final = 25
+"""Weeks over which STL smooths each weekday: the pattern of a week changes slowly."""
+
+Model = Callable[[Values, int], Values]
+"""From values without gaps, and without a weekly season, to the next so many."""
+
+
+def _mean(values: Values, horizon: int) -> Values:
+    return np.full(horizon, values[-RECENT:].mean())
+
+
+def _smoothing(values: Values, horizon: int) -> Values:
+    fitted = SimpleExpSmoothing(values, initialization_method="heuristic").fit()
+    return np.asarray(fitted.forecast(horizon), dtype=np.float64)
+
+
+def _autoregression(values: Values, horizon: int) -> Values:
+    fitted = AutoReg(values, lags=WEEK).fit()
+    found = np.asarray(fitted.predict(len(values), len(values) + horizon - 1), dtype=np.float64)
+    # One that is not stationary leaves all that ever was behind it.
+    reach = np.ptp(values)
+    return np.clip(found, values.min() - reach, values.max() + reach)
+
+
+def _theta(values: Values, horizon: int) -> Values:
+    fitted = ThetaModel(pd.Series(values), period=WEEK, deseasonalize=False).fit()
+    return np.asarray(fitted.forecast(horizon), dtype=np.float64)
+
+
+def _trend(values: Values, horizon: int) -> Values:
+    recent = values[-RECENT:]
+    slope, start, _, _ = theilslopes(recent, np.arange(len(recent)))
+    return np.asarray(start + slope * np.arange(len(recent), len(recent) + horizon), dtype=np.float64)
+
+
+MODELS: Final[Mapping[str, Model]] = {
+    "mean": _mean,
+    "exponential_smoothing": _smoothing,
+    "autoregression": _autoregression,
+    "theta": _theta,
+    "linear_trend": _trend,
+}
+"""By name: the mean of eight weeks; simple exponential smoothing; an autoregression of a week's days; Theta
+(V. Assimakopoulos and K. Nikolopoulos, 2000); Theil and Sen's line through eight weeks (1968)."""
+
+COMBINATION: Final = "combination"
+"""Their median, as good as any in most competitions (S. Makridakis and others, M4, 2020)."""
+
+SEASONAL_NAIVE: Final = "seasonal_naive"
+"""The baseline: the value of the same weekday in the last week."""
+
+
+def candidates(values: Values, horizon: int) -> dict[str, Values]:
+    """What each model expects of the next days, by its name; ``values`` have no gaps."""
+    recent = values[-LONGEST:]
+    season = weekly_season(recent)
+    bare = recent - season
+    following = np.resize(season[-WEEK:], horizon)
+    with warnings.catch_warnings():
+        # A fit that has not converged is judged as any other.
+        warnings.simplefilter("ignore")
+        found = {name: model(bare, horizon) + following for name, model in MODELS.items()}
+    found[COMBINATION] = np.median(list(found.values()), axis=0)
+    return found
+
+
+def weekly_season(values: Values) -> Values:
+    """The weekly season by STL (R. B. Cleveland and others, 1990), as strong as there is evidence for.
+
+    It is multiplied by its strength, 1 - var(rest) / var(season + rest) (X. Wang and others, 2006): chance
+    makes some pattern of every few weeks.
+    """
+    if len(values) < 3 * WEEK or np.ptp(values) == 0:
+        return np.zeros(len(values))
+    found = STL(values, period=WEEK, seasonal=SEASON_WINDOW).fit()
+    season, rest = np.asarray(found.seasonal), np.asarray(found.resid)
+    both = np.var(season + rest)
+    return season * max(0.0, 1 - np.var(rest) / both) if both > 0 else season
+
+
+def seasonal_naive(values: Values, horizon: int) -> Values:
+    """The last week once more."""
+    return np.resize(values[-WEEK:], horizon)
