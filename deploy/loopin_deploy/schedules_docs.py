@@ -105,7 +105,6 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "own: [alerts](alerts.md)). Anomalies of users: not there yet.",
     ),
     Replaced("generate_user_behavior_insights", "every 6 hours", "Not there yet."),
-    Replaced("generate_predictive_insights", "not said", "Not there yet."),
     Replaced("perform_user_clustering", "not said", "Not there yet."),
 )
 """Every task of the documents that no task of ours names in its ``replaces``."""

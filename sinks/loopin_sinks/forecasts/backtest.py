@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from loopin_sinks.forecasts.models import COMBINATION, SEASONAL_NAIVE, seasonal_naive
+from loopin_sinks.forecasts.defaults import SEASONAL_NAIVE
+from loopin_sinks.forecasts.models import COMBINATION, seasonal_naive
 from loopin_sinks.forecasts.series import WEEK, Values
 
 MOST_FOLDS: Final = 12
@@ -21,6 +22,9 @@ LONGEST_STEP: Final = 13
 
 CLEARLY: Final = 0.95
 """Share of the combination's error below which a model is chosen: of several, one is always a bit better."""
+
+ACCURACY: Final = 1e-9
+"""Share of the greatest value below which an error is none: models differ in the last digits."""
 
 Forecaster = Callable[[Values, int], Mapping[str, Values]]
 """From the values up to an origin, with their gaps, to what each model expects of the next so many."""
@@ -86,7 +90,12 @@ def backtest(values: Values, horizon: int, forecaster: Forecaster) -> Backtest |
 def _fold(values: Values, origin: int, horizon: int, forecaster: Forecaster) -> dict[str, Values]:
     known, came = values[:origin], values[origin : origin + horizon]
     expected = {**forecaster(known, horizon), SEASONAL_NAIVE: seasonal_naive(known, horizon)}
-    return {name: came - each for name, each in expected.items()}
+    exact = ACCURACY * np.nanmax(np.abs(values))
+    return {name: _rounded(came - each, exact) for name, each in expected.items()}
+
+
+def _rounded(errors: Values, exact: float) -> Values:
+    return np.where(np.abs(errors) < exact, 0.0, errors)
 
 
 def seasonal_scale(values: Values) -> float:

@@ -16,4 +16,7 @@ LEAST_POINTS: Final = 100
 METRICS: Final = ("dau", "revenue", "new_registrations")
 """Metrics that are forecast each day."""
 
+SEASONAL_NAIVE: Final = "seasonal_naive"
+"""The baseline: the value of the same weekday in the last week."""
+
 MISSING: Final = "What forecasts are made with is not installed here: install loopin-analytics[models]."

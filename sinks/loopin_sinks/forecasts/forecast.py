@@ -11,11 +11,11 @@ import numpy as np
 
 from loopin_sinks.forecasts.backtest import LEAST_LEARNT, Backtest, backtest, mase
 from loopin_sinks.forecasts.cleaning import learnable
-from loopin_sinks.forecasts.defaults import HORIZON, LEAST_POINTS
+from loopin_sinks.forecasts.defaults import HORIZON, LEAST_POINTS, SEASONAL_NAIVE
 from loopin_sinks.forecasts.effects import Holidays, has_years, holiday_effects, yearly_season
 from loopin_sinks.forecasts.heuristics import guess
 from loopin_sinks.forecasts.intervals import Widths, conformal, coverage
-from loopin_sinks.forecasts.models import SEASONAL_NAIVE, candidates
+from loopin_sinks.forecasts.models import candidates
 from loopin_sinks.forecasts.series import Bounds, Series, Values
 
 LEAST_FOLDS: Final = 8

@@ -8,8 +8,9 @@ import numpy as np
 from scipy.stats import t
 
 from loopin_sinks.forecasts.cleaning import learnable
+from loopin_sinks.forecasts.defaults import SEASONAL_NAIVE
 from loopin_sinks.forecasts.intervals import LEVELS, Widths
-from loopin_sinks.forecasts.models import SEASONAL_NAIVE, seasonal_naive
+from loopin_sinks.forecasts.models import seasonal_naive
 from loopin_sinks.forecasts.series import WEEK, Values
 
 MEAN: Final = "mean"

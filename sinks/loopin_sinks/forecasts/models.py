@@ -70,9 +70,6 @@ MODELS: Final[Mapping[str, Model]] = {
 COMBINATION: Final = "combination"
 """Their median, as good as any in most competitions (S. Makridakis and others, M4, 2020)."""
 
-SEASONAL_NAIVE: Final = "seasonal_naive"
-"""The baseline: the value of the same weekday in the last week."""
-
 
 def candidates(values: Values, horizon: int) -> dict[str, Values]:
     """What each model expects of the next days, by its name; ``values`` have no gaps."""
@@ -91,15 +88,16 @@ def candidates(values: Values, horizon: int) -> dict[str, Values]:
 def weekly_season(values: Values) -> Values:
     """The weekly season by STL (R. B. Cleveland and others, 1990), as strong as there is evidence for.
 
-    It is multiplied by its strength, 1 - var(rest) / var(season + rest) (X. Wang and others, 2006): chance
-    makes some pattern of every few weeks.
+    Chance makes some pattern of every few weeks, with a variance of that of the rest over the weeks that it is
+    a mean of; the season is shrunk by the share which that is of its own (W. James and C. Stein, 1961).
     """
     if len(values) < 3 * WEEK or np.ptp(values) == 0:
         return np.zeros(len(values))
-    found = STL(values, period=WEEK, seasonal=SEASON_WINDOW).fit()
+    found = STL(values, period=WEEK, seasonal=SEASON_WINDOW, seasonal_deg=0).fit()
     season, rest = np.asarray(found.seasonal), np.asarray(found.resid)
-    both = np.var(season + rest)
-    return season * max(0.0, 1 - np.var(rest) / both) if both > 0 else season
+    weeks = min(len(values) / WEEK, SEASON_WINDOW) / 2  # the near ones weigh most
+    own = np.var(season)
+    return season * max(0.0, 1 - np.var(rest) / weeks / own) if own > 0 else season
 
 
 def seasonal_naive(values: Values, horizon: int) -> Values:
