@@ -279,6 +279,8 @@ $ loopin tasks list
 │                      │                │ 11-29 23:07 │        │       │
 │ calculate_requested  │ when asked for │ -           │        │ -     │
 │                      │                │ never       │        │       │
+│ forecast_metrics     │ 40 0 * * *     │ 11-30 00:40 │     90 │ done  │
+│                      │                │ 11-29 23:08 │        │       │
 │ generate_insights    │ 20 */6 * * *   │ 11-30 00:20 │      5 │ done  │
 │                      │                │ 11-29 23:08 │        │       │
 │ clean_up_corrections │ 30 4 * * *     │ 11-30 04:30 │      0 │ done  │

@@ -88,8 +88,8 @@ def candidates(values: Values, horizon: int) -> dict[str, Values]:
 def weekly_season(values: Values) -> Values:
     """The weekly season by STL (R. B. Cleveland and others, 1990), as strong as there is evidence for.
 
-    Chance makes some pattern of every few weeks, with a variance of that of the rest over the weeks that it is
-    a mean of; the season is shrunk by the share which that is of its own (W. James and C. Stein, 1961).
+    Chance makes some pattern of every few weeks: its variance is that of the rest over the weeks that it is a
+    mean of. The season is shrunk by the share which that is of its own (W. James and C. Stein, 1961).
     """
     if len(values) < 3 * WEEK or np.ptp(values) == 0:
         return np.zeros(len(values))
