@@ -138,7 +138,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "365 days",
         "In their place the three before: raw events for a shorter time, what they come to for a longer one.",
     ),
-    Setting("model_retraining_interval", "7 days", "Not there yet."),
+    Setting(
+        "model_retraining_interval",
+        "7 days",
+        "Models of [forecasts](forecasts.md) are chosen anew each night. Others: not there yet.",
+    ),
+    Setting("prediction_horizon", "30 days", "Forecasts are of 30 days, or as many as are asked for."),
+    Setting("min_data_points", "100", "Of fewer days, forecasts are made by a rule, and say so."),
 )
 """Intervals and retention of document B, and of document A."""
 
