@@ -13,11 +13,12 @@ from loopin_api.auth import Caller
 from loopin_api.envelope import Detail, Moment
 from loopin_api.errors import invalid
 from loopin_api.predictions.kind import Kind
-from loopin_api.queries.forecasts import MOST_DAYS, UnknownCountry, forecast_of
+from loopin_api.queries.forecasts import MOST_DAYS, forecast_of
 from loopin_api.services import Services
 from loopin_schemas.metrics import Metric
 from loopin_schemas.metrics.metric import Unit
 from loopin_sinks.forecasts.defaults import HORIZON, LEAST_POINTS, SEASONAL_NAIVE
+from loopin_sinks.forecasts.errors import UnknownCountry
 from loopin_sinks.forecasts.made import HISTORY, Lineage, Made, Tested
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms, scope_of
 from loopin_streams.projects.project import zone_name

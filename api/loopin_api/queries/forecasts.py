@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Final
 
 from loopin_api.errors import unavailable
 from loopin_schemas.metrics import Metric
-from loopin_sinks.forecasts.defaults import MISSING, VERSION
-from loopin_sinks.forecasts.history import bounds_of, past
+from loopin_sinks.forecasts.at_once import make_forecast
+from loopin_sinks.forecasts.defaults import VERSION
+from loopin_sinks.forecasts.errors import MISSING
+from loopin_sinks.forecasts.history import past
 from loopin_sinks.forecasts.made import Made
 from loopin_sinks.forecasts.stored import newest_forecast
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
@@ -21,13 +21,6 @@ MOST_DAYS: Final = 90
 
 STALE_AFTER: Final = timedelta(days=7)
 """How old a forecast is at most that is answered where none can be made."""
-
-_AT_WORK: Final = ThreadPoolExecutor(1, thread_name_prefix="forecast")
-"""One at a time: each takes half a second of a core, which other requests need, too."""
-
-
-class UnknownCountry(Exception):
-    """Nothing is known of a country's holidays; the text is one sentence that says what to do."""
 
 
 async def forecast_of(store: Store, scope: Scope, metric: Metric, horizon: int, country: str | None) -> Made:
@@ -51,15 +44,8 @@ async def forecast_of(store: Store, scope: Scope, metric: Metric, horizon: int, 
     if kept is not None and fits and from_epoch_ms(kept.made_at) >= today and kept.model_version == VERSION:
         return kept
     try:
-        # When it is needed: its libraries take seconds to load, and are an extra of their own.
-        from loopin_sinks.forecasts.make import make
-        from loopin_sinks.forecasts.public_holidays import countries
+        return await make_forecast(scope, metric, await past(store, scope, metric), horizon, country)
     except ImportError:
         if kept is not None and fits and from_epoch_ms(kept.made_at) > scope.now - STALE_AFTER:
             return kept
         raise unavailable("MODELS_MISSING", MISSING) from None
-    if country is not None and country not in countries():
-        raise UnknownCountry(f"Nothing is known of the holidays of {country}; give another, or leave it out.")
-    found = await past(store, scope, metric)
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_AT_WORK, make, scope, found, horizon, bounds_of(metric), country)

@@ -18,5 +18,3 @@ METRICS: Final = ("dau", "revenue", "new_registrations")
 
 SEASONAL_NAIVE: Final = "seasonal_naive"
 """The baseline: the value of the same weekday in the last week."""
-
-MISSING: Final = "What forecasts are made with is not installed here: install loopin-analytics[models]."

@@ -37,7 +37,7 @@ def make(scope: Scope, past: Past, horizon: int, bounds: Bounds, country: str | 
         country: whose public holidays may matter, ISO 3166; None for none.
 
     Raises:
-        ValueError: nothing is known of the holidays of such a country.
+        UnknownCountry: nothing is known of its holidays.
     """
     known, made_at = past.values, epoch_ms(scope.now)
     holidays = {} if country is None else _holidays(country, known, horizon)

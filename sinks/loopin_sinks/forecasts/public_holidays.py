@@ -7,12 +7,7 @@ from functools import cache
 import holidays
 
 from loopin_sinks.forecasts.effects import Holidays
-
-
-@cache
-def countries() -> frozenset[str]:
-    """ISO 3166 codes of the countries whose holidays are known."""
-    return frozenset(holidays.list_supported_countries(include_aliases=False))
+from loopin_sinks.forecasts.errors import UnknownCountry
 
 
 @cache
@@ -20,8 +15,8 @@ def holidays_of(country: str, first_year: int, last_year: int) -> Holidays:
     """The public holidays of these years, by day.
 
     Raises:
-        ValueError: nothing is known of such a country.
+        UnknownCountry: nothing is known of them.
     """
-    if country not in countries():
-        raise ValueError(f"nothing is known of the holidays of {country}")
+    if country not in holidays.list_supported_countries(include_aliases=False):
+        raise UnknownCountry(country)
     return dict(holidays.country_holidays(country, years=range(first_year, last_year + 1)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -10,8 +9,10 @@ import structlog
 from msgspec import Meta
 
 from loopin_schemas.metrics import Metric
-from loopin_sinks.forecasts.defaults import HORIZON, METRICS, MISSING
-from loopin_sinks.forecasts.history import bounds_of, past
+from loopin_sinks.forecasts.at_once import make_forecast
+from loopin_sinks.forecasts.defaults import HORIZON, METRICS
+from loopin_sinks.forecasts.errors import MISSING, UnknownCountry
+from loopin_sinks.forecasts.history import past
 from loopin_sinks.forecasts.stored import keep_forecast
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.store import StoreError
@@ -65,18 +66,16 @@ async def forecast_metrics(context: Context) -> int:
 
 
 async def _forecast(context: Context, scope: Scope, metrics: Sequence[Metric]) -> int:
-    try:
-        # When it is needed: its libraries take seconds to load, and are an extra of their own.
-        from loopin_sinks.forecasts.make import make
-    except ImportError as error:
-        raise StoreError("models_missing", MISSING) from error
     arguments: ForecastArguments = context.arguments
     written = 0
     for metric in metrics:
         found = await past(context.store, scope, metric)
-        made = await asyncio.to_thread(
-            make, scope, found, arguments.horizon, bounds_of(metric), arguments.holidays
-        )
+        try:
+            made = await make_forecast(scope, metric, found, arguments.horizon, arguments.holidays)
+        except ImportError as error:
+            raise StoreError("models_missing", MISSING) from error
+        except UnknownCountry as error:
+            raise StoreError("unknown_country", str(error)) from error
         written += await keep_forecast(context.store, scope, metric, made)
     return written
 
