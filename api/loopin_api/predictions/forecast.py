@@ -17,6 +17,7 @@ from loopin_api.queries.forecasts import MOST_DAYS, forecast_of
 from loopin_api.services import Services
 from loopin_schemas.metrics import Metric
 from loopin_schemas.metrics.metric import Unit
+from loopin_schemas.project import COUNTRY
 from loopin_sinks.forecasts.defaults import HORIZON, LEAST_POINTS, SEASONAL_NAIVE
 from loopin_sinks.forecasts.errors import UnknownCountry
 from loopin_sinks.forecasts.made import HISTORY, Lineage, Made, Tested
@@ -112,7 +113,7 @@ class ForecastAnswer(BaseModel):
     reason: str | None = Field(description="Why a rule had to do, one sentence; null for a model.")
     yearly: bool = Field(description="Whether a yearly season is in it.")
     holidays: str | None = Field(
-        description="Country whose public holidays are in it, ISO 3166; null for none."
+        description="Country whose public holidays a model goes by, ISO 3166; null for none."
     )
     model_version: str = Field(description="Of the models and of how one is chosen.")
     made_at: Moment = Field(description="When the forecast was made, ISO 8601 in UTC.")
@@ -137,8 +138,11 @@ def forecast_parameters(
         int, Query(ge=1, le=MOST_DAYS, description="Of forecasts: how many days ahead.")
     ] = HORIZON,
     holidays: Annotated[
-        Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")] | None,
-        Query(description="Of forecasts: country whose public holidays may matter, ISO 3166."),
+        Annotated[str, StringConstraints(pattern=COUNTRY)] | None,
+        Query(
+            description="Of forecasts: country whose public holidays may matter, ISO 3166; the project's by "
+            "default."
+        ),
     ] = None,
 ) -> ForecastParameters:
     """The parameters of ``kind=forecast``."""
@@ -150,8 +154,9 @@ async def _predict(use: Services, caller: Caller, asked: ForecastParameters) -> 
         raise invalid([Detail(field="metric", reason="Give this field, too.")])
     metric = use.metrics.find(caller.project, asked.metric)
     scope = scope_of(use.projects, caller.project, use.clock())
+    country = asked.holidays or use.projects.of(caller.project).holidays
     try:
-        made = await forecast_of(use.store, scope, metric, asked.horizon, asked.holidays)
+        made = await forecast_of(use.store, scope, metric, asked.horizon, country)
     except UnknownCountry as error:
         raise invalid([Detail(field="holidays", reason=str(error))]) from None
     return _answer(scope, metric, asked.horizon, made)

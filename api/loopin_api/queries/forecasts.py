@@ -31,7 +31,7 @@ async def forecast_of(store: Store, scope: Scope, metric: Metric, horizon: int, 
         scope: all of a project's events.
         metric: the metric.
         horizon: days, ``MOST_DAYS`` at most.
-        country: whose holidays may matter, ISO 3166; None for none, or those of the forecast that was kept.
+        country: whose holidays may matter, ISO 3166; None for none.
 
     Raises:
         UnknownCountry: nothing is known of that country's holidays.
@@ -39,13 +39,14 @@ async def forecast_of(store: Store, scope: Scope, metric: Metric, horizon: int, 
         StoreError: the store did not answer.
     """
     kept = await newest_forecast(store, scope, metric)
-    fits = kept is not None and horizon <= kept.horizon and country in (None, kept.holidays)
+    if kept is not None and (horizon > kept.horizon or country != kept.holidays):
+        kept = None
     today = scope.midnight(scope.day_of(scope.now))
-    if kept is not None and fits and from_epoch_ms(kept.made_at) >= today and kept.model_version == VERSION:
+    if kept is not None and from_epoch_ms(kept.made_at) >= today and kept.model_version == VERSION:
         return kept
     try:
         return await make_forecast(scope, metric, await past(store, scope, metric), horizon, country)
     except ImportError:
-        if kept is not None and fits and from_epoch_ms(kept.made_at) > scope.now - STALE_AFTER:
+        if kept is not None and from_epoch_ms(kept.made_at) > scope.now - STALE_AFTER:
             return kept
         raise unavailable("MODELS_MISSING", MISSING) from None

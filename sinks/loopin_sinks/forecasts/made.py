@@ -86,7 +86,7 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
         model_version: of the models and of how one is chosen.
         reason: why no model could be chosen; None for a model.
         yearly: whether a yearly season is in it.
-        holidays: country whose holidays are in it, ISO 3166; None for none.
+        holidays: country whose holidays a model may go by, ISO 3166; None for none.
         tested: None where no model was chosen.
         lineage: None where there is nothing to go by.
     """

@@ -51,6 +51,7 @@ def make(scope: Scope, past: Past, horizon: int, bounds: Bounds, country: str | 
             model="",
             model_version=VERSION,
             reason=NOTHING,
+            holidays=country,
         )
     found = forecast(known, horizon, bounds, holidays)
     return Made(
@@ -63,7 +64,7 @@ def make(scope: Scope, past: Past, horizon: int, bounds: Bounds, country: str | 
         model_version=VERSION,
         reason=found.reason,
         yearly=found.yearly,
-        holidays=country if found.method == "model" else None,
+        holidays=country,
         tested=_tested(found.quality),
         lineage=Lineage(
             start=day_ms(scope, known.first),

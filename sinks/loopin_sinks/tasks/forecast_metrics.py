@@ -9,6 +9,7 @@ import structlog
 from msgspec import Meta
 
 from loopin_schemas.metrics import Metric
+from loopin_schemas.project import COUNTRY, ProjectSettings
 from loopin_sinks.forecasts.at_once import make_forecast
 from loopin_sinks.forecasts.defaults import HORIZON, METRICS
 from loopin_sinks.forecasts.errors import MISSING, UnknownCountry
@@ -25,12 +26,15 @@ log = structlog.get_logger(__name__)
 
 
 class ForecastArguments(Arguments, frozen=True, forbid_unknown_fields=True):
-    """Of which projects (all, without any), which metrics, how many days, and whose holidays (ISO 3166)."""
+    """Of which projects (all, without any), which metrics, how many days, and whose holidays (ISO 3166).
+
+    Without names those of every project and the project's own; without a country the project's.
+    """
 
     projects: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
-    names: Annotated[tuple[str, ...], Meta(max_length=200)] = METRICS
+    names: Annotated[tuple[str, ...], Meta(max_length=200)] = ()
     horizon: Annotated[int, Meta(ge=1, le=365)] = HORIZON
-    holidays: Annotated[str, Meta(pattern="^[A-Z]{2}$", max_length=2)] | None = None
+    holidays: Annotated[str, Meta(pattern=COUNTRY, max_length=2)] | None = None
 
 
 async def forecast_metrics(context: Context) -> int:
@@ -52,8 +56,7 @@ async def forecast_metrics(context: Context) -> int:
         known = metrics_of(context.configuration, project)
         try:
             scope = context.scope(project, context.clock())
-            wanted = [metric for metric in known if metric.name in arguments.names]
-            written += await _forecast(context, scope, wanted)
+            written += await _forecast(context, scope, known)
         except StoreError as error:
             if error.code == STORE_UNREACHABLE:
                 raise
@@ -65,13 +68,19 @@ async def forecast_metrics(context: Context) -> int:
     return written
 
 
-async def _forecast(context: Context, scope: Scope, metrics: Sequence[Metric]) -> int:
+async def _forecast(context: Context, scope: Scope, known: Sequence[Metric]) -> int:
     arguments: ForecastArguments = context.arguments
+    item = context.configuration.of(ProjectSettings).get(scope.project)
+    own = ProjectSettings(project=scope.project) if item is None else item.body
+    names = arguments.names or (*METRICS, *(own.forecasts or ()))
+    country = arguments.holidays or own.holidays
     written = 0
-    for metric in metrics:
+    for metric in known:
+        if metric.name not in names:
+            continue
         found = await past(context.store, scope, metric)
         try:
-            made = await make_forecast(scope, metric, found, arguments.horizon, arguments.holidays)
+            made = await make_forecast(scope, metric, found, arguments.horizon, country)
         except ImportError as error:
             raise StoreError("models_missing", MISSING) from error
         except UnknownCountry as error:
@@ -83,8 +92,9 @@ async def _forecast(context: Context, scope: Scope, metrics: Sequence[Metric]) -
 FORECAST_METRICS: Final = Task(
     name="forecast_metrics",
     when=crontab("40 0 * * *"),
-    description="Says what daily users, revenue and registrations are going to come to in the next 30 days, "
-    "and keeps it, to be compared with what came ([forecasts](forecasts.md)).",
+    description="Says what daily users, revenue, registrations and the metrics that a "
+    "[project](projects.md) names are going to come to in the next 30 days, and keeps it, to be compared "
+    "with what came ([forecasts](forecasts.md)).",
     run=forecast_metrics,
     replaces=("generate_predictive_insights",),
     arguments=ForecastArguments,

@@ -172,7 +172,7 @@ async def test_projects_are_apart(client: httpx.AsyncClient, bearer: Bearer, sto
         (
             {"kind": "forecast", "metric": "dau", "holidays": "germany"},
             "holidays",
-            "Give text of the form that the field's description tells.",
+            "Give a code of ISO 3166, two capital letters such as IN.",
         ),
     ],
 )

@@ -20,6 +20,7 @@ from loopin_sinks.tasks.forecast_metrics import FORECAST_METRICS, ForecastArgume
 from loopin_sinks.tasks.task import Context
 from loopin_streams.kafka.config_state import Configuration
 from tests.migrated import migrated_store
+from tests.streams.projects.own import configured
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -55,7 +56,7 @@ async def _keep(store: Store, project: str, name: str) -> None:
     )
 
 
-async def run(store: Store, **arguments: Any) -> int:
+async def run(store: Store, configuration: Configuration | None = None, **arguments: Any) -> int:
     seen: list[tuple[int, int]] = []
 
     def scope(project: str, now: datetime) -> Scope:
@@ -65,7 +66,7 @@ async def run(store: Store, **arguments: Any) -> int:
 
     context = Context(
         store,
-        Configuration(),
+        configuration or Configuration(),
         scope,
         lambda: NOW,
         msgspec.convert(arguments, ForecastArguments),
@@ -95,6 +96,24 @@ async def test_three_metrics_of_every_project_are_forecast_for_a_month(store: St
 async def test_a_schedule_names_projects_metrics_and_days(store: Store) -> None:
     assert await run(store, projects=("shop",), names=("sessions", "unknown"), horizon=7) == 7
     assert await made(store) == [("shop", "sessions", 7)]
+
+
+async def test_a_project_names_metrics_and_holidays_of_its_own(store: Store) -> None:
+    own = configured(shop={"forecasts": ["sessions"], "holidays": "IN"})
+    assert await run(store, own) == 210
+    assert [name for project, name, _ in await made(store) if project == "shop"] == [
+        "dau",
+        "new_registrations",
+        "revenue",
+        "sessions",
+    ]
+    rows = await store.query(
+        "SELECT DISTINCT project, JSONExtractString(body, 'holidays') AS of FROM forecast_runs"
+    )
+    assert {row["project"]: row["of"] for row in rows} == {"shop": "IN", "desk": ""}
+    unknown = configured(shop={"holidays": "XX"})
+    with pytest.raises(StoreError, match="Nothing is known of the holidays of XX"):
+        await run(store, unknown, projects=["shop"])
 
 
 async def test_a_project_that_fails_stops_no_other(store: Store) -> None:
