@@ -1,4 +1,4 @@
-"""Makes forecasts beside the event loop: one at a time, because each takes half a second of a core."""
+"""Makes forecasts beside the event loop: one at a time, because each takes up to a second of a core."""
 
 from __future__ import annotations
 

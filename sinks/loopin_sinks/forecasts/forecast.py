@@ -8,6 +8,7 @@ from datetime import date
 from typing import Final, Literal
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from loopin_sinks.forecasts.backtest import LEAST_LEARNT, Backtest, backtest, mase
 from loopin_sinks.forecasts.cleaning import learnable
@@ -92,12 +93,16 @@ def forecast(
     if known.known < needed:
         reason = f"A model needs {needed} days with a value, and there are {known.known}."
         return _guessed(known, horizon, bounds, reason)
-    tried = [
-        _tried(known, horizon, holidays or {}, yearly) for yearly in (False, True)[: 1 + has_years(known)]
-    ]
+    # Matrices are small: threads only wait for each other, for more than half of the time.
+    with threadpool_limits(1):
+        return _chosen(known, horizon, bounds, holidays or {})
+
+
+def _chosen(known: Series, horizon: int, bounds: Bounds, holidays: Holidays) -> Forecast:
+    tried = [_tried(known, horizon, holidays, yearly) for yearly in (False, True)[: 1 + has_years(known)]]
     yearly, tested = min(enumerate(tried), key=lambda each: each[1].error(each[1].best()))
     model = tested.best()
-    expected = _expected(known, horizon, holidays or {}, bool(yearly))[model]
+    expected = _expected(known, horizon, holidays, bool(yearly))[model]
     found = _within(bounds, known, expected, conformal(tested.errors[model]))
     return replace(found, method="model", model=model, yearly=bool(yearly), quality=quality(tested))
 
