@@ -110,6 +110,10 @@ class ForecastAnswer(BaseModel):
         description=f"Whether a model was chosen, or a rule had to do: of fewer than {LEAST_POINTS} days."
     )
     model: str = Field(description="Name of the model or of the rule; empty where there is nothing to go by.")
+    intervals: Literal["conformal", "student_t"] | None = Field(
+        description="How intervals were made: of the errors of the backtest, or as of normal errors "
+        "by Student's t; null where there are none."
+    )
     reason: str | None = Field(description="Why a rule had to do, one sentence; null for a model.")
     yearly: bool = Field(description="Whether a yearly season is in it.")
     holidays: str | None = Field(
@@ -172,6 +176,7 @@ def _answer(scope: Scope, metric: Metric, horizon: int, made: Made) -> ForecastA
             "unit": metric.unit,
             "currency": scope.currency if metric.unit == "money" else None,
             "grain": "day",
+            "intervals": _intervals(made),
             "tz": zone_name(scope.zone),
             "horizon": horizon,
             "points": [_at(day) for day in made.points[:horizon]],
@@ -182,6 +187,12 @@ def _answer(scope: Scope, metric: Metric, horizon: int, made: Made) -> ForecastA
             "lineage": None if made.lineage is None else _lineage(made.lineage),
         }
     )
+
+
+def _intervals(made: Made) -> str | None:
+    if not made.points or made.points[0].low_80 is None:
+        return None
+    return "conformal" if made.method == "model" else "student_t"
 
 
 def _at(day: msgspec.Struct) -> dict[str, Any]:
@@ -236,6 +247,7 @@ _EXAMPLE: Final = {
     },
     "method": "model",
     "model": "combination",
+    "intervals": "conformal",
     "reason": None,
     "yearly": False,
     "holidays": None,

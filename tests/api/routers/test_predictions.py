@@ -27,9 +27,10 @@ from loopin_sinks.forecasts.stored import keep_forecast
 from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.store import Store
+from tests.api.config_in_memory import Log
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Bearer, Broker
+    from tests.api.conftest import Bearer, Broker, Enrich, Put
 
 Refused = Callable[[httpx.Response, int, str], dict[str, Any]]
 
@@ -46,7 +47,8 @@ VALUES = [200.0 + 30 * (day % 7) + day * day * 37 % 41 for day in range(120)]
 
 @pytest.fixture
 def app(settings: ApiSettings, store: Store, broker: Broker) -> FastAPI:
-    return create_app(settings, store, broker, clock=lambda: NOW)
+    log = Log()
+    return create_app(settings, store, broker, config=log, writer=log, clock=lambda: NOW)
 
 
 async def keep_days(store: Store, name: str = "dau") -> None:
@@ -88,6 +90,7 @@ async def test_a_forecast_is_made_of_what_is_kept(
         "day",
     )
     assert (found["method"], found["reason"], found["currency"], found["tz"]) == ("model", None, None, "UTC")
+    assert found["intervals"] == "conformal"
     first = (TODAY - len(VALUES) * DAY).date()
     expected = forecast(Series(first, np.array(VALUES)), 14, Bounds(0))
     assert [point["value"] for point in found["points"]] == pytest.approx(list(expected.values))
@@ -143,8 +146,40 @@ async def test_without_any_day_nothing_is_expected_and_it_is_said(
 ) -> None:
     found = await get(client, bearer, metric="revenue")
     assert found["points"] == found["history"] == found["decomposition"] == []
+    assert found["intervals"] is None
     assert (found["method"], found["reason"]) == ("heuristic", "There is no day with a value yet.")
     assert (found["currency"], found["backtest"], found["lineage"]) == ("INR", None, None)
+
+
+async def test_days_that_nobody_kept_are_told_by_their_events(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    await put(
+        [
+            enrich("$pageview", f"user-{n}", TODAY - day * DAY + timedelta(hours=3))
+            for day in range(3)
+            for n in range(day + 1)
+        ]
+    )
+    found = await get(client, bearer, metric="dau", horizon=2)
+    assert [point["value"] for point in found["history"]] == [3, 2]
+    assert (found["method"], found["model"], found["intervals"]) == ("heuristic", "mean", "student_t")
+    assert [point["value"] for point in found["points"]] == [2.5, 2.5]
+    assert found["reason"] == "A model needs 100 days with a value, and there are 2."
+    assert found["lineage"]["calculated_at"] is None
+
+
+async def test_a_projects_holidays_are_those_of_its_country(
+    client: httpx.AsyncClient, bearer: Bearer, store: Store, app: FastAPI
+) -> None:
+    await keep_days(store)
+    assert (await get(client, bearer, metric="dau"))["holidays"] is None
+    assert (await get(client, bearer, metric="dau", holidays="DE"))["holidays"] == "DE"
+    patched = await client.patch(
+        "/api/analytics/project", json={"holidays": "IN"}, headers=bearer("admin", "read")
+    )
+    assert patched.status_code == 200, patched.text
+    assert (await get(client, bearer, metric="dau"))["holidays"] == "IN"
 
 
 async def test_projects_are_apart(client: httpx.AsyncClient, bearer: Bearer, store: Store) -> None:
