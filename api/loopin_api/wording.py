@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from loopin_api.timespan import DURATION
 from loopin_schemas.names import NAME
-from loopin_schemas.project import CURRENCY
+from loopin_schemas.project import COUNTRY, CURRENCY
 
 _BY_TYPE: Final[Mapping[str, str]] = {
     "missing": "Give this field, too",
@@ -52,6 +52,7 @@ _BY_TYPE: Final[Mapping[str, str]] = {
 _FORMS: Final[Mapping[str, str]] = {
     NAME: "Give lower case letters, digits and underscores, 64 at most, a letter first",
     CURRENCY: "Give a code of ISO 4217, three capital letters such as INR",
+    COUNTRY: "Give a code of ISO 3166, two capital letters such as IN",
     DURATION: "Give a number of minutes, hours or days, such as 30m, 2h or 1d",
 }
 """What a text has to be like, by the pattern that it has to match (all names have one)."""

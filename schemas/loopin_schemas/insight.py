@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-InsightType = Literal["metric_change", "target_missed"]
+InsightType = Literal["metric_change", "target_missed", "forecast_off_track"]
 
 Priority = Literal["low", "medium", "high", "critical"]
 
@@ -23,6 +23,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         expected: what is usual, or the target.
         low, high: between which values nothing would be said.
         compared: starts of the periods that tell what is usual.
+        forecast_made_at: when the forecast was made that tells what was expected.
+        model_version: of the models that made it.
+        since: start of the first of the periods in a row that were not as expected.
     """
 
     metric: str
@@ -34,6 +37,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     low: float | None = None
     high: float | None = None
     compared: tuple[int, ...] = ()
+    forecast_made_at: int | None = None
+    model_version: str | None = None
+    since: int | None = None
 
 
 class Insight(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,8 +24,14 @@ MAX_FORMER: Final = 20
 MAX_TARGETS: Final = 200
 """Most targets of a project's own."""
 
+MAX_FORECASTS: Final = 50
+"""Most metrics that are forecast each night beside those of every project."""
+
 CURRENCY: Final = "^[A-Z]{3}$"
 """What an ISO 4217 code looks like."""
+
+COUNTRY: Final = "^[A-Z]{2}$"
+"""What an ISO 3166 code looks like."""
 
 Code = Annotated[str, Meta(pattern=CURRENCY, max_length=3)]
 Days = Annotated[int, Meta(ge=1, le=3650)]
@@ -38,6 +44,11 @@ Ids = Annotated[
 Targets = Annotated[
     Mapping[Annotated[str, Meta(pattern=NAME, max_length=64)], Annotated[float, Meta(gt=0, le=1e15)]],
     Meta(max_length=MAX_TARGETS),
+]
+
+
+Names = Annotated[
+    tuple[Annotated[str, Meta(pattern=NAME, max_length=64)], ...], Meta(max_length=MAX_FORECASTS)
 ]
 
 
@@ -55,6 +66,8 @@ class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     people ``internal_users`` has a distinct_id each. Events and minutes are kept ``raw_retention_days``,
     hours ``hourly_retention_days``, longer periods and rollups ``daily_retention_days``; ``former_raw`` tells
     of shorter times before. ``targets`` says what metrics are to reach, by name, in their unit.
+    ``forecasts`` names metrics that are forecast each night beside those of every project, ``holidays`` the
+    country (ISO 3166) whose public holidays matter to that.
 
     Raises:
         ValueError: the zone is none, or the project cannot be one.
@@ -69,6 +82,8 @@ class ProjectSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     hourly_retention_days: Days | None = None
     daily_retention_days: Days | None = None
     targets: Targets | None = None
+    forecasts: Names | None = None
+    holidays: Annotated[str, Meta(pattern=COUNTRY, max_length=2)] | None = None
     former_raw: Annotated[tuple[FormerDays, ...], Meta(max_length=MAX_FORMER)] = ()
 
     def __post_init__(self) -> None:

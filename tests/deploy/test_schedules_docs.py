@@ -54,6 +54,8 @@ SETTINGS_OF_THE_DOCUMENTS = {
     "refresh_interval": "300 s",
     "cache_timeout": "900 s",
     "model_retraining_interval": "7 days",
+    "prediction_horizon": "30 days",
+    "min_data_points": "100",
 }
 
 
@@ -90,7 +92,7 @@ def test_names_of_tasks_are_names_of_schedules() -> None:
 
 def test_what_runs_for_a_task_of_the_documents_runs_as_often() -> None:
     now = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
-    lengths = {"every hour": timedelta(hours=1), "daily": timedelta(days=1)}
+    lengths = {"every hour": timedelta(hours=1), "daily": timedelta(days=1), "not said": timedelta.max}
     for task in TASKS:
         for name in task.replaces:
             assert task.when is not None

@@ -14,7 +14,7 @@ from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, succes
 from loopin_api.project_settings import Held
 from loopin_api.services import Admin, Reader, Use
 from loopin_schemas.names import NAME
-from loopin_schemas.project import CURRENCY, MAX_INTERNAL_USERS, MAX_TARGETS
+from loopin_schemas.project import COUNTRY, CURRENCY, MAX_FORECASTS, MAX_INTERNAL_USERS, MAX_TARGETS
 from loopin_sinks.metric_values.scope import epoch_ms
 from loopin_streams.projects.project import zone_name
 
@@ -32,9 +32,12 @@ _HOURLY: Final = "For how long windows and values of hours are kept, days."
 _TARGETS: Final = (
     "By name of a metric, what it is to reach, in its unit, where that is another value than the catalogue's."
 )
+_FORECASTS: Final = "Names of metrics that are forecast each night beside those of every project."
+_HOLIDAYS: Final = "Country whose public holidays matter to forecasts, ISO 3166."
 _DAILY: Final = "For how long windows, values and rollups of days and what is longer are kept, days."
 
 Code = Annotated[str, StringConstraints(pattern=CURRENCY)]
+Country = Annotated[str, StringConstraints(pattern=COUNTRY)]
 Worth = Annotated[float, Field(gt=0, le=1e12)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Target = Annotated[float, Field(gt=0, le=1e15)]
@@ -53,6 +56,8 @@ class ProjectAnswer(BaseModel):
     hourly_retention_days: int = Field(description=_HOURLY)
     daily_retention_days: int = Field(description=_DAILY)
     targets: dict[str, float] = Field(description=_TARGETS)
+    forecasts: list[str] = Field(description=_FORECASTS)
+    holidays: str | None = Field(description=f"{_HOLIDAYS} Null for none.")
     own: list[str] = Field(
         description="Names of what is the project's own; all else is as the processes are set to "
         "(`LOOPIN_...`)."
@@ -80,12 +85,17 @@ class ProjectPatch(BaseModel):
     targets: dict[Name, Target] | None = Field(
         None, max_length=MAX_TARGETS, description=f"{_TARGETS} All of them: the others are forgotten."
     )
+    forecasts: list[Name] | None = Field(
+        None, max_length=MAX_FORECASTS, description=f"{_FORECASTS} All of them: the others are forgotten."
+    )
+    holidays: Country | None = Field(None, description=_HOLIDAYS)
 
     def given(self) -> dict[str, Any]:
         """What was sent."""
         fields = {name: getattr(self, name) for name in self.model_fields_set}
-        if fields.get("internal_users") is not None:
-            fields["internal_users"] = tuple(dict.fromkeys(fields["internal_users"]))
+        for name in ("internal_users", "forecasts"):
+            if fields.get(name) is not None:
+                fields[name] = tuple(dict.fromkeys(fields[name]))
         return fields
 
 
@@ -99,7 +109,9 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "hourly_retention_days": 365,
     "daily_retention_days": 1095,
     "targets": {"event_rating": 4.8},
-    "own": ["timezone", "rates", "internal_users", "targets"],
+    "forecasts": ["sessions"],
+    "holidays": "IN",
+    "own": ["timezone", "rates", "internal_users", "targets", "forecasts", "holidays"],
     "version": "4f1c2ab09d3e7715",
     "changed_by": "asha",
 }
@@ -164,6 +176,8 @@ def _answer(project: str, held: Held) -> ProjectAnswer:
         hourly_retention_days=known.retention.hourly,
         daily_retention_days=known.retention.daily,
         targets=dict(sorted(known.targets.items())),
+        forecasts=list(known.forecasts),
+        holidays=known.holidays,
         own=held.own,
         version=held.version,
         changed_by=None if held.item is None else held.item.by,

@@ -83,6 +83,17 @@ def set_project(
             show_default=False,
         ),
     ] = None,
+    forecast: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A metric to be forecast each night, too; once for each, in place of all before.",
+            show_default=False,
+        ),
+    ] = None,
+    holidays: Annotated[
+        str | None,
+        typer.Option(help="Country whose holidays matter to forecasts, ISO 3166: IN.", show_default=False),
+    ] = None,
     default: Annotated[
         list[str] | None,
         typer.Option(
@@ -104,6 +115,8 @@ def set_project(
         "hourly_retention_days": hourly_days,
         "daily_retention_days": daily_days,
         "targets": _targets(target) if target else None,
+        "forecasts": forecast or None,
+        "holidays": holidays,
     }
     fields = {name: value for name, value in given.items() if value is not None}
     fields |= dict.fromkeys(default or ())
@@ -162,5 +175,7 @@ def _rows(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             "targets",
             ", ".join(f"{name} {value:g}" for name, value in found["targets"].items()) or "-",
         ),
+        ("forecasts", "forecasts", ", ".join(found["forecasts"]) or "-"),
+        ("holidays", "holidays", found["holidays"] or "-"),
         *((name, label, f"{found[name]} days") for name, label in _RETENTION.items()),
     ]

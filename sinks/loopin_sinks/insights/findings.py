@@ -40,20 +40,20 @@ def of_day(scope: Scope, metric: Metric, kept: Mapping[int, Kept], day: int) -> 
     found = unusual(values, day, counts=metric.unit in _COUNTED)
     if found is None:
         return None
-    show, worse = _shower(metric.unit, scope.currency), (found.score > 0) != (metric.better == "higher")
+    show, worse = shower(metric.unit, scope.currency), (found.score > 0) != (metric.better == "higher")
     change = "" if found.change is None else f" ({found.change:+.0%})"
-    on = f"{_date(day):%A %-d %B}"
+    on = f"{date_of(day):%A %-d %B}"
     return Insight(
-        id=f"{scope.project}/metric_change/{metric.name}/{_date(day)}",
+        id=f"{scope.project}/metric_change/{metric.name}/{date_of(day)}",
         project=scope.project,
         insight_type="metric_change",
         target_id=metric.name,
-        title=f"{_title(metric)} was unusually {'high' if found.score > 0 else 'low'} on {on}{change}",
+        title=f"{title_of(metric)} was unusually {'high' if found.score > 0 else 'low'} on {on}{change}",
         description=f"{show(values[day])} on {on}, where {show(found.expected)} is usual and up to "
         f"{show(found.high if found.score > 0 else found.low)} is within chance.",
         confidence_score=round(found.confidence, 4),
         is_actionable=worse,
-        suggested_actions=_actions(metric) if worse else (),
+        suggested_actions=actions(metric) if worse else (),
         priority=_change_priority(found, worse),
         evidence=Evidence(
             metric=metric.name,
@@ -82,18 +82,18 @@ def of_week(scope: Scope, metric: Metric, kept: Kept, monday: int) -> Insight | 
     value, target = kept.value, metric.target
     if metric.kind != "kr" or not target or value is None or value >= target:
         return None
-    show, on = _shower(metric.unit, scope.currency), _date(monday)
+    show, on = shower(metric.unit, scope.currency), date_of(monday)
     return Insight(
         id=f"{scope.project}/target_missed/{metric.name}/{on}",
         project=scope.project,
         insight_type="target_missed",
         target_id=metric.name,
-        title=f"{_title(metric)} is below its target: {show(value)} of {show(target)}",
+        title=f"{title_of(metric)} is below its target: {show(value)} of {show(target)}",
         description=f"{show(value)} in the week from {on:%A %-d %B}, where the target is {show(target)}.",
         # Nothing is estimated.
         confidence_score=1.0,
         is_actionable=True,
-        suggested_actions=_actions(metric),
+        suggested_actions=actions(metric),
         priority="high" if value / target < FAR_FROM_TARGET else "medium",
         evidence=Evidence(
             metric=metric.name,
@@ -108,7 +108,8 @@ def of_week(scope: Scope, metric: Metric, kept: Kept, monday: int) -> Insight | 
     )
 
 
-def _actions(metric: Metric) -> tuple[str, ...]:
+def actions(metric: Metric) -> tuple[str, ...]:
+    """Where to look, one sentence each."""
     path = f"/api/analytics/metrics/{metric.name}"
     found = [f"See its days: {path}?grain=day."]
     if metric.dimensions:
@@ -116,16 +117,18 @@ def _actions(metric: Metric) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _title(metric: Metric) -> str:
+def title_of(metric: Metric) -> str:
+    """A metric's name as a person writes it."""
     words = [word.upper() if word in _ACRONYMS else word for word in metric.name.split("_")]
     return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
 
 
-def _date(day: int) -> date:
+def date_of(day: int) -> date:
+    """The date of a day by its number."""
     return EPOCH + timedelta(days=day)
 
 
-def _shower(unit: Unit, currency: str) -> Callable[[float], str]:
+def shower(unit: Unit, currency: str) -> Callable[[float], str]:
     """How a value is told to a person."""
     if unit == "ratio":
         return "{:.1%}".format

@@ -10,7 +10,9 @@ from msgspec import Meta
 
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, Metric
+from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
+from loopin_sinks.insights.off_track import AGO, off_track
 from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.insights.unusual import WEEK, WEEKS
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
@@ -71,11 +73,16 @@ async def insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> lis
     today = scope.day_of(scope.now)
     days = await _kept(store, scope, metrics, "day", today - WEEKS * WEEK - DAYS, today)
     weeks = await _kept(store, scope, metrics, "week", today - 2 * WEEK, today)
-    return [each for metric in metrics for each in _of(scope, metric, days, weeks)]
+    told = await forecasts_before(store, scope, metrics, scope.now - AGO, AGO)
+    return [each for metric in metrics for each in _of(scope, metric, days, weeks, told)]
 
 
 def _of(
-    scope: Scope, metric: Metric, days: Mapping[str, dict[int, Kept]], weeks: Mapping[str, dict[int, Kept]]
+    scope: Scope,
+    metric: Metric,
+    days: Mapping[str, dict[int, Kept]],
+    weeks: Mapping[str, dict[int, Kept]],
+    told: Mapping[str, dict[int, Told]],
 ) -> Iterator[Insight]:
     name, today = kept_name(metric), scope.day_of(scope.now)
     for day in range(today - DAYS, today):
@@ -83,6 +90,8 @@ def _of(
             yield insight
     over = [monday for monday in weeks[name] if monday + WEEK <= today]
     if over and (insight := of_week(scope, metric, weeks[name][max(over)], max(over))):
+        yield insight
+    if name in told and (insight := off_track(scope, metric, days[name], told[name])):
         yield insight
 
 
@@ -102,8 +111,8 @@ GENERATE_INSIGHTS: Final = Task(
     name="generate_insights",
     when=crontab("20 */6 * * *"),
     description="Looks for what is worth telling: days of the last week on which a metric was far from what "
-    "is usual on that weekday, and key results that missed their target in the last week "
-    "([insights](insights.md)).",
+    "is usual on that weekday, key results that missed their target in the last week, and metrics that have "
+    "left the way that was forecast ([insights](insights.md)).",
     run=generate,
     replaces=("generate_daily_insights_summary",),
     arguments=InsightArguments,

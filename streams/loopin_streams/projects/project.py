@@ -43,6 +43,8 @@ class Project:
         retention: days that what is stored now is kept.
         former_raw: shorter times for which events were kept that were stored before.
         targets: what metrics are to reach, by name, where that is another value than the catalogue's.
+        forecasts: metrics that are forecast each night beside those of every project.
+        holidays: country whose public holidays matter to that, ISO 3166; None for none.
     """
 
     zone: tzinfo = UTC
@@ -52,6 +54,8 @@ class Project:
     retention: Retention = Retention()
     former_raw: tuple[FormerDays, ...] = ()
     targets: Mapping[str, float] = field(default_factory=dict)
+    forecasts: tuple[str, ...] = ()
+    holidays: str | None = None
 
     def whole_days(self, now_ms: int) -> int:
         """For how many days, today's among them, no event has been removed.
@@ -141,6 +145,8 @@ def resolved(own: ProjectSettings, default: Project) -> Project:
         ),
         former_raw=own.former_raw,
         targets=own.targets or {},
+        forecasts=own.forecasts or (),
+        holidays=own.holidays,
     )
 
 

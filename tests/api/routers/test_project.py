@@ -81,6 +81,8 @@ async def test_what_is_set_for_all_holds_until_a_project_has_its_own(
         "hourly_retention_days": 365,
         "daily_retention_days": 1095,
         "targets": {},
+        "forecasts": [],
+        "holidays": None,
         "own": [],
         "version": "default",
         "changed_by": None,

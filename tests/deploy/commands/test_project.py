@@ -106,12 +106,15 @@ def test_settings_are_shown_changed_and_made_as_set_again(
     changed = shown(
         *("set", "--timezone", "Asia/Kolkata", "--rates", str(rates), "--raw-days", "365"),
         *("--internal-user", "asha", "--internal-user", "ravi", "--target", "event_rating=4.8"),
+        *("--forecast", "sessions", "--forecast", "searches", "--holidays", "IN"),
     )
     assert "Asia/Kolkata" in line(changed, "time zone")
     assert "its own" in line(changed, "time zone")
     assert "EUR 98.5 from 2026-01-01" in line(changed, "rates")
     assert "asha, ravi" in line(changed, "internal users")
     assert "event_rating 4.8" in line(changed, "targets")
+    assert "sessions, searches" in line(changed, "forecasts")
+    assert "IN" in line(changed, "holidays")
     assert "365 days" in line(changed, "events and minutes kept")
     known = followed(log).of("shop")
     assert (str(known.zone), known.internal, known.retention) == (
@@ -124,7 +127,8 @@ def test_settings_are_shown_changed_and_made_as_set_again(
     again = shown("set", "--default", "timezone", "--default", "internal_users", "--currency", "INR")
     assert "as set" in line(again, "time zone")
     told = json.loads(shown("show", "--json"))
-    assert (told["timezone"], told["own"]) == ("UTC", ["currency", "rates", "raw_retention_days", "targets"])
+    assert told["timezone"] == "UTC"
+    assert told["own"] == ["currency", "rates", "raw_retention_days", "targets", "forecasts", "holidays"]
 
 
 def test_what_the_api_refuses_is_said_in_its_words(

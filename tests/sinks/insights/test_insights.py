@@ -13,6 +13,8 @@ import pytest_asyncio
 
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, by_name
+from loopin_sinks.forecasts.made import ExpectedDay, Made
+from loopin_sinks.forecasts.stored import keep_forecast
 from loopin_sinks.insights.stored import open_insights, top_insights
 from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope
@@ -44,7 +46,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
-    for table in ("metric_values", "insights"):
+    for table in ("metric_values", "insights", "forecasts", "forecast_runs"):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened
 
@@ -196,6 +198,36 @@ async def test_a_key_result_below_the_target_that_its_project_has(store: Store) 
     await run(store, configuration=configured(**{PROJECT: {"targets": {"event_rating": 4.8}}}))
     [found] = await open_insights(store, PROJECT, NOW)
     assert found.title == "Event rating is below its target: 4.60 stars of 4.80 stars"
+
+
+async def test_a_forecast_that_is_left_is_told_until_values_are_back(store: Store) -> None:
+    dau = by_name("dau")
+    assert dau is not None
+    scope = Scope(project=PROJECT, zone=UTC, now=NOW, currency="EUR")
+    made_at = NOW - 8 * DAY
+    days = [round((TODAY + day * DAY).timestamp() * 1000) for day in range(-8, 20)]
+    points = tuple(ExpectedDay(at, 200.0, 190.0, 210.0, 180.0, 220.0) for at in days)
+    made = Made(
+        made_at=round(made_at.timestamp() * 1000),
+        horizon=len(points),
+        points=points,
+        history=(),
+        method="model",
+        model="combination",
+        model_version="forecasts-1",
+    )
+    await keep_forecast(store, scope, dau, made)
+    await kept(store, "dau", [*usual(), (YESTERDAY - DAY, 170.0), (YESTERDAY, 165.0)])
+    assert await run(store) == 1
+    [found] = await open_insights(store, PROJECT, NOW)
+    assert (found.insight_type, found.target_id) == ("forecast_off_track", "dau")
+    assert found.evidence.forecast_made_at == made_at.timestamp() * 1000
+    assert found.evidence.model_version == "forecasts-1"
+    # Late events: yesterday was as forecast.
+    later = NOW + timedelta(hours=6)
+    await kept(store, "dau", [(YESTERDAY, 185.0)], at=later)
+    assert await run(store, later) == 1
+    assert await open_insights(store, PROJECT, later) == []
 
 
 async def test_the_top_is_by_priority_and_names_nothing_twice(store: Store) -> None:

@@ -1,0 +1,1 @@
+"""What ``GET /api/analytics/predictions`` answers, a file for each kind."""

@@ -1,0 +1,101 @@
+"""A metric's daily values as far back as they are kept."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from loopin_schemas.metrics import Metric
+from loopin_schemas.metrics import definition as d
+from loopin_sinks.forecasts.series import Bounds, Series, series
+from loopin_sinks.metric_history.coverage import Coverage, coverage, ripe_after
+from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values, terms_of
+from loopin_sinks.metric_values.calculate import Calculator
+from loopin_sinks.metric_values.scope import EPOCH, Scope, from_epoch_ms, periods
+from loopin_sinks.store import Store
+
+AT_ONCE: Final = 90
+"""Most days that are computed by one statement."""
+
+_BOUNDS: Final = {
+    "ratio": Bounds(0, 1),
+    "money": Bounds(),
+    "compound": Bounds(-1, 1),
+    "stars": Bounds(1, 5),
+}
+"""By unit; all others are never below 0."""
+
+
+class Past(NamedTuple):
+    """What came, and when the newest of it was calculated; None where nothing was kept."""
+
+    values: Series
+    calculated_at: datetime | None
+
+
+def bounds_of(metric: Metric) -> Bounds:
+    """Between which values a metric always lies; growth and money may be anything."""
+    if isinstance(metric.definition, d.MonthGrowth):
+        return Bounds()
+    return _BOUNDS.get(metric.unit, Bounds(0))
+
+
+async def past(store: Store, scope: Scope, metric: Metric) -> Past:
+    """The values of the days that are over and known, in the zone and the money of the scope.
+
+    Days are told by what is kept of them; those of which nothing is, or only by other rates or with other
+    people, by their events, where these are still there.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    # What users do later counts for some metrics: until then, the day is not known.
+    end = scope.day_of(scope.now - ripe_after(metric.definition))
+    kept = await _kept(store, scope, metric, end)
+    covered = await coverage(store, scope)
+    first = min([*kept, *_days(scope, covered)], default=end)
+    found = {day: each.value for day, each in kept.items()}
+    terms = terms_of(scope, metric)
+    asked = [
+        day
+        for day in range(first, end)
+        if covered is not None
+        and scope.midnight(day) >= covered.start
+        and (day not in kept or kept[day].terms != terms)
+    ]
+    found |= await _computed(store, scope, metric, asked)
+    values = np.array([_number(found.get(day)) for day in range(first, end)], dtype=np.float64)
+    calculated = max((each.calculated_at for each in kept.values()), default=None)
+    return Past(series(EPOCH + timedelta(days=first), values), calculated)
+
+
+def _days(scope: Scope, covered: Coverage | None) -> list[int]:
+    return [] if covered is None else [scope.day_of(covered.start)]
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+async def _kept(store: Store, scope: Scope, metric: Metric, end: int) -> dict[int, Kept]:
+    """By number of the day."""
+    start = scope.midnight(end - scope.retention.daily)
+    found = await kept_values(store, scope, [metric], "day", start, scope.midnight(end))
+    name = kept_name(metric)
+    return {scope.day_of(from_epoch_ms(at)): each for (of, at), each in found.items() if of == name}
+
+
+async def _computed(store: Store, scope: Scope, metric: Metric, days: list[int]) -> dict[int, float | None]:
+    """By number of the day, from the events; nothing of days that these do not tell."""
+    found: dict[int, float | None] = {}
+    wanted, calculator = set(days), Calculator(store, scope)
+    while days:
+        start, end = days[0], min(days[-1] + 1, days[0] + AT_ONCE)
+        within = periods("day", scope.midnight(start), scope.midnight(end), scope.zone)
+        for (number, _), value in (await calculator.values(metric.definition, within)).items():
+            if start + number in wanted:
+                found[start + number] = value
+        days = [day for day in days if day >= end]
+    return found
