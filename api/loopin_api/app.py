@@ -30,6 +30,7 @@ from loopin_api.ingest.refusals import Refusals
 from loopin_api.ingest.turns import Aside
 from loopin_api.instruments import Instruments
 from loopin_api.keys import Configured, Key
+from loopin_api.language_model import LanguageModel
 from loopin_api.live.clients import Live
 from loopin_api.live.feed import Feed
 from loopin_api.live.online import OnlineWatch
@@ -255,6 +256,7 @@ def create_app(
         tasks=Tasks(items, store, zone_of(settings.project_timezone), projects.zone),
         projects=projects,
         own_settings=OwnSettings(items, projects),
+        language_model=LanguageModel(settings.language_model(), settings.openai_timeout_s),
     )
     # As they are, and not by `include_router`, which builds each once more at the first request of each app.
     for router in ROUTERS:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.evaluate.part import Alone, Judge
+from tests.evaluate.sentiment import Sentiment
 
 IN_WORLDS: dict[str, Callable[[], Judge]] = {}
 """Judged in simulated worlds, each world with judges of its own."""
 
-ALONE: dict[str, Callable[[], Alone]] = {}
+ALONE: dict[str, Callable[[], Alone]] = {"sentiment": Sentiment}
 """Judged on real data."""

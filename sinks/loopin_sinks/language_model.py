@@ -1,0 +1,54 @@
+"""Settings of the language model that judges texts, where one is configured."""
+
+from __future__ import annotations
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from loopin_text.opinion.endpoint import Endpoint, EndpointOptions
+
+
+class LanguageModelSettings(BaseSettings):
+    """An endpoint that speaks OpenAI's chat completions (environment: ``LOOPIN_OPENAI_...``)."""
+
+    model_config = SettingsConfigDict(env_prefix="LOOPIN_", extra="ignore", populate_by_name=True)
+
+    openai_base_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="address of a service that speaks OpenAI's chat completions, e.g. "
+        "https://api.openai.com/v1; texts are sent to it, without personal data; unset, none are",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("LOOPIN_OPENAI_API_KEY", "OPENAI_API_KEY"),
+        description="its key, if it asks for one; sent to that address only",
+    )
+    openai_model: str = Field(
+        "gpt-4o-mini", min_length=1, description="the model that judges, by its name there"
+    )
+    openai_timeout_s: float = Field(
+        10.0, gt=0, le=120, description="longest wait for its judgement, in seconds"
+    )
+    openai_calls_per_day: int = Field(
+        1_000, ge=0, description="most calls of a UTC day, by each process; beyond it, no judgement"
+    )
+    openai_tokens_per_day: int = Field(
+        500_000, ge=0, description="most tokens of a UTC day, by each process; beyond it, no judgement"
+    )
+
+    def language_model(self) -> Endpoint | None:
+        """The endpoint; None where it is off."""
+        if self.openai_base_url is None:
+            return None
+        key = self.openai_api_key
+        return Endpoint(
+            EndpointOptions(
+                base_url=self.openai_base_url,
+                model=self.openai_model,
+                api_key=key.get_secret_value() if key else None,
+                timeout_s=self.openai_timeout_s,
+                calls_per_day=self.openai_calls_per_day,
+                tokens_per_day=self.openai_tokens_per_day,
+            )
+        )
