@@ -271,9 +271,10 @@ def create_app(
 
 
 @asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(score, "warm")  # reads the lexicon, so that the first request need not
     yield
+    app.state.services.language_model.close()
 
 
 async def _ask_store(store: Store, clock: Callable[[], datetime]) -> Component:

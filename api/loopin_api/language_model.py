@@ -38,3 +38,9 @@ class LanguageModel:
         except TimeoutError:
             log.warning("language_model_did_not_judge", reason="failed", error="It takes too long.")
         return None
+
+    def close(self) -> None:
+        """Ask no more; what is under way ends by itself."""
+        if self._endpoint is not None and self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._endpoint.close()
