@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, Field, SecretStr
+from typing import Self
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loopin_text.opinion.endpoint import Endpoint, EndpointOptions
@@ -24,8 +26,8 @@ class LanguageModelSettings(BaseSettings):
         validation_alias=AliasChoices("LOOPIN_OPENAI_API_KEY", "OPENAI_API_KEY"),
         description="its key, if it asks for one; sent to that address only",
     )
-    openai_model: str = Field(
-        "gpt-4o-mini", min_length=1, description="the model that judges, by its name there"
+    openai_model: str | None = Field(
+        None, description="the model that judges, by its name there; needed with the address"
     )
     openai_timeout_s: float = Field(
         10.0, gt=0, le=120, description="longest wait for its judgement, in seconds"
@@ -37,9 +39,15 @@ class LanguageModelSettings(BaseSettings):
         500_000, ge=0, description="most tokens of a UTC day, by each process; beyond it, no judgement"
     )
 
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.openai_base_url is not None and not self.openai_model:
+            raise ValueError("LOOPIN_OPENAI_BASE_URL is set; say by LOOPIN_OPENAI_MODEL which model judges.")
+        return self
+
     def language_model(self) -> Endpoint | None:
         """The endpoint; None where it is off."""
-        if self.openai_base_url is None:
+        if self.openai_base_url is None or self.openai_model is None:
             return None
         key = self.openai_api_key
         return Endpoint(

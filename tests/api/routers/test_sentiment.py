@@ -81,7 +81,7 @@ def server() -> Iterator[ChatServer]:
 @pytest.fixture
 async def asking(app: FastAPI, server: ChatServer) -> AsyncIterator[None]:
     """The application asks the server."""
-    services, asked = app.state.services, ApiSettings(openai_base_url=server.url)
+    services, asked = app.state.services, ApiSettings(openai_base_url=server.url, openai_model="m")
     model = LanguageModel(asked.language_model(), 30)
     app.state.services = replace(services, language_model=model)
     yield
@@ -119,7 +119,7 @@ async def test_one_that_hangs_holds_up_neither_the_answer_nor_other_requests(
     app: FastAPI, client: httpx.AsyncClient, bearer: Bearer, server: ChatServer
 ) -> None:
     server.hangs = True
-    endpoint = ApiSettings(openai_base_url=server.url, openai_timeout_s=60).language_model()
+    endpoint = ApiSettings(openai_base_url=server.url, openai_model="m", openai_timeout_s=60).language_model()
     model = LanguageModel(endpoint, 0.2)
     app.state.services = replace(app.state.services, language_model=model)
     texts = [f"A fine night {number}" for number in range(12)]

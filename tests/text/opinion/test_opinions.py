@@ -82,7 +82,7 @@ def test_any_text_gets_an_opinion_that_agrees_with_itself(text: str) -> None:
 def agrees(said: Opinion) -> None:
     if not said.supported:
         assert said.language not in (None, "en")
-        assert said.sentiment is said.score is said.confidence is said.intensity is None
+        assert (said.sentiment, said.score, said.confidence, said.intensity) == (None, None, None, None)
         return
     assert said.score is not None
     assert said.confidence is not None

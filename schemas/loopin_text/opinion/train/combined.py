@@ -60,7 +60,7 @@ def part_of(snippet: Snippet, parts: int, salt: str = "") -> int:
 
 
 def train(texts: Sequence[Snippet]) -> Learned:
-    """Methods trained with all texts, of all three labels, and their combinations: with TextBlob and without."""
+    """Methods trained with texts of all three labels, and their combinations, with TextBlob and without."""
     # Sparse matrices this small take ten times as long in several threads.
     with threadpool_limits(1):
         return _train(texts)
