@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from loopin_sinks.language_model import LanguageModelSettings
+from loopin_sinks.opinions.settings import LanguageModelSettings
 from loopin_streams.projects.settings import ProjectDefaults
 from loopin_text.pii import Kind
 

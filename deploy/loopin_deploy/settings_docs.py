@@ -18,8 +18,8 @@ from pydantic_settings import BaseSettings
 from loopin_api.settings import ApiSettings
 from loopin_deploy.settings import HostMetricsSettings
 from loopin_schemas.json_schema import write_or_check
-from loopin_sinks.language_model import LanguageModelSettings
 from loopin_sinks.notify.settings import NotifySettings
+from loopin_sinks.opinions.settings import LanguageModelSettings
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store.settings import StoreSettings
 from loopin_streams.kafka.settings import KafkaSettings

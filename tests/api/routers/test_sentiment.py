@@ -10,8 +10,9 @@ import pytest
 from fastapi import FastAPI
 from textblob import TextBlob
 
+from loopin_api.app import create_app
 from loopin_api.language_model import LanguageModel
-from loopin_api.settings import ApiSettings
+from loopin_api.settings import ApiSettings, ConfigurationError
 from loopin_sinks.store import Store
 from loopin_text.opinion.endpoint.endpoint import AT_ONCE
 from loopin_text.opinion.opinions import opinion
@@ -19,7 +20,7 @@ from loopin_text.sentiment import score
 from tests.text.opinion.endpoint.chat_server import ChatServer, chat_server
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Bearer
+    from tests.api.conftest import Bearer, Broker
 
 PATH = "/api/analytics/sentiment"
 GERMAN = "Das Konzert war wirklich großartig, vielen Dank dafür!"
@@ -146,3 +147,24 @@ async def test_switched_off_it_says_so(
     app.state.services.settings.ai_enabled = False
     response = await client.post(PATH, json={"text": "good"}, headers=bearer("read"))
     refused(response, 503, "AI_DISABLED")
+
+
+@pytest.mark.parametrize(
+    ("url", "model", "named"),
+    [
+        ("http://localhost:1/v1", None, "LOOPIN_OPENAI_MODEL"),
+        ("http://localhost:1/v1", "", "LOOPIN_OPENAI_MODEL"),
+        ("localhost:1", "m", "LOOPIN_OPENAI_BASE_URL"),
+    ],
+)
+def test_half_a_language_model_is_refused(
+    settings: ApiSettings, untouched_store: Store, broker: Broker, url: str, model: str | None, named: str
+) -> None:
+    asked = settings.model_copy(update={"openai_base_url": url, "openai_model": model})
+    with pytest.raises(ConfigurationError, match=named):
+        create_app(asked, untouched_store, broker)
+
+
+def test_a_key_alone_sends_no_text_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-something-else")
+    assert ApiSettings().language_model() is None

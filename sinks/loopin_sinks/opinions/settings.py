@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from loopin_text.opinion.endpoint import Endpoint, EndpointOptions
@@ -17,7 +15,6 @@ class LanguageModelSettings(BaseSettings):
 
     openai_base_url: str | None = Field(
         None,
-        pattern="^https?://",
         description="address of a service that speaks OpenAI's chat completions, e.g. "
         "https://api.openai.com/v1; texts are sent to it, without personal data; unset, none are",
     )
@@ -39,16 +36,18 @@ class LanguageModelSettings(BaseSettings):
         500_000, ge=0, description="most tokens of a UTC day, by each process; beyond it, no judgement"
     )
 
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if self.openai_base_url is not None and not self.openai_model:
-            raise ValueError("LOOPIN_OPENAI_BASE_URL is set; say by LOOPIN_OPENAI_MODEL which model judges.")
-        return self
-
     def language_model(self) -> Endpoint | None:
-        """The endpoint; None where it is off."""
-        if self.openai_base_url is None or self.openai_model is None:
+        """The endpoint; None where it is off.
+
+        Raises:
+            ValueError: only half of it is configured; the message is one sentence.
+        """
+        if self.openai_base_url is None:
             return None
+        if not self.openai_base_url.startswith(("http://", "https://")):
+            raise ValueError("LOOPIN_OPENAI_BASE_URL begins with neither http:// nor https://; correct it.")
+        if not self.openai_model:
+            raise ValueError("LOOPIN_OPENAI_BASE_URL is set; say by LOOPIN_OPENAI_MODEL which model judges.")
         key = self.openai_api_key
         return Endpoint(
             EndpointOptions(
