@@ -78,7 +78,7 @@ from loopin_api.routers import (
     users,
 )
 from loopin_api.services import Services
-from loopin_api.settings import ApiSettings, ConfigurationError
+from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
 from loopin_api.tasks import Tasks
 from loopin_api.version import VERSION
@@ -203,7 +203,8 @@ def create_app(
         clock: the time now, aware.
 
     Raises:
-        ConfigurationError: the secret, the keys file or the language model's address cannot be used.
+        ConfigurationError: the secret or the keys file cannot be used.
+        LanguageModelError: only half of the language model is configured.
     """
     instruments, origins = Instruments(), Origins(settings.cors_origins)
     items = ConfigItems(config, writer)
@@ -256,7 +257,7 @@ def create_app(
         tasks=Tasks(items, store, zone_of(settings.project_timezone), projects.zone),
         projects=projects,
         own_settings=OwnSettings(items, projects),
-        language_model=_language_model(settings),
+        language_model=LanguageModel(settings.language_model(), settings.openai_timeout_s),
     )
     # As they are, and not by `include_router`, which builds each once more at the first request of each app.
     for router in ROUTERS:
@@ -268,13 +269,6 @@ def create_app(
     app.add_middleware(HeadAsGet)
     app.add_middleware(TrailingSlash)
     return app
-
-
-def _language_model(settings: ApiSettings) -> LanguageModel:
-    try:
-        return LanguageModel(settings.language_model(), settings.openai_timeout_s)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
 
 
 @asynccontextmanager

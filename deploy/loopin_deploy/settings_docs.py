@@ -46,7 +46,7 @@ SECTIONS = (
     Section("Store", StoreSettings, ("sink", "api", "store")),
     Section("Notifier", NotifySettings, ("store", "notify")),
     Section("API", ApiSettings, ("api", "store")),
-    Section("Language model", LanguageModelSettings, ("api", "store")),
+    Section("Language model", LanguageModelSettings, ("sink", "api", "store")),
     Section("Host metrics", HostMetricsSettings, ("stream", "sink", "api", "store", "notify")),
 )
 """Every settings class. A class's own fields stand in its section, inherited ones in their parent's."""

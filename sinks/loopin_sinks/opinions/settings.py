@@ -8,6 +8,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from loopin_text.opinion.endpoint import Endpoint, EndpointOptions
 
 
+class LanguageModelError(Exception):
+    """The language model cannot be asked as it is configured; the text says in one sentence what to do."""
+
+
 class LanguageModelSettings(BaseSettings):
     """An endpoint that speaks OpenAI's chat completions (environment: ``LOOPIN_OPENAI_...``)."""
 
@@ -30,24 +34,30 @@ class LanguageModelSettings(BaseSettings):
         10.0, gt=0, le=120, description="longest wait for its judgement, in seconds"
     )
     openai_calls_per_day: int = Field(
-        1_000, ge=0, description="most calls of a UTC day, by each process; beyond it, no judgement"
+        1_000, ge=0, description="most calls of a UTC day, by each API and each sink; beyond it, no judgement"
     )
     openai_tokens_per_day: int = Field(
-        500_000, ge=0, description="most tokens of a UTC day, by each process; beyond it, no judgement"
+        500_000,
+        ge=0,
+        description="most tokens of a UTC day, by each API and each sink; beyond it, no judgement",
     )
 
     def language_model(self) -> Endpoint | None:
         """The endpoint; None where it is off.
 
         Raises:
-            ValueError: only half of it is configured; the message is one sentence.
+            LanguageModelError: only half of it is configured.
         """
         if self.openai_base_url is None:
             return None
         if not self.openai_base_url.startswith(("http://", "https://")):
-            raise ValueError("LOOPIN_OPENAI_BASE_URL begins with neither http:// nor https://; correct it.")
+            raise LanguageModelError(
+                "LOOPIN_OPENAI_BASE_URL begins with neither http:// nor https://; correct it."
+            )
         if not self.openai_model:
-            raise ValueError("LOOPIN_OPENAI_BASE_URL is set; say by LOOPIN_OPENAI_MODEL which model judges.")
+            raise LanguageModelError(
+                "LOOPIN_OPENAI_BASE_URL is set; say by LOOPIN_OPENAI_MODEL which model judges."
+            )
         key = self.openai_api_key
         return Endpoint(
             EndpointOptions(

@@ -8,6 +8,7 @@ from loopin_sinks.tasks.calculate_metrics import CALCULATE_METRICS, RECALCULATE_
 from loopin_sinks.tasks.calculate_requested import CALCULATE_REQUESTED
 from loopin_sinks.tasks.clean_up_corrections import CLEAN_UP_CORRECTIONS
 from loopin_sinks.tasks.generate_insights import GENERATE_INSIGHTS
+from loopin_sinks.tasks.rescore_sentiment import RESCORE_SENTIMENT
 from loopin_sinks.tasks.task import Task
 
 TASKS: Final[tuple[Task, ...]] = (
@@ -15,5 +16,6 @@ TASKS: Final[tuple[Task, ...]] = (
     RECALCULATE_METRICS,
     CALCULATE_REQUESTED,
     GENERATE_INSIGHTS,
+    RESCORE_SENTIMENT,
     CLEAN_UP_CORRECTIONS,
 )

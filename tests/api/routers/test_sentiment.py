@@ -12,7 +12,8 @@ from textblob import TextBlob
 
 from loopin_api.app import create_app
 from loopin_api.language_model import LanguageModel
-from loopin_api.settings import ApiSettings, ConfigurationError
+from loopin_api.settings import ApiSettings
+from loopin_sinks.opinions.settings import LanguageModelError
 from loopin_sinks.store import Store
 from loopin_text.opinion.endpoint.endpoint import AT_ONCE
 from loopin_text.opinion.opinions import opinion
@@ -161,7 +162,7 @@ def test_half_a_language_model_is_refused(
     settings: ApiSettings, untouched_store: Store, broker: Broker, url: str, model: str | None, named: str
 ) -> None:
     asked = settings.model_copy(update={"openai_base_url": url, "openai_model": model})
-    with pytest.raises(ConfigurationError, match=named):
+    with pytest.raises(LanguageModelError, match=named):
         create_app(asked, untouched_store, broker)
 
 
