@@ -282,6 +282,8 @@ $ loopin tasks list
 │                      │                │ never       │        │       │
 │ generate_insights    │ 20 */6 * * *   │ 11-30 00:20 │      5 │ done  │
 │                      │                │ 11-29 23:08 │        │       │
+│ rescore_sentiment    │ */10 * * * *   │ 11-29 23:10 │        │ -     │
+│                      │                │ never       │        │       │
 │ clean_up_corrections │ 30 4 * * *     │ 11-30 04:30 │      0 │ done  │
 │                      │                │ 11-29 23:07 │        │       │
 │ revenue_often        │ every 15 min   │ 11-29 23:15 │        │ -     │

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from loopin_text.opinion.linear import Triple
+from loopin_text.opinion.linear import Outputs
 from loopin_text.opinion.stack import Stack
 
 FOLDER: Final = Path(__file__).parent / "models"
@@ -22,7 +22,7 @@ LARGEST: Final = 127
 
 
 class _LinearFile(msgspec.Struct, frozen=True):
-    intercepts: Triple
+    intercepts: Outputs
     step: float
     """What one of the whole numbers stands for."""
     grams: str
@@ -37,9 +37,9 @@ class Learned:
 
     valences: Mapping[str, int]
     """The lexicon: -5 to 5, by word."""
-    intercepts: Triple
-    """The linear model's, for each label."""
-    weights: Mapping[str, Triple]
+    intercepts: Outputs
+    """The linear model's."""
+    weights: Mapping[str, Outputs]
     """The linear model's, by n-gram."""
     stacks: tuple[Stack, ...]
     """The combinations, the one of most methods first."""
@@ -77,7 +77,7 @@ def read(folder: Path) -> Learned:
         valences=msgspec.json.decode((folder / "lexicon.json").read_bytes(), type=dict[str, int]),
         intercepts=linear.intercepts,
         weights=dict(
-            zip(linear.grams.split("\n"), zip(*(values[at::3] for at in range(3)), strict=True), strict=True)
+            zip(linear.grams.split("\n"), map(Outputs, values[::3], values[1::3], values[2::3]), strict=True)
         ),
         stacks=msgspec.json.decode((folder / "combination.json").read_bytes(), type=tuple[Stack, ...]),
     )

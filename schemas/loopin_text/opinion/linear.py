@@ -1,4 +1,4 @@
-"""A linear model of words and pairs of words: multinomial logistic regression, trained offline.
+"""A linear model of words and pairs of words: multinomial logistic and linear regression, trained offline.
 
 ``loopin_text.opinion.train`` trains it with scikit-learn; to score takes the standard library only.
 """
@@ -8,17 +8,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from loopin_text.opinion.method import Scored
 from loopin_text.opinion.words import words_of
 from loopin_text.sentiment import Label
 
 LABELS: Final[tuple[Label, Label, Label]] = ("negative", "neutral", "positive")
-"""In the order of all triples here."""
+"""In the order of all that has a number for each."""
 
-Triple = tuple[float, float, float]
-"""A number for each of ``LABELS``."""
+
+class Outputs(NamedTuple):
+    """What the model computes of a text."""
+
+    negative: float
+    """Logit against neutral."""
+    positive: float
+    """Logit against neutral."""
+    rating: float
+    """The mean rating that people would give, -4 to 4: linear regression."""
 
 
 def grams_of(words: Sequence[str]) -> list[str]:
@@ -35,35 +43,34 @@ def softmax(logits: Sequence[float]) -> list[float]:
 
 
 class LinearMethod:
-    """Judges by the n-grams that it knows; their number does not count, as they weigh 1 / sqrt(number) each.
+    """Judges by the n-grams that it knows, which weigh 1 / sqrt(their number) each.
 
     Args:
-        intercepts: the logits of a text without a known n-gram.
-        weights: what an n-gram adds to each.
+        intercepts: what a text without a known n-gram has.
+        weights: what an n-gram adds to it.
     """
 
     name = "linear"
 
-    def __init__(self, intercepts: Triple, weights: Mapping[str, Triple]) -> None:
+    def __init__(self, intercepts: Outputs, weights: Mapping[str, Outputs]) -> None:
         self.intercepts = intercepts
         self.weights = weights
 
     def score(self, text: str) -> Scored:
         """The probability of positive less that of negative, and the likeliest label."""
-        logits = self.logits(words_of(text))
-        negative, neutral, positive = softmax(logits)
+        said = self.outputs(words_of(text))
         # Classes weigh the same in training, however rare: probabilities of a world where they are.
+        logits = (said.negative, 0.0, said.positive)
+        negative, _, positive = softmax(logits)
         best = max(range(3), key=logits.__getitem__)
-        middle = sum(logits) / 3
-        below, between, above = (logit - middle for logit in logits)
-        return Scored(positive - negative, LABELS[best], (above - below, between, above))
+        signals = (said.positive - said.negative, said.positive + said.negative, said.rating)
+        return Scored(positive - negative, LABELS[best], signals)
 
-    def logits(self, words: Sequence[str]) -> Triple:
-        """Of each label; the greatest is the likeliest's."""
+    def outputs(self, words: Sequence[str]) -> Outputs:
+        """What the model computes of these words."""
         known = [weight for gram in grams_of(words) if (weight := self.weights.get(gram))]
         if not known:
             return self.intercepts
         share = 1 / math.sqrt(len(known))
-        negative, neutral, positive = (sum(column) * share for column in zip(*known, strict=True))
-        first, second, third = self.intercepts
-        return first + negative, second + neutral, third + positive
+        sums = (sum(column) * share for column in zip(*known, strict=True))
+        return Outputs(*map(float.__add__, self.intercepts, sums))

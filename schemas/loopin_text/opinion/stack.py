@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from loopin_text.opinion.linear import LABELS, Triple, softmax
+from loopin_text.opinion.linear import LABELS, softmax
 from loopin_text.opinion.method import Scored
 from loopin_text.sentiment import POSITIVE_FROM, Label
 
@@ -33,7 +33,7 @@ class Stack(msgspec.Struct, frozen=True):
 
     methods: tuple[str, ...]
     """Whose signals it expects, in their order."""
-    intercepts: Triple
+    intercepts: tuple[float, float, float]
     weights: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]
     """Of each feature, to the logit of each label."""
     neutral_factor: float

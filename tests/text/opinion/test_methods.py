@@ -20,7 +20,7 @@ from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 from loopin_text.opinion import textblob
 from loopin_text.opinion.learned import FOLDER, Learned, learned
 from loopin_text.opinion.lexicon import LexiconMethod
-from loopin_text.opinion.linear import LinearMethod, softmax
+from loopin_text.opinion.linear import LinearMethod, Outputs, softmax
 from loopin_text.opinion.methods import METHODS
 from loopin_text.opinion.textblob import TextBlobMethod
 from loopin_text.opinion.train.snippets import snippets
@@ -113,23 +113,27 @@ def test_the_linear_model_is_what_its_file_says(release: Learned) -> None:
         vocabulary=grams,
         binary=True,
     )
-    logits = normalize(counter.transform(texts)) @ weights + file["intercepts"]
+    outputs = normalize(counter.transform(texts)) @ weights + file["intercepts"]
     method = LinearMethod(release.intercepts, release.weights)
-    assert np.allclose([method.logits(words) for words in texts], logits)
+    assert np.allclose([method.outputs(words) for words in texts], outputs)
 
 
 def test_the_linear_models_score_is_the_probabilities_difference() -> None:
-    method = LinearMethod((0.0, 0.5, 0.0), {"good": (-1.0, 0.0, 2.0), "not_good": (3.0, 0.0, -1.0)})
+    weights = {"good": Outputs(-1.0, 2.0, 1.5), "not_good": Outputs(3.0, -1.0, -1.0)}
+    method = LinearMethod(Outputs(-0.5, -0.5, 0.25), weights)
     positive = method.score("good")
-    odds = np.exp([-1.0, 0.5, 2.0])
+    odds = np.exp([-1.5, 0.0, 1.5])
     assert positive.score == pytest.approx((odds[2] - odds[0]) / odds.sum())
+    assert positive.signals == pytest.approx((3.0, 0.0, 1.75))
     assert [method.score(text).label for text in ("good", "not good", "unknown")] == [
         "positive",
         "negative",
         "neutral",
     ]
-    both = method.logits(["good", "not_good"])
-    assert both == pytest.approx((2 / math.sqrt(2), 0.5, 1 / math.sqrt(2)))
+    root = math.sqrt(2)
+    assert method.outputs(["good", "not_good"]) == pytest.approx(
+        (-0.5 + 2 / root, -0.5 + 1 / root, 0.25 + 0.5 / root)
+    )
 
 
 @given(st.lists(st.floats(-800, 800), min_size=1, max_size=5))

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from loopin_text.opinion.learned import LARGEST
 from loopin_text.opinion.lexicon import GREATEST, LexiconMethod
-from loopin_text.opinion.linear import LABELS, LinearMethod, grams_of
+from loopin_text.opinion.linear import LABELS, LinearMethod, Outputs, grams_of
 from loopin_text.opinion.words import NEGATED, plain
 from loopin_text.sentiment import Label
 
@@ -58,14 +58,25 @@ def fit_linear(
     seen = Counter(gram for text in grams for gram in text)
     names = sorted(gram for gram, count in seen.items() if count >= RARE)
     # Which n-grams matter at all, a regression of the ratings says in a tenth of the time.
-    heavy = np.abs(Ridge(alpha=1.0, solver="lsqr").fit(_shares(grams, names), ratings).coef_)
+    heavy = np.abs(_rating(_shares(grams, names), ratings).coef_)
     names = [names[at] for at in sorted(np.argsort(-heavy, kind="stable")[:GRAMS])]
-    model = LogisticRegression(C=5.0, class_weight="balanced", max_iter=400, tol=5e-4)
-    model.fit(_shares(grams, names), [LABELS.index(label) for label in labels])
-    steps = np.clip(np.rint(model.coef_ / STEP), -LARGEST, LARGEST)
+    shares = _shares(grams, names)
+    logistic = LogisticRegression(C=5.0, class_weight="balanced", max_iter=400, tol=5e-4)
+    logistic.fit(shares, [LABELS.index(label) for label in labels])
+    rating = _rating(shares, ratings)
+    # Logits count against neutral's: two of the three say all.
+    weights = [*(logistic.coef_[[0, 2]] - logistic.coef_[1]), rating.coef_]
+    steps = np.clip(np.rint(np.array(weights) / STEP), -LARGEST, LARGEST)
+    below, between, above = logistic.intercept_.tolist()
+    intercepts = Outputs(
+        *(round(each, 4) for each in (below - between, above - between, float(rating.intercept_)))
+    )
     rounded = (steps * STEP).T.tolist()
-    intercepts = np.round(model.intercept_, 4).tolist()
-    return LinearMethod(tuple(intercepts), {name: tuple(rounded[at]) for at, name in enumerate(names)})
+    return LinearMethod(intercepts, {name: Outputs(*rounded[at]) for at, name in enumerate(names)})
+
+
+def _rating(shares: Any, ratings: Sequence[float]) -> Any:
+    return Ridge(alpha=1.0, solver="lsqr").fit(shares, ratings)
 
 
 def _shares(grams: Sequence[Sequence[str]], names: Sequence[str]) -> Any:

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from loopin_text.opinion.learned import Learned
 from loopin_text.opinion.lexicon import LexiconMethod
-from loopin_text.opinion.linear import LABELS, LinearMethod
+from loopin_text.opinion.linear import LABELS, LinearMethod, Outputs
 from loopin_text.opinion.method import Scored
 from loopin_text.opinion.methods import LIGHT, METHODS
 from loopin_text.opinion.stack import Stack, features_of
@@ -34,7 +34,7 @@ INNER: Final = 4
 FACTORS: Final = (1.0, 1.25, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0)
 """What is tried for how much neutral counts."""
 
-EMPTY: Final = Learned({}, (0.0, 0.0, 0.0), {}, ())
+EMPTY: Final = Learned({}, Outputs(0.0, 0.0, 0.0), {}, ())
 """Nothing learned yet."""
 
 KNOTS: Final = 12
