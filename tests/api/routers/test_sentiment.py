@@ -15,6 +15,7 @@ from loopin_api.language_model import LanguageModel
 from loopin_api.settings import ApiSettings
 from loopin_sinks.opinions.settings import LanguageModelError
 from loopin_sinks.store import Store
+from loopin_text.opinion.endpoint import Endpoint, EndpointOptions
 from loopin_text.opinion.endpoint.endpoint import AT_ONCE
 from loopin_text.opinion.opinions import opinion
 from loopin_text.sentiment import score
@@ -83,9 +84,8 @@ def server() -> Iterator[ChatServer]:
 @pytest.fixture
 async def asking(app: FastAPI, server: ChatServer) -> AsyncIterator[None]:
     """The application asks the server."""
-    services, asked = app.state.services, ApiSettings(openai_base_url=server.url, openai_model="m")
-    model = LanguageModel(asked.language_model(), 30)
-    app.state.services = replace(services, language_model=model)
+    model = model_of(server, timeout_s=60)
+    app.state.services = replace(app.state.services, language_model=model)
     yield
     server.released.set()
     model.close()
@@ -117,21 +117,45 @@ async def test_one_that_fails_is_left_out(
     assert (data["sentiment"], data["details"]["openai_sentiment"]) == ("positive", None)
 
 
-async def test_one_that_hangs_holds_up_neither_the_answer_nor_other_requests(
+async def test_one_that_hangs_holds_up_nobody_else(
     app: FastAPI, client: httpx.AsyncClient, bearer: Bearer, server: ChatServer
 ) -> None:
     server.hangs = True
-    endpoint = ApiSettings(openai_base_url=server.url, openai_model="m", openai_timeout_s=60).language_model()
-    model = LanguageModel(endpoint, 0.2)
+    model = model_of(server, timeout_s=600)
     app.state.services = replace(app.state.services, language_model=model)
-    texts = [f"A fine night {number}" for number in range(12)]
-    requests = (client.post(PATH, json={"text": text}, headers=bearer("read")) for text in texts)
-    answers = await asyncio.gather(*requests)
-    assert [answer.json()["data"]["details"]["openai_sentiment"] for answer in answers] == [None] * 12
-    assert {answer.json()["data"]["sentiment"] for answer in answers} == {"positive"}
-    assert len(server.requests) <= AT_ONCE
+
+    async def ask(number: int) -> Any:
+        body = {"text": f"A fine night {number}"}
+        return (await client.post(PATH, json=body, headers=bearer("read"))).json()["data"]
+
+    waiting = [asyncio.create_task(ask(number)) for number in range(AT_ONCE)]
+    for _ in waiting:
+        assert await asyncio.to_thread(server.arrived.acquire, timeout=60)
+    others = await asyncio.gather(*map(ask, range(AT_ONCE, 12)))
+    assert {(each["sentiment"], each["details"]["openai_sentiment"]) for each in others} == {
+        ("positive", None)
+    }
+    assert [each.done() for each in waiting] == [False] * AT_ONCE
+    server.released.set()
+    assert [(await each)["details"]["openai_sentiment"] for each in waiting] == [JUDGED] * AT_ONCE
+    model.close()
+
+
+async def test_nobody_waits_longer_than_that_may_take(
+    app: FastAPI, client: httpx.AsyncClient, bearer: Bearer, server: ChatServer
+) -> None:
+    server.hangs = True
+    model = model_of(server, timeout_s=0.2, endpoint_s=600)
+    app.state.services = replace(app.state.services, language_model=model)
+    data = (await client.post(PATH, json={"text": "A fine night"}, headers=bearer("read"))).json()["data"]
+    assert (data["sentiment"], data["details"]["openai_sentiment"]) == ("positive", None)
     server.released.set()
     model.close()
+
+
+def model_of(server: ChatServer, timeout_s: float, endpoint_s: float | None = None) -> LanguageModel:
+    endpoint = Endpoint(EndpointOptions(server.url, "m", timeout_s=endpoint_s or timeout_s))
+    return LanguageModel(endpoint, timeout_s)
 
 
 @pytest.mark.parametrize("body", [{}, {"text": None}, {"text": 5}, {"text": ["a"]}, {"text": "x" * 100_001}])

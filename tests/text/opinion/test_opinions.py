@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -127,3 +128,11 @@ def test_without_the_libraries_of_models_the_other_methods_judge(monkeypatch: py
     finally:
         for cached in (textblob._analyzer, language._identifier):
             cached.cache_clear()
+
+
+def test_nothing_heavy_is_loaded_before_somebody_asks() -> None:
+    heavy = ("numpy", "py3langid", "scipy", "sklearn", "textblob")
+    program = "import sys, loopin_text.opinion.opinions, loopin_text.opinion.endpoint; "
+    program += f"print([name for name in {heavy} if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import Any, Final
 
 import msgspec
@@ -33,7 +34,7 @@ class ChatClient:
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
+            self._headers["Authorization"] = f"Bearer {api_key.strip()}"
         self._pool = urllib3.PoolManager(retries=False, maxsize=2)
 
     def post(self, body: Mapping[str, Any], clock: Callable[[], float] = time.monotonic) -> bytes:
@@ -59,8 +60,8 @@ class ChatClient:
                 response.close()
                 raise
             response.release_conn()
-        except urllib3.exceptions.HTTPError as error:
-            # Its text has the address, which may hold a password.
+        except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
+            # Its text may have the address, which may hold a password, or a key that no header can hold.
             raise EndpointFailed(
                 f"it cannot be reached or does not answer ({type(error).__name__})"
             ) from None

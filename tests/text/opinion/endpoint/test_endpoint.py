@@ -101,6 +101,20 @@ def test_without_a_key_none_is_sent(server: ChatServer, clock: Clock) -> None:
     assert server.tokens == [None]
 
 
+def test_a_key_that_no_header_can_hold_is_not_shown(server: ChatServer, clock: Clock) -> None:
+    endpoint = Endpoint(EndpointOptions(server.url, "m", f"{KEY}\n{KEY}"), now=clock, clock=clock)
+    assert refused(endpoint, "good") == "failed"
+    endpoint.close()
+    assert server.requests == []
+
+
+def test_blanks_around_a_key_are_not_sent(server: ChatServer, clock: Clock) -> None:
+    endpoint = Endpoint(EndpointOptions(server.url, "m", f" {KEY}\n"), now=clock, clock=clock)
+    endpoint.judge("good")
+    endpoint.close()
+    assert server.tokens == [f"Bearer {KEY}"]
+
+
 def test_the_key_is_not_shown() -> None:
     assert KEY not in repr(EndpointOptions("http://x", "m", KEY))
 
