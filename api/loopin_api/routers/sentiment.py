@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +13,10 @@ from loopin_api.envelope import Success
 from loopin_api.errors import unavailable
 from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
 from loopin_api.services import Reader, Use
-from loopin_text.sentiment import SCORED_LENGTH, Label, label, score
+from loopin_text.opinion.endpoint import Judgement
+from loopin_text.opinion.method import Scored
+from loopin_text.opinion.opinions import Opinion, opinion
+from loopin_text.sentiment import SCORED_LENGTH, SCORED_WORDS, Label
 
 router = APIRouter(tags=["analytics"])
 
@@ -25,7 +28,8 @@ class SentimentRequest(BaseModel):
 
     text: str = Field(
         max_length=100_000,
-        description=f"The text, English; the first {SCORED_LENGTH} characters count. Empty text is neutral.",
+        description=f"The text; the first {SCORED_LENGTH} characters and {SCORED_WORDS} words count. Text "
+        "without a word is neutral.",
     )
 
 
@@ -38,31 +42,55 @@ class Emotions(BaseModel):
 
 
 class SentimentDetails(BaseModel):
-    """What each method says; null for those that are off."""
+    """What each method says; null for those that are off, and for those that do not know the language."""
 
     textblob_polarity: float | None = Field(
-        description="TextBlob's polarity, -1 to 1; null: this method is off."
+        description="TextBlob's polarity, -1 to 1; null: the extra `models` is not installed."
     )
-    vader_compound: float | None = Field(description="VADER's compound, -1 to 1; 0 without a known word.")
+    vader_compound: float | None = Field(
+        description="VADER's compound, -1 to 1, as the stream scores an event's text; 0 without a known word."
+    )
     openai_sentiment: Emotions | None = Field(
-        description="A language model's opinion; null: this method is off."
+        description="A language model's opinion; null: none is configured (`LOOPIN_OPENAI_BASE_URL`), or it "
+        "did not answer in time."
+    )
+    lexicon: float | None = Field(
+        description="Sum of the words' whole-number valences, normalised to -1 to 1."
+    )
+    linear: float | None = Field(
+        description="The linear model's probability of positive less that of negative, -1 to 1."
     )
 
 
 class Sentiment(BaseModel):
-    """How a text feels."""
+    """How a text feels. Null where the text is in a language that no method knows."""
 
-    sentiment: Label = Field(
+    sentiment: Label | None = Field(
         description="positive for a score from 0.05, negative for one up to -0.05, else neutral."
     )
-    score: float = Field(
-        ge=-1, le=1, description="Mean of the methods that are on, -1 (negative) to 1 (positive)."
+    score: float | None = Field(
+        ge=-1,
+        le=1,
+        description="-1 (negative) to 1 (positive): the mean rating that people would give, -4 to 4, by 4.",
     )
-    confidence: float = Field(
+    confidence: float | None = Field(
         ge=0,
         le=1,
-        description="(1 + |score|) / 2: 0.5 without any evidence, towards 1 for strong wording. It is not "
-        "calibrated: it is no probability that the label is right.",
+        description="Probability that the label is right, 0 to 1, calibrated: of labels said with 0.8 about "
+        "80 % are. Null where a language model alone has judged: nobody has measured that.",
+    )
+    intensity: int | None = Field(
+        ge=0, le=10, description="How strong the feeling is, 0 to 10: 10 times |score|."
+    )
+    emotions: list[str] = Field(description="Emotions that the text has words of, most words first.")
+    language: str | None = Field(
+        description="ISO 639-1 code; `und`: letters that are not English; null: too short to tell, taken for "
+        "English."
+    )
+    supported: bool = Field(description="Whether the methods know the language (English).")
+    method: Literal["combination", "language_model"] | None = Field(
+        description="Who has judged: the methods together, or, where they do not know the language, the "
+        "language model; null: nobody."
     )
     details: SentimentDetails = Field(description="The methods one by one.")
 
@@ -78,9 +106,20 @@ _TEXT = "This event was absolutely amazing! Can't wait for the next one."
             "The sentiment",
             {
                 "sentiment": "positive",
-                "score": 0.6581,
-                "confidence": 0.8291,
-                "details": {"textblob_polarity": None, "vader_compound": 0.6581, "openai_sentiment": None},
+                "score": 0.6246,
+                "confidence": 0.9799,
+                "intensity": 6,
+                "emotions": ["excitement"],
+                "language": "en",
+                "supported": True,
+                "method": "combination",
+                "details": {
+                    "textblob_polarity": 0.375,
+                    "vader_compound": 0.6581,
+                    "openai_sentiment": None,
+                    "lexicon": 0.7906,
+                    "linear": 0.9659,
+                },
             },
         ),
         **failures(*COMMON, *WITH_BODY),
@@ -93,15 +132,38 @@ async def post_sentiment(
     """A query: nothing is stored. Needs the scope `read`."""
     if not use.settings.ai_enabled:
         raise unavailable("AI_DISABLED", "Sentiment analysis is switched off; set AI_SERVICES_ENABLED=true.")
-    compound = await asyncio.to_thread(score, body.text)
-    return Success(data=judge(compound))
-
-
-def judge(compound: float) -> Sentiment:
-    """The answer for a text with this VADER compound."""
-    return Sentiment(
-        sentiment=label(compound),
-        score=compound,
-        confidence=round((1 + abs(compound)) / 2, 4),
-        details=SentimentDetails(textblob_polarity=None, vader_compound=compound, openai_sentiment=None),
+    judgement, judged = await asyncio.gather(
+        use.language_model.ask(body.text), asyncio.to_thread(opinion, body.text)
     )
+    return Success(data=answer(judged, judgement))
+
+
+def answer(judged: Opinion, judgement: Judgement | None) -> Sentiment:
+    """The methods' opinion; the language model's beside it, or instead where only that knows the language."""
+    details = SentimentDetails(
+        textblob_polarity=_score(judged.methods["textblob"]),
+        vader_compound=_score(judged.methods["vader"]),
+        openai_sentiment=Emotions(
+            sentiment=judgement.sentiment, intensity=judgement.intensity, emotions=list(judgement.emotions)
+        )
+        if judgement
+        else None,
+        lexicon=_score(judged.methods["lexicon"]),
+        linear=_score(judged.methods["linear"]),
+    )
+    alone = judgement if not judged.supported else None
+    return Sentiment(
+        sentiment=alone.sentiment if alone else judged.sentiment,
+        score=alone.score if alone else judged.score,
+        confidence=judged.confidence,
+        intensity=alone.intensity if alone else judged.intensity,
+        emotions=list(alone.emotions if alone else judged.emotions),
+        language=judged.language,
+        supported=judged.supported,
+        method="language_model" if alone else "combination" if judged.supported else None,
+        details=details,
+    )
+
+
+def _score(scored: Scored | None) -> float | None:
+    return None if scored is None else round(scored.score, 4)

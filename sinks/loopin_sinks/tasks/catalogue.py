@@ -9,6 +9,7 @@ from loopin_sinks.tasks.calculate_requested import CALCULATE_REQUESTED
 from loopin_sinks.tasks.clean_up_corrections import CLEAN_UP_CORRECTIONS
 from loopin_sinks.tasks.forecast_metrics import FORECAST_METRICS
 from loopin_sinks.tasks.generate_insights import GENERATE_INSIGHTS
+from loopin_sinks.tasks.rescore_sentiment import RESCORE_SENTIMENT
 from loopin_sinks.tasks.task import Task
 
 TASKS: Final[tuple[Task, ...]] = (
@@ -17,5 +18,6 @@ TASKS: Final[tuple[Task, ...]] = (
     CALCULATE_REQUESTED,
     FORECAST_METRICS,
     GENERATE_INSIGHTS,
+    RESCORE_SENTIMENT,
     CLEAN_UP_CORRECTIONS,
 )
