@@ -44,6 +44,7 @@ from loopin_api.routers import (
     batch,
     browser,
     business,
+    clustering,
     communities,
     content,
     daily,
@@ -95,6 +96,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     content.router,
     users.router,
     user.router,
+    clustering.router,
     real_time.router,
     live.router,
     metrics.router,
@@ -135,6 +137,7 @@ SPOOL: Final = "spool"
 
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     sentiment.SentimentRequest,
+    clustering.ClusteringRequest,
     track.TrackRequest,
     events.AnalyticsEvent,
     batch.BatchRequest,

@@ -42,6 +42,7 @@ PATHS = {
     "/api/analytics/alert-rules/{name}/backtest": {"post"},
     "/api/analytics/silences": {"get", "post"},
     "/api/analytics/silences/{id}": {"delete"},
+    "/api/analytics/clustering": {"post"},
     "/api/analytics/sentiment": {"post"},
     "/api/analytics/events/track": {"post"},
     "/api/analytics/events": {"post"},

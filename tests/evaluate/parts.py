@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.evaluate.part import Alone, Judge
+from tests.evaluate.personas import Personas
 
-IN_WORLDS: dict[str, Callable[[], Judge]] = {}
+IN_WORLDS: dict[str, Callable[[], Judge]] = {
+    "personas": Personas,
+}
 """Judged in simulated worlds, each world with judges of its own."""
 
 ALONE: dict[str, Callable[[], Alone]] = {}

@@ -7,6 +7,7 @@ from typing import Final
 from loopin_sinks.tasks.calculate_metrics import CALCULATE_METRICS, RECALCULATE_METRICS
 from loopin_sinks.tasks.calculate_requested import CALCULATE_REQUESTED
 from loopin_sinks.tasks.clean_up_corrections import CLEAN_UP_CORRECTIONS
+from loopin_sinks.tasks.cluster_users import CLUSTER_USERS
 from loopin_sinks.tasks.generate_insights import GENERATE_INSIGHTS
 from loopin_sinks.tasks.task import Task
 
@@ -14,6 +15,7 @@ TASKS: Final[tuple[Task, ...]] = (
     CALCULATE_METRICS,
     RECALCULATE_METRICS,
     CALCULATE_REQUESTED,
+    CLUSTER_USERS,
     GENERATE_INSIGHTS,
     CLEAN_UP_CORRECTIONS,
 )

@@ -11,6 +11,7 @@ from msgspec import Meta
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
+from loopin_sinks.insights.personas import persona_changes
 from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.insights.unusual import WEEK, WEEKS
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
@@ -51,6 +52,7 @@ async def generate(context: Context) -> int:
         configured = context.configuration
         metrics = [bounded(metric, name, configured) for metric in metrics_of(configured, name)]
         found = await insights(context.store, scope, metrics)
+        found += await persona_changes(context.store, scope)
         rows += await replace(context.store, name, found, scope.now)
     if context.teller is not None:
         await _tell(context, context.teller, wanted)
@@ -102,8 +104,8 @@ GENERATE_INSIGHTS: Final = Task(
     name="generate_insights",
     when=crontab("20 */6 * * *"),
     description="Looks for what is worth telling: days of the last week on which a metric was far from what "
-    "is usual on that weekday, and key results that missed their target in the last week "
-    "([insights](insights.md)).",
+    "is usual on that weekday, key results that missed their target in the last week, and users whose "
+    "persona changed ([insights](insights.md)).",
     run=generate,
     replaces=("generate_daily_insights_summary",),
     arguments=InsightArguments,
