@@ -32,6 +32,9 @@ def features(of: Activity) -> Matrix:
 
 def _shares(counts: Matrix, before: float) -> Matrix:
     known = np.nan_to_num(counts, nan=0.0, posinf=0.0, neginf=0.0).clip(min=0.0)
-    total = known.sum()
-    usual = known.sum(axis=0) / total if total else np.full(known.shape[1], 1 / known.shape[1])
-    return np.asarray((known + before * usual) / (known.sum(axis=1, keepdims=True) + before))
+    totals = known.sum(axis=1, keepdims=True)
+    active = totals[:, 0] > 0
+    even = np.full(known.shape[1], 1 / known.shape[1])
+    # Of users, not of all they did: one who does a million things is no more usual than others.
+    usual = (known[active] / totals[active]).mean(axis=0) if active.any() else even
+    return np.asarray((known + before * usual) / (totals + before))

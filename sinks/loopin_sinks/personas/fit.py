@@ -29,6 +29,13 @@ SILHOUETTES_OF: Final = 2_000
 FITTED_ON: Final = 50_000
 """Users, drawn by a seed, whom centroids are fitted on; the others are assigned to these."""
 
+TAIL: Final = 0.005
+"""Of the users at either end of a feature: they count as if they were where it begins. The only host of a
+project, say, is not a world of their own."""
+
+LEAST_SHARE: Final = 0.01
+"""Of the users in each cluster: fewer are no kind of users, but odd ones."""
+
 STARTS: Final = 5
 SEED: Final = 0
 
@@ -39,10 +46,12 @@ class Scale:
 
     mean: Matrix
     spread: Matrix
+    low: Matrix
+    high: Matrix
 
     def apply(self, features: Matrix) -> Matrix:
-        """Centred and scaled."""
-        return np.asarray((features - self.mean) / self.spread)
+        """Cut to what is usual, centred and scaled."""
+        return np.asarray((features.clip(self.low, self.high) - self.mean) / self.spread)
 
     def undo(self, scaled: Matrix) -> Matrix:
         """Back in their own units."""
@@ -80,8 +89,10 @@ def distances(points: Matrix, centroids: Matrix) -> Matrix:
 
 def scale_of(features: Matrix) -> Scale:
     """Of these users."""
-    spread = features.std(axis=0)
-    return Scale(features.mean(axis=0), np.where(spread > 1e-9, spread, 1.0))
+    low, high = np.quantile(features, (TAIL, 1 - TAIL), axis=0)
+    usual = features.clip(low, high)
+    spread = usual.std(axis=0)
+    return Scale(usual.mean(axis=0), np.where(spread > 1e-9, spread, 1.0), low, high)
 
 
 def fit(features: Matrix, former: Sequence[Matrix] = ()) -> Fit | None:
@@ -92,18 +103,21 @@ def fit(features: Matrix, former: Sequence[Matrix] = ()) -> Fit | None:
         former: the former run's centroids in the features' own units, to begin at and whose number to keep
             where that is about as good; empty for none.
     """
+    if len(features) < LEAST_USERS:
+        return None
     features = drawn(features, FITTED_ON)
     scale = scale_of(features)
     points = scale.apply(features)
     most = len(np.unique(points.round(9), axis=0)) - 1
     ks = [k for k in KS if k <= most]
-    if len(points) < LEAST_USERS or not ks:
+    if not ks:
         return None
     known = scale.apply(np.array(former)) if len(former) else None
     found = {k: _clustered(points, k, known if known is not None and len(known) == k else None) for k in ks}
     silhouettes = {k: _silhouette(points, centroids) for k, centroids in found.items()}
-    best = max(silhouettes, key=lambda k: silhouettes[k])
-    if len(former) in silhouettes and silhouettes[len(former)] >= silhouettes[best] - NEAR:
+    shared = [k for k in ks if _least_share(points, found[k]) >= LEAST_SHARE] or ks[:1]
+    best = max(shared, key=lambda k: silhouettes[k])
+    if len(former) in shared and silhouettes[len(former)] >= silhouettes[best] - NEAR:
         best = len(former)
     return Fit(silhouettes, scale, found[best])
 
@@ -143,6 +157,12 @@ def _silhouette(points: Matrix, centroids: Matrix) -> float:
         return -1.0
     with _one_thread():
         return float(silhouette_score(sample, labels))
+
+
+def _least_share(points: Matrix, centroids: Matrix) -> float:
+    """Of the users in the smallest cluster."""
+    sizes = np.bincount(distances(points, centroids).argmin(axis=1), minlength=len(centroids))
+    return float(sizes.min() / len(points))
 
 
 def _one_thread() -> AbstractContextManager[object]:
