@@ -106,7 +106,6 @@ REPLACED: Final[tuple[Replaced, ...]] = (
     ),
     Replaced("generate_user_behavior_insights", "every 6 hours", "Not there yet."),
     Replaced("generate_predictive_insights", "not said", "Not there yet."),
-    Replaced("perform_user_clustering", "not said", "Not there yet."),
 )
 """Every task of the documents that no task of ours names in its ``replaces``."""
 
@@ -280,6 +279,8 @@ $ loopin tasks list
 │                      │                │ 11-29 23:07 │        │       │
 │ calculate_requested  │ when asked for │ -           │        │ -     │
 │                      │                │ never       │        │       │
+│ cluster_users        │ 40 3 * * *     │ 11-30 03:40 │      0 │ done  │
+│                      │                │ 11-29 23:08 │        │       │
 │ generate_insights    │ 20 */6 * * *   │ 11-30 00:20 │      5 │ done  │
 │                      │                │ 11-29 23:08 │        │       │
 │ clean_up_corrections │ 30 4 * * *     │ 11-30 04:30 │      0 │ done  │

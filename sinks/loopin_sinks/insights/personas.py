@@ -45,7 +45,7 @@ def _insight(scope: Scope, of: Changed) -> Insight:
         insight_type="persona_change",
         target_type="user",
         target_id=of.distinct_id,
-        title=f"{of.distinct_id} is a {now} now, and was a {before} before",
+        title=f"{of.distinct_id} became {now}, from {before}",
         description=f"By what they did in the {DAYS} days before {on:%A %-d %B} they are nearer to the "
         f"persona {now} (distance {of.distance:.2f}) than to any other ({of.other_distance:.2f}).",
         confidence_score=_confidence(of),
