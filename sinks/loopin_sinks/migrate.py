@@ -26,6 +26,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0015_metric_history",
     "0016_insights",
     "0019_personas",
+    "0020_recommendations",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 
