@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from tests.evaluate.part import Alone, Judge
 from tests.evaluate.personas import Personas
+from tests.evaluate.recommendations import Recommendations
 
 IN_WORLDS: dict[str, Callable[[], Judge]] = {
     "personas": Personas,
+    "recommendations": Recommendations,
 }
 """Judged in simulated worlds, each world with judges of its own."""
 

@@ -35,12 +35,16 @@ class Week(NamedTuple):
     popular: Floats
 
 
+Weeks = Callable[[int], Week]
+"""The week after a time."""
+
+
 def cutoffs(at: int) -> list[int]:
     """Times whose weeks are over, epoch ms."""
     return [at - number * WEEK_MS for number in range(1, WEEKS + 1)]
 
 
-def learn(names: Sequence[str], week: Callable[[int], Week], at: int) -> Ranker | None:
+def learn(names: Sequence[str], week: Weeks, at: int) -> Ranker | None:
     """A ranker from the weeks that are over at a time; None where too little was taken in them."""
     pairs = [_pairs(week(cutoff)) for cutoff in cutoffs(at)]
     return learned(

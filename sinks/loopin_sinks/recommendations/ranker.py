@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from loopin_sinks.recommendations.platform_events import Bools, Floats
+from loopin_sinks.store.errors import StoreError
 
 LEAST_TAKEN: Final = 100
 """Pairs of a user and an item that was taken: with fewer, weights by hand count."""
@@ -80,3 +81,13 @@ def learned(names: Sequence[str], signals: Floats, taken: Bools) -> Ranker | Non
     return Ranker(
         tuple(names), tuple(map(float, mean)), tuple(map(float, weights)), float(model.intercept_[0]), True
     )
+
+
+def check_installed() -> None:
+    """Raise StoreError where what learns is not there."""
+    try:
+        import implicit.nearest_neighbours  # noqa: F401
+        import sklearn.linear_model  # noqa: F401
+    except ImportError as error:
+        reason = "Recommendations are learned by scikit-learn and implicit: install loopin-analytics[models]."
+        raise StoreError("models_missing", reason) from error

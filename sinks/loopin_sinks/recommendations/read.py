@@ -29,6 +29,11 @@ LEARNED_FROM: Final = 2_000
 
 DAY_MS: Final = 86_400_000
 
+# Whoever got round a restriction is refused all the same.
+_REFUSED: Final = """
+    (JSONExtractString(properties, 'access_result') = 'blocked' OR JSONExtractBool(properties, 'bypass'))
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -222,7 +227,7 @@ async def barriers(store: Store, scope: Scope, of: History) -> Barriers:
         f"""
         WITH ({LINKED}) AS linked
         SELECT {person_name("distinct_id", "linked")} AS name, community_id,
-            argMax(JSONExtractString(properties, 'access_result'), timestamp) = 'blocked' AS refused
+            argMax({_REFUSED}, timestamp) AS refused
         FROM {query.recent(("geo_access_checked",))} AND community_id != ''
             AND user IN ({_ids_of(query, of, ids)})
         GROUP BY name, community_id LIMIT 100000
@@ -234,9 +239,8 @@ async def barriers(store: Store, scope: Scope, of: History) -> Barriers:
         store,
         f"""
         SELECT toString(city) AS place, community_id,
-            countIf(JSONExtractString(properties, 'access_result') != 'blocked') = 0 AS refused
+            countIf(NOT {_REFUSED}) = 0 AS refused
         FROM {query.recent(("geo_access_checked",))} AND community_id != '' AND city IN {places}
-            AND JSONExtractString(properties, 'bypass') != 'true'
         GROUP BY place, community_id LIMIT 100000
         """,
     )

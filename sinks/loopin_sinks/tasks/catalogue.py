@@ -9,6 +9,7 @@ from loopin_sinks.tasks.calculate_requested import CALCULATE_REQUESTED
 from loopin_sinks.tasks.clean_up_corrections import CLEAN_UP_CORRECTIONS
 from loopin_sinks.tasks.cluster_users import CLUSTER_USERS
 from loopin_sinks.tasks.generate_insights import GENERATE_INSIGHTS
+from loopin_sinks.tasks.refresh_recommendations import REFRESH_RECOMMENDATIONS
 from loopin_sinks.tasks.task import Task
 
 TASKS: Final[tuple[Task, ...]] = (
@@ -16,6 +17,7 @@ TASKS: Final[tuple[Task, ...]] = (
     RECALCULATE_METRICS,
     CALCULATE_REQUESTED,
     CLUSTER_USERS,
+    REFRESH_RECOMMENDATIONS,
     GENERATE_INSIGHTS,
     CLEAN_UP_CORRECTIONS,
 )
