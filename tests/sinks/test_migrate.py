@@ -30,6 +30,7 @@ SHIPPED = {
     "0015_metric_history": "1b93a2444803c57f94a12de0e779fd00af54e3e834313517cca10e1a06e4e567",
     "0016_insights": "1265e36f7c56f96fb470c2a00406269b262dd88aee9b5c09b5a2bcf4c5b12b70",
     "0019_personas": "18715ee4618feb03a6c1447e9014988badf327383e8d1d29204cf279a331b4e9",
+    "0020_recommendations": "b78cba1aa333fa4d9b7a3f6e5cad08beb6e1a9ef9ac478bb67365fe33bac2ba1",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 

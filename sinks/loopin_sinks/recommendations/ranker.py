@@ -15,6 +15,9 @@ from loopin_sinks.store.errors import StoreError
 LEAST_TAKEN: Final = 100
 """Pairs of a user and an item that was taken: with fewer, weights by hand count."""
 
+LEAST_SPREAD: Final = 0.1
+"""A signal that hardly differs between pairs teaches little: a pair that does differ must not be far off."""
+
 MOST_PAIRS: Final = 500_000
 """Pairs that weights are learned from; more are drawn from by a seed."""
 
@@ -73,8 +76,7 @@ def learned(names: Sequence[str], signals: Floats, taken: Bools) -> Ranker | Non
     if len(taken) > MOST_PAIRS:
         drawn = np.random.default_rng(0).choice(len(taken), MOST_PAIRS, replace=False)
         signals, taken = signals[drawn], taken[drawn]
-    mean, spread = signals.mean(axis=0), signals.std(axis=0)
-    spread = np.where(spread > 1e-9, spread, 1.0)
+    mean, spread = signals.mean(axis=0), signals.std(axis=0).clip(min=LEAST_SPREAD)
     with threadpool_limits(1):
         model = LogisticRegression(C=1.0, max_iter=1_000).fit((signals - mean) / spread, taken)
     weights = model.coef_[0] / spread

@@ -17,6 +17,7 @@ from loopin_sinks.recommendations.community_signals import Barriers
 from loopin_sinks.recommendations.history import Demand, History
 from loopin_sinks.recommendations.platform_events import PlatformEvent, PlatformEvents
 from loopin_sinks.store import Store
+from loopin_sinks.store.interface import MAX_RESULT_ROWS
 
 DAYS: Final = 90
 """So many days before now count."""
@@ -48,7 +49,7 @@ EVENTS: Final = Kind("event_id", ("event_joined", "event_attended", "ticket_purc
 COMMUNITIES: Final = Kind("community_id", ("community_joined",), ("community_viewed", "community_activity"))
 
 
-class _Read(Query):
+class RecentQuery(Query):
     """One statement over the days that count."""
 
     def recent(self, names: Sequence[str]) -> str:
@@ -60,22 +61,22 @@ class _Read(Query):
 
 async def platform_events(store: Store, scope: Scope) -> PlatformEvents:
     """Those that were created lately, the oldest first. Raises StoreError."""
-    query = _Read(scope)
+    query = RecentQuery(scope)
     made = "event = 'event_created'"
 
     def of(value: str) -> str:
         return f"argMaxIf({value}, timestamp, {made})"
 
+    host = query.text("host_id")
     rows = await query.rows(
         store,
         f"""
-        SELECT event_id, {of("JSONExtractString(properties, 'category')")} AS category,
+        SELECT event_id, {of(query.text("category"))} AS category,
             {of("toString(city)")} AS city,
-            {of("if(JSONHas(properties, 'host_id'), JSONExtractString(properties, 'host_id'), distinct_id)")}
-                AS host,
-            {of("toFloat64OrNull(JSONExtract(properties, 'price', 'Nullable(String)'))")} AS price,
+            {of(f"if({host} != '', {host}, distinct_id)")} AS host,
+            {of(query.number("price"))} AS price,
             {of("toString(currency)")} AS currency,
-            {of("toFloat64OrNull(JSONExtract(properties, 'capacity', 'Nullable(String)'))")} AS capacity,
+            {of(query.number("capacity"))} AS capacity,
             minIf({MS}, {made}) AS created, {of(STARTS)} AS starts,
             minIfOrNull({MS}, event IN ('event_cancelled', 'event_sold_out')) AS closed
         FROM {query.recent(("event_created", "event_cancelled", "event_sold_out"))} AND event_id != ''
@@ -87,17 +88,17 @@ async def platform_events(store: Store, scope: Scope) -> PlatformEvents:
 
 
 def _event(row: Mapping[str, Any]) -> PlatformEvent:
-    def finite(value: float | None) -> float | None:
-        return value if value is not None and np.isfinite(value) and value >= 0 else None
+    def known(value: float | None) -> float | None:
+        return value if value is not None and value >= 0 else None
 
     return PlatformEvent(
         id=row["event_id"],
         category=row["category"],
         city=row["city"],
         host=row["host"],
-        price=finite(row["price"]),
+        price=known(row["price"]),
         currency=row["currency"],
-        capacity=finite(row["capacity"]),
+        capacity=known(row["capacity"]),
         created=row["created"],
         starts=row["starts"],
         closed=row["closed"],
@@ -106,7 +107,7 @@ def _event(row: Mapping[str, Any]) -> PlatformEvent:
 
 async def communities(store: Store, scope: Scope) -> tuple[str, ...]:
     """Those of which there were events, sorted. Raises StoreError."""
-    query = _Read(scope)
+    query = RecentQuery(scope)
     rows = await query.rows(
         store,
         f"""
@@ -120,7 +121,7 @@ async def communities(store: Store, scope: Scope) -> tuple[str, ...]:
 
 async def demand(store: Store, scope: Scope, kind: Kind, number: Mapping[str, int]) -> Demand:
     """Of these items, by whole days before now. Raises StoreError."""
-    query = _Read(scope)
+    query = RecentQuery(scope)
     now = query.bind(epoch_ms(scope.now), "Int64")
     takes = query.bind(list(kind.takes[:1]), "Array(String)")
     statement = f"""
@@ -148,13 +149,13 @@ async def history(
     Raises:
         StoreError: the store did not answer.
     """
-    query = _Read(scope if user is None else replace(scope, internal=()))
-    who = _takers(query, kind) if user is None else f"SELECT user FROM ({users_of(query, [user])})"
+    query = _about(scope, user)
+    name, who = _who(query, kind, user)
     now = query.bind(epoch_ms(scope.now), "Int64")
     takes = query.bind(list(kind.takes), "Array(String)")
     statement = f"""
         WITH ({LINKED}) AS linked
-        SELECT {person_name("id", "linked")} AS name, item, took, min(at)
+        SELECT {name} AS name, item, took, min(at)
         FROM (
             SELECT any(distinct_id) AS id, {kind.property} AS item, event IN {takes} AS took,
                 min({MS}) AS at
@@ -169,12 +170,8 @@ async def history(
             found += [
                 (name, number[item], bool(took), at) for name, item, took, at in block if item in number
             ]
-    places = await _places(store, query.scope, kind, user)
-    names = sorted({name for name, *_ in found} | ({user} if user is not None else set()))
-    if user is not None:
-        # Whatever id was asked by: there is one person.
-        names, found = [user], [(user, *rest) for _, *rest in found]  # type: ignore[misc]
-        places = {user: next(iter(places.values()), "")}
+    places = await _places(store, scope, kind, user)
+    names = sorted({name for name, *_ in found}) if user is None else [user]
     at_of = {name: at for at, name in enumerate(names)}
     return History(
         users=tuple(names),
@@ -187,23 +184,24 @@ async def history(
 
 
 async def _places(store: Store, scope: Scope, kind: Kind, user: str | None) -> dict[str, str]:
-    """By person the city where most of their events were."""
-    query = _Read(scope)
-    now = scope.now
-    who = _takers(query, kind) if user is None else f"SELECT user FROM ({users_of(query, [user])})"
+    """By person the city where most of their events were; that of an event they made is not theirs."""
+    query = _about(scope, user)
+    name, who = _who(query, kind, user)
     statement = f"""
         WITH ({LINKED}) AS linked
-        SELECT {person_name("id", "linked")} AS name, argMax(place, number)
+        SELECT name, argMax(place, (number, place))
         FROM (
-            SELECT any(distinct_id) AS id, toString(city) AS place, count() AS number
-            FROM {query.source(now - timedelta(days=DAYS), now)} AND city != '' AND event != 'event_created'
-                AND user IN ({who})
-            GROUP BY user, place
+            SELECT {name} AS name, place, sum(events) AS number
+            FROM (
+                SELECT any(distinct_id) AS id, toString(city) AS place, count() AS events
+                FROM {query.source(scope.now - timedelta(days=DAYS), scope.now)} AND city != ''
+                    AND event != 'event_created' AND user IN ({who})
+                GROUP BY user, place
+            )
+            GROUP BY name, place
         )
         GROUP BY name
     """
-    if user is not None:
-        statement = statement.replace(f"{person_name('id', 'linked')} AS name", "'' AS name")
     found: dict[str, str] = {}
     async with store.stream(statement, query.parameters) as rows:
         async for block in rows:
@@ -211,47 +209,51 @@ async def _places(store: Store, scope: Scope, kind: Kind, user: str | None) -> d
     return found
 
 
-def _takers(query: _Read, kind: Kind) -> str:
-    return f"""
-        SELECT user FROM {query.recent(kind.takes)}
-        GROUP BY user ORDER BY cityHash64(user) LIMIT {query.bind(LEARNED_FROM, "UInt64")}
-    """
-
-
-async def barriers(store: Store, scope: Scope, of: History) -> Barriers:
+async def barriers(store: Store, scope: Scope, of: History, user: str | None = None) -> Barriers:
     """Which communities refuse these users, or all from where they are. Raises StoreError."""
-    query = _Read(scope)
-    ids = query.bind(list(of.users), "Array(String)")
+    query = _about(scope, user)
+    name, who = _who(query, COMMUNITIES, user)
     own = await query.rows(
         store,
         f"""
         WITH ({LINKED}) AS linked
-        SELECT {person_name("distinct_id", "linked")} AS name, community_id,
-            argMax({_REFUSED}, timestamp) AS refused
-        FROM {query.recent(("geo_access_checked",))} AND community_id != ''
-            AND user IN ({_ids_of(query, of, ids)})
-        GROUP BY name, community_id LIMIT 100000
+        SELECT {name} AS name, community, argMax(refused, at) AS last
+        FROM (
+            SELECT any(distinct_id) AS id, community_id AS community,
+                argMax({_REFUSED}, timestamp) AS refused, max(timestamp) AS at
+            FROM {query.recent(("geo_access_checked",))} AND community_id != '' AND user IN ({who})
+            GROUP BY user, community
+        )
+        GROUP BY name, community LIMIT {MAX_RESULT_ROWS}
         """,
     )
-    query = _Read(scope)
+    query = RecentQuery(scope)
     places = query.bind(sorted({place for place in of.places if place}), "Array(String)")
     by_place = await query.rows(
         store,
         f"""
-        SELECT toString(city) AS place, community_id,
-            countIf(NOT {_REFUSED}) = 0 AS refused
+        SELECT toString(city) AS place, community_id, countIf(NOT {_REFUSED}) = 0 AS refused
         FROM {query.recent(("geo_access_checked",))} AND community_id != '' AND city IN {places}
-        GROUP BY place, community_id LIMIT 100000
+        GROUP BY place, community_id LIMIT {MAX_RESULT_ROWS}
         """,
     )
-    alone = of.users[0] if len(of.users) == 1 else None
     return Barriers(
-        users={(alone or row["name"], row["community_id"]): bool(row["refused"]) for row in own},
+        users={(row["name"], row["community"]): bool(row["last"]) for row in own},
         places={(row["place"], row["community_id"]): bool(row["refused"]) for row in by_place},
     )
 
 
-def _ids_of(query: _Read, of: History, ids: str) -> str:
-    if len(of.users) == 1:
-        return f"SELECT user FROM ({users_of(query, of.users)})"
-    return f"SELECT cityHash64(arrayJoin({ids}))"
+def _about(scope: Scope, user: str | None) -> RecentQuery:
+    """Of a user who is asked about also the project's own people are told."""
+    return RecentQuery(scope if user is None else replace(scope, internal=()))
+
+
+def _who(query: RecentQuery, kind: Kind, user: str | None) -> tuple[str, str]:
+    """In SQL, what names the person of a row's ``id``, and the users there are rows of."""
+    if user is not None:
+        return query.bind(user, "String"), users_of(query, [user])
+    takers = f"""
+        SELECT user FROM {query.recent(kind.takes)}
+        GROUP BY user ORDER BY cityHash64(user) LIMIT {query.bind(LEARNED_FROM, "UInt64")}
+    """
+    return person_name("id", "linked"), takers

@@ -88,7 +88,7 @@ async def recommended_communities(store: Store, scope: Scope, user: str, limit: 
     asked, wanted = await asyncio.gather(
         history(store, scope, COMMUNITIES, number, user), demand(store, scope, COMMUNITIES, number)
     )
-    refused, admitted = (await barriers(store, scope, asked)).table(asked, names)
+    refused, admitted = (await barriers(store, scope, asked, user)).table(asked, names)
     own = [names[at] for at in np.flatnonzero(community_signals.own(len(names), asked, now)[0])]
     near = await near_items(store, scope.project, "community", own)
     near_own = np.array([[near.get(name, 0.0) for name in names]])
