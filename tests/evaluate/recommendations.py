@@ -13,16 +13,16 @@ from loopin_sinks.recommendations.community_signals import Barriers, community_w
 from loopin_sinks.recommendations.event_weeks import event_week
 from loopin_sinks.recommendations.history import Demand, History
 from loopin_sinks.recommendations.learn import TOP, WEEK_MS, Week, Weeks, learn, measured, precision, top
-from loopin_sinks.recommendations.platform_events import PlatformEvent, PlatformEvents
+from loopin_sinks.recommendations.platform_events import Floats, PlatformEvent, PlatformEvents
 from loopin_sinks.recommendations.ranker import Ranker
 from tests.evaluate.part import Event, Figure, Section, Truth
 
 INTRO: Final = f"""\
 What is recommended a week before the end of the world is compared with what users take in that week: platform
 events that were open then and that they join; communities they were no members of and join or take part in.
-Precision at {TOP} is the share of {TOP} recommendations that were taken, of users who took any; popularity ranks
-the same items for the same users by how often they were joined. Who knew the week to come would reach the ceiling,
-as most users take one or two of what there is. Weights are learned from the weeks before
+Precision at {TOP} is the share of {TOP} recommendations that were taken, of users who took any; popularity
+ranks the same items for the same users by how often they were joined. Who knew the week to come would reach
+the ceiling, as most users take one or two of what there is. Weights are learned from the weeks before
 ([recommendations](recommendations.md))."""
 
 TARGET: Final = 1.5
@@ -170,6 +170,7 @@ class Recommendations:
 
 def _judged(what: str, week: Weeks, names: tuple[str, ...], hand: Ranker, at: int) -> tuple[Figure, ...]:
     ranker, last = learn(names, week, at) or hand, week(at)
+    taken = last.taken & last.allowed
     ranked, popular, users = measured(last, ranker)
     by_hand, _, _ = measured(last, hand)
     assert ranked is not None
@@ -185,12 +186,19 @@ def _judged(what: str, week: Weeks, names: tuple[str, ...], hand: Ranker, at: in
         Figure(f"... precision at {TOP}", ranked),
         Figure("... of popularity (baseline)", popular),
         Figure("... of weights by hand", by_hand),
-        Figure("... of who knew the week to come (ceiling)", _ceiling(last)),
+        Figure("... of popularity where the user is", _near(names, last)),
+        Figure("... of who knew the week to come (ceiling)", _precision(last, taken.astype(np.float64))),
         Figure("... users who took any", float(users)),
         Figure("... items to choose from", float(len(last.items))),
     )
 
 
-def _ceiling(of: Week) -> float | None:
-    taken = of.taken & of.allowed
-    return precision(top(taken.astype(np.float64), of.allowed), taken)
+def _near(names: tuple[str, ...], of: Week) -> float | None:
+    """Of what is where the user is, the most popular; then of all else. None where items have no place."""
+    if "place" not in names:
+        return None
+    return _precision(of, of.signals[:, :, names.index("place")] * 1e6 + of.popular)
+
+
+def _precision(of: Week, scores: Floats) -> float | None:
+    return precision(top(scores, of.allowed), of.taken & of.allowed)
