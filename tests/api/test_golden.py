@@ -125,6 +125,8 @@ def test_each_json_endpoint_has_one(described: dict[str, Any]) -> None:
         "/api/analytics/metrics/{name}",
         "/api/analytics/content/{content_type}/{object_id}",
         "/api/analytics/users/{user_id}",
+        "/api/analytics/recommendations/{user_id}",
+        "/api/analytics/recommendations/similar/{type}/{id}",
         "/api/analytics/alerts/{id}",
         "/api/analytics/tasks/{name}/run",
     ):
