@@ -279,9 +279,9 @@ $ loopin tasks list
 │                         │                │ 11-29 23:07 │        │       │
 │ calculate_requested     │ when asked for │ -           │        │ -     │
 │                         │                │ never       │        │       │
-│ cluster_users           │ 40 3 * * *     │ 11-30 03:40 │      0 │ done  │
+│ cluster_users           │ 40 3 * * *     │ 11-30 03:40 │    978 │ done  │
 │                         │                │ 11-29 23:08 │        │       │
-│ refresh_recommendations │ 50 3 * * *     │ 11-30 03:50 │      0 │ done  │
+│ refresh_recommendations │ 50 3 * * *     │ 11-30 03:50 │    811 │ done  │
 │                         │                │ 11-29 23:08 │        │       │
 │ generate_insights       │ 20 */6 * * *   │ 11-30 00:20 │      5 │ done  │
 │                         │                │ 11-29 23:08 │        │       │

@@ -220,10 +220,14 @@ def _ranking(of: Recommended) -> Ranking:
     return Ranking(
         model_version=of.ranker.version,
         method="learned" if of.ranker.learned else "by_hand",
-        precision_at_10=of.model.precision if of.model else None,
-        popularity_precision_at_10=of.model.popularity if of.model else None,
+        precision_at_10=_rounded(of.model.precision) if of.model else None,
+        popularity_precision_at_10=_rounded(of.model.popularity) if of.model else None,
         measured_at=of.model.at if of.model else None,
     )
+
+
+def _rounded(ratio: float | None) -> float | None:
+    return None if ratio is None else round(ratio, 4)
 
 
 def _hint(of: Hint) -> ContentHint:
