@@ -45,6 +45,7 @@ from loopin_api.routers import (
     batch,
     browser,
     business,
+    clustering,
     communities,
     content,
     daily,
@@ -67,6 +68,7 @@ from loopin_api.routers import (
     project,
     real_time,
     recalculation,
+    recommendations,
     records,
     segment,
     sentiment,
@@ -97,6 +99,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     content.router,
     users.router,
     user.router,
+    clustering.router,
+    recommendations.router,
     real_time.router,
     live.router,
     metrics.router,
@@ -138,6 +142,7 @@ SPOOL: Final = "spool"
 
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     sentiment.SentimentRequest,
+    clustering.ClusteringRequest,
     track.TrackRequest,
     events.AnalyticsEvent,
     batch.BatchRequest,

@@ -105,7 +105,6 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "own: [alerts](alerts.md)). Anomalies of users: not there yet.",
     ),
     Replaced("generate_user_behavior_insights", "every 6 hours", "Not there yet."),
-    Replaced("perform_user_clustering", "not said", "Not there yet."),
 )
 """Every task of the documents that no task of ours names in its ``replaces``."""
 
@@ -275,25 +274,27 @@ _COMMANDS: Final = (
 
 _CAPTURE: Final = """\
 $ loopin tasks list
-┏━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━┳━━━━━━━┳━━━━━━━┓
-┃                      ┃                ┃ next run,   ┃       ┃       ┃
-┃ schedule             ┃ due            ┃ last (UTC)  ┃  rows ┃ state ┃
-┡━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━╇━━━━━━━╇━━━━━━━┩
-│ calculate_metrics    │ 5 * * * *      │ 11-30 04:05 │ 8,232 │ done  │
-│                      │                │ 11-30 03:32 │       │       │
-│ recalculate_metrics  │ 15 2 * * *     │ 12-01 02:15 │ 8,232 │ done  │
-│                      │                │ 11-30 03:31 │       │       │
-│ calculate_requested  │ when asked for │ -           │       │ -     │
-│                      │                │ never       │       │       │
-│ forecast_metrics     │ 40 0 * * *     │ 12-01 00:40 │    90 │ done  │
-│                      │                │ 11-30 03:32 │       │       │
-│ generate_insights    │ 20 */6 * * *   │ 11-30 06:20 │    31 │ done  │
-│                      │                │ 11-30 03:33 │       │       │
-│ clean_up_corrections │ 30 4 * * *     │ 11-30 04:30 │     0 │ done  │
-│                      │                │ 11-30 03:27 │       │       │
-│ revenue_often        │ every 15 min   │ 11-30 03:45 │       │ -     │
-│ (calculate_metrics)  │                │ never       │       │       │
-└──────────────────────┴────────────────┴─────────────┴───────┴───────┘
+┏━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━┓
+┃                         ┃                ┃ next run,   ┃        ┃       ┃
+┃ schedule                ┃ due            ┃ last (UTC)  ┃   rows ┃ state ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━╇━━━━━━━━╇━━━━━━━┩
+│ calculate_metrics       │ 5 * * * *      │ 11-30 00:05 │  1,127 │ done  │
+│                         │                │ 11-29 23:08 │        │       │
+│ recalculate_metrics     │ 15 2 * * *     │ 11-30 02:15 │ 28,649 │ done  │
+│                         │                │ 11-29 23:07 │        │       │
+│ calculate_requested     │ when asked for │ -           │        │ -     │
+│                         │                │ never       │        │       │
+│ cluster_users           │ 40 3 * * *     │ 11-30 03:40 │    978 │ done  │
+│                         │                │ 11-29 23:08 │        │       │
+│ refresh_recommendations │ 50 3 * * *     │ 11-30 03:50 │    811 │ done  │
+│                         │                │ 11-29 23:08 │        │       │
+│ generate_insights       │ 20 */6 * * *   │ 11-30 00:20 │      5 │ done  │
+│                         │                │ 11-29 23:08 │        │       │
+│ clean_up_corrections    │ 30 4 * * *     │ 11-30 04:30 │      0 │ done  │
+│                         │                │ 11-29 23:07 │        │       │
+│ revenue_often           │ every 15 min   │ 11-29 23:15 │        │ -     │
+│ (calculate_metrics)     │                │ never       │        │       │
+└─────────────────────────┴────────────────┴─────────────┴────────┴───────┘
 $ loopin tasks runs --limit 3
 ┏━━━━━━━┳━━━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
 ┃       ┃ began (UTC), ┃        ┃                                  ┃

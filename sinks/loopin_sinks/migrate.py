@@ -25,6 +25,8 @@ MIGRATIONS: tuple[str, ...] = (
     "0014_user_measures",
     "0015_metric_history",
     "0016_insights",
+    "0019_personas",
+    "0020_recommendations",
     "0017_sentiment",
     "0018_forecasts",
 )
