@@ -43,6 +43,7 @@ PATHS = {
     "/api/analytics/silences": {"get", "post"},
     "/api/analytics/silences/{id}": {"delete"},
     "/api/analytics/sentiment": {"post"},
+    "/api/analytics/sentiment/{uuid}": {"get"},
     "/api/analytics/events/track": {"post"},
     "/api/analytics/events": {"post"},
     "/api/analytics/events/batch": {"post"},
