@@ -152,5 +152,6 @@ def test_each_json_endpoint_has_one(described: dict[str, Any]) -> None:
         "/api/analytics/tasks/{name}",
         "/api/analytics/task-runs/{id}",
         "/api/analytics/task-runs/{id}/cancel",  # as the former
+        "/api/analytics/sentiment/{uuid}",  # the fields of a text's, of what a task has judged
         "/api/analytics/metrics/calculations/{id}",  # as the answer to who asked for it
     }

@@ -48,6 +48,7 @@ PATHS = {
     "/api/analytics/recommendations/similar/{type}/{id}": {"get"},
     "/api/analytics/content-hints": {"get"},
     "/api/analytics/sentiment": {"post"},
+    "/api/analytics/sentiment/{uuid}": {"get"},
     "/api/analytics/events/track": {"post"},
     "/api/analytics/events": {"post"},
     "/api/analytics/events/batch": {"post"},

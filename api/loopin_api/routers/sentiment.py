@@ -1,18 +1,20 @@
-"""POST /api/analytics/sentiment."""
+"""POST /api/analytics/sentiment, GET /api/analytics/sentiment/{uuid}."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Annotated, Literal
+from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from loopin_api.body import json_body
-from loopin_api.envelope import Success
-from loopin_api.errors import unavailable
-from loopin_api.openapi import COMMON, WITH_BODY, failures, request_body, success
+from loopin_api.envelope import Moment, Success
+from loopin_api.errors import ApiError, unavailable
+from loopin_api.openapi import COMMON, EXAMPLE_TIME, WITH_BODY, failures, request_body, success
 from loopin_api.services import Reader, Use
+from loopin_sinks.opinions.stored import kept_of
 from loopin_text.opinion.endpoint import Judgement
 from loopin_text.opinion.method import Scored
 from loopin_text.opinion.opinions import Opinion, opinion
@@ -62,7 +64,7 @@ class SentimentDetails(BaseModel):
     )
 
 
-class Sentiment(BaseModel):
+class Feeling(BaseModel):
     """How a text feels. Null where the text is in a language that no method knows."""
 
     sentiment: Label | None = Field(
@@ -87,11 +89,16 @@ class Sentiment(BaseModel):
         description="ISO 639-1 code; `und`: letters that are not English; null: too short to tell, taken for "
         "English."
     )
-    supported: bool = Field(description="Whether the methods know the language (English).")
     method: Literal["combination", "language_model"] | None = Field(
         description="Who has judged: the methods together, or, where they do not know the language, the "
         "language model; null: nobody."
     )
+
+
+class Sentiment(Feeling):
+    """How a text feels, and what each method says."""
+
+    supported: bool = Field(description="Whether the methods know the language (English).")
     details: SentimentDetails = Field(description="The methods one by one.")
 
 
@@ -111,8 +118,8 @@ _TEXT = "This event was absolutely amazing! Can't wait for the next one."
                 "intensity": 6,
                 "emotions": ["excitement"],
                 "language": "en",
-                "supported": True,
                 "method": "combination",
+                "supported": True,
                 "details": {
                     "textblob_polarity": 0.375,
                     "vader_compound": 0.6581,
@@ -136,6 +143,64 @@ async def post_sentiment(
         use.language_model.ask(body.text), asyncio.to_thread(opinion, body.text)
     )
     return Success(data=answer(judged, judgement))
+
+
+class EventSentiment(Feeling):
+    """How the text of an event feels, as it was judged after the stream."""
+
+    uuid: UUID = Field(description="The event.")
+    judged_at: Moment = Field(description="When, ISO 8601 in UTC.")
+
+
+@router.get(
+    "/api/analytics/sentiment/{uuid}",
+    summary="Sentiment of an event's text",
+    responses={
+        **success(
+            "The sentiment",
+            {
+                "sentiment": "positive",
+                "score": 0.6246,
+                "confidence": 0.9799,
+                "intensity": 6,
+                "emotions": ["excitement"],
+                "language": "en",
+                "method": "combination",
+                "uuid": "0199c7a4-5f00-7000-8000-000000000001",
+                "judged_at": EXAMPLE_TIME,
+            },
+        ),
+        **failures(404, *COMMON),
+    },
+)
+async def get_sentiment(
+    caller: Reader, use: Use, uuid: Annotated[UUID, Path(description="The event's uuid.")]
+) -> Success[EventSentiment]:
+    """What the task `rescore_sentiment` has kept of it, beside the stream's own score, which the event has.
+
+    Needs the scope `read`.
+    """
+    kept = await kept_of(use.store, caller.project, uuid)
+    if kept is None:
+        raise ApiError(
+            404,
+            "NOT_JUDGED",
+            "Nothing is kept of this event; texts are judged every ten minutes, if they are new.",
+        )
+    said = kept.judged
+    return Success(
+        data=EventSentiment(
+            uuid=uuid,
+            sentiment=said.sentiment,
+            score=said.score,
+            confidence=said.confidence,
+            intensity=said.intensity,
+            emotions=list(said.emotions),
+            language=said.language,
+            method=said.method or None,
+            judged_at=kept.at,
+        )
+    )
 
 
 def answer(judged: Opinion, judgement: Judgement | None) -> Sentiment:

@@ -107,7 +107,14 @@ def _row(project: str, text: Text, said: Judged, now: datetime) -> dict[str, Any
     }
 
 
-async def kept_of(store: Store, project: str, uuid: UUID) -> Judged | None:
+class Kept(NamedTuple):
+    """What is kept of an event's text, and since when."""
+
+    judged: Judged
+    at: datetime
+
+
+async def kept_of(store: Store, project: str, uuid: UUID) -> Kept | None:
     """What is kept of an event; None for nothing. Raises StoreError."""
     rows = await store.query(
         "SELECT * FROM event_opinions FINAL WHERE project = {project:String} AND uuid = {uuid:UUID}",
@@ -116,7 +123,7 @@ async def kept_of(store: Store, project: str, uuid: UUID) -> Judged | None:
     if not rows:
         return None
     row = rows[0]
-    return Judged(
+    judged = Judged(
         sentiment=row["sentiment"] or None,
         score=row["score"],
         confidence=row["confidence"],
@@ -125,3 +132,4 @@ async def kept_of(store: Store, project: str, uuid: UUID) -> Judged | None:
         language=row["language"] or None,
         method=row["method"],
     )
+    return Kept(judged, row["judged_at"])

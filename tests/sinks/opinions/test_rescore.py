@@ -15,8 +15,8 @@ import pytest_asyncio
 
 from loopin_schemas import EnrichedEvent
 from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.opinions import stored
 from loopin_sinks.opinions.judged import Judge, Judged
-from loopin_sinks.opinions.stored import kept_of
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store
 from loopin_sinks.tasks import rescore_sentiment
@@ -98,6 +98,12 @@ class Model:
         if self.says is None:
             raise NoAnswer("failed", "It hangs.")
         return self.says
+
+
+async def kept_of(store: Store, project: str, uuid: UUID) -> Judged | None:
+    kept = await stored.kept_of(store, project, uuid)
+    assert kept is None or kept.at == NOW
+    return kept and kept.judged
 
 
 async def test_a_text_is_judged_once_by_all_methods(store: Store) -> None:
