@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from loopin_schemas.behaviour import Behaviour
+
 MILLION = 1_000_000
 """Amounts are added up as whole millionths, so that no order of addition changes a sum."""
 
@@ -20,6 +22,23 @@ class Session(msgspec.Struct, array_like=True, gc=False):
     after: int = 0
 
 
+class Score(msgspec.Struct, array_like=True, gc=False):
+    """What is predicted of a user.
+
+    Attributes:
+        chance: probability, 0 to 1, to four digits.
+        at: when it was computed, epoch ms of event time; nothing of later is in it.
+        version: of the target's model; 0 where the heuristic answered.
+        reasons: the strongest contrasts behind it, strongest first, by their numbers (see
+            :mod:`loopin_streams.learning.features`); negative less one where it speaks against.
+    """
+
+    chance: float
+    at: int
+    version: int
+    reasons: tuple[int, ...] = ()
+
+
 class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     """One user (project and distinct_id, in the record's key) on ``profiles``.
 
@@ -28,7 +47,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     ``revenue`` holds millionths by currency (``""``: none was named), purchases less refunds. Bit ``n`` of
     ``active_days`` (big-endian bytes, base64) says that the user was active ``n`` days before ``active_day``
     (days since 1970, UTC). ``counted`` names the open windows that have counted the user: minute of the
-    window's start times four plus its grain's number, and as bits the series that did.
+    window's start times four plus its grain's number, and as bits the series that did. ``behaviour`` is what
+    models read, None before the first event that counts for them; ``scores`` are what they say, by target.
     """
 
     first_seen: int
@@ -41,4 +61,6 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     revenue: dict[str, int] = {}
     counted: dict[int, int] = {}
     earlier: tuple[Session, ...] = ()
+    behaviour: Behaviour | None = None
+    scores: dict[str, Score] = {}
     version: int = 1

@@ -9,6 +9,7 @@ from loopin_schemas.alert import Alert
 from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import DeadLetter, Replayed
 from loopin_schemas.event import EnrichedEvent, Event
+from loopin_schemas.example import Example
 from loopin_schemas.identity import LinkRequest, Person, PersonMerge
 from loopin_schemas.insight import InsightRecord
 from loopin_schemas.notification import Notification
@@ -158,6 +159,11 @@ PERSON_MERGES = Topic(
     "the journal of merges, refusals and unmerges, for the sink",
 )  # fmt: skip
 
+EXAMPLES = Topic(
+    "examples", "project:target", Example, "one", 90 * DAY,
+    "what came of each prediction, for the models to learn from",
+)  # fmt: skip
+
 CONFIG = Topic(
     "config", "kind:id", ConfigRecord, "one", None,
     "what people configure (API keys), newest by item; who needs it reads it whole and follows it",
@@ -178,6 +184,7 @@ TOPICS: tuple[Topic, ...] = (
     NOTIFICATIONS,
     WATCH_STATE,
     INSIGHTS,
+    EXAMPLES,
     IDENTITY_LINKS,
     IDENTITY_STATE,
     PERSONS,

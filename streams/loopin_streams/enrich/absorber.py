@@ -18,11 +18,15 @@ from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import Marker
+from loopin_streams.learning.sweep import Sweep
 from loopin_streams.windows.grains import LATENESS_MS, MINUTE_MS
 from loopin_streams.windows.operations import count_operations
 from loopin_streams.windows.publishing import publish_windows
 
 Key = TypeVar("Key")
+
+SWEPT_KEY: Final = b"s"
+"""Of the state: the minute up to which users have had their turn of the day."""
 
 PUBLISH_EVERY_S: Final = 1.0
 """Shortest time between two publications of the changed windows."""
@@ -42,6 +46,7 @@ class EnrichAbsorber:
         self._clock = clock
         self._published_at = clock()
         self._dropped_at: int | None = None
+        self._sweep = Sweep()
 
     def restore(self, topic: str, records: Sequence[Record]) -> None:
         """Take in records of ``seen`` or ``profiles``."""
@@ -60,7 +65,9 @@ class EnrichAbsorber:
                 f"Partition {self.context.origin.partition} of the topic profiles holds {found} profiles and "
                 f"should hold {marker.held}: stop the workers and run `loopin state rebuild enrich`.",
             )
-        self.context.windows.restore(state)
+        self._sweep.add(self.context.profiles.keys())
+        self._sweep.swept = None if (swept := state.get(SWEPT_KEY)) is None else int(swept)
+        self.context.windows.restore({key: value for key, value in state.items() if key != SWEPT_KEY})
         if marker.watermark is not None:
             self.context.windows.advance(marker.watermark)
 
@@ -83,8 +90,13 @@ class EnrichAbsorber:
         route_links(links, self.context.origin, output)
         if passed:
             output.messages[topics.ENRICHED.name] = [(draft.key, draft.body) for draft in passed]
+            self._sweep.add({draft.key: None for draft in passed if draft.profile.events == 0})
             output.messages[topics.PROFILES.name] = count_events(
-                passed, self.context.profiles, self.context.windows, self.context.projects
+                passed,
+                self.context.profiles,
+                self.context.windows,
+                self.context.projects,
+                self.context.foresight,
             )
             for draft in passed:
                 if draft.enriched.late is not None:
@@ -94,6 +106,7 @@ class EnrichAbsorber:
             # windows and alerts of all others, which wait for the least watermark.
             self.context.windows.advance(max(draft.received_at for draft in drafts) - LATENESS_MS)
         counted = thread_time()
+        self._pass_time(output)
         self._finish(output, position)
         self.context.costs.add(
             [
@@ -110,11 +123,11 @@ class EnrichAbsorber:
         follows = None if caught_up_ms is None else caught_up_ms - LATENESS_MS
         # A new minute is what may close a window; every second would be a transaction for nothing.
         moved = follows is not None and (before is None or follows // MINUTE_MS > before // MINUTE_MS)
-        if not moved and not (windows.unpublished and self._due()):
-            return None
+        output = Output()
         if moved and follows is not None:
             windows.advance(follows)
-        output = Output()
+        if not self._pass_time(output) and not moved and not (windows.unpublished and self._due()):
+            return None
         self._finish(output, position, publish=True)
         return output
 
@@ -159,6 +172,23 @@ class EnrichAbsorber:
         key = f"{origin.topic}:{origin.partition}:{draft.record.offset}".encode()
         letter = dead_letter(draft, outcome, origin, project or None, self._privacy)
         output.add(topics.DLQ.name, key, encode(letter))
+
+    def _pass_time(self, output: Output) -> bool:
+        """Whose turn of the day has come: what is known of them now, and what is predicted; whether any had."""
+        foresight, watermark = self.context.foresight, self.context.windows.watermark
+        keys = [] if watermark is None else self._sweep.due(watermark // MINUTE_MS)
+        if keys and watermark is not None:
+            profiles = self.context.profiles
+            known = zip(keys, profiles.load(keys), strict=True)
+            users = [(key, profile) for key, profile in known if profile is not None]
+            told = profiles.save(foresight.sweep(users, watermark))
+            output.messages.setdefault(topics.PROFILES.name, []).extend(told)
+            output.add(topics.ENRICH_STATE.name, SWEPT_KEY, str(self._sweep.swept).encode())
+        for example in foresight.examples:
+            key = f"{example.project}:{example.target}".encode()
+            output.route(topics.EXAMPLES.name, 0, key, encode(example))
+        foresight.examples.clear()
+        return bool(keys)
 
     def _finish(self, output: Output, position: int, *, publish: bool = False) -> None:
         """Windows to their topics: changed ones to the state, and all to the merge once a second."""

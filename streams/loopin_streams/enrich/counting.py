@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.profile import Profile
 from loopin_streams.kafka.job import Message
+from loopin_streams.learning.foresight import Foresight
 from loopin_streams.projects.project import Projects
 from loopin_streams.state.profile_updates import absorb_money, absorb_time
 from loopin_streams.state.profiles import Profiles
@@ -33,7 +34,11 @@ class Passed(Protocol):
 
 
 def count_events(
-    events: Sequence[Passed], profiles: Profiles, windows: OpenWindows, projects: Projects
+    events: Sequence[Passed],
+    profiles: Profiles,
+    windows: OpenWindows,
+    projects: Projects,
+    foresight: Foresight,
 ) -> list[Message]:
     """Advance profiles, windows and watermark by one batch, in order; the profiles to publish.
 
@@ -47,13 +52,18 @@ def count_events(
     tally = Tally(windows, projects)
     newest = 0
     users: dict[bytes, tuple[Profile, list[tuple[int, Group, Money | None]]]] = {}
+    follow = foresight.follow
     for passed in events:
         event = passed.enriched
         at, received = event.timestamp, event.received_at
         of_user = users.get(passed.key)
         if of_user is None:
             of_user = users[passed.key] = passed.profile, []
-        of_user[1].append((at, *tally.add(event, passed.properties)))
+        counted = tally.add(event, passed.properties)
+        of_user[1].append((at, *counted))
+        # Not of bots, the project's own people, and machines.
+        if counted[0].plan.distinct:
+            follow(passed.key, of_user[0], event, passed.properties)
         earlier = at if at < received else received
         if earlier > newest:
             newest = earlier
@@ -63,6 +73,7 @@ def count_events(
     if events:
         arrived = events[-1].enriched.received_at
         windows.advance(max(newest, arrived - MINUTE.keep_ms) - LATENESS_MS)
+    foresight.score([(key, profile) for key, (profile, _) in users.items()])
     return profiles.save((key, profile) for key, (profile, _) in users.items())
 
 

@@ -13,6 +13,8 @@ from loopin_streams.enrich.geo import Geo
 from loopin_streams.enrich.ip_address import Privacy
 from loopin_streams.enrich.seen import Seen
 from loopin_streams.kafka.batch import Record
+from loopin_streams.learning.answers import Answers
+from loopin_streams.learning.foresight import Foresight
 from loopin_streams.projects.project import Projects
 from loopin_streams.state.profiles import Profiles
 from loopin_streams.state.sessions import TIMEOUT_MS
@@ -97,7 +99,8 @@ class Context:
 
     ``partitions`` is how many ``events.raw`` has, ``projects`` knows their currencies and their
     own people, ``geo`` where addresses are, ``ip`` is what becomes of them, ``sampling_rate`` the share of
-    users that counts (0-1), ``costs`` what the steps have cost so far.
+    users that counts (0-1), ``costs`` what the steps have cost so far, ``foresight`` what is predicted of
+    users.
     """
 
     origin: Origin
@@ -115,3 +118,4 @@ class Context:
     track_anonymous_users: bool = True
     sampling_rate: float = 1.0
     costs: StepCosts = field(default_factory=StepCosts)
+    foresight: Foresight = field(default_factory=lambda: Foresight(Answers()))

@@ -174,7 +174,7 @@ class EnrichRebuild:
         for event in events:
             judge(event.enriched, self.watermark)
         follow_sessions(events, context.profiles, context.session_timeout_ms)
-        count_events(events, context.profiles, context.windows, context.projects)
+        count_events(events, context.profiles, context.windows, context.projects, context.foresight)
         # These events have moved it on to this partition's own; windows stay open by that of all.
         context.windows.watermark = self.watermark
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from loopin_schemas.behaviour import Behaviour
 from loopin_schemas.codec import decoder, encode
-from loopin_schemas.profile import Profile, Session
+from loopin_schemas.profile import Profile, Score, Session
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Message
@@ -16,7 +17,19 @@ from loopin_streams.kafka.state_record import read_state
 from loopin_streams.state.keyed_store import KeyedStore
 
 _Packed = tuple[
-    int, int, int, Session, int, bytes, int, dict[str, int], dict[int, int], tuple[Session, ...], int
+    int,
+    int,
+    int,
+    Session,
+    int,
+    bytes,
+    int,
+    dict[str, int],
+    dict[int, int],
+    tuple[Session, ...],
+    Behaviour | None,
+    dict[str, Score],
+    int,
 ]  # The fields of Profile, in order.
 
 _pack_small = msgspec.msgpack.Encoder().encode
@@ -57,6 +70,10 @@ class Profiles:
             packed.append((key, _packed(profile)))
         self._store.put(packed)
         return messages
+
+    def keys(self) -> Iterator[bytes]:
+        """The keys of all profiles; nothing may change meanwhile."""
+        return (key for key, _ in self._store.items())
 
     def messages(self) -> Iterator[Message]:
         """The records of all profiles."""

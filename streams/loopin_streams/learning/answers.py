@@ -1,0 +1,66 @@
+"""What the models of now say of users; where there is none, the target's heuristic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopin_schemas.model import Blend, Forest, Linear, Model
+from loopin_streams.learning.scoring import effects, log_odds, sigmoid
+from loopin_streams.learning.targets import Target
+
+REASONS: Final = 3
+
+_DIGITS: Final = 4
+
+
+class Said(NamedTuple):
+    """Of each user: probability and strongest reasons; and by which version, 0 for the heuristic."""
+
+    chances: list[float]
+    version: int
+    reasons: list[tuple[int, ...]]
+
+
+class Answers:
+    """Models by project and target; ``replace`` them as new ones come."""
+
+    def __init__(self) -> None:
+        self._models: dict[tuple[str, str], Model] = {}
+
+    def replace(self, models: Mapping[tuple[str, str], Model]) -> None:
+        """Answer by these from now on."""
+        self._models = dict(models)
+
+    def of(self, project: str, target: Target, rows: NDArray[np.float64]) -> Said:
+        """What is said of users by all their contrasts."""
+        model = self._models.get((project, target.name))
+        if model is None:
+            chances = target.heuristic(rows)
+            return Said(_rounded(chances), 0, [()] * len(rows))
+        seen = rows[:, list(target.columns())]
+        chances = sigmoid(model.slope * log_odds(model.scorer, seen) + model.intercept)
+        return Said(_rounded(chances), model.version, _reasons(model.scorer, seen, target))
+
+
+def _rounded(chances: NDArray[np.float64]) -> list[float]:
+    found: list[float] = np.round(chances, _DIGITS).tolist()
+    return found
+
+
+def _reasons(
+    scorer: Linear | Forest | Blend, rows: NDArray[np.float64], target: Target
+) -> list[tuple[int, ...]]:
+    """Numbers of the contrasts that moved each score most: less one and negative where they lowered it."""
+    moved = effects(scorer, rows)
+    most = min(REASONS, moved.shape[1])
+    strongest = np.argpartition(-np.abs(moved), most - 1, axis=1)[:, :most]
+    of_strongest = np.take_along_axis(moved, strongest, axis=1)
+    order = np.argsort(-np.abs(of_strongest), axis=1, kind="stable")
+    strongest = np.take_along_axis(strongest, order, axis=1)
+    lowered = np.take_along_axis(of_strongest, order, axis=1) < 0
+    numbers = np.array(list(target.columns()))[strongest]
+    return [tuple(row) for row in np.where(lowered, -numbers - 1, numbers).tolist()]
