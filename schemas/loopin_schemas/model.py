@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -68,3 +70,57 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     made_at: int
     examples: int
     positives: int
+
+
+class Quality(msgspec.Struct, frozen=True, kw_only=True):
+    """Of so many predictions with known outcomes, each made before the model knew of it.
+
+    Attributes:
+        number: how many.
+        positives: how many of them happened.
+        auc: area under the ROC curve; None where all outcomes are alike.
+        log_loss: mean of -log of the probability given to what came.
+        calibration_error: mean distance of probability and share in ten bins of equal size, weighted.
+        precision_top: share that happened among the twentieth with the greatest probabilities.
+        accuracy: share of predictions on the right side of one half.
+    """
+
+    number: int
+    positives: int
+    auc: float | None
+    log_loss: float
+    calibration_error: float
+    precision_top: float
+    accuracy: float
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How the models of a target stand; one record on ``model.standings``, the newest counts.
+
+    Attributes:
+        project: whose users.
+        target: name of what is predicted.
+        answers: whether a model answers or, while none is good enough, the target's heuristic.
+        champion: name of the candidate that is best; None before the first version.
+        version: of its newest model.
+        rule: slope and intercept that calibrate the heuristic's log odds.
+        qualities: of all candidates, by name.
+        delayed: whether the qualities are of versions that were there when each prediction was made.
+        drifts: how often the champion's errors have changed (ADWIN).
+        shifted: population stability index of each feature, the newest quarter against the others.
+        examples: outcomes learned from so far.
+        at: time of the newest of them, epoch ms.
+    """
+
+    project: str
+    target: str
+    answers: Literal["model", "heuristic"]
+    champion: str | None
+    version: int | None
+    rule: tuple[float, float]
+    qualities: dict[str, Quality]
+    delayed: bool
+    drifts: int
+    shifted: dict[str, float]
+    examples: int
+    at: int

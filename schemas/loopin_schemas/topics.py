@@ -12,6 +12,7 @@ from loopin_schemas.event import EnrichedEvent, Event
 from loopin_schemas.example import Example
 from loopin_schemas.identity import LinkRequest, Person, PersonMerge
 from loopin_schemas.insight import InsightRecord
+from loopin_schemas.model import Model, Standing
 from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile
 from loopin_schemas.window import MetricWindow, WindowPartials
@@ -164,6 +165,19 @@ EXAMPLES = Topic(
     "what came of each prediction, for the models to learn from",
 )  # fmt: skip
 
+TRAIN_STATE = Topic(
+    "train.state", "m, or e:project:target:part", None, "one", None,
+    "the trainer's marker, and the examples that its models are put together from at start",
+)  # fmt: skip
+MODELS = Topic(
+    "models", "project:target:version", Model, "one", None,
+    "versions of models, numbers only; workers and the API score by them",
+)  # fmt: skip
+STANDINGS = Topic(
+    "model.standings", "project:target", Standing, "one", None,
+    "how good the candidates of each target are, and which one answers",
+)  # fmt: skip
+
 CONFIG = Topic(
     "config", "kind:id", ConfigRecord, "one", None,
     "what people configure (API keys), newest by item; who needs it reads it whole and follows it",
@@ -185,6 +199,9 @@ TOPICS: tuple[Topic, ...] = (
     WATCH_STATE,
     INSIGHTS,
     EXAMPLES,
+    TRAIN_STATE,
+    MODELS,
+    STANDINGS,
     IDENTITY_LINKS,
     IDENTITY_STATE,
     PERSONS,

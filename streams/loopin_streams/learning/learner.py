@@ -4,8 +4,7 @@ Examples come in the order in which their outcomes became known. Each is first s
 candidates that were there when its prediction was made: a month may lie between, and what a model has learned
 since does not count for it (delayed prequential evaluation). Until there are such, by the newest version that
 had not learned it. Then it is learned. A version is made when the examples have doubled, and each seven days.
-Now and then all candidates begin anew from the newest examples alone: so a learner that is put together from
-kept examples is the same as the one that went on.
+All that it knows comes from the examples in their order: a learner that is given the same is the same.
 """
 
 from __future__ import annotations
@@ -19,21 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopin_schemas.example import Example
-from loopin_schemas.model import Model, Scorer
+from loopin_schemas.model import Model, Quality, Scorer, Standing
 from loopin_streams.learning.candidates import CANDIDATES, Candidate, scorers
 from loopin_streams.learning.drift import ErrorDrift, population_stability
 from loopin_streams.learning.features import contrasts, rows_of
-from loopin_streams.learning.quality import Quality, calibrated, losses, quality
+from loopin_streams.learning.quality import calibrated, losses, quality
 from loopin_streams.learning.scoring import log_odds, logit, sigmoid
 from loopin_streams.learning.targets import LEAST_EXAMPLES, REFIT_DAYS, THRESHOLD, Target
 
 DAY_MS: Final = 86_400_000
-
-KEPT: Final = 10_000
-"""Newest examples that a learner is put together from."""
-
-MOST: Final = 30_000
-"""When there are so many examples all candidates begin anew, from ``KEPT`` of them."""
 
 JUDGED: Final = 2_000
 """Newest predictions that tell how good a candidate is."""
@@ -85,7 +78,8 @@ class Learner:
     ``shifted`` is each feature's population stability index: the newest quarter of examples against the rest.
     """
 
-    def __init__(self, project: str, target: Target) -> None:
+    def __init__(self, project: str, target: Target, *, version: int = 0, learned: int = 0) -> None:
+        """``version`` is that of the newest model there was before, ``learned`` how many examples it had."""
         self.project = project
         self.target = target
         self.champion: str | None = None
@@ -96,9 +90,21 @@ class Learner:
         self._candidates = self._beginners()
         self._examples: list[Example] = []
         self.rule = (1.0, 0.0)
-        self._known = self._last_count = 0
+        self._version = version
+        self._learned = learned
+        self._now = self._known = self._last_count = 0
         self._delayed: dict[str, Record] = {}
         self._fresh: dict[str, Record] = {}
+
+    @property
+    def version(self) -> int:
+        """Of its newest model; 0 before the first."""
+        return self._version
+
+    @property
+    def learned(self) -> int:
+        """How many examples it has had, those before it began anew among them."""
+        return self._learned + self._known
 
     def learn(self, examples: Sequence[Example]) -> None:
         """Judge and learn examples, in the order in which their outcomes became known."""
@@ -106,13 +112,10 @@ class Learner:
             self._judge(run)
             self._examples.extend(run)
             self._known += len(run)
-            if len(self._examples) < MOST:
-                self._teach(run)
-            else:
-                del self._examples[:-KEPT]
-                self._candidates = self._beginners()
-                self._teach(self._examples)
-            self._renew(run[-1].known_at)
+            self._teach(run)
+            # Of several partitions, outcomes come in no strict order.
+            self._now = max(self._now, *(example.known_at for example in run))
+            self._renew()
 
     def model(self) -> Model | None:
         """What answers now; None where a heuristic has to."""
@@ -129,8 +132,25 @@ class Learner:
             slope=slope,
             intercept=intercept,
             made_at=version.made_at,
-            examples=self._known,
+            examples=self.learned,
             positives=sum(example.outcome for example in self._examples),
+        )
+
+    def standing(self) -> Standing:
+        """How its models stand."""
+        return Standing(
+            project=self.project,
+            target=self.target.name,
+            answers="model" if self.good_enough() else "heuristic",
+            champion=self.champion,
+            version=self.versions[-1].number if self.versions else None,
+            rule=self.rule,
+            qualities=self.qualities(),
+            delayed=self._records() is not self._fresh,
+            drifts=self.drift.changes,
+            shifted=self.shifted,
+            examples=self.learned,
+            at=self._now,
         )
 
     def by_rule(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -225,8 +245,9 @@ class Learner:
             chances = sigmoid(slope * scores + intercept)
             records.setdefault(name, Record()).add(scores.tolist(), chances.tolist(), outcomes.tolist())
 
-    def _renew(self, now: int) -> None:
+    def _renew(self) -> None:
         """Make a version, if one is due."""
+        now = self._now
         if not self._due(0, now):
             return
         outcomes = np.array([example.outcome for example in self._examples], np.bool_)
@@ -241,9 +262,11 @@ class Learner:
             for name, scorer in scorers(self._candidates).items()
             if name in self.target.candidates
         }
-        number = self.versions[-1].number + 1 if self.versions else 1
+        self._version += 1
         self.rule = self._rule()
-        self.versions.append(Version(number, now, found, {name: self._calibration(name) for name in found}))
+        self.versions.append(
+            Version(self._version, now, found, {name: self._calibration(name) for name in found})
+        )
         self._forget(now)
         self._last_count = self._known
         self._choose(found)

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from loopin_schemas.model import Quality
 
 BINS: Final = 10
 TOP: Final = 0.05
 
 Probabilities = NDArray[np.float64]
 Outcomes = NDArray[np.bool_]
-
-
-class Quality(NamedTuple):
-    """Of so many predictions with known outcomes, each made before the model knew of it.
-
-    Attributes:
-        number: how many.
-        positives: how many of them happened.
-        auc: area under the ROC curve; None where all outcomes are alike.
-        log_loss: mean of -log of the probability given to what came.
-        calibration_error: mean distance of probability and share in ten bins of equal size, weighted.
-        precision_top: share that happened among the twentieth with the greatest probabilities.
-        accuracy: share of predictions on the right side of one half.
-    """
-
-    number: int
-    positives: int
-    auc: float | None
-    log_loss: float
-    calibration_error: float
-    precision_top: float
-    accuracy: float
 
 
 def quality(probabilities: Probabilities, outcomes: Outcomes) -> Quality | None:

@@ -1,0 +1,1 @@
+"""The trainer: learns from outcomes, publishes models."""

@@ -1,0 +1,118 @@
+"""The trainer's state: a learner for each target of each project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from loopin_schemas import topics
+from loopin_schemas.codec import decode, encode
+from loopin_schemas.example import Example
+from loopin_streams.kafka.batch import Record
+from loopin_streams.kafka.job import Output
+from loopin_streams.kafka.marker import Marker
+from loopin_streams.learning.features import KEPT as KEPT_BYTES
+from loopin_streams.learning.learner import Learner
+from loopin_streams.learning.targets import TARGETS, Target
+from loopin_streams.train.kept import MOST, KeptExamples, kept_examples
+
+log = structlog.get_logger(__name__)
+
+VERSIONS: Final = 20
+"""Of each target, newest first, that can be gone back to."""
+
+_TARGETS: Final = {target.name: target for target in TARGETS}
+
+Of = tuple[str, str]
+"""Project and name of the target."""
+
+
+class TrainAbsorber:
+    """Learns in the order of the topic ``examples``, and publishes what changed."""
+
+    def __init__(self) -> None:
+        self.learners: dict[Of, Learner] = {}
+        self._kept: dict[Of, KeptExamples] = {}
+
+    def restore(self, topic: str, records: Sequence[Record]) -> None:
+        """Nothing: all is on the state topic."""
+
+    def opened(self, marker: Marker, state: Mapping[bytes, bytes]) -> None:
+        """Learn all that is kept once more."""
+        self._kept = {of: kept for of, kept in kept_examples(state).items() if of[1] in _TARGETS}
+        for of, kept in self._kept.items():
+            self.learners[of] = _learner(of, kept)
+
+    def absorb(self, records: Sequence[Record], position: int) -> Output:
+        """Learn; models and standings that changed, and what is kept."""
+        output = Output()
+        output.counts.read = len(records)
+        given: dict[Of, list[Example]] = {}
+        for record in records:
+            example = _readable(record)
+            if example is None:
+                output.counts.dropped["unreadable"] = output.counts.dropped.get("unreadable", 0) + 1
+                continue
+            output.counts.passed += 1
+            given.setdefault((example.project, example.target), []).append(example)
+        for of, examples in given.items():
+            self._learn(of, examples, output)
+        return output
+
+    def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
+        """Nothing happens by itself."""
+        return None
+
+    def holds(self) -> Mapping[str, int]:
+        """Learners, and the examples that they are put together from."""
+        return {"learners": len(self.learners), "examples": sum(map(len, self._kept.values()))}
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _learn(self, of: Of, examples: Sequence[Example], output: Output) -> None:
+        kept = self._kept.setdefault(of, KeptExamples(*of))
+        learner = self.learners.get(of)
+        if learner is None:
+            learner = self.learners[of] = _learner(of, kept)
+        before, standing = learner.version, learner.standing()
+        learner.learn(examples)
+        for message in kept.add(examples):
+            output.add(topics.TRAIN_STATE.name, *message)
+        if len(kept) >= MOST:
+            for message in kept.begin_anew(learner.version, learner.learned - len(kept)):
+                output.add(topics.TRAIN_STATE.name, *message)
+            learner = self.learners[of] = _learner(of, kept)
+        model = learner.model()
+        if model is not None and learner.version > before:
+            key = f"{model.project}:{model.target}:{model.version}".encode()
+            output.add(topics.MODELS.name, key, encode(model))
+            for version in range(before + 1 - VERSIONS, learner.version + 1 - VERSIONS):
+                if version > 0:
+                    gone = f"{model.project}:{model.target}:{version}".encode()
+                    output.add(topics.MODELS.name, gone, None)
+        if (now := learner.standing()) != standing:
+            output.add(topics.STANDINGS.name, f"{now.project}:{now.target}".encode(), encode(now))
+
+
+def _learner(of: Of, kept: KeptExamples) -> Learner:
+    project, name = of
+    target: Target = _TARGETS[name]
+    version, learned = kept.begun
+    learner = Learner(project, target, version=version, learned=learned)
+    learner.learn(list(kept))
+    return learner
+
+
+def _readable(record: Record) -> Example | None:
+    try:
+        example = decode(record.value or b"", Example)
+    except (ValueError, RecursionError) as error:
+        log.error("example_unreadable", offset=record.offset, reason=str(error)[:200])
+        return None
+    if example.target not in _TARGETS or len(example.features) != KEPT_BYTES:
+        log.error("example_of_another_release", offset=record.offset, target=example.target)
+        return None
+    return example

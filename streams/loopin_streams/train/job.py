@@ -1,0 +1,20 @@
+"""The trainer, on the exactly-once runner."""
+
+from __future__ import annotations
+
+from loopin_schemas import topics
+from loopin_streams.train.absorber import TrainAbsorber
+
+
+class TrainJob:
+    """From ``examples`` to ``models`` and ``model.standings``."""
+
+    name = "train"
+    input = topics.EXAMPLES.name
+    state_topic = topics.TRAIN_STATE.name
+    history: tuple[str, ...] = ()
+    outputs = (topics.MODELS.name,)
+
+    def open(self, partition: int, topic_id: str) -> TrainAbsorber:
+        """Nothing learned yet."""
+        return TrainAbsorber()

@@ -1,0 +1,105 @@
+"""The examples that a learner is put together from, as the state topic keeps them: in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from loopin_schemas.codec import decoder, encode
+from loopin_schemas.example import Example
+from loopin_streams.kafka.job import Message
+from loopin_streams.kafka.marker import STATE_VERSION
+from loopin_streams.kafka.state_record import read_state
+
+PREFIX: Final = b"e:"
+
+PART: Final = 500
+"""Examples of one record; that of the newest is written again with each batch."""
+
+KEPT: Final = 10_000
+"""Newest examples that a learner begins anew with."""
+
+MOST: Final = 30_000
+"""When a learner knows so many, it begins anew: putting it together again takes less than a minute."""
+
+
+class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Some examples of one target of a project, and where they stand among all.
+
+    ``begun`` says with which version, and how many examples before, the learner of now began.
+    """
+
+    number: int
+    examples: list[Example]
+    begun: tuple[int, int] = (0, 0)
+    version: int = 1
+
+
+_decode = decoder(Part).decode
+
+
+class KeptExamples:
+    """Those of one target of a project."""
+
+    def __init__(self, project: str, target: str) -> None:
+        self.begun = (0, 0)
+        self._key = f"{project}:{target}"
+        self._parts: dict[int, list[Example]] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts.values()))
+
+    def __iter__(self) -> Iterator[Example]:
+        for number in sorted(self._parts):
+            yield from self._parts[number]
+
+    def take(self, part: Part) -> None:
+        """Take in what the state topic holds."""
+        self._parts[part.number] = part.examples
+        self._next = max(self._next, part.number)
+        self.begun = max(self.begun, part.begun)
+
+    def add(self, examples: Iterable[Example]) -> Iterator[Message]:
+        """Keep more; what to write."""
+        changed = set()
+        for example in examples:
+            if len(self._parts.get(self._next, ())) >= PART:
+                self._next += 1
+            self._parts.setdefault(self._next, []).append(example)
+            changed.add(self._next)
+        yield from (self._message(number) for number in sorted(changed))
+
+    def begin_anew(self, version: int, learned: int) -> Iterator[Message]:
+        """Keep the newest parts only; what to write."""
+        self.begun = (version, learned)
+        while len(self) - len(self._parts[first := min(self._parts)]) >= KEPT:
+            del self._parts[first]
+            yield self._name(first), None
+        yield from (self._message(number) for number in sorted(self._parts))
+
+    def _message(self, number: int) -> Message:
+        part = Part(number=number, examples=self._parts[number], begun=self.begun, version=STATE_VERSION)
+        return self._name(number), encode(part)
+
+    def _name(self, number: int) -> bytes:
+        return PREFIX + f"{self._key}:{number}".encode()
+
+
+def kept_examples(state: Mapping[bytes, bytes]) -> dict[tuple[str, str], KeptExamples]:
+    """All that the state topic holds, by project and target.
+
+    Raises:
+        RefusedToOpen: ``state_unreadable`` or ``state_version``.
+    """
+    found: dict[tuple[str, str], KeptExamples] = {}
+    for key, value in state.items():
+        if not key.startswith(PREFIX):
+            continue
+        what = f"The examples {key.decode()} on the topic train.state"
+        part = read_state(value, _decode, what=what, topic="train.state", job="train")
+        project, target = key.removeprefix(PREFIX).decode().split(":")[:2]
+        found.setdefault((project, target), KeptExamples(project, target)).take(part)
+    return found
