@@ -174,7 +174,7 @@ class EnrichAbsorber:
         output.add(topics.DLQ.name, key, encode(letter))
 
     def _pass_time(self, output: Output) -> bool:
-        """Whose turn of the day has come: what is known of them now, and what is predicted; whether any had."""
+        """Give users whose minute of the day has come their turn, and tell outcomes; whether any had one."""
         foresight, watermark = self.context.foresight, self.context.windows.watermark
         keys = [] if watermark is None else self._sweep.due(watermark // MINUTE_MS)
         if keys and watermark is not None:

@@ -43,10 +43,15 @@ CLEARLY: Final = 1.0
 
 @dataclass(frozen=True)
 class Version:
-    """The candidates at one time: their scorers, and the slope and intercept that calibrate each."""
+    """The candidates at one time: their scorers, and the slope and intercept that calibrate each.
+
+    ``examples`` had been learned by then, ``positives`` are those that happened among the ones kept.
+    """
 
     number: int
     made_at: int
+    examples: int
+    positives: int
     scorers: dict[str, Scorer]
     calibration: dict[str, tuple[float, float]]
 
@@ -132,8 +137,8 @@ class Learner:
             slope=slope,
             intercept=intercept,
             made_at=version.made_at,
-            examples=self.learned,
-            positives=sum(example.outcome for example in self._examples),
+            examples=version.examples,
+            positives=version.positives,
         )
 
     def standing(self) -> Standing:
@@ -264,9 +269,9 @@ class Learner:
         }
         self._version += 1
         self.rule = self._rule()
-        self.versions.append(
-            Version(self._version, now, found, {name: self._calibration(name) for name in found})
-        )
+        calibration = {name: self._calibration(name) for name in found}
+        positives = int(outcomes.sum())
+        self.versions.append(Version(self._version, now, self.learned, positives, found, calibration))
         self._forget(now)
         self._last_count = self._known
         self._choose(found)

@@ -82,7 +82,7 @@ class TrainAbsorber:
         for message in kept.add(examples):
             output.add(topics.TRAIN_STATE.name, *message)
         if len(kept) >= MOST:
-            for message in kept.begin_anew(learner.version, learner.learned - len(kept)):
+            for message in kept.begin_anew(learner.version, learner.learned):
                 output.add(topics.TRAIN_STATE.name, *message)
             learner = self.learners[of] = _learner(of, kept)
         model = learner.model()

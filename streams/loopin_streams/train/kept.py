@@ -73,11 +73,11 @@ class KeptExamples:
         yield from (self._message(number) for number in sorted(changed))
 
     def begin_anew(self, version: int, learned: int) -> Iterator[Message]:
-        """Keep the newest parts only; what to write."""
-        self.begun = (version, learned)
+        """Keep the newest parts only, of ``learned`` examples in all; what to write."""
         while len(self) - len(self._parts[first := min(self._parts)]) >= KEPT:
             del self._parts[first]
             yield self._name(first), None
+        self.begun = (version, learned - len(self))
         yield from (self._message(number) for number in sorted(self._parts))
 
     def _message(self, number: int) -> Message:

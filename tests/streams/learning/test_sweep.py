@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from zlib import crc32
+
+from loopin_streams.learning import sweep as sweeping
+from loopin_streams.learning.sweep import MINUTES, Sweep
+
+KEYS = [f"demo:user-{number}".encode() for number in range(20_000)]
+
+
+def turns(sweep: Sweep, minute: int) -> list[bytes]:
+    found: list[bytes] = []
+    while given := sweep.due(minute):
+        found += given
+    return found
+
+
+def test_each_user_has_one_turn_a_day() -> None:
+    sweep = Sweep()
+    sweep.add(KEYS)
+    assert not sweep.due(5_000)
+    taken: list[bytes] = []
+    for minute in range(5_001, 5_001 + MINUTES):
+        at_once = turns(sweep, minute)
+        assert all(crc32(key) % MINUTES == minute % MINUTES for key in at_once)
+        taken += at_once
+    assert sorted(taken) == sorted(KEYS)
+
+
+def test_days_that_pass_at_once_are_one_turn_each_and_little_by_little() -> None:
+    sweep = Sweep()
+    sweep.add(KEYS)
+    sweep.due(5_000)
+    first = sweep.due(5_000 + 9 * MINUTES)
+    assert sweeping.MOST <= len(first) < len(KEYS)
+    assert sorted(first + turns(sweep, 5_000 + 9 * MINUTES)) == sorted(KEYS)
+
+
+def test_a_successor_goes_on_where_the_turns_were() -> None:
+    one, other = Sweep(), Sweep()
+    for sweep in (one, other):
+        sweep.add(KEYS)
+        sweep.due(5_000)
+    before = one.due(6_000)
+    other.swept = one.swept
+    assert turns(one, 6_200) == turns(other, 6_200)
+    assert not set(before) & set(turns(other, 6_300))

@@ -1,0 +1,158 @@
+"""The trainer's absorber: what it learns, keeps and publishes, and that one that begins again is the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from loopin_schemas.codec import decode, encode
+from loopin_schemas.example import Example
+from loopin_schemas.model import Model, Standing
+from loopin_streams.kafka.job import Output
+from loopin_streams.kafka.marker import Marker
+from loopin_streams.learning.features import KEPT, contrasts
+from loopin_streams.learning.scoring import probabilities
+from loopin_streams.learning.targets import CHURN
+from loopin_streams.train import absorber as train_absorber
+from loopin_streams.train import kept as train_kept
+from loopin_streams.train.absorber import TrainAbsorber
+
+DAY_MS = 86_400_000
+
+
+@dataclass
+class Sent:
+    offset: int
+    value: bytes | None
+    key: bytes | None = None
+    timestamp: int = 0
+
+
+def examples(number: int, project: str = "demo", target: str = "churn", seed: int = 1) -> list[Example]:
+    rng = np.random.default_rng(seed)
+    found = []
+    for place in range(number):
+        features = rng.integers(80, 160, KEPT).astype(np.uint8)
+        chance = 1 / (1 + np.exp(-(float(features[1]) - 130) / 8))
+        made_at = place * DAY_MS // 60
+        found.append(
+            Example(
+                project=project,
+                target=target,
+                distinct_id=f"user-{place}",
+                made_at=made_at,
+                known_at=made_at + 30 * DAY_MS,
+                features=features.tobytes(),
+                outcome=bool(rng.random() < chance),
+            )
+        )
+    return found
+
+
+class Topics:
+    """What a compacted topic holds after some outputs."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, dict[bytes, bytes]] = {}
+
+    def take(self, output: Output) -> None:
+        for topic, messages in output.messages.items():
+            held = self.held.setdefault(topic, {})
+            for key, value in messages:
+                assert key is not None
+                if value is None:
+                    held.pop(key, None)
+                else:
+                    held[key] = value
+
+
+def run(absorber: TrainAbsorber, given: list[Example], topics: Topics, batch: int = 97) -> None:
+    for at in range(0, len(given), batch):
+        part = given[at : at + batch]
+        topics.take(
+            absorber.absorb([Sent(at + n, encode(one)) for n, one in enumerate(part)], at + len(part))
+        )
+
+
+def opened(topics: Topics) -> TrainAbsorber:
+    absorber = TrainAbsorber()
+    absorber.opened(Marker(topic_id="t", position=0), topics.held.get("train.state", {}))
+    return absorber
+
+
+@pytest.fixture(autouse=True)
+def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    fast = replace(CHURN, candidates=("logistic", "online_logistic"))
+    monkeypatch.setitem(train_absorber._TARGETS, "churn", fast)
+
+
+def newest(topics: Topics) -> tuple[Model, Standing]:
+    standing = decode(topics.held["model.standings"][b"demo:churn"], Standing)
+    model = decode(topics.held["models"][f"demo:churn:{standing.version}".encode()], Model)
+    return model, standing
+
+
+def test_models_and_standings_are_published() -> None:
+    topics, absorber = Topics(), opened(Topics())
+    run(absorber, examples(900), topics)
+    model, standing = newest(topics)
+    assert standing.answers == "model"
+    assert standing.examples == 900
+    assert standing.qualities["logistic"].auc == pytest.approx(0.85, abs=0.1)
+    assert (model.method, model.version) == (standing.champion, standing.version)
+    assert absorber.holds() == {"learners": 1, "examples": 900}
+
+
+@pytest.mark.parametrize("cut", [50, 350, 800])
+def test_a_trainer_that_begins_again_goes_on_as_if_it_had_not(cut: int) -> None:
+    given = examples(1000)
+    topics, whole = Topics(), opened(Topics())
+    run(whole, given, topics)
+    interrupted = Topics()
+    run(opened(interrupted), given[:cut], interrupted)
+    run(opened(interrupted), given[cut:], interrupted)
+    (one, standing), (other, expected) = newest(interrupted), newest(topics)
+    assert (one.version, one.method, one.examples) == (other.version, other.method, other.examples)
+    assert standing.qualities.keys() == expected.qualities.keys()
+    rng = np.random.default_rng(5)
+    rows = contrasts(rng.integers(60, 200, (300, KEPT)).astype(np.uint8))[:, list(CHURN.columns())]
+    assert probabilities(one, rows) == pytest.approx(probabilities(other, rows), abs=1e-9)
+
+
+def test_it_begins_anew_before_it_takes_too_long_to_begin_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_kept, "PART", 50)
+    monkeypatch.setattr(train_kept, "KEPT", 300)
+    monkeypatch.setattr(train_absorber, "MOST", 700)
+    topics, absorber = Topics(), opened(Topics())
+    run(absorber, examples(1600), topics)
+    model, standing = newest(topics)
+    assert standing.examples == model.examples == 1600 or model.examples <= 1600 == standing.examples
+    assert 300 <= absorber.holds()["examples"] < 800
+    versions = sorted(int(key.split(b":")[2]) for key in topics.held["models"])
+    assert versions[-1] == standing.version
+    assert len(set(versions)) == len(versions) <= train_absorber.VERSIONS
+    again = opened(topics)
+    assert again.learners["demo", "churn"].learned == 1600
+    assert again.learners["demo", "churn"].version == standing.version
+
+
+def test_projects_do_not_learn_from_each_other() -> None:
+    topics, absorber = Topics(), opened(Topics())
+    run(absorber, examples(300) + examples(40, project="shop"), topics)
+    assert set(topics.held["model.standings"]) == {b"demo:churn", b"shop:churn"}
+    shop = decode(topics.held["model.standings"][b"shop:churn"], Standing)
+    assert (shop.answers, shop.version, shop.examples) == ("heuristic", None, 40)
+
+
+def test_what_cannot_be_read_is_counted_and_left_out() -> None:
+    (good,) = examples(1)
+    bodies = [b"", None, b"{}", encode(good)]
+    bodies += [encode({**decode(encode(good), dict), "target": "luck"})]
+    bodies += [encode({**decode(encode(good), dict), "features": "AAAA"})]
+    output = opened(Topics()).absorb([Sent(at, body) for at, body in enumerate(bodies)], len(bodies))
+    assert (output.counts.read, output.counts.passed) == (6, 1)
+    assert output.counts.dropped == {"unreadable": 5}
