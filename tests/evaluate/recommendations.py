@@ -20,7 +20,7 @@ from tests.evaluate.part import Event, Figure, Section, Truth
 
 INTRO: Final = f"""\
 What is recommended a week before the end of the world is compared with what users take in that week: platform
-events that were open then and that they join; communities they were no members of and join or take part in.
+events that were open then and that they join; communities they were no members of and join or look into.
 Precision at {TOP} is the share of {TOP} recommendations that were taken, of users who took any; popularity
 ranks the same items for the same users by how often they were joined. Who knew the week to come would reach
 the ceiling, as most users take one or two of what there is. Weights are learned from the weeks before

@@ -29,7 +29,7 @@ from loopin_sinks.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One recommendation; ``score`` is the probability that the user takes it within a week, 0 to 1."""
+    """One recommendation; ``score`` is the probability that who takes anything in a week takes it, 0 to 1."""
 
     type: ItemType
     id: str
