@@ -1,4 +1,4 @@
-"""Makes a forecast of what came, as it is kept and answered: in a quarter of a second, a whole one for years."""
+"""Makes a forecast of what came, as it is kept and answered, in a quarter of a second; of years, in one."""
 
 from __future__ import annotations
 
