@@ -30,6 +30,7 @@ from loopin_api.ingest.refusals import Refusals
 from loopin_api.ingest.turns import Aside
 from loopin_api.instruments import Instruments
 from loopin_api.keys import Configured, Key
+from loopin_api.language_model import LanguageModel
 from loopin_api.live.clients import Live
 from loopin_api.live.feed import Feed
 from loopin_api.live.online import OnlineWatch
@@ -44,6 +45,7 @@ from loopin_api.routers import (
     batch,
     browser,
     business,
+    clustering,
     communities,
     content,
     daily,
@@ -66,6 +68,7 @@ from loopin_api.routers import (
     project,
     real_time,
     recalculation,
+    recommendations,
     records,
     segment,
     sentiment,
@@ -96,6 +99,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     content.router,
     users.router,
     user.router,
+    clustering.router,
+    recommendations.router,
     real_time.router,
     live.router,
     metrics.router,
@@ -137,6 +142,7 @@ SPOOL: Final = "spool"
 
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     sentiment.SentimentRequest,
+    clustering.ClusteringRequest,
     track.TrackRequest,
     events.AnalyticsEvent,
     batch.BatchRequest,
@@ -205,6 +211,7 @@ def create_app(
 
     Raises:
         ConfigurationError: the secret or the keys file cannot be used.
+        LanguageModelError: only half of the language model is configured.
     """
     instruments, origins = Instruments(), Origins(settings.cors_origins)
     items = ConfigItems(config, writer)
@@ -257,6 +264,7 @@ def create_app(
         tasks=Tasks(items, store, zone_of(settings.project_timezone), projects.zone),
         projects=projects,
         own_settings=OwnSettings(items, projects),
+        language_model=LanguageModel(settings.language_model(), settings.openai_timeout_s),
     )
     # As they are, and not by `include_router`, which builds each once more at the first request of each app.
     for router in ROUTERS:
@@ -271,9 +279,10 @@ def create_app(
 
 
 @asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(score, "warm")  # reads the lexicon, so that the first request need not
     yield
+    app.state.services.language_model.close()
 
 
 async def _ask_store(store: Store, clock: Callable[[], datetime]) -> Component:

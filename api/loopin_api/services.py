@@ -21,6 +21,7 @@ from loopin_api.errors import invalid
 from loopin_api.health import HealthBoard
 from loopin_api.ingest.intake import Intake
 from loopin_api.instruments import Instruments
+from loopin_api.language_model import LanguageModel
 from loopin_api.live.clients import Live
 from loopin_api.project_settings import OwnSettings
 from loopin_api.settings import ApiSettings
@@ -50,6 +51,7 @@ class Services:
     tasks: Tasks
     projects: Projects
     own_settings: OwnSettings
+    language_model: LanguageModel
 
 
 def services(request: Request) -> Services:

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from loopin_sinks.opinions.settings import LanguageModelSettings
 from loopin_streams.projects.settings import ProjectDefaults
 from loopin_text.pii import Kind
 
@@ -16,7 +17,7 @@ class ConfigurationError(Exception):
     """The process cannot start as it is configured; the message is one sentence that says what to do."""
 
 
-class ApiSettings(ProjectDefaults):
+class ApiSettings(ProjectDefaults, LanguageModelSettings):
     """How the API listens, whom it trusts and how much it takes (environment: ``LOOPIN_...``).
 
     The names that the documents give to some settings work as well: ``ANALYTICS_ENABLED``,
@@ -109,11 +110,6 @@ class ApiSettings(ProjectDefaults):
         True,
         validation_alias=AliasChoices("LOOPIN_AI_ENABLED", "AI_SERVICES_ENABLED"),
         description="when false, sentiment analysis is refused with 503",
-    )
-    openai_api_key: SecretStr | None = Field(
-        None,
-        validation_alias=AliasChoices("LOOPIN_OPENAI_API_KEY", "OPENAI_API_KEY"),
-        description="key of the OpenAI service",
     )
     posthog_api_key: SecretStr | None = Field(
         None,

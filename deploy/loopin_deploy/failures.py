@@ -16,6 +16,7 @@ from loopin_producers.simulator import SimulationError
 from loopin_schemas.errors import InvalidEvent
 from loopin_sinks.migrate import MigrationError
 from loopin_sinks.notify.errors import NotifyError
+from loopin_sinks.opinions.settings import LanguageModelError
 from loopin_sinks.store import StoreError
 from loopin_streams.kafka.errors import (
     EXIT_REFUSED,
@@ -32,6 +33,7 @@ EXPECTED = (
     ConfigurationError,
     DeployError,
     InvalidEvent,
+    LanguageModelError,
     LoopinError,
     MigrationError,
     NotifyError,

@@ -105,7 +105,6 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "own: [alerts](alerts.md)). Anomalies of users: not there yet.",
     ),
     Replaced("generate_user_behavior_insights", "every 6 hours", "Not there yet."),
-    Replaced("perform_user_clustering", "not said", "Not there yet."),
 )
 """Every task of the documents that no task of ours names in its ``replaces``."""
 
@@ -275,39 +274,45 @@ _COMMANDS: Final = (
 
 _CAPTURE: Final = """\
 $ loopin tasks list
-┏━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━┳━━━━━━━┳━━━━━━━┓
-┃                      ┃                ┃ next run,   ┃       ┃       ┃
-┃ schedule             ┃ due            ┃ last (UTC)  ┃  rows ┃ state ┃
-┡━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━╇━━━━━━━╇━━━━━━━┩
-│ calculate_metrics    │ 5 * * * *      │ 11-30 04:05 │ 8,232 │ done  │
-│                      │                │ 11-30 03:32 │       │       │
-│ recalculate_metrics  │ 15 2 * * *     │ 12-01 02:15 │ 8,232 │ done  │
-│                      │                │ 11-30 03:31 │       │       │
-│ calculate_requested  │ when asked for │ -           │       │ -     │
-│                      │                │ never       │       │       │
-│ forecast_metrics     │ 40 0 * * *     │ 12-01 00:40 │    90 │ done  │
-│                      │                │ 11-30 03:32 │       │       │
-│ generate_insights    │ 20 */6 * * *   │ 11-30 06:20 │    31 │ done  │
-│                      │                │ 11-30 03:33 │       │       │
-│ clean_up_corrections │ 30 4 * * *     │ 11-30 04:30 │     0 │ done  │
-│                      │                │ 11-30 03:27 │       │       │
-│ revenue_often        │ every 15 min   │ 11-30 03:45 │       │ -     │
-│ (calculate_metrics)  │                │ never       │       │       │
-└──────────────────────┴────────────────┴─────────────┴───────┴───────┘
+┏━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━┓
+┃                         ┃                ┃ next run,   ┃        ┃       ┃
+┃ schedule                ┃ due            ┃ last (UTC)  ┃   rows ┃ state ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━╇━━━━━━━━╇━━━━━━━┩
+│ calculate_metrics       │ 5 * * * *      │ 11-30 04:05 │ 24,696 │ done  │
+│                         │                │ 11-30 03:48 │        │       │
+│ recalculate_metrics     │ 15 2 * * *     │ 12-01 02:15 │ 72,621 │ done  │
+│                         │                │ 11-30 03:48 │        │       │
+│ calculate_requested     │ when asked for │ -           │        │ -     │
+│                         │                │ never       │        │       │
+│ forecast_metrics        │ 40 0 * * *     │ 12-01 00:40 │    180 │ done  │
+│                         │                │ 11-30 03:48 │        │       │
+│ cluster_users           │ 40 3 * * *     │ 12-01 03:40 │      0 │ done  │
+│                         │                │ 11-30 03:48 │        │       │
+│ refresh_recommendations │ 50 3 * * *     │ 11-30 03:50 │     38 │ done  │
+│                         │                │ 11-30 03:48 │        │       │
+│ generate_insights       │ 20 */6 * * *   │ 11-30 06:20 │      5 │ done  │
+│                         │                │ 11-30 03:49 │        │       │
+│ rescore_sentiment       │ */10 * * * *   │ 11-30 03:50 │     29 │ done  │
+│                         │                │ 11-30 03:48 │        │       │
+│ clean_up_corrections    │ 30 4 * * *     │ 11-30 04:30 │      0 │ done  │
+│                         │                │ 11-30 03:48 │        │       │
+│ revenue_often           │ every 15 min   │ 11-30 04:00 │        │ -     │
+│ (calculate_metrics)     │                │ never       │        │       │
+└─────────────────────────┴────────────────┴─────────────┴────────┴───────┘
 $ loopin tasks runs --limit 3
 ┏━━━━━━━┳━━━━━━━━━━━━━━┳━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┓
 ┃       ┃ began (UTC), ┃        ┃                                  ┃
 ┃ state ┃ took         ┃   rows ┃ run                              ┃
 ┡━━━━━━━╇━━━━━━━━━━━━━━╇━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┩
-│ done  │ 11-29 23:08  │      5 │ generate_insights                │
-│       │ 0.2 s        │        │ 01a2299198fe540519344d444634be19 │
-│       │              │        │ by key 64ce8c5dad6ce4b8          │
-│ done  │ 11-29 23:08  │  1,127 │ calculate_metrics                │
-│       │ 29.3 s       │        │ 01a229911fcb4a8d84f0f0ff4c3fb7da │
-│       │              │        │ by key 64ce8c5dad6ce4b8          │
-│ done  │ 11-29 23:07  │ 28,649 │ recalculate_metrics              │
-│       │ 34.3 s       │        │ 01a22990903f9ec7764e70d142a3a77d │
-│       │              │        │ by key 64ce8c5dad6ce4b8          │
+│ done  │ 11-30 03:49  │      5 │ generate_insights                │
+│       │ 0.3 s        │        │ 01a22a926904647fc6925027435b816e │
+│       │              │        │ by key bde88607aae57f2a          │
+│ done  │ 11-30 03:48  │ 24,696 │ calculate_metrics                │
+│       │ 30.5 s       │        │ 01a22a91ed9c95aae8fce68e42e0a605 │
+│       │              │        │ by key bde88607aae57f2a          │
+│ done  │ 11-30 03:48  │    180 │ forecast_metrics                 │
+│       │ 4.1 s        │        │ 01a22a91d71f546be65418b6465bb106 │
+│       │              │        │ by key bde88607aae57f2a          │
 └───────┴──────────────┴────────┴──────────────────────────────────┘
 """
 

@@ -19,6 +19,7 @@ from loopin_api.settings import ApiSettings
 from loopin_deploy.settings import HostMetricsSettings
 from loopin_schemas.json_schema import write_or_check
 from loopin_sinks.notify.settings import NotifySettings
+from loopin_sinks.opinions.settings import LanguageModelSettings
 from loopin_sinks.settings import SinkSettings
 from loopin_sinks.store.settings import StoreSettings
 from loopin_streams.kafka.settings import KafkaSettings
@@ -45,6 +46,7 @@ SECTIONS = (
     Section("Store", StoreSettings, ("sink", "api", "store")),
     Section("Notifier", NotifySettings, ("store", "notify")),
     Section("API", ApiSettings, ("api", "store")),
+    Section("Language model", LanguageModelSettings, ("sink", "api", "store")),
     Section("Host metrics", HostMetricsSettings, ("stream", "sink", "api", "store", "notify")),
 )
 """Every settings class. A class's own fields stand in its section, inherited ones in their parent's."""

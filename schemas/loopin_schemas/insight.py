@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-InsightType = Literal["metric_change", "target_missed", "forecast_off_track"]
+InsightType = Literal["metric_change", "target_missed", "forecast_off_track", "persona_change"]
 
 Priority = Literal["low", "medium", "high", "critical"]
 
@@ -15,7 +15,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an insight rests on; values are in the metric's unit, times epoch ms.
 
     Attributes:
-        metric: name of the metric.
+        metric: name of the metric, or `persona_distance` from the middle of the persona.
         grain: length of the period that the insight is about.
         start: its start.
         value: what the metric came to in it.
@@ -24,7 +24,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         low, high: between which values nothing would be said.
         compared: starts of the periods that tell what is usual.
         forecast_made_at: when the forecast was made that tells what was expected.
-        model_version: of the models that made it.
+        model_version: of the models that say so.
         since: start of the first of the periods in a row that were not as expected.
     """
 
@@ -49,8 +49,8 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
         id: names project, type, target and period.
         project: whose.
         insight_type: kind of finding.
-        target_type: what it is about, a metric.
-        target_id: name of that.
+        target_type: what it is about, a metric or a user.
+        target_id: name of the metric, distinct_id of the user.
         title: one line for a person.
         description: what was found, with numbers.
         confidence_score: how sure the method is, 0 to 1.
@@ -65,7 +65,7 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     project: str
     insight_type: InsightType
-    target_type: Literal["metric"] = "metric"
+    target_type: Literal["metric", "user"] = "metric"
     target_id: str
     title: str
     description: str

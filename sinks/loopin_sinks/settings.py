@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pydantic import AliasChoices, Field
 
+from loopin_sinks.opinions.settings import LanguageModelSettings
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.projects.settings import ProjectDefaults
 
 
-class SinkSettings(KafkaSettings, ProjectDefaults):
+class SinkSettings(KafkaSettings, ProjectDefaults, LanguageModelSettings):
     """How the sink gathers rows (environment: ``LOOPIN_...``); the store has settings of its own."""
 
     batch_size: int = Field(

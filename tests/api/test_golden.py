@@ -25,6 +25,7 @@ from loopin_schemas.window import MetricWindow
 from loopin_sinks.store import Store
 from tests.api.alerts_stored import store_alerts, store_windows
 from tests.api.config_in_memory import Log
+from tests.api.personas_stored import store_personas
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker, Enrich, Put
@@ -81,6 +82,8 @@ async def test_the_answer_has_the_golden_shape(
     golden = GOLDEN[name]
     await store_alerts(store, msgspec.convert(golden.get("alerts", []), list[Alert]))
     await store_windows(store, msgspec.convert(golden.get("windows", []), list[MetricWindow]))
+    if golden.get("personas"):
+        await store_personas(store, NOW - timedelta(hours=7))
     at = NOW - timedelta(hours=2)
     await put(
         [
@@ -122,6 +125,8 @@ def test_each_json_endpoint_has_one(described: dict[str, Any]) -> None:
         "/api/analytics/metrics/{name}",
         "/api/analytics/content/{content_type}/{object_id}",
         "/api/analytics/users/{user_id}",
+        "/api/analytics/recommendations/{user_id}",
+        "/api/analytics/recommendations/similar/{type}/{id}",
         "/api/analytics/alerts/{id}",
         "/api/analytics/tasks/{name}/run",
     ):
@@ -147,5 +152,6 @@ def test_each_json_endpoint_has_one(described: dict[str, Any]) -> None:
         "/api/analytics/tasks/{name}",
         "/api/analytics/task-runs/{id}",
         "/api/analytics/task-runs/{id}/cancel",  # as the former
+        "/api/analytics/sentiment/{uuid}",  # the fields of a text's, of what a task has judged
         "/api/analytics/metrics/calculations/{id}",  # as the answer to who asked for it
     }

@@ -26,9 +26,9 @@ ROUNDS = 5
 
 def remembering() -> Scorer:
     """``sentiment.score`` with empty tables, the lexicon read."""
-    sentiment._vader.cache_clear()
+    sentiment.shared_vader.cache_clear()
     sentiment._remembered_compound.cache_clear()
-    sentiment._vader()
+    sentiment.shared_vader()
     return sentiment.score
 
 

@@ -1,4 +1,4 @@
-"""What an event adds to the series of the catalogue's sums, ratios and means, read by hand from what they mean."""
+"""What an event adds to the series of the catalogue's sums, ratios and means, by hand from what they mean."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_what_follows_the_scored_length_does_not_count() -> None:
     "text", ["good but " * 120_000, "😂" * 5_000, "😀 " * 999, "no good " * 700, "x" * 10_000, "!? " * 2_000]
 )
 def test_no_text_gives_the_library_more_words_than_it_can_take(text: str) -> None:
-    scored = sentiment._scored_part(text)
+    scored = sentiment.scored_part(text)
     expanded = "".join(f" {LIBRARY.emojis[c]} " if c in LIBRARY.emojis else c for c in scored)
     assert len(expanded.split()) <= sentiment.SCORED_WORDS
     assert text.startswith(scored)
@@ -104,8 +104,8 @@ def test_no_text_gives_the_library_more_words_than_it_can_take(text: str) -> Non
 
 def test_texts_up_to_the_limit_are_scored_whole() -> None:
     text = "fine " * (sentiment.SCORED_WORDS - 1) + "horrible"
-    assert sentiment._scored_part(text) == text
-    assert sentiment._scored_part(text + " horrible").strip() == text
+    assert sentiment.scored_part(text) == text
+    assert sentiment.scored_part(text + " horrible").strip() == text
 
 
 def test_scores_are_remembered_within_a_bound() -> None:

@@ -184,6 +184,7 @@ def storing(
         leads=lambda: sink.leads,
         writer=config_writer(settings),
         teller=InsightTeller(settings),
+        language_model=settings.language_model(),
     )
     registry.register(TaskCollector(tasks))
     roller = DayRoller(

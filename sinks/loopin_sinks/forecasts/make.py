@@ -1,4 +1,4 @@
-"""Makes a forecast of what came, as it is kept and answered, in a quarter of a second; of years, in one."""
+"""Makes a forecast of what came, as it is kept and answered: in a quarter of a second, or one for years."""
 
 from __future__ import annotations
 

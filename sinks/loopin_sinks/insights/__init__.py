@@ -1,1 +1,1 @@
-"""What is found about a project's metrics: days that are unusual, targets that are missed."""
+"""What is found about a project: days that are unusual, targets that are missed, users who changed."""

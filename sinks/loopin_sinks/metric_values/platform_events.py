@@ -13,7 +13,7 @@ from loopin_sinks.store import Store
 _STATES: Final = events("event_created", "event_cancelled", "event_sold_out")
 
 # A number is epoch ms, a text ISO 8601; without an offset it is UTC.
-_STARTS: Final = """
+STARTS: Final = """
     if(JSONType(properties, 'starts_at') IN ('Int64', 'UInt64', 'Double'),
         toInt64(JSONExtractFloat(properties, 'starts_at')),
         toUnixTimestamp64Milli(
@@ -67,7 +67,7 @@ def _started(query: Query, periods: Periods) -> str:
     """Rows of ``event_id``, ``start`` and ``sold`` (ms, 0 for never) of those that began in the periods."""
     until = min(periods.end, query.scope.now)
     return f"""
-        SELECT event_id, argMaxIf(ifNull({_STARTS}, 0), timestamp, event = 'event_created') AS start,
+        SELECT event_id, argMaxIf(ifNull({STARTS}, 0), timestamp, event = 'event_created') AS start,
             minIf({MS}, event = 'event_sold_out') AS sold,
             minIf({MS}, event = 'event_cancelled') AS cancelled
         FROM {query.events(_STATES, None, query.scope.now)} AND event_id != ''

@@ -1,4 +1,4 @@
-"""In SQL, which persona a user of the table ``events`` has: what kind of person, where anybody has said."""
+"""In SQL, which persona a user of the table ``events`` has: what kind of person, as said or as found."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from loopin_sinks.persons.property_rows import LARGEST, ONCE, PERSON_PROPERTIES,
 PROPERTY: Final = "persona"
 """The property of a person that says it, a text."""
 
+FOUND: Final = "found"
+
 # What was set once counts where nothing was set, unless it was unset afterwards; its rank is turned around.
+# What a run over all users has found (``loopin_sinks.personas``) counts where nobody says anything.
 _PERSONA_OF_PERSON: Final = f"""
     SELECT
         if(other.person = 0, found.user, other.person) AS person,
@@ -19,10 +22,15 @@ _PERSONA_OF_PERSON: Final = f"""
         countIf(register = '{SET}') > 0 AND
             {LARGEST} - maxIf(rank, register = '{ONCE}') <= maxIf(rank, register = '{SET}') AS unset,
         multiIf(given != '', given, unset, '', once) AS said,
-        if(startsWith(said, '"'), JSONExtractString(said), '') AS persona
+        if(startsWith(said, '"'), JSONExtractString(said), '') AS named,
+        argMaxIf(value, (rank, distinct_id), register = '{FOUND}') AS told,
+        if(named != '', named, told) AS persona
     FROM (
         SELECT cityHash64(distinct_id) AS user, distinct_id, register, value, rank FROM {PERSON_PROPERTIES}
         WHERE project = {{project:String}} AND property = '{PROPERTY}'
+        UNION ALL
+        SELECT user, distinct_id, '{FOUND}', toString(persona), version FROM personas FINAL
+        WHERE project = {{project:String}} AND persona != ''
     ) AS found
     LEFT ANY JOIN ({PERSON_OF_USER}) AS other ON other.user = found.user
     GROUP BY person HAVING persona != ''

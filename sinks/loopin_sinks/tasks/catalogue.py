@@ -7,8 +7,11 @@ from typing import Final
 from loopin_sinks.tasks.calculate_metrics import CALCULATE_METRICS, RECALCULATE_METRICS
 from loopin_sinks.tasks.calculate_requested import CALCULATE_REQUESTED
 from loopin_sinks.tasks.clean_up_corrections import CLEAN_UP_CORRECTIONS
+from loopin_sinks.tasks.cluster_users import CLUSTER_USERS
 from loopin_sinks.tasks.forecast_metrics import FORECAST_METRICS
 from loopin_sinks.tasks.generate_insights import GENERATE_INSIGHTS
+from loopin_sinks.tasks.refresh_recommendations import REFRESH_RECOMMENDATIONS
+from loopin_sinks.tasks.rescore_sentiment import RESCORE_SENTIMENT
 from loopin_sinks.tasks.task import Task
 
 TASKS: Final[tuple[Task, ...]] = (
@@ -16,6 +19,9 @@ TASKS: Final[tuple[Task, ...]] = (
     RECALCULATE_METRICS,
     CALCULATE_REQUESTED,
     FORECAST_METRICS,
+    CLUSTER_USERS,
+    REFRESH_RECOMMENDATIONS,
     GENERATE_INSIGHTS,
+    RESCORE_SENTIMENT,
     CLEAN_UP_CORRECTIONS,
 )

@@ -13,6 +13,7 @@ from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
 from loopin_sinks.insights.off_track import AGO, off_track
+from loopin_sinks.insights.personas import persona_changes
 from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.insights.unusual import WEEK, WEEKS
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
@@ -53,6 +54,7 @@ async def generate(context: Context) -> int:
         configured = context.configuration
         metrics = [bounded(metric, name, configured) for metric in metrics_of(configured, name)]
         found = await insights(context.store, scope, metrics)
+        found += await persona_changes(context.store, scope)
         rows += await replace(context.store, name, found, scope.now)
     if context.teller is not None:
         await _tell(context, context.teller, wanted)
@@ -111,8 +113,8 @@ GENERATE_INSIGHTS: Final = Task(
     name="generate_insights",
     when=crontab("20 */6 * * *"),
     description="Looks for what is worth telling: days of the last week on which a metric was far from what "
-    "is usual on that weekday, key results that missed their target in the last week, and metrics that have "
-    "left the way that was forecast ([insights](insights.md)).",
+    "is usual on that weekday, key results that missed their target in the last week, metrics that have left "
+    "the way that was forecast, and users whose persona changed ([insights](insights.md)).",
     run=generate,
     replaces=("generate_daily_insights_summary",),
     arguments=InsightArguments,

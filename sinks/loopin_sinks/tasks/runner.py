@@ -16,6 +16,7 @@ import structlog
 
 from loopin_schemas.codec import encode
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
+from loopin_sinks.opinions.judged import Judge
 from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks.catalogue import TASKS
 from loopin_sinks.tasks.runs import Run, State, last_due, new_id, open_runs, store_run
@@ -96,12 +97,14 @@ class TaskRunner:
         tasks: Sequence[Task] = TASKS,
         writer: Remover | None = None,
         teller: Teller | None = None,
+        language_model: Judge | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """``zone`` is that of crontabs that are of no project; ``leads`` says whether this process is the one
         of several.
 
-        Without ``writer`` tasks change nothing that is configured, without ``teller`` no insight is told of.
+        Without ``writer`` tasks change nothing that is configured, without ``teller`` no insight is told of,
+        without ``language_model`` no text is sent to one.
         """
         self.ended: Counter[tuple[str, State]] = Counter()
         self.succeeded: dict[str, datetime] = {}
@@ -114,6 +117,7 @@ class TaskRunner:
         self._tasks = tasks
         self._writer = writer
         self._teller = teller
+        self._language_model = language_model
         self._clock = clock
         self._led_since: float | None = None
         self._last: dict[str, datetime] | None = None
@@ -284,6 +288,7 @@ class TaskRunner:
                 self._writer,
                 self._teller,
                 run.id,
+                self._language_model,
                 running.progress,
             )
             async with deadline:

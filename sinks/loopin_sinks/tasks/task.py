@@ -11,6 +11,7 @@ import msgspec
 
 from loopin_schemas.insight import Insight
 from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.opinions.judged import Judge
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.when import When
 from loopin_streams.kafka.config_state import Configuration
@@ -51,6 +52,7 @@ class Context:
         writer: changes what is configured; None where it cannot be changed.
         teller: tells the live feed of insights; None where there is none.
         run: id of the run.
+        language_model: judges texts; None where none is configured.
         progress: told how much is done of how much.
     """
 
@@ -62,6 +64,7 @@ class Context:
     writer: Remover | None = None
     teller: Teller | None = None
     run: str = ""
+    language_model: Judge | None = None
     progress: Callable[[int, int], None] = _unseen
 
 

@@ -1,0 +1,79 @@
+"""How a user has behaved, in numbers that fade: what models read, kept with the user's profile."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+KINDS: Final = (
+    *("events", "days", "sessions", "views", "content", "social"),
+    *("joins", "purchases", "attended", "parting", "positive", "negative"),
+)
+"""What is counted: events, active days and sessions begun; looks at platform events; likes, comments, shares
+and clicks; messages, follows and community activity; joins; tickets; attendances; leaving, unfollowing,
+refunds and failed payments; friendly and unfriendly words or ratings."""
+
+HALF_LIVES: Final = (4.0, 10.0, 25.0)
+"""Days after which a count weighs half, one sum of each kind for each."""
+
+
+class Snapshot(msgspec.Struct, array_like=True, gc=False):
+    """A prediction that waits for its outcome.
+
+    Attributes:
+        at: when it was made, epoch ms; no event after it is in the features.
+        features: one byte each, as :mod:`loopin_streams.learning.features` has them.
+        bought: whether a ticket was bought since, in time.
+        told: bits of the targets whose outcome is known, by their place in the tuple of targets.
+    """
+
+    at: int
+    features: bytes
+    bought: bool = False
+    told: int = 0
+
+
+class Rsvp(msgspec.Struct, array_like=True, gc=False):
+    """A platform event that the user has joined, until it is known whether the user came.
+
+    Attributes:
+        event_id: the platform event.
+        at: when it was joined, epoch ms.
+        features: one byte each, of that moment.
+        chance: probability that the user comes, 0 to 1, as it was predicted.
+        came: whether the user did.
+    """
+
+    event_id: str
+    at: int
+    features: bytes
+    chance: float
+    came: bool = False
+
+
+class Behaviour(msgspec.Struct, array_like=True, gc=False):
+    """Counts of one user; events of the system group and of bots are not among them.
+
+    Attributes:
+        first: time of the first event, epoch ms.
+        last: time of the newest event, epoch ms.
+        day: day of the newest event, days since 1970 UTC.
+        today: counts of that day, by ``KINDS``.
+        sums: counts of the days before it, faded to its beginning: half floats (little-endian), those of a
+            kind together, by ``HALF_LIVES``.
+        days: bit ``n`` says that the user was active ``n`` days before ``day``; 64 days.
+        known: whether anything was done that visitors do not do, see :mod:`loopin_streams.behaviour.deeds`.
+        snapshots: predictions that wait, oldest first.
+        rsvps: platform events joined whose outcome is open, oldest first.
+    """
+
+    first: int
+    last: int
+    day: int
+    today: list[int]
+    sums: bytes
+    days: int = 0
+    known: bool = False
+    snapshots: tuple[Snapshot, ...] = ()
+    rsvps: tuple[Rsvp, ...] = ()

@@ -1,0 +1,1 @@
+"""Trains what ``loopin_text.opinion`` judges by: ``python -m loopin_text.opinion.train``."""

@@ -1,0 +1,1 @@
+"""What to show a user next: events to join, communities, and what is like something."""

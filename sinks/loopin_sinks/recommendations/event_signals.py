@@ -1,0 +1,118 @@
+"""What speaks for a platform event to a user."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from loopin_sinks.recommendations.history import Demand, History
+from loopin_sinks.recommendations.neighbours import near
+from loopin_sinks.recommendations.platform_events import Floats, Ints, PlatformEvents
+from loopin_sinks.recommendations.ranker import Ranker, by_hand
+
+SIGNALS: Final = (
+    "place",
+    "category",
+    "price",
+    "host",
+    "looked_at",
+    "popular",
+    "convincing",
+    "lasting",
+    "seats",
+    "neighbours",
+)
+"""In order: held where the user is; log of how much more the user cares for its category and price class than
+users do; log(1 + the user's joins at the host's); whether the user looked at it; log(1 + joins by anybody);
+log of joins a look; share of the next week in which it is still open; share of its seats that are free; how
+much the hosts whom the user went to speak for its host, by their guests."""
+
+BY_HAND: Final = by_hand(SIGNALS, (2.0, 0.7, 0.3, 0.5, 0.7, 0.5, 0.3, 0.5, 0.3, 0.5), -5.0)
+
+JOINED_COUNTS: Final = 3.0
+"""Looks that joining says as much about a taste as."""
+
+TASTE_BEFORE: Final = 5.0
+"""Looks of the average user that are added to a user's own: of whom little is known, little is said."""
+
+LOOKS_BEFORE: Final = 5.0
+WEEK_MS: Final = 7 * 86_400_000
+
+
+def signals(
+    events: PlatformEvents, history: History, demand: Demand, candidates: Ints, at: int, near_hosts: Floats
+) -> Floats:
+    """(users, candidates, signals), by what had happened at a time.
+
+    Args:
+        events: all that users may have dealt with.
+        history: theirs.
+        demand: everybody's.
+        candidates: numbers of those to judge.
+        at: the time, epoch ms.
+        near_hosts: how much the hosts whom each user went to speak for each host, (users, hosts).
+    """
+    known = history.before(at)
+    looked, joined = known.table(len(events), taken=False), known.table(len(events), taken=True)
+    cares = looked + JOINED_COUNTS * joined
+    looks, takes = demand.before(at, len(events))
+    usual = looks + JOINED_COUNTS * takes
+    at_hosts = _by(joined, events.hosts, len(events.host_names))
+    shape = (len(history.users), len(candidates))
+    places = np.array(history.places, dtype=np.str_)[:, None]
+    cities = events.cities[candidates][None, :]
+    rate = (takes + LOOKS_BEFORE * takes.sum() / max(looks.sum(), 1.0)) / (looks + LOOKS_BEFORE)
+    found = [
+        (places == cities) & (places != ""),
+        _taste(cares, usual, events.categories, len(events.category_names))[:, events.categories[candidates]],
+        _taste(cares, usual, events.prices, int(events.prices.max(initial=0)) + 1)[
+            :, events.prices[candidates]
+        ],
+        np.log1p(at_hosts[:, events.hosts[candidates]]),
+        looked[:, candidates] > 0,
+        np.broadcast_to(np.log1p(takes[candidates]), shape),
+        np.broadcast_to(np.log(rate[candidates].clip(min=1e-3)), shape),
+        np.broadcast_to(((events.starts[candidates] - at) / WEEK_MS).clip(0, 1), shape),
+        np.broadcast_to(_seats(events.capacities[candidates], takes[candidates]), shape),
+        near_hosts[:, events.hosts[candidates]],
+    ]
+    return np.stack([np.asarray(each, dtype=np.float64) for each in found], axis=2)
+
+
+def joins_by_host(events: PlatformEvents, history: History, at: int) -> Floats:
+    """How often each user had joined an event of each host by a time, (users, hosts)."""
+    joined = history.before(at).table(len(events), taken=True)
+    return _by(joined, events.hosts, len(events.host_names))
+
+
+def near_hosts_of(events: PlatformEvents, history: History, at: int) -> Floats:
+    """How much the hosts whom each user went to speak for each host, by where their guests went, too."""
+    return near(joins_by_host(events, history, at))
+
+
+def ranker_or_by_hand(found: Ranker | None) -> Ranker:
+    """The one that was learned, if it knows these signals."""
+    return found if found is not None and found.signals == SIGNALS else BY_HAND
+
+
+def _by(table: Floats, groups: Ints, number: int) -> Floats:
+    """Columns added up by group, (users, groups)."""
+    found = np.zeros((number, len(table)))
+    np.add.at(found, groups, table.T)
+    return found.T
+
+
+def _taste(cares: Floats, usual: Floats, groups: Ints, number: int) -> Floats:
+    """Log of how much more each user cares for each group than users do, (users, groups)."""
+    whole = _by(usual[None, :], groups, number)
+    shares = (whole + 1) / (whole + 1).sum()
+    own = _by(cares, groups, number)
+    return np.asarray(
+        np.log((own + TASTE_BEFORE * shares) / (own.sum(axis=1, keepdims=True) + TASTE_BEFORE) / shares)
+    )
+
+
+def _seats(capacity: Floats, taken: Floats) -> Floats:
+    """Share that is free; 1 where nobody says how many there are."""
+    return np.asarray(np.where(capacity > 0, 1 - taken / np.where(capacity > 0, capacity, 1), 1).clip(0, 1))

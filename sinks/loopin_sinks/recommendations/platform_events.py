@@ -1,0 +1,113 @@
+"""Platform events as they can be recommended: what they are, and when they are open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+PRICES: Final = ("", "free", "cheap", "middling", "dear")
+"""Classes of prices: unknown, none, and thirds of the prices there are in the same currency."""
+
+
+class PlatformEvent(NamedTuple):
+    """One event of ``event_created``; ``''`` and None for what it does not say. Times are epoch ms."""
+
+    id: str
+    category: str
+    city: str
+    host: str
+    price: float | None
+    currency: str
+    capacity: float | None
+    created: int
+    starts: int | None
+    closed: int | None
+    """When it was cancelled or sold out."""
+
+
+@dataclass(frozen=True)
+class PlatformEvents:
+    """All that were created in the time looked at, numbered in order."""
+
+    all: tuple[PlatformEvent, ...]
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    @cached_property
+    def number(self) -> dict[str, int]:
+        """Position by id."""
+        return {event.id: number for number, event in enumerate(self.all)}
+
+    @cached_property
+    def categories(self) -> Ints:
+        """Which category each is of, numbered by ``category_names``."""
+        return _numbers([event.category for event in self.all], self.category_names)
+
+    @cached_property
+    def category_names(self) -> tuple[str, ...]:
+        """Names of categories, sorted."""
+        return tuple(sorted({event.category for event in self.all}))
+
+    @cached_property
+    def hosts(self) -> Ints:
+        """Which host each is by, numbered by ``host_names``."""
+        return _numbers([event.host for event in self.all], self.host_names)
+
+    @cached_property
+    def host_names(self) -> tuple[str, ...]:
+        """Hosts' ids, sorted."""
+        return tuple(sorted({event.host for event in self.all}))
+
+    @cached_property
+    def cities(self) -> NDArray[np.str_]:
+        """Where each is held."""
+        return np.array([event.city for event in self.all], dtype=np.str_)
+
+    @cached_property
+    def capacities(self) -> Floats:
+        """Seats of each; NaN where nobody says."""
+        return np.array([np.nan if e.capacity is None else e.capacity for e in self.all], dtype=np.float64)
+
+    @cached_property
+    def starts(self) -> Floats:
+        """When each begins, epoch ms; infinite where nobody says."""
+        return np.array([np.inf if e.starts is None else e.starts for e in self.all], dtype=np.float64)
+
+    @cached_property
+    def prices(self) -> Ints:
+        """Class of each price, as a position in ``PRICES``."""
+        paid: dict[str, list[float]] = {}
+        for event in self.all:
+            if event.price:
+                paid.setdefault(event.currency, []).append(event.price)
+        thirds = {code: np.quantile(prices, (1 / 3, 2 / 3)) for code, prices in paid.items()}
+        return np.array([_price_class(event, thirds) for event in self.all], dtype=np.int64)
+
+    def open_at(self, at: int) -> Ints:
+        """Numbers of those that people can join at a time: created, not begun, cancelled or sold out."""
+        created = np.array([event.created for event in self.all], dtype=np.float64)
+        closed = np.array([np.inf if e.closed is None else e.closed for e in self.all], dtype=np.float64)
+        return np.flatnonzero((created <= at) & (self.starts > at) & (closed > at))
+
+
+def _numbers(values: Sequence[str], names: Sequence[str]) -> Ints:
+    number = {name: at for at, name in enumerate(names)}
+    return np.array([number[value] for value in values], dtype=np.int64)
+
+
+def _price_class(event: PlatformEvent, thirds: dict[str, Floats]) -> int:
+    if event.price is None:
+        return 0
+    if event.price == 0:
+        return 1
+    return 2 + int(np.searchsorted(thirds[event.currency], event.price, side="left"))

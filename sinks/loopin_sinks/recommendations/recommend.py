@@ -1,0 +1,113 @@
+"""What is recommended to a user now, computed when it is asked for: platform events live for days only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from loopin_sinks.metric_values.scope import Scope, epoch_ms
+from loopin_sinks.recommendations import community_signals, event_signals, why
+from loopin_sinks.recommendations.learn import top
+from loopin_sinks.recommendations.platform_events import Bools, Floats, Ints
+from loopin_sinks.recommendations.ranker import Ranker
+from loopin_sinks.recommendations.read import (
+    COMMUNITIES,
+    EVENTS,
+    barriers,
+    communities,
+    demand,
+    history,
+    platform_events,
+)
+from loopin_sinks.recommendations.stored import ItemType, StoredModel, near_items, newest_model
+from loopin_sinks.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One recommendation; ``score`` is the probability that the user takes it within a week, 0 to 1."""
+
+    type: ItemType
+    id: str
+    score: float
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """What is recommended, best first; ``model`` is what ranked it where a run has learned one."""
+
+    items: tuple[Item, ...]
+    ranker: Ranker
+    model: StoredModel | None
+
+
+async def recommended_events(store: Store, scope: Scope, user: str, limit: int) -> Recommended:
+    """Platform events that are open, and that the user has not joined. Raises StoreError."""
+    model, events = await asyncio.gather(
+        newest_model(store, scope.project, "event", scope.now), platform_events(store, scope)
+    )
+    ranker = event_signals.ranker_or_by_hand(model.ranker if model else None)
+    now = epoch_ms(scope.now)
+    open_now = events.open_at(now)
+    if not len(open_now):
+        return Recommended((), ranker, model)
+    asked, wanted = await asyncio.gather(
+        history(store, scope, EVENTS, events.number, user), demand(store, scope, EVENTS, events.number)
+    )
+    joins = event_signals.joins_by_host(events, asked, now)[0]
+    known = [events.host_names[at] for at in np.flatnonzero(joins)]
+    near = await near_items(store, scope.project, "host", known)
+    near_hosts = np.array([[near.get(host, 0.0) for host in events.host_names]])
+    signals = event_signals.signals(events, asked, wanted, open_now, now, near_hosts)
+    takes = wanted.before(now, len(events))[1].astype(int)
+    joined = asked.table(len(events), taken=True)[:, open_now] > 0
+
+    def item(at: int, score: float, parts: Floats) -> Item:
+        number = int(open_now[at])
+        of = dict(zip(event_signals.SIGNALS, signals[0, at].tolist(), strict=True))
+        words = why.of_event(events, number, of, int(takes[number]))
+        said = why.reasons(event_signals.SIGNALS, parts, words)
+        return Item("event", events.all[number].id, score, tuple(said or ["It is open now."]))
+
+    return Recommended(_best(ranker, signals, ~joined, limit, item), ranker, model)
+
+
+async def recommended_communities(store: Store, scope: Scope, user: str, limit: int) -> Recommended:
+    """Communities that the user is no member of, and that do not refuse them by place. Raises StoreError."""
+    model, names = await asyncio.gather(
+        newest_model(store, scope.project, "community", scope.now), communities(store, scope)
+    )
+    ranker = community_signals.ranker_or_by_hand(model.ranker if model else None)
+    now, number = epoch_ms(scope.now), {name: at for at, name in enumerate(names)}
+    if not names:
+        return Recommended((), ranker, model)
+    asked, wanted = await asyncio.gather(
+        history(store, scope, COMMUNITIES, number, user), demand(store, scope, COMMUNITIES, number)
+    )
+    refused, admitted = (await barriers(store, scope, asked, user)).table(asked, names)
+    own = [names[at] for at in np.flatnonzero(community_signals.own(len(names), asked, now)[0])]
+    near = await near_items(store, scope.project, "community", own)
+    near_own = np.array([[near.get(name, 0.0) for name in names]])
+    signals = community_signals.signals(len(names), asked, wanted, admitted, now, near_own)
+    members = wanted.before(now, len(names))[1].astype(int)
+    member = asked.table(len(names), taken=True) > 0
+
+    def item(at: int, score: float, parts: Floats) -> Item:
+        of = dict(zip(community_signals.SIGNALS, signals[0, at].tolist(), strict=True))
+        words = why.of_community(of, int(members[at]))
+        said = why.reasons(community_signals.SIGNALS, parts, words)
+        return Item("community", names[at], score, tuple(said or ["You are no member yet."]))
+
+    return Recommended(_best(ranker, signals, ~member & ~refused, limit, item), ranker, model)
+
+
+def _best(
+    ranker: Ranker, signals: Floats, allowed: Bools, limit: int, item: Callable[[int, float, Floats], Item]
+) -> tuple[Item, ...]:
+    scores, parts = ranker.scores(signals), ranker.parts(signals)
+    chosen: Ints = top(scores, allowed, limit)[0]
+    return tuple(item(int(at), float(scores[0, at]), parts[0, at]) for at in chosen if at >= 0)

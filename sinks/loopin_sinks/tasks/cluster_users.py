@@ -1,0 +1,82 @@
+"""The task that finds the kinds of a project's users."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+import structlog
+from msgspec import Meta
+
+from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.personas.features import FEATURES
+from loopin_sinks.personas.fit import check_installed
+from loopin_sinks.personas.read import activity
+from loopin_sinks.personas.run import Run, personas_of
+from loopin_sinks.personas.stored import StoredRun, keep, kept_personas, newest_run
+from loopin_sinks.store import Store
+from loopin_sinks.tasks.task import Arguments, Context, Task
+from loopin_sinks.tasks.when import crontab
+
+log = structlog.get_logger(__name__)
+
+
+class ClusterArguments(Arguments, frozen=True, forbid_unknown_fields=True):
+    """Of which projects; of all, without any."""
+
+    projects: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+
+
+async def cluster(context: Context) -> int:
+    """Give users their personas, project by project; how many rows were written.
+
+    Raises:
+        StoreError: the store did not answer, or what fits models is not installed.
+    """
+    arguments: ClusterArguments = context.arguments
+    found = await context.store.query(
+        "SELECT DISTINCT toString(project) AS project FROM events ORDER BY project"
+    )
+    wanted = [
+        row["project"] for row in found if not arguments.projects or row["project"] in arguments.projects
+    ]
+    rows = 0
+    for number, name in enumerate(wanted):
+        context.progress(number, len(wanted))
+        rows += await _of_project(context.store, context.scope(name, context.clock()))
+    return rows
+
+
+async def _of_project(store: Store, scope: Scope) -> int:
+    kept = await kept_personas(store, scope.project)
+    former = await newest_run(store, scope.project, scope.now)
+    run = await found_now(store, scope, former, {user: of.persona for user, of in kept.items()})
+    if run is None:
+        log.info("too_few_users_to_cluster", project=scope.project)
+        return 0
+    return await keep(store, scope.project, run, kept, scope.now)
+
+
+async def found_now(
+    store: Store, scope: Scope, former: StoredRun | None, present: Mapping[str, str]
+) -> Run | None:
+    """A run over the project's events as they are; nothing is stored. None for too few users.
+
+    Raises:
+        StoreError: the store did not answer, or what fits models is not installed.
+    """
+    check_installed()
+    known = former.clusters if former is not None and former.features == FEATURES else ()
+    return await asyncio.to_thread(personas_of, await activity(store, scope), known, present)
+
+
+CLUSTER_USERS: Final = Task(
+    name="cluster_users",
+    when=crontab("40 3 * * *"),
+    description="Finds the kinds of users there are by what they did in the last 90 days, names them, and "
+    "notes whose kind changed ([personas](personas.md)).",
+    run=cluster,
+    replaces=("perform_user_clustering",),
+    arguments=ClusterArguments,
+)

@@ -1,0 +1,1 @@
+"""How users behave, counted event by event."""

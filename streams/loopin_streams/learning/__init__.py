@@ -1,0 +1,1 @@
+"""Models that learn on the stream: features, targets, candidates, and how good they are."""

@@ -1,0 +1,45 @@
+"""Whether what models see, or how wrong they are, has changed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from river.drift import ADWIN
+
+BINS: Final = 10
+SHIFTED_FROM: Final = 0.25
+"""Population stability index from which a feature counts as shifted (Siddiqi, 2006)."""
+
+
+def population_stability(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each column, over the tenths of ``before``: sum of (b - a) log(b / a), with shares of both.
+
+    Below 0.1 nothing has changed, from 0.25 on much has (Siddiqi, 2006).
+    """
+    found = np.zeros(before.shape[1])
+    for column in range(before.shape[1]):
+        edges = np.unique(np.quantile(before[:, column], np.linspace(0, 1, BINS + 1)[1:-1]))
+        one, other = (
+            np.bincount(np.searchsorted(edges, rows[:, column]), minlength=len(edges) + 1) + 0.5
+            for rows in (before, after)
+        )
+        one, other = one / one.sum(), other / other.sum()
+        found[column] = float(((one - other) * np.log(one / other)).sum())
+    return found
+
+
+class ErrorDrift:
+    """Counts changes of the mean error (ADWIN: Bifet and Gavalda, 2007)."""
+
+    def __init__(self) -> None:
+        self._adwin = ADWIN(delta=0.002)
+        self.changes = 0
+
+    def see(self, loss: float) -> bool:
+        """Take in the next error; whether the errors have just changed."""
+        self._adwin.update(loss)
+        changed = bool(self._adwin.drift_detected)
+        self.changes += changed
+        return changed

@@ -1,0 +1,297 @@
+"""Learns one target of one project: candidates, what each was worth, and which one answers.
+
+Examples come in the order in which their outcomes became known. Each is first scored by the versions of the
+candidates that were there when its prediction was made: a month may lie between, and what a model has learned
+since does not count for it (delayed prequential evaluation). Until there are such, by the newest version that
+had not learned it. Then it is learned. A version is made when the examples have doubled, and each seven days.
+Now and then all candidates begin anew from the newest examples alone: so a learner that is put together from
+kept examples is the same as the one that went on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopin_schemas.example import Example
+from loopin_schemas.model import Model, Scorer
+from loopin_streams.learning.candidates import CANDIDATES, Candidate, scorers
+from loopin_streams.learning.drift import ErrorDrift, population_stability
+from loopin_streams.learning.features import contrasts, rows_of
+from loopin_streams.learning.quality import Quality, calibrated, losses, quality
+from loopin_streams.learning.scoring import log_odds, logit, sigmoid
+from loopin_streams.learning.targets import LEAST_EXAMPLES, REFIT_DAYS, THRESHOLD, Target
+
+DAY_MS: Final = 86_400_000
+
+KEPT: Final = 10_000
+"""Newest examples that a learner is put together from."""
+
+MOST: Final = 30_000
+"""When there are so many examples all candidates begin anew, from ``KEPT`` of them."""
+
+JUDGED: Final = 2_000
+"""Newest predictions that tell how good a candidate is."""
+
+CALIBRATED_BY: Final = 1_000
+"""Newest predictions that calibrate a version."""
+
+LEAST_OF_EACH: Final = 10
+"""Outcomes of either kind, before anything is fitted."""
+
+CLEARLY: Final = 1.0
+"""Standard errors by which a challenger's loss must be less than the champion's."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """The candidates at one time: their scorers, and the slope and intercept that calibrate each."""
+
+    number: int
+    made_at: int
+    scorers: dict[str, Scorer]
+    calibration: dict[str, tuple[float, float]]
+
+
+@dataclass
+class Record:
+    """What a candidate's predictions were worth: log odds as they came, and what happened."""
+
+    scores: deque[float] = field(default_factory=lambda: deque(maxlen=JUDGED))
+    chances: deque[float] = field(default_factory=lambda: deque(maxlen=JUDGED))
+    outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=JUDGED))
+
+    def add(self, scores: Sequence[float], chances: Sequence[float], outcomes: Sequence[bool]) -> None:
+        """Note some predictions."""
+        self.scores.extend(scores)
+        self.chances.extend(chances)
+        self.outcomes.extend(outcomes)
+
+    def quality(self) -> Quality | None:
+        """How good they were."""
+        return quality(np.array(self.chances), np.array(self.outcomes, np.bool_))
+
+
+class Learner:
+    """One target of one project.
+
+    ``champion`` is the candidate that answers, once it is good enough; until then the target's heuristic
+    does, whose log odds ``rule`` (slope and intercept) calibrates. ``drift`` watches the champion's errors,
+    ``shifted`` is each feature's population stability index: the newest quarter of examples against the rest.
+    """
+
+    def __init__(self, project: str, target: Target) -> None:
+        self.project = project
+        self.target = target
+        self.champion: str | None = None
+        self.versions: list[Version] = []
+        self.drift = ErrorDrift()
+        self.shifted: dict[str, float] = {}
+        self._columns = list(target.columns())
+        self._candidates = self._beginners()
+        self._examples: list[Example] = []
+        self.rule = (1.0, 0.0)
+        self._known = self._last_count = 0
+        self._delayed: dict[str, Record] = {}
+        self._fresh: dict[str, Record] = {}
+
+    def learn(self, examples: Sequence[Example]) -> None:
+        """Judge and learn examples, in the order in which their outcomes became known."""
+        for run in self._runs(examples):
+            self._judge(run)
+            self._examples.extend(run)
+            self._known += len(run)
+            if len(self._examples) < MOST:
+                self._teach(run)
+            else:
+                del self._examples[:-KEPT]
+                self._candidates = self._beginners()
+                self._teach(self._examples)
+            self._renew(run[-1].known_at)
+
+    def model(self) -> Model | None:
+        """What answers now; None where a heuristic has to."""
+        if not self.versions or self.champion is None:
+            return None
+        version = self.versions[-1]
+        slope, intercept = version.calibration[self.champion]
+        return Model(
+            project=self.project,
+            target=self.target.name,
+            version=version.number,
+            method=self.champion,
+            scorer=version.scorers[self.champion],
+            slope=slope,
+            intercept=intercept,
+            made_at=version.made_at,
+            examples=self._known,
+            positives=sum(example.outcome for example in self._examples),
+        )
+
+    def by_rule(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the target's heuristic says of all contrasts of users, made right by what is known so far."""
+        slope, intercept = self.rule
+        return sigmoid(slope * logit(self.target.heuristic(rows)) + intercept)
+
+    def good_enough(self) -> bool:
+        """Whether the champion may answer (document 002: min_data_points, model_accuracy_threshold)."""
+        found = self.qualities().get(self.champion or "")
+        if found is None or self._known < LEAST_EXAMPLES:
+            return False
+        reached = found.auc if self.target.quality == "auc" else found.accuracy
+        return reached is not None and reached >= THRESHOLD
+
+    def qualities(self) -> dict[str, Quality]:
+        """By candidate: with the delay of the outcomes as soon as enough are known, else without."""
+        return {
+            name: found for name, record in self._records().items() if (found := record.quality()) is not None
+        }
+
+    def _beginners(self) -> dict[str, Candidate]:
+        return {name: CANDIDATES[name]() for name in self.target.candidates if name in CANDIDATES}
+
+    def _teach(self, examples: Sequence[Example]) -> None:
+        for example, row in zip(examples, self._rows(examples), strict=True):
+            for candidate in self._candidates.values():
+                candidate.learn(row, example.outcome)
+
+    def _records(self) -> dict[str, Record]:
+        enough = {
+            name: record for name, record in self._delayed.items() if len(record.outcomes) >= LEAST_EXAMPLES
+        }
+        return enough or self._fresh
+
+    def _runs(self, examples: Sequence[Example]) -> Iterator[list[Example]]:
+        """Parts of the examples after each of which a version is due."""
+        run: list[Example] = []
+        for example in examples:
+            run.append(example)
+            if self._due(len(run), example.known_at):
+                yield run
+                run = []
+        if run:
+            yield run
+
+    def _due(self, more: int, now: int) -> bool:
+        known = self._known + more
+        if not self.versions:
+            return known >= LEAST_EXAMPLES and known % LEAST_EXAMPLES == 0
+        week_over = now - self.versions[-1].made_at >= REFIT_DAYS * DAY_MS
+        return week_over or known >= 2 * self._last_count
+
+    def _rows(self, examples: Sequence[Example]) -> NDArray[np.float64]:
+        rows: NDArray[np.float64] = contrasts(rows_of([example.features for example in examples]))
+        return rows[:, self._columns]
+
+    def _judge(self, examples: Sequence[Example]) -> None:
+        """Let versions that did not know the examples predict them."""
+        if not self.versions:
+            return
+        rows = self._rows(examples)
+        outcomes = np.array([example.outcome for example in examples], np.bool_)
+        self._score(self._fresh, self.versions[-1], rows, outcomes)
+        numbers = np.array([self._version_at(example.made_at) for example in examples])
+        for number in np.unique(numbers[numbers >= 0]):
+            chosen = numbers == number
+            self._score(self._delayed, self.versions[number], rows[chosen], outcomes[chosen])
+        if self.champion is not None:
+            slope, intercept = self.versions[-1].calibration[self.champion]
+            scores = log_odds(self.versions[-1].scorers[self.champion], rows)
+            for loss in losses(sigmoid(slope * scores + intercept), outcomes):
+                self.drift.see(float(loss))
+
+    def _version_at(self, made_at: int) -> int:
+        """Place of the newest version that was there at a time; -1 where none was."""
+        for place in range(len(self.versions) - 1, -1, -1):
+            if self.versions[place].made_at <= made_at:
+                return place
+        return -1
+
+    def _score(
+        self,
+        records: dict[str, Record],
+        version: Version,
+        rows: NDArray[np.float64],
+        outcomes: NDArray[np.bool_],
+    ) -> None:
+        for name, scorer in version.scorers.items():
+            scores = log_odds(scorer, rows)
+            slope, intercept = version.calibration[name]
+            chances = sigmoid(slope * scores + intercept)
+            records.setdefault(name, Record()).add(scores.tolist(), chances.tolist(), outcomes.tolist())
+
+    def _renew(self, now: int) -> None:
+        """Make a version, if one is due."""
+        if not self._due(0, now):
+            return
+        outcomes = np.array([example.outcome for example in self._examples], np.bool_)
+        if min(int(outcomes.sum()), int((~outcomes).sum())) < LEAST_OF_EACH:
+            return
+        rows = self._rows(self._examples)
+        self._watch_features(rows)
+        for candidate in self._candidates.values():
+            candidate.fit(rows, outcomes)
+        found = {
+            name: scorer
+            for name, scorer in scorers(self._candidates).items()
+            if name in self.target.candidates
+        }
+        number = self.versions[-1].number + 1 if self.versions else 1
+        self.rule = self._rule()
+        self.versions.append(Version(number, now, found, {name: self._calibration(name) for name in found}))
+        self._forget(now)
+        self._last_count = self._known
+        self._choose(found)
+
+    def _watch_features(self, rows: NDArray[np.float64]) -> None:
+        """How much the newest quarter differs from the others."""
+        cut = len(rows) * 3 // 4
+        if cut >= LEAST_EXAMPLES:
+            stability = population_stability(rows[:cut], rows[cut:])
+            self.shifted = dict(zip(self.target.features, stability.tolist(), strict=True))
+
+    def _calibration(self, name: str) -> tuple[float, float]:
+        """By what the last versions said of examples that they did not know: older ones were other models."""
+        record = self._fresh.get(name)
+        if record is None or len(record.outcomes) < LEAST_EXAMPLES:
+            return 1.0, 0.0
+        newest = slice(-CALIBRATED_BY, None)
+        return calibrated(np.array(record.scores)[newest], np.array(record.outcomes, np.bool_)[newest])
+
+    def _rule(self) -> tuple[float, float]:
+        newest = self._examples[-CALIBRATED_BY:]
+        said = self.target.heuristic(contrasts(rows_of([example.features for example in newest])))
+        return calibrated(logit(said), np.array([example.outcome for example in newest], np.bool_))
+
+    def _forget(self, now: int) -> None:
+        """Let go of versions that no open prediction was made by."""
+        oldest = now - (self.target.horizon_days + REFIT_DAYS) * DAY_MS
+        while len(self.versions) > 1 and self.versions[1].made_at <= oldest:
+            del self.versions[0]
+
+    def _choose(self, found: dict[str, Scorer]) -> None:
+        """Keep the champion, unless another one was clearly better."""
+        if self.champion not in found:
+            self.champion = next(name for name in self.target.candidates if name in found)
+        records = self._records()
+        champion = records.get(self.champion)
+        if champion is None:
+            return
+        for name, record in records.items():
+            if name in found and len(record.outcomes) == len(champion.outcomes) and _better(record, champion):
+                self.champion, champion = name, record
+
+
+def _better(one: Record, other: Record) -> bool:
+    """Whether one's losses on the same predictions are less than the other's, and not by chance."""
+    outcomes = np.array(one.outcomes, np.bool_)
+    if len(outcomes) < LEAST_EXAMPLES:
+        return False
+    gained = losses(np.array(other.chances), outcomes) - losses(np.array(one.chances), outcomes)
+    error = float(gained.std()) / len(gained) ** 0.5
+    return bool(gained.mean() > CLEARLY * error)

@@ -1,0 +1,121 @@
+"""Predictions that wait in a user's behaviour, and the examples that come of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from loopin_schemas.behaviour import Behaviour, Rsvp, Snapshot
+from loopin_streams.behaviour.counts import DAY_MS
+from loopin_streams.learning.targets import ATTENDANCE, CHURN, CONVERSION, QUIET_FROM_DAYS, TARGETS, Target
+
+EVERY_DAYS: Final = 7
+"""A user's predictions are noted so often."""
+
+SEEN_WITHIN_DAYS: Final = 30
+"""Of users who were away for longer nothing is predicted: they have left."""
+
+LEAST_ACTIVE_DAYS: Final = 3
+"""Days on which a user was seen, of the last 64: who came once or twice is not one who can be lost."""
+
+MOST_RSVPS: Final = 16
+
+_PLACE: Final = {target.name: place for place, target in enumerate(TARGETS)}
+_TOLD_ALL: Final = sum(1 << _PLACE[target.name] for target in (CHURN, CONVERSION))
+
+
+class Outcome(NamedTuple):
+    """What came of a prediction; times are epoch ms."""
+
+    target: Target
+    subject: str
+    made_at: int
+    known_at: int
+    features: bytes
+    happened: bool
+
+
+def wants_snapshot(behaviour: Behaviour, now: int) -> bool:
+    """Whether a prediction is due to be noted."""
+    if not is_predicted(behaviour, now):
+        return False
+    return not behaviour.snapshots or now - behaviour.snapshots[-1].at >= EVERY_DAYS * DAY_MS
+
+
+def is_predicted(behaviour: Behaviour, now: int) -> bool:
+    """Whether anything is predicted of the user: of one with an account who came a few times, and lately."""
+    lately = now - behaviour.last <= SEEN_WITHIN_DAYS * DAY_MS
+    return behaviour.known and lately and behaviour.days.bit_count() >= LEAST_ACTIVE_DAYS
+
+
+def note(behaviour: Behaviour, now: int, features: bytes) -> None:
+    """Note a prediction of this moment; it is of what comes after the newest event."""
+    at = max(now, behaviour.last)
+    behaviour.snapshots = (*behaviour.snapshots, Snapshot(at, features))
+
+
+def bought(behaviour: Behaviour, at: int) -> None:
+    """A ticket was bought at epoch ms ``at``."""
+    for snapshot in behaviour.snapshots:
+        if snapshot.at < at <= snapshot.at + CONVERSION.horizon_days * DAY_MS:
+            snapshot.bought = True
+
+
+def joined(behaviour: Behaviour, event_id: str, at: int, features: bytes, chance: float) -> None:
+    """A platform event was joined; of one that was joined before, this join counts."""
+    others = [rsvp for rsvp in behaviour.rsvps if rsvp.event_id != event_id]
+    behaviour.rsvps = (*others, Rsvp(event_id, at, features, chance))[-MOST_RSVPS:]
+
+
+def left(behaviour: Behaviour, event_id: str) -> None:
+    """A platform event was left again: nothing was to be predicted."""
+    behaviour.rsvps = tuple(rsvp for rsvp in behaviour.rsvps if rsvp.event_id != event_id)
+
+
+def attended(behaviour: Behaviour, event_id: str, at: int) -> None:
+    """The user came, at epoch ms ``at``."""
+    for rsvp in behaviour.rsvps:
+        if rsvp.event_id == event_id and rsvp.at < at:
+            rsvp.came = True
+
+
+def known(behaviour: Behaviour, now: int) -> Iterator[Outcome]:
+    """Outcomes that are known at ``now`` and were not told before; they leave the behaviour."""
+    kept = []
+    for snapshot in behaviour.snapshots:
+        for target in (CONVERSION, CHURN):
+            bit = 1 << _PLACE[target.name]
+            # The day after the last one that counts: days are whole here.
+            due = (snapshot.at // DAY_MS + target.horizon_days + 1) * DAY_MS
+            if now < due or snapshot.told & bit:
+                continue
+            snapshot.told |= bit
+            if snapshot.at - behaviour.first < target.least_tenure_days * DAY_MS:
+                continue
+            happened = snapshot.bought if target is CONVERSION else has_left(behaviour, snapshot.at)
+            yield Outcome(target, "", snapshot.at, due, snapshot.features, happened)
+        if snapshot.told != _TOLD_ALL:
+            kept.append(snapshot)
+    if len(kept) < len(behaviour.snapshots):
+        behaviour.snapshots = tuple(kept)
+    yield from _over(behaviour, now)
+
+
+def has_left(behaviour: Behaviour, at: int) -> bool:
+    """Whether the user was not seen from the 15th to the 30th day after a prediction."""
+    first = at // DAY_MS + QUIET_FROM_DAYS + 1
+    last = at // DAY_MS + CHURN.horizon_days
+    newest = behaviour.day
+    lowest, highest = max(newest - last, 0), newest - first
+    if highest < 0:
+        return True
+    return not behaviour.days >> lowest & ((1 << (highest - lowest + 1)) - 1)
+
+
+def _over(behaviour: Behaviour, now: int) -> Iterator[Outcome]:
+    """Platform events whose time has come; those who came early must not be known before the others."""
+    waited = ATTENDANCE.horizon_days * DAY_MS
+    over = [rsvp for rsvp in behaviour.rsvps if now - rsvp.at > waited]
+    for rsvp in over:
+        left(behaviour, rsvp.event_id)
+        yield Outcome(ATTENDANCE, rsvp.event_id, rsvp.at, rsvp.at + waited, rsvp.features, rsvp.came)

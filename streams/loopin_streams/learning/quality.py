@@ -1,0 +1,107 @@
+"""How good probabilities are, by what came."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS: Final = 10
+TOP: Final = 0.05
+
+Probabilities = NDArray[np.float64]
+Outcomes = NDArray[np.bool_]
+
+
+class Quality(NamedTuple):
+    """Of so many predictions with known outcomes, each made before the model knew of it.
+
+    Attributes:
+        number: how many.
+        positives: how many of them happened.
+        auc: area under the ROC curve; None where all outcomes are alike.
+        log_loss: mean of -log of the probability given to what came.
+        calibration_error: mean distance of probability and share in ten bins of equal size, weighted.
+        precision_top: share that happened among the twentieth with the greatest probabilities.
+        accuracy: share of predictions on the right side of one half.
+    """
+
+    number: int
+    positives: int
+    auc: float | None
+    log_loss: float
+    calibration_error: float
+    precision_top: float
+    accuracy: float
+
+
+def quality(probabilities: Probabilities, outcomes: Outcomes) -> Quality | None:
+    """Of predictions in any order; None of none."""
+    number = len(outcomes)
+    if number == 0:
+        return None
+    top = np.argsort(-probabilities, kind="stable")[: max(1, round(number * TOP))]
+    return Quality(
+        number=number,
+        positives=int(outcomes.sum()),
+        auc=auc(probabilities, outcomes),
+        log_loss=float(losses(probabilities, outcomes).mean()),
+        calibration_error=calibration_error(probabilities, outcomes),
+        precision_top=float(outcomes[top].mean()),
+        accuracy=float(((probabilities > 0.5) == outcomes).mean()),
+    )
+
+
+def auc(scores: Probabilities, outcomes: Outcomes) -> float | None:
+    """Share of pairs of one that happened and one that did not in which the former has the greater score.
+
+    Equal scores count half (Mann and Whitney, 1947).
+    """
+    positives = int(outcomes.sum())
+    negatives = len(outcomes) - positives
+    if not positives or not negatives:
+        return None
+    values, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    del values
+    middle = np.cumsum(counts) - (counts - 1) / 2
+    ranks = middle[places]
+    above = float(ranks[outcomes].sum()) - positives * (positives + 1) / 2
+    return above / (positives * negatives)
+
+
+def losses(probabilities: Probabilities, outcomes: Outcomes) -> NDArray[np.float64]:
+    """The log loss of each."""
+    given = np.where(outcomes, probabilities, 1 - probabilities)
+    found: NDArray[np.float64] = -np.log(np.clip(given, 1e-6, 1.0))
+    return found
+
+
+def calibration_error(probabilities: Probabilities, outcomes: Outcomes, bins: int = BINS) -> float:
+    """Expected calibration error over bins of equally many (Naeini et al., 2015)."""
+    order = np.argsort(probabilities, kind="stable")
+    error = 0.0
+    for part in np.array_split(order, min(bins, len(order))):
+        error += len(part) * abs(float(probabilities[part].mean()) - float(outcomes[part].mean()))
+    return error / len(order)
+
+
+def calibrated(
+    scores: NDArray[np.float64], outcomes: Outcomes, *, weight: float = 10.0
+) -> tuple[float, float]:
+    """Slope and intercept that make log odds right (Platt, 1999).
+
+    They are drawn to 1 and 0 as by ``weight`` examples.
+    """
+    found = np.array([1.0, 0.0])
+    prior = np.array([1.0, 0.0])
+    design = np.stack([scores, np.ones(len(scores))], axis=1)
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-np.clip(design @ found, -35, 35)))
+        gradient = design.T @ (chance - outcomes) + weight * (found - prior)
+        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + weight * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        found = found - step
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    return max(float(found[0]), 0.0), float(found[1])

@@ -1,0 +1,124 @@
+"""Signals of a small world, reckoned by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from loopin_sinks.recommendations import community_signals
+from loopin_sinks.recommendations.community_signals import Barriers, community_week
+from loopin_sinks.recommendations.event_signals import SIGNALS, WEEK_MS, signals
+from loopin_sinks.recommendations.event_weeks import event_week
+from loopin_sinks.recommendations.history import Demand, History
+from loopin_sinks.recommendations.platform_events import PlatformEvents
+from tests.sinks.recommendations.test_platform_events import event
+
+AT = 10 * WEEK_MS
+EVENTS = PlatformEvents(
+    (
+        event("past", starts=AT - 1, host="a"),
+        event("music", starts=AT + WEEK_MS // 2, host="a"),
+        event("sport", starts=AT + 3 * WEEK_MS, host="b", category="sport", city="Delhi", capacity=None),
+    )
+)
+# Of two users, rows of (user, item, taken, at); the last two lie ahead.
+ROWS = [
+    (0, 0, False, 5),
+    (0, 0, True, 6),
+    (0, 1, False, 7),
+    (1, 2, False, 8),
+    (1, 2, True, AT),
+    (0, 1, True, AT + 9),
+]
+USER, ITEM, TAKEN, TIMES = (np.array(column) for column in zip(*ROWS, strict=True))
+HISTORY = History(("ann", "bob"), ("Pune", ""), USER, ITEM, TAKEN, TIMES)
+DEMAND = Demand(ITEM, TIMES, (~TAKEN).astype(np.int64), TAKEN.astype(np.int64))
+
+
+def test_signals_of_events_are_those_reckoned_by_hand() -> None:
+    open_now = EVENTS.open_at(AT)
+    assert open_now.tolist() == [1, 2]
+    found = signals(EVENTS, HISTORY, DEMAND, open_now, AT, np.array([[0.0, 0.4], [0.0, 0.0]]))
+    ann_music = dict(zip(SIGNALS, found[0, 0].tolist(), strict=True))
+    # Looks count one, joins three: Ann's are 5 of music; everybody's 5 of music, 1 of sport.
+    music = (5 + 1) / (5 + 1 + 1 + 1)
+    assert ann_music == pytest.approx(
+        {
+            "place": 1,
+            "category": math.log((5 + 5 * music) / 10 / music),
+            # All are free, and a price that nobody tells is possible: 7 of 8.
+            "price": math.log((5 + 5 * 7 / 8) / 10 / (7 / 8)),
+            "host": math.log(2),
+            "looked_at": 1,
+            "popular": 0,
+            "convincing": math.log((0 + 5 / 3) / (1 + 5)),
+            "lasting": 0.5,
+            "seats": 1,
+            "neighbours": 0,
+        }
+    )
+    ann_sport = dict(zip(SIGNALS, found[0, 1].tolist(), strict=True))
+    assert ann_sport["place"] == ann_sport["host"] == ann_sport["looked_at"] == 0
+    assert ann_sport["category"] == pytest.approx(math.log((0 + 5 * (1 - music)) / 10 / (1 - music)))
+    assert (ann_sport["lasting"], ann_sport["neighbours"], ann_sport["seats"]) == (1, 0.4, 1)
+    # Of nobody's place nothing is held.
+    assert found[1, :, 0].tolist() == [0, 0]
+
+
+def test_what_lies_ahead_is_what_was_taken_and_moves_no_signal() -> None:
+    week = event_week(EVENTS, HISTORY, DEMAND, AT)
+    assert week.taken.tolist() == [[True, False], [False, True]]
+    assert week.allowed.all()
+    assert week.popular.tolist() == [0, 0]
+    known = HISTORY.before(AT)
+    alone = event_week(EVENTS, known, Demand(known.item, known.at, 1 - known.taken, known.taken * 1), AT)
+    assert np.array_equal(alone.signals, week.signals)
+    later = event_week(EVENTS, HISTORY, DEMAND, AT + 10)
+    assert later.allowed.tolist() == [[False, True], [True, False]]
+    assert not later.taken.any()
+
+
+def test_a_million_looks_and_none_at_all_are_finite() -> None:
+    many = np.zeros(1_000, dtype=np.int64)
+    history = History(("busy", "new"), ("Pune", "Pune"), many, many + 1, many == 1, many)
+    demand = Demand(many[:1] + 1, many[:1], many[:1] + 1_000_000, many[:1])
+    found = signals(EVENTS, history, demand, np.array([1, 2]), AT, np.zeros((2, 2)))
+    assert np.isfinite(found).all()
+    nothing = Demand(many[:0], many[:0], many[:0], many[:0])
+    assert np.isfinite(signals(EVENTS, history, nothing, np.array([1, 2]), AT, np.zeros((2, 2)))).all()
+
+
+def test_communities_refuse_by_the_users_last_check_or_by_their_place() -> None:
+    names, none = ("open", "shut", "unknown"), np.array([], dtype=np.int64)
+    users = ("known", "there", "nowhere")
+    history = History(users, ("Pune", "Pune", ""), none, none, none == 1, none)
+    barriers = Barriers(
+        {("known", "shut"): False, ("known", "open"): True, ("nowhere", "shut"): True},
+        {("Pune", "shut"): True, ("Pune", "open"): False},
+    )
+    refused, admitted = barriers.table(history, names)
+    assert refused.tolist() == [[True, False, False], [False, True, False], [False, True, False]]
+    assert admitted.tolist() == [[True, False, False], [True, False, False], [False, False, False]]
+
+
+def test_a_week_of_communities() -> None:
+    names = ("one", "two", "three")
+    rows = [
+        (0, 0, True, 5),
+        (0, 1, False, AT - 5),
+        (0, 1, False, AT + 5),
+        (1, 2, True, AT + 6),
+        (0, 0, False, AT + 7),
+    ]
+    user, item, taken, at = (np.array(column) for column in zip(*rows, strict=True))
+    history = History(("ann", "bob"), ("", ""), user, item, taken, at)
+    demand = Demand(item, at, (~taken).astype(np.int64), taken.astype(np.int64))
+    week = community_week(names, history, demand, Barriers({("bob", "one"): True}, {}), AT)
+    assert week.allowed.tolist() == [[False, True, True], [False, True, True]]
+    # One's own community is nothing new.
+    assert week.taken.tolist() == [[False, True, False], [False, False, True]]
+    assert week.popular.tolist() == [1, 0, 0]
+    looked = community_signals.SIGNALS.index("looked_at")
+    assert week.signals[:, :, looked].tolist() == [[0, pytest.approx(math.log(2)), 0], [0, 0, 0]]

@@ -1,0 +1,145 @@
+"""A learner by examples whose truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from loopin_schemas.example import Example
+from loopin_streams.learning.features import CONTRAST_NAMES, KEPT, contrasts, rows_of
+from loopin_streams.learning.learner import DAY_MS, Learner
+from loopin_streams.learning.quality import auc
+from loopin_streams.learning.scoring import probabilities
+from loopin_streams.learning.targets import ATTENDANCE, CHURN, TARGETS, Target
+
+FAST = replace(CHURN, candidates=("logistic", "online_logistic"))
+DELAY_MS = 30 * DAY_MS
+
+
+def examples(
+    number: int, *, seed: int = 1, first_day: float = 0, a_day: int = 50, flipped: bool = False
+) -> list[Example]:
+    """Outcomes that follow the third kept byte with noise; known 30 days after they were predicted."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for place in range(number):
+        kept = rng.integers(80, 160, KEPT).astype(np.uint8)
+        chance = 1 / (1 + np.exp(-(float(kept[1]) - 140) / 8))
+        made_at = int((first_day + place / a_day) * DAY_MS)
+        found.append(
+            Example(
+                project="demo",
+                target="churn",
+                distinct_id=f"user-{place}",
+                made_at=made_at,
+                known_at=made_at + DELAY_MS,
+                features=kept.tobytes(),
+                outcome=bool((rng.random() < chance) != flipped),
+            )
+        )
+    return found
+
+
+def test_below_a_hundred_examples_a_heuristic_answers() -> None:
+    learner = Learner("demo", FAST)
+    learner.learn(examples(99))
+    assert learner.model() is None
+    assert not learner.good_enough()
+
+
+def test_it_learns_what_is_there() -> None:
+    learner = Learner("demo", FAST)
+    learner.learn(examples(3000))
+    model = learner.model()
+    assert model is not None
+    assert learner.good_enough()
+    fresh = examples(1000, seed=2)
+    rows = contrasts(rows_of([example.features for example in fresh]))[:, list(FAST.columns())]
+    outcomes = np.array([example.outcome for example in fresh])
+    # The best there is: the byte itself.
+    best = auc(np.array([float(example.features[1]) for example in fresh]), outcomes)
+    reached = auc(probabilities(model, rows), outcomes)
+    assert reached is not None
+    assert best is not None
+    assert reached > best - 0.02
+
+
+def test_a_prediction_counts_only_for_versions_that_were_there_when_it_was_made() -> None:
+    learner = Learner("demo", FAST)
+    learner.learn(examples(1500))
+    # The first version is of day 32: what it predicts is known from day 62 on, after these.
+    first = learner.versions[0].made_at
+    assert first >= DELAY_MS
+    assert not learner._delayed
+    assert len(learner._fresh["logistic"].outcomes) >= 1000
+    more = examples(1500, seed=5, first_day=31)
+    learner.learn(more)
+    judged = [one for one in more if one.made_at >= first]
+    assert 0 < len(judged) < len(more)
+    assert len(learner._delayed["logistic"].outcomes) == len(judged)
+
+
+def test_a_model_that_turns_wrong_gives_way_to_the_heuristic_and_comes_back() -> None:
+    learner = Learner("demo", FAST)
+    learner.learn(examples(3000))
+    assert learner.good_enough()
+    learner.learn(examples(2000, seed=6, first_day=60, flipped=True))
+    assert not learner.good_enough()
+    assert learner.drift.changes >= 1
+
+
+def test_in_parts_or_at_once_is_the_same() -> None:
+    whole, parts = Learner("demo", FAST), Learner("demo", FAST)
+    given = examples(1200)
+    whole.learn(given)
+    for at in range(0, 1200, 7):
+        parts.learn(given[at : at + 7])
+    one, other = parts.model(), whole.model()
+    assert one is not None
+    assert other is not None
+    assert (one.method, one.version, one.made_at) == (other.method, other.version, other.made_at)
+    rows = contrasts(rows_of([example.features for example in given]))[:, list(FAST.columns())]
+    assert probabilities(one, rows) == pytest.approx(probabilities(other, rows), abs=1e-9)
+
+
+def test_all_outcomes_alike_make_no_version() -> None:
+    learner = Learner("demo", FAST)
+    learner.learn([replace_outcome(example) for example in examples(400)])
+    assert learner.model() is None
+
+
+def replace_outcome(example: Example) -> Example:
+    return Example(
+        project="demo",
+        target="churn",
+        distinct_id=example.distinct_id,
+        made_at=example.made_at,
+        known_at=example.known_at,
+        features=example.features,
+        outcome=False,
+    )
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_heuristics_are_probabilities_of_whatever_is_kept(target: Target) -> None:
+    rng = np.random.default_rng(8)
+    rows = contrasts(rng.integers(0, 256, (2000, KEPT)).astype(np.uint8))
+    chances = target.heuristic(rows)
+    assert ((chances >= 0) & (chances <= 1)).all()
+    assert set(target.features) <= set(CONTRAST_NAMES)
+
+
+def test_who_stays_away_longer_is_likelier_gone() -> None:
+    rows = contrasts(np.full((20, KEPT), 100, np.uint8))
+    rows[:, CONTRAST_NAMES.index("days_away")] = np.log1p(np.arange(20))
+    assert (np.diff(CHURN.heuristic(rows)) > 0).all()
+
+
+def test_who_came_before_is_likelier_to_come() -> None:
+    rows = contrasts(np.full((2, KEPT), 60, np.uint8))
+    rows[:, CONTRAST_NAMES.index("joins")] = np.log(0.3 + 0.03)
+    rows[:, CONTRAST_NAMES.index("attended")] = np.log(np.array([0.05, 0.28]) + 0.03)
+    missed, came = ATTENDANCE.heuristic(rows)
+    assert missed < 0.5 < 0.7 < came

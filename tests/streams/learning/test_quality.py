@@ -1,0 +1,58 @@
+"""Figures of quality against scikit-learn's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+
+from loopin_streams.learning.quality import auc, calibrated, calibration_error, quality
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=2, max_size=80))
+def test_auc_and_losses_are_those_of_the_library(pairs: list[tuple[int, bool]]) -> None:
+    chances = np.array([chance / 10 for chance, _ in pairs])
+    outcomes = np.array([outcome for _, outcome in pairs])
+    found = quality(chances, outcomes)
+    assert found is not None
+    assert found.log_loss == pytest.approx(log_loss(outcomes, chances, labels=[False, True]))
+    assert found.accuracy == pytest.approx(accuracy_score(outcomes, chances > 0.5))
+    if outcomes.all() or not outcomes.any():
+        assert found.auc is None
+    else:
+        assert found.auc == pytest.approx(roc_auc_score(outcomes, chances))
+
+
+def test_of_nothing_there_is_no_quality() -> None:
+    assert quality(np.array([]), np.array([], np.bool_)) is None
+    assert auc(np.array([0.5]), np.array([True])) is None
+
+
+def test_calibration_error_by_hand() -> None:
+    chances = np.array([0.1] * 10 + [0.8] * 10)
+    outcomes = np.array([True] * 3 + [False] * 7 + [True] * 6 + [False] * 4)
+    # |0.1 - 0.3| and |0.8 - 0.6|, each of half of the predictions.
+    assert calibration_error(chances, outcomes, bins=2) == pytest.approx(0.2)
+
+
+def test_precision_of_the_top_twentieth() -> None:
+    chances = np.linspace(0, 1, 100)
+    outcomes = np.zeros(100, np.bool_)
+    outcomes[[99, 97, 96, 10]] = True
+    found = quality(chances, outcomes)
+    assert found is not None
+    assert found.precision_top == pytest.approx(3 / 5)
+
+
+def test_calibration_is_the_regression_on_the_log_odds() -> None:
+    rng = np.random.default_rng(4)
+    scores = rng.normal(0, 2, 3000)
+    outcomes = rng.random(3000) < 1 / (1 + np.exp(-(0.6 * scores - 1)))
+    library = LogisticRegression(C=1e9).fit(scores[:, None], outcomes)
+    slope, intercept = calibrated(scores, outcomes, weight=1e-9)
+    assert (slope, intercept) == pytest.approx((library.coef_[0, 0], library.intercept_[0]), abs=1e-3)
+    drawn = calibrated(scores[:5], outcomes[:5], weight=1e6)
+    assert drawn == pytest.approx((1, 0), abs=1e-3)

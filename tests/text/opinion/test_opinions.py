@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loopin_text.opinion import language, textblob
+from loopin_text.opinion.emotions import EMOTIONS
+from loopin_text.opinion.opinions import Opinion, opinion
+from loopin_text.sentiment import SCORED_WORDS, label
+
+LONG = {
+    "a letter": "a" * 1_000_000,
+    "words": "good " * 200_000,
+    "marks": "(" * 1_000_000,
+    "negations": "not very n't " * 80_000,
+    "emoji": "😂" * 250_000,
+    "emoticons": ":-)))" * 200_000,
+    "references": "&amp;" * 200_000,
+    "apostrophes": "a'" * 500_000,
+    "accents": "a\u0301" * 500_000,
+    "addresses": "http://" * 150_000,
+    "blanks": " " * 1_000_000,
+    "binary": bytes(range(256)).decode("latin-1") * 4_000,
+    "no characters": "\x00\ud800\udfff\U0010ffff" * 250_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentiment", "emotions"),
+    [
+        ("This event was absolutely amazing! Can't wait for the next one.", "positive", ("excitement",)),
+        ("Terrible sound, rude staff, I want my money back.", "negative", ("anger",)),
+        ("I loved it, thank you so much :)", "positive", ("joy", "love", "gratitude")),
+        ("It was not good at all.", "negative", ()),
+        ("I am not happy with this.", "negative", ()),
+        ("The worst night of my life, boring and overpriced", "negative", ("disappointment",)),
+        ("😍😍😍", "positive", ("joy", "love")),
+        ("So sad, I cried 😢", "negative", ("sadness",)),
+    ],
+)
+def test_texts_are_judged_as_people_would(text: str, sentiment: str, emotions: tuple[str, ...]) -> None:
+    said = opinion(text)
+    assert (said.sentiment, said.emotions) == (sentiment, emotions)
+    assert said.supported
+
+
+@pytest.mark.parametrize("text", ["", " \n", "...", "!?", "12345", "\x00", "\ud800"])
+def test_a_text_without_a_word_is_neutral_for_certain(text: str) -> None:
+    said = opinion(text)
+    assert (said.sentiment, said.score, said.confidence, said.intensity) == ("neutral", 0.0, 1.0, 0)
+    assert (said.emotions, said.supported) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("Das Konzert war wirklich großartig, vielen Dank!", "de"), ("यह कार्यक्रम बहुत अच्छा था", "hi")],
+)
+def test_a_language_that_no_method_knows_gets_no_score(text: str, code: str) -> None:
+    said = opinion(text)
+    nothing = dict.fromkeys(("vader", "textblob", "lexicon", "linear"))
+    assert said == Opinion(None, None, None, None, (), code, False, nothing)
+
+
+@given(
+    st.one_of(
+        st.text(alphabet=st.characters(codec=None), max_size=200),
+        st.lists(
+            st.sampled_from(["good", "BAD", "not", "but", ":)", "😂", "!!", "über", "the", "isn't"])
+        ).map(" ".join),
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_any_text_gets_an_opinion_that_agrees_with_itself(text: str) -> None:
+    agrees(opinion(text))
+
+
+def agrees(said: Opinion) -> None:
+    if not said.supported:
+        assert said.language not in (None, "en")
+        assert (said.sentiment, said.score, said.confidence, said.intensity) == (None, None, None, None)
+        return
+    assert said.score is not None
+    assert said.confidence is not None
+    assert label(said.score) == said.sentiment
+    assert 0 <= said.confidence <= 1
+    assert said.intensity == round(10 * abs(said.score))
+    assert set(said.emotions) <= set(EMOTIONS)
+    assert all(scored and math.isfinite(scored.score) for scored in said.methods.values())
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_texts_are_judged_by_their_beginning(name: str) -> None:
+    """A megabyte takes no more work than its first characters: the same opinion as of those alone."""
+    said = opinion(LONG[name])
+    agrees(said)
+    assert said == opinion(LONG[name][:5_000])
+
+
+def test_what_is_said_late_in_a_long_text_does_not_count() -> None:
+    start = "good " * SCORED_WORDS
+    assert opinion(start + "terrible " * 1_000) == opinion(start)
+
+
+def test_threads_agree() -> None:
+    texts = [f"good night {number} but not so great" for number in range(40)]
+    alone = [opinion(text) for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        for said in pool.map(lambda _: [opinion(text) for text in texts], range(4)):
+            assert said == alone
+
+
+def test_without_the_libraries_of_models_the_other_methods_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "textblob.en.sentiments", None)
+    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
+    for cached in (textblob._analyzer, language._identifier):
+        cached.cache_clear()
+    try:
+        said = opinion("A wonderful evening with very kind people")
+        assert said.methods["textblob"] is None
+        assert (said.sentiment, said.language) == ("positive", None)
+        assert opinion("यह कार्यक्रम बहुत अच्छा था").language == "und"
+    finally:
+        for cached in (textblob._analyzer, language._identifier):
+            cached.cache_clear()
+
+
+def test_nothing_heavy_is_loaded_before_somebody_asks() -> None:
+    heavy = ("numpy", "py3langid", "scipy", "sklearn", "textblob")
+    program = "import sys, loopin_text.opinion.opinions, loopin_text.opinion.endpoint; "
+    program += f"print([name for name in {heavy} if name in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"
