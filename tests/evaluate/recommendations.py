@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from tests.evaluate.part import Event, Figure, Section, Truth
 
 INTRO: Final = f"""\
 What is recommended a week before the end of the world is compared with what users take in that week: platform
-events that were open then and that they join; communities they were no members of and join or take part in.
+events that were open then and that they join; communities they were no members of and join or look into.
 Precision at {TOP} is the share of {TOP} recommendations that were taken, of users who took any; popularity
 ranks the same items for the same users by how often they were joined. Who knew the week to come would reach
 the ceiling, as most users take one or two of what there is. Weights are learned from the weeks before
@@ -186,18 +187,18 @@ def _judged(what: str, week: Weeks, names: tuple[str, ...], hand: Ranker, at: in
         Figure(f"... precision at {TOP}", ranked),
         Figure("... of popularity (baseline)", popular),
         Figure("... of weights by hand", by_hand),
-        Figure("... of popularity where the user is", _near(names, last)),
+        *_near(names, last),
         Figure("... of who knew the week to come (ceiling)", _precision(last, taken.astype(np.float64))),
         Figure("... users who took any", float(users)),
         Figure("... items to choose from", float(len(last.items))),
     )
 
 
-def _near(names: tuple[str, ...], of: Week) -> float | None:
-    """Of what is where the user is, the most popular; then of all else. None where items have no place."""
-    if "place" not in names:
-        return None
-    return _precision(of, of.signals[:, :, names.index("place")] * 1e6 + of.popular)
+def _near(names: tuple[str, ...], of: Week) -> Iterator[Figure]:
+    """Of what is where the user is, the most popular; then of all else. Nothing where items have no place."""
+    if "place" in names:
+        near = of.signals[:, :, names.index("place")] * 1e6 + of.popular
+        yield Figure("... of popularity where the user is", _precision(of, near))
 
 
 def _precision(of: Week, scores: Floats) -> float | None:

@@ -41,8 +41,9 @@ class RecommendedItem(BaseModel):
     type: ItemType = Field(description="What it is.")
     id: int | str = Field(description="Its `event_id` or `community_id`.")
     score: float = Field(
-        description="Of recommendations the estimated probability that the user joins within a week, of "
-        "similar items their likeness; 0 to 1."
+        description="Of recommendations the estimated probability that a user who takes anything in the next "
+        "week takes it (joins an event, joins or looks into a community), of similar items their "
+        "likeness; 0 to 1."
     )
     why: list[str] = Field(description="What speaks for it, one sentence each, the weightiest first.")
 
@@ -52,11 +53,11 @@ class Ranking(BaseModel):
 
     model_version: str = Field(description="Names the model: a digest of its weights.")
     method: Literal["learned", "by_hand"] = Field(
-        description="`by_hand` before the task `refresh_recommendations` has seen 100 items joined."
+        description="`by_hand` before the task `refresh_recommendations` has seen 100 items taken."
     )
     precision_at_10: float | None = Field(
-        description="Of ten recommendations of a week before the task's last run, those joined in that week "
-        "by users who joined any, ratio 0 to 1; null where nobody did, or before the first run."
+        description="Of ten recommendations of a week before the task's last run, those taken in that week "
+        "by users who took any, ratio 0 to 1; null where nobody did, or before the first run."
     )
     popularity_precision_at_10: float | None = Field(
         description="The same where the most popular items are recommended to everybody, ratio 0 to 1."

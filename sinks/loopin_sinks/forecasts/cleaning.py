@@ -48,7 +48,7 @@ def usual(values: Values) -> Values:
 
 
 def _level(values: Values) -> Values:
-    medians = pd.Series(values).rolling(NEIGHBOURS, center=True, min_periods=3).median()
+    medians = pd.Series(values).rolling(NEIGHBOURS, center=True, min_periods=1).median()
     return interpolated(medians.to_numpy(dtype=np.float64))
 
 

@@ -129,14 +129,15 @@ def _expected(known: Series, horizon: int, holidays: Holidays, yearly: bool) -> 
 
 def quality(tested: Backtest) -> Quality:
     """How good what would have been chosen was, each origin judged by the choice of the others."""
-    errors, inside = [], ([], [])  # type: tuple[list[Values], tuple[list[Values], list[Values]]]
+    errors: list[Values] = []
+    inside: tuple[list[Values], list[Values]] = ([], [])
     for fold in range(len(tested)):
         others = tested.without(fold)
         model = others.best()
-        widths, came = conformal(others.errors[model]), tested.errors[model][fold]
+        came, widths = tested.errors[model][fold], conformal(others.errors[model])
         errors.append(came)
-        for level in (0, 1):
-            inside[level].append(coverage(came, widths, level))
+        for level, shares in enumerate(inside):
+            shares.append(coverage(came, widths, level))
     return Quality(
         mase(np.vstack(errors), tested.scales),
         mase(tested.errors[SEASONAL_NAIVE], tested.scales),

@@ -38,14 +38,17 @@ class Barriers:
 
     def table(self, history: History, communities: Sequence[str]) -> tuple[Bools, Bools]:
         """Whom each refuses, and whose place it is known to let in, (users, communities) each."""
+        column = {community: at for at, community in enumerate(communities)}
         shape = (len(history.users), len(communities))
         refused, admitted = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
-        for row, (user, place) in enumerate(zip(history.users, history.places, strict=True)):
-            for column, community in enumerate(communities):
-                by_place = self.places.get((place, community)) if place else None
-                own = self.users.get((user, community))
-                refused[row, column] = by_place is True if own is None else own
-                admitted[row, column] = by_place is False
+        places = np.array(history.places, dtype=object)
+        for (place, community), refuses in self.places.items():
+            if place and community in column:
+                (refused if refuses else admitted)[places == place, column[community]] = True
+        row = {user: at for at, user in enumerate(history.users)}
+        for (user, community), refuses in self.users.items():
+            if user in row and community in column:
+                refused[row[user], column[community]] = refuses
         return refused, admitted
 
 
@@ -62,8 +65,9 @@ def signals(
         at: the time, epoch ms.
         near_own: how much the user's own communities speak for each, (users, communities).
     """
-    looked = history.before(at).table(communities, taken=False)
-    lately = history.within(at - LATELY_MS, at).table(communities, taken=False)
+    every = np.arange(communities)
+    looked = history.before(at).table(every, communities, taken=False)
+    lately = history.within(at - LATELY_MS, at).table(every, communities, taken=False)
     members = np.log1p(demand.before(at, communities)[1])
     found = [
         np.log1p(looked),
@@ -77,25 +81,32 @@ def signals(
 
 def own(communities: int, history: History, at: int) -> Floats:
     """Which communities each user had joined or looked into by a time, (users, communities)."""
-    known = history.before(at)
-    return known.table(communities, taken=False) + known.table(communities, taken=True)
+    return _dealings(communities, history.before(at))
+
+
+def _dealings(communities: int, history: History) -> Floats:
+    """How often each user took or looked at each, (users, communities)."""
+    every = np.arange(communities)
+    return history.table(every, communities, taken=False) + history.table(every, communities, taken=True)
 
 
 def community_week(
     communities: Sequence[str], history: History, demand: Demand, barriers: Barriers, at: int
 ) -> Week:
-    """What could be joined at a time, and what was joined or taken part in in the week after it."""
+    """What could be joined at a time, and what was joined or looked into after it, by users who did any."""
     number = len(communities)
-    refused, admitted = barriers.table(history, communities)
-    member = history.before(at).table(number, taken=True) > 0
-    after = history.within(at, at + WEEK_MS)
-    dealt = after.table(number, taken=True) + after.table(number, taken=False)
-    candidates: Ints = np.arange(number)
+    every: Ints = np.arange(number)
+    near_own = near(own(number, history, at))
+    dealt = _dealings(number, history.within(at, at + WEEK_MS))
+    takers = np.flatnonzero(dealt.any(axis=1))
+    of = history.of(takers)
+    refused, admitted = barriers.table(of, communities)
+    member = of.before(at).table(every, number, taken=True) > 0
     return Week(
-        items=candidates,
-        signals=signals(number, history, demand, admitted, at, near(own(number, history, at))),
+        items=every,
+        signals=signals(number, of, demand, admitted, at, near_own[takers]),
         allowed=~member & ~refused,
-        taken=(dealt > 0) & ~member,
+        taken=(dealt[takers] > 0) & ~member,
         popular=demand.before(at, number)[1],
     )
 

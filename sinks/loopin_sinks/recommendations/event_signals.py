@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from loopin_sinks.recommendations.history import Demand, History
+from loopin_sinks.recommendations.history import Demand, History, only
 from loopin_sinks.recommendations.neighbours import near
 from loopin_sinks.recommendations.platform_events import Floats, Ints, PlatformEvents
 from loopin_sinks.recommendations.ranker import Ranker, by_hand
@@ -54,23 +54,19 @@ def signals(
         near_hosts: how much the hosts whom each user went to speak for each host, (users, hosts).
     """
     known = history.before(at)
-    looked, joined = known.table(len(events), taken=False), known.table(len(events), taken=True)
-    cares = looked + JOINED_COUNTS * joined
+    looked = known.table(only(candidates, len(events)), len(candidates), taken=False)
     looks, takes = demand.before(at, len(events))
-    usual = looks + JOINED_COUNTS * takes
-    at_hosts = _by(joined, events.hosts, len(events.host_names))
+    at_hosts = joins_by_host(events, known, at)
     shape = (len(history.users), len(candidates))
     places = np.array(history.places, dtype=np.str_)[:, None]
     cities = events.cities[candidates][None, :]
     rate = (takes + LOOKS_BEFORE * takes.sum() / max(looks.sum(), 1.0)) / (looks + LOOKS_BEFORE)
     found = [
         (places == cities) & (places != ""),
-        _taste(cares, usual, events.categories, len(events.category_names))[:, events.categories[candidates]],
-        _taste(cares, usual, events.prices, int(events.prices.max(initial=0)) + 1)[
-            :, events.prices[candidates]
-        ],
+        _taste(known, looks, takes, events.categories)[:, events.categories[candidates]],
+        _taste(known, looks, takes, events.prices)[:, events.prices[candidates]],
         np.log1p(at_hosts[:, events.hosts[candidates]]),
-        looked[:, candidates] > 0,
+        looked > 0,
         np.broadcast_to(np.log1p(takes[candidates]), shape),
         np.broadcast_to(np.log(rate[candidates].clip(min=1e-3)), shape),
         np.broadcast_to(((events.starts[candidates] - at) / WEEK_MS).clip(0, 1), shape),
@@ -82,8 +78,7 @@ def signals(
 
 def joins_by_host(events: PlatformEvents, history: History, at: int) -> Floats:
     """How often each user had joined an event of each host by a time, (users, hosts)."""
-    joined = history.before(at).table(len(events), taken=True)
-    return _by(joined, events.hosts, len(events.host_names))
+    return history.before(at).table(events.hosts, len(events.host_names), taken=True)
 
 
 def near_hosts_of(events: PlatformEvents, history: History, at: int) -> Floats:
@@ -96,18 +91,12 @@ def ranker_or_by_hand(found: Ranker | None) -> Ranker:
     return found if found is not None and found.signals == SIGNALS else BY_HAND
 
 
-def _by(table: Floats, groups: Ints, number: int) -> Floats:
-    """Columns added up by group, (users, groups)."""
-    found = np.zeros((number, len(table)))
-    np.add.at(found, groups, table.T)
-    return found.T
-
-
-def _taste(cares: Floats, usual: Floats, groups: Ints, number: int) -> Floats:
-    """Log of how much more each user cares for each group than users do, (users, groups)."""
-    whole = _by(usual[None, :], groups, number)
-    shares = (whole + 1) / (whole + 1).sum()
-    own = _by(cares, groups, number)
+def _taste(known: History, looks: Floats, takes: Floats, groups: Ints) -> Floats:
+    """Log of how much more each user cares for each group of items than users do, (users, groups)."""
+    number = int(groups.max(initial=0)) + 1
+    whole = 1 + np.bincount(groups, looks + JOINED_COUNTS * takes, minlength=number)
+    shares = whole / whole.sum()
+    own = known.table(groups, number, taken=False) + JOINED_COUNTS * known.table(groups, number, taken=True)
     return np.asarray(
         np.log((own + TASTE_BEFORE * shares) / (own.sum(axis=1, keepdims=True) + TASTE_BEFORE) / shares)
     )

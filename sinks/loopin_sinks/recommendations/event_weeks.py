@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from loopin_sinks.recommendations.event_signals import near_hosts_of, signals
-from loopin_sinks.recommendations.history import Demand, History
+from loopin_sinks.recommendations.history import Demand, History, only
 from loopin_sinks.recommendations.learn import WEEK_MS, Week
 from loopin_sinks.recommendations.platform_events import PlatformEvents
 
 
 def event_week(events: PlatformEvents, history: History, demand: Demand, at: int) -> Week:
-    """What was open at a time, and what of it was joined in the week after it."""
+    """What was open at a time, and what of it was joined in the week after it, by users who joined any."""
     candidates = events.open_at(at)
-    after = history.within(at, at + WEEK_MS).table(len(events), taken=True)[:, candidates]
-    before = history.before(at).table(len(events), taken=True)[:, candidates]
+    columns, number = only(candidates, len(events)), len(candidates)
+    near_hosts = near_hosts_of(events, history, at)
+    takers = np.flatnonzero(history.within(at, at + WEEK_MS).table(columns, number, taken=True).any(axis=1))
+    of = history.of(takers)
+    after = of.within(at, at + WEEK_MS).table(columns, number, taken=True)
+    before = of.before(at).table(columns, number, taken=True)
     return Week(
         items=candidates,
-        signals=signals(events, history, demand, candidates, at, near_hosts_of(events, history, at)),
+        signals=signals(events, of, demand, candidates, at, near_hosts[takers]),
         allowed=before == 0,
         taken=(after > 0) & (before == 0),
         popular=demand.before(at, len(events))[1][candidates],

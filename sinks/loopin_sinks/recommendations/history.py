@@ -37,12 +37,34 @@ class History:
         """What happened in a time."""
         return self._those((self.at >= start) & (self.at < end))
 
-    def table(self, items: int, *, taken: bool) -> Floats:
-        """How often each user took, or only looked at, each item, (users, items)."""
-        found = np.zeros((len(self.users), items))
-        those = self.taken == taken
-        np.add.at(found, (self.user[those], self.item[those]), 1)
+    def table(self, columns: Ints, number: int, *, taken: bool) -> Floats:
+        """How often each user took, or only looked at, items, (users, number).
+
+        Args:
+            columns: of each item the column that counts it, such as its category; -1 for none.
+            number: how many columns there are.
+            taken: which of the two.
+        """
+        found = np.zeros((len(self.users), number))
+        column = columns[self.item]
+        those = (self.taken == taken) & (column >= 0)
+        np.add.at(found, (self.user[those], column[those]), 1)
         return found
+
+    def of(self, rows: Ints) -> History:
+        """Of some of the users, by their positions."""
+        position = np.full(len(self.users), -1, dtype=np.int64)
+        position[rows] = np.arange(len(rows))
+        theirs = position[self.user] >= 0
+        known = self._those(theirs)
+        return History(
+            tuple(self.users[row] for row in rows),
+            tuple(self.places[row] for row in rows),
+            position[known.user],
+            known.item,
+            known.taken,
+            known.at,
+        )
 
     def _those(self, which: Bools) -> History:
         return History(
@@ -66,3 +88,10 @@ class Demand:
         np.add.at(looks, self.item[those], self.looks[those])
         np.add.at(takes, self.item[those], self.takes[those])
         return looks, takes
+
+
+def only(items: Ints, of: int) -> Ints:
+    """Columns for some items of so many: each its position, -1 for all others."""
+    columns = np.full(of, -1, dtype=np.int64)
+    columns[items] = np.arange(len(items))
+    return columns

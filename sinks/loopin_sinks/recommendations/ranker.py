@@ -1,4 +1,4 @@
-"""From signals to the probability that a user takes an item within a week."""
+"""From signals to the probability that a user who takes anything within a week takes an item."""
 
 from __future__ import annotations
 

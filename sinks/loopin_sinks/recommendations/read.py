@@ -38,15 +38,19 @@ _REFUSED: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How users deal with one kind of items: by which property, and which events take and look."""
+    """How users deal with one kind of items: by which property, which events take and look, which are learned
+    from."""
 
     property: str
     takes: tuple[str, ...]
     looks: tuple[str, ...]
+    learned: tuple[str, ...]
 
 
-EVENTS: Final = Kind("event_id", ("event_joined", "event_attended", "ticket_purchased"), ("event_viewed",))
-COMMUNITIES: Final = Kind("community_id", ("community_joined",), ("community_viewed", "community_activity"))
+_JOINS: Final = ("event_joined", "event_attended", "ticket_purchased")
+EVENTS: Final = Kind("event_id", _JOINS, ("event_viewed",), _JOINS)
+_VISITS: Final = ("community_viewed", "community_activity")
+COMMUNITIES: Final = Kind("community_id", ("community_joined",), _VISITS, ("community_joined", *_VISITS))
 
 
 class RecentQuery(Query):
@@ -253,7 +257,7 @@ def _who(query: RecentQuery, kind: Kind, user: str | None) -> tuple[str, str]:
     if user is not None:
         return query.bind(user, "String"), users_of(query, [user])
     takers = f"""
-        SELECT user FROM {query.recent(kind.takes)}
+        SELECT user FROM {query.recent(kind.learned)}
         GROUP BY user ORDER BY cityHash64(user) LIMIT {query.bind(LEARNED_FROM, "UInt64")}
     """
     return person_name("id", "linked"), takers

@@ -10,6 +10,7 @@ import numpy as np
 
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.recommendations import community_signals, event_signals, why
+from loopin_sinks.recommendations.history import only
 from loopin_sinks.recommendations.learn import top
 from loopin_sinks.recommendations.platform_events import Bools, Floats, Ints
 from loopin_sinks.recommendations.ranker import Ranker
@@ -28,7 +29,7 @@ from loopin_sinks.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One recommendation; ``score`` is the probability that the user takes it within a week, 0 to 1."""
+    """One recommendation; ``score`` is the probability that who takes anything in a week takes it, 0 to 1."""
 
     type: ItemType
     id: str
@@ -64,7 +65,7 @@ async def recommended_events(store: Store, scope: Scope, user: str, limit: int) 
     near_hosts = np.array([[near.get(host, 0.0) for host in events.host_names]])
     signals = event_signals.signals(events, asked, wanted, open_now, now, near_hosts)
     takes = wanted.before(now, len(events))[1].astype(int)
-    joined = asked.table(len(events), taken=True)[:, open_now] > 0
+    joined = asked.table(only(open_now, len(events)), len(open_now), taken=True) > 0
 
     def item(at: int, score: float, parts: Floats) -> Item:
         number = int(open_now[at])
@@ -94,7 +95,7 @@ async def recommended_communities(store: Store, scope: Scope, user: str, limit: 
     near_own = np.array([[near.get(name, 0.0) for name in names]])
     signals = community_signals.signals(len(names), asked, wanted, admitted, now, near_own)
     members = wanted.before(now, len(names))[1].astype(int)
-    member = asked.table(len(names), taken=True) > 0
+    member = asked.table(np.arange(len(names)), len(names), taken=True) > 0
 
     def item(at: int, score: float, parts: Floats) -> Item:
         of = dict(zip(community_signals.SIGNALS, signals[0, at].tolist(), strict=True))

@@ -64,9 +64,7 @@ def of_community(signals: Mapping[str, float], members: int) -> dict[str, str]:
 
 
 def _of_price(price: str) -> str:
-    if price == "free":
-        return "It is free, as what you like."
-    return f"Its price is as of what you like ({price} for its currency)."
+    return f"It is {price}, as is much of what you like."
 
 
 def _free(event: PlatformEvent, takes: int) -> int:

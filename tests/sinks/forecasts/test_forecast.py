@@ -104,6 +104,16 @@ def test_gaps_are_no_zeros() -> None:
     assert found.values == pytest.approx(1000 + weekly(214)[200:], abs=25)
 
 
+@pytest.mark.parametrize("every", [2, 9, 20])
+def test_values_that_are_far_apart_are_enough_if_they_are_many(every: int) -> None:
+    values = np.full(110 * every + 1, np.nan)
+    values[::every] = 300 + noise(18, 111, 10.0)
+    found = forecast(of(values))
+    assert found.method == "model"
+    assert found.values == pytest.approx(300, abs=40)
+    assert ordered(found)
+
+
 @pytest.mark.parametrize("level", [0.0, 5.0, 0.25, 1e12])
 def test_what_never_changes_is_expected_to_stay(level: float) -> None:
     found = forecast(of(np.full(150, level)), bounds=COUNTS)

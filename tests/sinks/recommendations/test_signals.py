@@ -9,7 +9,7 @@ import pytest
 
 from loopin_sinks.recommendations import community_signals
 from loopin_sinks.recommendations.community_signals import Barriers, community_week
-from loopin_sinks.recommendations.event_signals import SIGNALS, WEEK_MS, signals
+from loopin_sinks.recommendations.event_signals import SIGNALS, WEEK_MS, near_hosts_of, signals
 from loopin_sinks.recommendations.event_weeks import event_week
 from loopin_sinks.recommendations.history import Demand, History
 from loopin_sinks.recommendations.platform_events import PlatformEvents
@@ -73,11 +73,24 @@ def test_what_lies_ahead_is_what_was_taken_and_moves_no_signal() -> None:
     assert week.allowed.all()
     assert week.popular.tolist() == [0, 0]
     known = HISTORY.before(AT)
-    alone = event_week(EVENTS, known, Demand(known.item, known.at, 1 - known.taken, known.taken * 1), AT)
-    assert np.array_equal(alone.signals, week.signals)
-    later = event_week(EVENTS, HISTORY, DEMAND, AT + 10)
-    assert later.allowed.tolist() == [[False, True], [True, False]]
-    assert not later.taken.any()
+    past = Demand(known.item, known.at, 1 - known.taken, known.taken * 1)
+    alone = signals(EVENTS, known, past, week.items, AT, near_hosts_of(EVENTS, known, AT))
+    assert np.array_equal(alone, week.signals)
+
+
+def test_a_week_is_of_those_who_took_something_and_nothing_is_taken_twice() -> None:
+    assert event_week(EVENTS, HISTORY, DEMAND, AT + 10).taken.shape == (0, 2)
+    again = History(
+        ("idle", *HISTORY.users, "bob2"),
+        ("", *HISTORY.places, ""),
+        np.array([1, 1, 3]),
+        np.array([1, 2, 2]),
+        np.array([True, True, True]),
+        np.array([AT - 5, AT + 5, AT - 5]),
+    )
+    week = event_week(EVENTS, again, DEMAND, AT)
+    assert week.allowed.tolist() == [[False, True]]
+    assert week.taken.tolist() == [[False, True]]
 
 
 def test_a_million_looks_and_none_at_all_are_finite() -> None:
