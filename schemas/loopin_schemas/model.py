@@ -95,7 +95,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How the models of a target stand; one record on ``model.standings``, the newest counts.
+    """How the models of a target stand, and which one answers.
 
     Attributes:
         project: whose users.
@@ -124,3 +124,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     shifted: dict[str, float]
     examples: int
     at: int
+
+
+class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One record on ``models``: a version, under a key of its own, or how a target stands now.
+
+    A standing comes after the version that it names.
+    """
+
+    model: Model | None = None
+    standing: Standing | None = None
+    version: int = 1

@@ -12,7 +12,7 @@ from loopin_schemas.event import EnrichedEvent, Event
 from loopin_schemas.example import Example
 from loopin_schemas.identity import LinkRequest, Person, PersonMerge
 from loopin_schemas.insight import InsightRecord
-from loopin_schemas.model import Model, Standing
+from loopin_schemas.model import ModelRecord
 from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile
 from loopin_schemas.window import MetricWindow, WindowPartials
@@ -170,12 +170,8 @@ TRAIN_STATE = Topic(
     "the trainer's marker, and the examples that its models are put together from at start",
 )  # fmt: skip
 MODELS = Topic(
-    "models", "project:target:version", Model, "one", None,
-    "versions of models, numbers only; workers and the API score by them",
-)  # fmt: skip
-STANDINGS = Topic(
-    "model.standings", "project:target", Standing, "one", None,
-    "how good the candidates of each target are, and which one answers",
+    "models", "project:target, or project:target:version", ModelRecord, "one", None,
+    "versions of models, numbers only, how good they are and which one answers; workers score by them",
 )  # fmt: skip
 
 CONFIG = Topic(
@@ -201,7 +197,6 @@ TOPICS: tuple[Topic, ...] = (
     EXAMPLES,
     TRAIN_STATE,
     MODELS,
-    STANDINGS,
     IDENTITY_LINKS,
     IDENTITY_STATE,
     PERSONS,

@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
-from time import monotonic, time
-
-import structlog
-from aiokafka.errors import KafkaError
-
 from loopin_schemas.topics import CONFIG
 from loopin_streams.kafka.config_state import Configuration
-from loopin_streams.kafka.reader import Followed, Reader
+from loopin_streams.kafka.followed_log import FollowedLog
+from loopin_streams.kafka.reader import Reader
 from loopin_streams.kafka.settings import KafkaSettings
-from loopin_streams.kafka.waiting import pause, wait_for_topics
-
-log = structlog.get_logger(__name__)
-
-FETCH_WAIT_MS = 500
-"""How long the broker keeps a fetch while nothing is changed; a change is sent at once."""
-
-SURE_S = 5.0
-"""For how long after the broker's last word what is held counts as all there is."""
 
 
 async def read_config(settings: KafkaSettings) -> Configuration:
@@ -44,89 +29,13 @@ async def read_to_end(reader: Reader, topic: str) -> Configuration:
     return found
 
 
-class ConfigLog:
-    """Follows the topic while :meth:`run` does.
-
-    ``configuration`` is never what was read in part: it stays empty until the end has been reached once, and
-    where the topic was made anew, it stays what it was until the new one has been read. ``known`` is set
-    from that first time on.
-    """
+class ConfigLog(FollowedLog[Configuration]):
+    """What is configured, followed."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self.configuration = Configuration()
-        self.known = asyncio.Event()
-        self._reading = Configuration()
-        self._settings = settings
-        self._topic = settings.topic(CONFIG.name)
-        self._position: int | None = None
-        self._complete_at: float | None = None
+        super().__init__(settings, CONFIG.name, Configuration, "what is configured")
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Read and follow until ``stop`` is set, however often the broker goes away meanwhile."""
-        if await wait_for_topics(self._settings, [CONFIG.name], stop) is None:
-            return
-        said = ""
-        while not stop.is_set():
-            try:
-                await self._follow(stop)
-            except KafkaError as error:
-                reason = str(error) or type(error).__name__
-                if reason != said:
-                    log.warning("config_not_followed", error=reason)
-                said = reason
-                await pause(stop)
-
-    async def until_known(self, stop: asyncio.Event) -> None:
-        """Wait until what is configured has been read for the first time, or ``stop`` is set."""
-        waiting = [asyncio.create_task(event.wait()) for event in (self.known, stop)]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
-
-    def unready(self) -> str | None:
-        """One sentence until the topic has been read to its end for the first time."""
-        if self._complete_at is not None:
-            return None
-        return (
-            "What is configured has not been read yet: the broker must answer and have the topic "
-            f"{self._topic} (`loopin topics apply`)."
-        )
-
-    def uncertain(self) -> str | None:
-        """One sentence while something may have been changed that is not known here."""
-        age_s = self.age_s()
-        if age_s is not None and age_s <= SURE_S:
-            return None
-        return self.unready() or f"The broker has not told what is configured for {age_s:.0f} s."
-
-    def age_s(self) -> float | None:
-        """How long ago the broker said that all was known, in seconds; None before the first time."""
-        return None if self._complete_at is None else max(0.0, monotonic() - self._complete_at)
-
-    async def _follow(self, stop: asyncio.Event) -> None:
-        async with Reader(
-            self._settings.kafka_bootstrap, [(self._topic, 0)], wait_ms=FETCH_WAIT_MS
-        ) as reader:
-            steps = reader.follow(self._topic, 0, self._position)
-            async with aclosing(steps):
-                async for step in steps:
-                    self._take(step)
-                    if stop.is_set():
-                        return
-
-    def _take(self, step: Followed) -> None:
-        start = step.records[0].offset if step.records else step.position
-        if self._position is not None and start < self._position:
-            log.warning("config_starts_anew", topic=self._topic, was=self._position, now=start)
-            self._reading = Configuration()
-        self._position = step.position
-        for record in step.records:
-            broken = self._reading.apply(record)
-            if broken is not None:
-                log.warning(
-                    "config_record_broken", key=broken.key, offset=broken.offset, reason=broken.reason
-                )
-        if step.complete_ms is not None:
-            self.configuration = self._reading
-            self.known.set()
-            self._complete_at = monotonic() - (time() - step.complete_ms / 1000)
+    @property
+    def configuration(self) -> Configuration:
+        """All of it; empty until it has been read for the first time."""
+        return self.held

@@ -10,9 +10,10 @@ import structlog
 from loopin_schemas import topics
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.example import Example
+from loopin_schemas.model import ModelRecord
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.job import Output
-from loopin_streams.kafka.marker import Marker
+from loopin_streams.kafka.marker import STATE_VERSION, Marker
 from loopin_streams.learning.features import KEPT as KEPT_BYTES
 from loopin_streams.learning.learner import Learner
 from loopin_streams.learning.targets import TARGETS, Target
@@ -88,13 +89,14 @@ class TrainAbsorber:
         model = learner.model()
         if model is not None and learner.version > before:
             key = f"{model.project}:{model.target}:{model.version}".encode()
-            output.add(topics.MODELS.name, key, encode(model))
+            output.add(topics.MODELS.name, key, encode(ModelRecord(model=model, version=STATE_VERSION)))
             for version in range(before + 1 - VERSIONS, learner.version + 1 - VERSIONS):
                 if version > 0:
                     gone = f"{model.project}:{model.target}:{version}".encode()
                     output.add(topics.MODELS.name, gone, None)
         if (now := learner.standing()) != standing:
-            output.add(topics.STANDINGS.name, f"{now.project}:{now.target}".encode(), encode(now))
+            record = ModelRecord(standing=now, version=STATE_VERSION)
+            output.add(topics.MODELS.name, f"{now.project}:{now.target}".encode(), encode(record))
 
 
 def _learner(of: Of, kept: KeptExamples) -> Learner:

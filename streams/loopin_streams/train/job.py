@@ -7,7 +7,7 @@ from loopin_streams.train.absorber import TrainAbsorber
 
 
 class TrainJob:
-    """From ``examples`` to ``models`` and ``model.standings``."""
+    """From ``examples`` to ``models``."""
 
     name = "train"
     input = topics.EXAMPLES.name

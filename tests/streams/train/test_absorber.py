@@ -9,7 +9,7 @@ import pytest
 
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.example import Example
-from loopin_schemas.model import Model, Standing
+from loopin_schemas.model import Model, ModelRecord, Standing
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.learning.features import KEPT, contrasts
@@ -91,9 +91,16 @@ def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def newest(topics: Topics) -> tuple[Model, Standing]:
-    standing = decode(topics.held["model.standings"][b"demo:churn"], Standing)
-    model = decode(topics.held["models"][f"demo:churn:{standing.version}".encode()], Model)
+    standing = standing_of(topics, "demo")
+    model = decode(topics.held["models"][f"demo:churn:{standing.version}".encode()], ModelRecord).model
+    assert model is not None
     return model, standing
+
+
+def standing_of(topics: Topics, project: str) -> Standing:
+    found = decode(topics.held["models"][f"{project}:churn".encode()], ModelRecord).standing
+    assert found is not None
+    return found
 
 
 def test_models_and_standings_are_published() -> None:
@@ -132,7 +139,7 @@ def test_it_begins_anew_before_it_takes_too_long_to_begin_again(monkeypatch: pyt
     model, standing = newest(topics)
     assert standing.examples == model.examples == 1600 or model.examples <= 1600 == standing.examples
     assert 300 <= absorber.holds()["examples"] < 800
-    versions = sorted(int(key.split(b":")[2]) for key in topics.held["models"])
+    versions = sorted(int(key.split(b":")[2]) for key in topics.held["models"] if key.count(b":") == 2)
     assert versions[-1] == standing.version
     assert len(set(versions)) == len(versions) <= train_absorber.VERSIONS
     again = opened(topics)
@@ -143,8 +150,7 @@ def test_it_begins_anew_before_it_takes_too_long_to_begin_again(monkeypatch: pyt
 def test_projects_do_not_learn_from_each_other() -> None:
     topics, absorber = Topics(), opened(Topics())
     run(absorber, examples(300) + examples(40, project="shop"), topics)
-    assert set(topics.held["model.standings"]) == {b"demo:churn", b"shop:churn"}
-    shop = decode(topics.held["model.standings"][b"shop:churn"], Standing)
+    shop = standing_of(topics, "shop")
     assert (shop.answers, shop.version, shop.examples) == ("heuristic", None, 40)
 
 
