@@ -25,10 +25,11 @@ MIGRATIONS: tuple[str, ...] = (
     "0014_user_measures",
     "0015_metric_history",
     "0016_insights",
-    "0019_personas",
-    "0020_recommendations",
     "0017_sentiment",
     "0018_forecasts",
+    "0019_personas",
+    "0020_recommendations",
+    "0021_insight_marks",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 

@@ -29,10 +29,11 @@ SHIPPED = {
     "0014_user_measures": "3fef9f40f6af070d71ea87a0f4631775cfd3fbd0ea950dca04b73a472ddb85f0",
     "0015_metric_history": "1b93a2444803c57f94a12de0e779fd00af54e3e834313517cca10e1a06e4e567",
     "0016_insights": "1265e36f7c56f96fb470c2a00406269b262dd88aee9b5c09b5a2bcf4c5b12b70",
-    "0019_personas": "18715ee4618feb03a6c1447e9014988badf327383e8d1d29204cf279a331b4e9",
-    "0020_recommendations": "b78cba1aa333fa4d9b7a3f6e5cad08beb6e1a9ef9ac478bb67365fe33bac2ba1",
     "0017_sentiment": "94a115ace5e7ddabc348b4b2ee105bb8fbcf81f36207748ddffc1401bf8794e7",
     "0018_forecasts": "cbe6c6a5a9596a3290feb19b458915e41305738ae1947fb71f0c6b6ab4895be7",
+    "0019_personas": "18715ee4618feb03a6c1447e9014988badf327383e8d1d29204cf279a331b4e9",
+    "0020_recommendations": "b78cba1aa333fa4d9b7a3f6e5cad08beb6e1a9ef9ac478bb67365fe33bac2ba1",
+    "0021_insight_marks": "dc71310ced62875dbd2b50a46d7ddcdcfa6149e06fe9b4500b422fe00d3a63a3",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 
