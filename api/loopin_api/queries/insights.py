@@ -16,7 +16,8 @@ InsightState = Literal["open", "dismissed", "expired", "withdrawn"]
 
 _FOUND: Final = """
 FROM (
-    SELECT *, dismissed_at > toDateTime64(0, 3, 'UTC') AS is_dismissed, rated_at > toDateTime64(0, 3, 'UTC') AS is_rated,
+    SELECT *, toUnixTimestamp64Milli(dismissed_at) > 0 AS is_dismissed,
+        toUnixTimestamp64Milli(rated_at) > 0 AS is_rated,
         multiIf(is_dismissed, 'dismissed', withdrawn, 'withdrawn',
             expires_at <= {now:DateTime64(3, 'UTC')}, 'expired', 'open') AS state
     FROM (SELECT * FROM insights FINAL WHERE project = {project:String} AND {only}) AS found

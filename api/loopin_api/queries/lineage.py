@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from loopin_schemas.insight import Evidence, Insight
-from loopin_schemas.metrics import Metric
+from loopin_schemas.metrics import Grain, Metric
 from loopin_schemas.metrics.definition import Events, event_names
 from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.unusual import WEEK
@@ -38,7 +38,7 @@ class Offsets:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The events of a time [start, end) that a value is made of; ``names`` is empty for all that are active."""
+    """The events of a time [start, end) that a value is made of; without ``names`` all that are active."""
 
     names: Sequence[str]
     start: datetime
@@ -117,7 +117,7 @@ async def _of_metric(
     compared = sorted({*of.compared, *run_before})
     first = from_epoch_ms(compared[0]) if compared else start
     name = kept_name(metric)
-    grain = "week" if of.grain == "week" else "day"
+    grain: Grain = "week" if of.grain == "week" else "day"
     kept = await kept_values(store, scope, [metric], grain, first, end)
     query, names = Query(scope), event_names(metric.definition)
     return Lineage(

@@ -1,8 +1,8 @@
 """The table ``insight_marks``: what people say of insights.
 
-They are in the store, and not among what is configured, as acknowledgements of alerts are: these have to reach
-the stream's rules, go with their alert, and are few, while ratings are labels that are to be kept, of each
-person one, and names of insights may be longer than those of what is configured.
+They are in the store, and not among what is configured, as acknowledgements of alerts are: these have to
+reach the stream's rules, and go with their alert, while ratings are labels that are to be kept, one of each
+person, and ids of insights may be longer than those of what is configured.
 """
 
 from __future__ import annotations
