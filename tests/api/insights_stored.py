@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from loopin_schemas.insight import Evidence, Insight
+from loopin_schemas.metrics import by_name
 from loopin_sinks.insights.stored import replace
-from loopin_sinks.metric_values.scope import epoch_ms
+from loopin_sinks.metric_history.stored import NewValue, keep
+from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.store import Store
 
 DAY = timedelta(days=1)
@@ -52,3 +55,15 @@ async def store_insights(store: Store, *insights: Insight) -> None:
         # Nobody was there before, so that none is withdrawn.
         first = datetime.fromisoformat("2000-01-01T00:00:00Z")
         await replace(store, project, own, first)
+
+
+async def store_days(
+    store: Store, values: Mapping[datetime, float], calculated_at: datetime, metric: str = "dau"
+) -> None:
+    """What a metric of the project shop came to on days of UTC."""
+    found = by_name(metric)
+    assert found is not None
+    scope = Scope(project="shop", zone=UTC, now=calculated_at, as_set=True)
+    await keep(
+        store, scope, [NewValue(found, "day", at, value, calculated_at) for at, value in values.items()]
+    )

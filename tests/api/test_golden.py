@@ -25,7 +25,7 @@ from loopin_schemas.window import MetricWindow
 from loopin_sinks.store import Store
 from tests.api.alerts_stored import store_alerts, store_windows
 from tests.api.config_in_memory import Log
-from tests.api.insights_stored import some_insight, store_insights
+from tests.api.insights_stored import some_insight, store_days, store_insights
 from tests.api.personas_stored import store_personas
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ async def test_the_answer_has_the_golden_shape(
     await store_windows(store, msgspec.convert(golden.get("windows", []), list[MetricWindow]))
     for number in range(1, 1 + golden.get("insights", 0)):
         await store_insights(store, some_insight(NOW - timedelta(hours=4), number))
+    days = {datetime.fromisoformat(at): value for at, value in golden.get("daily_users", {}).items()}
+    await store_days(store, days, NOW - timedelta(hours=4))
     if golden.get("personas"):
         await store_personas(store, NOW - timedelta(hours=7))
     at = NOW - timedelta(hours=2)

@@ -25,7 +25,6 @@ from loopin_schemas.metrics import CATALOGUE, by_name
 from loopin_sinks.forecasts.made import ExpectedDay, Made
 from loopin_sinks.forecasts.stored import keep_forecast
 from loopin_sinks.insights.stored import replace
-from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store
@@ -33,7 +32,7 @@ from loopin_sinks.tasks import runner as running
 from loopin_sinks.tasks.generate_insights import GENERATE_INSIGHTS, insights
 from loopin_sinks.tasks.runner import TaskRunner
 from tests.api.config_in_memory import Log
-from tests.api.insights_stored import some_insight, store_insights
+from tests.api.insights_stored import some_insight, store_days, store_insights
 from tests.api.personas_stored import store_personas
 from tests.migrated import migrated_store
 
@@ -320,13 +319,6 @@ async def test_the_scope_decides(
             refused(response, 403, "INSUFFICIENT_SCOPE")
 
 
-async def keep_days(store: Store, values: dict[datetime, float], metric: str = "dau") -> None:
-    found = by_name(metric)
-    assert found is not None
-    rows = [NewValue(found, "day", day, value, NOW - timedelta(hours=1)) for day, value in values.items()]
-    await keep(store, SCOPE, rows)
-
-
 def usual() -> dict[datetime, float]:
     return {YESTERDAY - n * DAY: 200.0 + n % 3 for n in range(1, 22)}
 
@@ -367,7 +359,7 @@ async def test_lineage_leads_from_an_unusual_day_to_the_days_compared_and_to_off
     client: httpx.AsyncClient, store: Store, bearer: Bearer, enrich: Enrich
 ) -> None:
     days = {**usual(), YESTERDAY: 100.0}
-    await keep_days(store, days)
+    await store_days(store, days, NOW - timedelta(hours=1))
     behind = [
         (partition, 1_000 * (1 + partition) + 7 * number, enrich("click", f"u{number}", at))
         for partition in (0, 2)
@@ -385,9 +377,7 @@ async def test_lineage_leads_from_an_unusual_day_to_the_days_compared_and_to_off
     await put(store, [*behind, *others])
     assert await replace(store, "shop", await insights(store, SCOPE, CATALOGUE), FOUND) == 1
     # Late events: by now it is another value.
-    dau = by_name("dau")
-    assert dau is not None
-    await keep(store, SCOPE, [NewValue(dau, "day", YESTERDAY, 110.0, NOW)])
+    await store_days(store, {YESTERDAY: 110.0}, NOW)
 
     headers = bearer("read")
     (found,) = (await get(client, headers))["results"]
@@ -424,7 +414,7 @@ async def test_lineage_of_a_forecast_that_is_left_names_it_and_its_model(
     )  # fmt: skip
     await keep_forecast(store, SCOPE, dau, made)
     before = YESTERDAY - DAY
-    await keep_days(store, {**usual(), before: 170.0, YESTERDAY: 165.0})
+    await store_days(store, {**usual(), before: 170.0, YESTERDAY: 165.0}, FOUND)
     behind = [(0, 5, enrich("click", "u", before)), (0, 8, enrich("click", "u", YESTERDAY))]
     await put(store, behind)
     await replace(store, "shop", await insights(store, SCOPE, CATALOGUE), FOUND)
@@ -504,7 +494,7 @@ async def tasks(store: Store, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 async def test_insights_are_generated_at_once_of_the_callers_project(
     client: httpx.AsyncClient, store: Store, bearer: Bearer, refused: Refused, tasks: TaskRunner
 ) -> None:
-    await keep_days(store, {**usual(), YESTERDAY: 100.0})
+    await store_days(store, {**usual(), YESTERDAY: 100.0}, FOUND)
     other = bearer("read", "write", project="other")
     assert (await post(client, other, "/generate"))["rows"] == 0
     headers = bearer("read", "write")
