@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
@@ -22,9 +23,11 @@ from loopin_api.settings import ApiSettings
 from loopin_schemas import EnrichedEvent
 from loopin_schemas.insight import Evidence, Insight
 from loopin_schemas.metrics import CATALOGUE, by_name
+from loopin_schemas.metrics.definition import event_names
 from loopin_sinks.forecasts.made import ExpectedDay, Made
 from loopin_sinks.forecasts.stored import keep_forecast
 from loopin_sinks.insights.stored import replace
+from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.rows import by_month, to_arrow
 from loopin_sinks.store import Store
@@ -433,12 +436,54 @@ async def test_lineage_of_a_forecast_that_is_left_names_it_and_its_model(
     # What is not kept any more is told as the insight noted it.
     for table in ("forecasts", "metric_values", "events"):
         await store.command(f"TRUNCATE TABLE {table}")
+    # A later forecast is not the one that it was judged by.
+    await keep_forecast(store, SCOPE, dau, msgspec.structs.replace(made, made_at=epoch_ms(made_at + DAY)))
     tree = await get(client, headers, f"/{found['id']}/lineage")
     forecast, value = node(tree, "forecast"), node(tree, "value")
     assert (forecast["kept"], forecast["low_80"], forecast["low_95"]) == (False, None, 180.0)
     assert (value["value"], value["value_now"]) == (165.0, None)
     assert value["made_of"][0]["value"] is None
     assert node(value, "events")["events"] == 0
+
+
+async def test_lineage_of_a_missed_target_is_the_week_and_the_metrics_own_events(
+    client: httpx.AsyncClient, store: Store, bearer: Bearer, enrich: Enrich
+) -> None:
+    rating, monday = by_name("event_rating"), TODAY - (7 + TODAY.weekday()) * DAY
+    assert rating is not None
+    await keep(store, SCOPE, [NewValue(rating, "week", monday, 4.2, FOUND)])
+    (name,) = event_names(rating.definition)
+    behind = [
+        (0, 7, enrich(name, "u", monday, {"rating": 4})),
+        (0, 9, enrich(name, "u", monday + 7 * DAY - timedelta(milliseconds=1), {"rating": 5})),
+    ]
+    others = [
+        (0, 3, enrich(name, "u", monday - timedelta(milliseconds=1), {"rating": 4})),
+        (0, 8, enrich("click", "u", monday + DAY)),
+        (0, 11, enrich(name, "u", monday + 7 * DAY, {"rating": 4})),
+    ]
+    await put(store, [*behind, *others])
+    await replace(store, "shop", await insights(store, SCOPE, CATALOGUE), FOUND)
+    (found,) = (await get(client, bearer("read"), type="target_missed"))["results"]
+    tree = await get(client, bearer("read"), f"/{found['id']}/lineage")
+    value, target = node(tree, "value"), node(tree, "target")
+    assert value["title"] == f"4.20 stars in the week from {monday:%A %-d %B}"
+    assert (value["start"], value["end"]) == (iso(monday), iso(monday + 7 * DAY))
+    assert (target["title"], target["made_of"]) == ("4.50 stars is the target", [])
+    events = node(value, "events")
+    assert events["names"] == [name]
+    assert told_ranges(events) == plain_ranges(behind)
+
+
+async def test_lineage_of_a_metric_that_is_gone_is_what_the_insight_noted(
+    client: httpx.AsyncClient, store: Store, bearer: Bearer
+) -> None:
+    stored = some_insight(NOW, target_id="deleted_since")
+    await store_insights(store, stored)
+    tree = await get(client, bearer("read"), f"/{stored.id}/lineage")
+    value, expected = node(tree, "value"), node(tree, "usual")
+    assert (value["value"], value["value_now"], value["made_of"]) == (100.0, None, [])
+    assert (expected["expected"], expected["made_of"]) == (201.0, [])
 
 
 async def test_lineage_of_a_persona_names_its_run_and_the_users_events(
