@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import msgspec
+import pyarrow as pa
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
@@ -29,8 +30,10 @@ from loopin_sinks.forecasts.stored import keep_forecast
 from loopin_sinks.insights.stored import replace
 from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
+from loopin_sinks.persons.mapping import PERSON_IDS
+from loopin_sinks.persons.rows import IDS_SCHEMA
 from loopin_sinks.rows import by_month, to_arrow
-from loopin_sinks.store import Store
+from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks import runner as running
 from loopin_sinks.tasks.generate_insights import GENERATE_INSIGHTS, insights
 from loopin_sinks.tasks.runner import TaskRunner
@@ -70,7 +73,7 @@ TABLES = ("insights", "insight_marks", "metric_values", "forecasts", "forecast_r
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
-    for table in (*TABLES, "personas", "persona_runs"):
+    for table in (*TABLES, "personas", "persona_runs", "person_distinct_ids"):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened
 
@@ -499,7 +502,17 @@ async def test_lineage_of_a_persona_names_its_run_and_the_users_events(
         NOW, target_type="user", target_id="anna", insight_type="persona_change", evidence=of
     )
     await store_insights(store, stored)
-    behind = [(1, 40, enrich("click", "anna", at - 80 * DAY)), (1, 43, enrich("click", "anna", at - DAY))]
+    # On another device she is another distinct_id of the same person.
+    linked = [
+        {"project": "shop", "distinct_id": each, "person": "anna", "revision": 1, "_stored_at": at}
+        for each in ("anna", "device-7")
+    ]
+    await store.insert(PERSON_IDS, pa.Table.from_pylist(linked, schema=IDS_SCHEMA), token=str(uuid4()))
+    behind = [
+        (1, 40, enrich("click", "anna", at - 80 * DAY)),
+        (1, 43, enrich("click", "anna", at - DAY)),
+        (0, 77, enrich("click", "device-7", at - 2 * DAY)),
+    ]
     others = [
         (1, 1, enrich("click", "anna", at - 91 * DAY)),
         (1, 2, enrich("click", "anna", at)),
@@ -549,6 +562,23 @@ async def test_insights_are_generated_at_once_of_the_callers_project(
     assert await get(client, headers, f"/runs/{run['id']}") == run
     refused(await client.get(f"{PATH}/runs/{run['id']}", headers=other), 404, "UNKNOWN_RUN")
     assert [each["target_id"] for each in (await get(client, headers))["results"]] == ["dau"]
+
+
+async def test_a_search_that_fails_is_told(
+    client: httpx.AsyncClient,
+    store: Store,
+    bearer: Bearer,
+    refused: Refused,
+    tasks: TaskRunner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*of: Any) -> list[Insight]:
+        raise StoreError("timeout", "The store took too long; try again.")
+
+    monkeypatch.setattr("loopin_sinks.tasks.generate_insights.insights", fail)
+    await store_days(store, {YESTERDAY: 100.0}, FOUND)
+    response = await client.post(f"{PATH}/generate", headers=bearer("write"))
+    assert "took too long" in refused(response, 503, "NOT_GENERATED")["error"]
 
 
 async def test_a_search_that_nobody_has_begun_is_answered_with_its_id(
