@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace as replace_run
 from datetime import datetime, timedelta, tzinfo
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +38,8 @@ from loopin_streams.kafka.config_state import Item
 
 _LONGEST_OPEN: Final = timedelta(days=1)
 """How long ago a run that waits may have been asked for, to stand for another one like it."""
+
+_POLL_S: Final = 0.1
 
 _WHEN: Final = frozenset({"crontab", "every_s"})
 
@@ -127,6 +131,14 @@ class Tasks:
                 return waiting
         run = Run(new_id(now), name, schedule.task.name, by, asked_at=now, arguments=text, told_at=now)
         await store_run(self._store, run)
+        return run
+
+    async def ended(self, run: Run, within_s: float) -> Run:
+        """The run once it has ended, or as it is after so many seconds. Raises StoreError."""
+        deadline = monotonic() + within_s
+        while run.state in OPEN and monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+            run = await self.run(run.id)
         return run
 
     async def open_runs(self, now: datetime) -> list[Run]:

@@ -8,6 +8,8 @@ import msgspec
 
 InsightType = Literal["metric_change", "target_missed", "forecast_off_track", "persona_change"]
 
+TargetType = Literal["metric", "user"]
+
 Priority = Literal["low", "medium", "high", "critical"]
 
 
@@ -65,7 +67,7 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     project: str
     insight_type: InsightType
-    target_type: Literal["metric", "user"] = "metric"
+    target_type: TargetType = "metric"
     target_id: str
     title: str
     description: str

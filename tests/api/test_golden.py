@@ -25,6 +25,7 @@ from loopin_schemas.window import MetricWindow
 from loopin_sinks.store import Store
 from tests.api.alerts_stored import store_alerts, store_windows
 from tests.api.config_in_memory import Log
+from tests.api.insights_stored import some_insight, store_days, store_insights
 from tests.api.personas_stored import store_personas
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ async def test_the_answer_has_the_golden_shape(
     golden = GOLDEN[name]
     await store_alerts(store, msgspec.convert(golden.get("alerts", []), list[Alert]))
     await store_windows(store, msgspec.convert(golden.get("windows", []), list[MetricWindow]))
+    for number in range(1, 1 + golden.get("insights", 0)):
+        await store_insights(store, some_insight(NOW - timedelta(hours=4), number))
+    days = {datetime.fromisoformat(at): value for at, value in golden.get("daily_users", {}).items()}
+    await store_days(store, days, NOW - timedelta(hours=4))
     if golden.get("personas"):
         await store_personas(store, NOW - timedelta(hours=7))
     at = NOW - timedelta(hours=2)
@@ -129,6 +134,7 @@ def test_each_json_endpoint_has_one(described: dict[str, Any]) -> None:
         "/api/analytics/recommendations/similar/{type}/{id}",
         "/api/analytics/alerts/{id}",
         "/api/analytics/tasks/{name}/run",
+        "/api/analytics/insights/{id}",
     ):
         start = template.partition("{")[0]
         covered |= {template for path in covered if path.startswith(start)}
@@ -138,6 +144,9 @@ def test_each_json_endpoint_has_one(described: dict[str, Any]) -> None:
         for start, name, end in (
             ("/api/analytics/alerts", "id", "ack"),
             ("/api/analytics/alert-rules", "name", "backtest"),
+            ("/api/analytics/insights", "id", "lineage"),
+            ("/api/analytics/insights", "id", "dismiss"),
+            ("/api/analytics/insights", "id", "rate"),
         )
         if path.startswith(f"{start}/") and path.endswith(f"/{end}")
     }
@@ -153,5 +162,6 @@ def test_each_json_endpoint_has_one(described: dict[str, Any]) -> None:
         "/api/analytics/task-runs/{id}",
         "/api/analytics/task-runs/{id}/cancel",  # as the former
         "/api/analytics/sentiment/{uuid}",  # the fields of a text's, of what a task has judged
+        "/api/analytics/insights/runs/{id}",  # as the answer to who asked for it
         "/api/analytics/metrics/calculations/{id}",  # as the answer to who asked for it
     }

@@ -47,6 +47,13 @@ PATHS = {
     "/api/analytics/recommendations/{user_id}": {"get"},
     "/api/analytics/recommendations/similar/{type}/{id}": {"get"},
     "/api/analytics/content-hints": {"get"},
+    "/api/analytics/insights": {"get", "post"},
+    "/api/analytics/insights/generate": {"post"},
+    "/api/analytics/insights/runs/{id}": {"get"},
+    "/api/analytics/insights/{id}": {"get"},
+    "/api/analytics/insights/{id}/lineage": {"get"},
+    "/api/analytics/insights/{id}/dismiss": {"post"},
+    "/api/analytics/insights/{id}/rate": {"post"},
     "/api/analytics/sentiment": {"post"},
     "/api/analytics/sentiment/{uuid}": {"get"},
     "/api/analytics/events/track": {"post"},
@@ -115,6 +122,7 @@ WITHOUT_BODY = {
     "post /decide",
     "post /api/analytics/alerts/test",
     "post /api/analytics/task-runs/{id}/cancel",
+    "post /api/analytics/insights/generate",
 }
 """They do the same whatever the body says."""
 

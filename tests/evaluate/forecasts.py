@@ -141,7 +141,7 @@ class ForecastsOfRealSeries:
             "temperature by month (El Nino), sunspots by year. These have no weekday, so they say how models "
             "and intervals do where nothing is as they expect it. Each is forecast "
             f"{HORIZON} steps ahead at 12 origins over its last two thirds; seasonal-naive is the last seven "
-            "steps once more. No figures of the same task are published.",
+            "steps once more. We know of no published figures of this very task.",
             figures=tuple(_figures(folds, asked=(), targets=False)),
             tables=(_table(folds, ""),),
         )

@@ -19,7 +19,8 @@ hindsight reaches. It drives the models themselves, without a broker or a store,
 
 What is headed *simulated* is judged against the hidden truth of [simulated worlds](simulator.md), a column
 each: it says how well a model finds what was planted there, not how well it does with real people. The models
-were developed with the first two worlds only; the third was looked at when they were done.
+are developed with the first two worlds only; the third (`make evaluate ARGS=--held-out`) is for when they are
+done.
 
 {worlds}
 
@@ -40,7 +41,7 @@ def write_report(found: Sections, worlds: Sequence[str], page: Path, figures: Pa
         "worlds": list(worlds),
         "parts": {name: [_plain(section) for section in sections] for name, sections in found.items()},
     }
-    figures.write_text(json.dumps(written, indent=1) + "\n")
+    figures.write_text(json.dumps(written, indent=1, default=_of_numpy) + "\n")
 
 
 def report(found: Sections, worlds: Sequence[str]) -> str:
@@ -101,6 +102,11 @@ def _verdict(together: Sequence[Figure]) -> str:
     if not judged:
         return ""
     return "met" if all(judged) else "missed" if not any(judged) else "met in some"
+
+
+def _of_numpy(value: Any) -> Any:
+    """Numbers of numpy are none to JSON."""
+    return value.item()
 
 
 def _plain(section: Section) -> dict[str, Any]:

@@ -212,22 +212,13 @@ class Churn(Supervised):
         return [
             Figure(f"{name}: users judged", len(y)),
             Figure(f"{name}: of them leave", float(y.sum())),
-            Figure(
-                f"{name}: AUC",
-                reached,
-                ">= 0.85",
-                _at_least(reached, 0.85, last),
-                f"Day {day}: {cut.method}.",
+            _barred(f"{name}: AUC", reached, ">= 0.85", reached >= 0.85, last)._replace(
+                note=f"Day {day}: {cut.method}."
             ),
             Figure(f"{name}: AUC offline, with hindsight", ceiling),
-            Figure(
-                f"{name}: distance to it",
-                ceiling - reached,
-                "<= 0.03",
-                _at_most(ceiling - reached, 0.03, last),
-            ),
+            _barred(f"{name}: distance to it", ceiling - reached, "<= 0.03", ceiling - reached <= 0.03, last),
             Figure(f"{name}: AUC by recency", float(roc_auc_score(y, recency))),
-            Figure(f"{name}: calibration error", error, "<= 0.03", _at_most(error, 0.03, last)),
+            _barred(f"{name}: calibration error", error, "<= 0.03", error <= 0.03, last),
         ]
 
     def _gone(self, user: str, at: int) -> bool:
@@ -348,12 +339,9 @@ def _boosting() -> HistGradientBoostingClassifier:
     )  # fmt: skip
 
 
-def _at_least(value: float, bar: float, judged: bool) -> bool | None:
-    return value >= bar if judged else None
-
-
-def _at_most(value: float, bar: float, judged: bool) -> bool | None:
-    return value <= bar if judged else None
+def _barred(name: str, value: float, target: str, met: bool, judged: bool) -> Figure:
+    """A figure that is held against a target if it is ``judged``."""
+    return Figure(name, value, target, met) if judged else Figure(name, value)
 
 
 def _qualities(learner: Learner) -> Table:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from time import monotonic
 from typing import Final
 
 import msgspec
@@ -22,7 +20,7 @@ from loopin_sinks.metric_history.requested import Requested, Skipped, requested
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.calculate_requested import CALCULATE_REQUESTED, RequestedArguments
-from loopin_sinks.tasks.runs import OPEN, Run
+from loopin_sinks.tasks.runs import Run
 
 MAX_CHANGES: Final = 1_000
 """Most changes in an answer; the others are made, too, and counted."""
@@ -32,8 +30,6 @@ MAX_VALUES: Final = 20_000
 
 WAIT_S: Final = 20.0
 """How long a request waits for its run to end, seconds; other clients close the connection after 30."""
-
-_POLL_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +75,7 @@ async def ask(
     )
     told = msgspec.to_builtins(arguments)
     run = await tasks.ask(CALCULATE_REQUESTED.name, told, by, scope.now)
-    deadline = monotonic() + WAIT_S
-    while run.state in OPEN and monotonic() < deadline:
-        await asyncio.sleep(_POLL_S)
-        run = await tasks.run(run.id)
+    run = await tasks.ended(run, WAIT_S)
     found = await _found(store, scope.project, run, wanted.skipped)
     return found if wanted.values else replace(found, nothing=_nothing(covered, span))
 

@@ -101,8 +101,8 @@ class Overview(BaseModel):
         "name none, those without a pause of more than 30 minutes; events of the system group are left out."
     )
     top_insights: list[Insight] = Field(
-        description="What is worth knowing at the end of the period, by priority, then the newest; "
-        f"{MAX_INSIGHTS} at most."
+        description="What is worth knowing at the end of the period and nobody has dismissed, by priority, "
+        f"then the newest; {MAX_INSIGHTS} at most."
     )
     alerts: list[FiringAlert] = Field(description=FIRING)
     tracked_events: int | None = Field(

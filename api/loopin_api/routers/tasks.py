@@ -118,7 +118,7 @@ class RunRequest(BaseModel):
     )
 
 
-_RUN: Final = {
+RUN: Final = {
     "id": "5e6693998dcf4f258e3fffc296d15a44",
     "schedule": "calculate_metrics",
     "task": "calculate_metrics",
@@ -135,7 +135,7 @@ _RUN: Final = {
     "error": None,
 }
 _REQUESTED: Final = {
-    **_RUN,
+    **RUN,
     "state": "requested",
     "by": "user-1",
     "scheduled_for": None,
@@ -146,7 +146,7 @@ _REQUESTED: Final = {
     "total": 0,
     "told_at": "2026-01-15T10:05:00.412Z",
 }
-_CANCELLING: Final = {**_RUN, "state": "cancelling", "ended_at": None, "rows": 0}
+_CANCELLING: Final = {**RUN, "state": "cancelling", "ended_at": None, "rows": 0}
 _SCHEDULE: Final = {
     "name": "calculate_metrics",
     "task": "calculate_metrics",
@@ -159,7 +159,7 @@ _SCHEDULE: Final = {
     "arguments": {},
     "error": None,
     "next_run_at": "2026-01-15T11:05:00.000Z",
-    "last_run": _RUN,
+    "last_run": RUN,
 }
 _PAUSED: Final = {**_SCHEDULE, "paused": True, "next_run_at": None}
 _ADDED: Final = {
@@ -264,13 +264,13 @@ async def post_run(
     The process that leads begins it within seconds, or once a run of the same task has ended;
     `/api/analytics/task-runs/{id}` says what becomes of it. Needs the scope `admin`.
     """
-    return Success(data=_run(await use.tasks.ask(name, body.arguments, caller.author, use.clock())))
+    return Success(data=answered_run(await use.tasks.ask(name, body.arguments, caller.author, use.clock())))
 
 
 @router.get(
     "/api/analytics/task-runs",
     summary="What became of runs",
-    responses={**success("The runs, newest first.", [_RUN]), **failures(404, *COMMON)},
+    responses={**success("The runs, newest first.", [RUN]), **failures(404, *COMMON)},
 )
 async def get_runs(
     use: Use,
@@ -283,19 +283,19 @@ async def get_runs(
     if schedule is not None and not found:
         # One that was taken away has runs all the same; where there are none, its name may be misspelt.
         use.tasks.find(schedule)
-    return Success(data=[_run(run) for run in found])
+    return Success(data=[answered_run(run) for run in found])
 
 
 @router.get(
     "/api/analytics/task-runs/{id}",
     summary="What became of a run",
-    responses={**success("The run.", _RUN), **failures(404, *COMMON)},
+    responses={**success("The run.", RUN), **failures(404, *COMMON)},
 )
 async def get_run(
     use: Use, caller: Admin, id: Annotated[str, Path(max_length=64, description="Its id.")]
 ) -> Success[RunAnswer]:
     """A run of a task. Needs the scope `admin`."""
-    return Success(data=_run(await use.tasks.run(id)))
+    return Success(data=answered_run(await use.tasks.run(id)))
 
 
 @router.post(
@@ -307,7 +307,7 @@ async def post_cancel(
     use: Use, caller: Admin, id: Annotated[str, Path(max_length=64, description="Its id.")]
 ) -> Success[RunAnswer]:
     """Breaks a run off, or lets it not be begun; what it has done stays. Needs the scope `admin`."""
-    return Success(data=_run(await use.tasks.cancel(id)))
+    return Success(data=answered_run(await use.tasks.cancel(id)))
 
 
 def _schedule(use: Services, of: Schedule, last: Run | None) -> ScheduleAnswer:
@@ -323,11 +323,12 @@ def _schedule(use: Services, of: Schedule, last: Run | None) -> ScheduleAnswer:
         arguments=dict(of.told or {}),
         error=of.broken,
         next_run_at=use.tasks.next_run(of, use.clock()),
-        last_run=None if last is None else _run(last),
+        last_run=None if last is None else answered_run(last),
     )
 
 
-def _run(run: Run) -> RunAnswer:
+def answered_run(run: Run) -> RunAnswer:
+    """As it is answered."""
     return RunAnswer(
         id=run.id,
         schedule=run.schedule,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -11,6 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from loopin_schemas.insight import Evidence, Insight
+from loopin_sinks.insights.marks import DISMISSED
 from loopin_sinks.metric_values.scope import epoch_ms
 from loopin_sinks.store import Store
 
@@ -45,23 +46,33 @@ _OPEN: Final = """
 SELECT * FROM insights FINAL
 WHERE project = {project:String} AND NOT withdrawn
     AND created_at <= {at:DateTime64(3, 'UTC')} AND expires_at > {at:DateTime64(3, 'UTC')}
+"""
+
+_URGENT_FIRST: Final = """
 ORDER BY indexOf(['critical', 'high', 'medium', 'low'], priority), created_at DESC, id
 """
 
 
 async def open_insights(store: Store, project: str, at: datetime) -> list[Insight]:
-    """Those that were of interest at a time, most urgent first, then newest. Raises StoreError."""
-    rows = await store.query(f"{_OPEN} LIMIT {{most:UInt32}}", {"project": project, "at": at, "most": MOST})
-    return [_insight(row) for row in rows]
+    """Those that were of interest at a time, most urgent first, then newest; dismissed ones, too.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    rows = await store.query(
+        f"{_OPEN} {_URGENT_FIRST} LIMIT {{most:UInt32}}", {"project": project, "at": at, "most": MOST}
+    )
+    return [insight_of(row) for row in rows]
 
 
 async def top_insights(store: Store, project: str, at: datetime, most: int) -> list[Insight]:
-    """The first of them, the first one only of each type and target. Raises StoreError."""
+    """The first of them that nobody has dismissed, one only of each type and target. Raises StoreError."""
     rows = await store.query(
-        f"{_OPEN} LIMIT 1 BY insight_type, target_type, target_id LIMIT {{most:UInt32}}",
+        f"{_OPEN} AND id NOT IN ({DISMISSED}) {_URGENT_FIRST} "
+        "LIMIT 1 BY insight_type, target_type, target_id LIMIT {most:UInt32}",
         {"project": project, "at": at, "most": most},
     )
-    return [_insight(row) for row in rows]
+    return [insight_of(row) for row in rows]
 
 
 async def replace(store: Store, project: str, found: Iterable[Insight], now: datetime) -> int:
@@ -101,7 +112,8 @@ def _rows(insights: Sequence[Insight], withdrawn: bool, now: datetime) -> list[d
     ]
 
 
-def _insight(row: dict[str, Any]) -> Insight:
+def insight_of(row: Mapping[str, Any]) -> Insight:
+    """From a row of the table."""
     kept = {name: row[name] for name in Insight.__struct_fields__}
     return msgspec.convert(
         {

@@ -37,15 +37,23 @@ class InsightTeller:
         self._place: Place = (settings.topic(INSIGHTS.name), 0)
         self._probe = probe
 
-    async def tell(self, projects: Collection[str], open: Iterable[Insight], now: datetime) -> int:
+    async def tell(
+        self,
+        projects: Collection[str],
+        open: Iterable[Insight],
+        now: datetime,
+        dismissed: Collection[str] = (),
+    ) -> int:
         """Tell what has changed of these projects, of which these insights are all that are open; how many.
+
+        Of those whose ids are ``dismissed`` nothing more is told.
 
         Raises:
             BrokerUnreachable: nothing was told, or that is not known.
         """
         try:
             async with self._turn() as outbox:
-                records = changed(await self._told(), projects, open, epoch_ms(now))
+                records = changed(await self._told(), projects, open, epoch_ms(now), dismissed)
                 if records:
                     messages: list[Message] = [(each.id.encode(), encode(each)) for each in records]
                     await outbox.commit([(*self._place, messages)])
@@ -85,18 +93,26 @@ class InsightTeller:
 
 
 def changed(
-    told: dict[str, InsightRecord], projects: Collection[str], open: Iterable[Insight], now_ms: int
+    told: dict[str, InsightRecord],
+    projects: Collection[str],
+    open: Iterable[Insight],
+    now_ms: int,
+    dismissed: Collection[str] = (),
 ) -> Sequence[InsightRecord]:
     """The records that are to follow: those of what is new or other, and of what holds no longer.
 
-    Of what is of interest no longer (``expires_at``) there is nothing more to say.
+    Of what is of interest no longer (``expires_at``) there is nothing more to say, nor of what somebody has
+    dismissed.
     """
-    wanted = {each.id: InsightRecord(**msgspec.structs.asdict(each)) for each in open}
+    wanted = {
+        each.id: InsightRecord(**msgspec.structs.asdict(each)) for each in open if each.id not in dismissed
+    }
     gone = [
         msgspec.structs.replace(each, withdrawn=True)
         for each in told.values()
         if each.project in projects
         and each.id not in wanted
+        and each.id not in dismissed
         and not each.withdrawn
         and each.expires_at > now_ms
     ]

@@ -12,6 +12,7 @@ from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
+from loopin_sinks.insights.marks import dismissed
 from loopin_sinks.insights.off_track import AGO, off_track
 from loopin_sinks.insights.personas import persona_changes
 from loopin_sinks.insights.stored import open_insights, replace
@@ -64,8 +65,9 @@ async def generate(context: Context) -> int:
 async def _tell(context: Context, teller: Teller, projects: Sequence[str]) -> None:
     now = context.clock()
     stored = [each for name in projects for each in await open_insights(context.store, name, now)]
+    done_with = {id for name in projects for id in await dismissed(context.store, name)}
     try:
-        await teller.tell(projects, stored, now)
+        await teller.tell(projects, stored, now, done_with)
     except BrokerUnreachable as error:
         raise StoreError("not_told", str(error)) from error
 

@@ -32,7 +32,13 @@ class Remover(Protocol):
 class Teller(Protocol):
     """Tells of insights: see ``loopin_sinks.insights.told.InsightTeller``."""
 
-    async def tell(self, projects: Collection[str], open: Iterable[Insight], now: datetime) -> int: ...
+    async def tell(
+        self,
+        projects: Collection[str],
+        open: Iterable[Insight],
+        now: datetime,
+        dismissed: Collection[str] = (),
+    ) -> int: ...
 
 
 def _unseen(done: int, total: int) -> None:

@@ -15,6 +15,7 @@ from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, by_name
 from loopin_sinks.forecasts.made import ExpectedDay, Made
 from loopin_sinks.forecasts.stored import keep_forecast
+from loopin_sinks.insights.marks import keep_mark
 from loopin_sinks.insights.stored import open_insights, top_insights
 from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope
@@ -46,7 +47,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
-    for table in ("metric_values", "insights", "forecasts", "forecast_runs"):
+    for table in ("metric_values", "insights", "insight_marks", "forecasts", "forecast_runs"):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened
 
@@ -56,11 +57,19 @@ class Told:
 
     def __init__(self) -> None:
         self.away = False
+        self.dismissed: set[str] = set()
         self.calls: list[tuple[list[str], list[Insight], datetime]] = []
 
-    async def tell(self, projects: Collection[str], open: Iterable[Insight], now: datetime) -> int:
+    async def tell(
+        self,
+        projects: Collection[str],
+        open: Iterable[Insight],
+        now: datetime,
+        dismissed: Collection[str] = (),
+    ) -> int:
         if self.away:
             raise BrokerUnreachable("No broker answers.")
+        self.dismissed = set(dismissed)
         self.calls.append((list(projects), list(open), now))
         return 0
 
@@ -246,6 +255,24 @@ async def test_the_top_is_by_priority_and_names_nothing_twice(store: Store) -> N
     # As of a time: before they were found, and after they have ceased to matter.
     assert await top_insights(store, PROJECT, NOW - DAY, 5) == []
     assert await top_insights(store, PROJECT, NOW + 30 * DAY, 5) == []
+
+
+async def test_what_somebody_has_dismissed_is_kept_but_neither_told_nor_among_the_top(store: Store) -> None:
+    await kept(store, "dau", [*usual(), (YESTERDAY, 100.0)])
+    await kept(store, "sessions", [*usual(), (YESTERDAY, 100.0)])
+    await run(store)
+    first, second = await open_insights(store, PROJECT, NOW)
+    await keep_mark(store, PROJECT, first.id, "dismissed", by="asha", at=NOW)
+    await keep_mark(store, "other", second.id, "dismissed", by="asha", at=NOW)
+    await keep_mark(store, PROJECT, second.id, "rated", by="asha", at=NOW, useful=True)
+    assert await top_insights(store, PROJECT, NOW, 5) == [second]
+    # Found again, and found to be other than before.
+    later, teller = NOW + timedelta(hours=6), Told()
+    await kept(store, first.target_id, [(YESTERDAY, 90.0)], at=later)
+    assert await run(store, later, teller=teller) == 1
+    assert teller.dismissed == {first.id}
+    assert {each.created_at for each in await open_insights(store, PROJECT, later)} == {first.created_at}
+    assert await top_insights(store, PROJECT, later, 5) == [second]
 
 
 async def test_projects_are_apart_and_days_are_those_of_the_zone(store: Store) -> None:

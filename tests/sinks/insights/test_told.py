@@ -77,6 +77,14 @@ async def test_what_is_new_other_or_withdrawn_is_told_once(settings: SinkSetting
     assert states(settings)[-1] == ("2", 100.0, False)
 
 
+async def test_of_what_is_dismissed_nothing_more_is_told(settings: SinkSettings) -> None:
+    teller, first = InsightTeller(settings), found(1).id
+    assert await teller.tell(["shop"], [found(1), found(2)], NOW) == 2
+    assert await teller.tell(["shop"], [found(1, 90.0), found(2, 90.0)], NOW, {first}) == 1
+    assert await teller.tell(["shop"], [found(2, 90.0)], NOW, {first}) == 0
+    assert states(settings) == [("1", 100.0, False), ("2", 100.0, False), ("2", 90.0, False)]
+
+
 @pytest.mark.parametrize("at", ["begun", "before_commit", "after_commit"])
 async def test_whoever_is_stopped_is_followed_by_one_who_tells_the_rest(
     settings: SinkSettings, at: str

@@ -1,0 +1,155 @@
+"""What an insight rests on, as far as the store still has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from loopin_schemas.insight import Evidence, Insight
+from loopin_schemas.metrics import Grain, Metric
+from loopin_schemas.metrics.definition import Events, event_names
+from loopin_sinks.forecasts.stored import Told, forecasts_before
+from loopin_sinks.insights.unusual import WEEK
+from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
+from loopin_sinks.metric_values.scope import Scope, epoch_ms, from_epoch_ms
+from loopin_sinks.metric_values.sql import Query, users_of
+from loopin_sinks.personas.activity import DAYS
+from loopin_sinks.personas.stored import StoredRun, newest_run
+from loopin_sinks.store import Store
+
+MAX_RANGES: Final = 1_000
+"""Most ranges of offsets in an answer: a topic has as many as partitions."""
+
+_MOMENT: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Offsets:
+    """Records of one partition of ``events.enriched``: how many, and the first and last of their offsets."""
+
+    topic_id: str
+    partition: int
+    events: int
+    first_offset: int
+    last_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The events of a time [start, end) that a value is made of; without ``names`` all that are active."""
+
+    names: Sequence[str]
+    start: datetime
+    end: datetime
+    ranges: Sequence[Offsets]
+
+    @property
+    def events(self) -> int:
+        """How many there are."""
+        return sum(each.events for each in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What is known of an insight's evidence.
+
+    Attributes:
+        start, end: the period that it is about, in UTC; ``end`` is excluded.
+        now: what is kept of the period's value by now; None for nothing.
+        compared: the same of the periods that tell what is usual, or that were not as forecast, by start in
+            epoch ms.
+        forecast: what was forecast of the period; None where that is not kept, or none was made.
+        run: the run that found the personas; None where it is not kept, or there was none.
+        events: behind the value; None where nobody knows any more how it is made.
+    """
+
+    start: datetime
+    end: datetime
+    now: Kept | None = None
+    compared: Mapping[int, Kept | None] | None = None
+    forecast: Told | None = None
+    run: StoredRun | None = None
+    events: Behind | None = None
+
+
+async def lineage(store: Store, scope: Scope, insight: Insight, metric: Metric | None) -> Lineage:
+    """What the store has of an insight's evidence.
+
+    Args:
+        store: to ask.
+        scope: the insight's project.
+        insight: the insight.
+        metric: the metric that it is about; None for none, or where there is none of its name any more.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    start = from_epoch_ms(insight.evidence.start)
+    if insight.target_type == "user":
+        return await _of_user(store, scope, insight, start)
+    end = scope.midnight(scope.day_of(start) + (WEEK if insight.evidence.grain == "week" else 1))
+    if metric is None:
+        return Lineage(start, end)
+    return await _of_metric(store, scope, insight.evidence, metric, start, end)
+
+
+async def _of_user(store: Store, scope: Scope, insight: Insight, until: datetime) -> Lineage:
+    of = insight.evidence
+    run = await newest_run(store, scope.project, from_epoch_ms(of.calculated_at))
+    start, query = until - timedelta(days=DAYS), Query(scope)
+    theirs = f"{query.source(start, until)} AND user IN ({users_of(query, [insight.target_id])})"
+    return Lineage(
+        start,
+        until,
+        run=run if run is not None and run.model_version == of.model_version else None,
+        events=Behind((), start, until, await _ranges(store, query, theirs)),
+    )
+
+
+async def _of_metric(
+    store: Store, scope: Scope, of: Evidence, metric: Metric, start: datetime, end: datetime
+) -> Lineage:
+    days = scope.day_of(start)
+    since = start if of.since is None else from_epoch_ms(of.since)
+    run_before = (epoch_ms(scope.midnight(day)) for day in range(scope.day_of(since), days))
+    compared = sorted({*of.compared, *run_before})
+    first = from_epoch_ms(compared[0]) if compared else start
+    name = kept_name(metric)
+    grain: Grain = "week" if of.grain == "week" else "day"
+    kept = await kept_values(store, scope, [metric], grain, first, end)
+    query, names = Query(scope), event_names(metric.definition)
+    return Lineage(
+        start,
+        end,
+        now=kept.get((name, of.start)),
+        compared={at: kept.get((name, at)) for at in compared},
+        forecast=await _forecast(store, scope, of, metric),
+        events=Behind(
+            names, since, end, await _ranges(store, query, query.events(Events(names), since, end))
+        ),
+    )
+
+
+async def _forecast(store: Store, scope: Scope, of: Evidence, metric: Metric) -> Told | None:
+    if of.forecast_made_at is None:
+        return None
+    made_at = from_epoch_ms(of.forecast_made_at)
+    told = await forecasts_before(store, scope, [metric], made_at, _MOMENT)
+    found = told.get(kept_name(metric), {}).get(of.start)
+    return found if found is not None and found.made_at == of.forecast_made_at else None
+
+
+async def _ranges(store: Store, query: Query, source: str) -> list[Offsets]:
+    rows = await query.rows(
+        store,
+        f"""
+        SELECT toString(_topic_id) AS topic_id, _partition AS partition, count() AS events,
+            min(_offset) AS first_offset, max(_offset) AS last_offset
+        FROM {source}
+        GROUP BY _topic_id, _partition ORDER BY topic_id, partition
+        LIMIT {query.bind(MAX_RANGES, "UInt32")}
+        """,
+    )
+    return [Offsets(**row) for row in rows]
