@@ -1,4 +1,4 @@
-"""The system on one machine: a local Kafka, a stream worker, and store and API in one process."""
+"""The system on one machine: local Kafka, stream worker, trainer, and store and API in one process."""
 
 from __future__ import annotations
 
@@ -91,7 +91,14 @@ async def running_stack(
     keys_file = plan.folder.path / "keys.json"
     write_keys_file(keys_file, own_secrets.keys)
     kafka_child, bootstrap = await asyncio.to_thread(_kafka, plan)
-    state = StackState(os.getpid(), bootstrap, f"http://{HOST}:{api_port}", f"http://{HOST}:{worker_port}")
+    trainer_port = free_port(HOST)
+    state = StackState(
+        os.getpid(),
+        bootstrap,
+        f"http://{HOST}:{api_port}",
+        f"http://{HOST}:{worker_port}",
+        f"http://{HOST}:{trainer_port}",
+    )
     environment = {
         "LOOPIN_KAFKA_BOOTSTRAP": bootstrap,
         "LOOPIN_DATA_DIR": str(plan.folder.path),
@@ -110,6 +117,7 @@ async def running_stack(
         *([kafka_child] if kafka_child else []),
         _role("store", environment, state.api_url),
         _role("stream", environment, state.worker_url),
+        _role("trainer", environment | {"LOOPIN_HEALTH_PORT": str(trainer_port)}, state.trainer_url),
     ]
     if kafka_child is None:
         await asyncio.to_thread(TopicAdmin(_settings(bootstrap)).apply)

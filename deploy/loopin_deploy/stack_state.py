@@ -20,11 +20,13 @@ class StackState(msgspec.Struct, frozen=True):
     bootstrap: str
     api_url: str
     worker_url: str
+    trainer_url: str = ""
 
     @property
     def urls(self) -> dict[str, str]:
         """Where each role answers, by name."""
-        return {"stream": self.worker_url, "store": self.api_url}
+        trainer = {"trainer": self.trainer_url} if self.trainer_url else {}
+        return {"stream": self.worker_url, **trainer, "store": self.api_url}
 
 
 def read_state(folder: Path) -> StackState | None:

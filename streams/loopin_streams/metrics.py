@@ -169,14 +169,14 @@ class LagCollector:
         yield from (events, seconds, stalled, age)
 
 
-def worker_registry(
-    runners: Sequence[Runner], step_sums: StepSums, watch: LagWatch, meters: Meters
+def jobs_registry(
+    role: str, runners: Sequence[Runner], step_sums: StepSums, watch: LagWatch, meters: Meters
 ) -> CollectorRegistry:
-    """All that a stream worker tells."""
+    """All that a process tells that works on jobs."""
     registry = meters.registry
     registry.register(RunnerCollector(runners, step_sums))
     registry.register(LagCollector(watch, watch.consumers))
-    register_process(registry, "stream")
+    register_process(registry, role)
     return registry
 
 

@@ -26,7 +26,7 @@ from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.kafka.lag import Lag
 from loopin_streams.kafka.meter import Meters
 from loopin_streams.kafka.settings import KafkaSettings
-from loopin_streams.metrics import worker_registry
+from loopin_streams.metrics import jobs_registry
 
 ROOT = Path(__file__).parents[2]
 UNITS = ("seconds", "bytes", "events", "ratio", "info")
@@ -39,7 +39,7 @@ def watch() -> Any:
 
 def told_by_a_worker() -> CollectorRegistry:
     runner: Any = SimpleNamespace(job=SimpleNamespace(name="enrich"), partitions={})
-    return worker_registry([runner], dict, watch(), Meters())
+    return jobs_registry("stream", [runner], dict, watch(), Meters())
 
 
 def told_by_a_sink() -> CollectorRegistry:

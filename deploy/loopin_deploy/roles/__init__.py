@@ -32,6 +32,17 @@ async def _stream(stop: asyncio.Event) -> None:
         await run_worker(settings, stop)
 
 
+async def _trainer(stop: asyncio.Event) -> None:
+    from loopin_deploy.host_metrics import measured
+    from loopin_deploy.settings import HostMetricsSettings
+    from loopin_streams.kafka.settings import KafkaSettings
+    from loopin_streams.trainer import run_trainer
+
+    settings = KafkaSettings()
+    async with measured("trainer", HostMetricsSettings(), settings):
+        await run_trainer(settings, stop)
+
+
 async def _sink(stop: asyncio.Event) -> None:
     from loopin_deploy.roles.sink import run_sink
 
@@ -59,6 +70,7 @@ async def _notify(stop: asyncio.Event) -> None:
 # Imported when run: a role needs its own stage's libraries only, and a worker starts without the engine.
 ROLES: dict[str, Role] = {
     "stream": _stream,
+    "trainer": _trainer,
     "sink": _sink,
     "api": _api,
     "store": _store,

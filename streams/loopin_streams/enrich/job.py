@@ -14,6 +14,8 @@ from loopin_streams.enrich.draft import Context, Origin
 from loopin_streams.enrich.geo import Geo
 from loopin_streams.enrich.ip_address import Privacy
 from loopin_streams.enrich.seen import LIMIT, WINDOW_MS, Seen
+from loopin_streams.learning.answers import Answers
+from loopin_streams.learning.foresight import Foresight
 from loopin_streams.projects.project import Projects
 from loopin_streams.state.profiles import Profiles
 from loopin_streams.state.sessions import TIMEOUT_MS
@@ -70,16 +72,21 @@ class EnrichJob:
         self,
         options: EnrichOptions,
         projects: Projects | None = None,
+        answers: Answers | None = None,
         *,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """``projects`` knows their currencies and their own people; without it, all are as by default."""
+        """``projects`` knows their currencies and their own people; without it, all are as by default.
+
+        ``answers`` are what the models say of users; without it, heuristics do.
+        """
         self.costs = StepCosts()
         self._options = options
         self._projects = Projects() if projects is None else projects
         # Shared by all partitions, with what they remember.
         self._scrubber = Scrubber(options.scrub, options.scrub_except)
         self._geo = None if options.geoip_db is None else Geo(options.geoip_db)
+        self._answers = Answers() if answers is None else answers
         self._clock = clock
 
     def open(self, partition: int, topic_id: str) -> EnrichAbsorber:
@@ -103,5 +110,6 @@ class EnrichJob:
             track_anonymous_users=options.track_anonymous_users,
             sampling_rate=options.sampling_rate,
             costs=self.costs,
+            foresight=Foresight(self._answers),
         )
         return EnrichAbsorber(context, self._clock, real_time=options.real_time)

@@ -82,9 +82,10 @@ class FollowedLog(Generic[S]):
         """One sentence until the topic has been read to its end for the first time."""
         if self._complete_at is not None:
             return None
+        what = self._what[:1].upper() + self._what[1:]
         return (
-            f"{self._what[:1].upper()}{self._what[1:]} has not been read yet: the broker must answer and have "
-            f"the topic {self._topic} (`loopin topics apply`)."
+            f"{what} has not been read yet: the broker must answer and have the topic {self._topic} "
+            "(`loopin topics apply`)."
         )
 
     def uncertain(self) -> str | None:

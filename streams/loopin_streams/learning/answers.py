@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopin_schemas.model import Blend, Forest, Linear, Model
-from loopin_streams.learning.scoring import effects, log_odds, sigmoid
+from loopin_streams.learning.models import Models, Of
+from loopin_streams.learning.scoring import effects, log_odds, logit, sigmoid
 from loopin_streams.learning.targets import Target
 
 REASONS: Final = 3
@@ -26,24 +27,33 @@ class Said(NamedTuple):
 
 
 class Answers:
-    """Models by project and target; ``replace`` them as new ones come."""
+    """What the newest models say; ``models`` gives all that there are."""
 
-    def __init__(self) -> None:
-        self._models: dict[tuple[str, str], Model] = {}
-
-    def replace(self, models: Mapping[tuple[str, str], Model]) -> None:
-        """Answer by these from now on."""
-        self._models = dict(models)
+    def __init__(self, models: Callable[[], Models] = Models) -> None:
+        self._models = models
+        self._changes = -1
+        self._answering: dict[Of, Model] = {}
+        self._rules: dict[Of, tuple[float, float]] = {}
 
     def of(self, project: str, target: Target, rows: NDArray[np.float64]) -> Said:
         """What is said of users by all their contrasts."""
-        model = self._models.get((project, target.name))
+        self._look()
+        model = self._answering.get((project, target.name))
         if model is None:
-            chances = target.heuristic(rows)
+            slope, intercept = self._rules.get((project, target.name), (1.0, 0.0))
+            chances = sigmoid(slope * logit(target.heuristic(rows)) + intercept)
             return Said(_rounded(chances), 0, [()] * len(rows))
         seen = rows[:, list(target.columns())]
         chances = sigmoid(model.slope * log_odds(model.scorer, seen) + model.intercept)
         return Said(_rounded(chances), model.version, _reasons(model.scorer, seen, target))
+
+    def _look(self) -> None:
+        """Take in what has changed."""
+        models = self._models()
+        if models.changes != self._changes:
+            self._changes = models.changes
+            self._answering = models.answering()
+            self._rules = {of: standing.rule for of, standing in models.standings.items()}
 
 
 def _rounded(chances: NDArray[np.float64]) -> list[float]:
