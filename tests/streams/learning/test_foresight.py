@@ -1,0 +1,162 @@
+"""Predictions in the worker's state: a simulated world through the enrichment, against a plain look at it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import pytest
+
+from loopin_schemas.codec import decode
+from loopin_schemas.example import Example
+from loopin_schemas.profile import Profile
+from loopin_streams.behaviour.counts import DAY_MS, count, new_behaviour
+from loopin_streams.behaviour.deeds import deeds
+from loopin_streams.enrich.absorber import EnrichAbsorber
+from loopin_streams.enrich.job import EnrichJob, EnrichOptions
+from loopin_streams.kafka.marker import Marker
+from loopin_streams.learning.features import features_of
+from loopin_text.sentiment import score, texts_of
+from tests.producers.simulator.worlds import Event, live_through, parameters
+
+SYSTEM = {"api_request", "system_metric", "error_logged"}
+DAYS = 75
+BATCH = 700
+
+
+@dataclass
+class Sent:
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+
+
+@dataclass
+class Passed:
+    """All that came out of one world; ``again`` begins a new absorber after so many batches."""
+
+    examples: list[Example] = field(default_factory=list)
+    profiles: dict[bytes, Profile] = field(default_factory=dict)
+    written: dict[str, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    marker: Marker = field(default_factory=lambda: Marker(topic_id="t", position=0))
+
+    def open(self) -> EnrichAbsorber:
+        absorber = EnrichJob(EnrichOptions(topic_prefix="", partitions=1)).open(0, "t")
+        held = self.written["profiles"].items()
+        absorber.restore("profiles", [Sent(at, 0, key, value) for at, (key, value) in enumerate(held)])
+        absorber.opened(self.marker, self.written["enrich.state"])
+        return absorber
+
+    def run(self, sent: list[Sent], *, again: int = 0) -> None:
+        absorber = self.open()
+        for number, at in enumerate(range(0, len(sent), BATCH), start=1):
+            output = absorber.absorb(sent[at : at + BATCH], at + BATCH)
+            for topic in ("profiles", "enrich.state"):
+                for key, value in output.messages.get(topic, []):
+                    assert key is not None
+                    if value is None:
+                        self.written[topic].pop(key, None)
+                    else:
+                        self.written[topic][key] = value
+            told = output.routed.get(("examples", 0), [])
+            self.examples += [decode(value or b"", Example) for _, value in told]
+            self.marker = Marker(
+                topic_id="t", position=at + BATCH, watermark=output.watermark, held=output.held
+            )
+            if again and number % again == 0:
+                absorber = self.open()
+        self.profiles = {key: decode(value, Profile) for key, value in self.written["profiles"].items()}
+
+
+@pytest.fixture(scope="module")
+def sent() -> tuple[list[Event], list[Sent]]:
+    world = live_through(parameters(users=120, days=DAYS, seed=31))
+    people = [
+        (body, event)
+        for body, event in zip(world.bodies, world.events, strict=True)
+        if not event["distinct_id"].startswith("bot")
+    ]
+    records = [
+        Sent(at, event["timestamp"] + 20, f"demo:{event['distinct_id']}".encode(), body)
+        for at, (body, event) in enumerate(people)
+    ]
+    return [event for _, event in people], records
+
+
+@pytest.fixture(scope="module")
+def passed(sent: tuple[list[Event], list[Sent]]) -> Passed:
+    found = Passed()
+    found.run(sent[1])
+    return found
+
+
+def by_user(events: list[Event]) -> dict[str, list[Event]]:
+    found: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        if event["event"] not in SYSTEM:
+            found[event["distinct_id"]].append(event)
+    return found
+
+
+def came_true(example: Example, events: list[Event]) -> bool:
+    made = example.made_at
+    if example.target == "churn":
+        first = made // DAY_MS
+        return not any(first + 15 <= event["timestamp"] // DAY_MS <= first + 30 for event in events)
+    if example.target == "conversion":
+        bought = [event["timestamp"] for event in events if event["event"] == "ticket_purchased"]
+        return any(made < at <= made + 14 * DAY_MS for at in bought)
+    return any(
+        event["event"] == "event_attended"
+        and event["properties"]["event_id"] == example.subject
+        and made < event["timestamp"] <= made + 25 * DAY_MS
+        for event in events
+    )
+
+
+def test_outcomes_are_what_came(sent: tuple[list[Event], list[Sent]], passed: Passed) -> None:
+    events = by_user(sent[0])
+    judged: dict[str, list[bool]] = defaultdict(list)
+    for example in passed.examples:
+        assert example.outcome == came_true(example, events[example.distinct_id]), example
+        judged[example.target].append(example.outcome)
+    for target, least in (("churn", 100), ("conversion", 200), ("attendance", 20)):
+        assert len(judged[target]) >= least, target
+        assert 0 < sum(judged[target]) < len(judged[target]), target
+
+
+def test_features_are_those_of_the_moment(sent: tuple[list[Event], list[Sent]], passed: Passed) -> None:
+    events = by_user(sent[0])
+    for example in passed.examples[::7]:
+        behaviour = None
+        for event in events[example.distinct_id]:
+            at = event["timestamp"]
+            if at > example.made_at or (example.subject and at == example.made_at):
+                break
+            behaviour = behaviour or new_behaviour(at)
+            text = texts_of(event["properties"])
+            felt = event["properties"].get("$sentiment")
+            sentiment = felt if felt is not None else (None if text is None else score(text))
+            count(behaviour, at, deeds(event["event"], event["properties"], sentiment))
+        assert behaviour is not None
+        assert features_of([behaviour], [example.made_at])[0].tobytes() == example.features, example
+
+
+def test_a_worker_that_begins_again_changes_nothing(
+    sent: tuple[list[Event], list[Sent]], passed: Passed
+) -> None:
+    again = Passed()
+    again.run(sent[1], again=9)
+    assert again.examples == passed.examples
+    assert again.profiles == passed.profiles
+
+
+def test_users_are_scored_and_visitors_are_not(passed: Passed) -> None:
+    scored = {key for key, profile in passed.profiles.items() if profile.scores}
+    assert len(scored) >= 50
+    assert all(key.startswith(b"demo:user-") for key in scored)
+    for key in scored:
+        scores = passed.profiles[key].scores
+        assert scores.keys() == {"churn", "conversion"}
+        assert all(0 <= one.chance <= 1 and one.version == 0 for one in scores.values())
