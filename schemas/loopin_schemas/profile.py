@@ -10,6 +10,10 @@ MILLION = 1_000_000
 """Amounts are added up as whole millionths, so that no order of addition changes a sum."""
 
 
+HIGH_RISK = 0.7
+"""Probability of leaving above which a user is at high risk (document 000: high churn probability)."""
+
+
 class Session(msgspec.Struct, array_like=True, gc=False):
     """A run of events without a pause of 30 minutes, at most 24 hours long; event time, epoch ms.
 

@@ -30,6 +30,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0019_personas",
     "0020_recommendations",
     "0021_insight_marks",
+    "0022_scores",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 

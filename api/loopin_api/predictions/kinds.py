@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from loopin_api.predictions.attendance import ATTENDANCE_KIND
 from loopin_api.predictions.forecast import FORECAST
 from loopin_api.predictions.kind import Kind
+from loopin_api.predictions.scores import CHURN_KIND, CONVERSION_KIND
 
-KINDS: Final[tuple[Kind, ...]] = (FORECAST,)
+KINDS: Final[tuple[Kind, ...]] = (FORECAST, CHURN_KIND, CONVERSION_KIND, ATTENDANCE_KIND)

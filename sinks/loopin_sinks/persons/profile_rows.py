@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from loopin_schemas.behaviour import Rsvp
 from loopin_schemas.profile import Profile
 from loopin_sinks.persons.rows import table
 
@@ -32,6 +33,14 @@ PROFILES_SCHEMA = pa.schema(
         pa.field("currencies", pa.list_(pa.string()), nullable=False),
         pa.field("revenues", pa.list_(_EXACT), nullable=False),
         pa.field("active_days", pa.list_(pa.date32()), nullable=False),
+        pa.field("score_targets", pa.list_(pa.string()), nullable=False),
+        pa.field("score_chances", pa.list_(pa.float64()), nullable=False),
+        pa.field("score_times", pa.list_(_MS), nullable=False),
+        pa.field("score_versions", pa.list_(pa.uint32()), nullable=False),
+        pa.field("score_reasons", pa.list_(pa.list_(pa.int16())), nullable=False),
+        pa.field("rsvp_events", pa.list_(pa.string()), nullable=False),
+        pa.field("rsvp_times", pa.list_(_MS), nullable=False),
+        pa.field("rsvp_chances", pa.list_(pa.float64()), nullable=False),
         pa.field("revision", pa.uint64(), nullable=False),
         pa.field("_topic_id", pa.string(), nullable=False),
         pa.field("_stored_at", _MS, nullable=False),
@@ -64,11 +73,23 @@ def profiles_to_arrow(known: Collection[Known], topic_id: str, stored_at_ms: int
         [list(p.revenue) for p in profiles],
         [[_exact(millionths) for millionths in p.revenue.values()] for p in profiles],
         [active_days(p) for p in profiles],
+        [list(p.scores) for p in profiles],
+        [[score.chance for score in p.scores.values()] for p in profiles],
+        [[score.at for score in p.scores.values()] for p in profiles],
+        [[score.version for score in p.scores.values()] for p in profiles],
+        [[list(score.reasons) for score in p.scores.values()] for p in profiles],
+        [[rsvp.event_id for rsvp in _rsvps(p)] for p in profiles],
+        [[rsvp.at for rsvp in _rsvps(p)] for p in profiles],
+        [[rsvp.chance for rsvp in _rsvps(p)] for p in profiles],
         [each.revision for each in known],
         [topic_id] * len(profiles),
         [stored_at_ms] * len(profiles),
     )
     return table(columns, PROFILES_SCHEMA)
+
+
+def _rsvps(profile: Profile) -> Sequence[Rsvp]:
+    return () if profile.behaviour is None else profile.behaviour.rsvps
 
 
 def active_days(profile: Profile) -> list[int]:

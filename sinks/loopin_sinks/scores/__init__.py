@@ -1,0 +1,1 @@
+"""Predictions of users, as the store knows them."""

@@ -1,0 +1,108 @@
+"""Scores of users and participants of platform events, of the newest profiles."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from loopin_schemas.profile import HIGH_RISK
+from loopin_sinks.persons.mapping import PERSON_OF_ID
+from loopin_sinks.persons.profile_rows import PROFILES
+from loopin_sinks.store import Store
+
+_OF_PERSONS: Final = f"""
+    SELECT
+        if(other.person = '', p.distinct_id, other.person) AS person,
+        argMax(
+            (
+                p.score_chances[indexOf(p.score_targets, {{target:String}})] AS chance,
+                p.score_times[indexOf(p.score_targets, {{target:String}})],
+                p.score_versions[indexOf(p.score_targets, {{target:String}})],
+                p.score_reasons[indexOf(p.score_targets, {{target:String}})],
+                p.last_seen
+            ),
+            p.last_seen
+        ) AS score
+    FROM (
+        SELECT * FROM {PROFILES} FINAL
+        WHERE project = {{project:String}} AND has(score_targets, {{target:String}})
+    ) AS p
+    LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
+    GROUP BY person
+"""
+"""Of a person of several ids the score of the one that was seen last."""
+
+_LIST: Final = f"""
+    SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
+        score.5 AS last_seen, count() OVER () AS scored, countIf(score.1 > {{high:Float64}}) OVER () AS high
+    FROM ({_OF_PERSONS})
+    ORDER BY chance DESC, person
+    LIMIT {{limit:UInt32}} OFFSET {{offset:UInt64}}
+"""
+
+_PARTICIPANTS: Final = f"""
+    SELECT distinct_id, rsvp_times[place] AS joined, rsvp_chances[place] AS chance,
+        indexOf(rsvp_events, {{event:String}}) AS place
+    FROM {PROFILES} FINAL
+    WHERE project = {{project:String}} AND has(rsvp_events, {{event:String}})
+    ORDER BY joined, distinct_id
+"""
+
+
+class ScoredUser(NamedTuple):
+    """A person and what is predicted; ``version`` 0 is the heuristic, ``reasons`` are numbers of contrasts."""
+
+    person: str
+    chance: float
+    at: datetime
+    version: int
+    reasons: tuple[int, ...]
+    last_seen: datetime
+
+
+class Scored(NamedTuple):
+    """Some of the users who are scored, the likeliest first; ``scored`` is how many there are in all.
+
+    ``high`` are those of more than ``HIGH_RISK``.
+    """
+
+    users: tuple[ScoredUser, ...]
+    scored: int
+    high: int
+
+
+class Participant(NamedTuple):
+    """Somebody who has joined a platform event, and the probability to come."""
+
+    distinct_id: str
+    joined: datetime
+    chance: float
+
+
+async def scored_users(store: Store, project: str, target: str, *, limit: int, offset: int = 0) -> Scored:
+    """Who is likeliest.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    rows = await store.query(
+        _LIST,
+        {"project": project, "target": target, "limit": limit, "offset": offset, "high": HIGH_RISK},
+    )
+    users = tuple(
+        ScoredUser(
+            row["person"], row["chance"], row["at"], row["version"], tuple(row["reasons"]), row["last_seen"]
+        )
+        for row in rows
+    )
+    return Scored(users, rows[0]["scored"] if rows else 0, rows[0]["high"] if rows else 0)
+
+
+async def participants(store: Store, project: str, event: str) -> tuple[Participant, ...]:
+    """Who has joined a platform event whose time is to come, or was lately.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    rows = await store.query(_PARTICIPANTS, {"project": project, "event": event})
+    return tuple(Participant(row["distinct_id"], row["joined"], row["chance"]) for row in rows)
