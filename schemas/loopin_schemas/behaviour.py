@@ -66,6 +66,7 @@ class Behaviour(msgspec.Struct, array_like=True, gc=False):
         known: whether anything was done that visitors do not do, see :mod:`loopin_streams.behaviour.deeds`.
         snapshots: predictions that wait, oldest first.
         rsvps: platform events joined whose outcome is open, oldest first.
+        due: when the next prediction is to be noted, epoch ms; 0 before that is known.
     """
 
     first: int
@@ -77,3 +78,4 @@ class Behaviour(msgspec.Struct, array_like=True, gc=False):
     known: bool = False
     snapshots: tuple[Snapshot, ...] = ()
     rsvps: tuple[Rsvp, ...] = ()
+    due: int = 0

@@ -23,6 +23,7 @@ from loopin_streams.behaviour.deeds import VISITOR_EVENTS, deeds
 from loopin_streams.enrich.bots import bot_of
 from loopin_streams.learning import predictions
 from loopin_streams.learning.features import contrasts, features_of
+from loopin_streams.learning.foresight import phase_of
 from loopin_streams.learning.head_count import head_count
 from loopin_streams.learning.learner import Learner
 from loopin_streams.learning.predictions import Outcome
@@ -128,15 +129,11 @@ class Supervised:
             self._first_day = day
         now = day * DAY_MS
         for user, behaviour in self.behaviours.items():
-            for outcome in predictions.known(behaviour, now):
+            for outcome in predictions.pass_time(behaviour, now, phase_of(user.encode())):
                 self._keep(user, outcome)
         self.learner.learn(sorted(self._examples, key=lambda example: example.known_at))
         self._examples = []
         self.model = self.learner.model() if self.learner.good_enough() else None
-        due = [one for one in self.behaviours.values() if predictions.wants_snapshot(one, now)]
-        if due:
-            for one, features in zip(due, features_of(due, [now] * len(due)), strict=True):
-                predictions.note(one, now, features.tobytes())
         if day - self._first_day in CUTOFFS:
             self.cuts[day - self._first_day] = self._cut(now)
 

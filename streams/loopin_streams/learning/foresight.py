@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,8 @@ class Foresight:
         behaviour = profile.behaviour
         if behaviour is None:
             behaviour = profile.behaviour = new_behaviour(at)
+        if at >= behaviour.due:
+            self._tell(key, predictions.pass_time(behaviour, at, phase_of(key)))
         told = self._follow.get(name)
         if told is not None:
             subject = properties.get("event_id")
@@ -66,20 +69,12 @@ class Foresight:
 
     def sweep(self, users: Users, now: int) -> list[tuple[bytes, Profile]]:
         """What the time that has passed makes known of each at epoch ms ``now``; those that changed."""
-        changed, noted = [], []
+        changed = []
         for key, profile in users:
             behaviour = profile.behaviour
-            if behaviour is None:
-                continue
-            before = len(self.examples)
-            self._tell(key, predictions.known(behaviour, now))
-            if predictions.wants_snapshot(behaviour, now):
-                noted.append(behaviour)
-            if len(self.examples) > before or behaviour.known:
+            if behaviour is not None:
+                self._tell(key, predictions.pass_time(behaviour, now, phase_of(key)))
                 changed.append((key, profile))
-        if noted:
-            for behaviour, features in zip(noted, features_of(noted, [now] * len(noted)), strict=True):
-                predictions.note(behaviour, now, features.tobytes())
         self._score([(key, profile, now) for key, profile in changed])
         return changed
 
@@ -126,6 +121,11 @@ class Foresight:
             )
             for outcome in outcomes
         ]
+
+
+def phase_of(key: bytes) -> int:
+    """When in a week a user's predictions are noted, ms: users are spread over it."""
+    return crc32(key) % predictions.WEEK_MS
 
 
 def _project(key: bytes) -> str:

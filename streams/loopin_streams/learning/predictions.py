@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 
 from loopin_schemas.behaviour import Behaviour, Rsvp, Snapshot
 from loopin_streams.behaviour.counts import DAY_MS
+from loopin_streams.learning.features import features_of
 from loopin_streams.learning.targets import ATTENDANCE, CHURN, CONVERSION, QUIET_FROM_DAYS, TARGETS, Target
 
-EVERY_DAYS: Final = 7
+WEEK_MS: Final = 7 * DAY_MS
 """A user's predictions are noted so often."""
 
 SEEN_WITHIN_DAYS: Final = 30
@@ -35,11 +36,25 @@ class Outcome(NamedTuple):
     happened: bool
 
 
-def wants_snapshot(behaviour: Behaviour, now: int) -> bool:
-    """Whether a prediction is due to be noted."""
-    if not is_predicted(behaviour, now):
-        return False
-    return not behaviour.snapshots or now - behaviour.snapshots[-1].at >= EVERY_DAYS * DAY_MS
+def pass_time(behaviour: Behaviour, until: int, phase: int) -> Iterator[Outcome]:
+    """Let the time go on to epoch ms ``until``, before which no further event came; what is known by then.
+
+    Predictions are noted at the user's own moments, one a week, ``phase`` ms after each week's beginning: be
+    they live or, where old events are imported, of months ago. So none knows of an event that came later, nor
+    are they made only when a user is about to come again. Call it before an event is counted from ``due`` on.
+    """
+    at = behaviour.due or _moment_after(behaviour.last, phase)
+    latest = min(until, behaviour.last + SEEN_WITHIN_DAYS * DAY_MS)
+    while at <= latest:
+        if is_predicted(behaviour, at):
+            note(behaviour, at, features_of([behaviour], [at])[0].tobytes())
+        at += WEEK_MS
+    behaviour.due = max(at, _moment_after(until, phase))
+    yield from known(behaviour, until)
+
+
+def _moment_after(at: int, phase: int) -> int:
+    return (at - phase) // WEEK_MS * WEEK_MS + WEEK_MS + phase
 
 
 def is_predicted(behaviour: Behaviour, now: int) -> bool:

@@ -14,11 +14,11 @@ from functools import partial
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
+from loopin_streams.jobs import EXIT_FAILED
 from loopin_streams.kafka.batch import Batch
 from loopin_streams.kafka.errors import Fenced, RefusedToOpen
 from loopin_streams.kafka.partition import Limits, OpenPartition
 from loopin_streams.kafka.reader import Reader
-from loopin_streams.jobs import EXIT_FAILED
 from tests.streams.conftest import Run, Scenario
 from tests.streams.enrich.drafts import RawRecord
 from tests.streams.exactly_once import assert_exactly_once, event, mixed_events

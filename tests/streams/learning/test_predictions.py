@@ -11,6 +11,7 @@ from loopin_streams.behaviour.counts import DAY_MS, count, new_behaviour
 from loopin_streams.learning import predictions
 
 START_MS = 20_000 * DAY_MS
+HOUR_MS = 3_600_000
 FEATURES = b"-"
 
 
@@ -72,13 +73,42 @@ def test_only_of_users_with_an_account_who_came_a_few_times_and_lately() -> None
     assert not predictions.is_predicted(visitor, now)
 
 
-def test_a_prediction_is_noted_each_week() -> None:
+def test_a_prediction_is_noted_each_week_at_the_users_own_moment() -> None:
     behaviour = seen_on([0, 1, 8])
-    now = START_MS + 9 * DAY_MS
-    assert predictions.wants_snapshot(behaviour, now)
-    predictions.note(behaviour, now, FEATURES)
-    assert not predictions.wants_snapshot(behaviour, now + 7 * DAY_MS - 1)
-    assert predictions.wants_snapshot(behaviour, now + 7 * DAY_MS)
+    phase = START_MS % predictions.WEEK_MS + 3 * DAY_MS
+    assert not [*predictions.pass_time(behaviour, START_MS + 17 * DAY_MS, phase)]
+    assert [(one.at - START_MS) // DAY_MS for one in behaviour.snapshots] == [10, 17]
+    assert not [*predictions.pass_time(behaviour, START_MS + 38 * DAY_MS, phase)][2:]
+    # None after a month without a visit.
+    assert [(one.at - START_MS) // DAY_MS for one in behaviour.snapshots] == [10, 17, 24, 31, 38]
+    told = [*predictions.pass_time(behaviour, START_MS + 200 * DAY_MS, phase)]
+    assert not behaviour.snapshots
+    assert not [*predictions.pass_time(behaviour, START_MS + 300 * DAY_MS, phase)]
+    assert {one.target.name for one in told} == {"churn", "conversion"}
+
+
+@given(st.lists(st.integers(0, 60 * 24), min_size=1, max_size=40), st.integers(0, 7 * 24 * 60 - 1), st.data())
+def test_when_time_is_told_to_pass_makes_no_difference(
+    hours: list[int], phase: int, data: st.DataObject
+) -> None:
+    told: list[list[predictions.Outcome]] = []
+    asked = data.draw(st.lists(st.integers(0, 100 * 24), max_size=20))
+    for extra in ([], asked):
+        behaviour = new_behaviour(START_MS + min(hours) * HOUR_MS)
+        behaviour.known = True
+        outcomes: list[predictions.Outcome] = []
+        moments = sorted([(hour, True) for hour in hours] + [(hour, False) for hour in extra])
+        for hour, happens in moments:
+            at = START_MS + hour * HOUR_MS
+            if not happens:
+                outcomes += predictions.pass_time(behaviour, at, phase * 60_000)
+            else:
+                if at >= behaviour.due:
+                    outcomes += predictions.pass_time(behaviour, at, phase * 60_000)
+                count(behaviour, at, ())
+        outcomes += predictions.pass_time(behaviour, START_MS + 200 * DAY_MS, phase * 60_000)
+        told.append(sorted(outcomes, key=lambda one: (one.made_at, one.target.name)))
+    assert told[0] == told[1]
 
 
 def test_participants_who_came_and_who_did_not_are_known_at_the_same_time() -> None:
