@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path
@@ -102,7 +102,16 @@ class Sentiment(Feeling):
     details: SentimentDetails = Field(description="The methods one by one.")
 
 
-_TEXT = "This event was absolutely amazing! Can't wait for the next one."
+_FEELING: Final = {
+    "sentiment": "positive",
+    "score": 0.6246,
+    "confidence": 0.9799,
+    "intensity": 6,
+    "emotions": ["excitement"],
+    "language": "en",
+    "method": "combination",
+}
+_TEXT: Final = "This event was absolutely amazing! Can't wait for the next one."
 
 
 @router.post(
@@ -112,13 +121,7 @@ _TEXT = "This event was absolutely amazing! Can't wait for the next one."
         **success(
             "The sentiment",
             {
-                "sentiment": "positive",
-                "score": 0.6246,
-                "confidence": 0.9799,
-                "intensity": 6,
-                "emotions": ["excitement"],
-                "language": "en",
-                "method": "combination",
+                **_FEELING,
                 "supported": True,
                 "details": {
                     "textblob_polarity": 0.375,
@@ -159,13 +162,7 @@ class EventSentiment(Feeling):
         **success(
             "The sentiment",
             {
-                "sentiment": "positive",
-                "score": 0.6246,
-                "confidence": 0.9799,
-                "intensity": 6,
-                "emotions": ["excitement"],
-                "language": "en",
-                "method": "combination",
+                **_FEELING,
                 "uuid": "0199c7a4-5f00-7000-8000-000000000001",
                 "judged_at": EXAMPLE_TIME,
             },

@@ -175,7 +175,7 @@ def _one_thread() -> AbstractContextManager[object]:
 def check_installed() -> None:
     """Raise StoreError where what fits models is not there."""
     try:
-        import sklearn.cluster  # noqa: F401
+        import sklearn.cluster  # noqa: F401  # only whether it is there
     except ImportError as error:
         reason = "Personas need scikit-learn: install loopin-analytics[models] where tasks run."
         raise StoreError("models_missing", reason) from error

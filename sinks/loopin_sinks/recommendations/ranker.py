@@ -88,8 +88,8 @@ def learned(names: Sequence[str], signals: Floats, taken: Bools) -> Ranker | Non
 def check_installed() -> None:
     """Raise StoreError where what learns is not there."""
     try:
-        import implicit.nearest_neighbours  # noqa: F401
-        import sklearn.linear_model  # noqa: F401
+        import implicit.nearest_neighbours  # noqa: F401  # only whether it is there
+        import sklearn.linear_model  # noqa: F401  # likewise
     except ImportError as error:
         reason = "Recommendations are learned by scikit-learn and implicit: install loopin-analytics[models]."
         raise StoreError("models_missing", reason) from error

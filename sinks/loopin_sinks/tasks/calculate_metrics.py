@@ -20,7 +20,7 @@ from loopin_sinks.metric_history.stored import calculated, kept_name
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods
 from loopin_sinks.store import Store, StoreError
-from loopin_sinks.store.errors import STORE_UNREACHABLE
+from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
 from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import crontab
 from loopin_streams.kafka.config_state import Configuration
@@ -40,7 +40,7 @@ LONGEST_RUN: Final = timedelta(minutes=30)
 class CalculateArguments(Arguments, frozen=True, forbid_unknown_fields=True):
     """Of which projects (all, without any), and which metrics (all, without any)."""
 
-    projects: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+    projects: Projects = ()
     names: Annotated[tuple[str, ...], Meta(max_length=200)] = ()
 
 
@@ -53,27 +53,13 @@ async def calculate(context: Context, *, nightly: bool) -> int:
         StoreError: of some project, at the end; the values of the others are kept.
     """
     arguments: CalculateArguments = context.arguments
-    rows = await context.store.query(
-        "SELECT DISTINCT toString(project) AS project FROM events ORDER BY project"
-    )
-    names = [row["project"] for row in rows]
-    projects = [name for name in names if not arguments.projects or name in arguments.projects]
-    written = 0
-    failed: StoreError | None = None
-    for number, project in enumerate(projects):
-        context.progress(number, len(projects))
-        try:
-            until = context.clock() + LONGEST_RUN / len(projects)
-            written += await _Calculation(context, project, nightly, until).run()
-        except StoreError as error:
-            if error.code == STORE_UNREACHABLE:
-                raise
-            log.warning("metrics_not_calculated", project=project, reason=str(error))
-            failed = error
-    context.progress(len(projects), len(projects))
-    if failed is not None:
-        raise failed
-    return written
+    projects = await projects_in(context.store, "events", arguments.projects)
+
+    async def calculated(project: str) -> int:
+        until = context.clock() + LONGEST_RUN / len(projects)
+        return await _Calculation(context, project, nightly, until).run()
+
+    return await by_project(context, projects, calculated)
 
 
 @dataclass(frozen=True, slots=True)

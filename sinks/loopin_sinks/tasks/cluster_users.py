@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Final
 
 import structlog
-from msgspec import Meta
 
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.personas.features import FEATURES
@@ -16,6 +15,7 @@ from loopin_sinks.personas.read import activity
 from loopin_sinks.personas.run import Run, personas_of
 from loopin_sinks.personas.stored import StoredRun, keep, kept_personas, newest_run
 from loopin_sinks.store import Store
+from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
 from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import crontab
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 class ClusterArguments(Arguments, frozen=True, forbid_unknown_fields=True):
     """Of which projects; of all, without any."""
 
-    projects: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+    projects: Projects = ()
 
 
 async def cluster(context: Context) -> int:
@@ -35,17 +35,13 @@ async def cluster(context: Context) -> int:
         StoreError: the store did not answer, or what fits models is not installed.
     """
     arguments: ClusterArguments = context.arguments
-    found = await context.store.query(
-        "SELECT DISTINCT toString(project) AS project FROM events ORDER BY project"
-    )
-    wanted = [
-        row["project"] for row in found if not arguments.projects or row["project"] in arguments.projects
-    ]
-    rows = 0
-    for number, name in enumerate(wanted):
-        context.progress(number, len(wanted))
-        rows += await _of_project(context.store, context.scope(name, context.clock()))
-    return rows
+    check_installed()
+    projects = await projects_in(context.store, "events", arguments.projects)
+
+    async def clustered(project: str) -> int:
+        return await _of_project(context.store, context.scope(project, context.clock()))
+
+    return await by_project(context, projects, clustered)
 
 
 async def _of_project(store: Store, scope: Scope) -> int:

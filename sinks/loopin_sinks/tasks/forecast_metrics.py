@@ -17,7 +17,7 @@ from loopin_sinks.forecasts.history import past
 from loopin_sinks.forecasts.stored import keep_forecast
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.store import StoreError
-from loopin_sinks.store.errors import STORE_UNREACHABLE
+from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
 from loopin_sinks.tasks.calculate_metrics import metrics_of
 from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import crontab
@@ -31,7 +31,7 @@ class ForecastArguments(Arguments, frozen=True, forbid_unknown_fields=True):
     Without names those of every project and the project's own; without a country the project's.
     """
 
-    projects: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+    projects: Projects = ()
     names: Annotated[tuple[str, ...], Meta(max_length=200)] = ()
     horizon: Annotated[int, Meta(ge=1, le=365)] = HORIZON
     holidays: Annotated[str, Meta(pattern=COUNTRY, max_length=2)] | None = None
@@ -44,28 +44,13 @@ async def forecast_metrics(context: Context) -> int:
         StoreError: the store did not answer, or what forecasts are made with is not installed.
     """
     arguments: ForecastArguments = context.arguments
-    rows = await context.store.query(
-        "SELECT DISTINCT toString(project) AS project FROM metric_values ORDER BY project"
-    )
-    names = [row["project"] for row in rows]
-    projects = [name for name in names if not arguments.projects or name in arguments.projects]
-    written = 0
-    failed: StoreError | None = None
-    for number, project in enumerate(projects):
-        context.progress(number, len(projects))
-        known = metrics_of(context.configuration, project)
-        try:
-            scope = context.scope(project, context.clock())
-            written += await _forecast(context, scope, known)
-        except StoreError as error:
-            if error.code == STORE_UNREACHABLE:
-                raise
-            log.warning("metrics_not_forecast", project=project, reason=str(error))
-            failed = error
-    context.progress(len(projects), len(projects))
-    if failed is not None:
-        raise failed
-    return written
+    projects = await projects_in(context.store, "metric_values", arguments.projects)
+
+    async def forecast(project: str) -> int:
+        scope = context.scope(project, context.clock())
+        return await _forecast(context, scope, metrics_of(context.configuration, project))
+
+    return await by_project(context, projects, forecast)
 
 
 async def _forecast(context: Context, scope: Scope, known: Sequence[Metric]) -> int:

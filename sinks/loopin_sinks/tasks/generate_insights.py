@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Final
-
-from msgspec import Meta
+from typing import Final
 
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, Metric
@@ -20,6 +18,7 @@ from loopin_sinks.insights.unusual import WEEK, WEEKS
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
 from loopin_sinks.store import Store, StoreError
+from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
 from loopin_sinks.tasks.calculate_metrics import metrics_of
 from loopin_sinks.tasks.task import Arguments, Context, Task, Teller
 from loopin_sinks.tasks.when import crontab
@@ -33,7 +32,7 @@ DAYS: Final = KEPT_FOR.days
 class InsightArguments(Arguments, frozen=True, forbid_unknown_fields=True):
     """Of which projects; of all, without any."""
 
-    projects: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+    projects: Projects = ()
 
 
 async def generate(context: Context) -> int:
@@ -43,23 +42,21 @@ async def generate(context: Context) -> int:
         StoreError: the store did not answer, or the broker, which is told of what is stored the next time.
     """
     arguments: InsightArguments = context.arguments
-    projects = await context.store.query(
-        "SELECT DISTINCT toString(project) AS project FROM metric_values ORDER BY project"
-    )
-    wanted = [
-        row["project"] for row in projects if not arguments.projects or row["project"] in arguments.projects
-    ]
-    rows = 0
-    for name in wanted:
-        scope = context.scope(name, context.clock())
-        configured = context.configuration
-        metrics = [bounded(metric, name, configured) for metric in metrics_of(configured, name)]
+    projects = await projects_in(context.store, "metric_values", arguments.projects)
+
+    async def looked(project: str) -> int:
+        scope, configured = context.scope(project, context.clock()), context.configuration
+        metrics = [bounded(metric, project, configured) for metric in metrics_of(configured, project)]
         found = await insights(context.store, scope, metrics)
         found += await persona_changes(context.store, scope)
-        rows += await replace(context.store, name, found, scope.now)
-    if context.teller is not None:
-        await _tell(context, context.teller, wanted)
-    return rows
+        return await replace(context.store, project, found, scope.now)
+
+    try:
+        return await by_project(context, projects, looked)
+    finally:
+        # Also where one of them failed: of the others there may be news.
+        if context.teller is not None:
+            await _tell(context, context.teller, projects)
 
 
 async def _tell(context: Context, teller: Teller, projects: Sequence[str]) -> None:

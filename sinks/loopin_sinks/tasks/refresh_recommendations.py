@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Final
+from typing import Final
 
 import structlog
-from msgspec import Meta
 
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.recommendations import community_signals, event_signals
@@ -27,6 +26,7 @@ from loopin_sinks.recommendations.read import (
 )
 from loopin_sinks.recommendations.stored import ItemType, StoredModel, keep_model, keep_neighbours
 from loopin_sinks.store import Store
+from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
 from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import crontab
 
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 class RefreshArguments(Arguments, frozen=True, forbid_unknown_fields=True):
     """Of which projects; of all, without any."""
 
-    projects: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+    projects: Projects = ()
 
 
 async def refresh(context: Context) -> int:
@@ -47,19 +47,13 @@ async def refresh(context: Context) -> int:
     """
     arguments: RefreshArguments = context.arguments
     check_installed()
-    found = await context.store.query(
-        "SELECT DISTINCT toString(project) AS project FROM events ORDER BY project"
-    )
-    wanted = [
-        row["project"] for row in found if not arguments.projects or row["project"] in arguments.projects
-    ]
-    rows = 0
-    for number, name in enumerate(wanted):
-        context.progress(number, len(wanted))
-        scope = context.scope(name, context.clock())
-        rows += await _events(context.store, scope)
-        rows += await _communities(context.store, scope)
-    return rows
+    projects = await projects_in(context.store, "events", arguments.projects)
+
+    async def refreshed(project: str) -> int:
+        scope = context.scope(project, context.clock())
+        return await _events(context.store, scope) + await _communities(context.store, scope)
+
+    return await by_project(context, projects, refreshed)
 
 
 async def _events(store: Store, scope: Scope) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from msgspec import Meta
 
 from loopin_sinks.opinions.judged import Judge, Judged, judged
 from loopin_sinks.opinions.stored import Text, keep, projects_with_texts, unjudged
+from loopin_sinks.tasks.by_project import Projects, by_project
 from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import crontab
 from loopin_text.sentiment import TEXT_PROPERTIES
@@ -34,7 +35,7 @@ PAUSE_S: Final = 0.02
 class RescoreArguments(Arguments, frozen=True, forbid_unknown_fields=True):
     """Texts of which projects (of all, without any), and which properties hold them."""
 
-    projects: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+    projects: Projects = ()
     text_properties: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)] = TEXT_PROPERTIES
 
 
@@ -46,20 +47,21 @@ async def rescore(context: Context) -> int:
     """
     arguments: RescoreArguments = context.arguments
     since = context.clock() - BACK
-    rows = 0
-    for project in await projects_with_texts(context.store, since):
-        if arguments.projects and project not in arguments.projects:
-            continue
-        texts = await unjudged(context.store, project, since, arguments.text_properties, MOST)
-        for start in range(0, len(texts), AT_ONCE):
-            model = context.language_model if start < ASKED else None
-            some = texts[start : start + AT_ONCE]
-            said = await asyncio.to_thread(_judge, some, model)
-            await keep(context.store, project, list(zip(some, said, strict=True)), context.clock())
-            rows += len(some)
-            context.progress(start + len(some), len(texts))
-            await asyncio.sleep(PAUSE_S)
-    return rows
+    found = await projects_with_texts(context.store, since)
+    projects = [name for name in found if not arguments.projects or name in arguments.projects]
+    return await by_project(context, projects, lambda project: _rescored(context, project, since))
+
+
+async def _rescored(context: Context, project: str, since: datetime) -> int:
+    arguments: RescoreArguments = context.arguments
+    texts = await unjudged(context.store, project, since, arguments.text_properties, MOST)
+    for start in range(0, len(texts), AT_ONCE):
+        model = context.language_model if start < ASKED else None
+        some = texts[start : start + AT_ONCE]
+        said = await asyncio.to_thread(_judge, some, model)
+        await keep(context.store, project, list(zip(some, said, strict=True)), context.clock())
+        await asyncio.sleep(PAUSE_S)
+    return len(texts)
 
 
 def _judge(texts: Sequence[Text], model: Judge | None) -> list[Judged]:

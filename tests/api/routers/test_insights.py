@@ -192,8 +192,12 @@ async def test_pages_follow_each_other_by_both_verbs(
 ) -> None:
     await store_insights(store, *various())
     headers, whole = bearer("read"), (await get(client, bearer("read"), state="open"))["results"]
-    for method, asked in (("GET", {"params": {"state": "open"}}), ("POST", {"json": {"state": "open"}})):
-        response = await client.request(method, PATH, headers=headers, **asked)  # type: ignore[arg-type]
+    ways: dict[str, dict[str, Any]] = {
+        "GET": {"params": {"state": "open"}},
+        "POST": {"json": {"state": "open"}},
+    }
+    for method, asked in ways.items():
+        response = await client.request(method, PATH, headers=headers, **asked)
         found, url = [], f"{PATH}?page_size=3" + ("&state=open" if method == "GET" else "")
         while url:
             response = await client.request(method, url, headers=headers, json=asked.get("json"))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from loopin_schemas.model import Forest, Scorer
+from loopin_schemas.model import Forest, Linear, Scorer
 from loopin_streams.learning.candidates import CANDIDATES, AdaptiveTree, Candidate, OnlineLogistic, scorers
 from loopin_streams.learning.scoring import effects, log_odds, logit
 
@@ -90,9 +90,9 @@ def test_effects_of_a_line_and_of_a_tree_add_up_to_the_score() -> None:
     rows, _ = drawn(50, seed=9)
     line = taught(CANDIDATES["logistic"]()).scorer()
     tree = taught(CANDIDATES["adaptive_tree"]()).scorer()
-    assert line is not None
+    assert isinstance(line, Linear)
     assert isinstance(tree, Forest)
-    usual = log_odds(line, np.array([line.centre]))[0]  # type: ignore[union-attr]
+    usual = log_odds(line, np.array([line.centre]))[0]
     assert effects(line, rows).sum(axis=1) + usual == pytest.approx(log_odds(line, rows))
     root = float(logit(np.array(tree.trees[0].value[0])))
     assert effects(tree, rows).sum(axis=1) + root == pytest.approx(log_odds(tree, rows))

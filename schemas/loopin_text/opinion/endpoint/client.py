@@ -57,6 +57,7 @@ class ChatClient:
             try:
                 answer = self._read(response, deadline, clock)
             except BaseException:
+                # Whatever broke off the reading: the rest of this answer must not be taken for the next.
                 response.close()
                 raise
             response.release_conn()

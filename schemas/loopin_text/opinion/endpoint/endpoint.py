@@ -111,6 +111,7 @@ class Endpoint:
         try:
             judgement, used = read(self._client.post(request(self._model, sent)))
         except BaseException as error:
+            # Whatever it is, it counts as a failure, and the place among those under way is free again.
             with self._lock:
                 self._under_way -= 1
                 self._breaker.failed(self._clock())
