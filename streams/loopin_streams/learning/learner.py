@@ -192,11 +192,11 @@ class Learner:
         return enough or self._fresh
 
     def _runs(self, examples: Sequence[Example]) -> Iterator[list[Example]]:
-        """Parts of the examples after each of which a version is due, or all begin anew."""
+        """Parts of the examples after each of which a version is due."""
         run: list[Example] = []
         for example in examples:
             run.append(example)
-            if self._due(len(run), example.known_at) or len(self._examples) + len(run) >= MOST:
+            if self._due(len(run), example.known_at):
                 yield run
                 run = []
         if run:

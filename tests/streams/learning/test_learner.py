@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from loopin_schemas.example import Example
-from loopin_streams.learning import learner as learning
 from loopin_streams.learning.features import CONTRAST_NAMES, KEPT, contrasts, rows_of
 from loopin_streams.learning.learner import DAY_MS, Learner
 from loopin_streams.learning.quality import auc
-from loopin_streams.learning.scoring import log_odds, probabilities
+from loopin_streams.learning.scoring import probabilities
 from loopin_streams.learning.targets import ATTENDANCE, CHURN, TARGETS, Target
 
 FAST = replace(CHURN, candidates=("logistic", "online_logistic"))
@@ -103,21 +102,6 @@ def test_in_parts_or_at_once_is_the_same() -> None:
     assert (one.method, one.version, one.made_at) == (other.method, other.version, other.made_at)
     rows = contrasts(rows_of([example.features for example in given]))[:, list(FAST.columns())]
     assert probabilities(one, rows) == pytest.approx(probabilities(other, rows), abs=1e-9)
-
-
-def test_candidates_that_begin_anew_know_the_newest_examples_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learning, "KEPT", 300)
-    monkeypatch.setattr(learning, "MOST", 700)
-    given = examples(1000)
-    learner, fresh = Learner("demo", FAST), Learner("demo", FAST)
-    # At the 700th they begin anew with the 401st.
-    learner.learn(given)
-    fresh._teach(given[400:])
-    one, other = (each._candidates["online_logistic"].scorer() for each in (learner, fresh))
-    assert one is not None
-    assert other is not None
-    rows = contrasts(rows_of([example.features for example in given]))[:, list(FAST.columns())]
-    assert log_odds(one, rows) == pytest.approx(log_odds(other, rows), abs=1e-9)
 
 
 def test_all_outcomes_alike_make_no_version() -> None:
