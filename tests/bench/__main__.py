@@ -16,7 +16,19 @@ from pathlib import Path
 from tests.bench.bench import Bench
 from tests.bench.broker import running_broker
 from tests.bench.figures import Figure, load, merged, save
-from tests.bench.jobs import alerts, capture, django, feed, growth, open_loop, parse, queries, whole, windows
+from tests.bench.jobs import (
+    alerts,
+    capture,
+    django,
+    feed,
+    growth,
+    hanging,
+    open_loop,
+    parse,
+    queries,
+    whole,
+    windows,
+)
 from tests.bench.machine import loop_s
 from tests.bench.process import PEERS_PYTHON, missing_peers
 from tests.bench.report import write_report
@@ -27,6 +39,7 @@ JOBS: dict[str, Callable[[Bench], None]] = {
     "J1": windows.run,
     "J2": whole.run,
     "open": open_loop.run,
+    "hanging": hanging.run,
     "users": growth.run_users,
     "partitions": growth.run_partitions,
     "workers": growth.run_workers,

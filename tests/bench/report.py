@@ -135,6 +135,15 @@ def _latency(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     }
 
 
+def _hanging(rows: Mapping[str, Runs]) -> dict[str, Cell]:
+    return {
+        "Events": events,
+        **{f"p{q}, ms": spread(more(f"p{q}_ms"), "{:,.0f}") for q in ("50", "95", "99", "99.9")},
+        "p99 rises by, %": spread(more("rise_percent"), "{:.1f}"),
+        "Times asked": spread(more("asked"), "{:,.0f}"),
+    }
+
+
 def _growth(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     return {
         "Events": events,
@@ -212,6 +221,14 @@ SECTIONS: dict[str, Section] = {
         "through the real processes; what a busy machine delays counts in full. A rate is not held when more "
         "than 3 s of events wait at the end.",
         _latency,
+        "all stored",
+    ),
+    "hanging": Section(
+        "A language model that hangs",
+        "Latencies as above, at 1,000 events/s, in one run: first while nothing else happens, then while the "
+        "texts among the events are judged anew, run after run; without an endpoint, and with one that takes "
+        "connections and never answers.",
+        _hanging,
         "all stored",
     ),
     "users": Section(
