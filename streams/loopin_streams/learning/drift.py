@@ -31,15 +31,22 @@ def population_stability(before: NDArray[np.float64], after: NDArray[np.float64]
 
 
 class ErrorDrift:
-    """Counts changes of the mean error (ADWIN: Bifet and Gavalda, 2007)."""
+    """Counts changes of the mean error (ADWIN: Bifet and Gavalda, 2007).
+
+    ``worse_at`` is the time of the last one by which it rose.
+    """
 
     def __init__(self) -> None:
         self._adwin = ADWIN(delta=0.002)
         self.changes = 0
+        self.worse_at: int | None = None
 
-    def see(self, loss: float) -> bool:
-        """Take in the next error; whether the errors have just changed."""
+    def see(self, loss: float, at: int = 0) -> bool:
+        """Take in the next error, of a time; whether the errors have just changed."""
+        before = self._adwin.estimation
         self._adwin.update(loss)
         changed = bool(self._adwin.drift_detected)
         self.changes += changed
+        if changed and self._adwin.estimation > before:
+            self.worse_at = at
         return changed

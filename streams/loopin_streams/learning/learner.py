@@ -4,6 +4,8 @@ Examples come in the order in which their outcomes became known. Each is first s
 candidates that were there when its prediction was made: a month may lie between, and what a model has learned
 since does not count for it (delayed prequential evaluation). Until there are such, by the newest version that
 had not learned it. Then it is learned. A version is made when the examples have doubled, and each seven days.
+It answers at once, and is tried against the one that answered before, on the outcomes that come to be known
+since: where that one is clearly better, it answers again. What is not good enough gives way to the heuristic.
 All that it knows comes from the examples in their order: a learner that is given the same is the same.
 """
 
@@ -40,6 +42,9 @@ LEAST_OF_EACH: Final = 10
 CLEARLY: Final = 1.0
 """Standard errors by which a challenger's loss must be less than the champion's."""
 
+SURELY: Final = 3.0
+"""Standard errors by which the version before must be better to answer again: it is looked at many times."""
+
 
 @dataclass(frozen=True)
 class Version:
@@ -54,6 +59,14 @@ class Version:
     positives: int
     scorers: dict[str, Scorer]
     calibration: dict[str, tuple[float, float]]
+
+    def scored(
+        self, method: str, rows: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Log odds, and probabilities, of what a candidate sees of users."""
+        scores = log_odds(self.scorers[method], rows)
+        slope, intercept = self.calibration[method]
+        return scores, sigmoid(slope * scores + intercept)
 
 
 @dataclass
@@ -73,6 +86,20 @@ class Record:
     def quality(self) -> Quality | None:
         """How good they were."""
         return quality(np.array(self.chances), np.array(self.outcomes, np.bool_))
+
+
+@dataclass
+class Trial:
+    """The newest version against ``version`` with its candidate ``method``, which answered before it."""
+
+    version: Version
+    method: str
+    earlier: Record = field(default_factory=Record)
+    newest: Record = field(default_factory=Record)
+
+    def lost(self) -> bool:
+        """Whether the newest version turned out worse."""
+        return _better(self.earlier, self.newest, SURELY)
 
 
 class Learner:
@@ -100,6 +127,8 @@ class Learner:
         self._now = self._known = self._last_count = 0
         self._delayed: dict[str, Record] = {}
         self._fresh: dict[str, Record] = {}
+        self._trial: Trial | None = None
+        self._has_answered = False
 
     @property
     def version(self) -> int:
@@ -149,10 +178,13 @@ class Learner:
             answers="model" if self.good_enough() else "heuristic",
             champion=self.champion,
             version=self.versions[-1].number if self.versions else None,
+            earlier=self.earlier(),
+            degraded=self.degraded(),
             rule=self.rule,
             qualities=self.qualities(),
             delayed=self._records() is not self._fresh,
             drifts=self.drift.changes,
+            worse_at=self.drift.worse_at,
             shifted=self.shifted,
             examples=self.learned,
             at=self._now,
@@ -164,12 +196,27 @@ class Learner:
         return sigmoid(slope * logit(self.target.heuristic(rows)) + intercept)
 
     def good_enough(self) -> bool:
-        """Whether the champion may answer (document 002: min_data_points, model_accuracy_threshold)."""
-        found = self.qualities().get(self.champion or "")
+        """Whether a model may answer (document 002: min_data_points, model_accuracy_threshold).
+
+        Of a version before the newest, what counts is how good it has been since then.
+        """
+        trial = self._lost_trial()
+        record = trial.earlier if trial is not None else self._records().get(self.champion or "")
+        found = record.quality() if record is not None else None
         if found is None or self._known < LEAST_EXAMPLES:
             return False
         reached = found.auc if self.target.quality == "auc" else found.accuracy
         return reached is not None and reached >= THRESHOLD
+
+    def earlier(self) -> int | None:
+        """The version before the newest that answers in its place, if one does."""
+        trial = self._lost_trial()
+        return trial.version.number if trial is not None else None
+
+    def degraded(self) -> bool:
+        """Whether what answers is less than what has answered before."""
+        answers = self.good_enough()
+        return (answers and self.earlier() is not None) or (not answers and self._has_answered)
 
     def qualities(self) -> dict[str, Quality]:
         """By candidate: with the delay of the outcomes as soon as enough are known, else without."""
@@ -225,10 +272,13 @@ class Learner:
             chosen = numbers == number
             self._score(self._delayed, self.versions[number], rows[chosen], outcomes[chosen])
         if self.champion is not None:
-            slope, intercept = self.versions[-1].calibration[self.champion]
-            scores = log_odds(self.versions[-1].scorers[self.champion], rows)
-            for loss in losses(sigmoid(slope * scores + intercept), outcomes):
-                self.drift.see(float(loss))
+            scores, chances = self.versions[-1].scored(self.champion, rows)
+            for example, loss in zip(examples, losses(chances, outcomes), strict=True):
+                self.drift.see(float(loss), example.known_at)
+            if self._trial is not None:
+                self._trial.newest.add(scores.tolist(), chances.tolist(), outcomes.tolist())
+                scores, chances = self._trial.version.scored(self._trial.method, rows)
+                self._trial.earlier.add(scores.tolist(), chances.tolist(), outcomes.tolist())
 
     def _version_at(self, made_at: int) -> int:
         """Place of the newest version that was there at a time; -1 where none was."""
@@ -244,10 +294,8 @@ class Learner:
         rows: NDArray[np.float64],
         outcomes: NDArray[np.bool_],
     ) -> None:
-        for name, scorer in version.scorers.items():
-            scores = log_odds(scorer, rows)
-            slope, intercept = version.calibration[name]
-            chances = sigmoid(slope * scores + intercept)
+        for name in version.scorers:
+            scores, chances = version.scored(name, rows)
             records.setdefault(name, Record()).add(scores.tolist(), chances.tolist(), outcomes.tolist())
 
     def _renew(self) -> None:
@@ -267,6 +315,9 @@ class Learner:
             for name, scorer in scorers(self._candidates).items()
             if name in self.target.candidates
         }
+        before = self._answering()
+        self._has_answered = self._has_answered or (before is not None and self.good_enough())
+        self._trial = Trial(*before) if before is not None else None
         self._version += 1
         self.rule = self._rule()
         calibration = {name: self._calibration(name) for name in found}
@@ -275,6 +326,16 @@ class Learner:
         self._forget(now)
         self._last_count = self._known
         self._choose(found)
+
+    def _lost_trial(self) -> Trial | None:
+        return self._trial if self._trial is not None and self._trial.lost() else None
+
+    def _answering(self) -> tuple[Version, str] | None:
+        """The version and the candidate that answer, if those are good enough."""
+        trial = self._lost_trial()
+        if trial is not None:
+            return trial.version, trial.method
+        return (self.versions[-1], self.champion) if self.versions and self.champion is not None else None
 
     def _watch_features(self, rows: NDArray[np.float64]) -> None:
         """How much the newest quarter differs from the others."""
@@ -315,11 +376,11 @@ class Learner:
                 self.champion, champion = name, record
 
 
-def _better(one: Record, other: Record) -> bool:
-    """Whether one's losses on the same predictions are less than the other's, and not by chance."""
+def _better(one: Record, other: Record, errors: float = CLEARLY) -> bool:
+    """Whether one's losses on the same predictions are less than the other's, by so many standard errors."""
     outcomes = np.array(one.outcomes, np.bool_)
     if len(outcomes) < LEAST_EXAMPLES:
         return False
     gained = losses(np.array(other.chances), outcomes) - losses(np.array(one.chances), outcomes)
     error = float(gained.std()) / len(gained) ** 0.5
-    return bool(gained.mean() > CLEARLY * error)
+    return bool(gained.mean() > errors * error)
