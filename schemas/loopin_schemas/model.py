@@ -116,6 +116,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         drifts: how often the champion's errors have changed (ADWIN).
         worse_at: when they last rose so, epoch ms; None if never.
         shifted: population stability index of each feature, the newest quarter against the others.
+        score_shift: the same of what the newest model says of these examples; None before it can be told.
         examples: outcomes learned from so far.
         at: time of the newest of them, epoch ms.
     """
@@ -133,6 +134,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     drifts: int
     worse_at: int | None = None
     shifted: dict[str, float]
+    score_shift: float | None = None
     examples: int
     at: int
 

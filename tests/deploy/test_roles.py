@@ -66,7 +66,7 @@ def sink(opening: str | None = None, refused: str | None = None, failing: str | 
 def storing(events: Any, windows: Any) -> Storing:
     unused: Any = None
     watch: Any = SimpleNamespace(unready=lambda _: "It is behind.")
-    return Storing(unused, events, (windows,), unused, unused, unused, unused, unused, watch, unused, unused)
+    return Storing(unused, events, (windows,), unused, unused, unused, unused, unused, watch, *[unused] * 3)
 
 
 def test_what_a_sink_refuses_is_a_check_of_its_own() -> None:

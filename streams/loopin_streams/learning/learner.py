@@ -107,7 +107,8 @@ class Learner:
 
     ``champion`` is the candidate that answers, once it is good enough; until then the target's heuristic
     does, whose log odds ``rule`` (slope and intercept) calibrates. ``drift`` watches the champion's errors,
-    ``shifted`` is each feature's population stability index: the newest quarter of examples against the rest.
+    ``shifted`` is each feature's population stability index: the newest quarter of examples against the rest;
+    ``score_shift`` is that of what the newest version says of them.
     """
 
     def __init__(self, project: str, target: Target, *, version: int = 0, learned: int = 0) -> None:
@@ -118,6 +119,7 @@ class Learner:
         self.versions: list[Version] = []
         self.drift = ErrorDrift()
         self.shifted: dict[str, float] = {}
+        self.score_shift: float | None = None
         self._columns = list(target.columns())
         self._candidates = self._beginners()
         self._examples: list[Example] = []
@@ -186,6 +188,7 @@ class Learner:
             drifts=self.drift.changes,
             worse_at=self.drift.worse_at,
             shifted=self.shifted,
+            score_shift=self.score_shift,
             examples=self.learned,
             at=self._now,
         )
@@ -307,7 +310,6 @@ class Learner:
         if min(int(outcomes.sum()), int((~outcomes).sum())) < LEAST_OF_EACH:
             return
         rows = self._rows(self._examples)
-        self._watch_features(rows)
         for candidate in self._candidates.values():
             candidate.fit(rows, outcomes)
         found = {
@@ -326,6 +328,7 @@ class Learner:
         self._forget(now)
         self._last_count = self._known
         self._choose(found)
+        self._watch_shift(rows)
 
     def _lost_trial(self) -> Trial | None:
         return self._trial if self._trial is not None and self._trial.lost() else None
@@ -337,12 +340,15 @@ class Learner:
             return trial.version, trial.method
         return (self.versions[-1], self.champion) if self.versions and self.champion is not None else None
 
-    def _watch_features(self, rows: NDArray[np.float64]) -> None:
+    def _watch_shift(self, rows: NDArray[np.float64]) -> None:
         """How much the newest quarter differs from the others."""
         cut = len(rows) * 3 // 4
-        if cut >= LEAST_EXAMPLES:
-            stability = population_stability(rows[:cut], rows[cut:])
-            self.shifted = dict(zip(self.target.features, stability.tolist(), strict=True))
+        if cut < LEAST_EXAMPLES or self.champion is None:
+            return
+        scores, _ = self.versions[-1].scored(self.champion, rows)
+        seen = np.column_stack([rows, scores])
+        *features, self.score_shift = population_stability(seen[:cut], seen[cut:]).tolist()
+        self.shifted = dict(zip(self.target.features, features, strict=True))
 
     def _calibration(self, name: str) -> tuple[float, float]:
         """By what the last versions said of examples that they did not know: older ones were other models."""

@@ -98,6 +98,8 @@ class Models:
 
     def _take(self, key: bytes, found: ModelRecord) -> str | None:
         model, standing = found.model, found.standing
+        if model is None and standing is None:
+            return "it holds neither a model nor how one stands"
         if model is not None:
             if version_key(model.project, model.target, model.version) != key:
                 return "its key is not that of the model in it"
