@@ -89,14 +89,17 @@ def _version(model: Model) -> dict[str, Any]:
 
 
 def model_table(found: Iterable[Answer]) -> Table:
-    """The targets, one a row; 80 columns hold it."""
+    """The targets, one a row; 80 columns hold it.
+
+    The PSI is that of the scores, and below it that of the feature that has shifted most.
+    """
     table = Table(
-        Column("project,\ntarget", overflow="fold"),
-        Column("answers", overflow="fold"),
+        Column("project,\ntarget", overflow="fold", min_width=10),
+        Column("answers", overflow="fold", min_width=15),
         Column("candidate,\nexamples, drifts", no_wrap=True),
         *(
             Column(name, justify="right", no_wrap=True)
-            for name in ("AUC,\nlog loss", "calibr.,\ntop 5 %", "PSI: scores,\nworst feature")
+            for name in ("AUC,\nloss", "calibr.,\ntop 5 %", "PSI,\nworst")
         ),
     )
     for each in found:
