@@ -9,6 +9,7 @@ from loopin_schemas.topics import (
     ALERTS,
     CONFIG,
     ENRICHED,
+    EXAMPLES,
     IDENTITY_LINKS,
     METRICS,
     PERSON_MERGES,
@@ -36,6 +37,7 @@ class Group(NamedTuple):
 ENRICH: Final = Group("enrich", "enrich", RAW, "stream")
 MERGE: Final = Group("merge", "merge", WINDOWS, "stream")
 IDENTITY: Final = Group("identity", "identity", IDENTITY_LINKS, "stream")
+TRAIN: Final = Group("train", "train", EXAMPLES, "trainer")
 EVENTS: Final = Group(metrics.EVENTS, "clickhouse", ENRICHED, "sink")
 METRIC_WINDOWS: Final = Group(metrics.WINDOWS, "clickhouse-metrics", METRICS, "sink")
 PERSONS: Final = Group(metrics.PERSONS, "clickhouse-persons", PERSON_MERGES, "sink")
@@ -46,7 +48,10 @@ ALERT_RECORDS: Final = Group(metrics.ALERT_RECORDS, "clickhouse-alerts", ALERTS,
 NOTIFY: Final = Group("notify", notifier.GROUP, ALERTS, "notify")
 """Not among ``GROUPS``: where nobody is to be told of alerts, that all of them wait is no lag."""
 
-GROUPS: Final = (ENRICH, MERGE, IDENTITY, EVENTS, METRIC_WINDOWS, PERSONS, USERS, HISTORY, ALERT_RECORDS)
+GROUPS: Final = (
+    *(ENRICH, MERGE, IDENTITY, TRAIN),
+    *(EVENTS, METRIC_WINDOWS, PERSONS, USERS, HISTORY, ALERT_RECORDS),
+)
 
 
 def as_committed(group: Group, settings: KafkaSettings, logs: Logs) -> Consumption:

@@ -39,7 +39,7 @@ class Section:
 
 
 SECTIONS = (
-    Section("Kafka", KafkaSettings, ("stream", "sink", "api", "store", "notify")),
+    Section("Kafka", KafkaSettings, ("stream", "trainer", "sink", "api", "store", "notify")),
     Section("Projects", ProjectDefaults, ("stream", "sink", "api", "store")),
     Section("Enrichment", StreamSettings, ("stream",)),
     Section("Sink", SinkSettings, ("sink", "store")),
@@ -47,7 +47,7 @@ SECTIONS = (
     Section("Notifier", NotifySettings, ("store", "notify")),
     Section("API", ApiSettings, ("api", "store")),
     Section("Language model", LanguageModelSettings, ("sink", "api", "store")),
-    Section("Host metrics", HostMetricsSettings, ("stream", "sink", "api", "store", "notify")),
+    Section("Host metrics", HostMetricsSettings, ("stream", "trainer", "sink", "api", "store", "notify")),
 )
 """Every settings class. A class's own fields stand in its section, inherited ones in their parent's."""
 

@@ -129,7 +129,10 @@ def test_a_port_that_cannot_be_is_refused(command: str, option: str, port: str, 
 def test_a_role_that_does_not_exist_is_named_with_those_that_do(loopin: Loopin) -> None:
     ran = loopin("run", "[red]sinks[/]")
 
-    assert ran.refused() == "There is no role [red]sinks[/]: give one of stream, sink, api, store, notify."
+    assert (
+        ran.refused()
+        == "There is no role [red]sinks[/]: give one of stream, trainer, sink, api, store, notify."
+    )
 
 
 WRONG_SETTINGS = [

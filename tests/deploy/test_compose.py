@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).parent / "data"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
-ROLE_SERVICES = ("stream", "sink", "api", "notify")
+ROLE_SERVICES = ("stream", "trainer", "sink", "api", "notify")
 OURS = ("setup", *ROLE_SERVICES)
 SETUP_READS = (KafkaSettings, StoreSettings)
 GIVEN = {"LOOPIN_CLICKHOUSE_PASSWORD": "p$w", "LOOPIN_JWT_SECRET": "s" * 32}

@@ -64,7 +64,7 @@ async def test_each_consumer_is_behind_by_what_it_has_not_committed(
     await watch.look()
 
     sink = ("events", "metric_windows", "person_merges", "profiles", "config_history", "alerts")
-    assert watch.consumers == ("enrich", "merge", "identity", *sink)
+    assert watch.consumers == ("enrich", "merge", "identity", "train", *sink)
     assert watch.lag("enrich") == watch.lag("merge") == watch.lag("metric_windows") == Lag()
     lag = watch.lag("events")
     assert lag is not None

@@ -80,10 +80,11 @@ async def test_a_named_broker_is_used_and_given_its_topics_first(
     assert state.bootstrap == "broker:9092"
     assert applied == ["broker:9092"]
     assert "LOOPIN_HOST_METRICS_INTERVAL_S" not in Recorder.children[0].env
-    assert [child.name for child in Recorder.children] == ["store", "stream"]
+    assert [child.name for child in Recorder.children] == ["store", "stream", "trainer"]
     assert [child.ready for child in Recorder.children] == [
         f"{state.api_url}/readyz?exclude=lag&exclude=refused",
         f"{state.worker_url}/readyz?exclude=lag&exclude=refused",
+        f"{state.trainer_url}/readyz?exclude=lag&exclude=refused",
     ]
 
 
@@ -99,7 +100,7 @@ def opening():
 
 async def main():
     stream = sys.argv[-1] == "stream"
-    port = os.environ["LOOPIN_HEALTH_PORT" if stream else "LOOPIN_API_PORT"]
+    port = os.environ["LOOPIN_API_PORT" if sys.argv[-1] == "store" else "LOOPIN_HEALTH_PORT"]
     checks = {{"partitions": lambda: None, "refused": lambda: None, "lag": lambda: "It is behind."}}
     if stream:
         checks |= {{"partitions": opening, "refused": lambda: REFUSAL if opening() is None else None}}
@@ -131,7 +132,7 @@ async def test_opening_is_waited_for_and_what_is_refused_is_said_and_passed_over
 
     async with running_stack(Plan(folder, FREE), on_line=print, on_notice=hear) as stack:
         assert opened.exists(), "it counts as started once what it does not refuse is open"
-        assert stack.supervisor.pids.keys() == {"store", "stream"}
+        assert stack.supervisor.pids.keys() == {"store", "stream", "trainer"}
 
     assert notices == [
         "Waiting for stream: partitions are being opened: 0, 1",
@@ -146,7 +147,7 @@ async def test_the_roles_get_their_settings_by_their_environment(
 
     state = await started(Plan(folder, FREE, ("shop",), {"shop": 365}, host_metrics=False))
 
-    environment = Recorder.children[0].env
+    environment, *others = (child.env for child in Recorder.children)
     assert environment["LOOPIN_DATA_DIR"] == str(folder.path)
     assert environment["LOOPIN_KAFKA_BOOTSTRAP"] == "broker:9092"
     assert state.api_url == f"http://127.0.0.1:{environment['LOOPIN_API_PORT']}"
@@ -155,7 +156,8 @@ async def test_the_roles_get_their_settings_by_their_environment(
     assert environment["LOOPIN_HOST_METRICS_INTERVAL_S"] == "0"
     assert environment["LOOPIN_KEYS_FILE"] == str(folder.path / "keys.json")
     assert environment["LOOPIN_JWT_SECRET"] in folder.secrets.read_text()
-    assert all(child.env == environment for child in Recorder.children)
+    health_port = state.trainer_url.rpartition(":")[2]
+    assert others == [environment, environment | {"LOOPIN_HEALTH_PORT": health_port}]
 
 
 async def test_a_retention_of_the_environment_is_left_to_the_roles(
@@ -182,7 +184,7 @@ async def test_a_broker_that_runs_by_itself_is_used_and_not_supervised(
 
     assert state.bootstrap == "127.0.0.1:4711"
     assert applied == ["127.0.0.1:4711"]
-    assert [child.name for child in Recorder.children] == ["store", "stream"]
+    assert [child.name for child in Recorder.children] == ["store", "stream", "trainer"]
 
 
 async def test_a_broker_that_cannot_be_prepared_is_told(

@@ -27,9 +27,11 @@ from loopin_schemas.alert_rule import (
 from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property, check_properties_types
 from loopin_schemas.config import ApiKey, ConfigRecord
 from loopin_schemas.dead_letter import Replayed, fingerprint
+from loopin_schemas.example import Example
 from loopin_schemas.identity import Link, LinkRequest, Person, PersonMerge
 from loopin_schemas.insight import Evidence, InsightRecord
 from loopin_schemas.json_schema import main, schema_files
+from loopin_schemas.model import Linear, Model, ModelRecord, Quality, Standing
 from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile, Session
 from loopin_schemas.topics import TOPICS
@@ -111,6 +113,24 @@ INSIGHT = InsightRecord(
         compared=(0,),
     ),
 )  # fmt: skip
+EXAMPLE = Example(
+    project="demo", target="churn", distinct_id="u1", made_at=1, known_at=2, features=b"\x80\x01",
+    outcome=True,
+)  # fmt: skip
+MODEL = Model(
+    project="demo", target="churn", version=2, method="logistic", slope=1.0, intercept=0.0, made_at=1,
+    examples=9, positives=3, scorer=Linear(bias=0.1, weights=(0.5,), centre=(1.0,)),
+)  # fmt: skip
+STANDING = Standing(
+    project="demo", target="churn", answers="model", champion="logistic", version=2, rule=(1.0, 0.0),
+    delayed=True, drifts=0, shifted={"events": 0.1}, examples=9, at=1,
+    qualities={
+        "logistic": Quality(
+            number=9, positives=3, auc=None, log_loss=0.5, calibration_error=0.1, precision_top=1.0,
+            accuracy=0.8,
+        )
+    },
+)  # fmt: skip
 CONFIGURED = ConfigRecord(kind="api_key", id="k", version="v", by="root", body=msgspec.Raw(encode(API_KEY)))
 REQUEST = LinkRequest(
     id=UUID, project="demo", kind="identify", distinct_id="u1", other="anon", event_uuid=UUID, timestamp=1,
@@ -132,6 +152,8 @@ VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "alerts": ALERT,
     "notifications": NOTIFICATION,
     "insights": INSIGHT,
+    "examples": EXAMPLE,
+    "models": ModelRecord(model=MODEL, standing=STANDING),
     "config": CONFIGURED,
     "identity.links": REQUEST,
     "persons": PERSON,

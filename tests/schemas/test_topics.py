@@ -10,8 +10,10 @@ from loopin_schemas import DeadLetter, EnrichedEvent, Event
 from loopin_schemas.alert import Alert
 from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import Replayed
+from loopin_schemas.example import Example
 from loopin_schemas.identity import LinkRequest, Person, PersonMerge
 from loopin_schemas.insight import InsightRecord
+from loopin_schemas.model import ModelRecord
 from loopin_schemas.notification import Notification
 from loopin_schemas.profile import Profile
 from loopin_schemas.topics import (
@@ -55,6 +57,8 @@ def test_values() -> None:
         "alerts": Alert,
         "notifications": Notification,
         "insights": InsightRecord,
+        "examples": Example,
+        "models": ModelRecord,
         "config": ConfigRecord,
         "identity.links": LinkRequest,
         "persons": Person,
@@ -65,6 +69,7 @@ def test_values() -> None:
 def test_all_but_what_is_read_whole_or_decided_in_one_order_have_the_partitions_of_raw() -> None:
     assert [topic.name for topic in TOPICS if topic.partitions != "raw"] == [
         *("dlq.replayed", "alerts", "notifications", "watch.state", "insights"),
+        *("examples", "train.state", "models"),
         *("identity.links", "identity.state", "persons", "person.merges"),
         "config",
     ]
@@ -122,7 +127,7 @@ def test_state_is_compacted_in_small_segments(topic: Topic) -> None:
 def test_no_other_topic_is_compacted() -> None:
     compacted = [topic.name for topic in TOPICS if topic.compacted]
     assert compacted == [
-        *("profiles", "enrich.state", "merge.state", "watch.state"),
+        *("profiles", "enrich.state", "merge.state", "watch.state", "train.state", "models"),
         *("identity.state", "persons", "config"),
     ]
 

@@ -175,6 +175,8 @@ class EnrichRebuild:
             judge(event.enriched, self.watermark)
         follow_sessions(events, context.profiles, context.session_timeout_ms)
         count_events(events, context.profiles, context.windows, context.projects, context.foresight)
+        # What came of predictions was told when it was known; the trainer has learned it.
+        context.foresight.examples.clear()
         # These events have moved it on to this partition's own; windows stay open by that of all.
         context.windows.watermark = self.watermark
 

@@ -46,19 +46,25 @@ AT_ONCE = 8
 
 
 async def check_no_workers(settings: KafkaSettings) -> None:
-    """See that no worker is a member of a job's group.
+    """See that no worker is a member of a job's group; one that ended without a word is waited for.
 
     Raises:
         RebuildRefused: ``workers_run``.
     """
-    # Each worker is in the groups of all jobs.
-    running = max([await asyncio.to_thread(members, settings, settings.topic(job)) for job in JOBS])
-    if running:
+    deadline = monotonic() + settings.session_timeout_s + TIMEOUT_S / 10
+    while running := await _running(settings):
+        if monotonic() < deadline:
+            await asyncio.sleep(RETRY_S)
+            continue
         raise RebuildRefused(
             "workers_run",
-            f"{running} stream worker{'s run' if running > 1 else ' runs'}, or ended without a word less "
-            f"than {settings.session_timeout_s:.0f} s ago: stop all workers first.",
+            f"{running} stream worker{'s run' if running > 1 else ' runs'}: stop all workers first.",
         )
+
+
+async def _running(settings: KafkaSettings) -> int:
+    # Each worker is in the groups of all jobs.
+    return max([await asyncio.to_thread(members, settings, settings.topic(job)) for job in JOBS])
 
 
 async def fence(settings: KafkaSettings, partitions: int, *, made_anew: Collection[str]) -> None:
