@@ -48,7 +48,7 @@ class TrainAbsorber:
         """Learn all that is kept once more."""
         self._kept = {of: kept for of, kept in kept_examples(state).items() if of[1] in _TARGETS}
         for of, kept in self._kept.items():
-            self.learners[of] = _learner(of, kept)
+            self.learners[of] = learner_of(of, kept)
 
     def absorb(self, records: Sequence[Record], position: int) -> Output:
         """Learn; models and standings that changed, and what is kept."""
@@ -56,7 +56,7 @@ class TrainAbsorber:
         output.counts.read = len(records)
         given: dict[Of, list[Example]] = {}
         for record in records:
-            example = _readable(record)
+            example = readable_example(record)
             if example is None:
                 output.counts.dropped["unreadable"] = output.counts.dropped.get("unreadable", 0) + 1
                 continue
@@ -81,7 +81,7 @@ class TrainAbsorber:
         kept = self._kept.setdefault(of, KeptExamples(*of))
         learner = self.learners.get(of)
         if learner is None:
-            learner = self.learners[of] = _learner(of, kept)
+            learner = self.learners[of] = learner_of(of, kept)
         before, standing = learner.version, learner.standing()
         learner.learn(examples)
         for message in kept.add(examples):
@@ -89,7 +89,7 @@ class TrainAbsorber:
         if len(kept) >= MOST:
             for message in kept.begin_anew(learner.version, learner.learned):
                 output.add(topics.TRAIN_STATE.name, *message)
-            learner = self.learners[of] = _learner(of, kept)
+            learner = self.learners[of] = learner_of(of, kept)
         model, now = learner.model(), learner.standing()
         if model is not None and learner.version > before:
             output.add(topics.MODELS.name, *version_message(model))
@@ -123,7 +123,8 @@ def standing_message(standing: Standing) -> Message:
     return standing_key(standing.project, standing.target), encode(record)
 
 
-def _learner(of: Of, kept: KeptExamples) -> Learner:
+def learner_of(of: Of, kept: KeptExamples) -> Learner:
+    """One that has learned all that is kept."""
     project, name = of
     target: Target = _TARGETS[name]
     version, learned = kept.begun
@@ -132,7 +133,8 @@ def _learner(of: Of, kept: KeptExamples) -> Learner:
     return learner
 
 
-def _readable(record: Record) -> Example | None:
+def readable_example(record: Record) -> Example | None:
+    """The record's example; None, and a word in the log, where this release cannot learn from it."""
     try:
         example = decode(record.value or b"", Example)
     except (ValueError, RecursionError) as error:
