@@ -105,7 +105,7 @@ def profiles_after(events: list[tuple[str, int, Any]]) -> list[Profile]:
     """All that is published of a user who does these things after four days of plain ones."""
     absorber = EnrichJob(EnrichOptions(topic_prefix="", partitions=1), None, steep()).open(0, "t")
     absorber.opened(Marker(topic_id="t", position=0), {})
-    days = [("message_sent", START_MS + day * DAY_MS, {}) for day in range(4)]
+    days: list[tuple[str, int, Any]] = [("message_sent", START_MS + day * DAY_MS, {}) for day in range(4)]
     records = [
         Sent(at, max(when, 0), b"demo:u", json.dumps(body).encode())
         for at, (name, when, properties) in enumerate([*days, *events])

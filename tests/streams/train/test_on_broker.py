@@ -87,6 +87,7 @@ async def rebuilt(installation: Installation) -> RebuiltModels:
     return await rebuild_train(installation.settings, topics)
 
 
+@pytest.mark.scenario
 def test_a_trainer_on_a_broker(installation: Installation) -> None:
     port = free_port()
     given = examples(420, target="attendance")
