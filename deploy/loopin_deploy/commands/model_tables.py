@@ -134,10 +134,10 @@ def quality_table(found: Answer) -> Table:
         "the versions there were when each prediction was made" if found["delayed"] else "each newest version"
     )
     table = Table(
-        "candidate",
+        Column("candidate", no_wrap=True),
         *(
             Column(name, justify="right", no_wrap=True)
-            for name in ("AUC", "log loss", "calibration", "top 5 %", "accuracy", "predictions")
+            for name in ("AUC", "log loss", "calibr.", "top 5 %", "accuracy", "number")
         ),
         title=f"Candidates, by {judged}",
         title_justify="left",

@@ -130,6 +130,7 @@ class Learner:
         self._delayed: dict[str, Record] = {}
         self._fresh: dict[str, Record] = {}
         self._trial: Trial | None = None
+        self._made: list[Model] = []
         self._has_answered = False
 
     @property
@@ -171,6 +172,11 @@ class Learner:
             examples=version.examples,
             positives=version.positives,
         )
+
+    def take_models(self) -> list[Model]:
+        """What was to answer as each version was made, oldest first; those since this was last called."""
+        made, self._made = self._made, []
+        return made
 
     def standing(self) -> Standing:
         """How its models stand."""
@@ -329,6 +335,9 @@ class Learner:
         self._last_count = self._known
         self._choose(found)
         self._watch_shift(rows)
+        model = self.model()
+        if model is not None:
+            self._made.append(model)
 
     def _lost_trial(self) -> Trial | None:
         return self._trial if self._trial is not None and self._trial.lost() else None

@@ -86,16 +86,19 @@ class TrainAbsorber:
         learner.learn(examples)
         for message in kept.add(examples):
             output.add(topics.TRAIN_STATE.name, *message)
+        made = learner.take_models()
         if len(kept) >= MOST:
             for message in kept.begin_anew(learner.version, learner.learned):
                 output.add(topics.TRAIN_STATE.name, *message)
             learner = self.learners[of] = learner_of(of, kept)
-        model, now = learner.model(), learner.standing()
-        if model is not None and learner.version > before:
+            newest = learner.model()
+            made = [] if newest is None else [newest]
+        for model in made:
             output.add(topics.MODELS.name, *version_message(model))
+        if made:
             for version in self._outdated(of, before, learner):
                 output.add(topics.MODELS.name, version_key(*of, version), None)
-        if now != standing:
+        if (now := learner.standing()) != standing:
             output.add(topics.MODELS.name, *standing_message(now))
 
     def _outdated(self, of: Of, before: int, learner: Learner) -> Iterable[int]:
@@ -130,6 +133,8 @@ def learner_of(of: Of, kept: KeptExamples) -> Learner:
     version, learned = kept.begun
     learner = Learner(project, target, version=version, learned=learned)
     learner.learn(list(kept))
+    # All but the newest were told before.
+    learner.take_models()
     return learner
 
 

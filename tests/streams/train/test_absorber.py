@@ -118,6 +118,15 @@ def test_models_and_standings_are_published() -> None:
     assert absorber.holds() == {"learners": 1, "examples": 900}
 
 
+@pytest.mark.parametrize("batch", [1, 97, 900])
+def test_each_version_is_published_however_many_a_batch_brings(batch: int) -> None:
+    topics, absorber = Topics(), opened(Topics())
+    run(absorber, examples(900), topics, batch)
+    versions = sorted(int(key.split(b":")[2]) for key in topics.held["models"] if key.count(b":") == 2)
+    assert versions == [*range(1, standing_of(topics, "demo").version or 0), versions[-1]]
+    assert versions[-1] == standing_of(topics, "demo").version
+
+
 @pytest.mark.parametrize("cut", [50, 350, 800])
 def test_a_trainer_that_begins_again_goes_on_as_if_it_had_not(cut: int) -> None:
     given = examples(1000)
