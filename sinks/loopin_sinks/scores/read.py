@@ -34,15 +34,19 @@ _OF_PERSONS: Final = f"""
 
 _LIST: Final = f"""
     SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
-        score.5 AS last_seen, count() OVER () AS scored, countIf(score.1 > {{high:Float64}}) OVER () AS high
+        score.5 AS last_seen
     FROM ({_OF_PERSONS})
     ORDER BY chance DESC, person
     LIMIT {{limit:UInt32}} OFFSET {{offset:UInt64}}
 """
 
+_NUMBERS: Final = f"""
+    SELECT count() AS scored, countIf(score.1 > {{high:Float64}}) AS high FROM ({_OF_PERSONS})
+"""
+
 _PARTICIPANTS: Final = f"""
     SELECT distinct_id, rsvp_times[place] AS joined, rsvp_chances[place] AS chance,
-        indexOf(rsvp_events, {{event:String}}) AS place
+        rsvp_versions[place] AS version, indexOf(rsvp_events, {{event:String}}) AS place
     FROM {PROFILES} FINAL
     WHERE project = {{project:String}} AND has(rsvp_events, {{event:String}})
     ORDER BY joined, distinct_id
@@ -50,7 +54,7 @@ _PARTICIPANTS: Final = f"""
 
 
 class ScoredUser(NamedTuple):
-    """A person and what is predicted; ``version`` 0 is the heuristic, ``reasons`` are numbers of contrasts."""
+    """A person and what is predicted; version 0 is the heuristic, ``reasons`` are numbers of contrasts."""
 
     person: str
     chance: float
@@ -72,11 +76,12 @@ class Scored(NamedTuple):
 
 
 class Participant(NamedTuple):
-    """Somebody who has joined a platform event, and the probability to come."""
+    """Somebody who has joined a platform event, and the probability to come; version 0 is the heuristic."""
 
     distinct_id: str
     joined: datetime
     chance: float
+    version: int
 
 
 async def scored_users(store: Store, project: str, target: str, *, limit: int, offset: int = 0) -> Scored:
@@ -85,17 +90,16 @@ async def scored_users(store: Store, project: str, target: str, *, limit: int, o
     Raises:
         StoreError: the store did not answer.
     """
-    rows = await store.query(
-        _LIST,
-        {"project": project, "target": target, "limit": limit, "offset": offset, "high": HIGH_RISK},
-    )
+    about = {"project": project, "target": target}
+    (numbers,) = await store.query(_NUMBERS, {**about, "high": HIGH_RISK})
+    rows = await store.query(_LIST, {**about, "limit": limit, "offset": offset})
     users = tuple(
         ScoredUser(
             row["person"], row["chance"], row["at"], row["version"], tuple(row["reasons"]), row["last_seen"]
         )
         for row in rows
     )
-    return Scored(users, rows[0]["scored"] if rows else 0, rows[0]["high"] if rows else 0)
+    return Scored(users, numbers["scored"], numbers["high"])
 
 
 async def participants(store: Store, project: str, event: str) -> tuple[Participant, ...]:
@@ -105,4 +109,6 @@ async def participants(store: Store, project: str, event: str) -> tuple[Particip
         StoreError: the store did not answer.
     """
     rows = await store.query(_PARTICIPANTS, {"project": project, "event": event})
-    return tuple(Participant(row["distinct_id"], row["joined"], row["chance"]) for row in rows)
+    return tuple(
+        Participant(row["distinct_id"], row["joined"], row["chance"], row["version"]) for row in rows
+    )

@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from loopin_schemas.behaviour import Behaviour
+from loopin_schemas.behaviour import Behaviour, Rsvp
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.example import Example
 from loopin_schemas.profile import Profile, Score
@@ -103,8 +103,9 @@ class Foresight:
 
     def _joined(self, key: bytes, behaviour: Behaviour, event_id: str, at: int) -> None:
         features = features_of([behaviour], [at])
-        chances, _, _ = self.answers.of(_project(key), ATTENDANCE, contrasts(features))
-        predictions.joined(behaviour, event_id, at, features[0].tobytes(), chances[0])
+        said = self.answers.of(_project(key), ATTENDANCE, contrasts(features))
+        rsvp = Rsvp(event_id, at, features[0].tobytes(), said.chances[0], version=said.version)
+        predictions.joined(behaviour, rsvp)
 
     def _tell(self, key: bytes, outcomes: Iterable[predictions.Outcome]) -> None:
         project, _, distinct_id = key.decode().partition(":")

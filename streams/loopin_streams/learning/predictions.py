@@ -76,10 +76,10 @@ def bought(behaviour: Behaviour, at: int) -> None:
             snapshot.bought = True
 
 
-def joined(behaviour: Behaviour, event_id: str, at: int, features: bytes, chance: float) -> None:
+def joined(behaviour: Behaviour, rsvp: Rsvp) -> None:
     """A platform event was joined; of one that was joined before, this join counts."""
-    others = [rsvp for rsvp in behaviour.rsvps if rsvp.event_id != event_id]
-    behaviour.rsvps = (*others, Rsvp(event_id, at, features, chance))[-MOST_RSVPS:]
+    left(behaviour, rsvp.event_id)
+    behaviour.rsvps = (*behaviour.rsvps, rsvp)[-MOST_RSVPS:]
 
 
 def left(behaviour: Behaviour, event_id: str) -> None:

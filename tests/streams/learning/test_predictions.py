@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loopin_schemas.behaviour import Behaviour
+from loopin_schemas.behaviour import Behaviour, Rsvp
 from loopin_streams.behaviour.counts import DAY_MS, count, new_behaviour
 from loopin_streams.learning import predictions
 
@@ -114,7 +114,7 @@ def test_when_time_is_told_to_pass_makes_no_difference(
 def test_participants_who_came_and_who_did_not_are_known_at_the_same_time() -> None:
     behaviour = seen_on([0])
     for name in ("came", "missed", "left"):
-        predictions.joined(behaviour, name, START_MS, FEATURES, 0.7)
+        predictions.joined(behaviour, Rsvp(name, START_MS, FEATURES, 0.7))
     predictions.attended(behaviour, "came", START_MS + 3 * DAY_MS)
     predictions.attended(behaviour, "never joined", START_MS + 3 * DAY_MS)
     predictions.left(behaviour, "left")
@@ -130,5 +130,5 @@ def test_participants_who_came_and_who_did_not_are_known_at_the_same_time() -> N
 def test_joined_again_is_joined_once_and_few_are_kept() -> None:
     behaviour = seen_on([0])
     for number in range(40):
-        predictions.joined(behaviour, f"event-{number % 20}", START_MS + number, FEATURES, 0.7)
+        predictions.joined(behaviour, Rsvp(f"event-{number % 20}", START_MS + number, FEATURES, 0.7))
     assert [rsvp.event_id for rsvp in behaviour.rsvps] == [f"event-{number}" for number in range(4, 20)]

@@ -1,0 +1,129 @@
+"""Predictions of users over HTTP: those of the newest profiles, by person; how many come to an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from loopin_api.envelope import iso_ms
+from loopin_schemas.behaviour import Rsvp
+from loopin_schemas.profile import Score
+from loopin_sinks.store import Store
+from loopin_streams.learning.features import CONTRASTS
+from tests.api.scores_stored import scored, store_profiles
+from tests.sinks.personas.stored_events import link
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Bearer
+
+PATH = "/api/analytics/predictions"
+SEEN = datetime(2026, 1, 12, 9, tzinfo=UTC)
+AT = round(SEEN.timestamp() * 1000)
+CHANCES = [0.3, 0.5, 0.9, 0.25]
+"""Of those who have joined the party."""
+
+
+def of(churn: float, conversion: float = 0.1, version: int = 3, at: int = AT) -> dict[str, Score]:
+    return {
+        "churn": Score(churn, at, version, (2, -1, 5) if version else ()),
+        "conversion": Score(conversion, at, 0),
+    }
+
+
+@pytest_asyncio.fixture
+async def filled(store: Store) -> None:
+    before = {"17": scored(SEEN, of(0.99)), "leaver": scored(SEEN, of(0.5))}
+    await store_profiles(store, before)
+    # A newer state of the same users counts.
+    users = {"17": scored(SEEN, of(0.2, 0.8)), "leaver": scored(SEEN, of(0.95))}
+    users |= {"ruled": scored(SEEN, of(0.75, version=0)), "gone": scored(SEEN)}
+    # Two distinct_ids of one person: that seen last tells.
+    users["app"] = scored(SEEN - timedelta(days=3), of(0.97))
+    users["web"] = scored(SEEN, of(0.4))
+    await store_profiles(store, users, revision=2)
+    await link(store, [("app", "both"), ("web", "both")])
+    await store_profiles(store, {"stranger": scored(SEEN, of(0.9))}, project="other")
+
+
+@pytest_asyncio.fixture
+async def joined(store: Store) -> None:
+    users = {
+        f"guest-{n}": scored(
+            SEEN, rsvps=[Rsvp("party", AT + n, b"", chance, version=n % 2), Rsvp("walk", AT, b"", 0.5)]
+        )
+        for n, chance in enumerate(CHANCES)
+    }
+    await store_profiles(store, users)
+
+
+async def get(client: httpx.AsyncClient, bearer: Bearer, **asked: Any) -> Any:
+    response = await client.get(PATH, params=asked, headers=bearer("read"))
+    assert response.status_code == 200, response.text
+    return response.json()["data"]
+
+
+@pytest.mark.usefixtures("filled")
+async def test_the_likeliest_to_leave_are_first(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    found = await get(client, bearer, kind="churn")
+    assert (found["scored"], found["high"], found["horizon_days"]) == (4, 2, 30)
+    told = [(user["user_id"], user["score"]) for user in found["users"]]
+    assert told == [("leaver", 0.95), ("ruled", 0.75), ("both", 0.4), (17, 0.2)]
+    assert [user["method"] for user in found["users"]] == ["model", "heuristic", "model", "model"]
+    assert [user["model_version"] for user in found["users"]] == [3, None, 3, 3]
+    first, second, *_ = found["users"]
+    assert first["reasons"] == [
+        {"feature": CONTRASTS[2].name, "about": CONTRASTS[2].about, "effect": "raises"},
+        {"feature": CONTRASTS[0].name, "about": CONTRASTS[0].about, "effect": "lowers"},
+        {"feature": CONTRASTS[5].name, "about": CONTRASTS[5].about, "effect": "raises"},
+    ]
+    assert second["reasons"] == []
+    assert first["calculated_at"] == first["last_seen"] == iso_ms(SEEN)
+
+
+@pytest.mark.usefixtures("filled")
+async def test_page_by_page_it_is_the_same_list(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    whole = (await get(client, bearer, kind="conversion"))["users"]
+    assert [user["user_id"] for user in whole] == [17, "both", "leaver", "ruled"]
+    pages = [await get(client, bearer, kind="conversion", limit=3, offset=offset) for offset in (0, 3, 6)]
+    assert [user for page in pages for user in page["users"]] == whole
+    assert [(page["scored"], page["high"]) for page in pages] == [(4, 1)] * 3
+
+
+@pytest.mark.usefixtures("joined")
+async def test_how_many_come_is_as_all_who_may_come_say(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    found = await get(client, bearer, kind="attendance", event_id="party", limit=3, offset=1)
+    assert (found["event_id"], found["joined"]) == ("party", 4)
+    assert found["expected"] == pytest.approx(sum(CHANCES), abs=0.005)
+    # Every way in which they may come or not, by its probability.
+    shares = [0.0] * 5
+    for came in product((0, 1), repeat=4):
+        odds = prod(chance if one else 1 - chance for one, chance in zip(came, CHANCES, strict=True))
+        shares[sum(came)] += odds
+    assert sum(shares[found["low_80"] : found["high_80"] + 1]) >= 0.8
+    assert sum(shares[: found["low_80"]]) <= 0.1
+    assert sum(shares[found["high_80"] + 1 :]) <= 0.1
+    told = [(one["user_id"], one["score"], one["method"]) for one in found["participants"]]
+    assert told == [("guest-1", 0.5, "model"), ("guest-2", 0.9, "heuristic"), ("guest-3", 0.25, "model")]
+
+
+async def test_of_nobody_nothing_is_said(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    for kind in ("churn", "conversion"):
+        found = await get(client, bearer, kind=kind)
+        assert (found["scored"], found["high"], found["users"]) == (0, 0, [])
+    found = await get(client, bearer, kind="attendance", event_id="party")
+    assert (found["joined"], found["expected"], found["low_80"], found["high_80"]) == (0, 0.0, 0, 0)
+
+
+async def test_of_attendance_the_event_has_to_be_named(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Callable[[httpx.Response, int, str], dict[str, Any]]
+) -> None:
+    response = await client.get(PATH, params={"kind": "attendance"}, headers=bearer("read"))
+    refusal = refused(response, 422, "VALIDATION_ERROR")
+    assert refusal["details"] == [{"field": "event_id", "reason": "Say of which platform event."}]

@@ -1,0 +1,39 @@
+"""Profiles with scores and joined platform events in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import uuid4
+
+from loopin_schemas.behaviour import Behaviour, Rsvp
+from loopin_schemas.profile import Profile, Score, Session
+from loopin_sinks.persons.profile_rows import PROFILES, Known, profiles_to_arrow
+from loopin_sinks.store import Store
+
+DAY_MS = 86_400_000
+
+
+def scored(at: datetime, scores: Mapping[str, Score] = {}, rsvps: Sequence[Rsvp] = ()) -> Profile:
+    """A user who was seen last at a time."""
+    ms = round(at.timestamp() * 1000)
+    return Profile(
+        first_seen=ms - 20 * DAY_MS,
+        last_seen=ms,
+        events=9,
+        session=Session(ms, ms, 1),
+        active_day=ms // DAY_MS,
+        active_days=b"\x01",
+        behaviour=Behaviour(
+            first=ms, last=ms, day=ms // DAY_MS, today=[], sums=b"", known=True, rsvps=tuple(rsvps)
+        ),
+        scores=dict(scores),
+    )
+
+
+async def store_profiles(
+    store: Store, profiles: Mapping[str, Profile], *, project: str = "shop", revision: int = 1
+) -> None:
+    """As the sink of profiles does."""
+    known = [Known(project, user, profile, revision) for user, profile in profiles.items()]
+    await store.insert(PROFILES, profiles_to_arrow(known, str(uuid4()), 0), token=str(uuid4()))
