@@ -11,9 +11,7 @@ All that it knows comes from the examples in their order: a learner that is give
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -24,82 +22,18 @@ from loopin_schemas.model import Model, Quality, Scorer, Standing
 from loopin_streams.learning.candidates import CANDIDATES, Candidate, scorers
 from loopin_streams.learning.drift import ErrorDrift, population_stability
 from loopin_streams.learning.features import contrasts, rows_of
-from loopin_streams.learning.quality import calibrated, losses, quality
-from loopin_streams.learning.scoring import log_odds, logit, sigmoid
+from loopin_streams.learning.quality import calibrated, losses
+from loopin_streams.learning.scoring import logit, sigmoid
 from loopin_streams.learning.targets import LEAST_EXAMPLES, REFIT_DAYS, THRESHOLD, Target
+from loopin_streams.learning.versions import Record, Trial, Version, better
 
 DAY_MS: Final = 86_400_000
-
-JUDGED: Final = 2_000
-"""Newest predictions that tell how good a candidate is."""
 
 CALIBRATED_BY: Final = 1_000
 """Newest predictions that calibrate a version."""
 
 LEAST_OF_EACH: Final = 10
 """Outcomes of either kind, before anything is fitted."""
-
-CLEARLY: Final = 1.0
-"""Standard errors by which a challenger's loss must be less than the champion's."""
-
-SURELY: Final = 3.0
-"""Standard errors by which the version before must be better to answer again: it is looked at many times."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """The candidates at one time: their scorers, and the slope and intercept that calibrate each.
-
-    ``examples`` had been learned by then, ``positives`` are those that happened among the ones kept.
-    """
-
-    number: int
-    made_at: int
-    examples: int
-    positives: int
-    scorers: dict[str, Scorer]
-    calibration: dict[str, tuple[float, float]]
-
-    def scored(
-        self, method: str, rows: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Log odds, and probabilities, of what a candidate sees of users."""
-        scores = log_odds(self.scorers[method], rows)
-        slope, intercept = self.calibration[method]
-        return scores, sigmoid(slope * scores + intercept)
-
-
-@dataclass
-class Record:
-    """What a candidate's predictions were worth: log odds as they came, and what happened."""
-
-    scores: deque[float] = field(default_factory=lambda: deque(maxlen=JUDGED))
-    chances: deque[float] = field(default_factory=lambda: deque(maxlen=JUDGED))
-    outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=JUDGED))
-
-    def add(self, scores: Sequence[float], chances: Sequence[float], outcomes: Sequence[bool]) -> None:
-        """Note some predictions."""
-        self.scores.extend(scores)
-        self.chances.extend(chances)
-        self.outcomes.extend(outcomes)
-
-    def quality(self) -> Quality | None:
-        """How good they were."""
-        return quality(np.array(self.chances), np.array(self.outcomes, np.bool_))
-
-
-@dataclass
-class Trial:
-    """The newest version against ``version`` with its candidate ``method``, which answered before it."""
-
-    version: Version
-    method: str
-    earlier: Record = field(default_factory=Record)
-    newest: Record = field(default_factory=Record)
-
-    def lost(self) -> bool:
-        """Whether the newest version turned out worse."""
-        return _better(self.earlier, self.newest, SURELY)
 
 
 class Learner:
@@ -155,23 +89,15 @@ class Learner:
             self._renew()
 
     def model(self) -> Model | None:
-        """What answers now; None where a heuristic has to."""
+        """Its newest model, whether it answers or not; None before the first."""
         if not self.versions or self.champion is None:
             return None
-        version = self.versions[-1]
-        slope, intercept = version.calibration[self.champion]
-        return Model(
-            project=self.project,
-            target=self.target.name,
-            version=version.number,
-            method=self.champion,
-            scorer=version.scorers[self.champion],
-            slope=slope,
-            intercept=intercept,
-            made_at=version.made_at,
-            examples=version.examples,
-            positives=version.positives,
-        )
+        return self._model(self.versions[-1], self.champion)
+
+    def answering(self) -> Model | None:
+        """What answers now; None where the heuristic does."""
+        found = self._answering()
+        return self._model(*found) if found is not None and self.good_enough() else None
 
     def take_models(self) -> list[Model]:
         """What was to answer as each version was made, oldest first; those since this was last called."""
@@ -343,11 +269,26 @@ class Learner:
         return self._trial if self._trial is not None and self._trial.lost() else None
 
     def _answering(self) -> tuple[Version, str] | None:
-        """The version and the candidate that answer, if those are good enough."""
+        """The version and the candidate that answer, where they are good enough."""
         trial = self._lost_trial()
         if trial is not None:
             return trial.version, trial.method
         return (self.versions[-1], self.champion) if self.versions and self.champion is not None else None
+
+    def _model(self, version: Version, method: str) -> Model:
+        slope, intercept = version.calibration[method]
+        return Model(
+            project=self.project,
+            target=self.target.name,
+            version=version.number,
+            method=method,
+            scorer=version.scorers[method],
+            slope=slope,
+            intercept=intercept,
+            made_at=version.made_at,
+            examples=version.examples,
+            positives=version.positives,
+        )
 
     def _watch_shift(self, rows: NDArray[np.float64]) -> None:
         """How much the newest quarter differs from the others."""
@@ -387,15 +328,5 @@ class Learner:
         if champion is None:
             return
         for name, record in records.items():
-            if name in found and len(record.outcomes) == len(champion.outcomes) and _better(record, champion):
+            if name in found and len(record.outcomes) == len(champion.outcomes) and better(record, champion):
                 self.champion, champion = name, record
-
-
-def _better(one: Record, other: Record, errors: float = CLEARLY) -> bool:
-    """Whether one's losses on the same predictions are less than the other's, by so many standard errors."""
-    outcomes = np.array(one.outcomes, np.bool_)
-    if len(outcomes) < LEAST_EXAMPLES:
-        return False
-    gained = losses(np.array(other.chances), outcomes) - losses(np.array(one.chances), outcomes)
-    error = float(gained.std()) / len(gained) ** 0.5
-    return bool(gained.mean() > errors * error)

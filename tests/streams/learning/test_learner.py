@@ -110,6 +110,9 @@ def test_where_the_newest_version_learned_nonsense_the_one_before_answers_and_th
     assert standing.earlier is not None
     newest = learner.versions[-1]
     earlier = next(one for one in learner.versions if one.number == standing.earlier)
+    answering = learner.answering()
+    assert answering is not None
+    assert answering.version == standing.earlier
     # It had learned none of the flipped ones but the first few, and the newest had learned all.
     assert earlier.examples <= 1100
     assert newest.examples >= 1400
@@ -139,6 +142,7 @@ def test_while_no_version_is_good_enough_the_heuristic_answers_and_that_counts_a
     learner.learn(flipped)
     standing = learner.standing()
     assert (standing.answers, standing.degraded) == ("heuristic", True)
+    assert learner.answering() is None
     assert standing.worse_at is not None
     assert flipped[0].known_at < standing.worse_at <= flipped[-1].known_at
 
