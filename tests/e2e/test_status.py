@@ -27,7 +27,7 @@ GOOD, BROKEN, REPEATED = 500, 9, 20
 READ = GOOD + BROKEN + REPEATED
 USERS = 50
 CONSUMERS = {
-    *("enrich", "merge", "identity"),
+    *("enrich", "merge", "identity", "train"),
     *("events", "metric_windows", "person_merges", "profiles", "config_history", "alerts"),
     "api",
 }
@@ -95,7 +95,7 @@ async def counts_what_was_published(stack: Stack, folder: Path) -> None:
     broken = [(f"u{at}", b"{") for at in range(BROKEN)]
     publish(stack, [*good, *broken, *good[:REPEATED]])
 
-    addresses = [Address(stack.state.worker_url), Address(stack.state.api_url)]
+    addresses = [Address(url) for url in stack.state.urls.values()]
 
     def all_stored() -> bool:
         roles = snapshot_of(addresses, stack.secrets.personal_key(SHOP)).roles

@@ -35,7 +35,7 @@ async def test_the_file_is_stored_exactly_though_worker_and_store_are_killed(tmp
 
             def kill_when_due(done: Summary) -> None:
                 if kills and done.published >= kills[0][0]:
-                    _kill_and_await_successor(stack, kills.pop(0)[1])
+                    kill_and_await_successor(stack, kills.pop(0)[1])
 
             summary = await asyncio.to_thread(_replay, stack, progress, kill_when_due)
             assert summary.published == 31_106
@@ -71,7 +71,7 @@ def _replay(stack: Stack, progress: Path, on_progress: Callable[[Summary], None]
         return replay.run()
 
 
-def _kill_and_await_successor(stack: Stack, name: str) -> None:
+def kill_and_await_successor(stack: Stack, name: str) -> None:
     """Kill in the middle of the replay, which goes on once the supervisor has started the successor."""
     killed = stack.supervisor.pids[name]
     os.kill(killed, signal.SIGKILL)
