@@ -28,6 +28,7 @@ PLACES = {
     "notify": "notify:app",
     "alerts": "alerts:app",
     "tasks": "tasks:app",
+    "models": "models:app",
     "project": "project:app",
     "state": "state:app",
     "sink": "sink:app",

@@ -23,6 +23,7 @@ from loopin_streams.instruments import Instrument, Kind
 from loopin_streams.kafka.config_metrics import CONFIG_METRICS
 from loopin_streams.kafka.lag import LagLimits
 from loopin_streams.kafka.meter import RUNNER_METRICS
+from loopin_streams.learning.model_metrics import MODEL_METRICS
 from loopin_streams.metrics import LAG_METRICS, PROCESS_METRICS, ROLE, STREAM_METRICS
 
 FOLDER = Path("docs")
@@ -165,6 +166,9 @@ _ALERTS = """\
 | An API does not hear of revoked keys | `max(loopin_config_age_seconds) > 30` |
 | A channel is not told of alerts | `max by (channel) (loopin_notifications_oldest_seconds) > 300` |
 | A channel takes no alerts | `increase(loopin_notifications_total{outcome="failed"}[1h]) > 0` |
+| A model fell back or errs more | `max by (project, target) (loopin_model_degraded) > 0` |
+| A model says other things than before | `max by (project, target) (loopin_model_shift) > 0.25` |
+| Models cannot be used | `max(loopin_models_broken) > 0` |
 | What is configured cannot be read | `max(loopin_config_broken_records) > 0` |
 """
 
@@ -183,6 +187,7 @@ def sections() -> list[Section]:
         Section("Every role", "every role", (ROLE, *PROCESS_METRICS)),
         Section("Consumers", "`stream`, `sink`, `store`, `notify`", LAG_METRICS),
         Section("Stream worker", "`stream`", (*STREAM_METRICS, *RUNNER_METRICS)),
+        Section("Models", "`trainer`", MODEL_METRICS),
         Section("Sink", "`sink`, `store`", (*SINK_METRICS, *ROLLUP_METRICS, *TASK_METRICS)),
         Section("Notifier", "`notify`, and `store` where channels are configured", NOTIFY_METRICS),
         Section("Alerts by the store", "`sink`, `store`", WATCH_METRICS),

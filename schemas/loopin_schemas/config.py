@@ -13,6 +13,7 @@ from loopin_schemas.codec import decode
 from loopin_schemas.corrections import Correction, ErrorGroup
 from loopin_schemas.key_format import KeyKind
 from loopin_schemas.metrics.custom import CustomMetric
+from loopin_schemas.model import ModelPin
 from loopin_schemas.names import NAME
 from loopin_schemas.project import ProjectSettings
 from loopin_schemas.timestamps import Ms
@@ -95,6 +96,7 @@ KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "error_group": ErrorGroup,
     "schedule": TaskSchedule,
     "project": ProjectSettings,
+    "model_pin": ModelPin,
 }
 """What is configured, by kind; records of other kinds belong to a newer release and are left alone."""
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
+
+from loopin_schemas.names import NAME
+from loopin_schemas.validation import check_project
 
 
 class Linear(msgspec.Struct, frozen=True, tag="linear"):
@@ -103,11 +107,16 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         answers: whether a model answers or, while none is good enough, the target's heuristic.
         champion: name of the candidate that is best; None before the first version.
         version: of its newest model.
+        earlier: version that answers in place of the newest, which turned out worse; None where none does.
+        degraded: whether what answers is less than what has answered before: an earlier version, or the
+            heuristic after a model.
         rule: slope and intercept that calibrate the heuristic's log odds.
         qualities: of all candidates, by name.
         delayed: whether the qualities are of versions that were there when each prediction was made.
         drifts: how often the champion's errors have changed (ADWIN).
+        worse_at: when they last rose so, epoch ms; None if never.
         shifted: population stability index of each feature, the newest quarter against the others.
+        score_shift: the same of what the newest model says of these examples; None before it can be told.
         examples: outcomes learned from so far.
         at: time of the newest of them, epoch ms.
     """
@@ -117,11 +126,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     answers: Literal["model", "heuristic"]
     champion: str | None
     version: int | None
+    earlier: int | None = None
+    degraded: bool = False
     rule: tuple[float, float]
     qualities: dict[str, Quality]
     delayed: bool
     drifts: int
+    worse_at: int | None = None
     shifted: dict[str, float]
+    score_shift: float | None = None
     examples: int
     at: int
 
@@ -135,3 +148,25 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     model: Model | None = None
     standing: Standing | None = None
     version: int = 1
+
+
+class ModelPin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """On the topic ``config``: which version of a target's model answers, however good it is.
+
+    Attributes:
+        project: whose users.
+        target: name of what is predicted.
+        version: the model's; 0 for the target's heuristic.
+    """
+
+    project: str
+    target: Annotated[str, Meta(pattern=NAME, max_length=64)]
+    version: Annotated[int, Meta(ge=0)]
+
+    def __post_init__(self) -> None:
+        check_project(self.project)
+
+    @property
+    def id(self) -> str:
+        """Under which it is kept: a target has one at most."""
+        return f"{self.project}:{self.target}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from prometheus_client.registry import Collector
 
 from loopin_streams.health import health_server
 from loopin_streams.kafka.errors import EXIT_REFUSED, Fenced, RefusedToOpen
@@ -45,6 +46,7 @@ class Work:
         vital: those of the jobs that the process ends without; others may be refused, readiness tells of it.
         followed: what has to be known before the first batch.
         step_sums: what the steps of a pipeline have cost.
+        collectors: what else it tells Prometheus.
     """
 
     role: str
@@ -52,6 +54,7 @@ class Work:
     vital: tuple[Job, ...]
     followed: tuple[FollowedLog[Any], ...] = ()
     step_sums: Sums = dict
+    collectors: tuple[Collector, ...] = ()
 
 
 async def run_jobs(
@@ -98,6 +101,8 @@ async def run_jobs(
         return next((reason for runner in runners if (reason := runner.refused())), None)
 
     registry = jobs_registry(work.role, runners, work.step_sums, watch, meters)
+    for collector in work.collectors:
+        registry.register(collector)
     checks = {PARTITIONS: opening, REFUSED: refused, LAG: watch.unready}
     async with health_server(settings.health_host, settings.health_port, registry, checks) as port:
         following = [asyncio.create_task(log.run(stop)) for log in work.followed]

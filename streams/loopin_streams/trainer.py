@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from loopin_schemas.topics import EXAMPLES, MODELS, TRAIN_STATE
+from loopin_schemas.topics import CONFIG, EXAMPLES, MODELS, TRAIN_STATE
 from loopin_streams.jobs import Work, run_jobs
+from loopin_streams.kafka.config_log import ConfigLog
 from loopin_streams.kafka.outbox import Probe, no_probe
 from loopin_streams.kafka.partition import Limits
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.waiting import wait_for_topics
+from loopin_streams.learning.model_log import ModelLog
+from loopin_streams.learning.model_metrics import ModelCollector
+from loopin_streams.learning.pins import Pins
 from loopin_streams.memory import settle_memory
 from loopin_streams.train.job import TrainJob
 
@@ -22,10 +26,20 @@ async def run_trainer(
     probe: Probe = no_probe,
 ) -> None:
     """Learn until ``stop`` is set; waits for the broker and its topics first."""
-    names = (EXAMPLES.name, TRAIN_STATE.name, MODELS.name)
+    names = (EXAMPLES.name, TRAIN_STATE.name, MODELS.name, CONFIG.name)
     found = await wait_for_topics(settings, names, stop)
     if found is None:
         return
     settle_memory()
-    job = TrainJob()
-    await run_jobs(Work("trainer", (job,), vital=(job,)), settings, found, stop, limits=limits, probe=probe)
+    config, models = ConfigLog(settings), ModelLog(settings)
+    pins = Pins(lambda: config.configuration)
+    job = TrainJob(pins)
+    work = Work(
+        "trainer",
+        (job,),
+        vital=(job,),
+        # A version that is pinned must not be taken away.
+        followed=(config, models),
+        collectors=(ModelCollector(lambda: models.held, pins),),
+    )
+    await run_jobs(work, settings, found, stop, limits=limits, probe=probe)

@@ -19,6 +19,7 @@ from loopin_streams.kafka.topic_admin import TopicInfo
 from loopin_streams.kafka.waiting import wait_for_topics
 from loopin_streams.learning.answers import Answers
 from loopin_streams.learning.model_log import ModelLog
+from loopin_streams.learning.pins import Pins
 from loopin_streams.memory import settle_memory
 from loopin_streams.merge.job import MergeJob
 from loopin_streams.projects.project import Projects
@@ -42,7 +43,7 @@ async def run_worker(
         partitions = found[RAW.name].partitions
         config, models = ConfigLog(settings), ModelLog(settings)
         projects = Projects(settings.project, lambda: config.configuration)
-        answers = Answers(lambda: models.held)
+        answers = Answers(lambda: models.held, Pins(lambda: config.configuration))
         enrich = EnrichJob(settings.enrich_options(partitions), projects, answers)
     except RefusedToOpen as error:
         end_process(error)

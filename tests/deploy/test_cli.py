@@ -26,6 +26,7 @@ COMMANDS = [
     *("notify", "notify channels", "notify test", "notify log"),
     *("tasks", "tasks list", "tasks runs", "tasks run", "tasks pause", "tasks resume", "tasks set"),
     *("tasks add", "tasks remove", "tasks cancel", "project", "project show", "project set"),
+    *("models", "models list", "models show", "models promote", "models rollback", "models unpin"),
     *("persons", "persons merges", "persons warnings", "persons show", "persons unmerge"),
     *("alerts", "alerts list", "alerts show", "alerts ack", "alerts silence", "alerts silences"),
     *("alerts unsilence", "alerts rules", "alerts backtest", "alerts test"),

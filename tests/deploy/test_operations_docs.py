@@ -26,6 +26,8 @@ from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.kafka.lag import Lag
 from loopin_streams.kafka.meter import Meters
 from loopin_streams.kafka.settings import KafkaSettings
+from loopin_streams.learning.model_metrics import ModelCollector
+from loopin_streams.learning.models import Models
 from loopin_streams.metrics import jobs_registry
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +72,12 @@ def told_by_a_sink() -> CollectorRegistry:
     return registry
 
 
+def told_by_a_trainer() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(ModelCollector(Models))
+    return registry
+
+
 def told_by_an_api() -> CollectorRegistry:
     registry = Instruments().registry
     registry.register(ConfigCollector(ConfigLog(KafkaSettings())))
@@ -88,7 +96,8 @@ def test_the_checked_in_page_is_current(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_page_has_what_the_roles_tell_and_no_more() -> None:
-    registries = (told_by_a_worker(), told_by_a_sink(), told_by_an_api(), told_by_a_notifier())
+    by_others = (told_by_a_trainer(), told_by_a_sink(), told_by_an_api(), told_by_a_notifier())
+    registries = (told_by_a_worker(), *by_others)
     told = {
         (family.name, family.type): family.documentation.rstrip(".")
         for registry in registries

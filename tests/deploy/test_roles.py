@@ -5,14 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from loopin_deploy import roles
-from loopin_deploy.roles.storing import Storing
+from loopin_deploy.roles.storing import Storing, model_health
+from loopin_schemas.alert_rules.models import MODEL_HEALTH
+from loopin_sinks.alerts.totals import Total
+from loopin_streams.kafka.config_state import Configuration
+from loopin_streams.learning.models import Models
+from loopin_streams.learning.pins import Pins
 from loopin_streams.readiness import first_reason
+from tests.streams.kafka.configured import Record
+from tests.streams.learning.made_models import pin_record, standing_record
 
 
 async def test_a_role_that_ends_in_time_is_waited_for() -> None:
@@ -66,7 +74,7 @@ def sink(opening: str | None = None, refused: str | None = None, failing: str | 
 def storing(events: Any, windows: Any) -> Storing:
     unused: Any = None
     watch: Any = SimpleNamespace(unready=lambda _: "It is behind.")
-    return Storing(unused, events, (windows,), unused, unused, unused, unused, unused, watch, unused, unused)
+    return Storing(unused, events, (windows,), unused, unused, unused, unused, unused, watch, *[unused] * 3)
 
 
 def test_what_a_sink_refuses_is_a_check_of_its_own() -> None:
@@ -85,3 +93,26 @@ def test_a_sink_that_opens_partitions_or_cannot_store_is_not_at_work() -> None:
         (storing(sink(), sink(failing="The disk is full.")), "The disk is full."),
     ):
         assert first_reason(parts.checks, ["refused", "lag"]) == reason
+
+
+def test_alerts_are_told_what_is_on_the_topic_of_models() -> None:
+    models, configuration = Models(), Configuration()
+    for record in (
+        standing_record(version=3, degraded=True, earlier=2, score_shift=0.4),
+        standing_record(project="shop", score_shift=0.1, worse_at=round(time.time() * 1000)),
+        Record(b"demo:churn:4", b"{"),
+    ):
+        models.apply(record)
+    pins = Pins(lambda: configuration)
+
+    def told() -> dict[str, Total]:
+        return {metric: model_health(metric, models, pins) for metric in MODEL_HEALTH}
+
+    expected = {
+        "models_degraded": Total(2, 2.0),
+        "model_shift": Total(0, 0.4),
+        "models_broken": Total(1, 1.0),
+    }
+    assert told() == expected
+    configuration.apply(pin_record(2))
+    assert told() == expected | {"models_degraded": Total(1, 1.0)}

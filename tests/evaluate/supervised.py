@@ -133,7 +133,7 @@ class Supervised:
                 self._keep(user, outcome)
         self.learner.learn(sorted(self._examples, key=lambda example: example.known_at))
         self._examples = []
-        self.model = self.learner.model() if self.learner.good_enough() else None
+        self.model = self.learner.answering()
         if day - self._first_day in CUTOFFS:
             self.cuts[day - self._first_day] = self._cut(now)
 

@@ -39,6 +39,7 @@ from loopin_streams.projects.project import Projects
 from loopin_streams.rebuild.enrich import Rebuilt
 from loopin_streams.rebuild.rebuild import MergePreview, Preview, Rebuild, Scope
 from loopin_streams.rebuild.refused import RebuildRefused
+from loopin_streams.rebuild.train import prepare_train, rebuild_train
 from loopin_streams.settings import StreamSettings
 from loopin_streams.worker import check_partitions
 
@@ -56,14 +57,16 @@ def state() -> None:
 def rebuild(
     data: Data,
     job: Annotated[
-        Scope, typer.Argument(help="enrich, and with it the merge; merge alone; or identity.")
+        Scope, typer.Argument(help="enrich, and with it the merge; merge alone; identity; or train.")
     ] = "enrich",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     accept_loss: Annotated[
         bool, typer.Option("--accept-loss", help="Go on without records that nobody has absorbed.")
     ] = False,
 ) -> None:
-    """Make it new: history from the stored events, the rest from events.raw. No worker may run meanwhile.
+    """Make it new: history from the stored events, the rest from events.raw, the models from examples.
+
+    No worker may run meanwhile.
 
     On one machine: `loopin down`, `loopin kafka start`, this, `loopin kafka stop`, `loopin up`.
     """
@@ -89,6 +92,10 @@ async def _rebuild(
 ) -> None:
     settings = StreamSettings(kafka_bootstrap=kafka_settings(data).kafka_bootstrap, data_dir=data)
     topics = await asyncio.to_thread(_topics, settings)
+    if job == "train":
+        # Needs no stored event.
+        await _rebuild_train(settings, {name: info.id for name, info in topics.items()}, yes)
+        return
     async with opened_store(store_settings) as store:
         work = Rebuild(
             settings,
@@ -134,6 +141,19 @@ async def _rebuild_identity(work: Rebuild, yes: bool) -> None:
     rebuilt = await work.run_identity()
     out.print(
         f"{rebuilt.persons:,} persons; requests are decided from offset {rebuilt.position:,} on.",
+        highlight=False,
+    )
+
+
+async def _rebuild_train(settings: StreamSettings, topic_ids: Mapping[str, str], yes: bool) -> None:
+    with err.status("Seeing what there is ..."):
+        await prepare_train(settings)
+    _ask(yes)
+    with err.status("Learning ..."):
+        rebuilt = await rebuild_train(settings, topic_ids)
+    targets = "1 target" if rebuilt.targets == 1 else f"{rebuilt.targets:,} targets"
+    out.print(
+        f"{rebuilt.examples:,} examples of {targets} are learned; the next has offset {rebuilt.position:,}.",
         highlight=False,
     )
 

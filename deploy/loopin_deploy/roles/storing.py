@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
 from functools import partial
+from time import time
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -24,6 +25,7 @@ from loopin_deploy.consumers import (
     as_committed,
 )
 from loopin_deploy.roles.components import run_together
+from loopin_schemas.alert_rules.models import MODEL_HEALTH, MODEL_SHIFT, MODELS_BROKEN
 from loopin_schemas.alert_rules.pipeline import FRESHNESS, SINK_LAG, STREAM_LAG
 from loopin_schemas.topics import ALERTS, CONFIG, ENRICHED, INSIGHTS, METRICS, PERSON_MERGES, PROFILES
 from loopin_sinks.alerts.measured import ScopeOf
@@ -54,6 +56,10 @@ from loopin_streams.kafka.config_writer import config_writer
 from loopin_streams.kafka.lag import Consumption, LagLimits, LagWatch
 from loopin_streams.kafka.logs import Logs
 from loopin_streams.kafka.topic_admin import TopicInfo
+from loopin_streams.learning.model_health import degraded, greatest_shift
+from loopin_streams.learning.model_log import ModelLog
+from loopin_streams.learning.models import Models
+from loopin_streams.learning.pins import Pins
 from loopin_streams.memory import settle_memory
 from loopin_streams.metrics import LagCollector, register_process
 from loopin_streams.projects.project import Projects, zone_of
@@ -89,6 +95,7 @@ class Storing:
     watch: LagWatch
     registry: CollectorRegistry
     config: ConfigLog
+    models: ModelLog
 
     @property
     def checks(self) -> Checks:
@@ -126,7 +133,7 @@ class Storing:
             self.tasks.run,
             self.watcher.run,
         )
-        await run_together(stop, self.sink.run, *others, *leading, self.watch.run)
+        await run_together(stop, self.sink.run, *others, *leading, self.watch.run, self.models.run)
 
 
 def storing(
@@ -194,18 +201,21 @@ def storing(
         leads=lambda: sink.leads,
     )
     registry.register(RollupCollector(roller))
+    models = ModelLog(settings)
     watcher = AlertWatcher(
         settings,
         metered,
         config,
         scope_of=_scopes(projects),
-        health=_health(watch),
+        health=_health(watch, models, Pins(lambda: config.configuration)),
         leads=lambda: sink.leads,
         zone=projects.zone,
     )
     registry.register(watcher)
     return Storing(
-        *(metered, sink, others, repairer, person_windows, tasks, roller, watcher, watch, registry), config
+        *(metered, sink, others, repairer, person_windows, tasks, roller, watcher, watch, registry),
+        config,
+        models,
     )
 
 
@@ -214,13 +224,25 @@ def _scopes(projects: Projects) -> ScopeOf:
     return lambda project, now_ms: replace(scope_of(projects, project, from_epoch_ms(now_ms)), zone=UTC)
 
 
-def _health(watch: LagWatch) -> Health:
-    """The numbers of the pipeline, as this process sees it."""
+def _health(watch: LagWatch, models: ModelLog, pins: Pins) -> Health:
+    """The numbers of the pipeline and of the models, as this process sees them."""
 
     def health(metric: str) -> Total:
+        if metric in MODEL_HEALTH:
+            return model_health(metric, models.held, pins) if models.known.is_set() else Total(0, None)
         if metric == FRESHNESS:
             return Total(0, freshness_s(watch, ENRICH.consumer))
         lag = watch.lag({STREAM_LAG: ENRICH.consumer, SINK_LAG: EVENTS.consumer}[metric])
         return Total(0, None) if lag is None else Total(lag.events, lag.seconds)
 
     return health
+
+
+def model_health(metric: str, models: Models, pins: Pins) -> Total:
+    """One of ``MODEL_HEALTH`` now."""
+    if metric == MODELS_BROKEN:
+        return Total(len(models.broken), float(len(models.broken)))
+    if metric == MODEL_SHIFT:
+        return Total(0, greatest_shift(models))
+    number = degraded(models, pins.of_all(), round(time() * 1000))
+    return Total(number, float(number))

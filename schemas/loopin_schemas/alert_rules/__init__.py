@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from loopin_schemas.alert_rules.models import MODELS
 from loopin_schemas.alert_rules.pipeline import PIPELINE
 from loopin_schemas.alert_rules.risks import RISKS
 from loopin_schemas.alert_rules.rule import BuiltIn, Case
@@ -12,4 +13,4 @@ from loopin_schemas.alert_rules.traffic import TRAFFIC
 
 __all__ = ["BUILT_IN", "BuiltIn", "Case"]
 
-BUILT_IN: Final[tuple[BuiltIn, ...]] = (*RISKS, *TRAFFIC, *PIPELINE, *SECURITY)
+BUILT_IN: Final[tuple[BuiltIn, ...]] = (*RISKS, *TRAFFIC, *PIPELINE, *MODELS, *SECURITY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from loopin_schemas.alert_rule import AlertRule, Threshold
+from loopin_schemas.alert_rules.models import MODEL_HEALTH
 from loopin_schemas.alert_rules.rule import BuiltIn, Case
 
 INVALID_RATIO: Final = "invalid_ratio"
@@ -19,7 +20,7 @@ SINK_LAG: Final = "sink_lag"
 FRESHNESS: Final = "freshness"
 """Age of the oldest event received that cannot be queried yet, seconds."""
 
-HEALTH: Final = (STREAM_LAG, SINK_LAG, FRESHNESS)
+HEALTH: Final = (STREAM_LAG, SINK_LAG, FRESHNESS, *MODEL_HEALTH)
 """Numbers of the moment; they are no project's, so they are told of ``SYSTEM_PROJECT``."""
 
 SYSTEM_PROJECT: Final = "loopin"

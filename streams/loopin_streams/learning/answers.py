@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from loopin_schemas.model import Blend, Forest, Linear, Model
 from loopin_streams.learning.models import Models, Of
+from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.learning.scoring import effects, log_odds, logit, sigmoid
 from loopin_streams.learning.targets import Target
 
 REASONS: Final = 3
 
 _DIGITS: Final = 4
+_NONE: Final = Models()
 
 
 class Said(NamedTuple):
@@ -27,11 +29,12 @@ class Said(NamedTuple):
 
 
 class Answers:
-    """What the newest models say; ``models`` gives all that there are."""
+    """What the models of now say; ``models`` gives all that there are, ``pins`` those that people want."""
 
-    def __init__(self, models: Callable[[], Models] = Models) -> None:
+    def __init__(self, models: Callable[[], Models] = lambda: _NONE, pins: Pins = NO_PINS) -> None:
         self._models = models
-        self._changes = -1
+        self._pins = pins
+        self._seen: tuple[object, ...] = ()
         self._answering: dict[Of, Model] = {}
         self._rules: dict[Of, tuple[float, float]] = {}
 
@@ -50,10 +53,12 @@ class Answers:
     def _look(self) -> None:
         """Take in what has changed."""
         models = self._models()
-        if models.changes != self._changes:
-            self._changes = models.changes
-            self._answering = models.answering()
-            self._rules = {of: standing.rule for of, standing in models.standings.items()}
+        # Before what they count: what changes meanwhile is taken in the next time.
+        seen = models, models.changes, *self._pins.state()
+        if seen != self._seen:
+            self._seen = seen
+            self._answering = models.answering(self._pins.of_all())
+            self._rules = {of: standing.rule for of, standing in list(models.standings.items())}
 
 
 def _rounded(chances: NDArray[np.float64]) -> list[float]:

@@ -4,14 +4,14 @@ Examples come in the order in which their outcomes became known. Each is first s
 candidates that were there when its prediction was made: a month may lie between, and what a model has learned
 since does not count for it (delayed prequential evaluation). Until there are such, by the newest version that
 had not learned it. Then it is learned. A version is made when the examples have doubled, and each seven days.
+It answers at once, and is tried against the one that answered before, on the outcomes that come to be known
+since: where that one is clearly better, it answers again. What is not good enough gives way to the heuristic.
 All that it knows comes from the examples in their order: a learner that is given the same is the same.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -22,14 +22,12 @@ from loopin_schemas.model import Model, Quality, Scorer, Standing
 from loopin_streams.learning.candidates import CANDIDATES, Candidate, scorers
 from loopin_streams.learning.drift import ErrorDrift, population_stability
 from loopin_streams.learning.features import contrasts, rows_of
-from loopin_streams.learning.quality import calibrated, losses, quality
-from loopin_streams.learning.scoring import log_odds, logit, sigmoid
+from loopin_streams.learning.quality import calibrated, losses
+from loopin_streams.learning.scoring import logit, sigmoid
 from loopin_streams.learning.targets import LEAST_EXAMPLES, REFIT_DAYS, THRESHOLD, Target
+from loopin_streams.learning.versions import Record, Trial, Version, better
 
 DAY_MS: Final = 86_400_000
-
-JUDGED: Final = 2_000
-"""Newest predictions that tell how good a candidate is."""
 
 CALIBRATED_BY: Final = 1_000
 """Newest predictions that calibrate a version."""
@@ -37,50 +35,14 @@ CALIBRATED_BY: Final = 1_000
 LEAST_OF_EACH: Final = 10
 """Outcomes of either kind, before anything is fitted."""
 
-CLEARLY: Final = 1.0
-"""Standard errors by which a challenger's loss must be less than the champion's."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """The candidates at one time: their scorers, and the slope and intercept that calibrate each.
-
-    ``examples`` had been learned by then, ``positives`` are those that happened among the ones kept.
-    """
-
-    number: int
-    made_at: int
-    examples: int
-    positives: int
-    scorers: dict[str, Scorer]
-    calibration: dict[str, tuple[float, float]]
-
-
-@dataclass
-class Record:
-    """What a candidate's predictions were worth: log odds as they came, and what happened."""
-
-    scores: deque[float] = field(default_factory=lambda: deque(maxlen=JUDGED))
-    chances: deque[float] = field(default_factory=lambda: deque(maxlen=JUDGED))
-    outcomes: deque[bool] = field(default_factory=lambda: deque(maxlen=JUDGED))
-
-    def add(self, scores: Sequence[float], chances: Sequence[float], outcomes: Sequence[bool]) -> None:
-        """Note some predictions."""
-        self.scores.extend(scores)
-        self.chances.extend(chances)
-        self.outcomes.extend(outcomes)
-
-    def quality(self) -> Quality | None:
-        """How good they were."""
-        return quality(np.array(self.chances), np.array(self.outcomes, np.bool_))
-
 
 class Learner:
     """One target of one project.
 
     ``champion`` is the candidate that answers, once it is good enough; until then the target's heuristic
     does, whose log odds ``rule`` (slope and intercept) calibrates. ``drift`` watches the champion's errors,
-    ``shifted`` is each feature's population stability index: the newest quarter of examples against the rest.
+    ``shifted`` is each feature's population stability index: the newest quarter of examples against the rest;
+    ``score_shift`` is that of what the newest version says of them.
     """
 
     def __init__(self, project: str, target: Target, *, version: int = 0, learned: int = 0) -> None:
@@ -91,6 +53,7 @@ class Learner:
         self.versions: list[Version] = []
         self.drift = ErrorDrift()
         self.shifted: dict[str, float] = {}
+        self.score_shift: float | None = None
         self._columns = list(target.columns())
         self._candidates = self._beginners()
         self._examples: list[Example] = []
@@ -100,6 +63,9 @@ class Learner:
         self._now = self._known = self._last_count = 0
         self._delayed: dict[str, Record] = {}
         self._fresh: dict[str, Record] = {}
+        self._trial: Trial | None = None
+        self._made: list[Model] = []
+        self._has_answered = False
 
     @property
     def version(self) -> int:
@@ -123,23 +89,20 @@ class Learner:
             self._renew()
 
     def model(self) -> Model | None:
-        """What answers now; None where a heuristic has to."""
+        """Its newest model, whether it answers or not; None before the first."""
         if not self.versions or self.champion is None:
             return None
-        version = self.versions[-1]
-        slope, intercept = version.calibration[self.champion]
-        return Model(
-            project=self.project,
-            target=self.target.name,
-            version=version.number,
-            method=self.champion,
-            scorer=version.scorers[self.champion],
-            slope=slope,
-            intercept=intercept,
-            made_at=version.made_at,
-            examples=version.examples,
-            positives=version.positives,
-        )
+        return self._model(self.versions[-1], self.champion)
+
+    def answering(self) -> Model | None:
+        """What answers now; None where the heuristic does."""
+        found = self._answering()
+        return self._model(*found) if found is not None and self.good_enough() else None
+
+    def take_models(self) -> list[Model]:
+        """What was to answer as each version was made, oldest first; those since this was last called."""
+        made, self._made = self._made, []
+        return made
 
     def standing(self) -> Standing:
         """How its models stand."""
@@ -149,11 +112,15 @@ class Learner:
             answers="model" if self.good_enough() else "heuristic",
             champion=self.champion,
             version=self.versions[-1].number if self.versions else None,
+            earlier=self.earlier(),
+            degraded=self.degraded(),
             rule=self.rule,
             qualities=self.qualities(),
             delayed=self._records() is not self._fresh,
             drifts=self.drift.changes,
+            worse_at=self.drift.worse_at,
             shifted=self.shifted,
+            score_shift=self.score_shift,
             examples=self.learned,
             at=self._now,
         )
@@ -164,12 +131,27 @@ class Learner:
         return sigmoid(slope * logit(self.target.heuristic(rows)) + intercept)
 
     def good_enough(self) -> bool:
-        """Whether the champion may answer (document 002: min_data_points, model_accuracy_threshold)."""
-        found = self.qualities().get(self.champion or "")
+        """Whether a model may answer (document 002: min_data_points, model_accuracy_threshold).
+
+        Of a version before the newest, what counts is how good it has been since then.
+        """
+        trial = self._lost_trial()
+        record = trial.earlier if trial is not None else self._records().get(self.champion or "")
+        found = record.quality() if record is not None else None
         if found is None or self._known < LEAST_EXAMPLES:
             return False
         reached = found.auc if self.target.quality == "auc" else found.accuracy
         return reached is not None and reached >= THRESHOLD
+
+    def earlier(self) -> int | None:
+        """The version before the newest that answers in its place, if one does."""
+        trial = self._lost_trial()
+        return trial.version.number if trial is not None else None
+
+    def degraded(self) -> bool:
+        """Whether what answers is less than what has answered before."""
+        answers = self.good_enough()
+        return (answers and self.earlier() is not None) or (not answers and self._has_answered)
 
     def qualities(self) -> dict[str, Quality]:
         """By candidate: with the delay of the outcomes as soon as enough are known, else without."""
@@ -225,10 +207,13 @@ class Learner:
             chosen = numbers == number
             self._score(self._delayed, self.versions[number], rows[chosen], outcomes[chosen])
         if self.champion is not None:
-            slope, intercept = self.versions[-1].calibration[self.champion]
-            scores = log_odds(self.versions[-1].scorers[self.champion], rows)
-            for loss in losses(sigmoid(slope * scores + intercept), outcomes):
-                self.drift.see(float(loss))
+            scores, chances = self.versions[-1].scored(self.champion, rows)
+            for example, loss in zip(examples, losses(chances, outcomes), strict=True):
+                self.drift.see(float(loss), example.known_at)
+            if self._trial is not None:
+                self._trial.newest.add(scores.tolist(), chances.tolist(), outcomes.tolist())
+                scores, chances = self._trial.version.scored(self._trial.method, rows)
+                self._trial.earlier.add(scores.tolist(), chances.tolist(), outcomes.tolist())
 
     def _version_at(self, made_at: int) -> int:
         """Place of the newest version that was there at a time; -1 where none was."""
@@ -244,10 +229,8 @@ class Learner:
         rows: NDArray[np.float64],
         outcomes: NDArray[np.bool_],
     ) -> None:
-        for name, scorer in version.scorers.items():
-            scores = log_odds(scorer, rows)
-            slope, intercept = version.calibration[name]
-            chances = sigmoid(slope * scores + intercept)
+        for name in version.scorers:
+            scores, chances = version.scored(name, rows)
             records.setdefault(name, Record()).add(scores.tolist(), chances.tolist(), outcomes.tolist())
 
     def _renew(self) -> None:
@@ -259,7 +242,6 @@ class Learner:
         if min(int(outcomes.sum()), int((~outcomes).sum())) < LEAST_OF_EACH:
             return
         rows = self._rows(self._examples)
-        self._watch_features(rows)
         for candidate in self._candidates.values():
             candidate.fit(rows, outcomes)
         found = {
@@ -267,6 +249,9 @@ class Learner:
             for name, scorer in scorers(self._candidates).items()
             if name in self.target.candidates
         }
+        before = self._answering()
+        self._has_answered = self._has_answered or (before is not None and self.good_enough())
+        self._trial = Trial(*before) if before is not None else None
         self._version += 1
         self.rule = self._rule()
         calibration = {name: self._calibration(name) for name in found}
@@ -275,13 +260,45 @@ class Learner:
         self._forget(now)
         self._last_count = self._known
         self._choose(found)
+        self._watch_shift(rows)
+        model = self.model()
+        if model is not None:
+            self._made.append(model)
 
-    def _watch_features(self, rows: NDArray[np.float64]) -> None:
+    def _lost_trial(self) -> Trial | None:
+        return self._trial if self._trial is not None and self._trial.lost() else None
+
+    def _answering(self) -> tuple[Version, str] | None:
+        """The version and the candidate that answer, where they are good enough."""
+        trial = self._lost_trial()
+        if trial is not None:
+            return trial.version, trial.method
+        return (self.versions[-1], self.champion) if self.versions and self.champion is not None else None
+
+    def _model(self, version: Version, method: str) -> Model:
+        slope, intercept = version.calibration[method]
+        return Model(
+            project=self.project,
+            target=self.target.name,
+            version=version.number,
+            method=method,
+            scorer=version.scorers[method],
+            slope=slope,
+            intercept=intercept,
+            made_at=version.made_at,
+            examples=version.examples,
+            positives=version.positives,
+        )
+
+    def _watch_shift(self, rows: NDArray[np.float64]) -> None:
         """How much the newest quarter differs from the others."""
         cut = len(rows) * 3 // 4
-        if cut >= LEAST_EXAMPLES:
-            stability = population_stability(rows[:cut], rows[cut:])
-            self.shifted = dict(zip(self.target.features, stability.tolist(), strict=True))
+        if cut < LEAST_EXAMPLES or self.champion is None:
+            return
+        scores, _ = self.versions[-1].scored(self.champion, rows)
+        seen = np.column_stack([rows, scores])
+        *features, self.score_shift = population_stability(seen[:cut], seen[cut:]).tolist()
+        self.shifted = dict(zip(self.target.features, features, strict=True))
 
     def _calibration(self, name: str) -> tuple[float, float]:
         """By what the last versions said of examples that they did not know: older ones were other models."""
@@ -311,15 +328,5 @@ class Learner:
         if champion is None:
             return
         for name, record in records.items():
-            if name in found and len(record.outcomes) == len(champion.outcomes) and _better(record, champion):
+            if name in found and len(record.outcomes) == len(champion.outcomes) and better(record, champion):
                 self.champion, champion = name, record
-
-
-def _better(one: Record, other: Record) -> bool:
-    """Whether one's losses on the same predictions are less than the other's, and not by chance."""
-    outcomes = np.array(one.outcomes, np.bool_)
-    if len(outcomes) < LEAST_EXAMPLES:
-        return False
-    gained = losses(np.array(other.chances), outcomes) - losses(np.array(one.chances), outcomes)
-    error = float(gained.std()) / len(gained) ** 0.5
-    return bool(gained.mean() > CLEARLY * error)

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from loopin_schemas.codec import decode
 from loopin_schemas.model import Model, ModelRecord, Standing
 from loopin_streams.kafka.batch import Record
+from loopin_streams.learning.model_checks import fault_of_model, fault_of_standing
 
 Of = tuple[str, str]
 """Project and name of the target."""
 
 
+class Unusable(NamedTuple):
+    """The newest record of a key that cannot be used; what was before it stays."""
+
+    key: str
+    offset: int
+    reason: str
+
+
 class Models:
-    """What the records of the topic add up to; of one that cannot be read, what was before it stays."""
+    """What the records of the topic add up to; of one that cannot be used, what was before it stays.
+
+    ``broken`` are these, by key, until a record of the same key can be used or removes it.
+    """
 
     def __init__(self) -> None:
         self.changes = 0
+        self.broken: dict[bytes, Unusable] = {}
         self._versions: dict[Of, dict[int, Model]] = {}
         self._standings: dict[Of, Standing] = {}
 
@@ -30,32 +44,82 @@ class Models:
         return self._versions.get((project, target), {})
 
     def answering(self, pinned: Mapping[Of, int] | None = None) -> dict[Of, Model]:
-        """The version that answers for each target where one does; ``pinned`` ones do in any case."""
+        """The version that answers for each target where one does.
+
+        A ``pinned`` one does in any case, if it is there; 0 pins the heuristic. Where the one that is to
+        answer cannot be used, the newest before it does.
+        """
+        pins = pinned or {}
         found: dict[Of, Model] = {}
-        for of, standing in self._standings.items():
-            version = (pinned or {}).get(of)
-            if version is None and standing.answers == "model":
-                version = standing.version
-            model = self._versions.get(of, {}).get(version or 0)
+        # Of copies: records are taken in by another thread than that which scores.
+        for of in {*list(self._standings), *pins}:
+            model = self._answering(of, pins.get(of))
             if model is not None:
                 found[of] = model
         return found
 
     def apply(self, record: Record) -> str | None:
-        """Take in the next record; what is wrong with it, if it cannot be read."""
-        self.changes += 1
-        parts = (record.key or b"").decode(errors="replace").split(":")
+        """Take in the next record; what is wrong with it, if it cannot be used."""
+        key = record.key or b""
+        try:
+            reason = self._applied(key, record.value)
+        finally:
+            # Last: who reads in another thread, and sees this number, sees all that it stands for.
+            self.changes += 1
+        if reason is None:
+            self.broken.pop(key, None)
+        else:
+            self.broken[key] = Unusable(key.decode("utf-8", "backslashreplace"), record.offset, reason)
+        return reason
+
+    def _answering(self, of: Of, pinned: int | None) -> Model | None:
+        versions = self._versions.get(of, {})
+        if pinned is not None and (pinned == 0 or pinned in versions):
+            return versions.get(pinned)
+        standing = self._standings.get(of)
+        if standing is None or standing.answers != "model":
+            return None
+        wanted = standing.earlier or standing.version or 0
+        usable = [number for number in list(versions) if number <= wanted]
+        return versions.get(max(usable, default=0))
+
+    def _applied(self, key: bytes, value: bytes | None) -> str | None:
+        parts = key.decode(errors="replace").split(":")
         of = parts[0], parts[1] if len(parts) > 1 else ""
-        if record.value is None:
+        if value is None:
             if len(parts) > 2 and parts[2].isdecimal():
                 self._versions.get(of, {}).pop(int(parts[2]), None)
             return None
         try:
-            found = decode(record.value, ModelRecord)
+            found = decode(value, ModelRecord)
         except (ValueError, RecursionError) as error:
             return str(error)[:200]
-        if found.model is not None:
-            self._versions.setdefault(of, {})[found.model.version] = found.model
-        if found.standing is not None:
-            self._standings[of] = found.standing
+        return self._take(key, found)
+
+    def _take(self, key: bytes, found: ModelRecord) -> str | None:
+        model, standing = found.model, found.standing
+        if model is None and standing is None:
+            return "it holds neither a model nor how one stands"
+        if model is not None:
+            if version_key(model.project, model.target, model.version) != key:
+                return "its key is not that of the model in it"
+            if (fault := fault_of_model(model)) is not None:
+                return fault
+            self._versions.setdefault((model.project, model.target), {})[model.version] = model
+        if standing is not None:
+            if standing_key(standing.project, standing.target) != key:
+                return "its key is not that of the standing in it"
+            if (fault := fault_of_standing(standing)) is not None:
+                return fault
+            self._standings[standing.project, standing.target] = standing
         return None
+
+
+def version_key(project: str, target: str, version: int) -> bytes:
+    """The record key of a version."""
+    return f"{project}:{target}:{version}".encode()
+
+
+def standing_key(project: str, target: str) -> bytes:
+    """The record key of how a target stands."""
+    return f"{project}:{target}".encode()

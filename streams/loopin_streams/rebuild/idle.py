@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from time import monotonic, sleep
 
 from confluent_kafka import KafkaError, KafkaException
@@ -16,22 +16,31 @@ from loopin_schemas.topics import (
     IDENTITY_STATE,
     MERGE_STATE,
     METRICS,
+    MODELS,
     PERSON_MERGES,
     PERSONS,
     PROFILES,
     SEEN,
+    TRAIN_STATE,
+    Topic,
 )
 from loopin_streams.kafka.outbox import Outbox, transactional_id
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.settling import Transactions, settle
 from loopin_streams.rebuild.refused import RebuildRefused
 
-JOBS = {
+Jobs = Mapping[str, tuple[Topic, ...]]
+"""By job, the topics of which it alone writes its own partition in transactions; first that of its state."""
+
+JOBS: Jobs = {
     "enrich": (ENRICH_STATE, SEEN, PROFILES, ENRICHED, DLQ),
     "merge": (MERGE_STATE, METRICS),
     "identity": (IDENTITY_STATE, PERSONS, PERSON_MERGES),
 }
-"""By job, the topics of which it alone writes its own partition in transactions; first that of its state."""
+"""Those of stream workers, each of which is in the groups of all."""
+
+TRAINERS: Jobs = {"train": (TRAIN_STATE, MODELS)}
+"""The trainer's."""
 
 TIMEOUT_S = 10.0
 RETRY_S = 0.2
@@ -45,29 +54,31 @@ STARTING = (
 AT_ONCE = 8
 
 
-async def check_no_workers(settings: KafkaSettings) -> None:
+async def check_no_workers(settings: KafkaSettings, jobs: Jobs = JOBS) -> None:
     """See that no worker is a member of a job's group; one that ended without a word is waited for.
 
     Raises:
         RebuildRefused: ``workers_run``.
     """
+    who, short = ("trainer", "trainer") if jobs is TRAINERS else ("stream worker", "worker")
     deadline = monotonic() + settings.session_timeout_s + TIMEOUT_S / 10
-    while running := await _running(settings):
+    while running := await _running(settings, jobs):
         if monotonic() < deadline:
             await asyncio.sleep(RETRY_S)
             continue
         raise RebuildRefused(
             "workers_run",
-            f"{running} stream worker{'s run' if running > 1 else ' runs'}: stop all workers first.",
+            f"{running} {who}{'s run' if running > 1 else ' runs'}: stop all {short}s first.",
         )
 
 
-async def _running(settings: KafkaSettings) -> int:
-    # Each worker is in the groups of all jobs.
-    return max([await asyncio.to_thread(members, settings, settings.topic(job)) for job in JOBS])
+async def _running(settings: KafkaSettings, jobs: Jobs) -> int:
+    return max([await asyncio.to_thread(members, settings, settings.topic(job)) for job in jobs])
 
 
-async def fence(settings: KafkaSettings, partitions: int, *, made_anew: Collection[str]) -> None:
+async def fence(
+    settings: KafkaSettings, partitions: int, *, made_anew: Collection[str], jobs: Jobs = JOBS
+) -> None:
     """Shut out workers that think they still own a partition, and end what they have left open.
 
     ``made_anew`` are the jobs that the rebuild is of.
@@ -78,7 +89,7 @@ async def fence(settings: KafkaSettings, partitions: int, *, made_anew: Collecti
     at_once = asyncio.Semaphore(AT_ONCE)
 
     async def one(job: str, partition: int) -> None:
-        state, *others = (topic.name for topic in JOBS[job])
+        state, *others = (topic.name for topic in jobs[job])
         places = Transactions.of(settings, state, others, partition, partitions)
         rebuild = None if job in made_anew else f"loopin state rebuild {job}"
         async with at_once:
@@ -89,7 +100,7 @@ async def fence(settings: KafkaSettings, partitions: int, *, made_anew: Collecti
             finally:
                 await outbox.stop()
 
-    every = {job: 1 if own[0].partitions == "one" else partitions for job, own in JOBS.items()}
+    every = {job: 1 if own[0].partitions == "one" else partitions for job, own in jobs.items()}
     await asyncio.gather(*(one(job, number) for job, count in every.items() for number in range(count)))
 
 

@@ -29,8 +29,8 @@ from loopin_streams.rebuild.truth import Truth, WindowId
 from loopin_streams.rebuild.watermark import common_watermark
 from loopin_streams.settings import StreamSettings
 
-Scope = Literal["enrich", "merge", "identity"]
-"""``enrich`` makes the merge new, too: it adds up what the enrichment counts."""
+Scope = Literal["enrich", "merge", "identity", "train"]
+"""``enrich`` makes the merge new, too: it adds up what the enrichment counts. ``train`` is the trainer's."""
 
 
 @dataclass(frozen=True, slots=True)

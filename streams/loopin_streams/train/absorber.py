@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -10,12 +10,14 @@ import structlog
 from loopin_schemas import topics
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.example import Example
-from loopin_schemas.model import ModelRecord
+from loopin_schemas.model import Model, ModelRecord, Standing
 from loopin_streams.kafka.batch import Record
-from loopin_streams.kafka.job import Output
+from loopin_streams.kafka.job import Message, Output
 from loopin_streams.kafka.marker import STATE_VERSION, Marker
 from loopin_streams.learning.features import KEPT as KEPT_BYTES
 from loopin_streams.learning.learner import Learner
+from loopin_streams.learning.models import Of, standing_key, version_key
+from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.learning.targets import TARGETS, Target
 from loopin_streams.train.kept import MOST, KeptExamples, kept_examples
 
@@ -26,15 +28,17 @@ VERSIONS: Final = 20
 
 _TARGETS: Final = {target.name: target for target in TARGETS}
 
-Of = tuple[str, str]
-"""Project and name of the target."""
-
 
 class TrainAbsorber:
-    """Learns in the order of the topic ``examples``, and publishes what changed."""
+    """Learns in the order of the topic ``examples``, and publishes what changed.
 
-    def __init__(self) -> None:
+    ``pins`` say which versions stay on the topic though they are old.
+    """
+
+    def __init__(self, pins: Pins = NO_PINS) -> None:
         self.learners: dict[Of, Learner] = {}
+        self._pins = pins
+        self._spared: dict[Of, set[int]] = {}
         self._kept: dict[Of, KeptExamples] = {}
 
     def restore(self, topic: str, records: Sequence[Record]) -> None:
@@ -44,7 +48,7 @@ class TrainAbsorber:
         """Learn all that is kept once more."""
         self._kept = {of: kept for of, kept in kept_examples(state).items() if of[1] in _TARGETS}
         for of, kept in self._kept.items():
-            self.learners[of] = _learner(of, kept)
+            self.learners[of] = learner_of(of, kept)
 
     def absorb(self, records: Sequence[Record], position: int) -> Output:
         """Learn; models and standings that changed, and what is kept."""
@@ -52,7 +56,7 @@ class TrainAbsorber:
         output.counts.read = len(records)
         given: dict[Of, list[Example]] = {}
         for record in records:
-            example = _readable(record)
+            example = readable_example(record)
             if example is None:
                 output.counts.dropped["unreadable"] = output.counts.dropped.get("unreadable", 0) + 1
                 continue
@@ -77,38 +81,65 @@ class TrainAbsorber:
         kept = self._kept.setdefault(of, KeptExamples(*of))
         learner = self.learners.get(of)
         if learner is None:
-            learner = self.learners[of] = _learner(of, kept)
+            learner = self.learners[of] = learner_of(of, kept)
         before, standing = learner.version, learner.standing()
         learner.learn(examples)
         for message in kept.add(examples):
             output.add(topics.TRAIN_STATE.name, *message)
+        made = learner.take_models()
         if len(kept) >= MOST:
             for message in kept.begin_anew(learner.version, learner.learned):
                 output.add(topics.TRAIN_STATE.name, *message)
-            learner = self.learners[of] = _learner(of, kept)
-        model = learner.model()
-        if model is not None and learner.version > before:
-            key = f"{model.project}:{model.target}:{model.version}".encode()
-            output.add(topics.MODELS.name, key, encode(ModelRecord(model=model, version=STATE_VERSION)))
-            for version in range(before + 1 - VERSIONS, learner.version + 1 - VERSIONS):
-                if version > 0:
-                    gone = f"{model.project}:{model.target}:{version}".encode()
-                    output.add(topics.MODELS.name, gone, None)
+            learner = self.learners[of] = learner_of(of, kept)
+            newest = learner.model()
+            made = [] if newest is None else [newest]
+        for model in made:
+            output.add(topics.MODELS.name, *version_message(model))
+        if made:
+            for version in self._outdated(of, before, learner):
+                output.add(topics.MODELS.name, version_key(*of, version), None)
         if (now := learner.standing()) != standing:
-            record = ModelRecord(standing=now, version=STATE_VERSION)
-            output.add(topics.MODELS.name, f"{now.project}:{now.target}".encode(), encode(record))
+            output.add(topics.MODELS.name, *standing_message(now))
+
+    def _outdated(self, of: Of, before: int, learner: Learner) -> Iterable[int]:
+        """Versions to be removed, now that there are newer ones than ``before``.
+
+        One that was spared while it was wanted goes with the next version after that.
+        """
+        wanted = {self._pins.of_all().get(of), learner.earlier()}
+        oldest = learner.version + 1 - VERSIONS
+        old = {number for number in range(before + 1 - VERSIONS, oldest) if number > 0}
+        old |= self._spared.get(of, set())
+        self._spared[of] = {number for number in wanted if number and number < oldest}
+        return sorted(old - self._spared[of])
 
 
-def _learner(of: Of, kept: KeptExamples) -> Learner:
+def version_message(model: Model) -> Message:
+    """What puts a version on the topic."""
+    key = version_key(model.project, model.target, model.version)
+    return key, encode(ModelRecord(model=model, version=STATE_VERSION))
+
+
+def standing_message(standing: Standing) -> Message:
+    """What puts a standing on the topic."""
+    record = ModelRecord(standing=standing, version=STATE_VERSION)
+    return standing_key(standing.project, standing.target), encode(record)
+
+
+def learner_of(of: Of, kept: KeptExamples) -> Learner:
+    """One that has learned all that is kept."""
     project, name = of
     target: Target = _TARGETS[name]
     version, learned = kept.begun
     learner = Learner(project, target, version=version, learned=learned)
     learner.learn(list(kept))
+    # All but the newest were told before.
+    learner.take_models()
     return learner
 
 
-def _readable(record: Record) -> Example | None:
+def readable_example(record: Record) -> Example | None:
+    """The record's example; None, and a word in the log, where this release cannot learn from it."""
     try:
         example = decode(record.value or b"", Example)
     except (ValueError, RecursionError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loopin_schemas import topics
+from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.train.absorber import TrainAbsorber
 
 
@@ -15,6 +16,9 @@ class TrainJob:
     history: tuple[str, ...] = ()
     outputs = (topics.MODELS.name,)
 
+    def __init__(self, pins: Pins = NO_PINS) -> None:
+        self._pins = pins
+
     def open(self, partition: int, topic_id: str) -> TrainAbsorber:
         """Nothing learned yet."""
-        return TrainAbsorber()
+        return TrainAbsorber(self._pins)

@@ -72,13 +72,24 @@ class KeptExamples:
             changed.add(self._next)
         yield from (self._message(number) for number in sorted(changed))
 
+    def begin(self, examples: Iterable[Example], version: int, learned: int) -> None:
+        """Keep the newest of all there are, of ``learned`` in all; ``version`` is the newest model's."""
+        for _ in self.add(examples):
+            pass
+        for _ in self.begin_anew(version, learned):
+            pass
+
+    def whole(self) -> Iterator[Message]:
+        """All that is kept; what to write where nothing is."""
+        yield from (self._message(number) for number in sorted(self._parts))
+
     def begin_anew(self, version: int, learned: int) -> Iterator[Message]:
         """Keep the newest parts only, of ``learned`` examples in all; what to write."""
         while len(self) - len(self._parts[first := min(self._parts)]) >= KEPT:
             del self._parts[first]
             yield self._name(first), None
         self.begun = (version, learned - len(self))
-        yield from (self._message(number) for number in sorted(self._parts))
+        yield from self.whole()
 
     def _message(self, number: int) -> Message:
         part = Part(number=number, examples=self._parts[number], begun=self.begun, version=STATE_VERSION)

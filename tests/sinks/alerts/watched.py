@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from loopin_schemas.alert_rules.models import MODEL_HEALTH
 from loopin_sinks.alerts.totals import Total
 from loopin_sinks.alerts.watcher import AlertWatcher
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
@@ -51,7 +52,7 @@ class Installation:
             store or self.store,
             config,
             scope_of=lambda project, now: Scope(project, UTC, from_epoch_ms(now)),
-            health=lambda _: self.lag,
+            health=lambda metric: Total(0, 0.0) if metric in MODEL_HEALTH else self.lag,
             leads=lambda: self.leads,
             clock=lambda: self.at / 1000,
             probe=probe or (lambda _: None),

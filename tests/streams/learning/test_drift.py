@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from loopin_streams.learning.drift import SHIFTED_FROM, ErrorDrift, population_stability
+from loopin_schemas.alert_rules.models import SHIFTED_FROM
+from loopin_streams.learning.drift import ErrorDrift, population_stability
 
 
 def test_population_stability_by_hand() -> None:
@@ -34,3 +35,13 @@ def test_errors_that_grow_are_a_drift() -> None:
         growing.see(float(rng.random() < (0.1 if number < 2000 else 0.4)))
     assert steady.changes == 0
     assert growing.changes >= 1
+
+
+def test_errors_that_grow_and_shrink_are_drifts_and_the_rise_is_dated() -> None:
+    rng = np.random.default_rng(4)
+    drift = ErrorDrift()
+    for number in range(6000):
+        drift.see(float(rng.random() < (0.4 if 2000 <= number < 4000 else 0.1)), at=number)
+    assert drift.changes >= 2
+    assert drift.worse_at is not None
+    assert 2000 <= drift.worse_at < 4000

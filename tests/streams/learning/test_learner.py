@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss, roc_auc_score
 
 from loopin_schemas.example import Example
 from loopin_streams.learning.features import CONTRAST_NAMES, KEPT, contrasts, rows_of
@@ -90,12 +92,93 @@ def test_a_model_that_turns_wrong_gives_way_to_the_heuristic_and_comes_back() ->
     assert learner.drift.changes >= 1
 
 
+def spoilt_for_a_week() -> list[Example]:
+    """Labels are right for 20 days, flipped for 8, and right again for 6."""
+    return [
+        *examples(1000, seed=3),
+        *examples(400, seed=23, first_day=20, flipped=True),
+        *examples(300, seed=31, first_day=28),
+    ]
+
+
+def test_where_the_newest_version_learned_nonsense_the_one_before_answers_and_then_a_newer_one() -> None:
+    learner = Learner("demo", FAST)
+    given = spoilt_for_a_week()
+    learner.learn(given)
+    standing = learner.standing()
+    assert standing.version is not None
+    assert standing.earlier is not None
+    newest = learner.versions[-1]
+    earlier = next(one for one in learner.versions if one.number == standing.earlier)
+    answering = learner.answering()
+    assert answering is not None
+    assert answering.version == standing.earlier
+    # It had learned none of the flipped ones but the first few, and the newest had learned all.
+    assert earlier.examples <= 1100
+    assert newest.examples >= 1400
+    since = given[newest.examples :]
+    rows = contrasts(rows_of([example.features for example in since]))[:, list(FAST.columns())]
+    outcomes = [example.outcome for example in since]
+    method = learner.champion or ""
+    said = [log_loss(outcomes, version.scored(method, rows)[1]) for version in (earlier, newest)]
+    assert said[0] < said[1]
+    reached = roc_auc_score(outcomes, earlier.scored(method, rows)[1])
+    assert (standing.answers, standing.degraded) == ("model" if reached >= 0.75 else "heuristic", True)
+    assert reached >= 0.75
+
+    learner.learn(examples(1500, seed=37, first_day=34))
+    healed = learner.standing()
+    assert (healed.answers, healed.earlier, healed.degraded) == ("model", None, False)
+
+
+def test_while_no_version_is_good_enough_the_heuristic_answers_and_that_counts_as_degraded() -> None:
+    learner = Learner("demo", FAST)
+    learner.learn(examples(99))
+    assert not learner.standing().degraded
+    learner.learn(examples(2000, seed=4, first_day=2))
+    assert (learner.standing().answers, learner.standing().degraded) == ("model", False)
+    assert learner.drift.worse_at is None
+    flipped = examples(900, seed=6, first_day=42, flipped=True)
+    learner.learn(flipped)
+    standing = learner.standing()
+    assert (standing.answers, standing.degraded) == ("heuristic", True)
+    assert learner.answering() is None
+    assert standing.worse_at is not None
+    assert flipped[0].known_at < standing.worse_at <= flipped[-1].known_at
+
+
+def test_a_model_that_was_never_good_enough_is_not_degraded() -> None:
+    learner = Learner("demo", FAST)
+    rng = np.random.default_rng(2)
+    chance = [msgspec.structs.replace(one, outcome=bool(rng.random() < 0.5)) for one in examples(1500)]
+    learner.learn(chance)
+    assert learner.versions
+    assert (learner.standing().answers, learner.standing().degraded) == ("heuristic", False)
+
+
+def test_scores_shift_where_users_do() -> None:
+    calm, moved = Learner("demo", FAST), Learner("demo", FAST)
+    calm.learn(examples(2400))
+    given = examples(2400)
+    for place in range(1800, 2400):
+        kept = bytearray(given[place].features)
+        kept[1] = min(kept[1] + 40, 255)
+        given[place] = msgspec.structs.replace(given[place], features=bytes(kept))
+    moved.learn(given)
+    assert calm.score_shift is not None
+    assert moved.score_shift is not None
+    assert calm.score_shift < 0.1
+    assert moved.score_shift > 0.25
+    assert moved.shifted["visits_missed"] == max(moved.shifted.values()) > 0.25
+
+
 def test_in_parts_or_at_once_is_the_same() -> None:
     whole, parts = Learner("demo", FAST), Learner("demo", FAST)
-    given = examples(1200)
+    given = spoilt_for_a_week()
     whole.learn(given)
-    for at in range(0, 1200, 7):
+    for at in range(0, len(given), 7):
         parts.learn(given[at : at + 7])
+    assert whole.standing() == parts.standing()
     one, other = parts.model(), whole.model()
     assert one is not None
     assert other is not None

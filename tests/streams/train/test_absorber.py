@@ -10,14 +10,18 @@ import pytest
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.example import Example
 from loopin_schemas.model import Model, ModelRecord, Standing
+from loopin_streams.kafka.config_state import Configuration
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.learning.features import KEPT, contrasts
+from loopin_streams.learning.pins import Pins
 from loopin_streams.learning.scoring import probabilities
 from loopin_streams.learning.targets import CHURN
 from loopin_streams.train import absorber as train_absorber
 from loopin_streams.train import kept as train_kept
 from loopin_streams.train.absorber import TrainAbsorber
+from tests.streams.kafka.configured import Record
+from tests.streams.learning.made_models import pin_record
 
 DAY_MS = 86_400_000
 
@@ -114,6 +118,15 @@ def test_models_and_standings_are_published() -> None:
     assert absorber.holds() == {"learners": 1, "examples": 900}
 
 
+@pytest.mark.parametrize("batch", [1, 97, 900])
+def test_each_version_is_published_however_many_a_batch_brings(batch: int) -> None:
+    topics, absorber = Topics(), opened(Topics())
+    run(absorber, examples(900), topics, batch)
+    versions = sorted(int(key.split(b":")[2]) for key in topics.held["models"] if key.count(b":") == 2)
+    assert versions == [*range(1, standing_of(topics, "demo").version or 0), versions[-1]]
+    assert versions[-1] == standing_of(topics, "demo").version
+
+
 @pytest.mark.parametrize("cut", [50, 350, 800])
 def test_a_trainer_that_begins_again_goes_on_as_if_it_had_not(cut: int) -> None:
     given = examples(1000)
@@ -145,6 +158,30 @@ def test_it_begins_anew_before_it_takes_too_long_to_begin_again(monkeypatch: pyt
     again = opened(topics)
     assert again.learners["demo", "churn"].learned == 1600
     assert again.learners["demo", "churn"].version == standing.version
+
+
+def test_a_pinned_version_stays_until_it_is_not_pinned_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_absorber, "VERSIONS", 3)
+    configuration, topics = Configuration(), Topics()
+    absorber = TrainAbsorber(Pins(lambda: configuration))
+    absorber.opened(Marker(topic_id="t", position=0), {})
+    given = examples(2400)
+
+    def there() -> list[int]:
+        return sorted(int(key.split(b":")[2]) for key in topics.held["models"] if key.count(b":") == 2)
+
+    run(absorber, given[:800], topics)
+    before = there()
+    assert before == [*range(before[-1] - 2, before[-1] + 1)]
+    configuration.apply(pin_record(before[0]))
+    run(absorber, given[800:2000], topics)
+    # However many have come since.
+    assert there()[0] == before[0]
+    assert there()[1:] == [*range(there()[-1] - 2, there()[-1] + 1)]
+    assert there()[-1] >= before[-1] + 2
+    configuration.apply(Record(pin_record(before[0]).key, None))
+    run(absorber, given[2000:], topics)
+    assert there() == [*range(there()[-1] - 2, there()[-1] + 1)]
 
 
 def test_projects_do_not_learn_from_each_other() -> None:
