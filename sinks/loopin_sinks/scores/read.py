@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from loopin_schemas.profile import HIGH_RISK
 from loopin_sinks.persons.mapping import PERSON_OF_ID
@@ -40,6 +41,19 @@ _LIST: Final = f"""
     LIMIT {{limit:UInt32}} OFFSET {{offset:UInt64}}
 """
 
+_OF_PERSON: Final = f"""
+    SELECT target, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
+        score.5 AS last_seen
+    FROM (
+        SELECT target, argMax((chance, at, version, why, last_seen), last_seen) AS score
+        FROM {PROFILES} FINAL
+        ARRAY JOIN score_targets AS target, score_chances AS chance, score_times AS at,
+            score_versions AS version, score_reasons AS why
+        WHERE project = {{project:String}} AND distinct_id IN {{ids:Array(String)}}
+        GROUP BY target
+    )
+"""
+
 _PARTICIPANTS: Final = f"""
     SELECT distinct_id, rsvp_times[place] AS joined, rsvp_chances[place] AS chance,
         indexOf(rsvp_events, {{event:String}}) AS place
@@ -50,7 +64,7 @@ _PARTICIPANTS: Final = f"""
 
 
 class ScoredUser(NamedTuple):
-    """A person and what is predicted; ``version`` 0 is the heuristic, ``reasons`` are numbers of contrasts."""
+    """A person and what is predicted; ``version`` 0: the heuristic, ``reasons``: numbers of contrasts."""
 
     person: str
     chance: float
@@ -89,13 +103,20 @@ async def scored_users(store: Store, project: str, target: str, *, limit: int, o
         _LIST,
         {"project": project, "target": target, "limit": limit, "offset": offset, "high": HIGH_RISK},
     )
-    users = tuple(
-        ScoredUser(
-            row["person"], row["chance"], row["at"], row["version"], tuple(row["reasons"]), row["last_seen"]
-        )
-        for row in rows
-    )
+    users = tuple(_scored(row["person"], row) for row in rows)
     return Scored(users, rows[0]["scored"] if rows else 0, rows[0]["high"] if rows else 0)
+
+
+async def scores_of(
+    store: Store, project: str, person: str, distinct_ids: Sequence[str]
+) -> dict[str, ScoredUser]:
+    """What is predicted of a person, by target; of several ids it is of the one that was seen last.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    rows = await store.query(_OF_PERSON, {"project": project, "ids": list(distinct_ids)})
+    return {row["target"]: _scored(person, row) for row in rows}
 
 
 async def participants(store: Store, project: str, event: str) -> tuple[Participant, ...]:
@@ -106,3 +127,9 @@ async def participants(store: Store, project: str, event: str) -> tuple[Particip
     """
     rows = await store.query(_PARTICIPANTS, {"project": project, "event": event})
     return tuple(Participant(row["distinct_id"], row["joined"], row["chance"]) for row in rows)
+
+
+def _scored(person: str, row: Mapping[str, Any]) -> ScoredUser:
+    return ScoredUser(
+        person, row["chance"], row["at"], row["version"], tuple(row["reasons"]), row["last_seen"]
+    )
