@@ -128,7 +128,7 @@ class Risk(BaseModel):
 
 
 class UserPredictions(BaseModel):
-    """What is expected of the user."""
+    """What is predicted of a user."""
 
     churn_risk: float | None = Field(
         description="Probability to leave, 0 to 1; null where it is not predicted."
