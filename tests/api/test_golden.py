@@ -21,12 +21,15 @@ from loopin_api.app import create_app
 from loopin_api.queries import recalculation
 from loopin_api.settings import ApiSettings
 from loopin_schemas.alert import Alert
+from loopin_schemas.profile import Score
 from loopin_schemas.window import MetricWindow
 from loopin_sinks.store import Store
 from tests.api.alerts_stored import store_alerts, store_windows
 from tests.api.config_in_memory import Log
 from tests.api.insights_stored import some_insight, store_days, store_insights
 from tests.api.personas_stored import store_personas
+from tests.sinks.persons.lived import lived, store_profiles
+from tests.streams.behaviour.plain_habits import Did
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker, Enrich, Put
@@ -90,6 +93,13 @@ async def test_the_answer_has_the_golden_shape(
     if golden.get("personas"):
         await store_personas(store, NOW - timedelta(hours=7))
     at = NOW - timedelta(hours=2)
+    did = [
+        Did(one["event"], round(at.timestamp() * 1000), one["properties"]) for one in golden.get("did", [])
+    ]
+    if did:
+        profile = lived(did)
+        profile.scores = {"churn": Score(0.15, did[-1].at, 7, (0,))}
+        await store_profiles(store, {"user-1": profile})
     await put(
         [
             enrich("$pageview", "user-1", at),

@@ -108,7 +108,7 @@ def _event_types(scope: Scope, span: Timespan) -> tuple[Query, str]:
         SELECT if(acts.named != '', acts.named, made.category) AS name
         FROM (SELECT event_id, {category} AS named FROM {acts}) AS acts
         LEFT ANY JOIN (
-            SELECT event_id, argMax({category}, timestamp) AS category
+            SELECT event_id, argMaxIf({category}, timestamp, {category} != '') AS category
             FROM {query.of_everybody(_EVER, scope.now)} AND event = 'event_created' AND event_id != ''
                 AND event_id IN (SELECT event_id FROM {acts})
             GROUP BY event_id

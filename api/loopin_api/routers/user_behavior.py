@@ -60,7 +60,7 @@ class UserBehaviorRequest(BaseModel):
     )
 
 
-class ActivityPatterns(BaseModel):
+class UserPatterns(BaseModel):
     """When the user comes, over the days asked for."""
 
     peak_hours: list[int] = Field(
@@ -104,7 +104,7 @@ class PriceRanges(BaseModel):
     )
 
 
-class Preferences(BaseModel):
+class UserPreferences(BaseModel):
     """What the user turns to, over the days asked for."""
 
     event_types: dict[str, int] = Field(
@@ -118,7 +118,7 @@ class Preferences(BaseModel):
     price_range: PriceRanges = Field(description="Prices by currency.")
 
 
-class Risk(BaseModel):
+class RiskRow(BaseModel):
     """A rule that speaks for losing the user."""
 
     name: str = Field(description="Which rule.")
@@ -196,9 +196,11 @@ class UserBehavior(BaseModel):
         description="From days active, page views, and likes, comments and shares of the days asked for, 0 "
         "to 1."
     )
-    activity_patterns: ActivityPatterns = Field(description="When the user comes.")
-    preferences: Preferences = Field(description="What the user turns to.")
-    risk_factors: list[Risk] = Field(description="Rules that speak for losing the user, the gravest first.")
+    activity_patterns: UserPatterns = Field(description="When the user comes.")
+    preferences: UserPreferences = Field(description="What the user turns to.")
+    risk_factors: list[RiskRow] = Field(
+        description="Rules that speak for losing the user, the gravest first."
+    )
     persona_suggestions: list[str] = Field(
         description="The persona that counts and the one that was found, where they differ both."
     )
@@ -352,9 +354,9 @@ def _about(span: Timespan, freshness: float | None) -> dict[str, Any]:
     }
 
 
-def _patterns(whole: Engagement, did: Behaviour, zone: str) -> ActivityPatterns:
+def _patterns(whole: Engagement, did: Behaviour, zone: str) -> UserPatterns:
     sessions = whole.session_count
-    return ActivityPatterns(
+    return UserPatterns(
         peak_hours=peaks(did.hours, PEAK_HOURS),
         peak_days=peaks(did.weekdays, PEAK_DAYS),
         session_length=whole.session_duration_total / sessions / 60 if sessions else None,
@@ -367,8 +369,8 @@ def _patterns(whole: Engagement, did: Behaviour, zone: str) -> ActivityPatterns:
     )
 
 
-def _preferences(did: Behaviour, habits: Habits | None) -> Preferences:
-    return Preferences(
+def _preferences(did: Behaviour, habits: Habits | None) -> UserPreferences:
+    return UserPreferences(
         event_types=dict(did.event_types),
         actions=dict(did.actions),
         communities=dict(did.communities),
@@ -402,8 +404,8 @@ def _signals(habits: Habits | None, chances: Mapping[str, float], away: timedelt
     )
 
 
-def _risk(factor: RiskFactor) -> Risk:
-    return Risk(name=factor.name, value=factor.value, threshold=factor.threshold, text=factor.text)
+def _risk(factor: RiskFactor) -> RiskRow:
+    return RiskRow(name=factor.name, value=factor.value, threshold=factor.threshold, text=factor.text)
 
 
 def _profile(habits: Habits, chances: Mapping[str, float], personas: Personas) -> BehaviorProfile:
