@@ -69,7 +69,7 @@ async def store(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Asy
 def faded(log: Sequence[Did], day: int, half_life: float, names: Sequence[str] = ()) -> float:
     """A sum over all events, each half after so many days."""
     of = [one for one in log if not names or one.name in names]
-    return sum(0.5 ** ((day - one.at // DAY_MS) / half_life) for one in of)
+    return float(sum(0.5 ** ((day - one.at // DAY_MS) / half_life) for one in of))
 
 
 def worth(log: Sequence[Did], at: int, half_life: float) -> float:

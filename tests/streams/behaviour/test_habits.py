@@ -138,9 +138,9 @@ def test_of_more_names_than_there_is_room_for_the_frequent_ones_are_there(
 ) -> None:
     dice = Random(seed)
     at, log = START_MS, []
-    for name in names:
+    for number in names:
         at += dice.choice([0, HOUR_MS, 40 * HOUR_MS])
-        log.append(Did(f"own-{name}", at, {"community_id": f"c-{name}"}))
+        log.append(Did(f"own-{number}", at, {"community_id": f"c-{number}"}))
     habits, exact = habits_of(log), plain_habits(log)
     for counts, sums, most in (
         (named(habits), exact.actions, MOST_ACTIONS),
