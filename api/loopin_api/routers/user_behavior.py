@@ -20,14 +20,13 @@ from loopin_api.predictions.scores import Reason, reason_of
 from loopin_api.queries import user as asked
 from loopin_api.queries.behaviour import MOST_NAMES, Behaviour, behaviour, peaks
 from loopin_api.queries.freshness import freshness_s
-from loopin_api.queries.user import Engagement
 from loopin_api.services import Reader, Use
 from loopin_api.timespan import Timespan, last_days
 from loopin_schemas.habits import ERA_DAYS, MOST_COMMUNITIES, MOST_EVENT_TYPES
 from loopin_schemas.scores.engagement import EngagementLevel, engagement_level
 from loopin_schemas.scores.engagement_trend import Trend, engagement_trend
 from loopin_schemas.scores.risk import RiskFactor, Signals, risk_factors
-from loopin_sinks.metric_values.scope import Periods, scope_of
+from loopin_sinks.metric_values.scope import scope_of
 from loopin_sinks.persons.habits import Habits, PriceRange, person_habits
 from loopin_sinks.persons.personas import Personas, personas_of
 from loopin_sinks.scores.read import ScoredUser, scores_of
@@ -316,8 +315,7 @@ async def post_user_behavior(
     span = last_days(body.days, now, scope.zone)
     last = max(each for each in (seen and seen.last, habits and habits.last_seen) if each)
     zone = (habits.zone if habits else None) or span.zone_name
-    (whole,), did, scores, personas = await asyncio.gather(
-        asked.engagement(use.store, scope, seen.first if seen else last, Periods((span.start, span.end))),
+    did, scores, personas = await asyncio.gather(
         behaviour(use.store, scope, span, zone),
         scores_of(use.store, project, person.name, person.distinct_ids),
         personas_of(use.store, project, person.distinct_ids),
@@ -326,8 +324,8 @@ async def post_user_behavior(
     return Success(
         data=UserBehavior(
             user_id=answered_id(person.name),
-            engagement_score=whole.engagement_score,
-            activity_patterns=_patterns(whole, did, zone),
+            engagement_score=did.engagement_score,
+            activity_patterns=_patterns(did, zone),
             preferences=_preferences(did, habits),
             risk_factors=[_risk(factor) for factor in risk_factors(_signals(habits, chances, now - last))],
             persona_suggestions=list(dict.fromkeys(filter(None, personas))),
@@ -336,7 +334,7 @@ async def post_user_behavior(
                 conversion_probability=chances.get(CONVERSION.name),
                 engagement_trend=engagement_trend(habits.engagement_change) if habits else None,
             ),
-            engagement_level=engagement_level(whole.engagement_score),
+            engagement_level=engagement_level(did.engagement_score),
             profile=_profile(habits, chances, personas) if habits else None,
             scores=_scores(scores),
             **_about(span, await freshness_s(use.store, now)),
@@ -354,17 +352,16 @@ def _about(span: Timespan, freshness: float | None) -> dict[str, Any]:
     }
 
 
-def _patterns(whole: Engagement, did: Behaviour, zone: str) -> UserPatterns:
-    sessions = whole.session_count
+def _patterns(did: Behaviour, zone: str) -> UserPatterns:
     return UserPatterns(
         peak_hours=peaks(did.hours, PEAK_HOURS),
         peak_days=peaks(did.weekdays, PEAK_DAYS),
-        session_length=whole.session_duration_total / sessions / 60 if sessions else None,
-        events_per_session=did.events / sessions if sessions else None,
+        session_length=did.session_minutes,
+        events_per_session=did.events / did.sessions if did.sessions else None,
         hours=list(did.hours),
         weekdays=list(did.weekdays),
-        sessions=sessions,
-        active_days=whole.active_days,
+        sessions=did.sessions,
+        active_days=did.active_days,
         tz=zone,
     )
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from loopin_schemas.profile import HIGH_RISK
 
-LEAST_FELT: Final = 2.0
+LEAST_FELT: Final = 3.0
 """Fewer words and ratings that are felt either way tell no mood; they weigh half after 25 days."""
 
 
@@ -114,7 +114,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "negative_sentiment",
         "share of unfriendly words and ratings, 0 to 1",
-        0.5,
+        # Two unfriendly ones for each friendly one; half of them are in many a quarrel among friends.
+        0.66,
         _unfriendly_share,
         "Of what the user says {value:.0%} is unfriendly; from {threshold:.0%} on it is a risk.",
     ),

@@ -12,7 +12,7 @@ CASES = {
     "engagement_falling": (Signals(engagement_change=0.6), Signals(engagement_change=0.61)),
     "low_engagement": (Signals(engagement_score=0.05), Signals(engagement_score=0.051)),
     "payment_failures": (Signals(payment_failures=2), Signals(payment_failures=1)),
-    "negative_sentiment": (Signals(friendly=1.0, unfriendly=1.0), Signals(friendly=1.1, unfriendly=1.0)),
+    "negative_sentiment": (Signals(friendly=1.0, unfriendly=2.0), Signals(friendly=1.1, unfriendly=2.0)),
     "left_communities": (Signals(communities_left=2.0), Signals(communities_left=1.9)),
 }
 """What makes a rule hold, and what does not quite."""
@@ -31,8 +31,8 @@ def test_a_rule_holds_from_its_threshold_on(name: str) -> None:
 
 def test_of_whom_nothing_is_known_nothing_is_said() -> None:
     assert risk_factors(Signals()) == []
-    # One unfriendly word is no mood.
-    assert risk_factors(Signals(unfriendly=1.9)) == []
+    # Two unfriendly words are no mood.
+    assert risk_factors(Signals(unfriendly=2.9)) == []
 
 
 def test_the_gravest_comes_first_with_its_numbers_in_words() -> None:
