@@ -81,6 +81,7 @@ from loopin_api.routers import (
     track,
     user,
     user_analytics,
+    user_behavior,
     users,
 )
 from loopin_api.services import Services
@@ -102,6 +103,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     content.router,
     users.router,
     user.router,
+    user_behavior.router,
     clustering.router,
     recommendations.router,
     insight_generation.router,
@@ -148,6 +150,7 @@ SPOOL: Final = "spool"
 
 BODIES: Final[tuple[type[BaseModel], ...]] = (
     sentiment.SentimentRequest,
+    user_behavior.UserBehaviorRequest,
     clustering.ClusteringRequest,
     insights.InsightQuery,
     insights.DismissRequest,

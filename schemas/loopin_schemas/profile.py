@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from loopin_schemas.behaviour import Behaviour
+from loopin_schemas.habits import Habits, PastSessions
 
 MILLION = 1_000_000
 """Amounts are added up as whole millionths, so that no order of addition changes a sum."""
@@ -53,6 +54,8 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     (days since 1970, UTC). ``counted`` names the open windows that have counted the user: minute of the
     window's start times four plus its grain's number, and as bits the series that did. ``behaviour`` is what
     models read, None before the first event that counts for them; ``scores`` are what they say, by target.
+    ``habits`` are when the user comes and what they like, None as with ``behaviour``; ``past`` the sessions
+    that are remembered no longer, None before there are any.
     """
 
     first_seen: int
@@ -67,4 +70,6 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     earlier: tuple[Session, ...] = ()
     behaviour: Behaviour | None = None
     scores: dict[str, Score] = {}
+    habits: Habits | None = None
+    past: PastSessions | None = None
     version: int = 1

@@ -1,15 +1,12 @@
-"""Profiles with scores and joined platform events in a store."""
+"""Profiles with scores and joined platform events."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from uuid import uuid4
 
 from loopin_schemas.behaviour import Behaviour, Rsvp
 from loopin_schemas.profile import Profile, Score, Session
-from loopin_sinks.persons.profile_rows import PROFILES, Known, profiles_to_arrow
-from loopin_sinks.store import Store
 
 DAY_MS = 86_400_000
 
@@ -29,11 +26,3 @@ def scored(at: datetime, scores: Mapping[str, Score] = {}, rsvps: Sequence[Rsvp]
         ),
         scores=dict(scores),
     )
-
-
-async def store_profiles(
-    store: Store, profiles: Mapping[str, Profile], *, project: str = "shop", revision: int = 1
-) -> None:
-    """As the sink of profiles does."""
-    known = [Known(project, user, profile, revision) for user, profile in profiles.items()]
-    await store.insert(PROFILES, profiles_to_arrow(known, str(uuid4()), 0), token=str(uuid4()))

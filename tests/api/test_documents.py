@@ -1,4 +1,4 @@
-"""Every field that documents 002 to 004 name of a resource is in its answer, as golden tests see it."""
+"""Every field that the documents name of a resource is in its answer, as golden tests see it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Final
 import pytest
 from pydantic import BaseModel
 
-from loopin_api.routers import communities, content, daily, geo, records, user, user_analytics
+from loopin_api.routers import (
+    communities,
+    content,
+    daily,
+    geo,
+    records,
+    user,
+    user_analytics,
+    user_behavior,
+)
 
 DOCUMENTED: Final[dict[type[BaseModel], str]] = {
     daily.DailyAnalytics: """
@@ -56,6 +65,16 @@ DOCUMENTED: Final[dict[type[BaseModel], str]] = {
         date week_start month_start session_count session_duration_total page_views unique_page_views
         content_interactions search_count content_created last_activity retention_days engagement_score
         activity_level
+    """,
+    user_behavior.UserBehavior: """
+        user_id engagement_score activity_patterns preferences risk_factors persona_suggestions predictions
+    """,
+    user_behavior.UserPatterns: "peak_hours peak_days session_length events_per_session",
+    user_behavior.UserPreferences: "event_types actions",
+    user_behavior.UserPredictions: "churn_risk conversion_probability engagement_trend",
+    user_behavior.BehaviorProfile: """
+        engagement_score churn_risk_score conversion_probability primary_persona preferred_event_types
+        last_analysis_at
     """,
 }
 """By what is answered, the names of the documents' models and examples."""

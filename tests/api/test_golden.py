@@ -29,7 +29,9 @@ from tests.api.alerts_stored import store_alerts, store_windows
 from tests.api.config_in_memory import Log
 from tests.api.insights_stored import some_insight, store_days, store_insights
 from tests.api.personas_stored import store_personas
-from tests.api.scores_stored import scored, store_profiles
+from tests.api.scores_stored import scored
+from tests.sinks.persons.lived import lived, store_profiles
+from tests.streams.behaviour.plain_habits import Did
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker, Enrich, Put
@@ -98,6 +100,13 @@ async def test_the_answer_has_the_golden_shape(
         rsvps = [Rsvp("event-789", at_ms, b"", 0.71, version=3)]
         await store_profiles(store, {"123": scored(NOW - timedelta(hours=7), scores, rsvps)})
     at = NOW - timedelta(hours=2)
+    did = [
+        Did(one["event"], round(at.timestamp() * 1000), one["properties"]) for one in golden.get("did", [])
+    ]
+    if did:
+        profile = lived(did)
+        profile.scores = {"churn": Score(0.15, did[-1].at, 7, (0,))}
+        await store_profiles(store, {"user-1": profile})
     await put(
         [
             enrich("$pageview", "user-1", at),

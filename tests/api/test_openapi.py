@@ -20,6 +20,7 @@ PATHS = {
     "/api/analytics/live": {"get"},
     "/api/analytics/users": {"get"},
     "/api/analytics/users/{user_id}": {"get"},
+    "/api/analytics/user-behavior": {"post"},
     "/api/analytics/content/{content_type}/{object_id}": {"get"},
     "/api/analytics/metrics/{name}": {"get"},
     "/api/analytics/metrics/calculate": {"post"},

@@ -157,7 +157,7 @@ async def test_the_roles_get_their_settings_by_their_environment(
     assert environment["LOOPIN_KEYS_FILE"] == str(folder.path / "keys.json")
     assert environment["LOOPIN_JWT_SECRET"] in folder.secrets.read_text()
     health_port = state.trainer_url.rpartition(":")[2]
-    assert others == [environment, environment | {"LOOPIN_HEALTH_PORT": health_port}]
+    assert others == [environment, {**environment, "LOOPIN_HEALTH_PORT": health_port}]
 
 
 async def test_a_retention_of_the_environment_is_left_to_the_roles(

@@ -157,7 +157,7 @@ async def sees_a_worker_stand_still(stack: Stack, folder: Path) -> None:
 
         def told() -> Ran | None:
             ran = status(folder)
-            return ran if "1 of 2 not ready" in ran.out else None
+            return ran if "1 of 3 not ready" in ran.out else None
 
         shown = await eventually(told, "status says that one role does not answer")
         assert f"stream: {stack.state.worker_url} does not answer" in shown.out

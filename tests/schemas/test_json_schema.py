@@ -28,6 +28,7 @@ from loopin_schemas.catalogue import CATALOGUE, EVERY_EVENT, EventType, Property
 from loopin_schemas.config import ApiKey, ConfigRecord
 from loopin_schemas.dead_letter import Replayed, fingerprint
 from loopin_schemas.example import Example
+from loopin_schemas.habits import Habits, PastSessions, Prices, Spending
 from loopin_schemas.identity import Link, LinkRequest, Person, PersonMerge
 from loopin_schemas.insight import Evidence, InsightRecord
 from loopin_schemas.json_schema import main, schema_files
@@ -60,7 +61,11 @@ REPLAYED = Replayed(
 )  # fmt: skip
 PROFILE = Profile(
     first_seen=1, last_seen=2, events=3, session=Session(1, 2, 3), active_day=0, active_days=b"\x80\x01",
-    revenue={"": -5, "INR": 7},
+    revenue={"": -5, "INR": 7}, past=PastSessions(1, 2, 3),
+    habits=Habits(
+        1, bytearray(31), {"3": 8, "=mine": 4}, {"music": 8}, {"c-1": 8}, "Asia/Kolkata",
+        Spending({"INR": Prices(1, 2, 2, 3)}, {}, 1, 5),
+    ),
 )  # fmt: skip
 CELL = Cell("revenue", "currency", "INR", 1, 5, -5, 5)
 PARTIALS = WindowPartials(

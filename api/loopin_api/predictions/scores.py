@@ -119,7 +119,7 @@ def _row(user: ScoredUser) -> ScoredRow:
     return ScoredRow(
         user_id=answered_id(user.person),
         score=user.chance,
-        reasons=[_reason(number) for number in user.reasons],
+        reasons=[reason_of(number) for number in user.reasons],
         calculated_at=user.at,
         last_seen=user.last_seen,
         method="model" if user.version else "heuristic",
@@ -127,7 +127,8 @@ def _row(user: ScoredUser) -> ScoredRow:
     )
 
 
-def _reason(number: int) -> Reason:
+def reason_of(number: int) -> Reason:
+    """A reason by the number that scores keep of it."""
     contrast = CONTRASTS[number if number >= 0 else -number - 1]
     return Reason(feature=contrast.name, about=contrast.about, effect="raises" if number >= 0 else "lowers")
 

@@ -26,7 +26,7 @@ ACTIVE_SHARES: Final[tuple[tuple[float, ActivityLevel], ...]] = ((3 / 7, "high")
 """Three days a week, and one."""
 
 
-def engagement_score(active_days: int, days: int, page_views: int, interactions: int) -> float:
+def engagement_score(active_days: int, days: int, page_views: float, interactions: float) -> float:
     """From 0 (away) to 1.
 
     ::

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from decimal import Context, Decimal
 from typing import Final, NamedTuple
 
 import pyarrow as pa
 
 from loopin_schemas.behaviour import Rsvp
 from loopin_schemas.profile import Profile
+from loopin_sinks.persons.amounts import EXACT, exact
+from loopin_sinks.persons.habit_rows import FIELDS, habit_columns
 from loopin_sinks.persons.rows import table
 
 PROFILES: Final = "profiles"
 
 _MS = pa.timestamp("ms", "UTC")
-_EXACT = pa.decimal128(38, 6)
-_DIGITS = Context(prec=38)
-_LARGEST = 10**38 - 1
 
 PROFILES_SCHEMA = pa.schema(
     [
@@ -31,7 +29,7 @@ PROFILES_SCHEMA = pa.schema(
         pa.field("session_last", _MS, nullable=False),
         pa.field("session_events", pa.uint64(), nullable=False),
         pa.field("currencies", pa.list_(pa.string()), nullable=False),
-        pa.field("revenues", pa.list_(_EXACT), nullable=False),
+        pa.field("revenues", pa.list_(EXACT), nullable=False),
         pa.field("active_days", pa.list_(pa.date32()), nullable=False),
         pa.field("score_targets", pa.list_(pa.string()), nullable=False),
         pa.field("score_chances", pa.list_(pa.float64()), nullable=False),
@@ -42,6 +40,7 @@ PROFILES_SCHEMA = pa.schema(
         pa.field("rsvp_times", pa.list_(_MS), nullable=False),
         pa.field("rsvp_chances", pa.list_(pa.float64()), nullable=False),
         pa.field("rsvp_versions", pa.list_(pa.uint32()), nullable=False),
+        *FIELDS,
         pa.field("revision", pa.uint64(), nullable=False),
         pa.field("_topic_id", pa.string(), nullable=False),
         pa.field("_stored_at", _MS, nullable=False),
@@ -61,6 +60,7 @@ class Known(NamedTuple):
 def profiles_to_arrow(known: Collection[Known], topic_id: str, stored_at_ms: int) -> pa.Table:
     """Rows of ``PROFILES_SCHEMA``, one a profile."""
     profiles = [each.profile for each in known]
+    days = [active_days(profile) for profile in profiles]
     columns: tuple[Sequence[object], ...] = (
         [each.project for each in known],
         [each.distinct_id for each in known],
@@ -72,8 +72,8 @@ def profiles_to_arrow(known: Collection[Known], topic_id: str, stored_at_ms: int
         [p.session.last for p in profiles],
         [p.session.events for p in profiles],
         [list(p.revenue) for p in profiles],
-        [[_exact(millionths) for millionths in p.revenue.values()] for p in profiles],
-        [active_days(p) for p in profiles],
+        [[exact(millionths) for millionths in p.revenue.values()] for p in profiles],
+        days,
         [list(p.scores) for p in profiles],
         [[score.chance for score in p.scores.values()] for p in profiles],
         [[score.at for score in p.scores.values()] for p in profiles],
@@ -83,6 +83,7 @@ def profiles_to_arrow(known: Collection[Known], topic_id: str, stored_at_ms: int
         [[rsvp.at for rsvp in _rsvps(p)] for p in profiles],
         [[rsvp.chance for rsvp in _rsvps(p)] for p in profiles],
         [[rsvp.version for rsvp in _rsvps(p)] for p in profiles],
+        *habit_columns(profiles, days),
         [each.revision for each in known],
         [topic_id] * len(profiles),
         [stored_at_ms] * len(profiles),
@@ -98,8 +99,3 @@ def active_days(profile: Profile) -> list[int]:
     """Days since 1970 (UTC) that the profile remembers as active, newest first."""
     bits = int.from_bytes(profile.active_days, "big")
     return [profile.active_day - back for back in range(bits.bit_length()) if bits >> back & 1]
-
-
-def _exact(millionths: int) -> Decimal:
-    # No sum of amounts that count comes near the column's end; a client's nonsense must not stop the others.
-    return Decimal(max(-_LARGEST, min(_LARGEST, millionths))).scaleb(-6, _DIGITS)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from loopin_schemas.profile import HIGH_RISK
 from loopin_sinks.persons.mapping import PERSON_OF_ID
@@ -42,6 +43,19 @@ _LIST: Final = f"""
 
 _NUMBERS: Final = f"""
     SELECT count() AS scored, countIf(score.1 > {{high:Float64}}) AS high FROM ({_OF_PERSONS})
+"""
+
+_OF_PERSON: Final = f"""
+    SELECT target, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
+        score.5 AS last_seen
+    FROM (
+        SELECT target, argMax((chance, at, version, why, last_seen), last_seen) AS score
+        FROM {PROFILES} FINAL
+        ARRAY JOIN score_targets AS target, score_chances AS chance, score_times AS at,
+            score_versions AS version, score_reasons AS why
+        WHERE project = {{project:String}} AND distinct_id IN {{ids:Array(String)}}
+        GROUP BY target
+    )
 """
 
 _PARTICIPANTS: Final = f"""
@@ -93,13 +107,20 @@ async def scored_users(store: Store, project: str, target: str, *, limit: int, o
     about = {"project": project, "target": target}
     (numbers,) = await store.query(_NUMBERS, {**about, "high": HIGH_RISK})
     rows = await store.query(_LIST, {**about, "limit": limit, "offset": offset})
-    users = tuple(
-        ScoredUser(
-            row["person"], row["chance"], row["at"], row["version"], tuple(row["reasons"]), row["last_seen"]
-        )
-        for row in rows
-    )
+    users = tuple(_scored(row["person"], row) for row in rows)
     return Scored(users, numbers["scored"], numbers["high"])
+
+
+async def scores_of(
+    store: Store, project: str, person: str, distinct_ids: Sequence[str]
+) -> dict[str, ScoredUser]:
+    """What is predicted of a person, by target; of several ids it is of the one that was seen last.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    rows = await store.query(_OF_PERSON, {"project": project, "ids": list(distinct_ids)})
+    return {row["target"]: _scored(person, row) for row in rows}
 
 
 async def participants(store: Store, project: str, event: str) -> tuple[Participant, ...]:
@@ -111,4 +132,10 @@ async def participants(store: Store, project: str, event: str) -> tuple[Particip
     rows = await store.query(_PARTICIPANTS, {"project": project, "event": event})
     return tuple(
         Participant(row["distinct_id"], row["joined"], row["chance"], row["version"]) for row in rows
+    )
+
+
+def _scored(person: str, row: Mapping[str, Any]) -> ScoredUser:
+    return ScoredUser(
+        person, row["chance"], row["at"], row["version"], tuple(row["reasons"]), row["last_seen"]
     )

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.profile import Profile
+from loopin_streams.behaviour.habits import HabitCounter
 from loopin_streams.kafka.job import Message
 from loopin_streams.learning.foresight import Foresight
 from loopin_streams.projects.project import Projects
@@ -53,6 +54,7 @@ def count_events(
     newest = 0
     users: dict[bytes, tuple[Profile, list[tuple[int, Group, Money | None]]]] = {}
     follow = foresight.follow
+    count_habits = HabitCounter(projects.zone).count
     for passed in events:
         event = passed.enriched
         at, received = event.timestamp, event.received_at
@@ -64,6 +66,7 @@ def count_events(
         # Not of bots, the project's own people, and machines.
         if counted[0].plan.distinct:
             follow(passed.key, of_user[0], event, passed.properties)
+            count_habits(of_user[0], event, passed.properties)
         earlier = at if at < received else received
         if earlier > newest:
             newest = earlier

@@ -112,7 +112,7 @@ def _identity(file: Path) -> tuple[int, int, int]:
 
 
 def _place(record: Any) -> Place:
-    """Country, first subdivision and city, and where that is; never a postal code or anything closer."""
+    """Country, first subdivision and city, where that is and what its clocks show; nothing closer."""
     if not isinstance(record, dict):
         return {}
     country = record.get("country") or record.get("registered_country")
@@ -125,8 +125,10 @@ def _place(record: Any) -> Place:
         else None,
         "$geoip_city_name": _name(record.get("city")),
     }
+    location = record.get("location")
+    found["$geoip_time_zone"] = _text(location, "time_zone")
     named: dict[str, str | float] = {name: value for name, value in found.items() if value}
-    return named | _coordinates(record.get("location"))
+    return named | _coordinates(location)
 
 
 def _coordinates(location: Any) -> dict[str, float]:

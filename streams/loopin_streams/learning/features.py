@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopin_schemas.behaviour import HALF_LIVES, KINDS, Behaviour
-from loopin_streams.behaviour.counts import DAY_MS, SHAPE
+from loopin_streams.behaviour.counts import SHAPE
+from loopin_streams.behaviour.rates import faded
 
 Rows = NDArray[np.float64]
 """Contrasts as numbers: a row for each user."""
@@ -33,7 +34,6 @@ _NEVER: Final = 0.03
 _LEAST, _STEP = -4.0, 12 / 255
 """Logarithms from -4 to 8 are what 256 steps are for: rates of up to 3,000 a day."""
 
-_SHORTEST_TENURE_DAYS: Final = 0.5
 _BY_VISIT: Final = ("events", "views", "content", "social")
 """What is done often enough for a number by visit to say something."""
 
@@ -50,17 +50,7 @@ class Contrast(NamedTuple):
 
 def features_of(behaviours: Sequence[Behaviour], at: Sequence[int]) -> NDArray[np.uint8]:
     """The bytes of each at epoch ms ``at`` or, if that was later, at its newest event; (users, ``KEPT``)."""
-    half_lives = np.array(HALF_LIVES)
-    days = np.array([(one.first, one.last, one.day * DAY_MS) for one in behaviours], np.float64) / DAY_MS
-    now = np.maximum(np.array(at, np.float64) / DAY_MS, days[:, 1])
-    sums = np.frombuffer(b"".join(one.sums for one in behaviours), "<f2").reshape(-1, *SHAPE)
-    counted = sums + np.array([one.today for one in behaviours], np.float64)[:, :, None]
-    faded = counted * np.exp2(-(np.floor(now) - days[:, 2])[:, None] / half_lives)[:, None, :]
-    tenure = np.maximum(now - days[:, 0], _SHORTEST_TENURE_DAYS)
-    # How many days' worth of counts a sum holds, of a user who has been there for so long.
-    worth = half_lives / np.log(2) * (1 - np.exp2(-tenure[:, None] / half_lives))
-    rates = faded / worth[:, None, :]
-    away = now - days[:, 1]
+    _, rates, away, tenure = faded(behaviours, at)
     first = np.stack([away, away * rates[:, KINDS.index("sessions"), -1], tenure], axis=1)
     logs = np.concatenate([np.log1p(first), np.log(rates + _NEVER).reshape(len(rates), -1)], axis=1)
     return packed(logs)

@@ -8,6 +8,7 @@ import msgspec
 
 from loopin_schemas.behaviour import Behaviour
 from loopin_schemas.codec import decoder, encode
+from loopin_schemas.habits import Habits, PastSessions
 from loopin_schemas.profile import Profile, Score, Session
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
@@ -29,6 +30,8 @@ _Packed = tuple[
     tuple[Session, ...],
     Behaviour | None,
     dict[str, Score],
+    Habits | None,
+    PastSessions | None,
     int,
 ]  # The fields of Profile, in order.
 

@@ -18,6 +18,7 @@ from hashlib import blake2b
 from typing import Final, Protocol
 
 from loopin_schemas.event import EnrichedEvent
+from loopin_schemas.habits import PastSessions
 from loopin_schemas.profile import Profile, Session
 from loopin_streams.state.profile_updates import new_profile
 from loopin_streams.state.profiles import Profiles
@@ -117,4 +118,12 @@ def _earlier(profile: Profile, at: int, timeout_ms: int) -> Session:
 def _remember(profile: Profile, touched: Session) -> None:
     """Keep a session as the one that was touched last."""
     others = [session for session in profile.earlier if session is not touched]
-    profile.earlier = (*others, touched)[-EARLIER_KEPT:]
+    kept = (*others, touched)
+    for session in kept[:-EARLIER_KEPT]:
+        past = profile.past
+        if past is None:
+            past = profile.past = PastSessions(0, 0, 0)
+        past.sessions += 1
+        past.ms += session.last - session.started
+        past.events += session.events
+    profile.earlier = kept[-EARLIER_KEPT:]

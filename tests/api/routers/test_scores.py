@@ -17,8 +17,9 @@ from loopin_schemas.behaviour import Rsvp
 from loopin_schemas.profile import Score
 from loopin_sinks.store import Store
 from loopin_streams.learning.features import CONTRASTS
-from tests.api.scores_stored import scored, store_profiles
+from tests.api.scores_stored import scored
 from tests.sinks.personas.stored_events import link
+from tests.sinks.persons.lived import store_profiles
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer
@@ -49,7 +50,7 @@ async def filled(store: Store) -> None:
     users["web"] = scored(SEEN, of(0.4))
     await store_profiles(store, users, revision=2)
     await link(store, [("app", "both"), ("web", "both")])
-    await store_profiles(store, {"stranger": scored(SEEN, of(0.9))}, project="other")
+    await store_profiles(store, {"stranger": scored(SEEN, of(0.9))}, "other")
 
 
 @pytest_asyncio.fixture

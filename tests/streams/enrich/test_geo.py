@@ -28,6 +28,7 @@ IN_LONDON = {
     "$geoip_country_name": "United Kingdom",
     "$geoip_subdivision_1_name": "England",
     "$geoip_city_name": "London",
+    "$geoip_time_zone": "Europe/London",
     "$geoip_latitude": 51.5,
     "$geoip_longitude": -0.1,
     "$geoip_accuracy_radius": 10,

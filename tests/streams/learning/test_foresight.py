@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from loopin_producers.simulator.devices import CRAWLERS, SCRAPER
 from loopin_schemas.codec import decode
 from loopin_schemas.example import Example
+from loopin_schemas.habits import MOST_ACTIONS, WHOLE, action_name
 from loopin_schemas.profile import Profile
 from loopin_streams.behaviour.counts import DAY_MS, count, new_behaviour
 from loopin_streams.behaviour.deeds import deeds
@@ -18,6 +20,7 @@ from loopin_streams.kafka.marker import Marker
 from loopin_streams.learning.features import features_of
 from loopin_text.sentiment import score, texts_of
 from tests.producers.simulator.worlds import Event, live_through, parameters
+from tests.streams.behaviour.plain_habits import Did, plain_habits
 
 SYSTEM = {"api_request", "system_metric", "error_logged"}
 DAYS = 75
@@ -150,6 +153,30 @@ def test_a_worker_that_begins_again_changes_nothing(
     again.run(sent[1], again=9)
     assert again.examples == passed.examples
     assert again.profiles == passed.profiles
+
+
+def test_habits_are_those_of_all_events(sent: tuple[list[Event], list[Sent]], passed: Passed) -> None:
+    kinds = 0
+    for user, events in by_user(sent[0]).items():
+        habits = passed.profiles[f"demo:{user}".encode()].habits
+        if any(one["properties"].get("$raw_user_agent") in (*CRAWLERS, SCRAPER) for one in events):
+            assert habits is None
+            continue
+        assert habits is not None
+        exact = plain_habits([Did(one["event"], one["timestamp"], one["properties"]) for one in events])
+        counted = {action_name(key): count / WHOLE for key, count in habits.actions.items()}
+        if len(exact.actions) <= MOST_ACTIONS:
+            for name, sum_ in exact.actions.items():
+                assert sum_ - 0.25 < counted.get(name, 0.0) <= sum_, (user, name)
+        for name, sum_ in exact.event_types.items():
+            kinds += 1
+            assert sum_ - 0.25 < habits.event_types.get(name, 0) / WHOLE <= sum_, (user, name)
+        bought = {} if habits.spending is None else habits.spending.bought
+        assert {code: (of.number, of.total) for code, of in bought.items()} == {
+            code: (len(prices), sum(round(price * 1_000_000) for price in prices))
+            for code, prices in exact.bought.items()
+        }
+    assert kinds > 100
 
 
 def test_users_are_scored_and_visitors_are_not(passed: Passed) -> None:

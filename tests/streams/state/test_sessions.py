@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from loopin_schemas.habits import PastSessions
 from loopin_schemas.profile import Profile
 from loopin_streams.state.keyed_store import MemoryStore
 from loopin_streams.state.profile_updates import new_profile
@@ -98,6 +99,20 @@ def test_what_a_profile_remembers_is_bounded_and_true(times: list[int]) -> None:
             of = groups[each.started + each.after]
             assert (each.started, each.last, each.events) == (min(of), max(of), len(of))
         assert max(remembered, key=lambda each: each.last).last == profile.session.last
+
+
+@given(gaps)
+def test_those_that_are_over_are_added_up(pauses: list[int]) -> None:
+    times = [sum(pauses[:at]) for at in range(len(pauses) + 1)]
+    profile = new_profile(T)
+    sessions: dict[int, list[int]] = {}
+    for at, begun in zip(times, at_once(times), strict=True):
+        follow(profile, T + at)
+        sessions.setdefault(begun, []).append(at)
+    remembered = 1 + len(profile.earlier)
+    over = [sessions[begun] for begun in sorted(sessions)][:-remembered]
+    expected = PastSessions(len(over), sum(of[-1] - of[0] for of in over), sum(map(len, over)))
+    assert (profile.past or PastSessions(0, 0, 0)) == expected
 
 
 def test_a_late_event_finds_its_session_among_the_last_three() -> None:
