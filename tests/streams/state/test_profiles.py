@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopin_schemas.codec import encode
+from loopin_schemas.habits import Habits, PastSessions, Prices, Spending
 from loopin_schemas.profile import Profile, Session
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.state import profiles as profiles_module
@@ -45,6 +46,23 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KeyedStore
 
 
 ms = st.integers(-(2**53), 2**53)
+counts = st.dictionaries(st.text(max_size=9), st.integers(0, 2**40), max_size=4)
+any_habits = st.builds(
+    Habits,
+    era=st.integers(0, 1_000),
+    clock=st.binary(min_size=31, max_size=31).map(bytearray),
+    actions=counts,
+    event_types=counts,
+    communities=counts,
+    zone=st.sampled_from(["", "Asia/Kolkata"]),
+    spending=st.none()
+    | st.builds(
+        Spending,
+        bought=st.dictionaries(st.text(max_size=3), st.builds(Prices, ms, ms, ms, ms), max_size=2),
+        failures=st.integers(0, 9),
+        at=ms,
+    ),
+)
 any_profile = st.builds(
     Profile,
     first_seen=ms,
@@ -55,6 +73,8 @@ any_profile = st.builds(
     active_days=st.binary(max_size=16),
     sessions=st.integers(1, 2**53),
     revenue=st.dictionaries(st.text(max_size=5), st.integers(-(2**62), 2**62), max_size=4),
+    habits=st.none() | any_habits,
+    past=st.none() | st.builds(PastSessions, ms, ms, ms),
     # A user may have been counted in a thousand series of a window.
     counted=st.dictionaries(
         st.integers(0, 2**40), st.integers(0, 2**64) | st.integers(0, 2**1003), max_size=9
