@@ -138,7 +138,6 @@ def _judged(stack: Stack) -> dict[str, dict[str, Score]]:
         columns = rows[:, list(learner.target.columns())]
         told = {number: model for (target, number), model in published.items() if target == name}
         assert (newest.version if newest else 0) == max(told, default=0)
-        # Of several that one batch made, the newest is told.
         for version in learner.versions:
             if (model := told.get(version.number)) is not None:
                 slope, intercept = version.calibration[model.method]
