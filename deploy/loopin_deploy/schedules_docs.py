@@ -98,12 +98,6 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "daily at 04:00",
         "`/api/geo-analytics/{id}/report` computes it when asked; none is sent by itself yet.",
     ),
-    Replaced(
-        "detect_anomalies_batch",
-        "every 30 minutes",
-        "Rules judge each hour by its season when it is over (`events_anomaly`, `revenue_anomaly`, and your "
-        "own: [alerts](alerts.md)). Anomalies of users: not there yet.",
-    ),
     Replaced("generate_user_behavior_insights", "every 6 hours", "Not there yet."),
 )
 """Every task of the documents that no task of ours names in its ``replaces``."""

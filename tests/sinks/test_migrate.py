@@ -35,6 +35,7 @@ SHIPPED = {
     "0020_recommendations": "b78cba1aa333fa4d9b7a3f6e5cad08beb6e1a9ef9ac478bb67365fe33bac2ba1",
     "0021_insight_marks": "dc71310ced62875dbd2b50a46d7ddcdcfa6149e06fe9b4500b422fe00d3a63a3",
     "0022_scores": "623b44425fcb8387ac981b45549451de0275bb17e9d3087748d876c07561cb39",
+    "0025_metric_anomalies": "eb409b5d948820fd4d2d004692fba16582665f2152e8f1a5dbdb7ea72f428534",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 
