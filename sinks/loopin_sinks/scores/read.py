@@ -50,7 +50,7 @@ _PARTICIPANTS: Final = f"""
 
 
 class ScoredUser(NamedTuple):
-    """A person and what is predicted; ``version`` 0 is the heuristic, ``reasons`` are numbers of contrasts."""
+    """A person and what is predicted; ``version`` 0: the heuristic; ``reasons``: numbers of contrasts."""
 
     person: str
     chance: float
