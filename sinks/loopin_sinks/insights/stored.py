@@ -48,6 +48,22 @@ WHERE project = {project:String} AND NOT withdrawn
     AND created_at <= {at:DateTime64(3, 'UTC')} AND expires_at > {at:DateTime64(3, 'UTC')}
 """
 
+TOLD: Final = """
+    SELECT * FROM insights FINAL
+    WHERE project = {project:String} AND startsWith(id, {told:String}) AND NOT withdrawn
+"""
+"""In SQL, the insights whose ids begin so and that were not withdrawn, whether or not they have expired.
+
+Of those who have crossed a threshold that is the memory: they are told of again only after they were
+withdrawn, as they are when they have gone back.
+"""
+
+_TOLD_SINCE: Final = """
+    SELECT count() AS number FROM insights FINAL
+    WHERE project = {project:String} AND startsWith(id, {told:String})
+        AND created_at >= {since:DateTime64(3, 'UTC')}
+"""
+
 _URGENT_FIRST: Final = """
 ORDER BY indexOf(['critical', 'high', 'medium', 'low'], priority), created_at DESC, id
 """
@@ -98,6 +114,19 @@ async def replace(store: Store, project: str, found: Iterable[Insight], now: dat
     if rows:
         await store.insert(INSIGHTS, pa.Table.from_pylist(rows, schema=_SCHEMA), token=str(uuid4()))
     return len(rows)
+
+
+async def told_since(store: Store, project: str, told: str, since: datetime) -> int:
+    """How many whose ids begin so were found since, also those that were withdrawn. Raises StoreError."""
+    [row] = await store.query(_TOLD_SINCE, {"project": project, "told": told, "since": since})
+    return int(row["number"])
+
+
+async def withdraw(store: Store, gone: Sequence[Insight], now: datetime) -> None:
+    """Say that these hold no longer, also those that have expired. Raises StoreError."""
+    if gone:
+        table = pa.Table.from_pylist(_rows(gone, True, now), schema=_SCHEMA)
+        await store.insert(INSIGHTS, table, token=str(uuid4()))
 
 
 def _rows(insights: Sequence[Insight], withdrawn: bool, now: datetime) -> list[dict[str, Any]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from loopin_schemas.insight import Insight
 from loopin_schemas.profile import HIGH_RISK
+from loopin_sinks.insights.stored import TOLD, insight_of
 from loopin_sinks.persons.mapping import PERSON_OF_ID
 from loopin_sinks.persons.profile_rows import PROFILES
 from loopin_sinks.store import Store
@@ -49,6 +52,22 @@ _PARTICIPANTS: Final = f"""
 """
 
 
+_CROSSED: Final = f"""
+    SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
+        score.5 AS last_seen
+    FROM ({_OF_PERSONS})
+    WHERE chance > {{high:Float64}} AND person NOT IN (SELECT target_id FROM ({TOLD}))
+    ORDER BY chance DESC, person
+    LIMIT {{limit:UInt32}}
+"""
+
+_FALLEN: Final = f"""
+    SELECT * FROM ({TOLD})
+    WHERE target_id NOT IN (SELECT person FROM ({_OF_PERSONS}) WHERE score.1 >= {{low:Float64}})
+    LIMIT {{limit:UInt32}}
+"""
+
+
 class ScoredUser(NamedTuple):
     """A person and what is predicted; ``version`` 0: the heuristic; ``reasons``: numbers of contrasts."""
 
@@ -89,13 +108,31 @@ async def scored_users(store: Store, project: str, target: str, *, limit: int, o
         _LIST,
         {"project": project, "target": target, "limit": limit, "offset": offset, "high": HIGH_RISK},
     )
-    users = tuple(
-        ScoredUser(
-            row["person"], row["chance"], row["at"], row["version"], tuple(row["reasons"]), row["last_seen"]
-        )
-        for row in rows
-    )
+    users = tuple(map(_user, rows))
     return Scored(users, rows[0]["scored"] if rows else 0, rows[0]["high"] if rows else 0)
+
+
+async def crossed(
+    store: Store, project: str, target: str, told: str, *, high: float, limit: int
+) -> tuple[ScoredUser, ...]:
+    """Users whose score is above ``high`` and of whom no insight tells, the likeliest first.
+
+    ``told`` begins the ids of these insights. Raises StoreError.
+    """
+    bound = {"project": project, "target": target, "told": told, "high": high, "limit": limit}
+    return tuple(map(_user, await store.query(_CROSSED, bound)))
+
+
+async def fallen(
+    store: Store, project: str, target: str, told: str, *, low: float, limit: int
+) -> list[Insight]:
+    """Insights of users whose score is below ``low`` by now, or who have none any more.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    bound = {"project": project, "target": target, "told": told, "low": low, "limit": limit}
+    return [insight_of(row) for row in await store.query(_FALLEN, bound)]
 
 
 async def participants(store: Store, project: str, event: str) -> tuple[Participant, ...]:
@@ -106,3 +143,9 @@ async def participants(store: Store, project: str, event: str) -> tuple[Particip
     """
     rows = await store.query(_PARTICIPANTS, {"project": project, "event": event})
     return tuple(Participant(row["distinct_id"], row["joined"], row["chance"]) for row in rows)
+
+
+def _user(row: Mapping[str, Any]) -> ScoredUser:
+    return ScoredUser(
+        row["person"], row["chance"], row["at"], row["version"], tuple(row["reasons"]), row["last_seen"]
+    )
