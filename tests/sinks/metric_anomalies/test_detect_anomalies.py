@@ -1,4 +1,4 @@
-"""The task judges all metrics of all projects, keeps what it finds once, and withdraws what no longer holds."""
+"""The task judges all metrics of all projects, keeps what it finds, and withdraws what holds no longer."""
 
 from __future__ import annotations
 
@@ -86,7 +86,12 @@ async def test_what_is_found_is_kept_once_and_withdrawn_after_late_events(store:
     await kept(store, "page_views", values)
     assert await run(store) == 1
     [first] = await found_in(store)
-    assert (first.metric, first.grain, first.start, first.value) == ("page_views", "hour", epoch_ms(LAST), 2e3)
+    assert (first.metric, first.grain, first.start, first.value) == (
+        "page_views",
+        "hour",
+        epoch_ms(LAST),
+        2e3,
+    )
     assert first.score > 6
     assert (first.found_at, first.calculated_at) == (epoch_ms(NOW), epoch_ms(NOW))
 
