@@ -62,10 +62,15 @@ class ScoreParameters:
     offset: int
 
 
-def score_parameters(
-    limit: Annotated[int, Query(ge=1, le=MOST, description="Of scores: how many users, a number.")] = 100,
-    offset: Annotated[int, Query(ge=0, le=10**9, description="Of scores: users to pass over.")] = 0,
-) -> ScoreParameters:
+Limit = Annotated[
+    int, Query(ge=1, le=MOST, description="Of scores, and of each segment: how many users, a number.")
+]
+Offset = Annotated[
+    int, Query(ge=0, le=10**9, description="Of scores, and of each segment: users to pass over.")
+]
+
+
+def score_parameters(limit: Limit = 100, offset: Offset = 0) -> ScoreParameters:
     """Parameters of both kinds."""
     return ScoreParameters(limit, offset)
 

@@ -61,6 +61,12 @@ _CROSSED: Final = f"""
     LIMIT {{limit:UInt32}}
 """
 
+_ONE: Final = f"""
+    SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
+        score.5 AS last_seen
+    FROM ({_OF_PERSONS}) WHERE person = {{person:String}}
+"""
+
 _FALLEN: Final = f"""
     SELECT * FROM ({TOLD})
     WHERE target_id NOT IN (SELECT person FROM ({_OF_PERSONS}) WHERE score.1 >= {{low:Float64}})
@@ -110,6 +116,12 @@ async def scored_users(store: Store, project: str, target: str, *, limit: int, o
     )
     users = tuple(map(_user, rows))
     return Scored(users, rows[0]["scored"] if rows else 0, rows[0]["high"] if rows else 0)
+
+
+async def score_of(store: Store, project: str, target: str, person: str) -> ScoredUser | None:
+    """What is predicted of one person now; None for nothing. Raises StoreError."""
+    rows = await store.query(_ONE, {"project": project, "target": target, "person": person})
+    return _user(rows[0]) if rows else None
 
 
 async def crossed(
