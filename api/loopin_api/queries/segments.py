@@ -74,17 +74,18 @@ async def segmented(
     placed = f"SELECT *, {_segment(bound, top)} AS segment FROM ({_PEOPLE})"
     counted = await store.query(
         f"""
-        SELECT segment, sum(users) AS users, sum(churns) / users AS churn,
+        SELECT segment, sum(number) AS users, sum(churns) / sum(number) AS churn,
             if(sum(known) = 0, NULL, sum(conversions) / sum(known)) AS conversion, sum(spents) AS spent,
-            groupArray((persona, users)) AS personas
+            groupArray((kind, number)) AS personas
         FROM (
-            SELECT segment, toString(kinds.persona) AS persona, count() AS users, sum(churn) AS churns,
-                count(conversion) AS known, sum(conversion) AS conversions, sum(spent) AS spents
+            SELECT segment, toString(kinds.persona) AS kind, count() AS number, sum(placed.churn) AS churns,
+                count(placed.conversion) AS known, sum(placed.conversion) AS conversions,
+                sum(placed.spent) AS spents
             FROM ({placed}) AS placed
             LEFT ANY JOIN (
                 SELECT distinct_id, persona FROM personas FINAL WHERE project = {{project:String}}
             ) AS kinds ON kinds.distinct_id = placed.person
-            GROUP BY segment, persona
+            GROUP BY segment, kind
         )
         GROUP BY segment
         """,
