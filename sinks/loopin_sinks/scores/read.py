@@ -61,6 +61,10 @@ _CROSSED: Final = f"""
     LIMIT {{limit:UInt32}}
 """
 
+_COUNTED: Final = f"""
+    SELECT count() AS scored, countIf(score.1 > {{high:Float64}}) AS high FROM ({_OF_PERSONS})
+"""
+
 _ONE: Final = f"""
     SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
         score.5 AS last_seen
@@ -116,6 +120,12 @@ async def scored_users(store: Store, project: str, target: str, *, limit: int, o
     )
     users = tuple(map(_user, rows))
     return Scored(users, rows[0]["scored"] if rows else 0, rows[0]["high"] if rows else 0)
+
+
+async def counted_scores(store: Store, project: str, target: str, *, above: float) -> tuple[int, int]:
+    """How many persons are scored, and how many of them above a limit. Raises StoreError."""
+    [row] = await store.query(_COUNTED, {"project": project, "target": target, "high": above})
+    return row["scored"], row["high"]
 
 
 async def score_of(store: Store, project: str, target: str, person: str) -> ScoredUser | None:
