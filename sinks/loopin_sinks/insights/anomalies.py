@@ -27,6 +27,11 @@ _LATEST: Final = timedelta(days=97)
 """Some values are known so long after their period, and are of interest for a week from then on."""
 
 
+def is_of_metric(insight: Insight) -> bool:
+    """Whether it tells of such a period."""
+    return insight.insight_type == "anomaly" and insight.target_type == "metric"
+
+
 async def metric_anomalies(
     store: Store, scope: Scope, metrics: Sequence[Metric], told: Iterable[Insight]
 ) -> list[Insight]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -91,13 +91,26 @@ async def top_insights(store: Store, project: str, at: datetime, most: int) -> l
     return [insight_of(row) for row in rows]
 
 
-async def replace(store: Store, project: str, found: Iterable[Insight], now: datetime) -> int:
+def every(insight: Insight) -> bool:
+    """All insights are looked for."""
+    return True
+
+
+async def replace(
+    store: Store,
+    project: str,
+    found: Iterable[Insight],
+    now: datetime,
+    looked_for: Callable[[Insight], bool] = every,
+) -> int:
     """Keep what is found now: new ones are added, what is found no longer is withdrawn; how many rows.
+
+    Only those are withdrawn that were ``looked_for``.
 
     Raises:
         StoreError: the store did not answer.
     """
-    before = {each.id: each for each in await open_insights(store, project, now)}
+    before = {each.id: each for each in await open_insights(store, project, now) if looked_for(each)}
     after = {each.id: each for each in found}
     changed = [
         each

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
+from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, by_name
+from loopin_sinks.insights.stored import open_insights
 from loopin_sinks.metric_anomalies.found import MetricAnomaly
 from loopin_sinks.metric_anomalies.stored import kept_anomalies
 from loopin_sinks.metric_history.stored import NewValue, keep
@@ -20,6 +22,7 @@ from loopin_sinks.store import Store
 from loopin_sinks.tasks.detect_anomalies import AnomalyArguments, detect
 from loopin_sinks.tasks.task import Context
 from loopin_streams.kafka.config_state import Configuration
+from tests.api.insights_stored import some_insight, store_insights
 from tests.migrated import migrated_store
 from tests.sinks.metric_anomalies.seasons import HOUR, hours
 from tests.sinks.personas.stored_events import Done, put
@@ -40,7 +43,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
-    for table in ("metric_values", "metric_anomalies", "events"):
+    for table in ("metric_values", "metric_anomalies", "events", "insights"):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened
 
@@ -49,9 +52,28 @@ def scope(project: str, now: datetime, zone: str = "UTC") -> Scope:
     return Scope(project=project, zone=ZoneInfo(zone), now=now, currency="EUR")
 
 
-async def run(store: Store, now: datetime = NOW, projects: tuple[str, ...] = ()) -> int:
+async def run(
+    store: Store, now: datetime = NOW, projects: tuple[str, ...] = (), teller: Told | None = None
+) -> int:
     arguments = AnomalyArguments(projects=projects)
-    return await detect(Context(store, Configuration(), scope, lambda: now, arguments))
+    return await detect(Context(store, Configuration(), scope, lambda: now, arguments, teller=teller))
+
+
+class Told:
+    """What the live feed is told of."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[str], list[str]]] = []
+
+    async def tell(
+        self,
+        projects: Collection[str],
+        open: Iterable[Insight],
+        now: datetime,
+        dismissed: Collection[str] = (),
+    ) -> int:
+        self.calls.append((list(projects), [each.id for each in open]))
+        return 0
 
 
 async def kept(
@@ -84,7 +106,8 @@ async def test_what_is_found_is_kept_once_and_withdrawn_after_late_events(store:
     values = usual()
     values[LAST] = 2_000.0
     await kept(store, "page_views", values)
-    assert await run(store) == 1
+    # The hour, and the insight of it.
+    assert await run(store) == 2
     [first] = await found_in(store)
     assert (first.metric, first.grain, first.start, first.value) == (
         "page_views",
@@ -101,12 +124,12 @@ async def test_what_is_found_is_kept_once_and_withdrawn_after_late_events(store:
 
     # It was less, but still odd: the same one, found when it was found. Then it was nothing at all.
     await kept(store, "page_views", {LAST: 1_500.0}, at=later)
-    assert await run(store, later) == 1
+    assert await run(store, later) == 2
     [second] = await found_in(store, now=later)
     assert (second.value, second.found_at, second.calculated_at) == (1.5e3, epoch_ms(NOW), epoch_ms(later))
     much_later = later + HOUR
     await kept(store, "page_views", {LAST: usual()[LAST]}, at=much_later)
-    assert await run(store, much_later) == 1
+    assert await run(store, much_later) == 2
     assert await found_in(store, now=much_later) == []
     # The table has them for good.
     [rows] = await store.query("SELECT count() AS found FROM metric_anomalies FINAL WHERE withdrawn")
@@ -120,7 +143,7 @@ async def test_of_each_project_its_own_and_of_a_new_one_nothing(store: Store) ->
     young = {at: value for at, value in odd.items() if at > LAST - 2 * DAY}
     await kept(store, "page_views", young, project="new")
     assert await run(store, projects=("calm", "new")) == 0
-    assert await run(store) == 1
+    assert await run(store) == 2
     assert [len(await found_in(store, project)) for project in ("shop", "calm", "new")] == [1, 0, 0]
 
 
@@ -141,7 +164,7 @@ async def test_few_things_are_no_anomaly_however_rare(store: Store) -> None:
     await kept(store, "searches", {**dict.fromkeys(usual(), 0.0), LAST: 11.0})
     assert await run(store) == 0
     await kept(store, "searches", {LAST: 60.0}, at=NOW + HOUR)
-    assert await run(store, NOW + HOUR) == 1
+    assert await run(store, NOW + HOUR) == 2
 
 
 async def test_a_share_has_to_be_of_enough(store: Store) -> None:
@@ -154,7 +177,7 @@ async def test_a_share_has_to_be_of_enough(store: Store) -> None:
             for number in range(payments)
         ]
         await put(store, done, project)
-    assert await run(store) == 1
+    assert await run(store) == 2
     assert await found_in(store, "few") == []
     [found] = await found_in(store, "many")
     assert found.metric == "payment_failure_rate"
@@ -170,9 +193,25 @@ async def test_days_are_judged_for_a_week_and_then_stay_as_they_are(store: Store
     }
     days[today - DAY] = 400.0
     await kept(store, "dau", days, "day")
-    assert await run(store) == 1
+    assert await run(store) == 2
     # Ten days on it is judged no more.
     later = NOW + 10 * DAY
     await kept(store, "dau", {today - DAY: 1_000.0}, "day", at=later)
     await run(store, later, ("shop",))
     assert epoch_ms(today - DAY) in {each.start for each in await found_in(store, now=later)}
+
+
+async def test_the_live_feed_is_told_at_once_beside_what_it_knows(store: Store) -> None:
+    await kept(store, "page_views", {**usual(), LAST: 2_000.0})
+    await kept(store, "page_views", usual(seed=5), project="calm")
+    other = some_insight(NOW - DAY)
+    await store_insights(store, other)
+    teller = Told()
+    await run(store, teller=teller)
+    found = [each.id for each in await open_insights(store, "shop", NOW)]
+    assert len(found) == 2
+    assert other.id in found, "what this task does not look for stays as it is"
+    assert teller.calls == [(["shop"], found)]
+    # What has been told is not told again.
+    await run(store, NOW + timedelta(minutes=30), teller=teller)
+    assert len(teller.calls) == 1
