@@ -7,10 +7,14 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+import msgspec
+
 from loopin_schemas.insight import Evidence, Insight, Priority
 from loopin_schemas.metrics import Metric
 from loopin_sinks.insights.findings import KEPT_FOR, actions, date_of, shower, title_of
+from loopin_sinks.insights.stored import open_insights
 from loopin_sinks.metric_anomalies.found import LENGTH_MS, MetricAnomaly
+from loopin_sinks.metric_anomalies.live import LiveAnomaly
 from loopin_sinks.metric_anomalies.stored import kept_anomalies
 from loopin_sinks.metric_values.scope import Scope, epoch_ms, from_epoch_ms
 from loopin_sinks.store import Store
@@ -22,6 +26,9 @@ each day, and hardly two of the same one, one after the other."""
 
 WEEKS: Final = 5
 """How many weeks back the periods are named that tell what is usual."""
+
+LIVE_FOR: Final = timedelta(hours=6)
+"""How long it is of interest what was told of the hour up to then: the hours themselves tell it soon."""
 
 _LATEST: Final = timedelta(days=97)
 """Some values are known so long after their period, and are of interest for a week from then on."""
@@ -36,6 +43,8 @@ async def metric_anomalies(
     store: Store, scope: Scope, metrics: Sequence[Metric], told: Iterable[Insight]
 ) -> list[Insight]:
     """What there is to say of what was found in the last week; ``told`` is what is said of these metrics.
+
+    What was told of the hour up to then stays, but where the hours themselves are told by now.
 
     A day that is unusual as a whole is told as ``metric_change``: its hours to the same side are left to it.
 
@@ -55,12 +64,52 @@ async def metric_anomalies(
         for run in _runs(scope, (each for each in found if each.metric in known))
         if max(each.found_at for each in run) >= lately
     ]
-    return [
+    made = [
         _insight(scope, known[run[0].metric], run)
         for run in runs
         if _matters(run)
         and not all((each.metric, _midnight(scope, each), each.score > 0) in days for each in run)
     ]
+    opened = await open_insights(store, scope.project, scope.now)
+    return [*made, *(each for each in opened if is_live(each) and not any(_tells(one, each) for one in made))]
+
+
+def is_live(insight: Insight) -> bool:
+    """Whether it tells of the hour up to when it was found."""
+    return is_of_metric(insight) and insight.id.rpartition("/")[0].endswith("/live")
+
+
+def _tells(of: Insight, live: Insight) -> bool:
+    """Whether an insight of whole hours tells what another did of the hour up to then."""
+    one, other = of.evidence, live.evidence
+    since, until = one.since or one.start, one.start + LENGTH_MS["hour"]
+    return (
+        of.target_id == live.target_id
+        and (one.value > one.expected) == (other.value > other.expected)
+        and since < other.start + LENGTH_MS["hour"]
+        and other.start < until
+    )
+
+
+def live_insights(scope: Scope, found: Iterable[LiveAnomaly], opened: Iterable[Insight]) -> list[Insight]:
+    """What there is to say of the hour up to now, given what is: nothing of a metric is told twice.
+
+    What was told stays as it was, also where things are back to what is usual: until it expires, or whole
+    hours tell of it.
+    """
+    told = [each for each in opened if is_of_metric(each)]
+    kept = [each for each in told if is_live(each)]
+    new = [_live(scope, each) for each in found]
+    return [*kept, *(each for each in new if not any(_tells(one, each) for one in told))]
+
+
+def _live(scope: Scope, found: LiveAnomaly) -> Insight:
+    at = from_epoch_ms(found.of.start)
+    return msgspec.structs.replace(
+        _insight(scope, found.metric, [found.of]),
+        id=f"{scope.project}/anomaly/{found.metric.name}/live/{at:%Y-%m-%dT%H:%MZ}",
+        expires_at=epoch_ms(scope.now + LIVE_FOR),
+    )
 
 
 def _runs(scope: Scope, found: Iterable[MetricAnomaly]) -> list[list[MetricAnomaly]]:
