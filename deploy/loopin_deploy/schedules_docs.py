@@ -278,6 +278,10 @@ $ loopin tasks list
 │                         │                │ 11-30 03:48 │        │       │
 │ calculate_requested     │ when asked for │ -           │        │ -     │
 │                         │                │ never       │        │       │
+│ detect_anomalies        │ 10,40 * * * *  │ 11-30 04:10 │        │ -     │
+│                         │                │ never       │        │       │
+│ detect_live_anomalies   │ */5 * * * *    │ 11-30 03:50 │        │ -     │
+│                         │                │ never       │        │       │
 │ forecast_metrics        │ 40 0 * * *     │ 12-01 00:40 │    180 │ done  │
 │                         │                │ 11-30 03:48 │        │       │
 │ cluster_users           │ 40 3 * * *     │ 12-01 03:40 │      0 │ done  │
