@@ -91,7 +91,7 @@ async def live_anomalies(
             continue
         values = await calculator.values(metric.definition, hour)
         expected = await asyncio.to_thread(expected_hour, metric, points, epoch_ms(hour.start), scope)
-        anomaly = _judged(metric, values.get((0, "")), expected, epoch_ms(hour.start), len(points), scope)
+        anomaly = judged_hour(metric, values.get((0, "")), expected, epoch_ms(hour.start), len(points), scope)
         if anomaly is not None and (far := await sure(calculator, metric, [anomaly], least=CRITICAL)):
             found.append(LiveAnomaly(metric, far[0]))
     return found
@@ -115,9 +115,13 @@ def expected_hour(metric: Metric, points: Sequence[Point], start: int, scope: Sc
     return Expected(*(a + share * (b - a) for a, b in zip(one, other, strict=True)))
 
 
-def _judged(
+def judged_hour(
     metric: Metric, value: float | None, expected: Expected | None, start: int, compared: int, scope: Scope
 ) -> MetricAnomaly | None:
+    """An hour's value, where it is beyond the range of what was expected; else None.
+
+    ``start`` is in epoch ms, ``compared`` the number of hours that tell what is usual.
+    """
     if value is None or expected is None or not isfinite(value):
         return None
     center, low, high = expected
