@@ -105,8 +105,13 @@ def live_insights(scope: Scope, found: Iterable[LiveAnomaly], opened: Iterable[I
 
 def _live(scope: Scope, found: LiveAnomaly) -> Insight:
     at = from_epoch_ms(found.of.start)
+    made = _insight(scope, found.metric, [found.of])
+    # Values are kept of the clock's hours.
+    there = at.astimezone(scope.zone).replace(minute=0, second=0, microsecond=0)
+    hour = msgspec.structs.replace(found.of, start=epoch_ms(there))
     return msgspec.structs.replace(
-        _insight(scope, found.metric, [found.of]),
+        made,
+        evidence=msgspec.structs.replace(made.evidence, compared=_compared(scope, hour)),
         id=f"{scope.project}/anomaly/{found.metric.name}/live/{at:%Y-%m-%dT%H:%MZ}",
         expires_at=epoch_ms(scope.now + LIVE_FOR),
     )

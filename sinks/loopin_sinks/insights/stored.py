@@ -102,27 +102,28 @@ async def replace(
     found: Iterable[Insight],
     now: datetime,
     looked_for: Callable[[Insight], bool] = every,
+    before: Iterable[Insight] | None = None,
 ) -> int:
     """Keep what is found now: new ones are added, what is found no longer is withdrawn; how many rows.
 
-    Only those are withdrawn that were ``looked_for``.
+    Only those are withdrawn that were ``looked_for``, and open ``before`` the look began: what another task
+    has found meanwhile stays. Without ``before``, that is now.
 
     Raises:
         StoreError: the store did not answer.
     """
-    before = {each.id: each for each in await open_insights(store, project, now) if looked_for(each)}
+    opened = await open_insights(store, project, now) if before is None else before
+    known = {each.id: each for each in opened if looked_for(each)}
     after = {each.id: each for each in found}
     changed = [
         each
         for each in (
-            msgspec.structs.replace(each, created_at=before[each.id].created_at)
-            if each.id in before
-            else each
+            msgspec.structs.replace(each, created_at=known[each.id].created_at) if each.id in known else each
             for each in after.values()
         )
-        if each != before.get(each.id)
+        if each != known.get(each.id)
     ]
-    gone = [each for each in before.values() if each.id not in after]
+    gone = [each for each in known.values() if each.id not in after]
     rows = [*_rows(changed, False, now), *_rows(gone, True, now)]
     if rows:
         await store.insert(INSIGHTS, pa.Table.from_pylist(rows, schema=_SCHEMA), token=str(uuid4()))

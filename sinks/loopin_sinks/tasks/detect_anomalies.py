@@ -56,7 +56,7 @@ async def _insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> in
     """How many insights are new, other or withdrawn."""
     told = await open_insights(store, scope.project, scope.now)
     found = await metric_anomalies(store, scope, metrics, told)
-    return await replace(store, scope.project, found, scope.now, is_of_metric)
+    return await replace(store, scope.project, found, scope.now, is_of_metric, told)
 
 
 DETECT_ANOMALIES: Final = Task(

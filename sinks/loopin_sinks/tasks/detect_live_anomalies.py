@@ -38,7 +38,7 @@ async def detect_live(context: Context) -> int:
         opened = await open_insights(store, project, scope.now)
         told = [each for each in opened if is_of_metric(each)]
         new = live_insights(scope, found, opened)
-        rows = await replace(store, project, [*told, *new], scope.now, is_of_metric)
+        rows = await replace(store, project, [*told, *new], scope.now, is_of_metric, opened)
         if rows:
             news.append(project)
         return rows

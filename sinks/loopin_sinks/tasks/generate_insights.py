@@ -14,7 +14,7 @@ from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
 from loopin_sinks.insights.off_track import AGO, off_track
 from loopin_sinks.insights.personas import persona_changes
 from loopin_sinks.insights.predictions import predictions
-from loopin_sinks.insights.stored import replace
+from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.insights.trending import trending_content
 from loopin_sinks.insights.unusual import WEEK, WEEKS
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
@@ -49,12 +49,13 @@ async def generate(context: Context) -> int:
     async def looked(project: str) -> int:
         scope, configured = context.scope(project, context.clock()), context.configuration
         metrics = [bounded(metric, project, configured) for metric in metrics_of(configured, project)]
+        opened = await open_insights(context.store, project, scope.now)
         found = await insights(context.store, scope, metrics)
         found += await metric_anomalies(context.store, scope, metrics, found)
         found += await persona_changes(context.store, scope)
         found += await predictions(context.store, scope)
         found += await trending_content(context.store, scope)
-        return await replace(context.store, project, found, scope.now)
+        return await replace(context.store, project, found, scope.now, before=opened)
 
     try:
         return await by_project(context, projects, looked)

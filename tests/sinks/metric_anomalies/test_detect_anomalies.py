@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ import pytest_asyncio
 
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, by_name
-from loopin_sinks.insights.stored import open_insights
+from loopin_sinks.insights.anomalies import is_of_metric
+from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.metric_anomalies.found import MetricAnomaly
 from loopin_sinks.metric_anomalies.stored import kept_anomalies
 from loopin_sinks.metric_history.stored import NewValue, keep
@@ -21,6 +23,7 @@ from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.detect_anomalies import AnomalyArguments, detect
 from loopin_sinks.tasks.task import Context
+from loopin_sinks.tasks.telling import tell
 from loopin_streams.kafka.config_state import Configuration
 from tests.api.insights_stored import some_insight, store_insights
 from tests.migrated import migrated_store
@@ -215,3 +218,41 @@ async def test_the_live_feed_is_told_at_once_beside_what_it_knows(store: Store) 
     # What has been told is not told again.
     await run(store, NOW + timedelta(minutes=30), teller=teller)
     assert len(teller.calls) == 1
+
+
+async def test_what_another_task_finds_meanwhile_is_not_withdrawn(store: Store) -> None:
+    before = await open_insights(store, "shop", NOW)
+    live = some_insight(NOW, insight_type="anomaly", id="shop/anomaly/page_views/live/now")
+    await store_insights(store, live)
+    assert await replace(store, "shop", [], NOW, is_of_metric, before) == 0
+    assert await open_insights(store, "shop", NOW) == [live]
+    # Whoever has seen it, and finds it no longer, withdraws it.
+    assert await replace(store, "shop", [], NOW, is_of_metric) == 1
+
+
+async def test_two_tasks_tell_one_after_the_other_what_is_stored_then(store: Store) -> None:
+    first, second = some_insight(NOW, 1), some_insight(NOW, 2)
+    await store_insights(store, first)
+
+    class Slow(Told):
+        under_way = False
+
+        async def tell(
+            self,
+            projects: Collection[str],
+            open: Iterable[Insight],
+            now: datetime,
+            dismissed: Collection[str] = (),
+        ) -> int:
+            assert not self.under_way
+            self.under_way = True
+            if not self.calls:
+                await store_insights(store, second)
+            await super().tell(projects, open, now, dismissed)
+            self.under_way = False
+            return 0
+
+    teller = Slow()
+    context = Context(store, Configuration(), scope, lambda: NOW, AnomalyArguments(), teller=teller)
+    await asyncio.gather(tell(context, ["shop"]), tell(context, ["shop"]))
+    assert teller.calls == [(["shop"], [first.id]), (["shop"], [first.id, second.id])]
