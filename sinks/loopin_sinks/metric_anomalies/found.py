@@ -28,7 +28,6 @@ _FALSE_AT_CRITICAL: Final = 1e-5
 
 _A_WEEK: Final[dict[Grain, int]] = {"hour": 168, "day": 7}
 
-WEEK_MS: Final = 7 * DAY_MS
 LENGTH_MS: Final[dict[Grain, int]] = {"hour": HOUR_MS, "day": DAY_MS}
 
 

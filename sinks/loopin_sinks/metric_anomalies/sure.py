@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from statistics import fmean
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,7 +17,7 @@ from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, epoch_ms, from_epoch_ms, periods
 from loopin_streams.alerts.seasonal import WARNING
 
-BEFORE: dict[str, int] = {"hour": 24, "day": 7}
+BEFORE: Final[dict[str, int]] = {"hour": 24, "day": 7}
 """Periods before the first anomaly that tell how much is usual."""
 
 
