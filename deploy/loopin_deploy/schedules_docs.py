@@ -98,12 +98,6 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "daily at 04:00",
         "`/api/geo-analytics/{id}/report` computes it when asked; none is sent by itself yet.",
     ),
-    Replaced(
-        "detect_anomalies_batch",
-        "every 30 minutes",
-        "Rules judge each hour by its season when it is over (`events_anomaly`, `revenue_anomaly`, and your "
-        "own: [alerts](alerts.md)). Anomalies of users: not there yet.",
-    ),
     Replaced("generate_user_behavior_insights", "every 6 hours", "Not there yet."),
 )
 """Every task of the documents that no task of ours names in its ``replaces``."""
@@ -283,6 +277,10 @@ $ loopin tasks list
 │ recalculate_metrics     │ 15 2 * * *     │ 12-01 02:15 │ 72,621 │ done  │
 │                         │                │ 11-30 03:48 │        │       │
 │ calculate_requested     │ when asked for │ -           │        │ -     │
+│                         │                │ never       │        │       │
+│ detect_anomalies        │ 10,40 * * * *  │ 11-30 04:10 │        │ -     │
+│                         │                │ never       │        │       │
+│ detect_live_anomalies   │ */5 * * * *    │ 11-30 03:50 │        │ -     │
 │                         │                │ never       │        │       │
 │ forecast_metrics        │ 40 0 * * *     │ 12-01 00:40 │    180 │ done  │
 │                         │                │ 11-30 03:48 │        │       │

@@ -6,18 +6,41 @@ from typing import Literal
 
 import msgspec
 
-InsightType = Literal["metric_change", "target_missed", "forecast_off_track", "persona_change"]
+InsightType = Literal[
+    "metric_change",
+    "target_missed",
+    "forecast_off_track",
+    "persona_change",
+    "anomaly",
+    "prediction",
+    "trending",
+]
 
-TargetType = Literal["metric", "user"]
+TargetType = Literal["metric", "user", "content"]
 
 Priority = Literal["low", "medium", "high", "critical"]
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """One of the strongest reasons of a score.
+
+    Attributes:
+        feature: name of what the model reads.
+        about: the same in words.
+        effect: what it does to the score.
+    """
+
+    feature: str
+    about: str
+    effect: Literal["raises", "lowers"]
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an insight rests on; values are in the metric's unit, times epoch ms.
 
     Attributes:
-        metric: name of the metric, or `persona_distance` from the middle of the persona.
+        metric: name of the metric; or `persona_distance` from the middle of the persona, `churn_score`,
+            `conversion_score`, `trending_score`.
         grain: length of the period that the insight is about.
         start: its start.
         value: what the metric came to in it.
@@ -28,6 +51,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         forecast_made_at: when the forecast was made that tells what was expected.
         model_version: of the models that say so.
         since: start of the first of the periods in a row that were not as expected.
+        reasons: of a score, strongest first.
     """
 
     metric: str
@@ -42,6 +66,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     forecast_made_at: int | None = None
     model_version: str | None = None
     since: int | None = None
+    reasons: tuple[Cause, ...] = ()
 
 
 class Insight(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +76,8 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
         id: names project, type, target and period.
         project: whose.
         insight_type: kind of finding.
-        target_type: what it is about, a metric or a user.
-        target_id: name of the metric, distinct_id of the user.
+        target_type: what it is about, a metric, a user or a piece of content.
+        target_id: name of the metric, distinct_id of the user, `type/id` of the piece.
         title: one line for a person.
         description: what was found, with numbers.
         confidence_score: how sure the method is, 0 to 1.

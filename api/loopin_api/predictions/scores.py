@@ -62,8 +62,12 @@ class ScoreParameters:
     offset: int
 
 
-Limit = Annotated[int, Query(ge=1, le=MOST, description="Of scores: how many users, a number.")]
-Offset = Annotated[int, Query(ge=0, le=10**9, description="Of scores: how many users to pass over.")]
+Limit = Annotated[
+    int, Query(ge=1, le=MOST, description="Of scores, and of each segment: how many users, a number.")
+]
+Offset = Annotated[
+    int, Query(ge=0, le=10**9, description="Of scores, and of each segment: users to pass over.")
+]
 
 
 def score_parameters(limit: Limit = 100, offset: Offset = 0) -> ScoreParameters:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from loopin_api.timespan import Timespan
-from loopin_schemas.metrics.definition import ACTIVE, Events, events
+from loopin_schemas.metrics.definition import ACTIVE, events
 from loopin_schemas.scores import content_quality as quality
 from loopin_schemas.scores import trending
-from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
+from loopin_sinks.content.pieces import PIECE, Piece, heats, is_piece, of_content
+from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sessions import NO_INTERACTION
-from loopin_sinks.metric_values.sql import MS, PERSON, Query, of_persons
+from loopin_sinks.metric_values.sql import PERSON, Query, of_persons
 from loopin_sinks.store import Store
 
 Sort = Literal[
@@ -56,9 +57,6 @@ _CONTENT: Final = events(
     "search_result_shown",
     "search_result_clicked",
 )
-_PIECE: Final = "cityHash64(toString(content_type), object_id)"
-"""An event's piece as a number, which is grouped by faster than two texts are."""
-
 _LOOKED: Final = [
     *NO_INTERACTION,
     "content_viewed",
@@ -67,14 +65,6 @@ _LOOKED: Final = [
     "recommendation_shown",
 ]
 """Events that somebody causes who only looks at one piece."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of content."""
-
-    content_type: str
-    object_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +218,7 @@ def _numbers(
                 AS click_through_rate,
             if(view_count = 0, NULL, (social_shares + comments_count + likes_count) / view_count)
                 AS engagement_rate
-        FROM {_of_content(query, _CONTENT, periods, pieces)} GROUP BY at, content_type, object_id
+        FROM {of_content(query, _CONTENT, periods, pieces)} GROUP BY at, content_type, object_id
     """
     bounce_rate = "if(visits = 0, NULL, bounced / visits)" if visits else "NULL"
     unique_views, heat = ("unique_views", "heat") if people else ("toUInt64(0)", "toFloat64(0)")
@@ -236,7 +226,7 @@ def _numbers(
     if visits:
         joined += f" LEFT JOIN ({_visits(query, periods, pieces)}) AS seen_in USING (at, piece)"
     if people:
-        joined += f" LEFT JOIN ({_people(query, periods, pieces)}) AS felt USING (at, piece)"
+        joined += f" LEFT JOIN ({heats(query, periods, pieces)}) AS felt USING (at, piece)"
     return f"""
         SELECT at, content_type, object_id, {", ".join(_COUNTED)}, {bounce_rate} AS bounce_rate,
             {unique_views} AS unique_views, {heat} AS heat
@@ -244,46 +234,20 @@ def _numbers(
     """
 
 
-def _people(query: Query, periods: Periods, pieces: Sequence[Piece] | None) -> str:
-    """How many saw each piece (``_PIECE``), and its heat; of a person the latest event of a name counts."""
-    until = [epoch_ms(min(edge, query.scope.now)) for edge in periods.edges[1:]]
-    ends = (
-        f"transform(at, {query.bind(periods.starts_ms, 'Array(Int64)')}, {query.bind(until, 'Array(Int64)')})"
-    )
-    weights = f"""transform(event, {query.bind(list(trending.WEIGHTS), "Array(String)")},
-        {query.bind(list(trending.WEIGHTS.values()), "Array(Float64)")}, toFloat64(0))"""
-    half_life = query.bind(trending.HALF_LIFE_H * 3_600_000, "Float64")
-    acts = f"""
-        SELECT {query.period(periods)} AS at, {_PIECE} AS piece, event, user, max({MS}) AS latest
-        FROM {_of_content(query, events(*trending.WEIGHTS), periods, pieces)}
-        GROUP BY at, piece, event, user
-    """
-    return f"""
-        SELECT at, piece, countIf(event = 'content_viewed') AS unique_views,
-            sum({weights} * exp2(-greatest({ends} - latest, 0) / {half_life})) AS heat
-        FROM (
-            SELECT found.at AS at, found.piece AS piece, found.event AS event, {PERSON} AS person,
-                max(found.latest) AS latest
-            FROM {of_persons(acts)} GROUP BY at, piece, event, person
-        )
-        GROUP BY at, piece
-    """
-
-
 def _visits(query: Query, periods: Periods, pieces: Sequence[Piece] | None) -> str:
-    """In how many visits each piece (``_PIECE``) was seen, and in how many of these nothing else was done.
+    """In how many visits each piece (``PIECE``) was seen, and in how many of these nothing else was done.
 
     A visit is what a person does on one day of the zone under one session_id, or under none: visits of days
     add up to those of a longer time, which sessions across a midnight would not.
     """
-    chosen = f"{query.matches(_VIEWED)} AND {query.chosen} AND {_is(query, pieces)}"
+    chosen = f"{query.matches(_VIEWED)} AND {query.chosen} AND {is_piece(query, pieces)}"
     source = f"{query.source(periods.start, periods.end)} AND {query.matches(ACTIVE)}"
     session = f"cityHash64(session_id, {query.day})"
     if pieces is not None:
-        source += f" AND {session} IN (SELECT {session} FROM {_of_content(query, _VIEWED, periods, pieces)})"
+        source += f" AND {session} IN (SELECT {session} FROM {of_content(query, _VIEWED, periods, pieces)})"
     acts = f"""
         SELECT {query.period(periods)} AS at, user, {session} AS session,
-            groupArrayIf({_PIECE}, {chosen}) AS seen,
+            groupArrayIf({PIECE}, {chosen}) AS seen,
             countIf(event = 'content_viewed') AS views, countIf(event = '$pageview') AS pages,
             countIf(event NOT IN {query.bind(_LOOKED, "Array(String)")}) AS interactions
         FROM {source} GROUP BY at, user, session
@@ -298,23 +262,6 @@ def _visits(query: Query, periods: Periods, pieces: Sequence[Piece] | None) -> s
         )
         GROUP BY at, piece
     """
-
-
-def _of_content(query: Query, of: Events, periods: Periods, pieces: Sequence[Piece] | None) -> str:
-    """From which rows: those events of these pieces, or of any."""
-    return f"{query.events(of, periods.start, periods.end)} AND {_is(query, pieces)}"
-
-
-def _is(query: Query, pieces: Sequence[Piece] | None) -> str:
-    """Whether an event is of one of these pieces, or of any."""
-    if pieces is None:
-        return "content_type != '' AND object_id != ''"
-    types = query.bind([piece.content_type for piece in pieces], "Array(String)")
-    ids = query.bind([piece.object_id for piece in pieces], "Array(String)")
-    # Most events are of no piece that is asked for: the one column tells, and the other is not read.
-    return f"""object_id IN {ids} AND (content_type, object_id) IN (
-        SELECT piece.1, piece.2 FROM (SELECT arrayJoin(arrayZip({types}, {ids})) AS piece)
-    )"""
 
 
 def _quality() -> str:
@@ -364,7 +311,7 @@ async def _sources(
                 site = '', 'direct', site = own, 'internal', site
             ) AS source,
             count() AS views
-        FROM {_of_content(query, _VIEWED, periods, pieces)}
+        FROM {of_content(query, _VIEWED, periods, pieces)}
         GROUP BY at, type, object, source
         ORDER BY views DESC, source LIMIT {MAX_SOURCES} BY at, type, object
         """,

@@ -10,17 +10,27 @@ from typing import Final
 from loopin_schemas.insight import Evidence, Insight
 from loopin_schemas.metrics import Grain, Metric
 from loopin_schemas.metrics.definition import Events, event_names
+from loopin_schemas.scores.trending import WEIGHTS
+from loopin_sinks.content.pieces import of_content
 from loopin_sinks.forecasts.stored import Told, forecasts_before
+from loopin_sinks.insights.trending import LOOKED_BACK, piece_of
 from loopin_sinks.insights.unusual import WEEK
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
-from loopin_sinks.metric_values.scope import Scope, epoch_ms, from_epoch_ms
+from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms, from_epoch_ms
 from loopin_sinks.metric_values.sql import Query, users_of
 from loopin_sinks.personas.activity import DAYS
 from loopin_sinks.personas.stored import StoredRun, newest_run
+from loopin_sinks.scores.read import ScoredUser, score_of
 from loopin_sinks.store import Store
+from loopin_streams.windows.grains import HOUR_MS
 
 MAX_RANGES: Final = 1_000
 """Most ranges of offsets in an answer: a topic has as many as partitions."""
+
+NEWEST: Final = 10
+"""Most events that are named one by one: a user's newest ones before a score."""
+
+_GRAINS: Final[Mapping[str, Grain]] = {"hour": "hour", "week": "week"}
 
 _MOMENT: Final = timedelta(milliseconds=1)
 
@@ -52,6 +62,18 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
+class OneEvent:
+    """One event, and where it is in ``events.enriched``."""
+
+    uuid: str
+    event: str
+    timestamp: datetime
+    topic_id: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lineage:
     """What is known of an insight's evidence.
 
@@ -63,6 +85,8 @@ class Lineage:
         forecast: what was forecast of the period; None where that is not kept, or none was made.
         run: the run that found the personas; None where it is not kept, or there was none.
         events: behind the value; None where nobody knows any more how it is made.
+        score: what is predicted of the user by now; None where nothing is, or the insight is of no score.
+        newest: the user's last events before the score, newest first.
     """
 
     start: datetime
@@ -72,6 +96,8 @@ class Lineage:
     forecast: Told | None = None
     run: StoredRun | None = None
     events: Behind | None = None
+    score: ScoredUser | None = None
+    newest: Sequence[OneEvent] = ()
 
 
 async def lineage(store: Store, scope: Scope, insight: Insight, metric: Metric | None) -> Lineage:
@@ -87,9 +113,13 @@ async def lineage(store: Store, scope: Scope, insight: Insight, metric: Metric |
         StoreError: the store did not answer.
     """
     start = from_epoch_ms(insight.evidence.start)
+    if insight.insight_type == "prediction":
+        return await _of_score(store, scope, insight, start)
     if insight.target_type == "user":
         return await _of_user(store, scope, insight, start)
-    end = scope.midnight(scope.day_of(start) + (WEEK if insight.evidence.grain == "week" else 1))
+    if insight.target_type == "content":
+        return await _of_content(store, scope, insight, start)
+    end = _end(scope, insight.evidence.grain, start)
     if metric is None:
         return Lineage(start, end)
     return await _of_metric(store, scope, insight.evidence, metric, start, end)
@@ -108,16 +138,67 @@ async def _of_user(store: Store, scope: Scope, insight: Insight, until: datetime
     )
 
 
+async def _of_score(store: Store, scope: Scope, insight: Insight, at: datetime) -> Lineage:
+    # Nothing of later is in it; what is of the same millisecond may be.
+    start, until, query = at - timedelta(days=DAYS), at + _MOMENT, Query(scope)
+    theirs = f"{query.source(start, until)} AND user IN ({users_of(query, [insight.target_id])})"
+    target = insight.evidence.metric.removesuffix("_score")
+    return Lineage(
+        start,
+        until,
+        events=Behind((), start, until, await _ranges(store, query, theirs)),
+        score=await score_of(store, scope.project, target, insight.target_id),
+        newest=await _newest(store, query, theirs),
+    )
+
+
+async def _of_content(store: Store, scope: Scope, insight: Insight, until: datetime) -> Lineage:
+    start, query = until - LOOKED_BACK, Query(scope)
+    span, piece = Periods((start, until)), piece_of(insight.target_id)
+    acts = of_content(query, Events(tuple(WEIGHTS)), span, [piece])
+    return Lineage(
+        start, until, events=Behind(tuple(WEIGHTS), start, until, await _ranges(store, query, acts))
+    )
+
+
+async def _newest(store: Store, query: Query, source: str) -> list[OneEvent]:
+    rows = await query.rows(
+        store,
+        f"""
+        SELECT toString(uuid) AS uuid, toString(event) AS event, timestamp, toString(_topic_id) AS topic_id,
+            _partition AS partition, _offset AS offset
+        FROM {source} ORDER BY timestamp DESC, partition, offset DESC LIMIT {query.bind(NEWEST, "UInt32")}
+        """,
+    )
+    return [OneEvent(**row) for row in rows]
+
+
+def _end(scope: Scope, grain: str, start: datetime) -> datetime:
+    if grain == "hour":
+        return start + timedelta(hours=1)
+    return scope.midnight(scope.day_of(start) + (WEEK if grain == "week" else 1))
+
+
+def _before(scope: Scope, of: Evidence, start: datetime) -> list[int]:
+    """The starts of the periods in a row before the last one, epoch ms."""
+    if of.since is None:
+        return []
+    if of.grain == "hour":
+        return list(range(of.since, of.start, HOUR_MS))
+    return [
+        epoch_ms(scope.midnight(day))
+        for day in range(scope.day_of(from_epoch_ms(of.since)), scope.day_of(start))
+    ]
+
+
 async def _of_metric(
     store: Store, scope: Scope, of: Evidence, metric: Metric, start: datetime, end: datetime
 ) -> Lineage:
-    days = scope.day_of(start)
     since = start if of.since is None else from_epoch_ms(of.since)
-    run_before = (epoch_ms(scope.midnight(day)) for day in range(scope.day_of(since), days))
-    compared = sorted({*of.compared, *run_before})
+    compared = sorted({*of.compared, *_before(scope, of, start)})
     first = from_epoch_ms(compared[0]) if compared else start
     name = kept_name(metric)
-    grain: Grain = "week" if of.grain == "week" else "day"
+    grain = _GRAINS.get(of.grain, "day")
     kept = await kept_values(store, scope, [metric], grain, first, end)
     query, names = Query(scope), event_names(metric.definition)
     return Lineage(

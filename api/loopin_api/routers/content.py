@@ -17,13 +17,14 @@ from loopin_api.metric_filters import Filters, scope_of
 from loopin_api.openapi import COMMON, failures, success
 from loopin_api.pages import Paged
 from loopin_api.queries import content as asked
-from loopin_api.queries.content import MAX_SOURCES, OTHER, Order, Piece, PieceNumbers, Sort
+from loopin_api.queries.content import MAX_SOURCES, OTHER, Order, PieceNumbers, Sort
 from loopin_api.queries.days import day_periods
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.queries.metrics import MAX_POINTS
 from loopin_api.services import Reader, Services, Use
 from loopin_api.time_filters import Times
 from loopin_api.timespan import Timespan
+from loopin_sinks.content.pieces import Piece
 from loopin_sinks.metric_values.scope import Periods
 
 router = APIRouter(tags=["content"])

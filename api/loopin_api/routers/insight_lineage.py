@@ -12,16 +12,18 @@ from pydantic import BaseModel, Field
 from loopin_api.envelope import Moment, Success, iso_ms
 from loopin_api.openapi import COMMON, failures, success
 from loopin_api.queries import lineage as asked
-from loopin_api.queries.lineage import Behind, Lineage, Offsets
-from loopin_api.routers.insights import EXAMPLE, InsightId, known_insight
+from loopin_api.queries.lineage import Behind, Lineage, Offsets, OneEvent
+from loopin_api.routers.insights import EXAMPLE, CauseAnswer, InsightId, known_insight
 from loopin_api.services import Reader, Use
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Metric
 from loopin_sinks.insights.findings import shower
+from loopin_sinks.insights.predictions import HEURISTIC
 from loopin_sinks.metric_history.stored import Kept
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms, scope_of
 from loopin_sinks.personas.naming import label
 from loopin_sinks.personas.stored import StoredRun
+from loopin_streams.learning.targets import TARGETS
 
 router = APIRouter(tags=["insights"])
 
@@ -63,6 +65,19 @@ class EventsNode(BaseModel):
     )
 
 
+class EventNode(BaseModel):
+    """One of the newest events before a score."""
+
+    kind: Literal["event"] = Field("event", description="What it is.")
+    id: str = Field(description="The event's uuid.")
+    title: str = Field(description=_TITLE)
+    event: str = Field(description="Its name.")
+    timestamp: Moment = Field(description="When it happened, ISO 8601 in UTC.")
+    topic_id: str = Field(description="Kafka's id of the topic `events.enriched`.")
+    partition: int = Field(description="Number of the partition.")
+    offset: int = Field(description="Its offset there, number.")
+
+
 class KeptValueNode(BaseModel):
     """What a metric came to in another period."""
 
@@ -83,11 +98,13 @@ class ValueNode(BaseModel):
     id: str = Field(description="Metric, grain and start of the period.")
     title: str = Field(description=_TITLE)
     metric: str = Field(
-        description="Name of the metric; `persona_distance`: how far a user is from their persona."
+        description="Name of the metric; `persona_distance`: how far a user is from their persona; "
+        "`churn_score`, `conversion_score`, `trending_score`."
     )
     grain: str = Field(description="Length of the period.")
     start: Moment = Field(
-        description="Start of the period, of personas of the time that is looked at, ISO 8601 in UTC."
+        description="Start of the period, of personas, scores and content of the time that is looked at, "
+        "ISO 8601 in UTC."
     )
     end: Moment = Field(description="Its end, excluded, ISO 8601 in UTC.")
     value: float = Field(description=f"When the insight was found, {_UNIT}.")
@@ -98,15 +115,16 @@ class ValueNode(BaseModel):
     calculated_now_at: Moment | None = Field(
         description="When that was calculated, ISO 8601 in UTC; null where nothing is kept."
     )
-    made_of: list[EventsNode | KeptValueNode] = Field(
-        description="The days in a row before it that were not as forecast, then the events behind them all."
+    made_of: list[EventsNode | EventNode | KeptValueNode] = Field(
+        description="The periods in a row before it that were not as expected, then the events behind them "
+        f"all; of a score also the user's newest events before it, {asked.NEWEST} at most, newest first."
     )
 
 
 class ExpectedNode(BaseModel):
-    """What was expected: by former periods (`usual`), or a target."""
+    """What was expected: by former periods (`usual`), the same score a day before, or a target."""
 
-    kind: Literal["usual", "target"] = Field(description="What tells it.")
+    kind: Literal["usual", "target", "day_before"] = Field(description="What tells it.")
     id: str = Field(description="Metric, and what tells it.")
     title: str = Field(description=_TITLE)
     expected: float = Field(description=f"What was expected, {_UNIT}.")
@@ -148,6 +166,21 @@ class PersonaRunNode(BaseModel):
     personas: list[str] = Field(description="Their names; empty where the run is not kept any more.")
 
 
+class ModelNode(BaseModel):
+    """The model that a score is of, as far as it is known: models themselves are on the topic `models`."""
+
+    kind: Literal["model"] = Field("model", description="What it is.")
+    id: str = Field(description="What is predicted and the version; `heuristic` in place of a model.")
+    title: str = Field(description=_TITLE)
+    target: str = Field(description="What is predicted.")
+    version: int | None = Field(description="Version of the model, number; null for the heuristic.")
+    method: Literal["model", "heuristic"] = Field(description="Whether a model or a heuristic answered.")
+    meaning: str = Field(description="What the probability is of, in words.")
+    horizon_days: int = Field(description="How many days ahead it looks, number.")
+    threshold: float = Field(description="From which score on it is told of, ratio 0 to 1.")
+    reasons: list[CauseAnswer] = Field(description="The strongest reasons of the score, strongest first.")
+
+
 class InsightNode(BaseModel):
     """An insight, and what it is made of."""
 
@@ -155,7 +188,7 @@ class InsightNode(BaseModel):
     id: str = Field(description="The insight's.")
     title: str = Field(description=_TITLE)
     created_at: Moment = Field(description="When it was found first, ISO 8601 in UTC.")
-    made_of: list[ValueNode | ExpectedNode | ForecastNode | PersonaRunNode] = Field(
+    made_of: list[ValueNode | ExpectedNode | ForecastNode | PersonaRunNode | ModelNode] = Field(
         description="The value it is about, then what tells what was expected."
     )
 
@@ -230,9 +263,9 @@ async def get_lineage(use: Use, caller: Reader, id: InsightId) -> Success[Insigh
     """From an insight to its evidence, as a tree: each node is made of those in its `made_of`.
 
     The value and its period, and what is kept of it by now; the values of the periods compared; the forecast
-    that was made before, or the run that found the personas, with the version of its model; and the events of
-    the period, as ranges of offsets by partition. Metrics that look back further than their period, as
-    `mau` does, rest on earlier events, too. Needs the scope `read`.
+    that was made before, the run that found the personas, or the model that a score is of, with its version;
+    and the events of the period, as ranges of offsets by partition. Metrics that look back further than their
+    period, as `mau` does, rest on earlier events, too. Needs the scope `read`.
     """
     found = (await known_insight(use, caller.project, id)).insight
     metric = next((each for each in use.metrics.all(caller.project) if each.name == found.target_id), None)
@@ -251,6 +284,7 @@ class _Tree:
         self._insight = insight
         self._of = insight.evidence
         self._show: Callable[[float], str] = "{:,.2f}".format
+        self._score = insight.insight_type == "prediction"
         if metric is not None:
             self._show = shower(metric.unit, scope.currency)
 
@@ -264,11 +298,13 @@ class _Tree:
         )
 
     def _value(self, known: Lineage) -> ValueNode:
-        of, before = self._of, known.compared if self._of.since is not None else None
-        made_of: list[EventsNode | KeptValueNode] = [*self._kept(before or {})]
+        of, compared = self._of, known.compared or {}
+        before = {at: kept for at, kept in compared.items() if of.since is not None and at >= of.since}
+        made_of: list[EventsNode | EventNode | KeptValueNode] = [*self._kept(before)]
         if known.events is not None:
             made_of.append(_events(known.events))
-        now = known.now
+        made_of += [self._event(each) for each in known.newest]
+        now, by_now = known.now, known.score
         return ValueNode(
             id=self._named(from_epoch_ms(of.start)),
             title=f"{self._show(of.value)} {self._on(from_epoch_ms(of.start))}",
@@ -278,13 +314,17 @@ class _Tree:
             end=known.end,
             value=of.value,
             calculated_at=from_epoch_ms(of.calculated_at),
-            value_now=None if now is None else now.value,
-            calculated_now_at=None if now is None else now.calculated_at,
+            value_now=now.value if now is not None else None if by_now is None else by_now.chance,
+            calculated_now_at=now.calculated_at if now is not None else None if by_now is None else by_now.at,
             made_of=made_of,
         )
 
-    def _expected(self, known: Lineage) -> ExpectedNode | ForecastNode | PersonaRunNode:
+    def _expected(self, known: Lineage) -> ExpectedNode | ForecastNode | PersonaRunNode | ModelNode:
         of = self._of
+        if self._score:
+            return self._model()
+        if self._insight.target_type == "content":
+            return self._told("day_before", f"{self._show(of.expected)} a day before", {})
         if of.forecast_made_at is not None:
             return self._forecast(known, from_epoch_ms(of.forecast_made_at))
         if self._insight.target_type == "user":
@@ -293,10 +333,11 @@ class _Tree:
             title = f"{self._show(of.expected)} is the target"
             return self._told("target", title, {})
         chance = f"{self._show(of.low)} to {self._show(of.high)} within chance"
-        return self._told("usual", f"{self._show(of.expected)} is usual, {chance}", known.compared or {})
+        usual = {at: kept for at, kept in (known.compared or {}).items() if at in of.compared}
+        return self._told("usual", f"{self._show(of.expected)} is usual, {chance}", usual)
 
     def _told(
-        self, kind: Literal["usual", "target"], title: str, compared: Mapping[int, Kept | None]
+        self, kind: Literal["usual", "target", "day_before"], title: str, compared: Mapping[int, Kept | None]
     ) -> ExpectedNode:
         of = self._of
         return ExpectedNode(
@@ -340,6 +381,35 @@ class _Tree:
             personas=names,
         )
 
+    def _model(self) -> ModelNode:
+        of = self._of
+        target = next(each for each in TARGETS if f"{each.name}_score" == of.metric)
+        named = of.model_version or ""
+        version = int(named.rpartition("/")[2]) if named != HEURISTIC else None
+        told = "The rule of thumb" if version is None else f"Version {version} of the model"
+        return ModelNode(
+            id=named,
+            title=f"{told} of {target.name}: whether {target.help}",
+            target=target.name,
+            version=version,
+            method="heuristic" if version is None else "model",
+            meaning=target.help,
+            horizon_days=target.horizon_days,
+            threshold=of.expected,
+            reasons=[CauseAnswer.model_validate(each, from_attributes=True) for each in of.reasons],
+        )
+
+    def _event(self, of: OneEvent) -> EventNode:
+        return EventNode(
+            id=of.uuid,
+            title=f"{of.event} {self._on(of.timestamp)}, partition {of.partition}, offset {of.offset}",
+            event=of.event,
+            timestamp=of.timestamp,
+            topic_id=of.topic_id,
+            partition=of.partition,
+            offset=of.offset,
+        )
+
     def _kept(self, compared: Mapping[int, Kept | None]) -> list[KeptValueNode]:
         return [self._kept_value(from_epoch_ms(at), kept) for at, kept in compared.items()]
 
@@ -358,6 +428,8 @@ class _Tree:
         return f"{self._of.metric}/{self._of.grain}/{iso_ms(start)}"
 
     def _on(self, start: datetime) -> str:
+        if self._of.grain in ("hour", "moment"):
+            return f"at {start.astimezone(self._scope.zone):%H:%M} on {self._date(start)}"
         return f"{'in the week from' if self._of.grain == 'week' else 'on'} {self._date(start)}"
 
     def _date(self, at: datetime) -> str:

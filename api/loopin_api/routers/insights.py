@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,24 +28,38 @@ router = APIRouter(tags=["insights"])
 InsightId = Annotated[str, Path(max_length=2_000, description="The insight's id, as the list shows it.")]
 
 _TYPE: Final = "Only insights of this type."
-_TARGET_TYPE: Final = "Only those about a metric, or about a user."
-_TARGET: Final = "Only those about this one: name of a metric, or id of a user."
+_TARGET_TYPE: Final = "Only those about a metric, a user, or a piece of content."
+_TARGET: Final = (
+    "Only those about this one: name of a metric, id of a user, or `type/id` of a piece of content."
+)
 _PRIORITY: Final = "Only those as urgent as this."
 _ACTIONABLE: Final = "Only those with, or only those without something to do about them."
 _STATE: Final = "Only those in this state."
 
 
+class CauseAnswer(BaseModel):
+    """One of the strongest reasons of a score."""
+
+    feature: str = Field(description="Name of what the model reads.")
+    about: str = Field(description="The same in words.")
+    effect: Literal["raises", "lowers"] = Field(description="What it does to the score.")
+
+
 class EvidenceAnswer(BaseModel):
     """What an insight rests on; values in the metric's unit, ratios 0 to 1."""
 
-    metric: str = Field(description="Name of the metric, or `persona_distance` from a persona's middle.")
+    metric: str = Field(
+        description="Name of the metric; or `persona_distance` from a persona's middle, `churn_score`, "
+        "`conversion_score`, `trending_score`."
+    )
     grain: str = Field(description="Length of the period that the insight is about.")
     start: Moment = Field(description="Its start, ISO 8601 in UTC.")
     value: float = Field(description="What the metric came to in it, in its unit.")
     calculated_at: Moment = Field(description="When that was calculated, ISO 8601 in UTC.")
     expected: float = Field(
         description="What is usual, was forecast, or is the target, in the same unit; of personas the "
-        "distance to the next one."
+        "distance to the next one, of users' scores from which on they are told of, of content the score a "
+        "day before."
     )
     low: float | None = Field(description="From which on nothing is said, in the same unit; null for none.")
     high: float | None = Field(description="Up to which nothing is said, in the same unit; null for none.")
@@ -57,8 +71,11 @@ class EvidenceAnswer(BaseModel):
     )
     model_version: str | None = Field(description="Version of the models that say so; null for none.")
     since: Moment | None = Field(
-        description="Start of the first of the days in a row that were not as forecast, ISO 8601 in UTC; "
+        description="Start of the first of the periods in a row that were not as expected, ISO 8601 in UTC; "
         "null where it is about one period."
+    )
+    reasons: list[CauseAnswer] = Field(
+        description="Of a user's score the strongest reasons, strongest first; else empty."
     )
 
 
@@ -84,8 +101,8 @@ class InsightAnswer(BaseModel):
 
     id: str = Field(description="The insight; found again, it has the same.")
     insight_type: InsightType = Field(description="Kind of finding.")
-    target_type: TargetType = Field(description="What it is about: a metric or a user.")
-    target_id: int | str = Field(description="Name of the metric, or id of the user.")
+    target_type: TargetType = Field(description="What it is about: a metric, a user or a piece of content.")
+    target_id: int | str = Field(description="Name of the metric, id of the user, or `type/id` of the piece.")
     title: str = Field(description="One line for a person.")
     description: str = Field(description="What was found, with numbers.")
     confidence_score: float = Field(ge=0, le=1, description="How sure the method is, ratio 0 to 1.")
@@ -189,6 +206,7 @@ EXAMPLE: Final[dict[str, Any]] = {
         "forecast_made_at": None,
         "model_version": None,
         "since": None,
+        "reasons": [],
     },
 }
 _SAID: Final = {"by": "asha", "at": "2026-01-15T10:30:00.000Z", "comment": "A holiday."}

@@ -45,6 +45,8 @@ What holds for all of them:
   ([properties](identity.md#properties)) as it is now, for all that the person has ever done.
 - A ratio of nothing, a mean of nothing and a percentile of nothing are null, not 0. A percentile is
   exact: of n values in order, the one after the first floor(level * n).
+- `high_churn_share` is of the users who have a score just now: it is calculated until six hours after a
+  period's end, and then stays as it was kept.
 - Money is in the project's currency. Other currencies are converted by the rate that held on the day;
   amounts for which there is no rate are told beside, never added, and those of a trillion or more are a
   client's error.

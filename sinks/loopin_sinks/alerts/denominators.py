@@ -7,6 +7,7 @@ from typing import Final
 
 from loopin_schemas.metrics import definition as d
 from loopin_sinks.metric_values.calculate import Calculator
+from loopin_sinks.metric_values.high_scores import counted
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.values import Values
 
@@ -19,13 +20,15 @@ _OF_EVENTS: Final = (d.Sum, d.Mean, d.Percentile)
 async def numbers_of(calculator: Calculator, of: d.Definition, periods: Periods) -> Values:
     """The denominator in each period: of a quotient the whole, of a number itself, of the rest the events.
 
-    Of those who have stopped (churn, drop-out) it is the persons who had not; of a model's scores, nobody.
+    Of those who have stopped (churn, drop-out) it is the persons who had not; of a model's scores those who
+    have one now, whatever the period.
 
     Raises:
         StoreError: the store did not answer.
     """
     if isinstance(of, d.HighScores):
-        return {}
+        found = await counted(calculator.store, calculator.scope, of)
+        return {(number, ""): float(found.scored) for number in range(len(periods))}
     if isinstance(of, d.Lapsed):
         return await _former(calculator, of, periods)
     return await calculator.values(denominator_of(of), periods)

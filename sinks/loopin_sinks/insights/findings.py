@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from loopin_schemas.insight import Evidence, Insight, Priority
-from loopin_schemas.metrics import Metric
+from loopin_schemas.metrics import Grain, Metric
 from loopin_schemas.metrics.metric import Unit
 from loopin_sinks.insights.unusual import WEEK, Unusual, unusual
 from loopin_sinks.metric_history.stored import Kept
@@ -108,12 +108,12 @@ def of_week(scope: Scope, metric: Metric, kept: Kept, monday: int) -> Insight | 
     )
 
 
-def actions(metric: Metric) -> tuple[str, ...]:
+def actions(metric: Metric, grain: Grain = "day") -> tuple[str, ...]:
     """Where to look, one sentence each."""
     path = f"/api/analytics/metrics/{metric.name}"
-    found = [f"See its days: {path}?grain=day."]
+    found = [f"See its {grain}s: {path}?grain={grain}."]
     if metric.dimensions:
-        found.append(f"See where it comes from: {path}?grain=day&by={metric.dimensions[0]}.")
+        found.append(f"See where it comes from: {path}?grain={grain}&by={metric.dimensions[0]}.")
     return tuple(found)
 
 

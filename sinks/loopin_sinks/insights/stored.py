@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
@@ -48,6 +48,22 @@ WHERE project = {project:String} AND NOT withdrawn
     AND created_at <= {at:DateTime64(3, 'UTC')} AND expires_at > {at:DateTime64(3, 'UTC')}
 """
 
+TOLD: Final = """
+    SELECT * FROM insights FINAL
+    WHERE project = {project:String} AND startsWith(id, {told:String}) AND NOT withdrawn
+"""
+"""In SQL, the insights whose ids begin so and that were not withdrawn, whether or not they have expired.
+
+Of those who have crossed a threshold that is the memory: they are told of again only after they were
+withdrawn, as they are when they have gone back.
+"""
+
+_TOLD_SINCE: Final = """
+    SELECT count() AS number FROM insights FINAL
+    WHERE project = {project:String} AND startsWith(id, {told:String})
+        AND created_at >= {since:DateTime64(3, 'UTC')}
+"""
+
 _URGENT_FIRST: Final = """
 ORDER BY indexOf(['critical', 'high', 'medium', 'low'], priority), created_at DESC, id
 """
@@ -75,29 +91,56 @@ async def top_insights(store: Store, project: str, at: datetime, most: int) -> l
     return [insight_of(row) for row in rows]
 
 
-async def replace(store: Store, project: str, found: Iterable[Insight], now: datetime) -> int:
+def every(insight: Insight) -> bool:
+    """All insights are looked for."""
+    return True
+
+
+async def replace(
+    store: Store,
+    project: str,
+    found: Iterable[Insight],
+    now: datetime,
+    looked_for: Callable[[Insight], bool] = every,
+    before: Iterable[Insight] | None = None,
+) -> int:
     """Keep what is found now: new ones are added, what is found no longer is withdrawn; how many rows.
+
+    Only those are withdrawn that were ``looked_for``, and open ``before`` the look began: what another task
+    has found meanwhile stays. Without ``before``, that is now.
 
     Raises:
         StoreError: the store did not answer.
     """
-    before = {each.id: each for each in await open_insights(store, project, now)}
+    opened = await open_insights(store, project, now) if before is None else before
+    known = {each.id: each for each in opened if looked_for(each)}
     after = {each.id: each for each in found}
     changed = [
         each
         for each in (
-            msgspec.structs.replace(each, created_at=before[each.id].created_at)
-            if each.id in before
-            else each
+            msgspec.structs.replace(each, created_at=known[each.id].created_at) if each.id in known else each
             for each in after.values()
         )
-        if each != before.get(each.id)
+        if each != known.get(each.id)
     ]
-    gone = [each for each in before.values() if each.id not in after]
+    gone = [each for each in known.values() if each.id not in after]
     rows = [*_rows(changed, False, now), *_rows(gone, True, now)]
     if rows:
         await store.insert(INSIGHTS, pa.Table.from_pylist(rows, schema=_SCHEMA), token=str(uuid4()))
     return len(rows)
+
+
+async def told_since(store: Store, project: str, told: str, since: datetime) -> int:
+    """How many whose ids begin so were found since, also those that were withdrawn. Raises StoreError."""
+    [row] = await store.query(_TOLD_SINCE, {"project": project, "told": told, "since": since})
+    return int(row["number"])
+
+
+async def withdraw(store: Store, gone: Sequence[Insight], now: datetime) -> None:
+    """Say that these hold no longer, also those that have expired. Raises StoreError."""
+    if gone:
+        table = pa.Table.from_pylist(_rows(gone, True, now), schema=_SCHEMA)
+        await store.insert(INSIGHTS, table, token=str(uuid4()))
 
 
 def _rows(insights: Sequence[Insight], withdrawn: bool, now: datetime) -> list[dict[str, Any]]:

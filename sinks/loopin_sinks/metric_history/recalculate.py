@@ -9,6 +9,7 @@ from math import isclose
 from typing import Final
 
 from loopin_schemas.metrics import Grain, Metric
+from loopin_schemas.metrics.definition import HighScores
 from loopin_sinks.metric_history.changes import Change, note_changes
 from loopin_sinks.metric_history.late import OVERLAP
 from loopin_sinks.metric_history.stored import Kept, NewValue, keep, kept_name, kept_values, terms_of
@@ -134,6 +135,8 @@ def _compared(
         kept, value = before.get((name, epoch_ms(since))), values.get((number, ""))
         after = None if value is None else float(value)
         change = None
+        if after is None and kept is not None and isinstance(of.metric.definition, HighScores):
+            continue  # What was predicted of users then, nobody can tell any more.
         if kept is None or not _same(kept.value, after):
             known, former = kept is not None, None if kept is None else kept.value
             change = Change(of.metric.name, grain, since, until, known, former, after)

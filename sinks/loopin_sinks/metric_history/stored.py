@@ -164,6 +164,48 @@ async def calculated(
     }
 
 
+async def kept_series(
+    store: Store, scope: Scope, metrics: Sequence[Metric], grain: Grain, start: datetime, end: datetime
+) -> dict[str, list[tuple[int, float, int]]]:
+    """The values of periods that begin in [start, end), in order, those that are null left out.
+
+    By kept name: start of the period, value, and when it was calculated, times in epoch ms; in the days and
+    the money of the scope, by its rates and without its people. Raises StoreError.
+    """
+    # In arrays: as rows they would be more than one query may return.
+    rows = await store.query(
+        f"""
+        SELECT metric, arraySort(groupArray((at, assumeNotNull(newest.1), calculated))) AS points
+        FROM (
+            SELECT metric, toUnixTimestamp(start) AS at,
+                toUnixTimestamp64Milli(max(calculated_at)) AS calculated,
+                argMax((value, rates, people), calculated_at) AS newest
+            FROM {METRIC_VALUES}
+            WHERE project = {{project:String}} AND metric IN {{metrics:Array(String)}} AND {_OF_SCOPE}
+                AND grain = {{grain:String}}
+                AND start >= {{start:DateTime64(3, 'UTC')}} AND start < {{end:DateTime64(3, 'UTC')}}
+            GROUP BY metric, at
+        )
+        WHERE isNotNull(newest.1) AND newest.3 = {{people:String}}
+            AND newest.2 = if(metric IN {{money:Array(String)}}, {{rates:String}}, '')
+        GROUP BY metric
+        """,
+        {
+            **_bound(scope, metrics),
+            "metrics": [kept_name(metric) for metric in metrics],
+            "grain": grain,
+            "start": start,
+            "end": end,
+            "rates": _rates(scope),
+            "people": _people(scope),
+        },
+    )
+    return {
+        row["metric"]: [(at * 1000, value, calculated) for at, value, calculated in row["points"]]
+        for row in rows
+    }
+
+
 def _rates(scope: Scope) -> str:
     return _digest([(code, list(rates)) for code, rates in sorted(scope.rates.items())])
 

@@ -12,6 +12,7 @@ from loopin_schemas.metrics import definition as d
 from loopin_sinks.metric_history.coverage import coverage
 from loopin_sinks.metric_values import communities, counts, days, followed, growth, lately, money
 from loopin_sinks.metric_values import platform_events as held
+from loopin_sinks.metric_values.high_scores import high_scores
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.sessions import SessionNumbers, session_numbers, unique_page_views
 from loopin_sinks.metric_values.unknown import unknown
@@ -38,7 +39,7 @@ class Calculator:
     """Computes metrics of one scope for one answer, and what several of them are made of only once."""
 
     def __init__(self, store: Store, scope: Scope) -> None:
-        self._store = store
+        self.store = store
         self.scope = scope
         self._asked: dict[Hashable, asyncio.Future[Any]] = {}
 
@@ -77,7 +78,7 @@ class Calculator:
             return set()
         if not unknown(scope, of, periods, scope.day_of(scope.now)):
             return set()
-        covered = await self._once("coverage", lambda: coverage(self._store, scope))
+        covered = await self._once("coverage", lambda: coverage(self.store, scope))
         if covered is None or not covered.expired:
             return set()
         return unknown(scope, of, periods, scope.day_of(covered.start))
@@ -97,19 +98,19 @@ class Calculator:
         if isinstance(of, lately.UpToNow) and lately.tells(scope, of, periods):
             seen = await self._once(
                 ("seen", lately.events_of(of), periods.end),
-                lambda: lately.last_seen(self._store, scope, of, periods),
+                lambda: lately.last_seen(self.store, scope, of, periods),
             )
             return {(0, ""): float(lately.persons(scope, of, periods, seen))}
         if isinstance(of, d.Retention):
             wanted = frozenset({*_RETENTIONS, of})
-            found = await self._once(wanted, lambda: days.cohorts(self._store, scope, wanted))
+            found = await self._once(wanted, lambda: days.cohorts(self.store, scope, wanted))
             return days.retention(scope, of, periods, found)
-        return await _CALCULATIONS[type(of)](self._store, scope, of, periods)
+        return await _CALCULATIONS[type(of)](self.store, scope, of, periods)
 
     async def _sessions(self, periods: Periods) -> SessionNumbers:
         scope = await self.with_rollups()
         return await self._once(
-            ("sessions", periods.edges), lambda: session_numbers(self._store, scope, periods)
+            ("sessions", periods.edges), lambda: session_numbers(self.store, scope, periods)
         )
 
     async def unconverted(self, periods: Periods) -> Mapping[tuple[int, str, str], float]:
@@ -124,22 +125,17 @@ class Calculator:
         return await self._once(("takings", periods.edges), lambda: self._taken(periods))
 
     async def _taken(self, periods: Periods) -> list[money.Taking]:
-        return await money.takings(self._store, await self.with_rollups(), periods)
+        return await money.takings(self.store, await self.with_rollups(), periods)
 
     async def with_rollups(self) -> Scope:
         """The scope, with the days that are rolled up. Raises StoreError."""
-        return await self._once("rolled", lambda: with_rollups(self._store, self.scope))
+        return await self._once("rolled", lambda: with_rollups(self.store, self.scope))
 
     async def _once(self, key: Hashable, compute: Callable[[], Awaitable[T]]) -> T:
         if key not in self._asked:
             self._asked[key] = asyncio.ensure_future(compute())
         found: T = await self._asked[key]
         return found
-
-
-async def _scores(store: Store, scope: Scope, of: d.HighScores, periods: Periods) -> Values:
-    """Nobody has a score as long as no model gives any."""
-    return {}
 
 
 NEVER_NULL: Final = (
@@ -176,5 +172,5 @@ _CALCULATIONS: Final[dict[type[Any], Calculation]] = {
     d.Attendance: held.attendance,
     d.OnlineMembers: communities.online_members,
     d.MonthGrowth: growth.month_growth,
-    d.HighScores: _scores,
+    d.HighScores: high_scores,
 }

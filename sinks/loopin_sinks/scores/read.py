@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from loopin_schemas.insight import Insight
 from loopin_schemas.profile import HIGH_RISK
+from loopin_sinks.insights.stored import TOLD, insight_of
 from loopin_sinks.persons.mapping import PERSON_OF_ID
 from loopin_sinks.persons.profile_rows import PROFILES
 from loopin_sinks.store import Store
@@ -41,10 +43,6 @@ _LIST: Final = f"""
     LIMIT {{limit:UInt32}} OFFSET {{offset:UInt64}}
 """
 
-_NUMBERS: Final = f"""
-    SELECT count() AS scored, countIf(score.1 > {{high:Float64}}) AS high FROM ({_OF_PERSONS})
-"""
-
 _OF_PERSON: Final = f"""
     SELECT target, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
         score.5 AS last_seen
@@ -67,8 +65,34 @@ _PARTICIPANTS: Final = f"""
 """
 
 
+_CROSSED: Final = f"""
+    SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
+        score.5 AS last_seen
+    FROM ({_OF_PERSONS})
+    WHERE chance > {{high:Float64}} AND person NOT IN (SELECT target_id FROM ({TOLD}))
+    ORDER BY chance DESC, person
+    LIMIT {{limit:UInt32}}
+"""
+
+_COUNTED: Final = f"""
+    SELECT count() AS scored, countIf(score.1 > {{high:Float64}}) AS high FROM ({_OF_PERSONS})
+"""
+
+_ONE: Final = f"""
+    SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
+        score.5 AS last_seen
+    FROM ({_OF_PERSONS}) WHERE person = {{person:String}}
+"""
+
+_FALLEN: Final = f"""
+    SELECT * FROM ({TOLD})
+    WHERE target_id NOT IN (SELECT person FROM ({_OF_PERSONS}) WHERE score.1 >= {{low:Float64}})
+    LIMIT {{limit:UInt32}}
+"""
+
+
 class ScoredUser(NamedTuple):
-    """A person and what is predicted; version 0 is the heuristic, ``reasons`` are numbers of contrasts."""
+    """A person and what is predicted; ``version`` 0: the heuristic; ``reasons``: numbers of contrasts."""
 
     person: str
     chance: float
@@ -104,11 +128,9 @@ async def scored_users(store: Store, project: str, target: str, *, limit: int, o
     Raises:
         StoreError: the store did not answer.
     """
-    about = {"project": project, "target": target}
-    (numbers,) = await store.query(_NUMBERS, {**about, "high": HIGH_RISK})
-    rows = await store.query(_LIST, {**about, "limit": limit, "offset": offset})
-    users = tuple(_scored(row["person"], row) for row in rows)
-    return Scored(users, numbers["scored"], numbers["high"])
+    scored, high = await counted_scores(store, project, target, above=HIGH_RISK)
+    rows = await store.query(_LIST, {"project": project, "target": target, "limit": limit, "offset": offset})
+    return Scored(tuple(map(_user, rows)), scored, high)
 
 
 async def scores_of(
@@ -120,7 +142,42 @@ async def scores_of(
         StoreError: the store did not answer.
     """
     rows = await store.query(_OF_PERSON, {"project": project, "ids": list(distinct_ids)})
-    return {row["target"]: _scored(person, row) for row in rows}
+    return {row["target"]: _user({**row, "person": person}) for row in rows}
+
+
+async def counted_scores(store: Store, project: str, target: str, *, above: float) -> tuple[int, int]:
+    """How many persons are scored, and how many of them above a limit. Raises StoreError."""
+    [row] = await store.query(_COUNTED, {"project": project, "target": target, "high": above})
+    return row["scored"], row["high"]
+
+
+async def score_of(store: Store, project: str, target: str, person: str) -> ScoredUser | None:
+    """What is predicted of one person now; None for nothing. Raises StoreError."""
+    rows = await store.query(_ONE, {"project": project, "target": target, "person": person})
+    return _user(rows[0]) if rows else None
+
+
+async def crossed(
+    store: Store, project: str, target: str, told: str, *, high: float, limit: int
+) -> tuple[ScoredUser, ...]:
+    """Users whose score is above ``high`` and of whom no insight tells, the likeliest first.
+
+    ``told`` begins the ids of these insights. Raises StoreError.
+    """
+    bound = {"project": project, "target": target, "told": told, "high": high, "limit": limit}
+    return tuple(map(_user, await store.query(_CROSSED, bound)))
+
+
+async def fallen(
+    store: Store, project: str, target: str, told: str, *, low: float, limit: int
+) -> list[Insight]:
+    """Insights of users whose score is below ``low`` by now, or who have none any more.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    bound = {"project": project, "target": target, "told": told, "low": low, "limit": limit}
+    return [insight_of(row) for row in await store.query(_FALLEN, bound)]
 
 
 async def participants(store: Store, project: str, event: str) -> tuple[Participant, ...]:
@@ -135,7 +192,7 @@ async def participants(store: Store, project: str, event: str) -> tuple[Particip
     )
 
 
-def _scored(person: str, row: Mapping[str, Any]) -> ScoredUser:
+def _user(row: Mapping[str, Any]) -> ScoredUser:
     return ScoredUser(
-        person, row["chance"], row["at"], row["version"], tuple(row["reasons"]), row["last_seen"]
+        row["person"], row["chance"], row["at"], row["version"], tuple(row["reasons"]), row["last_seen"]
     )

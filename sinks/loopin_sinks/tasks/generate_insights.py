@@ -9,20 +9,22 @@ from typing import Final
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.forecasts.stored import Told, forecasts_before
+from loopin_sinks.insights.anomalies import metric_anomalies
 from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
-from loopin_sinks.insights.marks import dismissed
 from loopin_sinks.insights.off_track import AGO, off_track
 from loopin_sinks.insights.personas import persona_changes
+from loopin_sinks.insights.predictions import predictions
 from loopin_sinks.insights.stored import open_insights, replace
+from loopin_sinks.insights.trending import trending_content
 from loopin_sinks.insights.unusual import WEEK, WEEKS
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
-from loopin_sinks.store import Store, StoreError
+from loopin_sinks.store import Store
 from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
 from loopin_sinks.tasks.calculate_metrics import metrics_of
-from loopin_sinks.tasks.task import Arguments, Context, Task, Teller
+from loopin_sinks.tasks.task import Arguments, Context, Task
+from loopin_sinks.tasks.telling import tell
 from loopin_sinks.tasks.when import crontab
-from loopin_streams.kafka.errors import BrokerUnreachable
 from loopin_streams.projects.bounds import bounded
 
 DAYS: Final = KEPT_FOR.days
@@ -47,26 +49,19 @@ async def generate(context: Context) -> int:
     async def looked(project: str) -> int:
         scope, configured = context.scope(project, context.clock()), context.configuration
         metrics = [bounded(metric, project, configured) for metric in metrics_of(configured, project)]
+        opened = await open_insights(context.store, project, scope.now)
         found = await insights(context.store, scope, metrics)
+        found += await metric_anomalies(context.store, scope, metrics, found)
         found += await persona_changes(context.store, scope)
-        return await replace(context.store, project, found, scope.now)
+        found += await predictions(context.store, scope)
+        found += await trending_content(context.store, scope)
+        return await replace(context.store, project, found, scope.now, before=opened)
 
     try:
         return await by_project(context, projects, looked)
     finally:
         # Also where one of them failed: of the others there may be news.
-        if context.teller is not None:
-            await _tell(context, context.teller, projects)
-
-
-async def _tell(context: Context, teller: Teller, projects: Sequence[str]) -> None:
-    now = context.clock()
-    stored = [each for name in projects for each in await open_insights(context.store, name, now)]
-    done_with = {id for name in projects for id in await dismissed(context.store, name)}
-    try:
-        await teller.tell(projects, stored, now, done_with)
-    except BrokerUnreachable as error:
-        raise StoreError("not_told", str(error)) from error
+        await tell(context, projects)
 
 
 async def insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> list[Insight]:
@@ -113,7 +108,8 @@ GENERATE_INSIGHTS: Final = Task(
     when=crontab("20 */6 * * *"),
     description="Looks for what is worth telling: days of the last week on which a metric was far from what "
     "is usual on that weekday, key results that missed their target in the last week, metrics that have left "
-    "the way that was forecast, and users whose persona changed ([insights](insights.md)).",
+    "the way that was forecast, hours that are far from what is usual, users whose persona changed or whose "
+    "scores crossed a threshold, and content that is trending ([insights](insights.md)).",
     run=generate,
     replaces=("generate_daily_insights_summary",),
     arguments=InsightArguments,

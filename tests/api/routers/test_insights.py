@@ -19,7 +19,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from loopin_api.app import create_app
-from loopin_api.queries import recalculation
+from loopin_api.queries import lineage, recalculation
 from loopin_api.settings import ApiSettings
 from loopin_schemas import EnrichedEvent
 from loopin_schemas.insight import Evidence, Insight
@@ -27,6 +27,7 @@ from loopin_schemas.metrics import CATALOGUE, by_name
 from loopin_schemas.metrics.definition import event_names
 from loopin_sinks.forecasts.made import ExpectedDay, Made
 from loopin_sinks.forecasts.stored import keep_forecast
+from loopin_sinks.insights.predictions import predictions
 from loopin_sinks.insights.stored import replace
 from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
@@ -37,10 +38,12 @@ from loopin_sinks.store import Store, StoreError
 from loopin_sinks.tasks import runner as running
 from loopin_sinks.tasks.generate_insights import GENERATE_INSIGHTS, insights
 from loopin_sinks.tasks.runner import TaskRunner
+from loopin_streams.learning.features import CONTRASTS
 from tests.api.config_in_memory import Log
 from tests.api.insights_stored import some_insight, store_days, store_insights
 from tests.api.personas_stored import store_personas
 from tests.migrated import migrated_store
+from tests.sinks.scored_profiles import Scored, put_scored
 
 if TYPE_CHECKING:
     from tests.api.conftest import Bearer, Broker, Enrich
@@ -73,7 +76,7 @@ TABLES = ("insights", "insight_marks", "metric_values", "forecasts", "forecast_r
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
-    for table in (*TABLES, "personas", "persona_runs", "person_distinct_ids"):
+    for table in (*TABLES, "personas", "persona_runs", "person_distinct_ids", "profiles"):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened
 
@@ -529,6 +532,99 @@ async def test_lineage_of_a_persona_names_its_run_and_the_users_events(
     assert sorted(found["personas"]) == sorted(cluster.persona for cluster in run.clusters)
     assert found["fitted_on"] == run.fitted_on
     assert told_ranges(node(node(tree, "value"), "events")) == plain_ranges(behind)
+
+
+async def test_lineage_of_a_score_names_its_model_its_reasons_and_the_events_up_to_it(
+    client: httpx.AsyncClient, store: Store, bearer: Bearer, enrich: Enrich
+) -> None:
+    at = NOW - timedelta(hours=7)
+    await put_scored(store, [Scored("anna", {"churn": 0.83}, reasons=(0, -2))], at)
+    await replace(store, "shop", await predictions(store, SCOPE), FOUND)
+    behind = [
+        (1, 40 + number, enrich(f"click_{number:02}", "anna", at - (20 - number) * DAY))
+        for number in range(21)
+    ]
+    others = [
+        (1, 90, enrich("click", "anna", at + timedelta(milliseconds=1))),
+        (1, 91, enrich("click", "berta", at - DAY)),
+        (0, 92, enrich("click", "anna", at - DAY, project="other")),
+    ]
+    await put(store, [*behind, *others])
+    # By now it is another one.
+    await put_scored(store, [Scored("anna", {"churn": 0.71}, version=8)], NOW)
+
+    (found,) = (await get(client, bearer("read"), type="prediction"))["results"]
+    reasons = [
+        {"feature": CONTRASTS[0].name, "about": CONTRASTS[0].about, "effect": "raises"},
+        {"feature": CONTRASTS[1].name, "about": CONTRASTS[1].about, "effect": "lowers"},
+    ]
+    assert found["evidence"]["reasons"] == reasons
+    tree = await get(client, bearer("read"), f"/{found['id']}/lineage")
+    model, value = node(tree, "model"), node(tree, "value")
+    assert (model["id"], model["target"], model["version"], model["method"]) == (
+        "churn/7",
+        "churn",
+        7,
+        "model",
+    )
+    assert (model["horizon_days"], model["threshold"], model["reasons"]) == (30, 0.7, reasons)
+    assert (value["value"], value["calculated_at"]) == (0.83, iso(at))
+    assert (value["value_now"], value["calculated_now_at"]) == (0.71, iso(NOW))
+    assert told_ranges(node(value, "events")) == plain_ranges(behind)
+    # The newest ones are named: that of the score's own moment is in it, later ones are not.
+    newest = [each for each in value["made_of"] if each["kind"] == "event"]
+    assert [(each["event"], each["partition"], each["offset"]) for each in newest] == [
+        (event.event, partition, offset) for partition, offset, event in behind[::-1][: lineage.NEWEST]
+    ]
+    assert {each["topic_id"] for each in newest} == {TOPIC_ID}
+
+
+async def test_lineage_of_anomalous_hours_and_of_content_leads_to_their_events(
+    client: httpx.AsyncClient, store: Store, bearer: Bearer, enrich: Enrich
+) -> None:
+    start, hour = YESTERDAY + timedelta(hours=9), timedelta(hours=1)
+    evidence = Evidence(
+        metric="page_views", grain="hour", start=epoch_ms(start), value=9.0, calculated_at=epoch_ms(FOUND),
+        expected=2.0, low=0.0, high=5.0, since=epoch_ms(start - hour), compared=(epoch_ms(start - 7 * DAY),),
+    )  # fmt: skip
+    odd = some_insight(NOW, 1, insight_type="anomaly", target_id="page_views", evidence=evidence)
+    of = {"content_type": "post", "object_id": "a/b"}
+    score = Evidence(
+        metric="trending_score", grain="moment", start=epoch_ms(start), value=0.6,
+        calculated_at=epoch_ms(start), expected=0.1, high=0.5,
+    )  # fmt: skip
+    hot = some_insight(
+        NOW, 2, insight_type="trending", target_type="content", target_id="post/a/b", evidence=score
+    )
+    await store_insights(store, odd, hot)
+    pages = by_name("page_views")
+    assert pages is not None
+    kept = {start: 9.0, start - hour: 8.0, start - 7 * DAY: 2.0}
+    await keep(store, SCOPE, [NewValue(pages, "hour", at, value, FOUND) for at, value in kept.items()])
+    views = [(0, 5 + number, enrich("$pageview", "u", start + number * hour / 2)) for number in range(-2, 2)]
+    acts = [
+        (1, 7, enrich("content_viewed", "u", start - DAY, of)),
+        (1, 9, enrich("content_liked", "u", start - DAY, of)),
+    ]
+    others = [
+        (0, 90, enrich("$pageview", "u", start + hour)),
+        (0, 91, enrich("$pageview", "u", start - 2 * hour)),
+        (1, 92, enrich("content_viewed", "u", start - 8 * DAY, of)),
+        (1, 93, enrich("content_viewed", "u", start + hour, of)),
+        (1, 94, enrich("content_viewed", "u", start - DAY, {**of, "object_id": "b"})),
+    ]
+    await put(store, [*views, *acts, *others])
+    tree = await get(client, bearer("read"), f"/{odd.id}/lineage")
+    value, usual_then = node(tree, "value"), node(tree, "usual")
+    assert (value["start"], value["end"], value["value_now"]) == (iso(start), iso(start + hour), 9.0)
+    assert value["title"] == f"9 at 09:00 on {start:%A %-d %B}"
+    assert node(value, "kept_value")["start"] == iso(start - hour)
+    assert told_ranges(node(value, "events")) == plain_ranges(views)
+    assert {each["start"]: each["value"] for each in usual_then["made_of"]}[iso(start - 7 * DAY)] == 2.0
+
+    tree = await get(client, bearer("read"), f"/{hot.id}/lineage")
+    assert (node(tree, "day_before")["expected"], node(tree, "value")["value"]) == (0.1, 0.6)
+    assert told_ranges(node(node(tree, "value"), "events")) == plain_ranges(acts)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -1,0 +1,153 @@
+"""Users by what is predicted of them, put together from the newest profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from loopin_api.predictions.segment_rules import SEGMENTS, TOP_SHARE, Segment
+from loopin_sinks.metric_values.money import rate
+from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.persons.mapping import PERSON_OF_ID
+from loopin_sinks.persons.profile_rows import PROFILES
+from loopin_sinks.store import Store
+from loopin_streams.learning.targets import CHURN, CONVERSION
+
+_PEOPLE: Final = f"""
+    SELECT
+        if(other.person = '', p.distinct_id, other.person) AS person,
+        argMaxIf(p.score_chances[indexOf(p.score_targets, '{CHURN.name}')], p.last_seen,
+            has(p.score_targets, '{CHURN.name}')) AS churn,
+        if(countIf(has(p.score_targets, '{CONVERSION.name}')) = 0, NULL,
+            argMaxIf(p.score_chances[indexOf(p.score_targets, '{CONVERSION.name}')], p.last_seen,
+                has(p.score_targets, '{CONVERSION.name}'))) AS conversion,
+        sum(arraySum(arrayMap(
+            (code, amount) -> toFloat64(amount)
+                * transform(code, {{codes:Array(String)}}, {{rates:Array(Float64)}}, toFloat64(0)),
+            p.currencies, p.revenues))) AS spent
+    FROM (SELECT * FROM {PROFILES} FINAL WHERE project = {{project:String}}) AS p
+    LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
+    GROUP BY person HAVING countIf(has(p.score_targets, '{CHURN.name}')) > 0
+"""
+"""Of a person of several ids the scores of the one that was seen last, and what they have spent together."""
+
+_TOP: Final = f"""
+    SELECT countIf(spent > 0) AS buyers, quantileExactIf({TOP_SHARE})(spent, spent > 0) AS top
+    FROM ({_PEOPLE})
+"""
+
+
+class InSegment(NamedTuple):
+    """Users of one segment: how many, their mean scores (None for none), what they have spent together.
+
+    ``personas`` says how many are of which persona, ``""`` for none; ``people`` are some of them, those first
+    who are likeliest to leave.
+    """
+
+    segment: Segment
+    users: int = 0
+    churn: float | None = None
+    conversion: float | None = None
+    spent: float = 0.0
+    personas: Mapping[str, int] = {}
+    people: tuple[str, ...] = ()
+
+
+class Segmented(NamedTuple):
+    """All segments in their order, and from what amount on a customer is a top one; None without any."""
+
+    segments: tuple[InSegment, ...]
+    top_spent: float | None
+
+
+async def segmented(
+    store: Store, scope: Scope, only: str | None = None, *, limit: int, offset: int
+) -> Segmented:
+    """How many users are in each segment, and of each (or of ``only`` one) some of them.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    bound: dict[str, object] = {"project": scope.project, **_money(scope)}
+    [known] = await store.query(_TOP, bound)
+    top = known["top"] if known["buyers"] else None
+    placed = f"SELECT *, {_segment(bound, top)} AS segment FROM ({_PEOPLE})"
+    counted = await store.query(
+        f"""
+        SELECT segment, sum(number) AS users, sum(churns) / sum(number) AS churn,
+            if(sum(known) = 0, NULL, sum(conversions) / sum(known)) AS conversion, sum(spents) AS spent,
+            groupArray((kind, number)) AS personas
+        FROM (
+            SELECT segment, toString(kinds.persona) AS kind, count() AS number, sum(placed.churn) AS churns,
+                count(placed.conversion) AS known, sum(placed.conversion) AS conversions,
+                sum(placed.spent) AS spents
+            FROM ({placed}) AS placed
+            LEFT ANY JOIN (
+                SELECT distinct_id, persona FROM personas FINAL WHERE project = {{project:String}}
+            ) AS kinds ON kinds.distinct_id = placed.person
+            GROUP BY segment, kind
+        )
+        GROUP BY segment
+        """,
+        bound,
+    )
+    people = await store.query(
+        f"""
+        SELECT segment, person FROM ({placed}) WHERE {{only:String}} IN ('', segment)
+        ORDER BY segment, churn DESC, person LIMIT {{limit:UInt32}} OFFSET {{offset:UInt64}} BY segment
+        """,
+        {**bound, "only": only or "", "limit": limit, "offset": offset},
+    )
+    rows = {row["segment"]: row for row in counted}
+    chosen: dict[str, list[str]] = {segment.name: [] for segment in SEGMENTS}
+    for row in people:
+        chosen[row["segment"]].append(row["person"])
+    return Segmented(
+        tuple(_in_segment(segment, rows.get(segment.name), chosen[segment.name]) for segment in SEGMENTS), top
+    )
+
+
+def _in_segment(segment: Segment, row: Mapping[str, object] | None, people: Sequence[str]) -> InSegment:
+    if row is None:
+        return InSegment(segment, people=tuple(people))
+    numbers = {name: row[name] for name in ("users", "churn", "conversion", "spent")}
+    personas = dict(sorted(row["personas"]))  # type: ignore[call-overload]  # pairs, as the query makes them
+    return InSegment(segment, **numbers, personas=personas, people=tuple(people))  # type: ignore[arg-type]
+
+
+def _money(scope: Scope) -> dict[str, object]:
+    """What a unit of each currency is worth today; those without a rate count for nothing."""
+    today = scope.now.astimezone(scope.zone).date()
+    worth = {code: rate(scope, code, today) for code in ("", scope.currency, *scope.rates)}
+    known = {code: value for code, value in worth.items() if value is not None}
+    return {"codes": list(known), "rates": list(known.values())}
+
+
+def _segment(bound: dict[str, object], top: float | None) -> str:
+    """In SQL, the name of the first segment whose rule holds; values are added to those that are bound."""
+    cases = []
+    for number, segment in enumerate(SEGMENTS):
+        bound[f"segment_{number}"] = segment.name
+        cases += [_holds(bound, number, segment, top), f"{{segment_{number}:String}}"]
+    return f"multiIf({', '.join(cases)}, '')"
+
+
+def _holds(bound: dict[str, object], number: int, of: Segment, top: float | None) -> str:
+    tests = ["true"]
+
+    def bind(name: str, value: float) -> str:
+        bound[f"{name}_{number}"] = value
+        return f"{{{name}_{number}:Float64}}"
+
+    if of.churn_above is not None:
+        tests.append(f"churn > {bind('churn_above', of.churn_above)}")
+    if of.churn_up_to is not None:
+        tests.append(f"churn <= {bind('churn_up_to', of.churn_up_to)}")
+    if of.conversion_from is not None:
+        tests.append(f"ifNull(conversion >= {bind('conversion_from', of.conversion_from)}, false)")
+    if of.bought is not None:
+        tests.append("spent > 0" if of.bought else "spent <= 0")
+    if of.top is not None:
+        is_top = "false" if top is None else f"(spent > 0 AND spent >= {bind('top', top)})"
+        tests.append(is_top if of.top else f"NOT {is_top}")
+    return " AND ".join(tests)

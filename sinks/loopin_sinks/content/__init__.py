@@ -1,0 +1,1 @@
+"""Pieces of content: what people view, like, comment and share."""
