@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -38,41 +38,41 @@ class Pace(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A user's profile, and what follows from it as of epoch ms ``at``."""
+    """A user's profile, and what follows from it as of epoch ms ``at``.
+
+    ``prices`` are by kind and currency, ``sessions`` how many, how long together (ms), and their events.
+    """
 
     profile: Profile
     habits: Habits
     pace: Pace
     at: int
     days: Sequence[int]
+    prices: Sequence[tuple[str, str, Prices]]
+    sessions: tuple[int, int, int]
 
 
 _NO_HABITS: Final = Habits(0, bytearray())
-_NO_SPENDING: Final = Spending()
+_ON_CLOCK: Final = tuple(count / ON_CLOCK for count in range(256))
 
 
-def _spending(of: Known) -> Spending:
-    return of.habits.spending or _NO_SPENDING
-
-
-def _prices(of: Known) -> Iterator[tuple[str, str, Prices]]:
-    spending = _spending(of)
-    for kind, prices in (("bought", spending.bought), ("viewed", spending.viewed)):
-        for currency, price in prices.items():
-            yield kind, currency, price
+def _prices(spending: Spending | None) -> list[tuple[str, str, Prices]]:
+    if spending is None:
+        return []
+    kinds = {"bought": spending.bought, "viewed": spending.viewed}
+    return [(kind, code, price) for kind, prices in kinds.items() for code, price in prices.items()]
 
 
 def _clock(of: Known, part: slice) -> list[float]:
-    return [count / ON_CLOCK for count in of.habits.clock[part]]
+    return [_ON_CLOCK[count] for count in of.habits.clock[part]]
 
 
 def _counts(counts: dict[str, int]) -> list[float]:
     return [count / WHOLE for count in counts.values()]
 
 
-def _sessions(of: Known) -> tuple[int, int, int]:
-    """How many, how long together (ms), and their events."""
-    past, remembered = of.profile.past, [of.profile.session, *of.profile.earlier]
+def _sessions(profile: Profile) -> tuple[int, int, int]:
+    past, remembered = profile.past, [profile.session, *profile.earlier]
     number, ms, events = (0, 0, 0) if past is None else (past.sessions, past.ms, past.events)
     return (
         number + len(remembered),
@@ -111,16 +111,18 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("event_type_counts", _NUMBERS, lambda of: _counts(of.habits.event_types)),
     Column("communities", _TEXTS, lambda of: list(of.habits.communities)),
     Column("community_counts", _NUMBERS, lambda of: _counts(of.habits.communities)),
-    Column("price_kinds", _TEXTS, lambda of: [kind for kind, _, _ in _prices(of)]),
-    Column("price_currencies", _TEXTS, lambda of: [currency for _, currency, _ in _prices(of)]),
-    Column("least_prices", _AMOUNTS, lambda of: [exact(price.least) for _, _, price in _prices(of)]),
-    Column("greatest_prices", _AMOUNTS, lambda of: [exact(price.greatest) for _, _, price in _prices(of)]),
-    Column("price_numbers", _COUNTS, lambda of: [price.number for _, _, price in _prices(of)]),
-    Column("price_totals", _AMOUNTS, lambda of: [exact(price.total) for _, _, price in _prices(of)]),
-    Column("payment_failures", pa.uint32(), lambda of: _spending(of).failures),
-    Column("habit_sessions", pa.uint64(), lambda of: _sessions(of)[0]),
-    Column("habit_sessions_ms", pa.uint64(), lambda of: _sessions(of)[1]),
-    Column("habit_sessions_events", pa.uint64(), lambda of: _sessions(of)[2]),
+    Column("price_kinds", _TEXTS, lambda of: [kind for kind, _, _ in of.prices]),
+    Column("price_currencies", _TEXTS, lambda of: [currency for _, currency, _ in of.prices]),
+    Column("least_prices", _AMOUNTS, lambda of: [exact(price.least) for _, _, price in of.prices]),
+    Column("greatest_prices", _AMOUNTS, lambda of: [exact(price.greatest) for _, _, price in of.prices]),
+    Column("price_numbers", _COUNTS, lambda of: [price.number for _, _, price in of.prices]),
+    Column("price_totals", _AMOUNTS, lambda of: [exact(price.total) for _, _, price in of.prices]),
+    Column(
+        "payment_failures", pa.uint32(), lambda of: of.habits.spending.failures if of.habits.spending else 0
+    ),
+    Column("habit_sessions", pa.uint64(), lambda of: of.sessions[0]),
+    Column("habit_sessions_ms", pa.uint64(), lambda of: of.sessions[1]),
+    Column("habit_sessions_events", pa.uint64(), lambda of: of.sessions[2]),
     Column("events_a_day", _NUMBERS, lambda of: list(of.pace.events)),
     Column("days_a_day", _NUMBERS, lambda of: list(of.pace.days)),
     Column("friendly", pa.float64(), lambda of: of.pace.friendly),
@@ -137,10 +139,15 @@ def habit_columns(profiles: Sequence[Profile], days: Sequence[Sequence[int]]) ->
     """The values of ``FIELDS``, by column; ``days`` are each user's active ones, days since 1970."""
     at = [analysed_at(profile) for profile in profiles]
     known = [
-        Known(profile, profile.habits or _NO_HABITS, pace, when, active)
+        _known(profile, pace, when, active)
         for profile, pace, when, active in zip(profiles, _paces(profiles, at), at, days, strict=True)
     ]
     return [[column.of(each) for each in known] for column in COLUMNS]
+
+
+def _known(profile: Profile, pace: Pace, at: int, days: Sequence[int]) -> Known:
+    habits = profile.habits or _NO_HABITS
+    return Known(profile, habits, pace, at, days, _prices(habits.spending), _sessions(profile))
 
 
 def analysed_at(profile: Profile) -> int:
