@@ -28,6 +28,9 @@ Key = TypeVar("Key")
 SWEPT_KEY: Final = b"s"
 """Of the state: the minute up to which users have had their turn of the day."""
 
+OLD_MS: Final = 86_400_000
+"""An event that comes later than so long after it happened is of an import."""
+
 PUBLISH_EVERY_S: Final = 1.0
 """Shortest time between two publications of the changed windows."""
 
@@ -47,6 +50,7 @@ class EnrichAbsorber:
         self._published_at = clock()
         self._dropped_at: int | None = None
         self._sweep = Sweep()
+        self._swept: bytes | None = None
 
     def restore(self, topic: str, records: Sequence[Record]) -> None:
         """Take in records of ``seen`` or ``profiles``."""
@@ -66,7 +70,8 @@ class EnrichAbsorber:
                 f"should hold {marker.held}: stop the workers and run `loopin state rebuild enrich`.",
             )
         self._sweep.add(self.context.profiles.keys())
-        self._sweep.swept = None if (swept := state.get(SWEPT_KEY)) is None else int(swept)
+        self._swept = state.get(SWEPT_KEY)
+        self._sweep.read(self._swept)
         self.context.windows.restore({key: value for key, value in state.items() if key != SWEPT_KEY})
         if marker.watermark is not None:
             self.context.windows.advance(marker.watermark)
@@ -98,6 +103,7 @@ class EnrichAbsorber:
                 self.context.projects,
                 self.context.foresight,
             )
+            self._note_old(passed)
             for draft in passed:
                 if draft.enriched.late is not None:
                     _increase(output.counts.late, draft.enriched.late)
@@ -167,6 +173,13 @@ class EnrichAbsorber:
             received[at] = received.get(at, 0) + 1
         count_operations(self.context.windows, received, rejected)
 
+    def _note_old(self, passed: Sequence[Draft]) -> None:
+        """Tell of a batch most of whose events are of another day than that on which they came."""
+        old = sum(draft.received_at - draft.enriched.timestamp > OLD_MS for draft in passed)
+        watermark = self.context.windows.watermark
+        if 2 * old > len(passed) and watermark is not None:
+            self._sweep.old_events(watermark // MINUTE_MS)
+
     def _bury(self, draft: Draft, outcome: Dlq, project: str, output: Output) -> None:
         origin = self.context.origin
         key = f"{origin.topic}:{origin.partition}:{draft.record.offset}".encode()
@@ -183,7 +196,9 @@ class EnrichAbsorber:
             users = [(key, profile) for key, profile in known if profile is not None]
             told = profiles.save(foresight.sweep(users, watermark))
             output.messages.setdefault(topics.PROFILES.name, []).extend(told)
-            output.add(topics.ENRICH_STATE.name, SWEPT_KEY, str(self._sweep.swept).encode())
+        if self._sweep.swept is not None and (kept := self._sweep.kept()) != self._swept:
+            self._swept = kept
+            output.add(topics.ENRICH_STATE.name, SWEPT_KEY, kept)
         for example in foresight.examples:
             key = f"{example.project}:{example.target}".encode()
             output.route(topics.EXAMPLES.name, 0, key, encode(example))

@@ -1,12 +1,13 @@
 """Learns one target of one project: candidates, what each was worth, and which one answers.
 
 Examples come in the order in which their outcomes became known. Each is first scored by the versions of the
-candidates that were there when its prediction was made: a month may lie between, and what a model has learned
-since does not count for it (delayed prequential evaluation). Until there are such, by the newest version that
-had not learned it. Then it is learned. A version is made when the examples have doubled, and each seven days.
-It answers at once, and is tried against the one that answered before, on the outcomes that come to be known
-since: where that one is clearly better, it answers again. What is not good enough gives way to the heuristic.
-All that it knows comes from the examples in their order: a learner that is given the same is the same.
+candidates that were there when its prediction was made: a month may lie between, and what a model has
+learned since does not count for it (delayed prequential evaluation). Until there are such, by the newest
+version that had not learned it. Then it is learned. A version is made each seven days, when the examples
+have doubled, and when as many as had happened before are told late, as an import does. It answers at once,
+and is tried against the one that answered before, on the outcomes that come to be known since: where that
+one is clearly better, it answers again. What is not good enough gives way to the heuristic. All that it
+knows comes from the examples in their order: a learner that is given the same is the same.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Learner:
         self.rule = (1.0, 0.0)
         self._version = version
         self._learned = learned
-        self._now = self._known = self._last_count = 0
+        self._now = self._known = self._last_count = self._late = self._last_happened = 0
         self._delayed: dict[str, Record] = {}
         self._fresh: dict[str, Record] = {}
         self._trial: Trial | None = None
@@ -83,6 +84,7 @@ class Learner:
             self._judge(run)
             self._examples.extend(run)
             self._known += len(run)
+            self._late += sum(map(self._told_late, run))
             self._teach(run)
             # Of several partitions, outcomes come in no strict order.
             self._now = max(self._now, *(example.known_at for example in run))
@@ -176,20 +178,27 @@ class Learner:
     def _runs(self, examples: Sequence[Example]) -> Iterator[list[Example]]:
         """Parts of the examples after each of which a version is due."""
         run: list[Example] = []
+        late = 0
         for example in examples:
             run.append(example)
-            if self._due(len(run), example.known_at):
+            late += self._told_late(example)
+            if self._due(len(run), late, example.known_at):
                 yield run
-                run = []
+                run, late = [], 0
         if run:
             yield run
 
-    def _due(self, more: int, now: int) -> bool:
+    def _told_late(self, example: Example) -> bool:
+        """Whether it happened, and the newest version should have known."""
+        return example.outcome and bool(self.versions) and example.known_at < self.versions[-1].made_at
+
+    def _due(self, more: int, late: int, now: int) -> bool:
+        """Whether a version is due after so many more examples, of which so many happened and are late."""
         known = self._known + more
         if not self.versions:
             return known >= LEAST_EXAMPLES and known % LEAST_EXAMPLES == 0
         week_over = now - self.versions[-1].made_at >= REFIT_DAYS * DAY_MS
-        return week_over or known >= 2 * self._last_count
+        return week_over or known >= 2 * self._last_count or self._late + late >= self._last_happened
 
     def _rows(self, examples: Sequence[Example]) -> NDArray[np.float64]:
         rows: NDArray[np.float64] = contrasts(rows_of([example.features for example in examples]))
@@ -236,7 +245,7 @@ class Learner:
     def _renew(self) -> None:
         """Make a version, if one is due."""
         now = self._now
-        if not self._due(0, now):
+        if not self._due(0, 0, now):
             return
         outcomes = np.array([example.outcome for example in self._examples], np.bool_)
         if min(int(outcomes.sum()), int((~outcomes).sum())) < LEAST_OF_EACH:
@@ -258,7 +267,8 @@ class Learner:
         positives = int(outcomes.sum())
         self.versions.append(Version(self._version, now, self.learned, positives, found, calibration))
         self._forget(now)
-        self._last_count = self._known
+        # An import tells of those who never came back late, and of all at once.
+        self._last_count, self._last_happened, self._late = self._known, int(outcomes.sum()), 0
         self._choose(found)
         self._watch_shift(rows)
         model = self.model()

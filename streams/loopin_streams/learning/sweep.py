@@ -12,13 +12,36 @@ MINUTES: Final = 1_440
 MOST: Final = 2_000
 """Users whose turn comes in one transaction, but for those of one minute, who are never parted."""
 
+QUIET_MINUTES: Final = 30
+"""So long after the last batch of old events an import is over: what comes of its users is known then."""
+
 
 class Sweep:
-    """Users by their minute of the day, and the minute (since 1970) up to which all have had their turn."""
+    """Users by their minute of the day, and the minute (since 1970) up to which all have had their turn.
+
+    ``imported`` is the minute of the newest batch of old events, None once its users have had their turn.
+    While old events come in, users are not gone whose later events have yet to come: nobody has a turn then,
+    and all have one at once when no more have come for ``QUIET_MINUTES``.
+    """
 
     def __init__(self) -> None:
         self._keys: list[list[bytes]] = [[] for _ in range(MINUTES)]
         self.swept: int | None = None
+        self.imported: int | None = None
+
+    def read(self, kept: bytes | None) -> None:
+        """Go on from what another one kept; None for nothing."""
+        if kept is not None:
+            swept, _, imported = kept.decode().partition(" ")
+            self.swept, self.imported = int(swept), int(imported) if imported else None
+
+    def kept(self) -> bytes:
+        """What a successor needs; only once there was a minute."""
+        return str(self.swept).encode() + (b"" if self.imported is None else f" {self.imported}".encode())
+
+    def old_events(self, minute: int) -> None:
+        """Most events of a batch were old when they came, at a minute since 1970."""
+        self.imported = minute
 
     def add(self, keys: Iterable[bytes]) -> None:
         """Take in users who are not known yet."""
@@ -32,6 +55,10 @@ class Sweep:
         """
         if self.swept is None:
             self.swept = minute
+        if self.imported is not None:
+            if minute < self.imported + QUIET_MINUTES:
+                return []
+            self.imported, self.swept = None, minute - MINUTES
         self.swept = max(self.swept, minute - MINUTES)
         found: list[bytes] = []
         while self.swept < minute and len(found) < MOST:

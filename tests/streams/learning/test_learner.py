@@ -226,3 +226,16 @@ def test_who_came_before_is_likelier_to_come() -> None:
     rows[:, CONTRAST_NAMES.index("attended")] = np.log(np.array([0.05, 0.28]) + 0.03)
     missed, came = ATTENDANCE.heuristic(rows)
     assert missed < 0.5 < 0.7 < came
+
+
+def test_those_who_left_and_are_told_late_make_a_version() -> None:
+    learner = Learner("demo", FAST)
+    given = examples(1000)
+    stayed, left = ([one for one in given if one.outcome is happened] for happened in (False, True))
+    learner.learn(stayed + left[:15])
+    before = learner.version
+    # As an import tells them: of the same days as the others, and not as many.
+    learner.learn(left[15:])
+    assert len(left) < len(stayed)
+    assert learner.version > before
+    assert learner.versions[-1].positives > 30

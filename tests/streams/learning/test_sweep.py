@@ -45,3 +45,32 @@ def test_a_successor_goes_on_where_the_turns_were() -> None:
     other.swept = one.swept
     assert turns(one, 6_200) == turns(other, 6_200)
     assert not set(before) & set(turns(other, 6_300))
+
+
+def test_while_old_events_come_nobody_has_a_turn_and_then_all_have_one() -> None:
+    sweep = Sweep()
+    sweep.add(KEYS)
+    sweep.due(5_000)
+    for minute in range(5_001, 5_001 + 3 * MINUTES, 7):
+        sweep.old_events(minute)
+        assert not turns(sweep, minute)
+    last = minute
+    assert not turns(sweep, last + sweeping.QUIET_MINUTES - 1)
+    successor = Sweep()
+    successor.add(KEYS)
+    successor.read(sweep.kept())
+    at = last + sweeping.QUIET_MINUTES
+    assert sorted(turns(successor, at)) == sorted(KEYS)
+    # From there it goes on as ever.
+    assert all(crc32(key) % MINUTES == (at + 1) % MINUTES for key in turns(successor, at + 1))
+
+
+def test_what_is_kept_is_read_again() -> None:
+    sweep = Sweep()
+    sweep.due(77)
+    for minute in (None, 78):
+        if minute is not None:
+            sweep.old_events(minute)
+        again = Sweep()
+        again.read(sweep.kept())
+        assert (again.swept, again.imported) == (sweep.swept, sweep.imported) == (77, minute)
