@@ -102,7 +102,8 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "detect_anomalies_batch",
         "every 30 minutes",
         "Rules judge each hour by its season when it is over (`events_anomaly`, `revenue_anomaly`, and your "
-        "own: [alerts](alerts.md)). Anomalies of users: not there yet.",
+        "own: [alerts](alerts.md)). Anomalies of users are found as their events come "
+        "([anomalies](anomalies.md)).",
     ),
     Replaced("generate_user_behavior_insights", "every 6 hours", "Not there yet."),
 )

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-InsightType = Literal["metric_change", "target_missed", "forecast_off_track", "persona_change"]
+InsightType = Literal["metric_change", "target_missed", "forecast_off_track", "persona_change", "anomaly"]
 
 TargetType = Literal["metric", "user"]
 
@@ -17,8 +17,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an insight rests on; values are in the metric's unit, times epoch ms.
 
     Attributes:
-        metric: name of the metric, or `persona_distance` from the middle of the persona.
-        grain: length of the period that the insight is about.
+        metric: name of the metric, `persona_distance` from the middle of the persona, or an anomaly's kind.
+        grain: length of the period that the insight is about; of an anomaly `moment`.
         start: its start.
         value: what the metric came to in it.
         calculated_at: when that was calculated.
@@ -27,7 +27,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         compared: starts of the periods that tell what is usual.
         forecast_made_at: when the forecast was made that tells what was expected.
         model_version: of the models that say so.
-        since: start of the first of the periods in a row that were not as expected.
+        since: start of the first of the periods in a row that were not as expected; when an anomaly began.
     """
 
     metric: str

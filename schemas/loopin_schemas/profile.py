@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from loopin_schemas.behaviour import Behaviour
+from loopin_schemas.watch import Watch
 
 MILLION = 1_000_000
 """Amounts are added up as whole millionths, so that no order of addition changes a sum."""
@@ -53,6 +54,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     (days since 1970, UTC). ``counted`` names the open windows that have counted the user: minute of the
     window's start times four plus its grain's number, and as bits the series that did. ``behaviour`` is what
     models read, None before the first event that counts for them; ``scores`` are what they say, by target.
+    ``watch`` is what is remembered to see what is odd about the user, None before such an event.
     """
 
     first_seen: int
@@ -67,4 +69,5 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     earlier: tuple[Session, ...] = ()
     behaviour: Behaviour | None = None
     scores: dict[str, Score] = {}
+    watch: Watch | None = None
     version: int = 1

@@ -31,6 +31,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0020_recommendations",
     "0021_insight_marks",
     "0022_scores",
+    "0024_anomalies",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""
 

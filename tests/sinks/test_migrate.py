@@ -35,6 +35,7 @@ SHIPPED = {
     "0020_recommendations": "b78cba1aa333fa4d9b7a3f6e5cad08beb6e1a9ef9ac478bb67365fe33bac2ba1",
     "0021_insight_marks": "dc71310ced62875dbd2b50a46d7ddcdcfa6149e06fe9b4500b422fe00d3a63a3",
     "0022_scores": "623b44425fcb8387ac981b45549451de0275bb17e9d3087748d876c07561cb39",
+    "0024_anomalies": "09789661f18b83d21ab0ec8b07789ebbf5ebdddc8e87d56a5fb48d5bc0cdccd7",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""
 

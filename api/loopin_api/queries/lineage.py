@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, get_args
 
+from loopin_schemas.anomaly import Anomaly, AnomalyKind
 from loopin_schemas.insight import Evidence, Insight
 from loopin_schemas.metrics import Grain, Metric
 from loopin_schemas.metrics.definition import Events, event_names
+from loopin_sinks.anomalies.stored import Wanted, anomalies
 from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.unusual import WEEK
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
@@ -63,6 +65,7 @@ class Lineage:
         forecast: what was forecast of the period; None where that is not kept, or none was made.
         run: the run that found the personas; None where it is not kept, or there was none.
         events: behind the value; None where nobody knows any more how it is made.
+        anomaly: what was odd about the user; None where it is about something else, or not kept.
     """
 
     start: datetime
@@ -72,6 +75,7 @@ class Lineage:
     forecast: Told | None = None
     run: StoredRun | None = None
     events: Behind | None = None
+    anomaly: Anomaly | None = None
 
 
 async def lineage(store: Store, scope: Scope, insight: Insight, metric: Metric | None) -> Lineage:
@@ -87,6 +91,8 @@ async def lineage(store: Store, scope: Scope, insight: Insight, metric: Metric |
         StoreError: the store did not answer.
     """
     start = from_epoch_ms(insight.evidence.start)
+    if insight.insight_type == "anomaly":
+        return await _of_anomaly(store, scope, insight, start)
     if insight.target_type == "user":
         return await _of_user(store, scope, insight, start)
     end = scope.midnight(scope.day_of(start) + (WEEK if insight.evidence.grain == "week" else 1))
@@ -106,6 +112,26 @@ async def _of_user(store: Store, scope: Scope, insight: Insight, until: datetime
         run=run if run is not None and run.model_version == of.model_version else None,
         events=Behind((), start, until, await _ranges(store, query, theirs)),
     )
+
+
+async def _of_anomaly(store: Store, scope: Scope, insight: Insight, at: datetime) -> Lineage:
+    of = insight.evidence
+    since = from_epoch_ms(of.start if of.since is None else of.since)
+    wanted = Wanted(start=at, end=at + _MOMENT, distinct_id=insight.target_id)
+    found = await anomalies(store, scope.project, wanted, len(get_args(AnomalyKind)))
+    one = next((each for each in found if each.kind == of.metric), None)
+    if one is None:
+        return Lineage(since, at + _MOMENT)
+    query = Query(scope)
+    # Of a silence the newest event, which came before it.
+    source = f"{query.source(since, at + _MOMENT)} AND {_is_raw(query, one)}"
+    behind = Behind((), since, at + _MOMENT, await _ranges(store, query, source))
+    return Lineage(since, at + _MOMENT, events=behind, anomaly=one)
+
+
+def _is_raw(query: Query, of: Anomaly) -> str:
+    partition, offset = query.bind(of.raw_partition, "UInt32"), query.bind(of.raw_offset, "Int64")
+    return f"_raw_partition = {partition} AND _raw_offset = {offset}"
 
 
 async def _of_metric(

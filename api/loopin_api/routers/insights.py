@@ -38,7 +38,9 @@ _STATE: Final = "Only those in this state."
 class EvidenceAnswer(BaseModel):
     """What an insight rests on; values in the metric's unit, ratios 0 to 1."""
 
-    metric: str = Field(description="Name of the metric, or `persona_distance` from a persona's middle.")
+    metric: str = Field(
+        description="Name of the metric, `persona_distance` from a persona's middle, or an anomaly's kind."
+    )
     grain: str = Field(description="Length of the period that the insight is about.")
     start: Moment = Field(description="Its start, ISO 8601 in UTC.")
     value: float = Field(description="What the metric came to in it, in its unit.")
@@ -58,7 +60,7 @@ class EvidenceAnswer(BaseModel):
     model_version: str | None = Field(description="Version of the models that say so; null for none.")
     since: Moment | None = Field(
         description="Start of the first of the days in a row that were not as forecast, ISO 8601 in UTC; "
-        "null where it is about one period."
+        "null where it is about one period. When an anomaly began."
     )
 
 

@@ -11,6 +11,7 @@ from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
 from loopin_sinks.insights.marks import dismissed
+from loopin_sinks.insights.odd_users import odd_users
 from loopin_sinks.insights.off_track import AGO, off_track
 from loopin_sinks.insights.personas import persona_changes
 from loopin_sinks.insights.stored import open_insights, replace
@@ -49,6 +50,7 @@ async def generate(context: Context) -> int:
         metrics = [bounded(metric, project, configured) for metric in metrics_of(configured, project)]
         found = await insights(context.store, scope, metrics)
         found += await persona_changes(context.store, scope)
+        found += await odd_users(context.store, scope)
         return await replace(context.store, project, found, scope.now)
 
     try:
@@ -113,7 +115,7 @@ GENERATE_INSIGHTS: Final = Task(
     when=crontab("20 */6 * * *"),
     description="Looks for what is worth telling: days of the last week on which a metric was far from what "
     "is usual on that weekday, key results that missed their target in the last week, metrics that have left "
-    "the way that was forecast, and users whose persona changed ([insights](insights.md)).",
+    "the way that was forecast, users whose persona changed, and odd ones ([insights](insights.md)).",
     run=generate,
     replaces=("generate_daily_insights_summary",),
     arguments=InsightArguments,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loopin_schemas.codec import decode
-from loopin_schemas.model import Model, ModelRecord, Standing
+from loopin_schemas.model import Model, ModelRecord, SessionModel, Standing
 from loopin_streams.kafka.batch import Record
 
 Of = tuple[str, str]
@@ -19,11 +19,16 @@ class Models:
         self.changes = 0
         self._versions: dict[Of, dict[int, Model]] = {}
         self._standings: dict[Of, Standing] = {}
+        self._sessions: dict[str, SessionModel] = {}
 
     @property
     def standings(self) -> Mapping[Of, Standing]:
         """How each target of each project stands."""
         return self._standings
+
+    def sessions(self, project: str) -> SessionModel | None:
+        """The newest model of a project's sessions."""
+        return self._sessions.get(project)
 
     def versions(self, project: str, target: str) -> Mapping[int, Model]:
         """Those that there are, by number."""
@@ -58,4 +63,6 @@ class Models:
             self._versions.setdefault(of, {})[found.model.version] = found.model
         if found.standing is not None:
             self._standings[of] = found.standing
+        if found.sessions is not None:
+            self._sessions[found.sessions.project] = found.sessions
         return None

@@ -9,6 +9,7 @@ import msgspec
 from loopin_schemas.behaviour import Behaviour
 from loopin_schemas.codec import decoder, encode
 from loopin_schemas.profile import Profile, Score, Session
+from loopin_schemas.watch import Watch
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Message
@@ -29,6 +30,7 @@ _Packed = tuple[
     tuple[Session, ...],
     Behaviour | None,
     dict[str, Score],
+    Watch | None,
     int,
 ]  # The fields of Profile, in order.
 

@@ -11,6 +11,8 @@ from loopin_schemas import topics
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.example import Example
 from loopin_schemas.model import ModelRecord
+from loopin_streams.anomalies.features import FEATURES, TARGET
+from loopin_streams.anomalies.sessions import SessionLearner
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import STATE_VERSION, Marker
@@ -26,6 +28,9 @@ VERSIONS: Final = 20
 
 _TARGETS: Final = {target.name: target for target in TARGETS}
 
+_BYTES: Final = {**dict.fromkeys(_TARGETS, KEPT_BYTES), TARGET: len(FEATURES)}
+"""Of an example's features, by target."""
+
 Of = tuple[str, str]
 """Project and name of the target."""
 
@@ -35,6 +40,7 @@ class TrainAbsorber:
 
     def __init__(self) -> None:
         self.learners: dict[Of, Learner] = {}
+        self.sessions: dict[str, SessionLearner] = {}
         self._kept: dict[Of, KeptExamples] = {}
 
     def restore(self, topic: str, records: Sequence[Record]) -> None:
@@ -42,9 +48,12 @@ class TrainAbsorber:
 
     def opened(self, marker: Marker, state: Mapping[bytes, bytes]) -> None:
         """Learn all that is kept once more."""
-        self._kept = {of: kept for of, kept in kept_examples(state).items() if of[1] in _TARGETS}
+        self._kept = {of: kept for of, kept in kept_examples(state).items() if of[1] in _BYTES}
         for of, kept in self._kept.items():
-            self.learners[of] = _learner(of, kept)
+            if of[1] == TARGET:
+                self.sessions[of[0]] = _session_learner(of[0], kept)
+            else:
+                self.learners[of] = _learner(of, kept)
 
     def absorb(self, records: Sequence[Record], position: int) -> Output:
         """Learn; models and standings that changed, and what is kept."""
@@ -59,7 +68,10 @@ class TrainAbsorber:
             output.counts.passed += 1
             given.setdefault((example.project, example.target), []).append(example)
         for of, examples in given.items():
-            self._learn(of, examples, output)
+            if of[1] == TARGET:
+                self._learn_sessions(of[0], examples, output)
+            else:
+                self._learn(of, examples, output)
         return output
 
     def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
@@ -68,7 +80,8 @@ class TrainAbsorber:
 
     def holds(self) -> Mapping[str, int]:
         """Learners, and the examples that they are put together from."""
-        return {"learners": len(self.learners), "examples": sum(map(len, self._kept.values()))}
+        learners = len(self.learners) + len(self.sessions)
+        return {"learners": learners, "examples": sum(map(len, self._kept.values()))}
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -80,11 +93,7 @@ class TrainAbsorber:
             learner = self.learners[of] = _learner(of, kept)
         before, standing = learner.version, learner.standing()
         learner.learn(examples)
-        for message in kept.add(examples):
-            output.add(topics.TRAIN_STATE.name, *message)
-        if len(kept) >= MOST:
-            for message in kept.begin_anew(learner.version, learner.learned):
-                output.add(topics.TRAIN_STATE.name, *message)
+        if _keep(kept, examples, learner, output):
             learner = self.learners[of] = _learner(of, kept)
         model = learner.model()
         if model is not None and learner.version > before:
@@ -97,6 +106,40 @@ class TrainAbsorber:
         if (now := learner.standing()) != standing:
             record = ModelRecord(standing=now, version=STATE_VERSION)
             output.add(topics.MODELS.name, f"{now.project}:{now.target}".encode(), encode(record))
+
+    def _learn_sessions(self, project: str, examples: Sequence[Example], output: Output) -> None:
+        kept = self._kept.setdefault((project, TARGET), KeptExamples(project, TARGET))
+        learner = self.sessions.get(project)
+        if learner is None:
+            learner = self.sessions[project] = _session_learner(project, kept)
+        before = learner.version
+        learner.learn(examples)
+        if _keep(kept, examples, learner, output):
+            learner = self.sessions[project] = _session_learner(project, kept)
+        model = learner.model() if learner.version > before else None
+        if model is not None:
+            record = ModelRecord(sessions=model, version=STATE_VERSION)
+            output.add(topics.MODELS.name, f"{project}:{TARGET}".encode(), encode(record))
+
+
+def _keep(
+    kept: KeptExamples, examples: Sequence[Example], learner: Learner | SessionLearner, output: Output
+) -> bool:
+    """Keep more examples; whether they are so many that the learner is to begin anew with the newest."""
+    for message in kept.add(examples):
+        output.add(topics.TRAIN_STATE.name, *message)
+    if len(kept) < MOST:
+        return False
+    for message in kept.begin_anew(learner.version, learner.learned):
+        output.add(topics.TRAIN_STATE.name, *message)
+    return True
+
+
+def _session_learner(project: str, kept: KeptExamples) -> SessionLearner:
+    version, learned = kept.begun
+    learner = SessionLearner(project, version=version, learned=learned)
+    learner.learn(list(kept))
+    return learner
 
 
 def _learner(of: Of, kept: KeptExamples) -> Learner:
@@ -114,7 +157,7 @@ def _readable(record: Record) -> Example | None:
     except (ValueError, RecursionError) as error:
         log.error("example_unreadable", offset=record.offset, reason=str(error)[:200])
         return None
-    if example.target not in _TARGETS or len(example.features) != KEPT_BYTES:
+    if len(example.features) != _BYTES.get(example.target):
         log.error("example_of_another_release", offset=record.offset, target=example.target)
         return None
     return example
