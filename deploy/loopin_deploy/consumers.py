@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from loopin_schemas.topics import (
     ALERTS,
+    ANOMALIES,
     CONFIG,
     ENRICHED,
     EXAMPLES,
@@ -44,13 +45,14 @@ PERSONS: Final = Group(metrics.PERSONS, "clickhouse-persons", PERSON_MERGES, "si
 USERS: Final = Group(metrics.USERS, "clickhouse-profiles", PROFILES, "sink")
 HISTORY: Final = Group(metrics.HISTORY, "clickhouse-config", CONFIG, "sink")
 ALERT_RECORDS: Final = Group(metrics.ALERT_RECORDS, "clickhouse-alerts", ALERTS, "sink")
+ODD: Final = Group(metrics.ODD, "clickhouse-anomalies", ANOMALIES, "sink")
 
 NOTIFY: Final = Group("notify", notifier.GROUP, ALERTS, "notify")
 """Not among ``GROUPS``: where nobody is to be told of alerts, that all of them wait is no lag."""
 
 GROUPS: Final = (
     *(ENRICH, MERGE, IDENTITY, TRAIN),
-    *(EVENTS, METRIC_WINDOWS, PERSONS, USERS, HISTORY, ALERT_RECORDS),
+    *(EVENTS, METRIC_WINDOWS, PERSONS, USERS, HISTORY, ALERT_RECORDS, ODD),
 )
 
 

@@ -49,13 +49,14 @@ wait to be recomputed from the stored events; where that fails, the first line s
 
 | Consumer | Role | Reads | Writes |
 |---|---|---|---|
-| `enrich` | `stream` | `events.raw` | `events.enriched`, `events.dlq`, `profiles`, `windows` |
+| `enrich` | `stream` | `events.raw` | `events.enriched`, `events.dlq`, `profiles`, `windows`, `anomalies` |
 | `merge` | `stream` | `windows` | `metrics`, `alerts` |
 | `events` | `sink`, `store` | `events.enriched` | table `events` |
 | `metric_windows` | `sink`, `store` | `metrics` | table `metric_windows` |
 | `notify` | `notify` | `alerts` | `notifications`, and [channels](notifications.md) |
 | `config_history` | `sink`, `store` | `config` | table `config_history` |
 | `alerts` | `sink`, `store` | `alerts` | table `alerts` |
+| `anomalies` | `sink`, `store` | `anomalies` | table `anomalies` |
 
 ## Lag and freshness
 

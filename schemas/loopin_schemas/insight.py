@@ -40,8 +40,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         metric: name of the metric; or `persona_distance` from the middle of the persona, `churn_score`,
-            `conversion_score`, `trending_score`.
-        grain: length of the period that the insight is about.
+            `conversion_score`, `trending_score`, or the kind of a user's anomaly.
+        grain: length of the period that the insight is about; of a user's anomaly `moment`.
         start: its start.
         value: what the metric came to in it.
         calculated_at: when that was calculated.
@@ -50,7 +50,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         compared: starts of the periods that tell what is usual.
         forecast_made_at: when the forecast was made that tells what was expected.
         model_version: of the models that say so.
-        since: start of the first of the periods in a row that were not as expected.
+        since: start of the first of the periods in a row that were not as expected; when an anomaly of a
+            user began.
         reasons: of a score, strongest first.
     """
 

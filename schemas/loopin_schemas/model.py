@@ -139,14 +139,40 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     at: int
 
 
+class SessionModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of what is known of a project's sessions: numbers by feature, of logarithms.
+
+    Attributes:
+        project: whose.
+        version: counts up for each project.
+        begins: where the tail of past sessions begins.
+        scales: within how much it fades to a third or so (1/e).
+        usual: the middle.
+        threshold: of the oddness, from which on a session is an anomaly.
+        made_at: end of the newest session it is learned from, epoch ms.
+        examples: sessions known by then.
+    """
+
+    project: str
+    version: int
+    begins: tuple[float, ...]
+    scales: tuple[float, ...]
+    usual: tuple[float, ...]
+    threshold: float
+    made_at: int
+    examples: int
+
+
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One record on ``models``: a version, under a key of its own, or how a target stands now.
 
-    A standing comes after the version that it names.
+    A standing comes after the version that it names. ``sessions`` is the newest model of sessions, under the
+    key ``project:session``.
     """
 
     model: Model | None = None
     standing: Standing | None = None
+    sessions: SessionModel | None = None
     version: int = 1
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from loopin_schemas.behaviour import Behaviour
 from loopin_schemas.habits import Habits, PastSessions
+from loopin_schemas.watch import Watch
 
 MILLION = 1_000_000
 """Amounts are added up as whole millionths, so that no order of addition changes a sum."""
@@ -56,6 +57,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     models read, None before the first event that counts for them; ``scores`` are what they say, by target.
     ``habits`` are when the user comes and what they like, None as with ``behaviour``; ``past`` the sessions
     that are remembered no longer, None before there are any.
+    ``watch`` is what is remembered to see what is odd about the user, None before such an event.
     """
 
     first_seen: int
@@ -72,4 +74,5 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     scores: dict[str, Score] = {}
     habits: Habits | None = None
     past: PastSessions | None = None
+    watch: Watch | None = None
     version: int = 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loopin_schemas.alert import Alert
+from loopin_schemas.anomaly import Anomaly
 from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import DeadLetter, Replayed
 from loopin_schemas.event import EnrichedEvent, Event
@@ -174,6 +175,11 @@ MODELS = Topic(
     "versions of models, numbers only, how good they are and which one answers; workers score by them",
 )  # fmt: skip
 
+ANOMALIES = Topic(
+    "anomalies", "project:distinct_id", Anomaly, "raw", 30 * DAY,
+    "what is odd about users and sessions, by named rules and by a model of sessions; for the sink",
+)  # fmt: skip
+
 CONFIG = Topic(
     "config", "kind:id", ConfigRecord, "one", None,
     "what people configure (API keys), newest by item; who needs it reads it whole and follows it",
@@ -197,6 +203,7 @@ TOPICS: tuple[Topic, ...] = (
     EXAMPLES,
     TRAIN_STATE,
     MODELS,
+    ANOMALIES,
     IDENTITY_LINKS,
     IDENTITY_STATE,
     PERSONS,

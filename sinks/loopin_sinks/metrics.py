@@ -10,6 +10,7 @@ from prometheus_client.core import Metric
 
 from loopin_schemas.codec import decoder
 from loopin_sinks.alerts.rows import ALERTS
+from loopin_sinks.anomalies.rows import ANOMALIES
 from loopin_sinks.config_history import CONFIG_HISTORY
 from loopin_sinks.latest_sink import LatestSink
 from loopin_sinks.metered_store import STORE_METRICS
@@ -29,6 +30,7 @@ PERSONS = PERSON_MERGES
 USERS = PROFILES
 HISTORY = CONFIG_HISTORY
 ALERT_RECORDS = ALERTS
+ODD = ANOMALIES
 """Names of the sinks as consumers: the tables that they write."""
 
 QUANTILES = (0.5, 0.9, 0.99)

@@ -32,6 +32,7 @@ MIGRATIONS: tuple[str, ...] = (
     "0021_insight_marks",
     "0022_scores",
     "0023_habits",
+    "0024_anomalies",
     "0025_metric_anomalies",
 )
 """Names of the files in ``migrations/``, in order. A change to a table is a new line here and a new file."""

@@ -34,6 +34,15 @@ LATE = Instrument(
     "Events that passed, but too late for a window, by the longest such window.",
     (*PART, "window"),
 )
+ANOMALIES = Instrument(
+    "loopin_anomalies", "counter", "What was found odd about users and sessions, by kind.", (*PART, "kind")
+)
+WITHHELD = Instrument(
+    "loopin_anomalies_withheld",
+    "counter",
+    "What was found odd beyond the most of a project and minute that are told, by kind.",
+    (*PART, "kind"),
+)
 OPEN = Instrument("loopin_partitions_open", "gauge", "Input partitions held.", ("consumer",))
 WATERMARK_DELAY = Instrument(
     "loopin_watermark_delay_seconds",
@@ -64,7 +73,7 @@ STEP_SECONDS = Instrument(
 STEP_EVENTS = Instrument("loopin_step_events", "counter", "Records that the step was given.", ("step",))
 
 STREAM_METRICS = (
-    *(READ, PASSED, DROPPED, DEAD_LETTERED, LATE, DEAD_LETTER_RATIO),
+    *(READ, PASSED, DROPPED, DEAD_LETTERED, LATE, ANOMALIES, WITHHELD, DEAD_LETTER_RATIO),
     *(OPEN, WATERMARK_DELAY, HELD, STEP_SECONDS, STEP_EVENTS),
 )
 
@@ -201,6 +210,7 @@ class _RoleCollector:
 def _counts(partitions: Mapping[str, Mapping[int, OpenPartition]]) -> Iterator[Metric]:
     read, passed = READ.counter(), PASSED.counter()
     dropped, dead_lettered, late = DROPPED.counter(), DEAD_LETTERED.counter(), LATE.counter()
+    odd, withheld = ANOMALIES.counter(), WITHHELD.counter()
     for consumer, open_now in partitions.items():
         for number, partition in sorted(open_now.items()):
             counts: Counts = partition.marker.counts
@@ -211,10 +221,12 @@ def _counts(partitions: Mapping[str, Mapping[int, OpenPartition]]) -> Iterator[M
                 (dropped, counts.dropped),
                 (dead_lettered, counts.dead_lettered),
                 (late, counts.late),
+                (odd, counts.anomalies),
+                (withheld, counts.withheld),
             ):
                 for reason, count in sorted(found.items()):
                     family.add_metric([*labels, reason], count)
-    yield from (read, passed, dropped, dead_lettered, late)
+    yield from (read, passed, dropped, dead_lettered, late, odd, withheld)
 
 
 def _states(partitions: Mapping[str, Mapping[int, OpenPartition]]) -> Iterator[Metric]:

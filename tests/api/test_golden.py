@@ -21,11 +21,13 @@ from loopin_api.app import create_app
 from loopin_api.queries import recalculation
 from loopin_api.settings import ApiSettings
 from loopin_schemas.alert import Alert
+from loopin_schemas.anomaly import Anomaly
 from loopin_schemas.behaviour import Rsvp
 from loopin_schemas.profile import Score
 from loopin_schemas.window import MetricWindow
 from loopin_sinks.store import Store
 from tests.api.alerts_stored import store_alerts, store_windows
+from tests.api.anomalies_stored import store_anomalies
 from tests.api.config_in_memory import Log
 from tests.api.insights_stored import some_insight, store_days, store_insights
 from tests.api.personas_stored import store_personas
@@ -87,6 +89,7 @@ async def test_the_answer_has_the_golden_shape(
 ) -> None:
     golden = GOLDEN[name]
     await store_alerts(store, msgspec.convert(golden.get("alerts", []), list[Alert]))
+    await store_anomalies(store, *msgspec.convert(golden.get("anomalies", []), list[Anomaly]))
     await store_windows(store, msgspec.convert(golden.get("windows", []), list[MetricWindow]))
     for number in range(1, 1 + golden.get("insights", 0)):
         await store_insights(store, some_insight(NOW - timedelta(hours=4), number))

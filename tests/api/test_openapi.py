@@ -35,6 +35,7 @@ PATHS = {
     "/api/analytics/metric-definitions": {"get", "post"},
     "/api/analytics/metric-definitions/{name}": {"delete"},
     "/api/analytics/predictions": {"get"},
+    "/api/analytics/anomalies": {"get"},
     "/api/analytics/alerts": {"get"},
     "/api/analytics/alerts/{id}": {"get"},
     "/api/analytics/alerts/{id}/ack": {"post"},

@@ -63,7 +63,7 @@ async def test_each_consumer_is_behind_by_what_it_has_not_committed(
     watch = watch_from_broker(settings, logs)
     await watch.look()
 
-    sink = ("events", "metric_windows", "person_merges", "profiles", "config_history", "alerts")
+    sink = ("events", "metric_windows", "person_merges", "profiles", "config_history", "alerts", "anomalies")
     assert watch.consumers == ("enrich", "merge", "identity", "train", *sink)
     assert watch.lag("enrich") == watch.lag("merge") == watch.lag("metric_windows") == Lag()
     lag = watch.lag("events")

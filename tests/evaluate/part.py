@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -52,6 +52,10 @@ class Truth:
     moods: Mapping[str, Mapping[str, Any]]
     """Texts by the uuid of their event."""
     anomalies: tuple[Mapping[str, Any], ...]
+    travel: tuple[Mapping[str, Any], ...] = ()
+    """Trips of users; in the world they take no time."""
+    away: Callable[[str, int], bool] = lambda user, at: False
+    """Whether a user was on a holiday from the platform at epoch ms, which no record says."""
 
 
 class Judge(Protocol):

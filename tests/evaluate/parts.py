@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.evaluate.anomalies import UserAnomalies
 from tests.evaluate.forecasts import ForecastsInWorld, ForecastsOfRealSeries
+from tests.evaluate.metric_anomalies import MetricAnomalies
 from tests.evaluate.part import Alone, Judge
 from tests.evaluate.personas import Personas
 from tests.evaluate.recommendations import Recommendations
@@ -18,6 +20,8 @@ IN_WORLDS: dict[str, Callable[[], Judge]] = {
     "personas": Personas,
     "recommendations": Recommendations,
     "forecasts": ForecastsInWorld,
+    "user_anomalies": UserAnomalies,
+    "metric_anomalies": MetricAnomalies,
 }
 """Judged in simulated worlds, each world with judges of its own."""
 

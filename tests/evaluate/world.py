@@ -10,7 +10,7 @@ from loopin_producers.simulator.days import lines
 from loopin_producers.simulator.parameters import DAY_MS
 from loopin_producers.simulator.scribe import read_line
 from loopin_producers.simulator.time_queue import TimeQueue
-from loopin_producers.simulator.world import make_world
+from loopin_producers.simulator.world import World, make_world
 from tests.evaluate.part import Judge, Truth
 from tests.producers.simulator.worlds import Notes, parameters
 
@@ -21,7 +21,8 @@ def live_through(users: int, days: int, seed: int, judges: Sequence[Judge]) -> T
     end_ms = of.start_ms + days * DAY_MS
     decode = msgspec.json.Decoder().decode
     try:
-        for line in lines(make_world(of, queue.push), queue, notes, end_ms):
+        world = make_world(of, queue.push)
+        for line in lines(world, queue, notes, end_ms):
             written = read_line(line)
             if written.truth:
                 notes.mood(written.truth)
@@ -37,4 +38,12 @@ def live_through(users: int, days: int, seed: int, judges: Sequence[Judge]) -> T
         events={event["event_id"]: event for event in notes.streams["events"]},
         moods=notes.moods,
         anomalies=tuple(notes.planted),
+        travel=tuple(notes.streams["travel"]),
+        away=lambda user, at: _away(world, user, at),
     )
+
+
+def _away(world: World, user: str, at: int) -> bool:
+    index = user.removeprefix("user-")
+    day = (at - world.parameters.start_ms) // DAY_MS
+    return index.isdecimal() and world.life.away(world.population.user(int(index)), day)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from loopin_schemas import DeadLetter, EnrichedEvent, Event, encode
+from loopin_schemas import DeadLetter, EnrichedEvent, Event, anomaly, encode
 from loopin_schemas.alert import Alert, AlertWindow, ExpectedRange
 from loopin_schemas.alert_rule import (
     Absence,
@@ -79,6 +79,11 @@ ALERT = Alert(
     window=AlertWindow(grain="minute", start=0, end=60_000), windows=["m/d/v/minute/0"],
     message="Too many.", labels={"owner": "ops"}, silenced=True, escalated=True, acknowledged_by="mira",
     opened_at=1, fired_at=2, resolved_at=3, at=4, reason="over",
+)  # fmt: skip
+ODD = anomaly.Anomaly(
+    project="demo", distinct_id="u1", kind="burst", at=2, since=1, score=40, threshold=30,
+    features=(anomaly.OddFeature(name="events_in_a_minute", value=40, usual=30, weight=1),),
+    detector="rules 1", raw_partition=0, raw_offset=7, event_name="click",
 )  # fmt: skip
 NOTIFICATION = Notification(
     channel="ops", alert="a", sequence=1, event="fired", project="demo", outcome="failed", attempts=2,
@@ -155,6 +160,7 @@ VALUES_OF_TOPICS: dict[str, msgspec.Struct] = {
     "windows": PARTIALS,
     "metrics": MERGED,
     "alerts": ALERT,
+    "anomalies": ODD,
     "notifications": NOTIFICATION,
     "insights": INSIGHT,
     "examples": EXAMPLE,

@@ -8,6 +8,7 @@ import pytest
 
 from loopin_schemas import DeadLetter, EnrichedEvent, Event
 from loopin_schemas.alert import Alert
+from loopin_schemas.anomaly import Anomaly
 from loopin_schemas.config import ConfigRecord
 from loopin_schemas.dead_letter import Replayed
 from loopin_schemas.example import Example
@@ -55,6 +56,7 @@ def test_values() -> None:
         "windows": WindowPartials,
         "metrics": MetricWindow,
         "alerts": Alert,
+        "anomalies": Anomaly,
         "notifications": Notification,
         "insights": InsightRecord,
         "examples": Example,

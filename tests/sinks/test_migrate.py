@@ -36,6 +36,7 @@ SHIPPED = {
     "0021_insight_marks": "dc71310ced62875dbd2b50a46d7ddcdcfa6149e06fe9b4500b422fe00d3a63a3",
     "0022_scores": "f8aadcf90cef9c85149d5e5010d89825305f801113788ce50d3ae7e6f99a06f6",
     "0023_habits": "7364dcaccd51a33ea813c1beecd63508b15650c00755c5d253689be71cb20413",
+    "0024_anomalies": "09789661f18b83d21ab0ec8b07789ebbf5ebdddc8e87d56a5fb48d5bc0cdccd7",
     "0025_metric_anomalies": "eb409b5d948820fd4d2d004692fba16582665f2152e8f1a5dbdb7ea72f428534",
 }
 """SHA-256 of each file as shipped. A shipped file never changes: write a new migration instead."""

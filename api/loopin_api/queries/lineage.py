@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, get_args
 
+from loopin_schemas.anomaly import Anomaly, AnomalyKind
 from loopin_schemas.insight import Evidence, Insight
 from loopin_schemas.metrics import Grain, Metric
 from loopin_schemas.metrics.definition import Events, event_names
 from loopin_schemas.scores.trending import WEIGHTS
+from loopin_sinks.anomalies.stored import Wanted, anomalies
 from loopin_sinks.content.pieces import of_content
 from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.trending import LOOKED_BACK, piece_of
@@ -87,6 +89,7 @@ class Lineage:
         events: behind the value; None where nobody knows any more how it is made.
         score: what is predicted of the user by now; None where nothing is, or the insight is of no score.
         newest: the user's last events before the score, newest first.
+        anomaly: what was odd about the user; None where it is about something else, or not kept.
     """
 
     start: datetime
@@ -98,6 +101,7 @@ class Lineage:
     events: Behind | None = None
     score: ScoredUser | None = None
     newest: Sequence[OneEvent] = ()
+    anomaly: Anomaly | None = None
 
 
 async def lineage(store: Store, scope: Scope, insight: Insight, metric: Metric | None) -> Lineage:
@@ -115,6 +119,8 @@ async def lineage(store: Store, scope: Scope, insight: Insight, metric: Metric |
     start = from_epoch_ms(insight.evidence.start)
     if insight.insight_type == "prediction":
         return await _of_score(store, scope, insight, start)
+    if insight.insight_type == "anomaly" and insight.target_type == "user":
+        return await _of_anomaly(store, scope, insight, start)
     if insight.target_type == "user":
         return await _of_user(store, scope, insight, start)
     if insight.target_type == "content":
@@ -189,6 +195,26 @@ def _before(scope: Scope, of: Evidence, start: datetime) -> list[int]:
         epoch_ms(scope.midnight(day))
         for day in range(scope.day_of(from_epoch_ms(of.since)), scope.day_of(start))
     ]
+
+
+async def _of_anomaly(store: Store, scope: Scope, insight: Insight, at: datetime) -> Lineage:
+    of = insight.evidence
+    since = from_epoch_ms(of.start if of.since is None else of.since)
+    wanted = Wanted(start=at, end=at + _MOMENT, distinct_id=insight.target_id)
+    found = await anomalies(store, scope.project, wanted, len(get_args(AnomalyKind)))
+    one = next((each for each in found if each.kind == of.metric), None)
+    if one is None:
+        return Lineage(since, at + _MOMENT)
+    query = Query(scope)
+    # Of a silence the newest event, which came before it.
+    source = f"{query.source(since, at + _MOMENT)} AND {_is_raw(query, one)}"
+    behind = Behind((), since, at + _MOMENT, await _ranges(store, query, source))
+    return Lineage(since, at + _MOMENT, events=behind, anomaly=one)
+
+
+def _is_raw(query: Query, of: Anomaly) -> str:
+    partition, offset = query.bind(of.raw_partition, "UInt32"), query.bind(of.raw_offset, "Int64")
+    return f"_raw_partition = {partition} AND _raw_offset = {offset}"
 
 
 async def _of_metric(

@@ -13,6 +13,7 @@ from loopin_api.envelope import Moment, Success, iso_ms
 from loopin_api.openapi import COMMON, failures, success
 from loopin_api.queries import lineage as asked
 from loopin_api.queries.lineage import Behind, Lineage, Offsets, OneEvent
+from loopin_api.routers.anomalies import FeatureAnswer, feature_answer
 from loopin_api.routers.insights import EXAMPLE, CauseAnswer, InsightId, known_insight
 from loopin_api.services import Reader, Use
 from loopin_schemas.insight import Insight
@@ -181,6 +182,40 @@ class ModelNode(BaseModel):
     reasons: list[CauseAnswer] = Field(description="The strongest reasons of the score, strongest first.")
 
 
+class DetectorNode(BaseModel):
+    """The rules or the model that found an anomaly."""
+
+    kind: Literal["detector"] = Field("detector", description="What it is.")
+    id: str = Field(description="Version of the rules, or of the model of sessions.")
+    title: str = Field(description=_TITLE)
+    threshold: float = Field(description="From which on it says so, in the unit of the anomaly's score.")
+
+
+class AnomalyNode(BaseModel):
+    """What was odd about a user."""
+
+    kind: Literal["anomaly"] = Field("anomaly", description="What it is.")
+    id: str = Field(description="Kind, user and time of the anomaly.")
+    title: str = Field(description=_TITLE)
+    at: Moment = Field(description="Time of the event that raised it, ISO 8601 in UTC.")
+    since: Moment = Field(description="When it began, ISO 8601 in UTC.")
+    score: float = Field(
+        description="What was judged, in the first feature's unit; of sessions the oddness, from 0 on."
+    )
+    features: list[FeatureAnswer] = Field(
+        description="What made it odd, strongest first; empty where the anomaly is not kept any more."
+    )
+    raw_partition: int | None = Field(
+        description="Partition of the topic `events.raw` of that event, number; null where it is not kept."
+    )
+    raw_offset: int | None = Field(
+        description="Its offset there, number; null where the anomaly is not kept."
+    )
+    made_of: list[DetectorNode | EventsNode] = Field(
+        description="What found it, and the event that raised it, if it is stored."
+    )
+
+
 class InsightNode(BaseModel):
     """An insight, and what it is made of."""
 
@@ -188,8 +223,8 @@ class InsightNode(BaseModel):
     id: str = Field(description="The insight's.")
     title: str = Field(description=_TITLE)
     created_at: Moment = Field(description="When it was found first, ISO 8601 in UTC.")
-    made_of: list[ValueNode | ExpectedNode | ForecastNode | PersonaRunNode | ModelNode] = Field(
-        description="The value it is about, then what tells what was expected."
+    made_of: list[ValueNode | ExpectedNode | ForecastNode | PersonaRunNode | ModelNode | AnomalyNode] = Field(
+        description="The value it is about, then what tells what was expected; or the anomaly of a user."
     )
 
 
@@ -264,8 +299,9 @@ async def get_lineage(use: Use, caller: Reader, id: InsightId) -> Success[Insigh
 
     The value and its period, and what is kept of it by now; the values of the periods compared; the forecast
     that was made before, the run that found the personas, or the model that a score is of, with its version;
-    and the events of the period, as ranges of offsets by partition. Metrics that look back further than their
-    period, as `mau` does, rest on earlier events, too. Needs the scope `read`.
+    and the events of the period, as ranges of offsets by partition. Of an anomaly of a user what made it odd,
+    the version of the rules or the model, and the event that raised it. Metrics that look back further than
+    their period, as `mau` does, rest on earlier events, too. Needs the scope `read`.
     """
     found = (await known_insight(use, caller.project, id)).insight
     metric = next((each for each in use.metrics.all(caller.project) if each.name == found.target_id), None)
@@ -294,7 +330,29 @@ class _Tree:
             id=self._insight.id,
             title=self._insight.title,
             created_at=from_epoch_ms(self._insight.created_at),
-            made_of=[self._value(known), self._expected(known)],
+            made_of=[self._anomaly(known)]
+            if self._insight.insight_type == "anomaly"
+            else [self._value(known), self._expected(known)],
+        )
+
+    def _anomaly(self, known: Lineage) -> AnomalyNode:
+        of, one = self._of, known.anomaly
+        detector = of.model_version or ""
+        made_of: list[DetectorNode | EventsNode] = [
+            DetectorNode(id=detector, title=f"{of.metric}, as {detector} judges it", threshold=of.expected)
+        ]
+        if known.events is not None:
+            made_of.append(_events(known.events))
+        return AnomalyNode(
+            id=f"{of.metric}/{self._insight.target_id}/{of.start}",
+            title=self._insight.description,
+            at=from_epoch_ms(of.start),
+            since=known.start,
+            score=of.value,
+            features=[] if one is None else [feature_answer(feature) for feature in one.features],
+            raw_partition=None if one is None else one.raw_partition,
+            raw_offset=None if one is None else one.raw_offset,
+            made_of=made_of,
         )
 
     def _value(self, known: Lineage) -> ValueNode:

@@ -50,7 +50,7 @@ class EvidenceAnswer(BaseModel):
 
     metric: str = Field(
         description="Name of the metric; or `persona_distance` from a persona's middle, `churn_score`, "
-        "`conversion_score`, `trending_score`."
+        "`conversion_score`, `trending_score`, or the kind of a user's anomaly."
     )
     grain: str = Field(description="Length of the period that the insight is about.")
     start: Moment = Field(description="Its start, ISO 8601 in UTC.")
@@ -72,7 +72,7 @@ class EvidenceAnswer(BaseModel):
     model_version: str | None = Field(description="Version of the models that say so; null for none.")
     since: Moment | None = Field(
         description="Start of the first of the periods in a row that were not as expected, ISO 8601 in UTC; "
-        "null where it is about one period."
+        "null where it is about one period. Of a user's anomaly, when it began."
     )
     reasons: list[CauseAnswer] = Field(
         description="Of a user's score the strongest reasons, strongest first; else empty."

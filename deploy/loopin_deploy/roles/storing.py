@@ -20,6 +20,7 @@ from loopin_deploy.consumers import (
     IDENTITY,
     MERGE,
     METRIC_WINDOWS,
+    ODD,
     PERSONS,
     USERS,
     as_committed,
@@ -27,12 +28,22 @@ from loopin_deploy.consumers import (
 from loopin_deploy.roles.components import run_together
 from loopin_schemas.alert_rules.models import MODEL_HEALTH, MODEL_SHIFT, MODELS_BROKEN
 from loopin_schemas.alert_rules.pipeline import FRESHNESS, SINK_LAG, STREAM_LAG
-from loopin_schemas.topics import ALERTS, CONFIG, ENRICHED, INSIGHTS, METRICS, PERSON_MERGES, PROFILES
+from loopin_schemas.topics import (
+    ALERTS,
+    ANOMALIES,
+    CONFIG,
+    ENRICHED,
+    INSIGHTS,
+    METRICS,
+    PERSON_MERGES,
+    PROFILES,
+)
 from loopin_sinks.alerts.measured import ScopeOf
 from loopin_sinks.alerts.numbers import Health
 from loopin_sinks.alerts.sink import AlertSink
 from loopin_sinks.alerts.totals import Total
 from loopin_sinks.alerts.watcher import AlertWatcher
+from loopin_sinks.anomalies.sink import AnomalySink
 from loopin_sinks.config_history import ConfigHistorySink
 from loopin_sinks.insights.told import InsightTeller
 from loopin_sinks.latest_sink import LatestSink
@@ -72,11 +83,12 @@ STORED = (
     PROFILES.name,
     CONFIG.name,
     ALERTS.name,
+    ANOMALIES.name,
     INSIGHTS.name,
 )
 """Topics that a role which stores must find."""
 
-OWN = (EVENTS.consumer, METRIC_WINDOWS.consumer, PERSONS.consumer, ALERT_RECORDS.consumer)
+OWN = (EVENTS.consumer, METRIC_WINDOWS.consumer, PERSONS.consumer, ALERT_RECORDS.consumer, ODD.consumer)
 """Consumers whose lag says that the role is not ready; profiles are stored now and then only."""
 
 
@@ -157,7 +169,8 @@ def storing(
     profile_sink = ProfileSink(settings, metered, topics[PROFILES.name].id)
     history_sink = ConfigHistorySink(settings, metered, topics[CONFIG.name].id)
     alert_sink = AlertSink(settings, metered, topics[ALERTS.name].id)
-    others = (metric_sink, person_sink, profile_sink, history_sink, alert_sink)
+    anomaly_sink = AnomalySink(settings, metered, topics[ANOMALIES.name].id)
+    others = (metric_sink, person_sink, profile_sink, history_sink, alert_sink, anomaly_sink)
     repairer = Repairer(
         settings,
         metered,
@@ -175,6 +188,7 @@ def storing(
             Consumption(USERS.consumer, settings.topic(PROFILES.name), profile_sink.positions),
             Consumption(HISTORY.consumer, settings.topic(CONFIG.name), history_sink.positions),
             Consumption(ALERT_RECORDS.consumer, settings.topic(ALERTS.name), alert_sink.positions),
+            Consumption(ODD.consumer, settings.topic(ANOMALIES.name), anomaly_sink.positions),
             *(as_committed(group, settings, logs) for group in (ENRICH, MERGE, IDENTITY)),
         ],
         LagLimits.of(settings),

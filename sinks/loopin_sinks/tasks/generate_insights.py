@@ -11,6 +11,7 @@ from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.anomalies import metric_anomalies
 from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
+from loopin_sinks.insights.odd_users import odd_users
 from loopin_sinks.insights.off_track import AGO, off_track
 from loopin_sinks.insights.personas import persona_changes
 from loopin_sinks.insights.predictions import predictions
@@ -53,6 +54,7 @@ async def generate(context: Context) -> int:
         found = await insights(context.store, scope, metrics)
         found += await metric_anomalies(context.store, scope, metrics, found)
         found += await persona_changes(context.store, scope)
+        found += await odd_users(context.store, scope)
         found += await predictions(context.store, scope)
         found += await trending_content(context.store, scope)
         return await replace(context.store, project, found, scope.now, before=opened)
@@ -109,7 +111,7 @@ GENERATE_INSIGHTS: Final = Task(
     description="Looks for what is worth telling: days of the last week on which a metric was far from what "
     "is usual on that weekday, key results that missed their target in the last week, metrics that have left "
     "the way that was forecast, hours that are far from what is usual, users whose persona changed or whose "
-    "scores crossed a threshold, and content that is trending ([insights](insights.md)).",
+    "scores crossed a threshold, odd users, and content that is trending ([insights](insights.md)).",
     run=generate,
     replaces=("generate_daily_insights_summary",),
     arguments=InsightArguments,

@@ -28,6 +28,9 @@ Key = TypeVar("Key")
 SWEPT_KEY: Final = b"s"
 """Of the state: the minute up to which users have had their turn of the day."""
 
+CAP_KEY: Final = b"a"
+"""Of the state: what was told of anomalies in the newest minute."""
+
 OLD_MS: Final = 86_400_000
 """An event that comes later than so long after it happened is of an import."""
 
@@ -72,7 +75,10 @@ class EnrichAbsorber:
         self._sweep.add(self.context.profiles.keys())
         self._swept = state.get(SWEPT_KEY)
         self._sweep.read(self._swept)
-        self.context.windows.restore({key: value for key, value in state.items() if key != SWEPT_KEY})
+        if CAP_KEY in state:
+            self.context.detector.cap.restore(state[CAP_KEY])
+        ours = (SWEPT_KEY, CAP_KEY)
+        self.context.windows.restore({key: value for key, value in state.items() if key not in ours})
         if marker.watermark is not None:
             self.context.windows.advance(marker.watermark)
 
@@ -102,6 +108,7 @@ class EnrichAbsorber:
                 self.context.windows,
                 self.context.projects,
                 self.context.foresight,
+                self.context.detector,
             )
             self._note_old(passed)
             for draft in passed:
@@ -189,21 +196,39 @@ class EnrichAbsorber:
     def _pass_time(self, output: Output) -> bool:
         """Give users whose minute of the day has come their turn, and tell outcomes; whether any had one."""
         foresight, watermark = self.context.foresight, self.context.windows.watermark
+        before = self._sweep.swept
         keys = [] if watermark is None else self._sweep.due(watermark // MINUTE_MS)
+        if self._sweep.swept != before:
+            output.add(topics.ENRICH_STATE.name, SWEPT_KEY, str(self._sweep.swept).encode())
         if keys and watermark is not None:
             profiles = self.context.profiles
             known = zip(keys, profiles.load(keys), strict=True)
             users = [(key, profile) for key, profile in known if profile is not None]
+            self.context.detector.sweep(users, watermark)
             told = profiles.save(foresight.sweep(users, watermark))
             output.messages.setdefault(topics.PROFILES.name, []).extend(told)
         if self._sweep.swept is not None and (kept := self._sweep.kept()) != self._swept:
             self._swept = kept
             output.add(topics.ENRICH_STATE.name, SWEPT_KEY, kept)
-        for example in foresight.examples:
-            key = f"{example.project}:{example.target}".encode()
-            output.route(topics.EXAMPLES.name, 0, key, encode(example))
-        foresight.examples.clear()
+        for examples in (foresight.examples, self.context.detector.examples):
+            for example in examples:
+                key = f"{example.project}:{example.target}".encode()
+                output.route(topics.EXAMPLES.name, 0, key, encode(example))
+            examples.clear()
+        self._tell_anomalies(output)
         return bool(keys)
+
+    def _tell_anomalies(self, output: Output) -> None:
+        detector = self.context.detector
+        for anomaly in detector.found:
+            output.add(
+                topics.ANOMALIES.name, topics.event_key(anomaly.project, anomaly.distinct_id), encode(anomaly)
+            )
+            _increase(output.counts.anomalies, anomaly.kind)
+        output.counts.withheld = detector.withheld
+        detector.found, detector.withheld = [], {}
+        if (cap := detector.cap.changes()) is not None:
+            output.add(topics.ENRICH_STATE.name, CAP_KEY, cap)
 
     def _finish(self, output: Output, position: int, *, publish: bool = False) -> None:
         """Windows to their topics: changed ones to the state, and all to the merge once a second."""

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.profile import Profile
+from loopin_streams.anomalies.detector import Detector
 from loopin_streams.behaviour.habits import HabitCounter
 from loopin_streams.kafka.job import Message
 from loopin_streams.learning.foresight import Foresight
@@ -40,6 +41,7 @@ def count_events(
     windows: OpenWindows,
     projects: Projects,
     foresight: Foresight,
+    detector: Detector,
 ) -> list[Message]:
     """Advance profiles, windows and watermark by one batch, in order; the profiles to publish.
 
@@ -53,7 +55,7 @@ def count_events(
     tally = Tally(windows, projects)
     newest = 0
     users: dict[bytes, tuple[Profile, list[tuple[int, Group, Money | None]]]] = {}
-    follow = foresight.follow
+    follow, watch = foresight.follow, detector.follow
     count_habits = HabitCounter(projects.zone).count
     for passed in events:
         event = passed.enriched
@@ -67,6 +69,7 @@ def count_events(
         if counted[0].plan.distinct:
             follow(passed.key, of_user[0], event, passed.properties)
             count_habits(of_user[0], event, passed.properties)
+            watch(passed.key, of_user[0], event, passed.properties)
         earlier = at if at < received else received
         if earlier > newest:
             newest = earlier
@@ -76,8 +79,11 @@ def count_events(
     if events:
         arrived = events[-1].enriched.received_at
         windows.advance(max(newest, arrived - MINUTE.keep_ms) - LATENESS_MS)
-    foresight.score([(key, profile) for key, (profile, _) in users.items()])
-    return profiles.save((key, profile) for key, (profile, _) in users.items())
+    changed = [(key, profile) for key, (profile, _) in users.items()]
+    foresight.score(changed)
+    if events:
+        detector.score(changed, events[-1].enriched.received_at)
+    return profiles.save(changed)
 
 
 def _absorb(

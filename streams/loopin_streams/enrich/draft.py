@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from loopin_schemas.event import EnrichedEvent, Event
 from loopin_schemas.profile import Profile
+from loopin_streams.anomalies.detector import Detector
 from loopin_streams.enrich.costs import StepCosts
 from loopin_streams.enrich.geo import Geo
 from loopin_streams.enrich.ip_address import Privacy
@@ -100,7 +101,7 @@ class Context:
     ``partitions`` is how many ``events.raw`` has, ``projects`` knows their currencies and their
     own people, ``geo`` where addresses are, ``ip`` is what becomes of them, ``sampling_rate`` the share of
     users that counts (0-1), ``costs`` what the steps have cost so far, ``foresight`` what is predicted of
-    users.
+    users, ``detector`` what is odd about them.
     """
 
     origin: Origin
@@ -119,3 +120,4 @@ class Context:
     sampling_rate: float = 1.0
     costs: StepCosts = field(default_factory=StepCosts)
     foresight: Foresight = field(default_factory=lambda: Foresight(Answers()))
+    detector: Detector = field(default_factory=lambda: Detector(Answers()))

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import monotonic
 
 from loopin_schemas import topics
+from loopin_streams.anomalies.detector import Detector
 from loopin_streams.enrich.absorber import EnrichAbsorber
 from loopin_streams.enrich.costs import StepCosts
 from loopin_streams.enrich.draft import Context, Origin
@@ -55,8 +56,8 @@ class EnrichOptions:
 
 
 class EnrichJob:
-    """From ``events.raw`` to ``events.enriched``, ``events.dlq``, ``profiles``, ``windows`` and
-    ``identity.links``.
+    """From ``events.raw`` to ``events.enriched``, ``events.dlq``, ``profiles``, ``windows``, ``anomalies``
+    and ``identity.links``.
 
     Raises:
         RefusedToOpen: ``geoip_unreadable``.
@@ -111,5 +112,6 @@ class EnrichJob:
             sampling_rate=options.sampling_rate,
             costs=self.costs,
             foresight=Foresight(self._answers),
+            detector=Detector(self._answers),
         )
         return EnrichAbsorber(context, self._clock, real_time=options.real_time)

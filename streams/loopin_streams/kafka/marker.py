@@ -21,7 +21,8 @@ stays 1, and whoever writes one passes this.
 class Counts(msgspec.Struct, kw_only=True, omit_defaults=True):
     """How many input records became what, since the partition's first record; exact, as the marker is.
 
-    ``late`` counts those that passed but came too late for a window, by the longest such window.
+    ``late`` counts those that passed but came too late for a window, by the longest such window;
+    ``anomalies`` what was found odd, and ``withheld`` what was, beyond the most that are told, by kind.
     """
 
     read: int = 0
@@ -29,6 +30,8 @@ class Counts(msgspec.Struct, kw_only=True, omit_defaults=True):
     dead_lettered: dict[str, int] = {}
     dropped: dict[str, int] = {}
     late: dict[str, int] = {}
+    anomalies: dict[str, int] = {}
+    withheld: dict[str, int] = {}
 
     def plus(self, other: Counts) -> Counts:
         """Sum of two counts."""
@@ -38,6 +41,8 @@ class Counts(msgspec.Struct, kw_only=True, omit_defaults=True):
             dead_lettered=_sum(self.dead_lettered, other.dead_lettered),
             dropped=_sum(self.dropped, other.dropped),
             late=_sum(self.late, other.late),
+            anomalies=_sum(self.anomalies, other.anomalies),
+            withheld=_sum(self.withheld, other.withheld),
         )
 
 

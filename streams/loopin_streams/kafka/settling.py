@@ -27,6 +27,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from loopin_schemas.topics import (
     ALERTS,
+    ANOMALIES,
     ENRICH_STATE,
     ENRICHED,
     IDENTITY_LINKS,
@@ -55,11 +56,15 @@ POLL_S = 0.1
 TAIL: Final = 256
 """Offsets read back first for the last number: the last few hold one, unless others write there, too."""
 
-SHARED: Final = {ENRICH_STATE.name: (WINDOWS, RAW, IDENTITY_LINKS), MERGE_STATE.name: (ALERTS,)}
+SHARED: Final = {
+    ENRICH_STATE.name: (WINDOWS, RAW, IDENTITY_LINKS, ANOMALIES),
+    MERGE_STATE.name: (ALERTS,),
+}
 """By state topic, those of which a job's transactions may write any partition.
 
 Who commits there a second time does no harm: windows are absolute, what was moved on ``events.raw`` is a
-duplicate, and who asks twice to be one person with another is so already.
+duplicate, who asks twice to be one person with another is so already, and of an anomaly that is told twice
+one row counts.
 """
 
 TOGETHER: Final = (ENRICHED.name, SEEN.name, PROFILES.name)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loopin_schemas.model import Blend, Forest, Linear, Model
+from loopin_schemas.model import Blend, Forest, Linear, Model, SessionModel
 from loopin_streams.learning.models import Models, Of
 from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.learning.scoring import effects, log_odds, logit, sigmoid
@@ -49,6 +49,10 @@ class Answers:
         seen = rows[:, list(target.columns())]
         chances = sigmoid(model.slope * log_odds(model.scorer, seen) + model.intercept)
         return Said(_rounded(chances), model.version, _reasons(model.scorer, seen, target))
+
+    def sessions(self, project: str) -> SessionModel | None:
+        """What is known of a project's sessions; None where it is too little."""
+        return self._models().sessions(project)
 
     def _look(self) -> None:
         """Take in what has changed."""

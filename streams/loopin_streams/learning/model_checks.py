@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import Final
 
-from loopin_schemas.model import Forest, Linear, Model, Scorer, Standing, Tree
+from loopin_schemas.model import Forest, Linear, Model, Scorer, SessionModel, Standing, Tree
+from loopin_streams.anomalies.features import FEATURES
 from loopin_streams.learning.targets import TARGETS
 
 LARGEST: Final = 1e9
@@ -30,6 +31,16 @@ def fault_of_model(model: Model) -> str | None:
 def fault_of_standing(standing: Standing) -> str | None:
     """What keeps a standing from being used, in words."""
     return None if _usable(standing.rule) else "the heuristic's calibration is no number, or too great"
+
+
+def fault_of_sessions(model: SessionModel) -> str | None:
+    """What keeps a model of sessions from being used, in words."""
+    numbers = (model.begins, model.scales, model.usual)
+    if any(len(of) != len(FEATURES) for of in numbers):
+        return f"it has not {len(FEATURES)} numbers of each kind"
+    if not _usable((model.threshold, *model.begins, *model.scales, *model.usual)):
+        return "a number of it is none, or too great"
+    return "a tail has no scale" if min(model.scales) <= 0 else None
 
 
 def _of_scorer(scorer: Scorer, features: int) -> str | None:

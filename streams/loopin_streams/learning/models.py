@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from loopin_schemas.codec import decode
-from loopin_schemas.model import Model, ModelRecord, Standing
+from loopin_schemas.model import Model, ModelRecord, SessionModel, Standing
+from loopin_streams.anomalies.features import TARGET as SESSIONS
 from loopin_streams.kafka.batch import Record
-from loopin_streams.learning.model_checks import fault_of_model, fault_of_standing
+from loopin_streams.learning.model_checks import fault_of_model, fault_of_sessions, fault_of_standing
 
 Of = tuple[str, str]
 """Project and name of the target."""
@@ -33,11 +34,16 @@ class Models:
         self.broken: dict[bytes, Unusable] = {}
         self._versions: dict[Of, dict[int, Model]] = {}
         self._standings: dict[Of, Standing] = {}
+        self._sessions: dict[str, SessionModel] = {}
 
     @property
     def standings(self) -> Mapping[Of, Standing]:
         """How each target of each project stands."""
         return self._standings
+
+    def sessions(self, project: str) -> SessionModel | None:
+        """The newest model of a project's sessions."""
+        return self._sessions.get(project)
 
     def versions(self, project: str, target: str) -> Mapping[int, Model]:
         """Those that there are, by number."""
@@ -97,8 +103,8 @@ class Models:
         return self._take(key, found)
 
     def _take(self, key: bytes, found: ModelRecord) -> str | None:
-        model, standing = found.model, found.standing
-        if model is None and standing is None:
+        model, standing, sessions = found.model, found.standing, found.sessions
+        if model is None and standing is None and sessions is None:
             return "it holds neither a model nor how one stands"
         if model is not None:
             if version_key(model.project, model.target, model.version) != key:
@@ -112,6 +118,12 @@ class Models:
             if (fault := fault_of_standing(standing)) is not None:
                 return fault
             self._standings[standing.project, standing.target] = standing
+        if sessions is not None:
+            if standing_key(sessions.project, SESSIONS) != key:
+                return "its key is not that of the model of sessions in it"
+            if (fault := fault_of_sessions(sessions)) is not None:
+                return fault
+            self._sessions[sessions.project] = sessions
         return None
 
 

@@ -174,9 +174,11 @@ class EnrichRebuild:
         for event in events:
             judge(event.enriched, self.watermark)
         follow_sessions(events, context.profiles, context.session_timeout_ms)
-        count_events(events, context.profiles, context.windows, context.projects, context.foresight)
-        # What came of predictions was told when it was known; the trainer has learned it.
-        context.foresight.examples.clear()
+        foresight, detector = context.foresight, context.detector
+        count_events(events, context.profiles, context.windows, context.projects, foresight, detector)
+        # They were told when the events came.
+        for told in (foresight.examples, detector.examples, detector.found):
+            told.clear()
         # These events have moved it on to this partition's own; windows stay open by that of all.
         context.windows.watermark = self.watermark
 

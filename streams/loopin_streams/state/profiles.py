@@ -10,6 +10,7 @@ from loopin_schemas.behaviour import Behaviour
 from loopin_schemas.codec import decoder, encode
 from loopin_schemas.habits import Habits, PastSessions
 from loopin_schemas.profile import Profile, Score, Session
+from loopin_schemas.watch import Watch
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Message
@@ -32,6 +33,7 @@ _Packed = tuple[
     dict[str, Score],
     Habits | None,
     PastSessions | None,
+    Watch | None,
     int,
 ]  # The fields of Profile, in order.
 

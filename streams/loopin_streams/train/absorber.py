@@ -11,6 +11,8 @@ from loopin_schemas import topics
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.example import Example
 from loopin_schemas.model import Model, ModelRecord, Standing
+from loopin_streams.anomalies.features import FEATURES, TARGET
+from loopin_streams.anomalies.sessions import SessionLearner
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.job import Message, Output
 from loopin_streams.kafka.marker import STATE_VERSION, Marker
@@ -28,6 +30,9 @@ VERSIONS: Final = 20
 
 _TARGETS: Final = {target.name: target for target in TARGETS}
 
+_BYTES: Final = {**dict.fromkeys(_TARGETS, KEPT_BYTES), TARGET: len(FEATURES)}
+"""Of an example's features, by target."""
+
 
 class TrainAbsorber:
     """Learns in the order of the topic ``examples``, and publishes what changed.
@@ -39,6 +44,7 @@ class TrainAbsorber:
         self.learners: dict[Of, Learner] = {}
         self._pins = pins
         self._spared: dict[Of, set[int]] = {}
+        self.sessions: dict[str, SessionLearner] = {}
         self._kept: dict[Of, KeptExamples] = {}
 
     def restore(self, topic: str, records: Sequence[Record]) -> None:
@@ -46,9 +52,12 @@ class TrainAbsorber:
 
     def opened(self, marker: Marker, state: Mapping[bytes, bytes]) -> None:
         """Learn all that is kept once more."""
-        self._kept = {of: kept for of, kept in kept_examples(state).items() if of[1] in _TARGETS}
+        self._kept = {of: kept for of, kept in kept_examples(state).items() if of[1] in _BYTES}
         for of, kept in self._kept.items():
-            self.learners[of] = learner_of(of, kept)
+            if of[1] == TARGET:
+                self.sessions[of[0]] = _session_learner(of[0], kept)
+            else:
+                self.learners[of] = learner_of(of, kept)
 
     def absorb(self, records: Sequence[Record], position: int) -> Output:
         """Learn; models and standings that changed, and what is kept."""
@@ -63,7 +72,10 @@ class TrainAbsorber:
             output.counts.passed += 1
             given.setdefault((example.project, example.target), []).append(example)
         for of, examples in given.items():
-            self._learn(of, examples, output)
+            if of[1] == TARGET:
+                self._learn_sessions(of[0], examples, output)
+            else:
+                self._learn(of, examples, output)
         return output
 
     def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
@@ -72,7 +84,8 @@ class TrainAbsorber:
 
     def holds(self) -> Mapping[str, int]:
         """Learners, and the examples that they are put together from."""
-        return {"learners": len(self.learners), "examples": sum(map(len, self._kept.values()))}
+        learners = len(self.learners) + len(self.sessions)
+        return {"learners": learners, "examples": sum(map(len, self._kept.values()))}
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -84,12 +97,8 @@ class TrainAbsorber:
             learner = self.learners[of] = learner_of(of, kept)
         before, standing = learner.version, learner.standing()
         learner.learn(examples)
-        for message in kept.add(examples):
-            output.add(topics.TRAIN_STATE.name, *message)
         made = learner.take_models()
-        if len(kept) >= MOST:
-            for message in kept.begin_anew(learner.version, learner.learned):
-                output.add(topics.TRAIN_STATE.name, *message)
+        if _keep(kept, examples, learner, output):
             learner = self.learners[of] = learner_of(of, kept)
             newest = learner.model()
             made = [] if newest is None else [newest]
@@ -112,6 +121,40 @@ class TrainAbsorber:
         old |= self._spared.get(of, set())
         self._spared[of] = {number for number in wanted if number and number < oldest}
         return sorted(old - self._spared[of])
+
+    def _learn_sessions(self, project: str, examples: Sequence[Example], output: Output) -> None:
+        kept = self._kept.setdefault((project, TARGET), KeptExamples(project, TARGET))
+        learner = self.sessions.get(project)
+        if learner is None:
+            learner = self.sessions[project] = _session_learner(project, kept)
+        before = learner.version
+        learner.learn(examples)
+        if _keep(kept, examples, learner, output):
+            learner = self.sessions[project] = _session_learner(project, kept)
+        model = learner.model() if learner.version > before else None
+        if model is not None:
+            record = ModelRecord(sessions=model, version=STATE_VERSION)
+            output.add(topics.MODELS.name, f"{project}:{TARGET}".encode(), encode(record))
+
+
+def _keep(
+    kept: KeptExamples, examples: Sequence[Example], learner: Learner | SessionLearner, output: Output
+) -> bool:
+    """Keep more examples; whether they are so many that the learner is to begin anew with the newest."""
+    for message in kept.add(examples):
+        output.add(topics.TRAIN_STATE.name, *message)
+    if len(kept) < MOST:
+        return False
+    for message in kept.begin_anew(learner.version, learner.learned):
+        output.add(topics.TRAIN_STATE.name, *message)
+    return True
+
+
+def _session_learner(project: str, kept: KeptExamples) -> SessionLearner:
+    version, learned = kept.begun
+    learner = SessionLearner(project, version=version, learned=learned)
+    learner.learn(list(kept))
+    return learner
 
 
 def version_message(model: Model) -> Message:
@@ -145,7 +188,7 @@ def readable_example(record: Record) -> Example | None:
     except (ValueError, RecursionError) as error:
         log.error("example_unreadable", offset=record.offset, reason=str(error)[:200])
         return None
-    if example.target not in _TARGETS or len(example.features) != KEPT_BYTES:
+    if len(example.features) != _BYTES.get(example.target):
         log.error("example_of_another_release", offset=record.offset, target=example.target)
         return None
     return example

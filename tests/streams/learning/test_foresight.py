@@ -63,7 +63,8 @@ class Passed:
                     else:
                         self.written[topic][key] = value
             told = output.routed.get(("examples", 0), [])
-            self.examples += [decode(value or b"", Example) for _, value in told]
+            examples = [decode(value or b"", Example) for _, value in told]
+            self.examples += [example for example in examples if example.target != "session"]
             self.marker = Marker(
                 topic_id="t", position=at + BATCH, watermark=output.watermark, held=output.held
             )

@@ -9,11 +9,13 @@ import pytest
 
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.example import Example
-from loopin_schemas.model import Model, ModelRecord, Standing
+from loopin_schemas.model import Model, ModelRecord, SessionModel, Standing
+from loopin_streams.anomalies.features import FEATURES
 from loopin_streams.kafka.config_state import Configuration
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.learning.features import KEPT, contrasts
+from loopin_streams.learning.models import Models
 from loopin_streams.learning.pins import Pins
 from loopin_streams.learning.scoring import probabilities
 from loopin_streams.learning.targets import CHURN
@@ -199,3 +201,54 @@ def test_what_cannot_be_read_is_counted_and_left_out() -> None:
     output = opened(Topics()).absorb([Sent(at, body) for at, body in enumerate(bodies)], len(bodies))
     assert (output.counts.read, output.counts.passed) == (6, 1)
     assert output.counts.dropped == {"unreadable": 5}
+
+
+def finished(number: int, seed: int = 3) -> list[Example]:
+    rng = np.random.default_rng(seed)
+    return [
+        Example(
+            project="demo",
+            target="session",
+            distinct_id=f"user-{place}",
+            made_at=place * DAY_MS // 400,
+            known_at=place * DAY_MS // 400 + 600_000,
+            features=rng.integers(0, 90, len(FEATURES)).astype(np.uint8).tobytes(),
+            outcome=bool(rng.random() < 0.01),
+        )
+        for place in range(number)
+    ]
+
+
+def of_sessions(topics: Topics) -> SessionModel:
+    found = decode(topics.held["models"][b"demo:session"], ModelRecord).sessions
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("cut", [200, 600, 1500])
+def test_what_is_known_of_sessions_outlives_a_restart(cut: int) -> None:
+    given = [*finished(1000), *finished(1100, seed=4)]
+    whole, interrupted = Topics(), Topics()
+    run(opened(whole), given, whole)
+    run(opened(interrupted), given[:cut], interrupted)
+    run(opened(interrupted), given[cut:], interrupted)
+    assert of_sessions(interrupted) == of_sessions(whole)
+    assert of_sessions(whole).version >= 3
+    models = Models()
+    for key, value in whole.held["models"].items():
+        assert models.apply(Sent(0, value, key)) is None
+    assert models.sessions("demo") == of_sessions(whole)
+    assert models.sessions("shop") is None
+
+
+def test_a_learner_of_sessions_begins_anew_and_counts_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_kept, "PART", 50)
+    monkeypatch.setattr(train_kept, "KEPT", 600)
+    monkeypatch.setattr(train_absorber, "MOST", 1300)
+    topics, absorber = Topics(), opened(Topics())
+    run(absorber, finished(3000), topics)
+    again = opened(topics)
+    assert again.sessions["demo"].learned == absorber.sessions["demo"].learned == 3000
+    assert again.sessions["demo"].version == absorber.sessions["demo"].version
+    assert absorber.holds()["examples"] < 1500
+    assert of_sessions(topics).version == again.sessions["demo"].version

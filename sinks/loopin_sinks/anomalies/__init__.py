@@ -1,0 +1,1 @@
+"""Anomalies of users and sessions, as they are stored."""
