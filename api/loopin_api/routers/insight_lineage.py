@@ -331,7 +331,7 @@ class _Tree:
             title=self._insight.title,
             created_at=from_epoch_ms(self._insight.created_at),
             made_of=[self._anomaly(known)]
-            if self._insight.insight_type == "anomaly"
+            if self._insight.insight_type == "anomaly" and self._insight.target_type == "user"
             else [self._value(known), self._expected(known)],
         )
 

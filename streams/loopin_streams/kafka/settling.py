@@ -30,6 +30,7 @@ from loopin_schemas.topics import (
     ANOMALIES,
     ENRICH_STATE,
     ENRICHED,
+    EXAMPLES,
     IDENTITY_LINKS,
     MERGE_STATE,
     PROFILES,
@@ -57,14 +58,14 @@ TAIL: Final = 256
 """Offsets read back first for the last number: the last few hold one, unless others write there, too."""
 
 SHARED: Final = {
-    ENRICH_STATE.name: (WINDOWS, RAW, IDENTITY_LINKS, ANOMALIES),
+    ENRICH_STATE.name: (WINDOWS, RAW, IDENTITY_LINKS, ANOMALIES, EXAMPLES),
     MERGE_STATE.name: (ALERTS,),
 }
 """By state topic, those of which a job's transactions may write any partition.
 
 Who commits there a second time does no harm: windows are absolute, what was moved on ``events.raw`` is a
-duplicate, who asks twice to be one person with another is so already, and of an anomaly that is told twice
-one row counts.
+duplicate, who asks twice to be one person with another is so already, of an anomaly that is told twice
+one row counts, and an outcome that is told twice is one more example.
 """
 
 TOGETHER: Final = (ENRICHED.name, SEEN.name, PROFILES.name)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from loopin_schemas.example import Example
 from loopin_schemas.topics import EXAMPLES, MODELS, TRAIN_STATE
+from loopin_streams.anomalies.features import TARGET as SESSIONS
+from loopin_streams.anomalies.sessions import SessionLearner
 from loopin_streams.kafka.job import Message
 from loopin_streams.kafka.marker import STATE_VERSION, Counts, Marker
 from loopin_streams.kafka.outbox import Probe, no_probe
@@ -26,7 +28,14 @@ from loopin_streams.rebuild.old_state import (
     readable_marker,
     stale_keys,
 )
-from loopin_streams.train.absorber import learner_of, readable_example, standing_message, version_message
+from loopin_streams.train.absorber import (
+    learner_of,
+    readable_example,
+    session_learner,
+    sessions_message,
+    standing_message,
+    version_message,
+)
 from loopin_streams.train.job import TrainJob
 from loopin_streams.train.kept import KeptExamples
 
@@ -84,25 +93,35 @@ async def rebuild_train(
 
 async def _learn(
     reader: Reader, topic: str, end: int, models: Models
-) -> dict[Of, tuple[KeptExamples, Learner]]:
+) -> dict[Of, tuple[KeptExamples, Learner | SessionLearner]]:
     given: dict[Of, list[Example]] = {}
     async for block in reader.blocks(topic, 0, end=end):
         for record in block:
             example = readable_example(record)
             if example is not None:
                 given.setdefault((example.project, example.target), []).append(example)
-    found = {}
+    found: dict[Of, tuple[KeptExamples, Learner | SessionLearner]] = {}
     for of, examples in given.items():
+        kept = KeptExamples(*of)
+        if of[1] == SESSIONS:
+            sessions = models.sessions(of[0])
+            version, known = (0, 0) if sessions is None else (sessions.version, sessions.examples)
+            kept.begin(examples, version, max(len(examples), known))
+            found[of] = kept, await asyncio.to_thread(session_learner, of[0], kept)
+            continue
         standing = models.standings.get(of)
         newest = max([*models.versions(*of), (standing.version or 0) if standing is not None else 0])
-        kept = KeptExamples(*of)
         kept.begin(examples, newest, max(len(examples), 0 if standing is None else standing.examples))
         found[of] = kept, await asyncio.to_thread(learner_of, of, kept)
     return found
 
 
-def _told(learner: Learner) -> Iterator[Message]:
+def _told(learner: Learner | SessionLearner) -> Iterator[Message]:
     """The newest model, and how it stands; older ones stay on the topic."""
+    if isinstance(learner, SessionLearner):
+        if (of_sessions := learner.model()) is not None:
+            yield sessions_message(of_sessions)
+        return
     model = learner.model()
     if model is not None:
         yield version_message(model)

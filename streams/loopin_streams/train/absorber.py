@@ -10,7 +10,7 @@ import structlog
 from loopin_schemas import topics
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.example import Example
-from loopin_schemas.model import Model, ModelRecord, Standing
+from loopin_schemas.model import Model, ModelRecord, SessionModel, Standing
 from loopin_streams.anomalies.features import FEATURES, TARGET
 from loopin_streams.anomalies.sessions import SessionLearner
 from loopin_streams.kafka.batch import Record
@@ -55,7 +55,7 @@ class TrainAbsorber:
         self._kept = {of: kept for of, kept in kept_examples(state).items() if of[1] in _BYTES}
         for of, kept in self._kept.items():
             if of[1] == TARGET:
-                self.sessions[of[0]] = _session_learner(of[0], kept)
+                self.sessions[of[0]] = session_learner(of[0], kept)
             else:
                 self.learners[of] = learner_of(of, kept)
 
@@ -126,15 +126,14 @@ class TrainAbsorber:
         kept = self._kept.setdefault((project, TARGET), KeptExamples(project, TARGET))
         learner = self.sessions.get(project)
         if learner is None:
-            learner = self.sessions[project] = _session_learner(project, kept)
+            learner = self.sessions[project] = session_learner(project, kept)
         before = learner.version
         learner.learn(examples)
         if _keep(kept, examples, learner, output):
-            learner = self.sessions[project] = _session_learner(project, kept)
+            learner = self.sessions[project] = session_learner(project, kept)
         model = learner.model() if learner.version > before else None
         if model is not None:
-            record = ModelRecord(sessions=model, version=STATE_VERSION)
-            output.add(topics.MODELS.name, f"{project}:{TARGET}".encode(), encode(record))
+            output.add(topics.MODELS.name, *sessions_message(model))
 
 
 def _keep(
@@ -150,7 +149,8 @@ def _keep(
     return True
 
 
-def _session_learner(project: str, kept: KeptExamples) -> SessionLearner:
+def session_learner(project: str, kept: KeptExamples) -> SessionLearner:
+    """One that has learned all that is kept."""
     version, learned = kept.begun
     learner = SessionLearner(project, version=version, learned=learned)
     learner.learn(list(kept))
@@ -161,6 +161,11 @@ def version_message(model: Model) -> Message:
     """What puts a version on the topic."""
     key = version_key(model.project, model.target, model.version)
     return key, encode(ModelRecord(model=model, version=STATE_VERSION))
+
+
+def sessions_message(model: SessionModel) -> Message:
+    """What puts a model of sessions on the topic."""
+    return standing_key(model.project, TARGET), encode(ModelRecord(sessions=model, version=STATE_VERSION))
 
 
 def standing_message(standing: Standing) -> Message:

@@ -26,7 +26,7 @@ from tests.streams.installation import Installation, wait_until
 from tests.streams.rebuild import damage
 from tests.streams.rebuild.command import environment
 from tests.streams.scraped import Scraped
-from tests.streams.train.test_absorber import examples
+from tests.streams.train.test_absorber import examples, finished
 
 
 def send(installation: Installation, given: list[Example]) -> None:
@@ -91,9 +91,11 @@ async def rebuilt(installation: Installation) -> RebuiltModels:
 def test_a_trainer_on_a_broker(installation: Installation) -> None:
     port = free_port()
     given = examples(420, target="attendance")
-    send(installation, given[:300])
+    # And of sessions, from which something else is learned.
+    send(installation, [*given[:300], *finished(520)])
     with trainer(installation, port):
         wait_until(lambda: standing(installation).get("examples") == 300, "300 examples are learned")
+        wait_until(lambda: "demo:session" in models(installation), "the sessions are learned")
         first = standing(installation)
         assert first["version"] >= 1
         assert f"demo:attendance:{first['version']}" in models(installation)
@@ -112,11 +114,14 @@ def test_a_trainer_on_a_broker(installation: Installation) -> None:
         assert refused.wait(300) not in (0, -signal.SIGTERM)
     assert b"loopin state rebuild train" in (installation.folder / "trainer.log").read_bytes()
     done = asyncio.run(rebuilt(installation))
-    assert done == RebuiltModels(1, 300, 300)
+    assert done == RebuiltModels(2, 820, 820)
     again = models(installation)
     # Versions go on counting, and those that there were stay.
     assert before.keys() < again.keys()
     assert again["demo:attendance"]["standing"]["version"] > first["version"]
+    sessions, sessions_before = (of["demo:session"]["sessions"] for of in (again, before))
+    assert sessions["version"] == sessions_before["version"] + 1
+    assert {**sessions, "version": 0} == {**sessions_before, "version": 0}
     told = {name: first[name] for name in ("answers", "champion", "examples", "qualities", "rule")}
     assert {name: standing(installation)[name] for name in told} == told
 
