@@ -112,6 +112,11 @@ def expected_hour(metric: Metric, points: Sequence[Point], start: int, scope: Sc
     one, other = model.expected(first, CRITICAL), model.expected(first + HOUR_MS, CRITICAL)
     if one is None or other is None:
         return None
+    return between(one, other, share)
+
+
+def between(one: Expected, other: Expected, share: float) -> Expected:
+    """What is expected of an hour of which this share lies in the other one."""
     return Expected(*(a + share * (b - a) for a, b in zip(one, other, strict=True)))
 
 
