@@ -106,7 +106,7 @@ def test_with_everything_there_all_is_well(
     assert found["store and API"][1] == f"answers at {state.api_url}, ClickHouse 26.9.[/x]"
     assert found["roles"][1] == "ready"
     sink = ("events", "metric_windows", "person_merges", "profiles", "config_history", "alerts", "anomalies")
-    consumers = ("enrich", "merge", "identity", *sink)
+    consumers = ("enrich", "merge", "identity", "train", *sink)
     limit = KafkaSettings().max_lag_s
     assert found["lag"][1] == f"none is more than {limit:g} s behind"
     lines = ran.out.splitlines()[-1 - len(consumers) :]

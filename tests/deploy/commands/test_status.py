@@ -62,12 +62,14 @@ def test_the_broker_alone_tells_how_far_each_consumer_is_behind(loopin: Loopin, 
         "enrich": ("stream", True, 0, 0.0),
         "merge": ("stream", True, 0, 0.0),
         "identity": ("stream", True, 0, 0.0),
+        "train": ("trainer", True, 0, 0.0),
         "events": ("sink", True, 0, 0.0),
         "metric_windows": ("sink", True, 0, 0.0),
         "person_merges": ("sink", True, 0, 0.0),
         "profiles": ("sink", True, 0, 0.0),
         "config_history": ("sink", True, 0, 0.0),
         "alerts": ("sink", True, 0, 0.0),
+        "anomalies": ("sink", True, 0, 0.0),
     }
     table = loopin("status", "--from-broker").out
     assert "lag, records" in table
