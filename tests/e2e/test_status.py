@@ -28,7 +28,7 @@ READ = GOOD + BROKEN + REPEATED
 USERS = 50
 CONSUMERS = {
     *("enrich", "merge", "identity", "train"),
-    *("events", "metric_windows", "person_merges", "profiles", "config_history", "alerts"),
+    *("events", "metric_windows", "person_merges", "profiles", "config_history", "alerts", "anomalies"),
     "api",
 }
 DEADLINE_S = 300.0
