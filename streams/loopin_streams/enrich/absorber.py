@@ -181,11 +181,12 @@ class EnrichAbsorber:
         count_operations(self.context.windows, received, rejected)
 
     def _note_old(self, passed: Sequence[Draft]) -> None:
-        """Tell of a batch most of whose events are of another day than that on which they came."""
+        """Tell how many events are of another day than that on which they came."""
         old = sum(draft.received_at - draft.enriched.timestamp > OLD_MS for draft in passed)
-        watermark = self.context.windows.watermark
-        if 2 * old > len(passed) and watermark is not None:
-            self._sweep.old_events(watermark // MINUTE_MS)
+        # The watermark of an import lags behind the arrival and makes up for it as soon as nothing comes for
+        # a moment: it is to be quiet for long after the arrival.
+        arrived = max(draft.received_at for draft in passed) - LATENESS_MS
+        self._sweep.came(len(passed), old, max(arrived, self.context.windows.watermark or 0) // MINUTE_MS)
 
     def _bury(self, draft: Draft, outcome: Dlq, project: str, output: Output) -> None:
         origin = self.context.origin
@@ -196,10 +197,7 @@ class EnrichAbsorber:
     def _pass_time(self, output: Output) -> bool:
         """Give users whose minute of the day has come their turn, and tell outcomes; whether any had one."""
         foresight, watermark = self.context.foresight, self.context.windows.watermark
-        before = self._sweep.swept
         keys = [] if watermark is None else self._sweep.due(watermark // MINUTE_MS)
-        if self._sweep.swept != before:
-            output.add(topics.ENRICH_STATE.name, SWEPT_KEY, str(self._sweep.swept).encode())
         if keys and watermark is not None:
             profiles = self.context.profiles
             known = zip(keys, profiles.load(keys), strict=True)
