@@ -16,7 +16,7 @@ from loopin_streams.enrich.links import linking, route_links
 from loopin_streams.enrich.pipeline import run
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
-from loopin_streams.kafka.job import Output
+from loopin_streams.kafka.job import Message, Output
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.learning.sweep import Sweep
 from loopin_streams.windows.grains import LATENESS_MS, MINUTE_MS
@@ -144,6 +144,14 @@ class EnrichAbsorber:
         self._finish(output, position, publish=True)
         return output
 
+    def give_turns(self, keys: Sequence[bytes], now: int) -> list[Message]:
+        """Take in what the time up to epoch ms ``now`` makes known of users; their profiles to publish."""
+        profiles = self.context.profiles
+        known = zip(keys, profiles.load(keys), strict=True)
+        users = [(key, profile) for key, profile in known if profile is not None]
+        self.context.detector.sweep(users, now)
+        return profiles.save(self.context.foresight.sweep(users, now))
+
     def holds(self) -> Mapping[str, int]:
         """Profiles, seen uuids, open windows, and the series in them."""
         context = self.context
@@ -199,12 +207,7 @@ class EnrichAbsorber:
         foresight, watermark = self.context.foresight, self.context.windows.watermark
         keys = [] if watermark is None else self._sweep.due(watermark // MINUTE_MS)
         if keys and watermark is not None:
-            profiles = self.context.profiles
-            known = zip(keys, profiles.load(keys), strict=True)
-            users = [(key, profile) for key, profile in known if profile is not None]
-            self.context.detector.sweep(users, watermark)
-            told = profiles.save(foresight.sweep(users, watermark))
-            output.messages.setdefault(topics.PROFILES.name, []).extend(told)
+            output.messages.setdefault(topics.PROFILES.name, []).extend(self.give_turns(keys, watermark))
         if self._sweep.swept is not None and (kept := self._sweep.kept()) != self._swept:
             self._swept = kept
             output.add(topics.ENRICH_STATE.name, SWEPT_KEY, kept)
