@@ -150,7 +150,8 @@ class EnrichAbsorber:
         known = zip(keys, profiles.load(keys), strict=True)
         users = [(key, profile) for key, profile in known if profile is not None]
         self.context.detector.sweep(users, now)
-        return profiles.save(self.context.foresight.sweep(users, now))
+        # Of those who left long ago nothing changes: they are not published each day for ever.
+        return profiles.save_others(self.context.foresight.sweep(users, now))
 
     def holds(self) -> Mapping[str, int]:
         """Profiles, seen uuids, open windows, and the series in them."""

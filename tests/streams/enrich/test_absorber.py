@@ -709,3 +709,23 @@ def test_a_pause_within_an_import_loses_nobody() -> None:
     # A prediction a week whose 30 days are over.
     assert len(told(ledger, "churn")) >= 60 * ((120 - 31) // 7 - 2)
     assert not any(told(ledger, "churn"))
+
+
+def test_those_who_left_long_ago_are_not_published_each_day() -> None:
+    ledger = Ledger()
+    absorber = ledger.open()
+    log = [
+        Happened("demo", "u1", "message_sent", at, at, {}) for at in (RECEIVED_MS + n * DAY for n in range(4))
+    ]
+    ledger.absorb(absorber, [raw(offset, event) for offset, event in enumerate(log)])
+
+    def published(first: int, days: int) -> int:
+        before = len(ledger.topics["profiles"])
+        for hour in range(24 * first, 24 * (first + days)):
+            ledger.idle(absorber, RECEIVED_MS + 4 * DAY + hour * HOUR)
+        return len(ledger.topics["profiles"]) - before
+
+    assert published(0, 28) >= 28, "scores change"
+    published(28, 52)  # until what was predicted has come or not
+    # When the next prediction would be due is still noted, once a week.
+    assert published(80, 28) <= 5
