@@ -9,7 +9,7 @@ from typing import Any, Final
 from loopin_schemas.codec import decode_object
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.topics import event_key
-from loopin_sinks.repair.recompute import PURCHASES, REFUNDS, REPAIR_REVISION
+from loopin_sinks.repair.recompute import REPAIR_REVISION
 from loopin_sinks.repair.requests import request_repairs
 from loopin_sinks.store import Store
 from loopin_sinks.window_rows import METRIC_WINDOWS, WindowRef
@@ -97,21 +97,17 @@ class StoredTruth:
         )
         return _spans([(int(hour) * 1000, int(events)) for hour, events in hours])
 
-    async def events(
-        self, share: Share, span: Span, *, full_from: int
-    ) -> AsyncGenerator[list[StoredEvent], None]:
+    async def events(self, share: Share, span: Span) -> AsyncGenerator[list[StoredEvent], None]:
         """The events of these users in the order of their arrival, in blocks."""
         sql = (
             "SELECT toString(project), toString(event), distinct_id, toUnixTimestamp64Milli(timestamp), "
-            f"{_RECEIVED}, sentiment, _raw_partition, _raw_offset, "
-            "if(timestamp >= fromUnixTimestamp64Milli({full_from:Int64}, 'UTC') "
-            "OR event IN {money:Array(String)}, properties, '') "
+            f"{_RECEIVED}, sentiment, _raw_partition, _raw_offset, properties "
             f"FROM {TABLE} WHERE {_OF_SHARE} AND {_WITHIN} "
             "ORDER BY received_at, _raw_partition, _raw_offset"
         )
-        known = {"start": span.start, "end": span.end, "full_from": full_from, **share._asdict()}
+        known = {"start": span.start, "end": span.end, **share._asdict()}
         last: tuple[Any, ...] = ()
-        async with aclosing(self._blocks(sql, known | {"money": [*PURCHASES, *REFUNDS]})) as blocks:
+        async with aclosing(self._blocks(sql, known)) as blocks:
             async for rows in blocks:
                 found = []
                 for row in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import quote
 
 from loopin_schemas.anomaly import Anomaly, AnomalyKind
 from loopin_schemas.insight import Evidence, Insight, Priority
@@ -62,7 +63,7 @@ def _insight(scope: Scope, of: Anomaly) -> Insight:
         is_actionable=True,
         suggested_actions=(
             *_ACTIONS[of.kind],
-            f"See what the user did: /api/analytics/user/{of.distinct_id}/.",
+            f"See what the user did: /api/analytics/users/{quote(of.distinct_id, safe='')}.",
         ),
         priority=PRIORITIES[of.kind],
         evidence=Evidence(

@@ -82,7 +82,7 @@ async def person_habits(store: Store, project: str, distinct_ids: Sequence[str])
         StoreError: the store did not answer.
     """
     rows = await store.query(_READ, {"project": project, "ids": list(distinct_ids)})
-    # One of before habits were kept says nothing yet: it is stored anew within a day.
+    # One of before habits were kept says nothing until the user's next event, or a rebuild of the state.
     known = [row for row in rows if row["analysed_at"] >= row["last_seen"]]
     return _combined(known) if known else None
 

@@ -57,7 +57,8 @@ class Detector:
         self, key: bytes, profile: Profile, event: EnrichedEvent, properties: Mapping[str, Any]
     ) -> None:
         """Count an event into what is known of its user, and raise what the rules find."""
-        at = event.timestamp
+        # A client whose clock is ahead would hide all that comes after it.
+        at = min(event.timestamp, event.received_at)
         watch = profile.watch
         if watch is None:
             watch = profile.watch = Watch(at, event.raw_partition, event.raw_offset)
@@ -139,8 +140,7 @@ class Detector:
         """Tell, unless the same was told of the user within a day, or too much of the project."""
         if abs(at - watch.raised.get(finding.kind, -2 * AGAIN_MS)) < AGAIN_MS:
             return
-        # The default of the struct is shared.
-        watch.raised = {**watch.raised, finding.kind: at}
+        watch.raised[finding.kind] = at
         project, _, distinct_id = key.decode().partition(":")
         if not self.cap.allows(project, now):
             self.withheld[finding.kind] = self.withheld.get(finding.kind, 0) + 1

@@ -16,7 +16,7 @@ from loopin_streams.enrich.links import linking, route_links
 from loopin_streams.enrich.pipeline import run
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
-from loopin_streams.kafka.job import Output
+from loopin_streams.kafka.job import Message, Output
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.learning.sweep import Sweep
 from loopin_streams.windows.grains import LATENESS_MS, MINUTE_MS
@@ -144,6 +144,15 @@ class EnrichAbsorber:
         self._finish(output, position, publish=True)
         return output
 
+    def give_turns(self, keys: Sequence[bytes], now: int) -> list[Message]:
+        """Take in what the time up to epoch ms ``now`` makes known of users; their profiles to publish."""
+        profiles = self.context.profiles
+        known = zip(keys, profiles.load(keys), strict=True)
+        users = [(key, profile) for key, profile in known if profile is not None]
+        self.context.detector.sweep(users, now)
+        # Of those who left long ago nothing changes: they are not published each day for ever.
+        return profiles.save_others(self.context.foresight.sweep(users, now))
+
     def holds(self) -> Mapping[str, int]:
         """Profiles, seen uuids, open windows, and the series in them."""
         context = self.context
@@ -181,11 +190,12 @@ class EnrichAbsorber:
         count_operations(self.context.windows, received, rejected)
 
     def _note_old(self, passed: Sequence[Draft]) -> None:
-        """Tell of a batch most of whose events are of another day than that on which they came."""
+        """Tell how many events are of another day than that on which they came."""
         old = sum(draft.received_at - draft.enriched.timestamp > OLD_MS for draft in passed)
-        watermark = self.context.windows.watermark
-        if 2 * old > len(passed) and watermark is not None:
-            self._sweep.old_events(watermark // MINUTE_MS)
+        # The watermark of an import lags behind the arrival and makes up for it as soon as nothing comes for
+        # a moment: it is to be quiet for long after the arrival.
+        arrived = max(draft.received_at for draft in passed) - LATENESS_MS
+        self._sweep.came(len(passed), old, max(arrived, self.context.windows.watermark or 0) // MINUTE_MS)
 
     def _bury(self, draft: Draft, outcome: Dlq, project: str, output: Output) -> None:
         origin = self.context.origin
@@ -196,17 +206,9 @@ class EnrichAbsorber:
     def _pass_time(self, output: Output) -> bool:
         """Give users whose minute of the day has come their turn, and tell outcomes; whether any had one."""
         foresight, watermark = self.context.foresight, self.context.windows.watermark
-        before = self._sweep.swept
         keys = [] if watermark is None else self._sweep.due(watermark // MINUTE_MS)
-        if self._sweep.swept != before:
-            output.add(topics.ENRICH_STATE.name, SWEPT_KEY, str(self._sweep.swept).encode())
         if keys and watermark is not None:
-            profiles = self.context.profiles
-            known = zip(keys, profiles.load(keys), strict=True)
-            users = [(key, profile) for key, profile in known if profile is not None]
-            self.context.detector.sweep(users, watermark)
-            told = profiles.save(foresight.sweep(users, watermark))
-            output.messages.setdefault(topics.PROFILES.name, []).extend(told)
+            output.messages.setdefault(topics.PROFILES.name, []).extend(self.give_turns(keys, watermark))
         if self._sweep.swept is not None and (kept := self._sweep.kept()) != self._swept:
             self._swept = kept
             output.add(topics.ENRICH_STATE.name, SWEPT_KEY, kept)

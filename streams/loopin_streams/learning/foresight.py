@@ -68,15 +68,15 @@ class Foresight:
         self._score([(key, profile, 0) for key, profile in users])
 
     def sweep(self, users: Users, now: int) -> list[tuple[bytes, Profile]]:
-        """What the time that has passed makes known of each at epoch ms ``now``; those that changed."""
-        changed = []
+        """What the time that has passed makes known of each at epoch ms ``now``; those who were looked at."""
+        looked_at = []
         for key, profile in users:
             behaviour = profile.behaviour
             if behaviour is not None:
                 self._tell(key, predictions.pass_time(behaviour, now, phase_of(key)))
-                changed.append((key, profile))
-        self._score([(key, profile, now) for key, profile in changed])
-        return changed
+                looked_at.append((key, profile))
+        self._score([(key, profile, now) for key, profile in looked_at])
+        return looked_at
 
     def _score(self, users: Iterable[tuple[bytes, Profile, int]]) -> None:
         by_project: dict[str, list[tuple[Profile, Behaviour, int]]] = {}

@@ -211,10 +211,7 @@ class Learner:
         rows = self._rows(examples)
         outcomes = np.array([example.outcome for example in examples], np.bool_)
         self._score(self._fresh, self.versions[-1], rows, outcomes)
-        numbers = np.array([self._version_at(example.made_at) for example in examples])
-        for number in np.unique(numbers[numbers >= 0]):
-            chosen = numbers == number
-            self._score(self._delayed, self.versions[number], rows[chosen], outcomes[chosen])
+        self._judge_delayed(np.array([self._version_at(one.made_at) for one in examples]), rows, outcomes)
         if self.champion is not None:
             scores, chances = self.versions[-1].scored(self.champion, rows)
             for example, loss in zip(examples, losses(chances, outcomes), strict=True):
@@ -223,6 +220,25 @@ class Learner:
                 self._trial.newest.add(scores.tolist(), chances.tolist(), outcomes.tolist())
                 scores, chances = self._trial.version.scored(self._trial.method, rows)
                 self._trial.earlier.add(scores.tolist(), chances.tolist(), outcomes.tolist())
+
+    def _judge_delayed(
+        self, numbers: NDArray[np.intp], rows: NDArray[np.float64], outcomes: NDArray[np.bool_]
+    ) -> None:
+        """Let each example be predicted by the version that was there; ``numbers`` are their places.
+
+        They are noted in the order in which they came: what is kept of them must not depend on how many are
+        given at once.
+        """
+        found: dict[str, NDArray[np.float64]] = {}
+        for number in np.unique(numbers[numbers >= 0]):
+            chosen, version = numbers == number, self.versions[number]
+            for name in version.scorers:
+                said = found.setdefault(name, np.full((2, len(numbers)), np.nan))
+                said[:, chosen] = version.scored(name, rows[chosen])
+        for name, (scores, chances) in found.items():
+            there = ~np.isnan(scores)
+            record = self._delayed.setdefault(name, Record())
+            record.add(scores[there].tolist(), chances[there].tolist(), outcomes[there].tolist())
 
     def _version_at(self, made_at: int) -> int:
         """Place of the newest version that was there at a time; -1 where none was."""

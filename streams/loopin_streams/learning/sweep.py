@@ -13,13 +13,20 @@ MOST: Final = 2_000
 """Users whose turn comes in one transaction, but for those of one minute, who are never parted."""
 
 QUIET_MINUTES: Final = 30
-"""So long after the last batch of old events an import is over: what comes of its users is known then."""
+"""So long after the last old events an import is over: what comes of its users is known then."""
+
+LATEST: Final = 200
+"""Events that tell whether most are old: what came before them fades. One belated event is no import, though
+it may be all that a moment brings."""
+
+LEAST_OLD: Final = 50
+"""Fewer old events are no import."""
 
 
 class Sweep:
     """Users by their minute of the day, and the minute (since 1970) up to which all have had their turn.
 
-    ``imported`` is the minute of the newest batch of old events, None once its users have had their turn.
+    ``imported`` is the minute of the newest old events of an import, None once its users have had their turn.
     While old events come in, users are not gone whose later events have yet to come: nobody has a turn then,
     and all have one at once when no more have come for ``QUIET_MINUTES``.
     """
@@ -28,6 +35,7 @@ class Sweep:
         self._keys: list[list[bytes]] = [[] for _ in range(MINUTES)]
         self.swept: int | None = None
         self.imported: int | None = None
+        self._latest = self._old = 0
 
     def read(self, kept: bytes | None) -> None:
         """Go on from what another one kept; None for nothing."""
@@ -39,9 +47,13 @@ class Sweep:
         """What a successor needs; only once there was a minute."""
         return str(self.swept).encode() + (b"" if self.imported is None else f" {self.imported}".encode())
 
-    def old_events(self, minute: int) -> None:
-        """Most events of a batch were old when they came, at a minute since 1970."""
-        self.imported = minute
+    def came(self, events: int, old: int, minute: int) -> None:
+        """Some more events came, the last at a minute since 1970; so many of them were old by then."""
+        self._latest, self._old = self._latest + events, self._old + old
+        if old and self._old >= LEAST_OLD and 2 * self._old > self._latest:
+            self.imported = minute
+        if self._latest > LATEST:
+            self._old, self._latest = self._old * LATEST // self._latest, LATEST
 
     def add(self, keys: Iterable[bytes]) -> None:
         """Take in users who are not known yet."""

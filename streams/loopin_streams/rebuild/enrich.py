@@ -24,6 +24,8 @@ from loopin_streams.kafka.job import Message
 from loopin_streams.kafka.marker import STATE_VERSION, Counts, Marker
 from loopin_streams.kafka.outbox import Outbox, Probe, no_probe
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.learning.answers import Answers
+from loopin_streams.learning.sweep import MOST
 from loopin_streams.projects.project import Projects
 from loopin_streams.rebuild.last_hashes import LastHashes
 from loopin_streams.rebuild.letters import Letters
@@ -76,8 +78,8 @@ class Rebuilt(NamedTuple):
 class EnrichRebuild:
     """Makes the state of one partition after the other.
 
-    ``watermark`` is the same for all, ``projects`` are as they are now, ``topic_ids`` gives Kafka's ids by
-    name without prefix, ``progress`` is told how many events were counted.
+    ``watermark`` is the same for all, ``projects`` and ``answers`` of models are as they are now,
+    ``topic_ids`` gives Kafka's ids by name without prefix, ``progress`` is told how many events were counted.
     """
 
     settings: StreamSettings
@@ -86,6 +88,7 @@ class EnrichRebuild:
     topic_ids: dict[str, str]
     watermark: int | None
     projects: Projects
+    answers: Answers
     progress: Callable[[int], None]
     probe: Probe = no_probe
 
@@ -98,7 +101,7 @@ class EnrichRebuild:
         partition, settings = plan.partition, self.settings
         # Stored events were located when they came.
         options = replace(settings.enrich_options(self.partitions), geoip_db=None)
-        absorber = EnrichJob(options, self.projects).open(partition, self.topic_ids[RAW.name])
+        absorber = EnrichJob(options, self.projects, self.answers).open(partition, self.topic_ids[RAW.name])
         names = (RAW.name, PROFILES.name, ENRICH_STATE.name)
         topics = [(settings.topic(name), partition) for name in names]
         try:
@@ -159,26 +162,33 @@ class EnrichRebuild:
     async def _count(self, plan: Plan, absorber: EnrichAbsorber) -> int:
         """Feed the events of the partition's users, in the order of their arrival."""
         share = Share(plan.partition, self.partitions)
-        full_from = 0 if self.watermark is None else self.watermark - REACH_MS
         counted = 0
         for span in await self.truth.spans(share):
-            async with aclosing(self.truth.events(share, span, full_from=full_from)) as blocks:
+            async with aclosing(self.truth.events(share, span)) as blocks:
                 async for block in blocks:
                     await asyncio.to_thread(self._absorb, absorber, block)
                     counted += len(block)
                     self.progress(len(block))
+        if self.watermark is not None:
+            await asyncio.to_thread(self._give_turns, absorber, self.watermark)
         return counted
+
+    def _give_turns(self, absorber: EnrichAbsorber, now: int) -> None:
+        """Let the time pass for those who came no more, as it did: else what it made known is told anew."""
+        keys = list(absorber.context.profiles.keys())
+        for first in range(0, len(keys), MOST):
+            absorber.give_turns(keys[first : first + MOST], now)
+            _forget_told(absorber)
 
     def _absorb(self, absorber: EnrichAbsorber, events: Sequence[StoredEvent]) -> None:
         context = absorber.context
         for event in events:
             judge(event.enriched, self.watermark)
         follow_sessions(events, context.profiles, context.session_timeout_ms)
-        foresight, detector = context.foresight, context.detector
-        count_events(events, context.profiles, context.windows, context.projects, foresight, detector)
-        # They were told when the events came.
-        for told in (foresight.examples, detector.examples, detector.found):
-            told.clear()
+        count_events(
+            events, context.profiles, context.windows, context.projects, context.foresight, context.detector
+        )
+        _forget_told(absorber)
         # These events have moved it on to this partition's own; windows stay open by that of all.
         context.windows.watermark = self.watermark
 
@@ -228,6 +238,13 @@ class EnrichRebuild:
 
 
 _END: Final = 1 << 52
+
+
+def _forget_told(absorber: EnrichAbsorber) -> None:
+    """It was told when the events came."""
+    foresight, detector = absorber.context.foresight, absorber.context.detector
+    for told in (foresight.examples, detector.examples, detector.found):
+        told.clear()
 
 
 def _minute(at: int) -> int:

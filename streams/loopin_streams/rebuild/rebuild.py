@@ -14,6 +14,9 @@ from loopin_streams.kafka.config_log import read_config
 from loopin_streams.kafka.marker import Counts, Marker
 from loopin_streams.kafka.outbox import Probe, no_probe
 from loopin_streams.kafka.reader import Reader
+from loopin_streams.learning.answers import Answers
+from loopin_streams.learning.model_log import read_models
+from loopin_streams.learning.pins import Pins
 from loopin_streams.merge.job import MergeJob
 from loopin_streams.projects.project import Projects
 from loopin_streams.rebuild.align import Aligned, align, look
@@ -108,7 +111,7 @@ class Rebuild:
             raise RebuildRefused(
                 "workers_ran", "A worker ran meanwhile: see that none does, and run it again."
             )
-        configured = await read_config(self.settings)
+        configured, models = await read_config(self.settings), await read_models(self.settings)
         enrich = EnrichRebuild(
             self.settings,
             self.truth,
@@ -116,6 +119,7 @@ class Rebuild:
             self.topic_ids,
             preview.watermark,
             Projects(self.settings.project, lambda: configured),
+            Answers(lambda: models, Pins(lambda: configured)),
             progress,
             self.probe,
         )

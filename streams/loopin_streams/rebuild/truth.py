@@ -13,10 +13,7 @@ from loopin_schemas.window import Grain
 
 @dataclass(slots=True)
 class StoredEvent:
-    """An event with its user's key; ``properties`` are empty where nobody looks at them.
-
-    Who counts it gives it its user's ``profile``.
-    """
+    """An event with its user's key and its properties; who counts it gives it its user's ``profile``."""
 
     key: bytes
     enriched: EnrichedEvent
@@ -88,11 +85,8 @@ class Truth(Protocol):
         """Ranges of append times that together hold all events of these users, oldest first."""
         ...
 
-    def events(self, share: Share, span: Span, *, full_from: int) -> AsyncGenerator[list[StoredEvent], None]:
-        """The events of these users in the order of their arrival, in blocks.
-
-        Those from event time ``full_from`` on (epoch ms), and those that move money, have their properties.
-        """
+    def events(self, share: Share, span: Span) -> AsyncGenerator[list[StoredEvent], None]:
+        """The events of these users in the order of their arrival, in blocks."""
         ...
 
     def identities(self, share: Share, *, since: int) -> AsyncGenerator[list[tuple[int, str, str]], None]:

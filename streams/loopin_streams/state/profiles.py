@@ -47,7 +47,7 @@ _decode = decoder(Profile).decode
 class Profiles:
     """Profiles by record key (``project:distinct_id``).
 
-    They are held packed, some 70 bytes each beside the key: a million users must fit into memory.
+    They are held packed: some 300 bytes beside the key of who came once, 1,000 of who comes often.
     """
 
     def __init__(self, store: KeyedStore) -> None:
@@ -75,6 +75,11 @@ class Profiles:
             packed.append((key, _packed(profile)))
         self._store.put(packed)
         return messages
+
+    def save_others(self, users: Sequence[tuple[bytes, Profile]]) -> list[Message]:
+        """Keep those of some profiles that are other than what is kept; the records to publish."""
+        held = self._store.get([key for key, _ in users])
+        return self.save(user for user, was in zip(users, held, strict=True) if _packed(user[1]) != was)
 
     def keys(self) -> Iterator[bytes]:
         """The keys of all profiles; nothing may change meanwhile."""

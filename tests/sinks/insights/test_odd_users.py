@@ -60,6 +60,12 @@ async def test_an_insight_says_what_and_how_sure_and_where_it_comes_from(store: 
     assert (evidence.model_version, evidence.since) == ("rules 1", HOUR_AGO - 3_600_000)
 
 
+async def test_the_path_of_a_user_is_one_whatever_the_id_is(store: Store) -> None:
+    await keep(store, some_anomaly(HOUR_AGO, distinct_id="a/b c?"))
+    (found,) = await odd_users(store, SCOPE)
+    assert found.suggested_actions[-1] == "See what the user did: /api/analytics/users/a%2Fb%20c%3F."
+
+
 async def test_only_those_of_the_last_week_are_told(store: Store) -> None:
     before = epoch_ms(NOW - timedelta(days=7, seconds=1))
     await keep(store, some_anomaly(before), some_anomaly(epoch_ms(NOW + timedelta(seconds=1))))

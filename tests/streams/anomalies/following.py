@@ -21,11 +21,12 @@ KEY = b"demo:asha"
 
 
 class Happened(NamedTuple):
-    """An event ``after`` ms of ``T``."""
+    """An event ``after`` ms of ``T``, by a clock that is so many ms ``ahead``."""
 
     after: int
     name: str = "$pageview"
     properties: dict[str, Any] = {}
+    ahead: int = 0
 
 
 class Known(Answers):
@@ -60,7 +61,7 @@ class Follower:
                 project="demo",
                 event=event.name,
                 distinct_id="asha",
-                timestamp=at,
+                timestamp=at + event.ahead,
                 received_at=at,
                 raw_partition=3,
                 raw_offset=self.offset,

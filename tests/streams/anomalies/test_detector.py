@@ -164,6 +164,13 @@ def test_what_is_imported_of_long_ago_is_not_looked_at(swept: bool) -> None:
     assert follower.detector.found == []
 
 
+def test_a_clock_that_is_ahead_hides_nothing() -> None:
+    plain, ahead = Follower(), Follower()
+    raised = plain.see([Happened(0), *failures(5)])
+    assert [one.kind for one in raised] == ["payment_failure_streak"]
+    assert ahead.see([Happened(0, ahead=20 * HOUR), *failures(5)]) == raised
+
+
 def test_finished_sessions_are_examples_and_say_whether_something_was_raised() -> None:
     detector = Detector(Known())
     for number in range(200):

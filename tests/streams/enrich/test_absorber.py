@@ -678,3 +678,54 @@ def test_who_is_left_out_is_counted_by_reason() -> None:
     assert output.counts.dropped == {"anonymous": 20, "sampled": sampled}
     assert output.counts.passed == 20 - sampled
     assert 0 < sampled < 20
+
+
+# Users' turns.
+
+
+def told(ledger: Ledger, target: str) -> list[bool]:
+    examples = (json.loads(value or b"") for _, value in ledger.routed.get(("examples", 0), []))
+    return [each["outcome"] for each in examples if each["target"] == target]
+
+
+def test_a_pause_within_an_import_loses_nobody() -> None:
+    """Users who come each day, of the last 120; they are read in 60 minutes, with a pause of some seconds."""
+    ledger = Ledger()
+    absorber = ledger.open()
+    ledger.idle(absorber, RECEIVED_MS)
+    offset = 0
+    for day in range(120):
+        at, received = RECEIVED_MS + (day - 120) * DAY, RECEIVED_MS + day * MINUTE // 2
+        log = [Happened("demo", f"u{user}", "message_sent", at, received, {}) for user in range(60)]
+        ledger.absorb(absorber, [raw(offset + number, event) for number, event in enumerate(log)])
+        offset += len(log)
+        if day == 79:
+            for second in range(1, 4):
+                ledger.idle(absorber, received + 1000 * second)
+                absorber = ledger.open()
+    assert not any(told(ledger, "churn"))
+    for minute in range(60, 200):
+        ledger.idle(absorber, RECEIVED_MS + minute * MINUTE)
+    # A prediction a week whose 30 days are over.
+    assert len(told(ledger, "churn")) >= 60 * ((120 - 31) // 7 - 2)
+    assert not any(told(ledger, "churn"))
+
+
+def test_those_who_left_long_ago_are_not_published_each_day() -> None:
+    ledger = Ledger()
+    absorber = ledger.open()
+    log = [
+        Happened("demo", "u1", "message_sent", at, at, {}) for at in (RECEIVED_MS + n * DAY for n in range(4))
+    ]
+    ledger.absorb(absorber, [raw(offset, event) for offset, event in enumerate(log)])
+
+    def published(first: int, days: int) -> int:
+        before = len(ledger.topics["profiles"])
+        for hour in range(24 * first, 24 * (first + days)):
+            ledger.idle(absorber, RECEIVED_MS + 4 * DAY + hour * HOUR)
+        return len(ledger.topics["profiles"]) - before
+
+    assert published(0, 28) >= 28, "scores change"
+    published(28, 52)  # until what was predicted has come or not
+    # When the next prediction would be due is still noted, once a week.
+    assert published(80, 28) <= 5

@@ -15,6 +15,7 @@ from loopin_streams.learning.learner import DAY_MS, Learner
 from loopin_streams.learning.quality import auc
 from loopin_streams.learning.scoring import probabilities
 from loopin_streams.learning.targets import ATTENDANCE, CHURN, TARGETS, Target
+from loopin_streams.learning.versions import JUDGED
 
 FAST = replace(CHURN, candidates=("logistic", "online_logistic"))
 DELAY_MS = 30 * DAY_MS
@@ -185,6 +186,24 @@ def test_in_parts_or_at_once_is_the_same() -> None:
     assert (one.method, one.version, one.made_at) == (other.method, other.version, other.made_at)
     rows = contrasts(rows_of([example.features for example in given]))[:, list(FAST.columns())]
     assert probabilities(one, rows) == pytest.approx(probabilities(other, rows), abs=1e-9)
+
+
+def test_so_it_is_where_they_were_not_predicted_in_the_order_in_which_they_come() -> None:
+    rng = np.random.default_rng(5)
+    given = [
+        msgspec.structs.replace(each, made_at=each.made_at - int(rng.integers(0, 40)) * DAY_MS)
+        for each in examples(9000, a_day=60)
+    ]
+    target = replace(CHURN, candidates=("logistic",))
+    whole, parts = Learner("demo", target), Learner("demo", target)
+    whole.learn(given)
+    for at in range(0, len(given), 7):
+        parts.learn(given[at : at + 7])
+    one, other = (msgspec.structs.asdict(each.qualities()["logistic"]) for each in (whole, parts))
+    # No more than the newest are judged by.
+    assert one["number"] == JUDGED < len(given)
+    assert whole.standing().delayed
+    assert one == pytest.approx(other, abs=1e-9)
 
 
 def test_all_outcomes_alike_make_no_version() -> None:

@@ -52,7 +52,7 @@ def test_while_old_events_come_nobody_has_a_turn_and_then_all_have_one() -> None
     sweep.add(KEYS)
     sweep.due(5_000)
     for minute in range(5_001, 5_001 + 3 * MINUTES, 7):
-        sweep.old_events(minute)
+        sweep.came(100, 51, minute)
         assert not turns(sweep, minute)
     last = minute
     assert not turns(sweep, last + sweeping.QUIET_MINUTES - 1)
@@ -65,12 +65,33 @@ def test_while_old_events_come_nobody_has_a_turn_and_then_all_have_one() -> None
     assert all(crc32(key) % MINUTES == (at + 1) % MINUTES for key in turns(successor, at + 1))
 
 
+def test_a_belated_event_now_and_then_is_no_import() -> None:
+    sweep = Sweep()
+    sweep.add(KEYS)
+    sweep.due(5_000)
+    taken: list[bytes] = []
+    for minute in range(5_001, 5_001 + MINUTES):
+        # Most events come alone: each is all that its batch brings.
+        sweep.came(1, minute % 3 == 0, minute)
+        taken += turns(sweep, minute)
+    assert sorted(taken) == sorted(KEYS)
+
+
+def test_after_an_import_such_an_event_does_not_prolong_it_for_long() -> None:
+    sweep = Sweep()
+    sweep.came(1_000_000, 1_000_000, 5_000)
+    for minute in range(5_001, 7_000):
+        sweep.came(1, minute % 10 == 0, minute)
+    assert sweep.imported is not None
+    assert sweep.imported < 5_000 + 2 * sweeping.LATEST
+
+
 def test_what_is_kept_is_read_again() -> None:
     sweep = Sweep()
     sweep.due(77)
     for minute in (None, 78):
         if minute is not None:
-            sweep.old_events(minute)
+            sweep.came(100, 100, minute)
         again = Sweep()
         again.read(sweep.kept())
         assert (again.swept, again.imported) == (sweep.swept, sweep.imported) == (77, minute)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from loopin_streams.enrich.job import EnrichJob
 from loopin_streams.enrich.seen import uuid_hash
+from loopin_streams.learning.answers import Answers
 from loopin_streams.projects.project import Projects
 from loopin_streams.rebuild.enrich import EnrichRebuild, Plan
 from loopin_streams.rebuild.last_hashes import LastHashes
@@ -69,7 +70,8 @@ class Stored:
 async def test_a_rebuild_holds_no_more_uuids_than_are_remembered() -> None:
     settings = StreamSettings(seen_limit=10_000)
     absorber = EnrichJob(settings.enrich_options(1)).open(0, "topic")
-    work = EnrichRebuild(settings, cast("Truth", Stored(40_000)), 1, {}, START_MS, Projects(), lambda _: None)
+    truth = cast("Truth", Stored(40_000))
+    work = EnrichRebuild(settings, truth, 1, {}, START_MS, Projects(), Answers(), lambda _: None)
     plan = Plan(0, Position(0, 0, None, None), Letters(), None, frozenset())
     messages = await work._seen(plan, absorber)
     hashes = [value for _, record in messages for value in unpacked(record)]
