@@ -26,7 +26,7 @@ class SinkSettings(KafkaSettings, ProjectDefaults, LanguageModelSettings):
         2.0, gt=0, le=60, description="shortest time between two inserts of metric windows, in seconds"
     )
     profile_interval_s: float = Field(
-        30.0, gt=0, le=3600, description="shortest time between two inserts of profiles, in seconds"
+        1.0, gt=0, le=3600, description="shortest time between two inserts of profiles, in seconds"
     )
     repair_interval_s: float = Field(
         5.0, gt=0, le=3600, description="pause between two looks for windows to recompute, in seconds"

@@ -43,6 +43,11 @@ _TITLES: Final[Mapping[AnomalyKind, str]] = {
 }
 
 
+def is_of_odd_user(insight: Insight) -> bool:
+    """Whether it tells of an anomaly of a user."""
+    return insight.insight_type == "anomaly" and insight.target_type == "user"
+
+
 async def odd_users(store: Store, scope: Scope) -> list[Insight]:
     """Those of the last days. Raises StoreError."""
     wanted = Wanted(start=scope.now - KEPT_FOR, end=scope.now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
@@ -16,6 +17,9 @@ from loopin_sinks.scores.read import ScoredUser, crossed, fallen
 from loopin_sinks.store import Store
 from loopin_streams.learning.features import CONTRASTS
 from loopin_streams.learning.targets import CHURN, CONVERSION, Target
+
+FRESH: Final = timedelta(days=2)
+"""An older score waits for its user's daily turn, and is no news."""
 
 MOST_A_DAY: Final = 50
 """Most users of a project that are told of a day and target, those first who score highest."""
@@ -102,7 +106,9 @@ async def _of(store: Store, scope: Scope, of: Threshold, opened: Sequence[Insigh
     if room <= 0:
         return kept
     users = await crossed(store, project, target, told, high=of.high, limit=room)
-    return [*kept, *(_insight(scope, of, user) for user in users)]
+    # Each user is scored anew once a day: what is older waits for that.
+    new = [user for user in users if scope.now - user.at <= FRESH]
+    return [*kept, *(_insight(scope, of, user) for user in new)]
 
 
 def _told(scope: Scope, of: Threshold) -> str:

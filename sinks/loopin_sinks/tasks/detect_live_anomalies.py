@@ -1,10 +1,11 @@
-"""The task that judges the hour up to now, every few minutes."""
+"""The task that judges the hour up to now, and tells of odd users, every few minutes."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from loopin_sinks.insights.anomalies import is_of_metric, live_insights
+from loopin_sinks.insights.odd_users import is_of_odd_user, odd_users
 from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.metric_anomalies.live import live_anomalies, settled
 from loopin_sinks.tasks.by_project import by_project, projects_in
@@ -18,27 +19,27 @@ from loopin_sinks.tasks.when import crontab
 async def detect_live(context: Context) -> int:
     """Judge the last hour of which all is known, project by project; how many insights are new.
 
-    Nothing is said while the stream is behind.
+    Of hours nothing is said while the stream is behind.
 
     Raises:
         StoreError: the store did not answer, or the broker, which is told of what is stored the next time.
     """
     arguments: AnomalyArguments = context.arguments
     end = await settled(context.store, context.clock())
-    if end is None:
-        return 0
-    projects = await projects_in(context.store, "metric_values", arguments.projects)
+    measured = await projects_in(context.store, "metric_values", arguments.projects)
+    projects = sorted({*measured, *await projects_in(context.store, "events", arguments.projects)})
     news: list[str] = []
 
     async def judged(project: str) -> int:
         store, scope = context.store, context.scope(project, context.clock())
-        found = await live_anomalies(store, scope, metrics_of(context.configuration, project), end)
-        if not found:
-            return 0
         opened = await open_insights(store, project, scope.now)
-        told = [each for each in opened if is_of_metric(each)]
-        new = live_insights(scope, found, opened)
-        rows = await replace(store, project, [*told, *new], scope.now, is_of_metric, opened)
+        rows = await replace(store, project, await odd_users(store, scope), scope.now, is_of_odd_user, opened)
+        if end is not None and project in measured:
+            found = await live_anomalies(store, scope, metrics_of(context.configuration, project), end)
+            told = [each for each in opened if is_of_metric(each)]
+            if found:
+                new = [*told, *live_insights(scope, found, opened)]
+                rows += await replace(store, project, new, scope.now, is_of_metric, opened)
         if rows:
             news.append(project)
         return rows
@@ -55,7 +56,7 @@ DETECT_LIVE_ANOMALIES: Final = Task(
     name="detect_live_anomalies",
     when=crontab("*/5 * * * *"),
     description="Judges the hour up to now of the metrics that the stream adds up, and tells of what is very "
-    "far from usual before the hour is over ([insights](insights.md)).",
+    "far from usual before the hour is over, and of odd users ([insights](insights.md)).",
     run=detect_live,
     arguments=AnomalyArguments,
 )

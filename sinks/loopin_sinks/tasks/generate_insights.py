@@ -45,7 +45,9 @@ async def generate(context: Context) -> int:
         StoreError: the store did not answer, or the broker, which is told of what is stored the next time.
     """
     arguments: InsightArguments = context.arguments
-    projects = await projects_in(context.store, "metric_values", arguments.projects)
+    # Of what was calculated and of what users did: a new project has nothing but events.
+    kept = await projects_in(context.store, "metric_values", arguments.projects)
+    projects = sorted({*kept, *await projects_in(context.store, "events", arguments.projects)})
 
     async def looked(project: str) -> int:
         scope, configured = context.scope(project, context.clock()), context.configuration

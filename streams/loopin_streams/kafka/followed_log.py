@@ -119,7 +119,8 @@ class FollowedLog(Generic[S]):
         for record in step.records:
             broken = self._reading.apply(record)
             if broken is not None:
-                log.warning(f"{self._name}_record_broken", offset=record.offset, reason=str(broken))
+                key, reason = (record.key or b"").decode(errors="replace"), getattr(broken, "reason", broken)
+                log.warning(f"{self._name}_record_broken", key=key, offset=record.offset, reason=str(reason))
         if step.complete_ms is not None:
             self.held = self._reading
             self.known.set()

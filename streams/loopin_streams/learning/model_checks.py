@@ -21,7 +21,7 @@ def fault_of_model(model: Model) -> str | None:
     features = _FEATURES.get(model.target)
     if features is None:
         return None
-    if model.version < 1:
+    if not 1 <= model.version < 1 << 31:
         return "its version is not a number from 1 on"
     if not _usable((model.slope, model.intercept)):
         return "its calibration is no number, or too great"

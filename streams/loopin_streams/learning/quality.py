@@ -73,15 +73,32 @@ def calibrated(
 
     They are drawn to 1 and 0 as by ``weight`` examples.
     """
-    found = np.array([1.0, 0.0])
-    prior = np.array([1.0, 0.0])
+    found = _fitted(scores, outcomes, weight)
+    if found[0] < 0:
+        # Scores that speak for the opposite say nothing: what is left is the share of all.
+        return 0.0, float(_fitted(np.zeros(len(scores)), outcomes, weight)[1])
+    return float(found[0]), float(found[1])
+
+
+def _fitted(scores: NDArray[np.float64], outcomes: Outcomes, weight: float) -> NDArray[np.float64]:
+    """Newton's method; a step that does not lower the loss is halved, or skewed scores would drive it off."""
+    found = prior = np.array([1.0, 0.0])
     design = np.stack([scores, np.ones(len(scores))], axis=1)
-    for _ in range(50):
+    signs = np.where(outcomes, -1.0, 1.0)
+
+    def loss(at: NDArray[np.float64]) -> float:
+        away = at - prior
+        return float(np.logaddexp(0, signs * (design @ at)).sum() + weight / 2 * (away @ away))
+
+    now = loss(found)
+    for _ in range(100):
         chance = 1 / (1 + np.exp(-np.clip(design @ found, -35, 35)))
         gradient = design.T @ (chance - outcomes) + weight * (found - prior)
         curvature = (design * (chance * (1 - chance))[:, None]).T @ design + weight * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
-        found = found - step
-        if float(np.abs(step).max()) < 1e-9:
+        while (then := loss(found - step)) > now and float(np.abs(step).max()) > 1e-9:
+            step = step / 2
+        if float(np.abs(step).max()) <= 1e-9:
             break
-    return max(float(found[0]), 0.0), float(found[1])
+        found, now = found - step, then
+    return found

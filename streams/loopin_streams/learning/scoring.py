@@ -2,91 +2,155 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopin_schemas.model import Blend, Forest, Linear, Model, Scorer, Tree
+from loopin_schemas.model import Blend, Linear, Model, Scorer, Tree
 from loopin_streams.learning.features import Rows
 
 SUREST: Final = 0.999
 """No share of a tree counts as more certain than this."""
 
+Values = NDArray[np.float64]
 
-def log_odds(scorer: Scorer, rows: Rows) -> NDArray[np.float64]:
-    """Of each row, not calibrated."""
+
+class Ready(Protocol):
+    """A scorer whose numbers are arrays, for who scores by it often."""
+
+    def log_odds(self, rows: Rows) -> Values:
+        """Of each row, not calibrated."""
+        ...
+
+    def with_effects(self, rows: Rows) -> tuple[Values, Values]:
+        """Log odds, and by how much each feature moves them away from a usual user's; (rows, features).
+
+        Of a tree it is the change of the share at each node on the row's way, by the feature that is asked
+        there (Saabas, 2014), in the log odds' place near the middle.
+        """
+        ...
+
+
+def ready(scorer: Scorer) -> Ready:
+    """A scorer to be used more than once."""
     if isinstance(scorer, Linear):
-        linear: NDArray[np.float64] = (rows - np.array(scorer.centre)) @ np.array(scorer.weights)
-        return scorer.bias + linear
+        return _Line(scorer.bias, np.array(scorer.weights), np.array(scorer.centre))
     if isinstance(scorer, Blend):
-        mean: NDArray[np.float64] = np.mean([log_odds(one, rows) for one in scorer.of], axis=0)
-        return mean
-    return _of_forest(scorer, rows)
+        return _Mean([ready(one) for one in scorer.of])
+    return _Forest([_Tree.of(tree) for tree in scorer.trees], np.array(scorer.weights))
 
 
-def probabilities(model: Model, rows: Rows) -> NDArray[np.float64]:
+def log_odds(scorer: Scorer, rows: Rows) -> Values:
+    """Of each row, not calibrated."""
+    return ready(scorer).log_odds(rows)
+
+
+def effects(scorer: Scorer, rows: Rows) -> Values:
+    """By how much each feature moves each row's log odds: see :meth:`Ready.with_effects`."""
+    return ready(scorer).with_effects(rows)[1]
+
+
+def probabilities(model: Model, rows: Rows) -> Values:
     """Calibrated, 0 to 1."""
     return sigmoid(model.slope * log_odds(model.scorer, rows) + model.intercept)
 
 
-def sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def sigmoid(values: Values) -> Values:
     """Probabilities of log odds."""
     return 1 / (1 + np.exp(-np.clip(values, -35, 35)))
 
 
-def logit(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+def logit(shares: Values) -> Values:
     """Log odds of probabilities."""
     bounded = np.clip(shares, 1 - SUREST, SUREST)
     return np.log(bounded / (1 - bounded))
 
 
-def effects(scorer: Scorer, rows: Rows) -> NDArray[np.float64]:
-    """By how much each feature moves each row's log odds away from a usual user's; (rows, features).
+@dataclass(frozen=True)
+class _Line:
+    bias: float
+    weights: Values
+    centre: Values
 
-    Of a tree it is the change of the share at each node on the row's way, by the feature that is asked there
-    (Saabas, 2014), in the log odds' place near the middle.
-    """
-    if isinstance(scorer, Linear):
-        found: NDArray[np.float64] = (rows - np.array(scorer.centre)) * np.array(scorer.weights)
-        return found
-    if isinstance(scorer, Blend):
-        mean: NDArray[np.float64] = np.mean([effects(one, rows) for one in scorer.of], axis=0)
+    def log_odds(self, rows: Rows) -> Values:
+        found: Values = (rows - self.centre) @ self.weights
+        return self.bias + found
+
+    def with_effects(self, rows: Rows) -> tuple[Values, Values]:
+        moved: Values = (rows - self.centre) * self.weights
+        return self.bias + moved.sum(axis=1), moved
+
+
+@dataclass(frozen=True)
+class _Mean:
+    of: Sequence[Ready]
+
+    def log_odds(self, rows: Rows) -> Values:
+        mean: Values = np.mean([one.log_odds(rows) for one in self.of], axis=0)
         return mean
-    total = np.zeros(rows.shape)
-    for tree, weight in zip(scorer.trees, scorer.weights, strict=True):
-        total += weight * _effects_in(tree, rows)
-    return total / max(sum(scorer.weights), 1e-9)
+
+    def with_effects(self, rows: Rows) -> tuple[Values, Values]:
+        scores, moved = zip(*(one.with_effects(rows) for one in self.of), strict=True)
+        return np.mean(scores, axis=0), np.mean(moved, axis=0)
 
 
-def _of_forest(forest: Forest, rows: Rows) -> NDArray[np.float64]:
-    weights = np.array(forest.weights)
-    shares = np.array([np.array(tree.value)[_leaves(tree, rows)] for tree in forest.trees])
-    return logit(weights @ shares / max(float(weights.sum()), 1e-9))
+@dataclass(frozen=True)
+class _Tree:
+    feature: NDArray[Any]
+    threshold: Values
+    left: NDArray[Any]
+    right: NDArray[Any]
+    value: Values
+    odds: Values
+
+    @classmethod
+    def of(cls, tree: Tree) -> _Tree:
+        value = np.array(tree.value, np.float64)
+        return cls(
+            np.array(tree.feature, np.intp),
+            np.array(tree.threshold, np.float64),
+            np.array(tree.left, np.intp),
+            np.array(tree.right, np.intp),
+            value,
+            logit(value),
+        )
+
+    def walk(self, rows: Rows, moved: Values | None = None) -> NDArray[np.intp]:
+        """The leaf of each row; what the nodes on the way move is added to ``moved``."""
+        at = np.zeros(len(rows), np.intp)
+        every = np.arange(len(rows))
+        while (inside := self.feature[at] >= 0).any():
+            asked = rows[every, self.feature[at]] <= self.threshold[at]
+            following = np.where(inside, np.where(asked, self.left[at], self.right[at]), at)
+            if moved is not None:
+                step = self.odds[following] - self.odds[at]
+                moved[every[inside], self.feature[at][inside]] += step[inside]
+            at = following
+        return at
 
 
-def _leaves(tree: Tree, rows: Rows) -> NDArray[np.intp]:
-    at = np.zeros(len(rows), np.intp)
-    feature, threshold, left, right = _arrays(tree)
-    every = np.arange(len(rows))
-    while (inside := feature[at] >= 0).any():
-        asked = rows[every, feature[at]] <= threshold[at]
-        at = np.where(inside, np.where(asked, left[at], right[at]), at)
-    return at
+@dataclass(frozen=True)
+class _Forest:
+    trees: Sequence[_Tree]
+    weights: Values
 
+    def log_odds(self, rows: Rows) -> Values:
+        return self._odds([tree.value[tree.walk(rows)] for tree in self.trees])
 
-def _effects_in(tree: Tree, rows: Rows) -> NDArray[np.float64]:
-    at = np.zeros(len(rows), np.intp)
-    feature, threshold, left, right = _arrays(tree)
-    value, every, found = np.array(tree.value), np.arange(len(rows)), np.zeros(rows.shape)
-    while (inside := feature[at] >= 0).any():
-        asked = rows[every, feature[at]] <= threshold[at]
-        following = np.where(inside, np.where(asked, left[at], right[at]), at)
-        moved = logit(value[following]) - logit(value[at])
-        found[every[inside], feature[at][inside]] += moved[inside]
-        at = following
-    return found
+    def with_effects(self, rows: Rows) -> tuple[Values, Values]:
+        total, shares = np.zeros(rows.shape), []
+        for tree, weight in zip(self.trees, self.weights, strict=True):
+            moved = np.zeros(rows.shape)
+            shares.append(tree.value[tree.walk(rows, moved)])
+            total += weight * moved
+        return self._odds(shares), total / self._weight
 
+    @property
+    def _weight(self) -> float:
+        return max(float(self.weights.sum()), 1e-9)
 
-def _arrays(tree: Tree) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    return np.array(tree.feature), np.array(tree.threshold), np.array(tree.left), np.array(tree.right)
+    def _odds(self, shares: Sequence[Values]) -> Values:
+        return logit(self.weights @ np.array(shares) / self._weight)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from time import time
 from typing import Final
 
 import structlog
 
 from loopin_schemas import topics
 from loopin_schemas.codec import decode, encode
+from loopin_schemas.errors import InvalidEvent
 from loopin_schemas.example import Example
 from loopin_schemas.model import Model, ModelRecord, SessionModel, Standing
+from loopin_schemas.validation import check_project
 from loopin_streams.anomalies.features import FEATURES, TARGET
 from loopin_streams.anomalies.sessions import SessionLearner
 from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.job import Message, Output
 from loopin_streams.kafka.marker import STATE_VERSION, Marker
 from loopin_streams.learning.features import KEPT as KEPT_BYTES
-from loopin_streams.learning.learner import Learner
+from loopin_streams.learning.learner import DAY_MS, Learner
 from loopin_streams.learning.models import Of, standing_key, version_key
 from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.learning.targets import TARGETS, Target
@@ -186,6 +189,14 @@ def learner_of(of: Of, kept: KeptExamples) -> Learner:
     return learner
 
 
+def _is_project(name: str) -> bool:
+    try:
+        check_project(name)
+    except InvalidEvent:
+        return False
+    return True
+
+
 def readable_example(record: Record) -> Example | None:
     """The record's example; None, and a word in the log, where this release cannot learn from it."""
     try:
@@ -195,5 +206,9 @@ def readable_example(record: Record) -> Example | None:
         return None
     if len(example.features) != _BYTES.get(example.target):
         log.error("example_of_another_release", offset=record.offset, target=example.target)
+        return None
+    latest = time() * 1000 + DAY_MS
+    if not (0 <= example.made_at <= example.known_at <= latest and _is_project(example.project)):
+        log.error("example_of_no_time_or_project", offset=record.offset, target=example.target)
         return None
     return example

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from loopin_schemas.config import ApiKey
 from loopin_schemas.topics import CONFIG
-from loopin_streams.kafka import config_log, settling, waiting
+from loopin_streams.kafka import followed_log, settling, waiting
 from loopin_streams.kafka.config_log import ConfigLog, read_config
 from loopin_streams.kafka.config_writer import ConfigWriter, config_writer
 from loopin_streams.kafka.errors import ConfigConflict
@@ -322,7 +322,7 @@ async def test_it_goes_on_where_it_was_after_the_broker_was_away(
 
     monkeypatch.setattr(Reader, "follow", follow_or_fail)
     monkeypatch.setattr(waiting, "RETRY_S", 0.05)
-    monkeypatch.setattr(config_log, "SURE_S", 0.5)
+    monkeypatch.setattr(followed_log, "SURE_S", 0.5)
     # Only steps that reach the log count, so a pause of the machine makes it unsure as well.
     async with following(settings) as log:
         with capture_logs() as logged:

@@ -56,3 +56,33 @@ def test_calibration_is_the_regression_on_the_log_odds() -> None:
     assert (slope, intercept) == pytest.approx((library.coef_[0, 0], library.intercept_[0]), abs=1e-3)
     drawn = calibrated(scores[:5], outcomes[:5], weight=1e6)
     assert drawn == pytest.approx((1, 0), abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_calibration_is_worse_than_none_however_skewed_the_scores(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.choice([-9.2, -4.595, -0.8, 0.5, 7.0], 1000, p=rng.dirichlet([1.0] * 5))
+    outcomes = rng.random(1000) < rng.choice([0.02, 0.1, 0.3, 0.9])
+
+    def loss(slope: float, intercept: float) -> float:
+        chances = 1 / (1 + np.exp(-(slope * scores + intercept)))
+        told = -np.log(np.clip(np.where(outcomes, chances, 1 - chances), 1e-300, 1)).sum()
+        return float(told + 5 * ((slope - 1) ** 2 + intercept**2))
+
+    slope, intercept = calibrated(scores, outcomes)
+    best = loss(slope, intercept)
+    assert best <= loss(1.0, 0.0)
+    # The loss is convex: where no step to any side is better, nothing is.
+    if slope > 0:
+        for step in np.array([[1, 0], [0, 1], [1, 1], [1, -1]]) * 1e-3:
+            for side in (1, -1):
+                assert loss(slope + side * step[0], intercept + side * step[1]) >= best
+
+
+def test_tied_scores_of_few_who_buy_do_not_drive_it_off() -> None:
+    scores = np.r_[np.full(600, -4.595), np.full(200, -0.8), np.full(200, 0.5)]
+    outcomes = np.zeros(1000, np.bool_)
+    outcomes[:70] = outcomes[600:642] = outcomes[800:857] = True
+    slope, intercept = calibrated(scores, outcomes)
+    chances = 1 / (1 + np.exp(-(slope * np.array([-4.595, -0.8, 0.5]) + intercept)))
+    assert chances == pytest.approx([0.116, 0.21, 0.285], abs=0.04)
