@@ -76,10 +76,11 @@ def details_of(errors: Sequence[Any], skip: int = 0) -> list[Detail]:
 
     The offending values are left out: they may be private.
     """
-    reasons: dict[str | None, list[str]] = {}
+    # A parameter that several parts of a path read is refused by each of them.
+    reasons: dict[str | None, dict[str, None]] = {}
     for error in errors:
         field = ".".join(map(str, error["loc"][skip:])) or None
-        reasons.setdefault(field, []).append(of_pydantic(error))
+        reasons.setdefault(field, {})[of_pydantic(error)] = None
     return [Detail(field=field, reason=f"{'; or: '.join(said)}.") for field, said in reasons.items()]
 
 

@@ -84,7 +84,8 @@ async def get_anomalies(
     times: Times,
     page: Paged,
     user_id: Annotated[
-        str | None, Query(max_length=2_000, description="Only those of this user, a distinct_id.")
+        str | None,
+        Query(min_length=1, max_length=2_000, description="Only those of this user, a distinct_id."),
     ] = None,
     kind: Annotated[AnomalyKind | None, Query(description="Only those of this kind.")] = None,
 ) -> Success[Listed[AnomalyAnswer]]:

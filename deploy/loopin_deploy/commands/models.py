@@ -59,7 +59,12 @@ def list_models(
     if as_json:
         print_json(found)
     else:
-        out.print(model_table(found))
+        if found:
+            out.print(model_table(found))
+        else:
+            out.print(
+                f"Nothing is predicted{f' in project {project}' if project else ''} yet.", soft_wrap=True
+            )
     for broken in models.broken.values():
         sentence = f"The record {broken.key} (offset {broken.offset}) cannot be used: {broken.reason}."
         err.print(verbatim(sentence), soft_wrap=True)

@@ -140,9 +140,12 @@ class Detector:
         """Tell, unless the same was told of the user within a day, or too much of the project."""
         if abs(at - watch.raised.get(finding.kind, -2 * AGAIN_MS)) < AGAIN_MS:
             return
-        watch.raised[finding.kind] = at
         project, _, distinct_id = key.decode().partition(":")
-        if not self.cap.allows(project, now):
+        allowed = self.cap.allows(project, now)
+        # A silence goes on: where many fall silent at once, it is told at a later turn.
+        if allowed or finding.kind != "sudden_inactivity":
+            watch.raised[finding.kind] = at
+        if not allowed:
             self.withheld[finding.kind] = self.withheld.get(finding.kind, 0) + 1
             return
         self.found.append(

@@ -164,6 +164,26 @@ def test_what_is_imported_of_long_ago_is_not_looked_at(swept: bool) -> None:
     assert follower.detector.found == []
 
 
+def test_of_many_who_fall_silent_at_once_all_are_told_in_time() -> None:
+    profiles = []
+    detector = Detector(Known())
+    for number in range(MOST + 15):
+        follower = Follower(detector, f"demo:user-{number}".encode())
+        profile = follower.profile
+        behaviour = profile.behaviour = new_behaviour(T)
+        behaviour.known = True
+        for day in range(30):
+            follower.see([Happened(day * DAY)])
+            count(behaviour, T + day * DAY, ())
+        profiles.append((f"demo:user-{number}".encode(), profile))
+    detector.found.clear()
+    for day in range(30, 40):
+        detector.sweep(profiles, T + day * DAY)
+    told = [one.distinct_id for one in detector.found if one.kind == "sudden_inactivity"]
+    assert sorted(told) == sorted({key.decode().partition(":")[2] for key, _ in profiles})
+    assert detector.withheld["sudden_inactivity"] == 15
+
+
 def test_a_clock_that_is_ahead_hides_nothing() -> None:
     plain, ahead = Follower(), Follower()
     raised = plain.see([Happened(0), *failures(5)])
