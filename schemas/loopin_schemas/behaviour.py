@@ -63,7 +63,7 @@ class Behaviour(msgspec.Struct, array_like=True, gc=False):
         day: day of the newest event, days since 1970 UTC.
         today: counts of that day, by ``KINDS``.
         sums: counts of the days before it, faded to its beginning: half floats (little-endian), those of a
-            kind together, by ``HALF_LIVES``.
+            kind together, by ``HALF_LIVES``; empty on a user's first day.
         days: bit ``n`` says that the user was active ``n`` days before ``day``; 64 days.
         known: whether anything was done that visitors do not do, see :mod:`loopin_streams.behaviour.deeds`.
         snapshots: predictions that wait, oldest first.

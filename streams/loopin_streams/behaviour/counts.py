@@ -17,6 +17,9 @@ DAY_MS: Final = 86_400_000
 SHAPE: Final = (len(KINDS), len(HALF_LIVES))
 DAYS_KEPT: Final = 64
 
+NO_SUMS: Final = bytes(2 * SHAPE[0] * SHAPE[1])
+"""What empty sums stand for: those of a user's first day, which is the only one of most."""
+
 _EVENTS, _DAYS, _SESSIONS = (KINDS.index(kind) for kind in ("events", "days", "sessions"))
 _ALL_DAYS: Final = (1 << DAYS_KEPT) - 1
 _GREATEST: Final = 60_000.0
@@ -30,7 +33,7 @@ def new_behaviour(at: int) -> Behaviour:
         last=at - TIMEOUT_MS - 1,
         day=at // DAY_MS,
         today=[0] * len(KINDS),
-        sums=bytes(2 * SHAPE[0] * SHAPE[1]),
+        sums=b"",
     )
 
 
@@ -81,7 +84,7 @@ def _count_late(behaviour: Behaviour, at: int, deeds: Sequence[int]) -> None:
 
 
 def _sums(behaviour: Behaviour) -> NDArray[Any]:
-    return np.frombuffer(behaviour.sums, "<f2").reshape(SHAPE).astype(np.float32)
+    return np.frombuffer(behaviour.sums or NO_SUMS, "<f2").reshape(SHAPE).astype(np.float32)
 
 
 def _packed(sums: NDArray[Any]) -> bytes:

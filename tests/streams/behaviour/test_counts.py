@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loopin_schemas.behaviour import HALF_LIVES, KINDS, Behaviour
-from loopin_streams.behaviour.counts import DAY_MS, DAYS_KEPT, SHAPE, count, new_behaviour
+from loopin_streams.behaviour.counts import DAY_MS, DAYS_KEPT, NO_SUMS, SHAPE, count, new_behaviour
 
 HOUR_MS = 3_600_000
 START_MS = 20_000 * DAY_MS
@@ -46,7 +46,7 @@ def weighed(log: Log, behaviour: Behaviour) -> dict[str, list[float]]:
 
 
 def held(behaviour: Behaviour) -> dict[str, list[float]]:
-    sums = np.frombuffer(behaviour.sums, "<f2").reshape(SHAPE).astype(float)
+    sums = np.frombuffer(behaviour.sums or NO_SUMS, "<f2").reshape(SHAPE).astype(float)
     return {
         kind: [float(one) + behaviour.today[place] for one in sums[place]] for place, kind in enumerate(KINDS)
     }
