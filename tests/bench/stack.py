@@ -53,6 +53,10 @@ class Opened:
     def hear(self, name: str, line: str) -> None:
         """Take in one line of a process's log."""
         print(f"{name} {line}", file=sys.stderr)
+        if name == "trainer" and "worker_started" in line:
+            # It starts last, and has imported more than the others.
+            children = psutil.Process().children()
+            self.cpu_s |= {child.pid: _cpu_s(child) for child in children if child.pid not in self.cpu_s}
         if name.startswith("stream"):
             if "worker_started" in line and not self.started:
                 self.started = monotonic()
@@ -108,7 +112,7 @@ async def _whole(order: Order) -> None:
             await _stored(inserted, order.kept)
             more = {}
             for name, role in roles.items():
-                more[f"{name}_cpu_us"] = (_cpu_s(role) - opened.cpu_s[role.pid]) / order.events * 1e6
+                more[f"{name}_cpu_us"] = (_cpu_s(role) - opened.cpu_s.get(role.pid, 0.0)) / order.events * 1e6
                 more[f"{name}_rss_mb"] = role.memory_info().rss / 1e6
             say("done", more=more)
             await _stored(inserted, order.kept + len(closing_messages(0, order.partitions, 0)))
