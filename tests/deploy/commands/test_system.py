@@ -278,7 +278,7 @@ def test_ctrl_c_stops_it_and_leaves_a_named_broker_alone(
         assert errors.splitlines()[-1] == "Stopped."
         assert "Traceback" not in errors
         assert not (tmp_path / "data" / STATE_FILE).exists()
-        assert kafka.status().ready
+        wait_until(lambda: kafka.status().ready, "the broker answers")
     finally:
         end(running)
 
