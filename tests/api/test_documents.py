@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from loopin_api.routers import (
+    behavior_answers,
     communities,
     content,
     daily,
@@ -15,7 +16,6 @@ from loopin_api.routers import (
     records,
     user,
     user_analytics,
-    user_behavior,
 )
 
 DOCUMENTED: Final[dict[type[BaseModel], str]] = {
@@ -66,13 +66,13 @@ DOCUMENTED: Final[dict[type[BaseModel], str]] = {
         content_interactions search_count content_created last_activity retention_days engagement_score
         activity_level
     """,
-    user_behavior.UserBehavior: """
+    behavior_answers.UserBehavior: """
         user_id engagement_score activity_patterns preferences risk_factors persona_suggestions predictions
     """,
-    user_behavior.UserPatterns: "peak_hours peak_days session_length events_per_session",
-    user_behavior.UserPreferences: "event_types actions",
-    user_behavior.UserPredictions: "churn_risk conversion_probability engagement_trend",
-    user_behavior.BehaviorProfile: """
+    behavior_answers.UserPatterns: "peak_hours peak_days session_length events_per_session",
+    behavior_answers.UserPreferences: "event_types actions",
+    behavior_answers.UserPredictions: "churn_risk conversion_probability engagement_trend",
+    behavior_answers.BehaviorProfile: """
         engagement_score churn_risk_score conversion_probability primary_persona preferred_event_types
         last_analysis_at
     """,
