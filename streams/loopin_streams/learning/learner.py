@@ -88,6 +88,8 @@ class Learner:
             self._teach(run)
             # Of several partitions, outcomes come in no strict order.
             self._now = max(self._now, *(example.known_at for example in run))
+            if self._known % LEAST_EXAMPLES == 0:
+                self._note_answer()
             self._renew()
 
     def model(self) -> Model | None:
@@ -176,13 +178,14 @@ class Learner:
         return enough or self._fresh
 
     def _runs(self, examples: Sequence[Example]) -> Iterator[list[Example]]:
-        """Parts of the examples after each of which a version is due."""
+        """Parts of the examples after each of which a version is due, or a hundred more are known."""
         run: list[Example] = []
         late = 0
         for example in examples:
             run.append(example)
             late += self._told_late(example)
-            if self._due(len(run), late, example.known_at):
+            hundred = (self._known + len(run)) % LEAST_EXAMPLES == 0
+            if hundred or self._due(len(run), late, example.known_at):
                 yield run
                 run, late = [], 0
         if run:
@@ -275,7 +278,7 @@ class Learner:
             if name in self.target.candidates
         }
         before = self._answering()
-        self._has_answered = self._has_answered or (before is not None and self.good_enough())
+        self._note_answer()
         self._trial = Trial(*before) if before is not None else None
         self._version += 1
         self.rule = self._rule()
@@ -290,6 +293,10 @@ class Learner:
         model = self.model()
         if model is not None:
             self._made.append(model)
+
+    def _note_answer(self) -> None:
+        """Remember that a model answers, for the day on which none does."""
+        self._has_answered = self._has_answered or (self._answering() is not None and self.good_enough())
 
     def _lost_trial(self) -> Trial | None:
         return self._trial if self._trial is not None and self._trial.lost() else None

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from loopin_schemas.example import Example
+from loopin_streams.learning import learner as learning
 from loopin_streams.learning.features import CONTRAST_NAMES, KEPT, contrasts, rows_of
 from loopin_streams.learning.learner import DAY_MS, Learner
 from loopin_streams.learning.quality import auc
@@ -146,6 +147,30 @@ def test_while_no_version_is_good_enough_the_heuristic_answers_and_that_counts_a
     assert learner.answering() is None
     assert standing.worse_at is not None
     assert flipped[0].known_at < standing.worse_at <= flipped[-1].known_at
+
+
+@pytest.mark.parametrize("batch", [100, 1300])
+def test_a_fall_between_two_versions_counts_as_degraded_in_whatever_batches(
+    monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    alone = replace(CHURN, candidates=("logistic",))
+    given = [*examples(1200, a_day=400), *examples(300, seed=8, first_day=3, a_day=400, flipped=True)]
+    watched, reached = Learner("demo", alone), {}
+    for known in range(100, 1501, 100):
+        watched.learn(given[known - 100 : known])
+        found = watched.qualities().get("logistic")
+        reached[known] = found.auc if found is not None and found.auc is not None else 0.0
+    # Good enough only after the last version, and not for long.
+    at_versions = max(reached[known] for known in (100, 200, 400, 800))
+    limit = (at_versions + max(reached.values())) / 2
+    assert at_versions < limit < reached[1200]
+    assert reached[1500] < limit
+    monkeypatch.setattr(learning, "THRESHOLD", limit)
+    learner = Learner("demo", alone)
+    for first in range(0, len(given), batch):
+        learner.learn(given[first : first + batch])
+    standing = learner.standing()
+    assert (standing.version, standing.answers, standing.degraded) == (4, "heuristic", True)
 
 
 def test_a_model_that_was_never_good_enough_is_not_degraded() -> None:
