@@ -3,74 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
 
 import pytest
 
 from loopin_producers.simulator.devices import CRAWLERS, SCRAPER
-from loopin_schemas.codec import decode
 from loopin_schemas.example import Example
 from loopin_schemas.habits import MOST_ACTIONS, WHOLE, action_name
-from loopin_schemas.profile import Profile
 from loopin_streams.behaviour.counts import DAY_MS, count, new_behaviour
 from loopin_streams.behaviour.deeds import deeds
-from loopin_streams.enrich.absorber import EnrichAbsorber
-from loopin_streams.enrich.job import EnrichJob, EnrichOptions
-from loopin_streams.kafka.marker import Marker
 from loopin_streams.learning.features import features_of
 from loopin_text.sentiment import score, texts_of
 from tests.producers.simulator.worlds import Event, live_through, parameters
 from tests.streams.behaviour.plain_habits import Did, plain_habits
+from tests.streams.one_partition import OnePartition, Sent
 
 SYSTEM = {"api_request", "system_metric", "error_logged"}
 DAYS = 75
 BATCH = 700
-
-
-@dataclass
-class Sent:
-    offset: int
-    timestamp: int
-    key: bytes
-    value: bytes
-
-
-@dataclass
-class Passed:
-    """All that came out of one world; ``again`` begins a new absorber after so many batches."""
-
-    examples: list[Example] = field(default_factory=list)
-    profiles: dict[bytes, Profile] = field(default_factory=dict)
-    written: dict[str, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
-    marker: Marker = field(default_factory=lambda: Marker(topic_id="t", position=0))
-
-    def open(self) -> EnrichAbsorber:
-        absorber = EnrichJob(EnrichOptions(topic_prefix="", partitions=1)).open(0, "t")
-        held = self.written["profiles"].items()
-        absorber.restore("profiles", [Sent(at, 0, key, value) for at, (key, value) in enumerate(held)])
-        absorber.opened(self.marker, self.written["enrich.state"])
-        return absorber
-
-    def run(self, sent: list[Sent], *, again: int = 0) -> None:
-        absorber = self.open()
-        for number, at in enumerate(range(0, len(sent), BATCH), start=1):
-            output = absorber.absorb(sent[at : at + BATCH], at + BATCH)
-            for topic in ("profiles", "enrich.state"):
-                for key, value in output.messages.get(topic, []):
-                    assert key is not None
-                    if value is None:
-                        self.written[topic].pop(key, None)
-                    else:
-                        self.written[topic][key] = value
-            told = output.routed.get(("examples", 0), [])
-            examples = [decode(value or b"", Example) for _, value in told]
-            self.examples += [example for example in examples if example.target != "session"]
-            self.marker = Marker(
-                topic_id="t", position=at + BATCH, watermark=output.watermark, held=output.held
-            )
-            if again and number % again == 0:
-                absorber = self.open()
-        self.profiles = {key: decode(value, Profile) for key, value in self.written["profiles"].items()}
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +38,14 @@ def sent() -> tuple[list[Event], list[Sent]]:
 
 
 @pytest.fixture(scope="module")
-def passed(sent: tuple[list[Event], list[Sent]]) -> Passed:
-    found = Passed()
-    found.run(sent[1])
+def passed(sent: tuple[list[Event], list[Sent]]) -> OnePartition:
+    found = OnePartition()
+    found.run(sent[1], batch=BATCH)
     return found
+
+
+def predictions(passed: OnePartition) -> list[Example]:
+    return [example for example in passed.examples if example.target != "session"]
 
 
 def by_user(events: list[Event]) -> dict[str, list[Event]]:
@@ -119,10 +72,10 @@ def came_true(example: Example, events: list[Event]) -> bool:
     )
 
 
-def test_outcomes_are_what_came(sent: tuple[list[Event], list[Sent]], passed: Passed) -> None:
+def test_outcomes_are_what_came(sent: tuple[list[Event], list[Sent]], passed: OnePartition) -> None:
     events = by_user(sent[0])
     judged: dict[str, list[bool]] = defaultdict(list)
-    for example in passed.examples:
+    for example in predictions(passed):
         assert example.outcome == came_true(example, events[example.distinct_id]), example
         judged[example.target].append(example.outcome)
     for target, least in (("churn", 100), ("conversion", 200), ("attendance", 20)):
@@ -130,9 +83,9 @@ def test_outcomes_are_what_came(sent: tuple[list[Event], list[Sent]], passed: Pa
         assert 0 < sum(judged[target]) < len(judged[target]), target
 
 
-def test_features_are_those_of_the_moment(sent: tuple[list[Event], list[Sent]], passed: Passed) -> None:
+def test_features_are_those_of_the_moment(sent: tuple[list[Event], list[Sent]], passed: OnePartition) -> None:
     events = by_user(sent[0])
-    for example in passed.examples[::7]:
+    for example in predictions(passed)[::7]:
         behaviour = None
         for event in events[example.distinct_id]:
             at = event["timestamp"]
@@ -148,15 +101,15 @@ def test_features_are_those_of_the_moment(sent: tuple[list[Event], list[Sent]], 
 
 
 def test_a_worker_that_begins_again_changes_nothing(
-    sent: tuple[list[Event], list[Sent]], passed: Passed
+    sent: tuple[list[Event], list[Sent]], passed: OnePartition
 ) -> None:
-    again = Passed()
-    again.run(sent[1], again=9)
+    again = OnePartition()
+    again.run(sent[1], batch=BATCH, again=9)
     assert again.examples == passed.examples
     assert again.profiles == passed.profiles
 
 
-def test_habits_are_those_of_all_events(sent: tuple[list[Event], list[Sent]], passed: Passed) -> None:
+def test_habits_are_those_of_all_events(sent: tuple[list[Event], list[Sent]], passed: OnePartition) -> None:
     kinds = 0
     for user, events in by_user(sent[0]).items():
         habits = passed.profiles[f"demo:{user}".encode()].habits
@@ -180,7 +133,7 @@ def test_habits_are_those_of_all_events(sent: tuple[list[Event], list[Sent]], pa
     assert kinds > 100
 
 
-def test_users_are_scored_and_visitors_are_not(passed: Passed) -> None:
+def test_users_are_scored_and_visitors_are_not(passed: OnePartition) -> None:
     scored = {key for key, profile in passed.profiles.items() if profile.scores}
     assert len(scored) >= 50
     assert all(key.startswith(b"demo:user-") for key in scored)

@@ -1,0 +1,78 @@
+"""One partition of the enrichment without a broker: what it writes, and successors that begin with that."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from loopin_schemas.anomaly import Anomaly
+from loopin_schemas.codec import decode
+from loopin_schemas.example import Example
+from loopin_schemas.profile import Profile
+from loopin_streams.enrich.absorber import EnrichAbsorber
+from loopin_streams.enrich.job import EnrichJob, EnrichOptions
+from loopin_streams.kafka.marker import Counts, Marker
+
+STATE = ("profiles", "enrich.state")
+"""Topics of which the newest record of each key is held."""
+
+
+@dataclass
+class Sent:
+    """A record of ``events.raw``."""
+
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+
+
+@dataclass
+class OnePartition:
+    """All that comes out of the records of one partition."""
+
+    examples: list[Example] = field(default_factory=list)
+    anomalies: list[Anomaly] = field(default_factory=list)
+    written: dict[str, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    counts: Counts = field(default_factory=Counts)
+    marker: Marker = field(default_factory=lambda: Marker(topic_id="t", position=0))
+
+    @property
+    def profiles(self) -> dict[bytes, Profile]:
+        """The newest by key."""
+        return {key: decode(value, Profile) for key, value in self.written["profiles"].items()}
+
+    def open(self) -> EnrichAbsorber:
+        """A worker that begins with what is written."""
+        options = EnrichOptions(topic_prefix="", partitions=1)
+        absorber = EnrichJob(options).open(0, "t")
+        held = self.written["profiles"].items()
+        absorber.restore("profiles", [Sent(at, 0, key, value) for at, (key, value) in enumerate(held)])
+        absorber.opened(self.marker, self.written["enrich.state"])
+        return absorber
+
+    def run(self, sent: Sequence[Sent], *, batch: int, again: int = 0) -> None:
+        """Enrich batch by batch; a successor takes over after each ``again`` of them."""
+        absorber = self.open()
+        for number, at in enumerate(range(0, len(sent), batch), start=1):
+            output = absorber.absorb(sent[at : at + batch], at + batch)
+            for topic in STATE:
+                for key, value in output.messages.get(topic, []):
+                    assert key is not None
+                    if value is None:
+                        self.written[topic].pop(key, None)
+                    else:
+                        self.written[topic][key] = value
+            for key, value in output.messages.get("anomalies", []):
+                anomaly = decode(value or b"", Anomaly)
+                assert key == f"{anomaly.project}:{anomaly.distinct_id}".encode()
+                self.anomalies.append(anomaly)
+            told = output.routed.get(("examples", 0), [])
+            self.examples += [decode(value or b"", Example) for _, value in told]
+            self.counts = self.counts.plus(output.counts)
+            self.marker = Marker(
+                topic_id="t", position=at + batch, watermark=output.watermark, held=output.held
+            )
+            if again and number % again == 0:
+                absorber = self.open()
