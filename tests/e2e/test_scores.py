@@ -25,8 +25,11 @@ from loopin_deploy.data_folder import DataFolder, open_data_folder
 from loopin_deploy.stack import Plan, Ports, Stack, running_stack
 from loopin_producers import Loopin
 from loopin_schemas.codec import decode
-from loopin_schemas.model import Model, ModelRecord
+from loopin_schemas.example import Example
+from loopin_schemas.model import Model, ModelRecord, SessionModel
 from loopin_schemas.profile import Profile, Score
+from loopin_streams.anomalies.features import TARGET as SESSION
+from loopin_streams.anomalies.sessions import SessionLearner
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.learning.features import KEPT, contrasts, features_of
 from loopin_streams.learning.learner import Learner
@@ -121,7 +124,7 @@ def _learned(stack: Stack) -> bool:
     """Whether the standings count every example there is."""
     standings = [record.standing for record in _models(stack) if record.standing is not None]
     newest = {standing.target: standing.examples for standing in standings}
-    return sum(newest.values()) == len(_read(stack, "examples"))
+    return sum(newest.values()) == len(_examples(stack, *_TARGETS))
 
 
 def _judged(stack: Stack) -> dict[str, dict[str, Score]]:
@@ -146,6 +149,8 @@ def _judged(stack: Stack) -> dict[str, dict[str, Score]]:
                 assert _chances(model, columns) == pytest.approx(expected, abs=1e-9)
         if newest is not None:
             assert told[newest.version].method == newest.method
+    sessions = [record.sessions for record in records if record.sessions is not None]
+    assert sessions[-1] == _session_model(stack, sessions[-1].version)
     assert {target for target, _ in published} >= {"churn", "conversion"}
 
     found = _scores(stack)
@@ -169,11 +174,20 @@ def _undisturbed(stack: Stack, number: int) -> list[Learner]:
     """What one that was never killed makes of so many examples, in other batches."""
     absorber = TrainAbsorber()
     absorber.opened(Marker(topic_id="t", position=0), {})
-    messages = _read(stack, "examples")[:number]
+    messages = _examples(stack, *_TARGETS)[:number]
     for first in range(0, len(messages), 173):
         part = [_Sent(message) for message in messages[first : first + 173]]
         absorber.absorb(part, first + len(part))
     return list(absorber.learners.values())
+
+
+def _session_model(stack: Stack, version: int) -> SessionModel | None:
+    """The version that one who was never killed makes of the sessions."""
+    learner = SessionLearner(PROJECT)
+    for message in _examples(stack, SESSION):
+        if learner.version < version:
+            learner.learn([decode(message.value() or b"", Example)])
+    return learner.model()
 
 
 class _Sent:
@@ -225,6 +239,14 @@ def _profiles(stack: Stack) -> dict[str, Profile]:
         for key, value in newest.items()
         if value is not None
     }
+
+
+def _examples(stack: Stack, *targets: str) -> list[Message]:
+    return [
+        message
+        for message in _read(stack, "examples")
+        if decode(message.value() or b"", Example).target in targets
+    ]
 
 
 def _models(stack: Stack) -> list[ModelRecord]:
