@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field
 
 from loopin_api.auth import Caller
 from loopin_api.envelope import Detail, Moment
-from loopin_api.errors import invalid
+from loopin_api.errors import ApiError, invalid
 from loopin_api.ids import answered_id
 from loopin_api.predictions.kind import Kind
 from loopin_api.predictions.scores import Limit, Offset
 from loopin_api.services import Services
-from loopin_sinks.scores.read import participants
+from loopin_sinks.scores.read import is_platform_event, participants
 from loopin_streams.learning.head_count import head_count
 
 
@@ -65,6 +65,8 @@ async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -
     if not asked.event_id:
         raise invalid([Detail(field="event_id", reason="Say of which platform event.")])
     found = await participants(use.store, caller.project, asked.event_id)
+    if not found and not await is_platform_event(use.store, caller.project, asked.event_id):
+        raise ApiError(404, "UNKNOWN_EVENT", "No event names a platform event of this id; correct the id.")
     count = head_count(one.chance for one in found)
     return AttendanceAnswer(
         kind="attendance",

@@ -65,6 +65,10 @@ _PARTICIPANTS: Final = f"""
 """
 
 
+_NAMED: Final = """
+    SELECT 1 AS named FROM events WHERE project = {project:String} AND event_id = {event:String} LIMIT 1
+"""
+
 _CROSSED: Final = f"""
     SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
         score.5 AS last_seen
@@ -190,6 +194,15 @@ async def participants(store: Store, project: str, event: str) -> tuple[Particip
     return tuple(
         Participant(row["distinct_id"], row["joined"], row["chance"], row["version"]) for row in rows
     )
+
+
+async def is_platform_event(store: Store, project: str, event: str) -> bool:
+    """Whether anything has ever happened that names this platform event.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    return bool(await store.query(_NAMED, {"project": project, "event": event}))
 
 
 def _user(row: Mapping[str, Any]) -> ScoredUser:

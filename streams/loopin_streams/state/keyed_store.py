@@ -5,11 +5,28 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from zstandard import (
+    ZstdCompressionDict,
+    ZstdCompressionParameters,
+    ZstdCompressor,
+    ZstdDecompressor,
+    ZstdError,
+    train_dictionary,
+)
 
 if TYPE_CHECKING:
     from rocksdict import Rdict
+
+SAMPLES: Final = 2_000
+"""Values from which a store in memory learns what they have in common."""
+
+_DICTIONARY_BYTES: Final = 4_096
+_LEVEL: Final = -1
+"""Of zstd. With profiles, faster ones leave a third more; slower ones take twice as long for 5 % less."""
 
 
 class KeyedStore(Protocol):
@@ -17,6 +34,10 @@ class KeyedStore(Protocol):
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The value of each key, None where there is none."""
+        ...
+
+    def known(self, keys: Sequence[bytes]) -> list[bool]:
+        """For each key, whether it has a value."""
         ...
 
     def put(self, items: Iterable[tuple[bytes, bytes]]) -> None:
@@ -39,28 +60,78 @@ class KeyedStore(Protocol):
 
 
 class MemoryStore:
-    """A dict of bytes: nothing in it is looked at by the garbage collector."""
+    """A dict of bytes: nothing in it is looked at by the garbage collector.
 
-    def __init__(self) -> None:
+    As soon as there are some thousand values, they are held compressed against a dictionary of what these
+    have in common: a profile of 250 bytes takes about 50, for 2 us a change.
+    """
+
+    def __init__(self, samples: int = SAMPLES) -> None:
         self._values: dict[bytes, bytes] = {}
+        self._samples = samples
+        self._codec: _Codec | None = None
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        return list(map(self._values.get, keys))
+        found = map(self._values.get, keys)
+        if self._codec is None:
+            return list(found)
+        unpack = self._codec.unpack
+        return [None if held is None else unpack(held) for held in found]
+
+    def known(self, keys: Sequence[bytes]) -> list[bool]:
+        return [key in self._values for key in keys]
 
     def put(self, items: Iterable[tuple[bytes, bytes]]) -> None:
+        if self._codec is not None:
+            pack = self._codec.pack
+            self._values.update((key, pack(value)) for key, value in items)
+            return
         self._values.update(items)
+        if len(self._values) >= self._samples:
+            codec = _Codec(list(islice(self._values.values(), self._samples)))
+            self._values = {key: codec.pack(value) for key, value in self._values.items()}
+            self._codec = codec
 
     def delete(self, key: bytes) -> None:
         self._values.pop(key, None)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        yield from self._values.items()
+        if self._codec is None:
+            yield from self._values.items()
+            return
+        unpack = self._codec.unpack
+        for key, held in self._values.items():
+            yield key, unpack(held)
 
     def __len__(self) -> int:
         return len(self._values)
 
     def close(self) -> None:
         self._values.clear()
+
+
+class _Codec:
+    """Compresses values that are like the samples."""
+
+    def __init__(self, samples: Sequence[bytes]) -> None:
+        dictionary = _dictionary(samples)
+        # The frames stay in this process: they need not say which dictionary they were made with.
+        parameters = ZstdCompressionParameters(compression_level=_LEVEL, write_dict_id=False)
+        if dictionary is not None:
+            dictionary.precompute_compress(compression_params=parameters)
+        self._compress = ZstdCompressor(dict_data=dictionary, compression_params=parameters).compress
+        self.unpack = ZstdDecompressor(dict_data=dictionary).decompress
+
+    def pack(self, value: bytes) -> bytes:
+        # Copied: what the library returns keeps the memory that it took for the worst case.
+        return bytes(memoryview(self._compress(value)))
+
+
+def _dictionary(samples: Sequence[bytes]) -> ZstdCompressionDict | None:
+    try:
+        return train_dictionary(_DICTIONARY_BYTES, list(samples))
+    except ZstdError:
+        return None  # They are too few bytes, or all alike.
 
 
 class DiskStore:
@@ -108,10 +179,13 @@ class DiskStore:
             found: Any = self._db.get(list(keys))
         return list(found)
 
+    def known(self, keys: Sequence[bytes]) -> list[bool]:
+        return [found is not None for found in self.get(keys)]
+
     def put(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         # As a dict, so that a key that comes twice counts once.
         values = dict(items)
-        self._size += self.get(list(values)).count(None)
+        self._size += self.known(list(values)).count(False)
         batch = self._batch(raw_mode=True)
         for key, value in values.items():
             batch.put(key, value)
@@ -119,7 +193,7 @@ class DiskStore:
             self._db.write(batch)
 
     def delete(self, key: bytes) -> None:
-        if self.get([key]) != [None]:
+        if self.known([key]) == [True]:
             self._size -= 1
             with _disk():
                 del self._db[key]

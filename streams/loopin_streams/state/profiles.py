@@ -59,7 +59,7 @@ class Profiles:
 
     def known(self, keys: Sequence[bytes]) -> list[bool]:
         """For each key, whether the user has been seen in this partition."""
-        return [held is not None for held in self._store.get(keys)]
+        return self._store.known(keys)
 
     def load(self, keys: Sequence[bytes]) -> list[Profile | None]:
         """The profile of each key, for the caller to change and save."""

@@ -22,7 +22,7 @@ from tests.sinks.personas.stored_events import link
 from tests.sinks.persons.lived import store_profiles
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Bearer
+    from tests.api.conftest import Bearer, Enrich, Put
 
 PATH = "/api/analytics/predictions"
 SEEN = datetime(2026, 1, 12, 9, tzinfo=UTC)
@@ -114,12 +114,27 @@ async def test_how_many_come_is_as_all_who_may_come_say(client: httpx.AsyncClien
     assert told == [("guest-1", 0.5, "model"), ("guest-2", 0.9, "heuristic"), ("guest-3", 0.25, "model")]
 
 
-async def test_of_nobody_nothing_is_said(client: httpx.AsyncClient, bearer: Bearer) -> None:
+async def test_of_nobody_nothing_is_said(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    await put([enrich("event_viewed", "17", SEEN, {"event_id": "party"})])
     for kind in ("churn", "conversion"):
         found = await get(client, bearer, kind=kind)
         assert (found["scored"], found["high"], found["users"]) == (0, 0, [])
     found = await get(client, bearer, kind="attendance", event_id="party")
     assert (found["joined"], found["expected"], found["low_80"], found["high_80"]) == (0, 0.0, 0, 0)
+
+
+async def test_a_platform_event_that_nothing_names_is_unknown(
+    client: httpx.AsyncClient,
+    bearer: Bearer,
+    refused: Callable[[httpx.Response, int, str], dict[str, Any]],
+    put: Put,
+    enrich: Enrich,
+) -> None:
+    await put([enrich("event_viewed", "17", SEEN, {"event_id": "party"}, project="other")])
+    asked = {"kind": "attendance", "event_id": "party"}
+    refused(await client.get(PATH, params=asked, headers=bearer("read")), 404, "UNKNOWN_EVENT")
 
 
 async def test_of_attendance_the_event_has_to_be_named(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +14,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from loopin_streams.state.keyed_store import DiskStore, KeyedStore, MemoryStore
+from loopin_streams.state.keyed_store import SAMPLES, DiskStore, KeyedStore, MemoryStore
 
 KEYS = [b"demo:u%d" % number for number in range(12)] + [b"", b"\0", "demo:ü".encode(), b"k" * 2000]
 
 
-@pytest.fixture(params=["memory", "disk"])
+@pytest.fixture(params=["memory", "compressed", "disk"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KeyedStore]:
-    made = MemoryStore() if request.param == "memory" else DiskStore(tmp_path / "store", 1)
+    made: KeyedStore
+    match request.param:
+        case "memory":
+            made = MemoryStore()
+        case "compressed":
+            made = MemoryStore(samples=1)
+        case _:
+            made = DiskStore(tmp_path / "store", 1)
     yield made
     made.close()
 
@@ -46,6 +55,34 @@ def test_a_key_counts_once_however_often_it_is_put(store: KeyedStore) -> None:
     store.delete(b"a")
     store.delete(b"a")
     assert (len(store), store.get([b"a"])) == (1, [None])
+
+
+def test_what_is_known_is_told_without_its_value(store: KeyedStore) -> None:
+    store.put([(b"a", b"1"), (b"b", b"")])
+    assert store.known([b"b", b"none", b"a", b"a"]) == [True, False, True, True]
+
+
+@pytest.mark.parametrize("length", [0, 1, 300, 5_000])
+def test_values_that_are_all_alike_come_back_too(length: int) -> None:
+    store = MemoryStore()
+    store.put((b"%d" % at, b"x" * length) for at in range(SAMPLES + 10))
+    assert set(store.get([b"%d" % at for at in range(SAMPLES + 10)])) == {b"x" * length}
+
+
+def test_what_values_have_in_common_is_held_once() -> None:
+    """By the interpreter's own account of its memory."""
+    common = random.Random(3).randbytes(200)
+    values = {b"member-%07d" % at: common + random.Random(at).randbytes(16) for at in range(20_000)}
+    tracemalloc.start()
+    store = MemoryStore()
+    try:
+        store.put((key, bytes(bytearray(value))) for key, value in values.items())
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    # The bytes object of the value alone would take 249; beside it comes its place in the dict.
+    assert taken / len(values) < 160
+    assert dict(store.items()) == values
 
 
 def test_what_lies_in_the_folder_is_not_looked_at(tmp_path: Path) -> None:
@@ -101,7 +138,7 @@ def test_a_full_disk_is_the_disks_error_and_the_store_opens_again_when_there_is_
 
 
 class SameAnswers(RuleBasedStateMachine):
-    """A plain dict, the store in memory and the store on disk, told the same things."""
+    """A plain dict, the store in memory, compressed or not, and the store on disk, told the same things."""
 
     folder: Path
 
@@ -109,33 +146,39 @@ class SameAnswers(RuleBasedStateMachine):
         super().__init__()
         self.plain: dict[bytes, bytes] = {}
         self.memory = MemoryStore()
+        self.compressed = MemoryStore(samples=3)
         self.disk = DiskStore(self.folder / "state", 1)
 
     @rule(items=st.lists(st.tuples(st.sampled_from(KEYS), st.binary(max_size=50)), max_size=20))
     def put(self, items: list[tuple[bytes, bytes]]) -> None:
         self.plain.update(items)
         self.memory.put(items)
+        self.compressed.put(iter(items))
         self.disk.put(iter(items))
 
     @rule(key=st.sampled_from(KEYS))
     def delete(self, key: bytes) -> None:
         self.plain.pop(key, None)
         self.memory.delete(key)
+        self.compressed.delete(key)
         self.disk.delete(key)
 
     @rule(keys=st.lists(st.sampled_from(KEYS), max_size=30))
     def get(self, keys: list[bytes]) -> None:
         wanted = [self.plain.get(key) for key in keys]
-        assert self.memory.get(keys) == self.disk.get(keys) == wanted
+        assert self.memory.get(keys) == self.compressed.get(keys) == self.disk.get(keys) == wanted
+        known = [one is not None for one in wanted]
+        assert self.memory.known(keys) == self.compressed.known(keys) == self.disk.known(keys) == known
 
     @rule()
     def items(self) -> None:
         everything = sorted(self.plain.items())
         assert sorted(self.memory.items()) == sorted(self.disk.items()) == everything
+        assert sorted(self.compressed.items()) == everything
 
     @invariant()
     def sizes_agree(self) -> None:
-        assert len(self.memory) == len(self.disk) == len(self.plain)
+        assert len(self.memory) == len(self.compressed) == len(self.disk) == len(self.plain)
 
     def teardown(self) -> None:
         self.memory.close()
