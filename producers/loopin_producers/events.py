@@ -252,6 +252,9 @@ class EventJoined(TypedEvent):
     event_id: str | int | UUID
     """The platform's event."""
 
+    starts_at: datetime | str | int | None = None
+    """When the event begins; until then it is open who comes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventLeft(TypedEvent):

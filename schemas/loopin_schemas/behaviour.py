@@ -40,10 +40,11 @@ class Rsvp(msgspec.Struct, array_like=True, gc=False):
     Attributes:
         event_id: the platform event.
         at: when it was joined, epoch ms.
-        features: one byte each, of that moment.
+        features: one byte each, of that moment; none where later events were known before.
         chance: probability that the user comes, 0 to 1, as it was predicted.
         came: whether the user did.
         version: of the model that predicted it; 0 where the heuristic did.
+        begins: when the platform event does, epoch ms; 0 where that was not told.
     """
 
     event_id: str
@@ -52,6 +53,7 @@ class Rsvp(msgspec.Struct, array_like=True, gc=False):
     chance: float
     came: bool = False
     version: int = 0
+    begins: int = 0
 
 
 class Behaviour(msgspec.Struct, array_like=True, gc=False):
@@ -69,6 +71,7 @@ class Behaviour(msgspec.Struct, array_like=True, gc=False):
         snapshots: predictions that wait, oldest first.
         rsvps: platform events joined whose outcome is open, oldest first.
         due: when the next prediction is to be noted, epoch ms; 0 before that is known.
+        came_old: when the newest event came, epoch ms, if it was more than a day old by then; else 0.
     """
 
     first: int
@@ -81,3 +84,4 @@ class Behaviour(msgspec.Struct, array_like=True, gc=False):
     snapshots: tuple[Snapshot, ...] = ()
     rsvps: tuple[Rsvp, ...] = ()
     due: int = 0
+    came_old: int = 0

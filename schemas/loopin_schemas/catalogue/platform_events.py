@@ -42,7 +42,11 @@ PLATFORM_EVENTS: tuple[EventType, ...] = (
         (EVENT_ID,),
         (Alias("request_event", "documents"),),
     ),
-    EventType("event_joined", "A user became a participant of an event", (EVENT_ID,)),
+    EventType(
+        "event_joined",
+        "A user became a participant of an event",
+        (EVENT_ID, Property("starts_at", "time", "When the event begins; until then it is open who comes")),
+    ),
     EventType("event_left", "A participant withdrew from an event", (EVENT_ID,)),
     EventType("event_attended", "A participant was present at an event", (EVENT_ID,)),
     EventType("event_sold_out", "An event has no places left", (EVENT_ID,)),

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from loopin_schemas import topics
 from loopin_schemas.codec import encode
+from loopin_schemas.profile import Profile
 from loopin_streams.enrich.body_privacy import BodyPrivacy
 from loopin_streams.enrich.counting import count_events
 from loopin_streams.enrich.dead_letters import dead_letter, project_of
@@ -18,6 +19,7 @@ from loopin_streams.kafka.batch import Record
 from loopin_streams.kafka.errors import RefusedToOpen
 from loopin_streams.kafka.job import Message, Output
 from loopin_streams.kafka.marker import Marker
+from loopin_streams.learning.foresight import is_old
 from loopin_streams.learning.sweep import Sweep
 from loopin_streams.windows.grains import LATENESS_MS, MINUTE_MS
 from loopin_streams.windows.operations import count_operations
@@ -30,9 +32,6 @@ SWEPT_KEY: Final = b"s"
 
 CAP_KEY: Final = b"a"
 """Of the state: what was told of anomalies in the newest minute."""
-
-OLD_MS: Final = 86_400_000
-"""An event that comes later than so long after it happened is of an import."""
 
 PUBLISH_EVERY_S: Final = 1.0
 """Shortest time between two publications of the changed windows."""
@@ -147,11 +146,21 @@ class EnrichAbsorber:
     def give_turns(self, keys: Sequence[bytes], now: int) -> list[Message]:
         """Take in what the time up to epoch ms ``now`` makes known of users; their profiles to publish."""
         profiles = self.context.profiles
-        known = zip(keys, profiles.load(keys), strict=True)
-        users = [(key, profile) for key, profile in known if profile is not None]
+        users = [
+            (key, profile)
+            for key, profile in zip(keys, profiles.load(keys), strict=True)
+            if profile is not None and not self._waits(profile, now)
+        ]
         self.context.detector.sweep(users, now)
         # Of those who left long ago nothing changes: they are not published each day for ever.
         return profiles.save_others(self.context.foresight.sweep(users, now))
+
+    def _waits(self, profile: Profile, now: int) -> bool:
+        """Whether the user's history is still coming in."""
+        behaviour = profile.behaviour
+        if behaviour is None or not behaviour.came_old:
+            return False
+        return self._sweep.waits(behaviour.came_old // MINUTE_MS, now // MINUTE_MS)
 
     def holds(self) -> Mapping[str, int]:
         """Profiles, seen uuids, open windows, and the series in them."""
@@ -190,12 +199,12 @@ class EnrichAbsorber:
         count_operations(self.context.windows, received, rejected)
 
     def _note_old(self, passed: Sequence[Draft]) -> None:
-        """Tell how many events are of another day than that on which they came."""
-        old = sum(draft.received_at - draft.enriched.timestamp > OLD_MS for draft in passed)
-        # The watermark of an import lags behind the arrival and makes up for it as soon as nothing comes for
-        # a moment: it is to be quiet for long after the arrival.
-        arrived = max(draft.received_at for draft in passed) - LATENESS_MS
-        self._sweep.came(len(passed), old, max(arrived, self.context.windows.watermark or 0) // MINUTE_MS)
+        """Tell whether there are events of another day than that on which they came."""
+        if any(is_old(draft.enriched) for draft in passed):
+            # The watermark of an import lags behind the arrival and makes up for it as soon as nothing comes
+            # for a moment: it is to be quiet for long after the arrival.
+            arrived = max(draft.received_at for draft in passed) - LATENESS_MS
+            self._sweep.came_old(max(arrived, self.context.windows.watermark or 0) // MINUTE_MS)
 
     def _bury(self, draft: Draft, outcome: Dlq, project: str, output: Output) -> None:
         origin = self.context.origin

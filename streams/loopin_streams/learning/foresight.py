@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopin_schemas.behaviour import Behaviour, Rsvp
+from loopin_schemas.errors import InvalidEvent
 from loopin_schemas.event import EnrichedEvent
 from loopin_schemas.example import Example
 from loopin_schemas.profile import Profile, Score
-from loopin_streams.behaviour.counts import count, new_behaviour
+from loopin_schemas.timestamps import parse_timestamp
+from loopin_streams.behaviour.counts import DAY_MS, count, new_behaviour
 from loopin_streams.behaviour.deeds import VISITOR_EVENTS, deeds
 from loopin_streams.learning import predictions
 from loopin_streams.learning.answers import Answers
@@ -36,12 +38,12 @@ class Foresight:
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
         self.examples: list[Example] = []
-        self._follow: dict[str, Callable[[bytes, Behaviour, str, int], None]] = {
-            "ticket_purchased": lambda key, behaviour, subject, at: predictions.bought(behaviour, at),
+        self._follow: dict[str, Callable[[bytes, Behaviour, Mapping[str, Any], int], None]] = {
+            "ticket_purchased": lambda key, behaviour, named, at: predictions.bought(behaviour, at),
             "event_joined": self._joined,
-            "event_left": lambda key, behaviour, subject, at: predictions.left(behaviour, subject),
-            "event_attended": lambda key, behaviour, subject, at: predictions.attended(
-                behaviour, subject, at
+            "event_left": lambda key, behaviour, named, at: predictions.left(behaviour, _event_id(named)),
+            "event_attended": lambda key, behaviour, named, at: predictions.attended(
+                behaviour, _event_id(named), at
             ),
         }
 
@@ -49,7 +51,8 @@ class Foresight:
         self, key: bytes, profile: Profile, event: EnrichedEvent, properties: Mapping[str, Any]
     ) -> None:
         """Count an event into its user's behaviour, and into what was predicted of the user."""
-        at, name = event.timestamp, event.event
+        # A clock that runs ahead tells of no time that has passed.
+        at, name = min(event.timestamp, event.received_at), event.event
         behaviour = profile.behaviour
         if behaviour is None:
             behaviour = profile.behaviour = new_behaviour(at)
@@ -57,8 +60,9 @@ class Foresight:
             self._tell(key, predictions.pass_time(behaviour, at, phase_of(key)))
         told = self._follow.get(name)
         if told is not None:
-            subject = properties.get("event_id")
-            told(key, behaviour, subject[:_LONGEST_ID] if isinstance(subject, str) else "", at)
+            told(key, behaviour, properties, at)
+        if at > behaviour.last:
+            behaviour.came_old = event.received_at if is_old(event) else 0
         count(behaviour, at, deeds(name, properties, event.sentiment))
         if not behaviour.known and name not in VISITOR_EVENTS:
             behaviour.known = True
@@ -73,7 +77,7 @@ class Foresight:
         for key, profile in users:
             behaviour = profile.behaviour
             if behaviour is not None:
-                self._tell(key, predictions.pass_time(behaviour, now, phase_of(key)))
+                self._tell(key, predictions.pass_time(behaviour, now, phase_of(key), silent=True))
                 looked_at.append((key, profile))
         self._score([(key, profile, now) for key, profile in looked_at])
         return looked_at
@@ -101,10 +105,15 @@ class Foresight:
                 for name, (chances, version, reasons) in said.items()
             }
 
-    def _joined(self, key: bytes, behaviour: Behaviour, event_id: str, at: int) -> None:
+    def _joined(self, key: bytes, behaviour: Behaviour, named: Mapping[str, Any], at: int) -> None:
+        event_id = _event_id(named)
+        if not event_id:
+            return
         features = features_of([behaviour], [at])
         said = self.answers.of(_project(key), ATTENDANCE, contrasts(features))
-        rsvp = Rsvp(event_id, at, features[0].tobytes(), said.chances[0], version=said.version)
+        # Of one that came late nothing is learned: what came before it may be of later.
+        seen = b"" if at < behaviour.last else features[0].tobytes()
+        rsvp = Rsvp(event_id, at, seen, said.chances[0], version=said.version, begins=_begins(named))
         predictions.joined(behaviour, rsvp)
 
     def _tell(self, key: bytes, outcomes: Iterable[predictions.Outcome]) -> None:
@@ -124,6 +133,11 @@ class Foresight:
         ]
 
 
+def is_old(event: EnrichedEvent) -> bool:
+    """Whether an event came more than a day after it happened."""
+    return event.received_at - event.timestamp > DAY_MS
+
+
 def phase_of(key: bytes) -> int:
     """When in a week a user's predictions are noted, ms: users are spread over it."""
     return crc32(key) % predictions.WEEK_MS
@@ -131,3 +145,21 @@ def phase_of(key: bytes) -> int:
 
 def _project(key: bytes) -> str:
     return key.partition(b":")[0].decode()
+
+
+def _event_id(named: Mapping[str, Any]) -> str:
+    """Of a platform event, as text; empty where there is none."""
+    event_id = named.get("event_id")
+    if isinstance(event_id, int) and not isinstance(event_id, bool):
+        return str(event_id)
+    return event_id[:_LONGEST_ID] if isinstance(event_id, str) else ""
+
+
+def _begins(named: Mapping[str, Any]) -> int:
+    """When the platform event begins, epoch ms; 0 where it is not told, or no time."""
+    if "starts_at" not in named:
+        return 0
+    try:
+        return parse_timestamp(named["starts_at"])
+    except InvalidEvent:
+        return 0

@@ -19,7 +19,7 @@ SEEN_WITHIN_DAYS: Final = 30
 LEAST_ACTIVE_DAYS: Final = 3
 """Days on which a user was seen, of the last 64: who came once or twice is not one who can be lost."""
 
-MOST_RSVPS: Final = 16
+MOST_RSVPS: Final = 32
 
 _PLACE: Final = {target.name: place for place, target in enumerate(TARGETS)}
 _TOLD_ALL: Final = sum(1 << _PLACE[target.name] for target in (CHURN, CONVERSION))
@@ -36,8 +36,10 @@ class Outcome(NamedTuple):
     happened: bool
 
 
-def pass_time(behaviour: Behaviour, until: int, phase: int) -> Iterator[Outcome]:
+def pass_time(behaviour: Behaviour, until: int, phase: int, *, silent: bool = False) -> Iterator[Outcome]:
     """Let the time go on to epoch ms ``until``, before which no further event came; what is known by then.
+
+    ``silent``: nor does one come then, so nothing changes of those of whom nothing is predicted any more.
 
     Predictions are noted at the user's own moments, one a week, ``phase`` ms after each week's beginning: be
     they live or, where old events are imported, of months ago. So none knows of an event that came later, nor
@@ -49,7 +51,7 @@ def pass_time(behaviour: Behaviour, until: int, phase: int) -> Iterator[Outcome]
         if is_predicted(behaviour, at):
             note(behaviour, at, features_of([behaviour], [at])[0].tobytes())
         at += WEEK_MS
-    behaviour.due = max(at, _moment_after(until, phase))
+    behaviour.due = at if silent and until > latest else max(at, _moment_after(until, phase))
     yield from known(behaviour, until)
 
 
@@ -129,8 +131,11 @@ def has_left(behaviour: Behaviour, at: int) -> bool:
 
 def _over(behaviour: Behaviour, now: int) -> Iterator[Outcome]:
     """Platform events whose time has come; those who came early must not be known before the others."""
-    waited = ATTENDANCE.horizon_days * DAY_MS
-    over = [rsvp for rsvp in behaviour.rsvps if now - rsvp.at > waited]
-    for rsvp in over:
+    for rsvp in behaviour.rsvps:
+        # The day after it began: who attends a long one, or is told late to have done so, still counts.
+        end = rsvp.begins + DAY_MS if rsvp.begins > rsvp.at else rsvp.at + ATTENDANCE.horizon_days * DAY_MS
+        if now <= end:
+            continue
         left(behaviour, rsvp.event_id)
-        yield Outcome(ATTENDANCE, rsvp.event_id, rsvp.at, rsvp.at + waited, rsvp.features, rsvp.came)
+        if rsvp.features:
+            yield Outcome(ATTENDANCE, rsvp.event_id, rsvp.at, end, rsvp.features, rsvp.came)

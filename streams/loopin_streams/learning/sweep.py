@@ -13,47 +13,53 @@ MOST: Final = 2_000
 """Users whose turn comes in one transaction, but for those of one minute, who are never parted."""
 
 QUIET_MINUTES: Final = 30
-"""So long after the last old events an import is over: what comes of its users is known then."""
+"""So long after the last old event no more are expected: what comes of users who had some is known then."""
 
-LATEST: Final = 200
-"""Events that tell whether most are old: what came before them fades. One belated event is no import, though
-it may be all that a moment brings."""
-
-LEAST_OLD: Final = 50
-"""Fewer old events are no import."""
+LONGEST_MINUTES: Final = 7 * MINUTES
+"""So long after a user's own newest event came it is known in any case: old events of others may never end."""
 
 
 class Sweep:
     """Users by their minute of the day, and the minute (since 1970) up to which all have had their turn.
 
-    ``imported`` is the minute of the newest old events of an import, None once its users have had their turn.
-    While old events come in, users are not gone whose later events have yet to come: nobody has a turn then,
-    and all have one at once when no more have come for ``QUIET_MINUTES``.
+    ``old`` is the minute in which the last old event came: one of another day, as imports bring them, or a
+    device that was off. A user whose newest event was old when it came is not gone because the later ones
+    have yet to come: such a user has no turn before no more have come for ``QUIET_MINUTES``. From ``missed``
+    on turns were missed so, which come once more then.
     """
 
     def __init__(self) -> None:
         self._keys: list[list[bytes]] = [[] for _ in range(MINUTES)]
         self.swept: int | None = None
-        self.imported: int | None = None
-        self._latest = self._old = 0
+        self.old: int | None = None
+        self.missed: int | None = None
+        self._first = 0
 
     def read(self, kept: bytes | None) -> None:
         """Go on from what another one kept; None for nothing."""
         if kept is not None:
-            swept, _, imported = kept.decode().partition(" ")
-            self.swept, self.imported = int(swept), int(imported) if imported else None
+            numbers = [int(number) if number.isdigit() else None for number in kept.decode().split(" ")]
+            self.swept, self.old, self.missed = (*numbers, None, None)[:3]
 
     def kept(self) -> bytes:
         """What a successor needs; only once there was a minute."""
-        return str(self.swept).encode() + (b"" if self.imported is None else f" {self.imported}".encode())
+        numbers = (self.swept, self.old, self.missed)
+        return " ".join("-" if number is None else str(number) for number in numbers).encode()
 
-    def came(self, events: int, old: int, minute: int) -> None:
-        """Some more events came, the last at a minute since 1970; so many of them were old by then."""
-        self._latest, self._old = self._latest + events, self._old + old
-        if old and self._old >= LEAST_OLD and 2 * self._old > self._latest:
-            self.imported = minute
-        if self._latest > LATEST:
-            self._old, self._latest = self._old * LATEST // self._latest, LATEST
+    def came_old(self, minute: int) -> None:
+        """An old event came at a minute since 1970."""
+        self.old = minute
+
+    def waits(self, came_old: int, minute: int) -> bool:
+        """Whether more is expected of a user whose newest event was old when it came at minute ``came_old``.
+
+        Then the user misses the turn that :meth:`due` has just given.
+        """
+        if self.old is None or not minute < min(self.old + QUIET_MINUTES, came_old + LONGEST_MINUTES):
+            return False
+        if self.missed is None:
+            self.missed = self._first
+        return True
 
     def add(self, keys: Iterable[bytes]) -> None:
         """Take in users who are not known yet."""
@@ -67,11 +73,11 @@ class Sweep:
         """
         if self.swept is None:
             self.swept = minute
-        if self.imported is not None:
-            if minute < self.imported + QUIET_MINUTES:
-                return []
-            self.imported, self.swept = None, minute - MINUTES
+        if self.missed is not None and self.old is not None and minute >= self.old + QUIET_MINUTES:
+            self.swept, self.missed = min(self.swept, self.missed - 1), None
         self.swept = max(self.swept, minute - MINUTES)
+        if self.swept < minute:
+            self._first = self.swept + 1
         found: list[bytes] = []
         while self.swept < minute and len(found) < MOST:
             self.swept += 1

@@ -47,51 +47,62 @@ def test_a_successor_goes_on_where_the_turns_were() -> None:
     assert not set(before) & set(turns(other, 6_300))
 
 
-def test_while_old_events_come_nobody_has_a_turn_and_then_all_have_one() -> None:
+def test_who_waits_for_more_has_the_missed_turns_when_no_more_come() -> None:
     sweep = Sweep()
     sweep.add(KEYS)
     sweep.due(5_000)
-    for minute in range(5_001, 5_001 + 3 * MINUTES, 7):
-        sweep.came(100, 51, minute)
-        assert not turns(sweep, minute)
+    for minute in range(5_001, 5_100, 7):
+        assert turns(sweep, minute)
+        sweep.came_old(minute)
     last = minute
-    assert not turns(sweep, last + sweeping.QUIET_MINUTES - 1)
+    missed: set[bytes] = set()
+    for minute in range(last + 1, last + sweeping.QUIET_MINUTES):
+        given = turns(sweep, minute)
+        assert sweep.waits(5_001, minute)
+        missed.update(given)
+    assert missed
     successor = Sweep()
     successor.add(KEYS)
     successor.read(sweep.kept())
     at = last + sweeping.QUIET_MINUTES
-    assert sorted(turns(successor, at)) == sorted(KEYS)
+    assert missed < set(turns(successor, at))
+    assert not successor.waits(5_001, at)
     # From there it goes on as ever.
     assert all(crc32(key) % MINUTES == (at + 1) % MINUTES for key in turns(successor, at + 1))
 
 
-def test_a_belated_event_now_and_then_is_no_import() -> None:
+def test_a_user_waits_for_a_week_and_no_longer() -> None:
     sweep = Sweep()
     sweep.add(KEYS)
     sweep.due(5_000)
-    taken: list[bytes] = []
-    for minute in range(5_001, 5_001 + MINUTES):
-        # Most events come alone: each is all that its batch brings.
-        sweep.came(1, minute % 3 == 0, minute)
-        taken += turns(sweep, minute)
-    assert sorted(taken) == sorted(KEYS)
+    own = 5_001
+    for minute in range(own, own + 9 * MINUTES):
+        sweep.came_old(minute)
+        sweep.due(minute)
+        assert sweep.waits(own, minute) == (minute < own + 7 * MINUTES)
 
 
-def test_after_an_import_such_an_event_does_not_prolong_it_for_long() -> None:
+def test_nobody_waits_before_anything_old_came() -> None:
     sweep = Sweep()
-    sweep.came(1_000_000, 1_000_000, 5_000)
-    for minute in range(5_001, 7_000):
-        sweep.came(1, minute % 10 == 0, minute)
-    assert sweep.imported is not None
-    assert sweep.imported < 5_000 + 2 * sweeping.LATEST
+    sweep.add(KEYS)
+    sweep.due(5_000)
+    assert not sweep.waits(4_999, 5_001)
+    assert sweep.missed is None
 
 
 def test_what_is_kept_is_read_again() -> None:
     sweep = Sweep()
     sweep.due(77)
-    for minute in (None, 78):
-        if minute is not None:
-            sweep.came(100, 100, minute)
+    for told in (lambda: None, lambda: sweep.came_old(78), lambda: sweep.waits(78, 79)):
+        told()
         again = Sweep()
         again.read(sweep.kept())
-        assert (again.swept, again.imported) == (sweep.swept, sweep.imported) == (77, minute)
+        assert (again.swept, again.old, again.missed) == (sweep.swept, sweep.old, sweep.missed)
+    assert sweep.missed is not None
+
+
+def test_what_earlier_releases_kept_is_read() -> None:
+    for kept in (b"77", b"77 70"):
+        sweep = Sweep()
+        sweep.read(kept)
+        assert (sweep.swept, sweep.missed) == (77, None)
