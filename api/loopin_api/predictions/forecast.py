@@ -162,7 +162,9 @@ async def _predict(use: Services, caller: Caller, asked: ForecastParameters) -> 
     try:
         made = await forecast_of(use.store, scope, metric, asked.horizon, country)
     except UnknownCountry as error:
-        raise invalid([Detail(field="holidays", reason=str(error))]) from None
+        if asked.holidays:
+            raise invalid([Detail(field="holidays", reason=str(error))]) from None
+        made = await forecast_of(use.store, scope, metric, asked.horizon, None)
     return _answer(scope, metric, asked.horizon, made)
 
 

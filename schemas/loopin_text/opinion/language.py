@@ -30,15 +30,19 @@ COMMON: Final = [
 LETTERS: Final = 20
 """Letters that a text in Latin script needs, to be called other than English ..."""
 
-SURE: Final = 0.95
-"""... and the probability that it is."""
+UNLIKELY: Final = 0.01
+"""... and the probability that it is English, below which it is not: of the 23,703 rated texts of
+vaderSentiment's source package five have a lower one, and none of these is English."""
+
+SURE: Final = 0.85
+"""From this probability on a language that is not English is named."""
 
 _NAMES: Final = re.compile(r"https?://\S+|[@#]\S+")
 """Addresses, people and topics are in no language."""
 
 
 def language_of(text: str) -> str | None:
-    """Its ISO 639-1 code, ``und`` where only the script is known, None for too few letters to tell."""
+    """Its ISO 639-1 code, ``und`` for another one than English, None where it may be English."""
     words = _NAMES.sub(" ", scored_part(text))
     letters = [character for character in words if character.isalpha()]
     if not letters:
@@ -49,10 +53,15 @@ def language_of(text: str) -> str | None:
     identifier = _identifier()
     if identifier is None:
         return None if latin else UNDETERMINED
-    language, probability = identifier.classify(words)
-    if latin:
-        return str(language) if language == ENGLISH or probability >= SURE else None
-    return UNDETERMINED if language == ENGLISH else str(language)
+    ranked = identifier.rank(words)
+    language, probability = ranked[0]
+    if not latin:
+        return UNDETERMINED if language == ENGLISH else str(language)
+    if language == ENGLISH:
+        return ENGLISH
+    if dict(ranked)[ENGLISH] >= UNLIKELY:
+        return None
+    return str(language) if probability >= SURE else UNDETERMINED
 
 
 def supported(language: str | None) -> bool:

@@ -10,11 +10,12 @@ from loopin_schemas.insight import Evidence, Insight, Priority
 from loopin_schemas.metrics import Grain, Metric
 from loopin_schemas.metrics.metric import Unit
 from loopin_sinks.insights.unusual import WEEK, Unusual, unusual
+from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import Kept
 from loopin_sinks.metric_values.scope import EPOCH, Scope, epoch_ms
 
 KEPT_FOR: Final = timedelta(days=7)
-"""How long an insight about a day is of interest."""
+"""How long an insight about a day is of interest, from when the day's value is known."""
 
 VERY_FAR: Final = 7.0
 """Robust standard deviations from which on a change for the worse is critical: twice the limit."""
@@ -67,7 +68,7 @@ def of_day(scope: Scope, metric: Metric, kept: Mapping[int, Kept], day: int) -> 
             compared=tuple(epoch_ms(scope.midnight(at)) for at in found.days),
         ),
         created_at=epoch_ms(scope.now),
-        expires_at=epoch_ms(scope.midnight(day + 1) + KEPT_FOR),
+        expires_at=epoch_ms(scope.midnight(day + 1) + known_after(metric.definition) + KEPT_FOR),
     )
 
 
@@ -104,7 +105,7 @@ def of_week(scope: Scope, metric: Metric, kept: Kept, monday: int) -> Insight | 
             expected=target,
         ),
         created_at=epoch_ms(scope.now),
-        expires_at=epoch_ms(scope.midnight(monday + WEEK) + KEPT_FOR),
+        expires_at=epoch_ms(scope.midnight(monday + WEEK) + known_after(metric.definition) + KEPT_FOR),
     )
 
 

@@ -10,6 +10,7 @@ from loopin_schemas.insight import Evidence, Insight
 from loopin_schemas.metrics import Metric
 from loopin_sinks.forecasts.stored import Told
 from loopin_sinks.insights.findings import KEPT_FOR, actions, date_of, shower, title_of
+from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import Kept
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 
@@ -83,7 +84,7 @@ def off_track(
             since=epoch_ms(scope.midnight(first.day)),
         ),
         created_at=epoch_ms(scope.now),
-        expires_at=epoch_ms(scope.midnight(last.day + 1) + KEPT_FOR),
+        expires_at=epoch_ms(scope.midnight(last.day + 1) + known_after(metric.definition) + KEPT_FOR),
     )
 
 

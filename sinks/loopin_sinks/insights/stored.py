@@ -82,10 +82,12 @@ async def open_insights(store: Store, project: str, at: datetime) -> list[Insigh
 
 
 async def top_insights(store: Store, project: str, at: datetime, most: int) -> list[Insight]:
-    """The first of them that nobody has dismissed, one only of each type and target. Raises StoreError."""
+    """The first of them that nobody has dismissed, one only of each type and target, and of users, of whom a
+    hundred may be alike, of each type and metric. Raises StoreError."""
     rows = await store.query(
         f"{_OPEN} AND id NOT IN ({DISMISSED}) {_URGENT_FIRST} "
-        "LIMIT 1 BY insight_type, target_type, target_id LIMIT {most:UInt32}",
+        "LIMIT 1 BY insight_type, target_type, "
+        "if(target_type = 'user', JSONExtractString(evidence, 'metric'), target_id) LIMIT {most:UInt32}",
         {"project": project, "at": at, "most": most},
     )
     return [insight_of(row) for row in rows]

@@ -12,7 +12,7 @@ from loopin_sinks.alerts.judge import PAST
 from loopin_sinks.metric_anomalies.found import LENGTH_MS, MetricAnomaly, Point, anomalies, judged_grain
 from loopin_sinks.metric_anomalies.stored import kept_anomalies, replace
 from loopin_sinks.metric_anomalies.sure import sure
-from loopin_sinks.metric_history.coverage import ripe_after
+from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import kept_name, kept_series
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Scope, epoch_ms, from_epoch_ms
@@ -22,7 +22,6 @@ JUDGED: Final[dict[Grain, timedelta]] = {"hour": timedelta(hours=48), "day": tim
 """How long periods are judged anew: late events come, and values are calculated again."""
 
 _WEEK: Final = 7
-_LONGEST_UNRIPE: Final = timedelta(days=90)
 
 
 class Judged(NamedTuple):
@@ -59,7 +58,7 @@ def _judged(scope: Scope, metric: Metric) -> Judged | None:
     if grain is None:
         return None
     # What users do later counts for some metrics: until then, the period is not known.
-    end = scope.now - min(ripe_after(metric.definition), _LONGEST_UNRIPE)
+    end = scope.now - known_after(metric.definition)
     return Judged(metric, grain, epoch_ms(end - JUDGED[grain]), epoch_ms(end) - LENGTH_MS[grain] + 1)
 
 

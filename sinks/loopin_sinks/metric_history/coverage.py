@@ -12,6 +12,9 @@ from loopin_sinks.metric_values.scope import EPOCH, Scope
 from loopin_sinks.store import Store
 from loopin_streams.state.sessions import LONGEST_MS
 
+LONGEST_UNRIPE: Final = timedelta(days=90)
+"""Whoever comes back later than so long after a period changes nothing that was judged."""
+
 _TWO_MONTHS: Final = 61
 
 # The table's order tells the first day at once, but within a day it is another one than that of time.
@@ -133,3 +136,8 @@ def is_open(of: d.Definition) -> bool:
     if isinstance(of, d.Quotient):
         return is_open(of.part) or is_open(of.whole)
     return isinstance(of, d.SoldOut | d.Attendance)
+
+
+def known_after(of: d.Definition) -> timedelta:
+    """How long after a period's end it can be judged: as ``ripe_after``, at most ``LONGEST_UNRIPE``."""
+    return min(ripe_after(of), LONGEST_UNRIPE)

@@ -69,7 +69,12 @@ async def _forecast(context: Context, scope: Scope, known: Sequence[Metric]) -> 
         except ImportError as error:
             raise StoreError("models_missing", MISSING) from error
         except UnknownCountry as error:
-            raise StoreError("unknown_country", str(error)) from error
+            if arguments.holidays:
+                raise StoreError("unknown_country", str(error)) from error
+            # It is a setting of the project: its forecasts go without.
+            log.warning("holidays_unknown", project=scope.project, country=country)
+            country = None
+            made = await make_forecast(scope, metric, found, arguments.horizon)
         written += await keep_forecast(context.store, scope, metric, made)
     return written
 

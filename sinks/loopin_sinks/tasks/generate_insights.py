@@ -18,6 +18,7 @@ from loopin_sinks.insights.predictions import predictions
 from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.insights.trending import trending_content
 from loopin_sinks.insights.unusual import WEEK, WEEKS
+from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
 from loopin_sinks.store import Store
@@ -71,8 +72,9 @@ async def generate(context: Context) -> int:
 async def insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> list[Insight]:
     """What there is to say about the last days and the last week that are over. Raises StoreError."""
     today = scope.day_of(scope.now)
-    days = await _kept(store, scope, metrics, "day", today - WEEKS * WEEK - DAYS, today)
-    weeks = await _kept(store, scope, metrics, "week", today - 2 * WEEK, today)
+    back = today - _ripe_day(scope, *metrics)
+    days = await _kept(store, scope, metrics, "day", today - back - WEEKS * WEEK - DAYS, today)
+    weeks = await _kept(store, scope, metrics, "week", today - back - 2 * WEEK, today)
     told = await forecasts_before(store, scope, metrics, scope.now - AGO, AGO)
     return [each for metric in metrics for each in _of(scope, metric, days, weeks, told)]
 
@@ -84,15 +86,24 @@ def _of(
     weeks: Mapping[str, dict[int, Kept]],
     told: Mapping[str, dict[int, Told]],
 ) -> Iterator[Insight]:
-    name, today = kept_name(metric), scope.day_of(scope.now)
-    for day in range(today - DAYS, today):
-        if insight := of_day(scope, metric, days[name], day):
+    name, end = kept_name(metric), _ripe_day(scope, metric)
+    ripe = {day: kept for day, kept in days[name].items() if day < end}
+    for day in range(end - DAYS, end):
+        if insight := of_day(scope, metric, ripe, day):
             yield insight
-    over = [monday for monday in weeks[name] if monday + WEEK <= today]
+    over = [monday for monday in weeks[name] if monday + WEEK <= end]
     if over and (insight := of_week(scope, metric, weeks[name][max(over)], max(over))):
         yield insight
-    if name in told and (insight := off_track(scope, metric, days[name], told[name])):
+    if name in told and (insight := off_track(scope, metric, ripe, told[name])):
         yield insight
+
+
+def _ripe_day(scope: Scope, *metrics: Metric) -> int:
+    """The first day that is not to be judged yet, as what users do later counts for it; the least of all."""
+    return min(
+        (scope.day_of(scope.now - known_after(one.definition)) for one in metrics),
+        default=scope.day_of(scope.now),
+    )
 
 
 async def _kept(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from loopin_schemas.codec import decode
 from loopin_schemas.model import Model, ModelRecord, SessionModel, Standing
 from loopin_streams.anomalies.features import TARGET as SESSIONS
 from loopin_streams.kafka.batch import Record
 from loopin_streams.learning.model_checks import fault_of_model, fault_of_sessions, fault_of_standing
+from loopin_streams.learning.targets import TARGETS
+
+_TARGETS: Final = {SESSIONS, *(target.name for target in TARGETS)}
 
 Of = tuple[str, str]
 """Project and name of the target."""
@@ -26,7 +29,8 @@ class Unusable(NamedTuple):
 class Models:
     """What the records of the topic add up to; of one that cannot be used, what was before it stays.
 
-    ``broken`` are these, by key, until a record of the same key can be used or removes it.
+    ``broken`` are these, by key, until a record of the same key can be used or removes it. A record whose key
+    is that of no target can be used neither, but nothing rests on it: it is not among them.
     """
 
     def __init__(self) -> None:
@@ -74,7 +78,7 @@ class Models:
             self.changes += 1
         if reason is None:
             self.broken.pop(key, None)
-        else:
+        elif _is_of_target(key):
             self.broken[key] = Unusable(key.decode("utf-8", "backslashreplace"), record.offset, reason)
         return reason
 
@@ -125,6 +129,12 @@ class Models:
                 return fault
             self._sessions[sessions.project] = sessions
         return None
+
+
+def _is_of_target(key: bytes) -> bool:
+    _, _, named = key.decode("utf-8", "replace").partition(":")
+    target, _, version = named.partition(":")
+    return target in _TARGETS and (not version or version.isdecimal())
 
 
 def version_key(project: str, target: str, version: int) -> bytes:

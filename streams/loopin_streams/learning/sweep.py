@@ -16,7 +16,7 @@ QUIET_MINUTES: Final = 30
 """So long after the last old event no more are expected: what comes of users who had some is known then."""
 
 LONGEST_MINUTES: Final = 7 * MINUTES
-"""So long after a user's own newest event came it is known in any case: old events of others may never end."""
+"""So long after a user's own newest event it is known in any case: old events of others may never end."""
 
 
 class Sweep:

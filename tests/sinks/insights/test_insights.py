@@ -241,7 +241,7 @@ async def test_a_forecast_that_is_left_is_told_until_values_are_back(store: Stor
 
 async def test_the_top_is_by_priority_and_names_nothing_twice(store: Store) -> None:
     await kept(store, "dau", [*usual(), (YESTERDAY, 100.0), (YESTERDAY - DAY, 100.0)])
-    await kept(store, "sessions", [*usual(), (YESTERDAY, 400.0)])
+    await kept(store, "new_registrations", [*usual(), (YESTERDAY, 400.0)])
     await kept(store, "event_rating", [(MONDAY, 4.2)], "week")
     await run(store)
     assert len(await open_insights(store, PROJECT, NOW)) == 4
@@ -249,7 +249,7 @@ async def test_the_top_is_by_priority_and_names_nothing_twice(store: Store) -> N
     assert [(each.target_id, each.priority) for each in top] == [
         ("dau", "critical"),
         ("event_rating", "medium"),
-        ("sessions", "low"),
+        ("new_registrations", "low"),
     ]
     assert await top_insights(store, PROJECT, NOW, 2) == top[:2]
     # As of a time: before they were found, and after they have ceased to matter.
@@ -259,7 +259,7 @@ async def test_the_top_is_by_priority_and_names_nothing_twice(store: Store) -> N
 
 async def test_what_somebody_has_dismissed_is_kept_but_neither_told_nor_among_the_top(store: Store) -> None:
     await kept(store, "dau", [*usual(), (YESTERDAY, 100.0)])
-    await kept(store, "sessions", [*usual(), (YESTERDAY, 100.0)])
+    await kept(store, "new_registrations", [*usual(), (YESTERDAY, 100.0)])
     await run(store)
     first, second = await open_insights(store, PROJECT, NOW)
     await keep_mark(store, PROJECT, first.id, "dismissed", by="asha", at=NOW)
@@ -292,3 +292,17 @@ async def test_insights_read_back_as_they_were(store: Store) -> None:
     await run(store)
     (found,) = await open_insights(store, PROJECT, NOW)
     assert msgspec.json.decode(msgspec.json.encode(found), type=Insight) == found
+
+
+async def test_a_day_is_judged_when_what_comes_later_cannot_change_it_any_more(store: Store) -> None:
+    """Of those who joined on a day, some attend within 14 days: until then fewer have than will."""
+    days = [TODAY - number * DAY for number in range(1, 80)]
+    low = [(day, 0.0 if day > TODAY - 15 * DAY else 0.6 + 0.01 * (day.day % 3)) for day in days]
+    await kept(store, "join_to_attend", low)
+    assert await run(store) == 0
+    # One that nobody came to, and that can be told by now.
+    await kept(store, "join_to_attend", [(TODAY - 15 * DAY, 0.0)], at=NOW + timedelta(minutes=1))
+    assert await run(store) == 1
+    found = (await open_insights(store, PROJECT, NOW))[0]
+    assert (found.insight_type, found.target_id) == ("metric_change", "join_to_attend")
+    assert f"{TODAY - 15 * DAY:%A %-d %B}" in found.title

@@ -111,9 +111,14 @@ async def test_a_project_names_metrics_and_holidays_of_its_own(store: Store) -> 
         "SELECT DISTINCT project, JSONExtractString(body, 'holidays') AS of FROM forecast_runs"
     )
     assert {row["project"]: row["of"] for row in rows} == {"shop": "IN", "desk": ""}
-    unknown = configured(shop={"holidays": "XX"})
+
+
+async def test_a_country_of_which_nothing_is_known_is_refused_or_left_out(store: Store) -> None:
     with pytest.raises(StoreError, match="Nothing is known of the holidays of XX"):
-        await run(store, unknown, projects=["shop"])
+        await run(store, holidays="XX", projects=["shop"])
+    # As a setting it stops nobody's forecasts.
+    unknown = configured(shop={"holidays": "XX"})
+    assert await run(store, unknown, projects=["shop"]) == 90
 
 
 async def test_a_project_that_fails_stops_no_other(store: Store) -> None:

@@ -90,6 +90,13 @@ def test_what_replaces_a_good_version_and_cannot_be_used_does_not() -> None:
     assert len(models.broken) == 2
 
 
+@pytest.mark.parametrize("key", [b"", b"\xff\xfe", b"demo", b"demo:weather:1", b"demo:churn:abc"])
+def test_what_lies_under_a_key_of_no_target_breaks_nothing(key: bytes) -> None:
+    models = held(*versions(1), standing_record(version=1))
+    assert models.apply(Record(key, b"rubbish")) is not None
+    assert (answering(models), models.broken) == (1, {})
+
+
 def test_a_broken_record_that_is_removed_is_forgotten() -> None:
     models = held(Record(b"demo:churn:4", b"{"))
     assert len(models.broken) == 1

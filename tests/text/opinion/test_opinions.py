@@ -67,6 +67,25 @@ def test_a_language_that_no_method_knows_gets_no_score(text: str, code: str) -> 
     assert said == Opinion(None, None, None, None, (), code, False, nothing)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Qué evento tan maravilloso, me encantó todo",
+        "No me gustó nada, muy mal organizado",
+        "Foi péssimo, nunca mais volto",
+        "La musica era bellissima, ci torneremo",
+        "Det var en fantastisk kväll",
+        "Una noche inolvidable con amigos",
+        "Acara yang sangat bagus, terima kasih",
+        "Super Abend, gerne wieder",
+    ],
+)
+def test_everyday_words_of_other_languages_are_not_taken_for_english(text: str) -> None:
+    said = opinion(text)
+    assert (said.supported, said.score, said.sentiment) == (False, None, None)
+    assert said.language not in (None, "en")
+
+
 @given(
     st.one_of(
         st.text(alphabet=st.characters(codec=None), max_size=200),
