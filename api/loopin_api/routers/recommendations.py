@@ -140,32 +140,7 @@ _HINT = {
 
 
 @router.get(
-    "/api/analytics/recommendations/{user_id}",
-    summary="Recommendations for a user",
-    responses={
-        **success("What to show them", {"items": [_ITEM], "ranking": _RANKING}),
-        **failures(*COMMON),
-    },
-)
-async def get_recommendations(
-    caller: Reader,
-    use: Use,
-    user_id: Annotated[str, Path(description="Any distinct_id of the user.")],
-    type: Annotated[Kind, Query(description="What to recommend.")] = "events",
-    limit: Limit = DEFAULT_LIMIT,
-) -> Success[Recommendations]:
-    """Computed from the events as they are. A user nobody knows gets what is popular.
-
-    Needs the scope `read`.
-    """
-    scope = scope_of(use.projects, caller.project, use.clock())
-    ask = recommended_events if type == "events" else recommended_communities
-    found = await ask(use.store, scope, user_id, limit)
-    return Success(data=Recommendations(items=_items(found.items), ranking=_ranking(found)))
-
-
-@router.get(
-    "/api/analytics/recommendations/similar/{type}/{id}",
+    "/api/analytics/recommendations/similar/{type}/{id:path}",
     summary="What is like an event or a community",
     responses={**success("What is like it", {"items": [_ITEM]}), **failures(404, *COMMON)},
 )
@@ -191,6 +166,31 @@ async def get_similar(
             "No platform event of this id was created in the last 90 days; correct the id.",
         )
     return Success(data=Similar(items=_items(found)))
+
+
+@router.get(
+    "/api/analytics/recommendations/{user_id:path}",
+    summary="Recommendations for a user",
+    responses={
+        **success("What to show them", {"items": [_ITEM], "ranking": _RANKING}),
+        **failures(*COMMON),
+    },
+)
+async def get_recommendations(
+    caller: Reader,
+    use: Use,
+    user_id: Annotated[str, Path(max_length=400, description="Any distinct_id of the user.")],
+    type: Annotated[Kind, Query(description="What to recommend.")] = "events",
+    limit: Limit = DEFAULT_LIMIT,
+) -> Success[Recommendations]:
+    """Computed from the events as they are. A user nobody knows gets what is popular.
+
+    Needs the scope `read`.
+    """
+    scope = scope_of(use.projects, caller.project, use.clock())
+    ask = recommended_events if type == "events" else recommended_communities
+    found = await ask(use.store, scope, user_id, limit)
+    return Success(data=Recommendations(items=_items(found.items), ranking=_ranking(found)))
 
 
 @router.get(

@@ -75,6 +75,9 @@ async def test_events_for_a_user_best_first(client: httpx.AsyncClient, bearer: B
     }
     popular = await ask(client, bearer, f"{PATH}/nobody", type="events", limit=1)
     assert [item["id"] for item in popular["items"]] == [12]
+    # Ids may be of any letters.
+    slashed = await ask(client, bearer, f"{PATH}/a%2Fb", type="events", limit=1)
+    assert slashed["items"] == popular["items"]
     # What was joined is not shown again.
     assert [item["id"] for item in (await ask(client, bearer, f"{PATH}/user-1"))["items"]] == [11]
 
