@@ -55,6 +55,7 @@ def count_events(
     tally = Tally(windows, projects)
     newest = 0
     users: dict[bytes, tuple[Profile, list[tuple[int, Group, Money | None]]]] = {}
+    came: dict[bytes, int] = {}
     follow, watch = foresight.follow, detector.follow
     count_habits = HabitCounter(projects.zone).count
     for passed in events:
@@ -65,6 +66,7 @@ def count_events(
             of_user = users[passed.key] = passed.profile, []
         counted = tally.add(event, passed.properties)
         of_user[1].append((at, *counted))
+        came[passed.key] = received
         # Not of bots, the project's own people, and machines.
         if counted[0].plan.distinct:
             follow(passed.key, of_user[0], event, passed.properties)
@@ -80,7 +82,7 @@ def count_events(
         arrived = events[-1].enriched.received_at
         windows.advance(max(newest, arrived - MINUTE.keep_ms) - LATENESS_MS)
     changed = [(key, profile) for key, (profile, _) in users.items()]
-    foresight.score(changed)
+    foresight.score([(key, profile, came[key]) for key, profile in changed])
     if events:
         detector.score(changed, events[-1].enriched.received_at)
     return profiles.save(changed)

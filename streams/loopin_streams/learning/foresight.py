@@ -67,9 +67,12 @@ class Foresight:
         if not behaviour.known and name not in VISITOR_EVENTS:
             behaviour.known = True
 
-    def score(self, users: Users) -> None:
-        """Say what is predicted of each now, as of the user's newest event."""
-        self._score([(key, profile, 0) for key, profile in users])
+    def score(self, users: Iterable[tuple[bytes, Profile, int]]) -> None:
+        """Say what is predicted of each as of when the user's last event came, epoch ms.
+
+        That of an import came long after it happened: who was away since then has been so.
+        """
+        self._score(users)
 
     def sweep(self, users: Users, now: int) -> list[tuple[bytes, Profile]]:
         """What the time that has passed makes known of each at epoch ms ``now``; those who were looked at."""

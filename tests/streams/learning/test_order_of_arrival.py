@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from math import exp
 from typing import Any, NamedTuple
 
 import pytest
 
-from loopin_schemas.behaviour import Rsvp
+from loopin_schemas.behaviour import KINDS, Rsvp
 from loopin_schemas.example import Example
 from loopin_streams.behaviour.counts import DAY_MS
+from loopin_streams.behaviour.rates import faded
 from loopin_streams.learning.foresight import phase_of
 from tests.streams.one_partition import OnePartition, Sent
 
@@ -158,3 +160,18 @@ def test_of_who_has_left_nothing_changes_any_more() -> None:
     told = [example.made_at for example in again if example.distinct_id == "gone"]
     assert max(told) > START_MS + 230 * DAY_MS
     assert not [at for at in told if START_MS + 45 * DAY_MS < at < START_MS + 200 * DAY_MS]
+
+
+def test_scores_of_an_import_are_of_when_it_comes() -> None:
+    """As if the events had come when they happened, and the time had passed since."""
+    log = [Did("u", "event_joined", START_MS + day * DAY_MS, {"event_id": "x"}) for day in range(20)]
+    later = START_MS + 39 * DAY_MS
+    imported = passed([did._replace(after=later - did.at) for did in log]).profiles[b"demo:u"]
+    assert imported.behaviour is not None
+    assert imported.scores["churn"].at == later
+    # The heuristic's formula, of 20 days away and the visits that the user's pace lets expect in them.
+    _, rates, _, _ = faded([imported.behaviour], [later])
+    missed = 20 * rates[0, KINDS.index("sessions"), -1]
+    assert imported.scores["churn"].chance == pytest.approx(1 - exp(-(20 / 30 + missed / 20)), abs=0.02)
+    long_ago = passed([did._replace(after=later + 60 * DAY_MS - did.at) for did in log]).profiles[b"demo:u"]
+    assert long_ago.scores == {}
