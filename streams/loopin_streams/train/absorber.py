@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from time import time
 from typing import Final
 
 import structlog
@@ -198,7 +197,10 @@ def _is_project(name: str) -> bool:
 
 
 def readable_example(record: Record) -> Example | None:
-    """The record's example; None, and a word in the log, where this release cannot learn from it."""
+    """The record's example; None, and a word in the log, where this release cannot learn from it.
+
+    The latest that an outcome can be known is a day after the broker took the record.
+    """
     try:
         example = decode(record.value or b"", Example)
     except (ValueError, RecursionError) as error:
@@ -207,7 +209,7 @@ def readable_example(record: Record) -> Example | None:
     if len(example.features) != _BYTES.get(example.target):
         log.error("example_of_another_release", offset=record.offset, target=example.target)
         return None
-    latest = time() * 1000 + DAY_MS
+    latest = record.timestamp + DAY_MS
     if not (0 <= example.made_at <= example.known_at <= latest and _is_project(example.project)):
         log.error("example_of_no_time_or_project", offset=record.offset, target=example.target)
         return None

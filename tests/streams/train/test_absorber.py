@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -33,7 +34,7 @@ class Sent:
     offset: int
     value: bytes | None
     key: bytes | None = None
-    timestamp: int = 0
+    timestamp: int = 2_000_000_000_000
 
 
 def examples(number: int, project: str = "demo", target: str = "churn", seed: int = 1) -> list[Example]:
@@ -201,6 +202,19 @@ def test_what_cannot_be_read_is_counted_and_left_out() -> None:
     output = opened(Topics()).absorb([Sent(at, body) for at, body in enumerate(bodies)], len(bodies))
     assert (output.counts.read, output.counts.passed) == (6, 1)
     assert output.counts.dropped == {"unreadable": 5}
+
+
+@pytest.mark.parametrize(("later", "passed"), [(0, 1), (DAY_MS, 1), (DAY_MS + 1, 0)])
+def test_an_example_of_the_future_is_told_by_when_the_broker_took_it(later: int, passed: int) -> None:
+    """So that whoever reads it once more, much later, decides the same."""
+    (one,) = examples(1)
+    taken = 4_000_000_000_000
+    known = msgspec.structs.replace(one, known_at=taken + later)
+    output = opened(Topics()).absorb([Sent(0, encode(known), timestamp=taken)], 1)
+    assert output.counts.passed == passed
+    old = msgspec.structs.replace(one, known_at=1_000 + DAY_MS + later)
+    output = opened(Topics()).absorb([Sent(0, encode(old), timestamp=1_000 + DAY_MS)], 1)
+    assert output.counts.passed == passed
 
 
 def finished(number: int, seed: int = 3) -> list[Example]:
