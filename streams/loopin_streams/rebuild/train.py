@@ -117,14 +117,12 @@ async def _learn(
 
 
 def _told(learner: Learner | SessionLearner) -> Iterator[Message]:
-    """The newest model, and how it stands; older ones stay on the topic."""
+    """The models that may answer, and how they stand; older ones stay on the topic."""
     if isinstance(learner, SessionLearner):
         if (of_sessions := learner.model()) is not None:
             yield sessions_message(of_sessions)
         return
-    model = learner.model()
-    if model is not None:
-        yield version_message(model)
+    yield from map(version_message, learner.take_models())
     yield standing_message(learner.standing())
 
 
