@@ -133,6 +133,6 @@ def _marker(before: Marker | None, topic_ids: Mapping[str, str], position: int) 
         position=position,
         counts=before.counts if same and before is not None else Counts(),
         partitions=1,
-        stores={TRAIN_STATE.name: topic_ids[TRAIN_STATE.name]},
+        stores={name: topic_ids[name] for name in (TrainJob.state_topic, *TrainJob.history)},
         version=STATE_VERSION,
     )
