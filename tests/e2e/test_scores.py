@@ -30,7 +30,7 @@ from loopin_schemas.model import Model, ModelRecord, SessionModel
 from loopin_schemas.profile import Profile, Score
 from loopin_streams.anomalies.features import TARGET as SESSION
 from loopin_streams.anomalies.sessions import SessionLearner
-from loopin_streams.kafka.marker import Marker
+from loopin_streams.kafka.marker import MARKER_KEY, Marker
 from loopin_streams.learning.features import KEPT, contrasts, features_of
 from loopin_streams.learning.learner import Learner
 from loopin_streams.learning.scoring import log_odds, sigmoid
@@ -121,22 +121,35 @@ def _reached(stack: Stack, topic: str, records: int) -> Callable[[], bool]:
 
 
 def _learned(stack: Stack) -> bool:
-    """Whether the standings count every example there is."""
-    standings = [record.standing for record in _models(stack) if record.standing is not None]
-    newest = {standing.target: standing.examples for standing in standings}
-    return sum(newest.values()) == len(_examples(stack, *_TARGETS))
+    """Whether the trainer's marker, committed with what it learned, is past every example there is."""
+    newest = max((message.offset() or 0 for message in _read(stack, "examples")), default=-1)
+    return _position(stack) > newest
+
+
+def _position(stack: Stack) -> int:
+    """The offset of the first example that the trainer has not learned yet."""
+    markers = [message.value() for message in _read(stack, "train.state") if message.key() == MARKER_KEY]
+    return decode(markers[-1] or b"", Marker).position if markers else 0
+
+
+def _settled_models(stack: Stack) -> tuple[int, list[ModelRecord]]:
+    """What is on the topic ``models``, and the trainer's position then."""
+    while True:
+        position = _position(stack)
+        records = _models(stack)
+        if _position(stack) == position:
+            return position, records
 
 
 def _judged(stack: Stack) -> dict[str, dict[str, Score]]:
     """Compare models with an undisturbed trainer's, and scores with the versions that they name."""
     until(lambda: _learned(stack), "all examples are learned", 900)
-    records = _models(stack)
+    position, records = _settled_models(stack)
     published = {
         (model.target, model.version): model for record in records if (model := record.model) is not None
     }
-    learned = {one.target: one.examples for record in records if (one := record.standing) is not None}
     rows = contrasts(np.random.default_rng(5).integers(60, 200, (300, KEPT)).astype(np.uint8))
-    for learner in _undisturbed(stack, sum(learned.values())):
+    for learner in _undisturbed(stack, position):
         name, newest = learner.target.name, learner.model()
         columns = rows[:, list(learner.target.columns())]
         told = {number: model for (target, number), model in published.items() if target == name}
@@ -170,11 +183,11 @@ def _judged(stack: Stack) -> dict[str, dict[str, Score]]:
     return found
 
 
-def _undisturbed(stack: Stack, number: int) -> list[Learner]:
-    """What one that was never killed makes of so many examples, in other batches."""
+def _undisturbed(stack: Stack, position: int) -> list[Learner]:
+    """What one that was never killed makes of the examples before an offset, in other batches."""
     absorber = TrainAbsorber()
     absorber.opened(Marker(topic_id="t", position=0), {})
-    messages = _examples(stack, *_TARGETS)[:number]
+    messages = [one for one in _examples(stack, *_TARGETS) if (one.offset() or 0) < position]
     for first in range(0, len(messages), 173):
         part = [_Sent(message) for message in messages[first : first + 173]]
         absorber.absorb(part, first + len(part))

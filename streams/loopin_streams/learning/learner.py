@@ -13,6 +13,7 @@ knows comes from the examples in their order: a learner that is given the same i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -92,6 +93,25 @@ class Learner:
                 self._note_answer()
             self._renew()
 
+    def relearn(self, examples: Sequence[Example]) -> None:
+        """Learn what a learner before it had learned already.
+
+        Of the versions that this makes, only those that may answer are numbered and told: the newest, and the
+        one that it is tried against.
+        """
+        before = self._version
+        self.learn(examples)
+        self._version, self._made = before, []
+        if not self.versions or self.champion is None:
+            return
+        *unnumbered, newest = self.versions
+        self.versions = [replace(version, number=0) for version in unnumbered]
+        if self._trial is not None:
+            self._trial.version = self._numbered(self._trial.version)
+            self._made.append(self._model(self._trial.version, self._trial.method))
+        self.versions.append(self._numbered(newest))
+        self._made.append(self._model(self.versions[-1], self.champion))
+
     def model(self) -> Model | None:
         """Its newest model, whether it answers or not; None before the first."""
         if not self.versions or self.champion is None:
@@ -151,6 +171,10 @@ class Learner:
         """The version before the newest that answers in its place, if one does."""
         trial = self._lost_trial()
         return trial.version.number if trial is not None else None
+
+    def tried_against(self) -> int | None:
+        """The version that the newest is tried against: it may answer in its place, now or later."""
+        return self._trial.version.number if self._trial is not None else None
 
     def degraded(self) -> bool:
         """Whether what answers is less than what has answered before."""
@@ -293,6 +317,10 @@ class Learner:
         model = self.model()
         if model is not None:
             self._made.append(model)
+
+    def _numbered(self, version: Version) -> Version:
+        self._version += 1
+        return replace(version, number=self._version)
 
     def _note_answer(self) -> None:
         """Remember that a model answers, for the day on which none does."""

@@ -21,14 +21,13 @@ def quality(probabilities: Probabilities, outcomes: Outcomes) -> Quality | None:
     number = len(outcomes)
     if number == 0:
         return None
-    top = np.argsort(-probabilities, kind="stable")[: max(1, round(number * TOP))]
     return Quality(
         number=number,
         positives=int(outcomes.sum()),
         auc=auc(probabilities, outcomes),
         log_loss=float(losses(probabilities, outcomes).mean()),
         calibration_error=calibration_error(probabilities, outcomes),
-        precision_top=float(outcomes[top].mean()),
+        precision_top=precision_top(probabilities, outcomes),
         accuracy=float(((probabilities > 0.5) == outcomes).mean()),
     )
 
@@ -57,13 +56,30 @@ def losses(probabilities: Probabilities, outcomes: Outcomes) -> NDArray[np.float
     return found
 
 
+def precision_top(probabilities: Probabilities, outcomes: Outcomes, share: float = TOP) -> float:
+    """Share that happened of the ``share`` with the greatest probabilities, one at least.
+
+    Of equal probabilities of which some are among these, the mean counts, in whatever order they came.
+    """
+    number = max(1, round(len(outcomes) * share))
+    least = np.partition(probabilities, -number)[-number]
+    above, tied = probabilities > least, probabilities == least
+    happened = outcomes[above].sum() + (number - above.sum()) * outcomes[tied].mean()
+    return float(happened / number)
+
+
 def calibration_error(probabilities: Probabilities, outcomes: Outcomes, bins: int = BINS) -> float:
-    """Expected calibration error over bins of equally many (Naeini et al., 2015)."""
-    order = np.argsort(probabilities, kind="stable")
-    error = 0.0
-    for part in np.array_split(order, min(bins, len(order))):
-        error += len(part) * abs(float(probabilities[part].mean()) - float(outcomes[part].mean()))
-    return error / len(order)
+    """Expected calibration error over bins of equally many (Naeini et al., 2015).
+
+    Equal probabilities are in one bin: that of the one in their middle.
+    """
+    number = len(outcomes)
+    _, values, counts = np.unique(probabilities, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    sizes = [len(part) for part in np.array_split(np.arange(number), min(bins, number))]
+    bin_of = np.repeat(np.arange(len(sizes)), sizes)[(2 * ends - counts - 1) // 2]
+    away = np.bincount(bin_of[values], weights=probabilities - outcomes)
+    return float(np.abs(away).sum()) / number
 
 
 def calibrated(

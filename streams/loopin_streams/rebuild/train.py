@@ -117,14 +117,12 @@ async def _learn(
 
 
 def _told(learner: Learner | SessionLearner) -> Iterator[Message]:
-    """The newest model, and how it stands; older ones stay on the topic."""
+    """The models that may answer, and how they stand; older ones stay on the topic."""
     if isinstance(learner, SessionLearner):
         if (of_sessions := learner.model()) is not None:
             yield sessions_message(of_sessions)
         return
-    model = learner.model()
-    if model is not None:
-        yield version_message(model)
+    yield from map(version_message, learner.take_models())
     yield standing_message(learner.standing())
 
 
@@ -135,6 +133,6 @@ def _marker(before: Marker | None, topic_ids: Mapping[str, str], position: int) 
         position=position,
         counts=before.counts if same and before is not None else Counts(),
         partitions=1,
-        stores={TRAIN_STATE.name: topic_ids[TRAIN_STATE.name]},
+        stores={name: topic_ids[name] for name in (TrainJob.state_topic, *TrainJob.history)},
         version=STATE_VERSION,
     )

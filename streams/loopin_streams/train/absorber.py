@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from time import time
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -25,6 +24,7 @@ from loopin_streams.learning.models import Of, standing_key, version_key
 from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.learning.targets import TARGETS, Target
 from loopin_streams.train.kept import MOST, KeptExamples, kept_examples
+from loopin_streams.train.published import Published
 
 log = structlog.get_logger(__name__)
 
@@ -40,18 +40,21 @@ _BYTES: Final = {**dict.fromkeys(_TARGETS, KEPT_BYTES), TARGET: len(FEATURES)}
 class TrainAbsorber:
     """Learns in the order of the topic ``examples``, and publishes what changed.
 
-    ``pins`` say which versions stay on the topic though they are old.
+    ``pins`` say which versions stay on the topic though they are old; one that was pinned goes with the next
+    version after that.
     """
 
     def __init__(self, pins: Pins = NO_PINS) -> None:
         self.learners: dict[Of, Learner] = {}
         self._pins = pins
-        self._spared: dict[Of, set[int]] = {}
+        self._published = Published()
         self.sessions: dict[str, SessionLearner] = {}
         self._kept: dict[Of, KeptExamples] = {}
 
     def restore(self, topic: str, records: Sequence[Record]) -> None:
-        """Nothing: all is on the state topic."""
+        """Take in which models there are; what was learned is on the state topic."""
+        for record in records:
+            self._published.take(record.key or b"", record.value)
 
     def opened(self, marker: Marker, state: Mapping[bytes, bytes]) -> None:
         """Learn all that is kept once more."""
@@ -61,6 +64,8 @@ class TrainAbsorber:
                 self.sessions[of[0]] = session_learner(of[0], kept)
             else:
                 self.learners[of] = learner_of(of, kept)
+                # They were told before.
+                self.learners[of].take_models()
 
     def absorb(self, records: Sequence[Record], position: int) -> Output:
         """Learn; models and standings that changed, and what is kept."""
@@ -98,32 +103,19 @@ class TrainAbsorber:
         learner = self.learners.get(of)
         if learner is None:
             learner = self.learners[of] = learner_of(of, kept)
-        before, standing = learner.version, learner.standing()
         learner.learn(examples)
         made = learner.take_models()
         if _keep(kept, examples, learner, output):
             learner = self.learners[of] = learner_of(of, kept)
-            newest = learner.model()
-            made = [] if newest is None else [newest]
+            made += learner.take_models()
         for model in made:
-            output.add(topics.MODELS.name, *version_message(model))
+            self._published.put(output, version_message(model))
         if made:
-            for version in self._outdated(of, before, learner):
-                output.add(topics.MODELS.name, version_key(*of, version), None)
-        if (now := learner.standing()) != standing:
-            output.add(topics.MODELS.name, *standing_message(now))
-
-    def _outdated(self, of: Of, before: int, learner: Learner) -> Iterable[int]:
-        """Versions to be removed, now that there are newer ones than ``before``.
-
-        One that was spared while it was wanted goes with the next version after that.
-        """
-        wanted = {self._pins.of_all().get(of), learner.earlier()}
-        oldest = learner.version + 1 - VERSIONS
-        old = {number for number in range(before + 1 - VERSIONS, oldest) if number > 0}
-        old |= self._spared.get(of, set())
-        self._spared[of] = {number for number in wanted if number and number < oldest}
-        return sorted(old - self._spared[of])
+            wanted = {self._pins.of_all().get(of), learner.tried_against()}
+            for version in self._published.outdated(of, VERSIONS, wanted):
+                self._published.put(output, (version_key(*of, version), None))
+        if self._published.is_news(standing := learner.standing()):
+            self._published.put(output, standing_message(standing))
 
     def _learn_sessions(self, project: str, examples: Sequence[Example], output: Output) -> None:
         kept = self._kept.setdefault((project, TARGET), KeptExamples(project, TARGET))
@@ -183,9 +175,9 @@ def learner_of(of: Of, kept: KeptExamples) -> Learner:
     target: Target = _TARGETS[name]
     version, learned = kept.begun
     learner = Learner(project, target, version=version, learned=learned)
-    learner.learn(list(kept))
-    # All but the newest were told before.
-    learner.take_models()
+    examples = list(kept)
+    learner.relearn(examples[: kept.again])
+    learner.learn(examples[kept.again :])
     return learner
 
 
@@ -198,7 +190,10 @@ def _is_project(name: str) -> bool:
 
 
 def readable_example(record: Record) -> Example | None:
-    """The record's example; None, and a word in the log, where this release cannot learn from it."""
+    """The record's example; None, and a word in the log, where this release cannot learn from it.
+
+    The latest that an outcome can be known is a day after the broker took the record.
+    """
     try:
         example = decode(record.value or b"", Example)
     except (ValueError, RecursionError) as error:
@@ -207,7 +202,7 @@ def readable_example(record: Record) -> Example | None:
     if len(example.features) != _BYTES.get(example.target):
         log.error("example_of_another_release", offset=record.offset, target=example.target)
         return None
-    latest = time() * 1000 + DAY_MS
+    latest = record.timestamp + DAY_MS
     if not (0 <= example.made_at <= example.known_at <= latest and _is_project(example.project)):
         log.error("example_of_no_time_or_project", offset=record.offset, target=example.target)
         return None

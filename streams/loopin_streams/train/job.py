@@ -13,7 +13,7 @@ class TrainJob:
     name = "train"
     input = topics.EXAMPLES.name
     state_topic = topics.TRAIN_STATE.name
-    history: tuple[str, ...] = ()
+    history = (topics.MODELS.name,)
     outputs = (topics.MODELS.name,)
 
     def __init__(self, pins: Pins = NO_PINS) -> None:

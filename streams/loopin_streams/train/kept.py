@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +16,7 @@ from loopin_streams.kafka.state_record import read_state
 PREFIX: Final = b"e:"
 
 PART: Final = 500
-"""Examples of one record; that of the newest is written again with each batch."""
+"""Examples of a full record; those of smaller ones are put into one when they are so many."""
 
 KEPT: Final = 10_000
 """Newest examples that a learner begins anew with."""
@@ -28,26 +28,28 @@ MOST: Final = 30_000
 class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Some examples of one target of a project, and where they stand among all.
 
-    ``begun`` says with which version, and how many examples before, the learner of now began.
+    ``begun`` says with which version, and how many examples before, the learner of now began, ``again`` how
+    many examples had been learned already by then.
     """
 
     number: int
     examples: list[Example]
     begun: tuple[int, int] = (0, 0)
     version: int = 1
+    again: int = 0
 
 
 _decode = decoder(Part).decode
 
 
 class KeptExamples:
-    """Those of one target of a project."""
+    """Those of one target of a project: full parts, and since the last of these a part for each batch."""
 
     def __init__(self, project: str, target: str) -> None:
         self.begun = (0, 0)
+        self.again = 0
         self._key = f"{project}:{target}"
         self._parts: dict[int, list[Example]] = {}
-        self._next = 0
 
     def __len__(self) -> int:
         return sum(map(len, self._parts.values()))
@@ -59,20 +61,32 @@ class KeptExamples:
     def take(self, part: Part) -> None:
         """Take in what the state topic holds."""
         self._parts[part.number] = part.examples
-        self._next = max(self._next, part.number)
-        self.begun = max(self.begun, part.begun)
+        self.begun, self.again = max((self.begun, self.again), (part.begun, part.again))
 
-    def add(self, examples: Iterable[Example]) -> Iterator[Message]:
+    def add(self, examples: Sequence[Example]) -> Iterator[Message]:
         """Keep more; what to write."""
-        changed = set()
-        for example in examples:
-            if len(self._parts.get(self._next, ())) >= PART:
-                self._next += 1
-            self._parts.setdefault(self._next, []).append(example)
-            changed.add(self._next)
-        yield from (self._message(number) for number in sorted(changed))
+        small = self._small()
+        number = max(self._parts, default=-1) + 1
+        if sum(len(self._parts[one]) for one in small) + len(examples) >= PART:
+            examples = [*(example for one in small for example in self._parts.pop(one)), *examples]
+            number = small[0] if small else number
+        last = number
+        for at in range(0, len(examples), PART):
+            last = number + at // PART
+            self._parts[last] = list(examples[at : at + PART])
+            yield self._message(last)
+        yield from ((self._name(one), None) for one in small if one > last)
 
-    def begin(self, examples: Iterable[Example], version: int, learned: int) -> None:
+    def _small(self) -> list[int]:
+        """The newest parts that are not full, oldest first."""
+        found: list[int] = []
+        for number in sorted(self._parts, reverse=True):
+            if len(self._parts[number]) >= PART:
+                break
+            found.append(number)
+        return found[::-1]
+
+    def begin(self, examples: Sequence[Example], version: int, learned: int) -> None:
         """Keep the newest of all there are, of ``learned`` in all; ``version`` is the newest model's."""
         for _ in self.add(examples):
             pass
@@ -84,15 +98,24 @@ class KeptExamples:
         yield from (self._message(number) for number in sorted(self._parts))
 
     def begin_anew(self, version: int, learned: int) -> Iterator[Message]:
-        """Keep the newest parts only, of ``learned`` examples in all; what to write."""
+        """Keep the newest parts only, of ``learned`` examples in all; what to write.
+
+        The newest part says how it began; so does each that is written later.
+        """
         while len(self) - len(self._parts[first := min(self._parts)]) >= KEPT:
             del self._parts[first]
             yield self._name(first), None
-        self.begun = (version, learned - len(self))
-        yield from self.whole()
+        self.begun, self.again = (version, learned - len(self)), len(self)
+        yield self._message(max(self._parts))
 
     def _message(self, number: int) -> Message:
-        part = Part(number=number, examples=self._parts[number], begun=self.begun, version=STATE_VERSION)
+        part = Part(
+            number=number,
+            examples=self._parts[number],
+            begun=self.begun,
+            version=STATE_VERSION,
+            again=self.again,
+        )
         return self._name(number), encode(part)
 
     def _name(self, number: int) -> bytes:

@@ -133,6 +133,38 @@ def test_where_the_newest_version_learned_nonsense_the_one_before_answers_and_th
     assert (healed.answers, healed.earlier, healed.degraded) == ("model", None, False)
 
 
+def test_what_is_learned_once_more_makes_no_versions_but_those_that_may_answer() -> None:
+    given = spoilt_for_a_week()
+    first, second = Learner("demo", FAST), Learner("demo", FAST, version=30, learned=500)
+    first.learn(given)
+    second.relearn(given)
+    was, now = first.standing(), second.standing()
+    assert was.earlier is not None
+    made = second.take_models()
+    assert [model.version for model in made] == [31, 32]
+    assert (now.earlier, now.version, second.version) == (31, 32, 32)
+    earlier, newest = (model for model in first.take_models() if model.version in (was.earlier, was.version))
+    for one, other in zip(made, (earlier, newest), strict=True):
+        renumbered = msgspec.structs.replace(other, version=one.version, examples=other.examples + 500)
+        assert one == renumbered
+    plain = {"version": 0, "earlier": 0, "examples": 0}
+    assert msgspec.structs.replace(now, **plain) == msgspec.structs.replace(was, **plain)
+    # And both go on alike.
+    more = examples(800, seed=37, first_day=34)
+    first.learn(more)
+    second.learn(more)
+    assert msgspec.structs.replace(second.standing(), **plain) == msgspec.structs.replace(
+        first.standing(), **plain
+    )
+    assert [model.version for model in second.take_models()] == [*range(33, second.version + 1)]
+
+
+def test_what_is_too_little_for_a_version_can_be_learned_once_more() -> None:
+    learner = Learner("demo", FAST, version=3, learned=7)
+    learner.relearn(examples(99))
+    assert (learner.version, learner.take_models(), learner.learned) == (3, [], 106)
+
+
 def test_while_no_version_is_good_enough_the_heuristic_answers_and_that_counts_as_degraded() -> None:
     learner = Learner("demo", FAST)
     learner.learn(examples(99))

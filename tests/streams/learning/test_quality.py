@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
-from loopin_streams.learning.quality import auc, calibrated, calibration_error, quality
+from loopin_streams.learning.quality import TOP, auc, calibrated, calibration_error, quality
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=2, max_size=80))
@@ -45,6 +47,52 @@ def test_precision_of_the_top_twentieth() -> None:
     found = quality(chances, outcomes)
     assert found is not None
     assert found.precision_top == pytest.approx(3 / 5)
+
+
+def test_of_a_constant_prediction_the_order_of_arrival_tells_nothing() -> None:
+    outcomes = np.zeros(2000, np.bool_)
+    outcomes[:100] = True
+    for arrived in (outcomes, outcomes[::-1]):
+        found = quality(np.full(2000, 0.05), arrived)
+        assert found is not None
+        assert found.precision_top == pytest.approx(0.05)
+        assert found.calibration_error == pytest.approx(0)
+
+
+PAIRS = st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=60)
+
+
+@given(PAIRS, st.integers(1, 12))
+def test_calibration_error_keeps_equal_predictions_together(pairs: list[tuple[int, bool]], bins: int) -> None:
+    chances = np.array([chance / 10 for chance, _ in pairs])
+    outcomes = np.array([outcome for _, outcome in pairs])
+    # Places in ascending order; equal predictions go where the one in their middle does.
+    ascending = sorted(chance for chance, _ in pairs)
+    parts = np.array_split(np.arange(len(pairs)), min(bins, len(pairs)))
+    part_of = {int(place): number for number, part in enumerate(parts) for place in part}
+    members: dict[int, list[tuple[int, bool]]] = {}
+    for chance, outcome in pairs:
+        places = [at for at, other in enumerate(ascending) if other == chance]
+        members.setdefault(part_of[(places[0] + places[-1]) // 2], []).append((chance, outcome))
+    error = sum(abs(sum(chance / 10 - outcome for chance, outcome in part)) for part in members.values())
+    assert calibration_error(chances, outcomes, bins) == pytest.approx(error / len(pairs))
+
+
+@given(PAIRS)
+def test_precision_of_the_top_is_the_mean_over_all_orders_of_equal_predictions(
+    pairs: list[tuple[int, bool]],
+) -> None:
+    found = quality(np.array([chance / 10 for chance, _ in pairs]), np.array([one for _, one in pairs]))
+    assert found is not None
+    wanted = left = max(1, round(len(pairs) * TOP))
+    hits = Fraction(0)
+    for value in range(9, 0, -1):
+        tied = [outcome for chance, outcome in pairs if chance == value]
+        if tied:
+            # Of a random order, each place among equals holds the share of them that happened.
+            hits += min(left, len(tied)) * Fraction(sum(tied), len(tied))
+            left -= min(left, len(tied))
+    assert found.precision_top == pytest.approx(float(hits / wanted))
 
 
 def test_calibration_is_the_regression_on_the_log_odds() -> None:

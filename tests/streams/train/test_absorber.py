@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,19 +12,17 @@ from loopin_schemas.codec import decode, encode
 from loopin_schemas.example import Example
 from loopin_schemas.model import Model, ModelRecord, SessionModel, Standing
 from loopin_streams.anomalies.features import FEATURES
-from loopin_streams.kafka.config_state import Configuration
 from loopin_streams.kafka.job import Output
 from loopin_streams.kafka.marker import Marker
 from loopin_streams.learning.features import KEPT, contrasts
 from loopin_streams.learning.models import Models
-from loopin_streams.learning.pins import Pins
+from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.learning.scoring import probabilities
 from loopin_streams.learning.targets import CHURN
 from loopin_streams.train import absorber as train_absorber
 from loopin_streams.train import kept as train_kept
 from loopin_streams.train.absorber import TrainAbsorber
-from tests.streams.kafka.configured import Record
-from tests.streams.learning.made_models import pin_record
+from loopin_streams.train.job import TrainJob
 
 DAY_MS = 86_400_000
 
@@ -33,7 +32,7 @@ class Sent:
     offset: int
     value: bytes | None
     key: bytes | None = None
-    timestamp: int = 0
+    timestamp: int = 2_000_000_000_000
 
 
 def examples(number: int, project: str = "demo", target: str = "churn", seed: int = 1) -> list[Example]:
@@ -82,18 +81,15 @@ def run(absorber: TrainAbsorber, given: list[Example], topics: Topics, batch: in
         )
 
 
-def opened(topics: Topics) -> TrainAbsorber:
-    absorber = TrainAbsorber()
+def opened(topics: Topics, pins: Pins = NO_PINS) -> TrainAbsorber:
+    absorber = TrainAbsorber(pins)
+    assert TrainJob.history == ("models",)
+    absorber.restore(
+        "models",
+        [Sent(at, value, key) for at, (key, value) in enumerate(topics.held.get("models", {}).items())],
+    )
     absorber.opened(Marker(topic_id="t", position=0), topics.held.get("train.state", {}))
     return absorber
-
-
-@pytest.fixture(autouse=True)
-def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import replace
-
-    fast = replace(CHURN, candidates=("logistic", "online_logistic"))
-    monkeypatch.setitem(train_absorber._TARGETS, "churn", fast)
 
 
 def newest(topics: Topics) -> tuple[Model, Standing]:
@@ -101,6 +97,10 @@ def newest(topics: Topics) -> tuple[Model, Standing]:
     model = decode(topics.held["models"][f"demo:churn:{standing.version}".encode()], ModelRecord).model
     assert model is not None
     return model, standing
+
+
+def versions_of(topics: Topics) -> list[int]:
+    return sorted(int(key.split(b":")[2]) for key in topics.held["models"] if key.startswith(b"demo:churn:"))
 
 
 def standing_of(topics: Topics, project: str) -> Standing:
@@ -124,7 +124,7 @@ def test_models_and_standings_are_published() -> None:
 def test_each_version_is_published_however_many_a_batch_brings(batch: int) -> None:
     topics, absorber = Topics(), opened(Topics())
     run(absorber, examples(900), topics, batch)
-    versions = sorted(int(key.split(b":")[2]) for key in topics.held["models"] if key.count(b":") == 2)
+    versions = versions_of(topics)
     assert versions == [*range(1, standing_of(topics, "demo").version or 0), versions[-1]]
     assert versions[-1] == standing_of(topics, "demo").version
 
@@ -154,36 +154,12 @@ def test_it_begins_anew_before_it_takes_too_long_to_begin_again(monkeypatch: pyt
     model, standing = newest(topics)
     assert standing.examples == model.examples == 1600 or model.examples <= 1600 == standing.examples
     assert 300 <= absorber.holds()["examples"] < 800
-    versions = sorted(int(key.split(b":")[2]) for key in topics.held["models"] if key.count(b":") == 2)
+    versions = versions_of(topics)
     assert versions[-1] == standing.version
     assert len(set(versions)) == len(versions) <= train_absorber.VERSIONS
     again = opened(topics)
     assert again.learners["demo", "churn"].learned == 1600
     assert again.learners["demo", "churn"].version == standing.version
-
-
-def test_a_pinned_version_stays_until_it_is_not_pinned_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_absorber, "VERSIONS", 3)
-    configuration, topics = Configuration(), Topics()
-    absorber = TrainAbsorber(Pins(lambda: configuration))
-    absorber.opened(Marker(topic_id="t", position=0), {})
-    given = examples(2400)
-
-    def there() -> list[int]:
-        return sorted(int(key.split(b":")[2]) for key in topics.held["models"] if key.count(b":") == 2)
-
-    run(absorber, given[:800], topics)
-    before = there()
-    assert before == [*range(before[-1] - 2, before[-1] + 1)]
-    configuration.apply(pin_record(before[0]))
-    run(absorber, given[800:2000], topics)
-    # However many have come since.
-    assert there()[0] == before[0]
-    assert there()[1:] == [*range(there()[-1] - 2, there()[-1] + 1)]
-    assert there()[-1] >= before[-1] + 2
-    configuration.apply(Record(pin_record(before[0]).key, None))
-    run(absorber, given[2000:], topics)
-    assert there() == [*range(there()[-1] - 2, there()[-1] + 1)]
 
 
 def test_projects_do_not_learn_from_each_other() -> None:
@@ -201,6 +177,19 @@ def test_what_cannot_be_read_is_counted_and_left_out() -> None:
     output = opened(Topics()).absorb([Sent(at, body) for at, body in enumerate(bodies)], len(bodies))
     assert (output.counts.read, output.counts.passed) == (6, 1)
     assert output.counts.dropped == {"unreadable": 5}
+
+
+@pytest.mark.parametrize(("later", "passed"), [(0, 1), (DAY_MS, 1), (DAY_MS + 1, 0)])
+def test_an_example_of_the_future_is_told_by_when_the_broker_took_it(later: int, passed: int) -> None:
+    """So that whoever reads it once more, much later, decides the same."""
+    (one,) = examples(1)
+    taken = 4_000_000_000_000
+    known = msgspec.structs.replace(one, known_at=taken + later)
+    output = opened(Topics()).absorb([Sent(0, encode(known), timestamp=taken)], 1)
+    assert output.counts.passed == passed
+    old = msgspec.structs.replace(one, known_at=1_000 + DAY_MS + later)
+    output = opened(Topics()).absorb([Sent(0, encode(old), timestamp=1_000 + DAY_MS)], 1)
+    assert output.counts.passed == passed
 
 
 def finished(number: int, seed: int = 3) -> list[Example]:

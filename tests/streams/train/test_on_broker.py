@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 
@@ -90,7 +91,13 @@ async def rebuilt(installation: Installation) -> RebuiltModels:
 @pytest.mark.scenario
 def test_a_trainer_on_a_broker(installation: Installation) -> None:
     port = free_port()
-    given = examples(420, target="attendance")
+    # An hour of theirs or more lies between any two: however they are read, each batch tells how it stands.
+    given = [
+        msgspec.structs.replace(
+            one, made_at=place * 4_000_000, known_at=place * 4_000_000 + one.known_at - one.made_at
+        )
+        for place, one in enumerate(examples(420, target="attendance"))
+    ]
     # And of sessions, from which something else is learned.
     send(installation, [*given[:300], *finished(520)])
     with trainer(installation, port):
