@@ -26,6 +26,7 @@ from tests.bench.jobs import (
     open_loop,
     parse,
     queries,
+    scored,
     whole,
     windows,
 )
@@ -40,6 +41,7 @@ JOBS: dict[str, Callable[[Bench], None]] = {
     "J2": whole.run,
     "open": open_loop.run,
     "hanging": hanging.run,
+    "scored": scored.run,
     "users": growth.run_users,
     "partitions": growth.run_partitions,
     "workers": growth.run_workers,

@@ -144,6 +144,14 @@ def _hanging(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     }
 
 
+def _scored(rows: Mapping[str, Runs]) -> dict[str, Cell]:
+    return {
+        "Trials": events,
+        **{f"p{q}, ms": spread(more(f"p{q}_ms"), "{:,.0f}") for q in ("50", "95", "99")},
+        "Longest, ms": spread(more("max_ms"), "{:,.0f}"),
+    }
+
+
 def _growth(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     return {
         "Events": events,
@@ -230,6 +238,13 @@ SECTIONS: dict[str, Section] = {
         "connections and never answers.",
         _hanging,
         "all stored",
+    ),
+    "scored": Section(
+        "Scores",
+        "From the call that sends a user's event to the API's answer whose scores are of that event: through "
+        "the worker, `profiles` and ClickHouse.",
+        _scored,
+        "each told",
     ),
     "users": Section(
         "Known users",

@@ -72,7 +72,7 @@ def _measure(place: Installation, figures: list[Figure]) -> None:
     argv = ["tests.bench.paced_producer", place.order.bootstrap, place.order.topic, str(RATE), str(events)]
     log = bench.logs / f"{place.name}-producer.log"
     with place.up() as live, System(argv, this_python(), log, bench.broker.tree) as producer:
-        api = _api(place)
+        api = api_of(place)
         first_ms = producer.wait_for("began", BEGAN_S).what["scheduled_ms"]
         halves = (first_ms + warm_up_s * 1000, first_ms + (warm_up_s + half_s) * 1000)
         sleep(max(0.0, halves[1] / 1000 - time()))
@@ -99,7 +99,8 @@ def _judge_texts(api: ApiClient) -> None:
         raise SystemFailed(f"judging texts: {run['state']}")
 
 
-def _api(place: Installation) -> ApiClient:
+def api_of(place: Installation) -> ApiClient:
+    """A client of the API of a system that is up."""
     data = Path(place.order.folder) / "data"
     state = read_state(data)
     if state is None:
