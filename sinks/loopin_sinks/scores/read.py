@@ -86,14 +86,27 @@ _OF_PERSON: Final = f"""
     )
 """
 
-_PARTICIPANTS: Final = f"""
-    SELECT distinct_id, rsvp_times[place] AS joined, rsvp_chances[place] AS chance,
-        rsvp_versions[place] AS version, indexOf(rsvp_events, {{event:String}}) AS place
-    FROM {PROFILES} FINAL
-    WHERE project = {{project:String}} AND has(rsvp_events, {{event:String}})
-    ORDER BY joined, distinct_id
+_JOINED: Final = f"""
+    SELECT {_NAME} AS person,
+        argMax((p.joined, p.chance, p.version), (p.chance >= 1, p.last_seen, p.distinct_id)) AS rsvp
+    FROM (
+        SELECT distinct_id, last_seen, indexOf(rsvp_events, {{event:String}}) AS place,
+            rsvp_times[place] AS joined, rsvp_chances[place] AS chance, rsvp_versions[place] AS version
+        FROM {PROFILES} FINAL
+        WHERE project = {{project:String}} AND has(rsvp_events, {{event:String}})
+    ) AS p
+    LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
+    GROUP BY person
 """
+"""Of a person of several ids that which came, else that which was seen last."""
 
+_PARTICIPANTS: Final = f"""
+    SELECT arrayMap(each -> each.3, everyone) AS chances,
+        arraySlice(everyone, {{offset:UInt64}} + 1, {{limit:UInt32}}) AS page
+    FROM (
+        SELECT arraySort(groupArray((rsvp.1, person, rsvp.2, rsvp.3))) AS everyone FROM ({_JOINED})
+    )
+"""
 
 _NAMED: Final = """
     SELECT 1 AS named FROM events WHERE project = {project:String} AND event_id = {event:String} LIMIT 1
@@ -142,12 +155,22 @@ class Scored(NamedTuple):
 
 
 class Participant(NamedTuple):
-    """Somebody who has joined a platform event, and the probability to come; version 0 is the heuristic."""
+    """A person who has joined a platform event, and the probability to come; version 0 is the heuristic.
 
-    distinct_id: str
+    Of who came it is 1.
+    """
+
+    person: str
     joined: datetime
     chance: float
     version: int
+
+
+class Joined(NamedTuple):
+    """The probabilities of all who have joined, and some of them, by when they joined."""
+
+    chances: Sequence[float]
+    some: tuple[Participant, ...]
 
 
 async def scored_users(store: Store, project: str, target: str, *, limit: int, offset: int = 0) -> Scored:
@@ -212,16 +235,16 @@ async def fallen(
     return [insight_of(row) for row in await store.query(_FALLEN, bound)]
 
 
-async def participants(store: Store, project: str, event: str) -> tuple[Participant, ...]:
+async def participants(store: Store, project: str, event: str, *, limit: int, offset: int = 0) -> Joined:
     """Who has joined a platform event whose time is to come, or was lately.
 
     Raises:
         StoreError: the store did not answer.
     """
-    rows = await store.query(_PARTICIPANTS, {"project": project, "event": event})
-    return tuple(
-        Participant(row["distinct_id"], row["joined"], row["chance"], row["version"]) for row in rows
-    )
+    bound = {"project": project, "event": event, "limit": limit, "offset": offset}
+    [row] = await store.query(_PARTICIPANTS, bound)
+    some = (Participant(person, joined, *rest) for joined, person, *rest in row["page"])
+    return Joined(row["chances"], tuple(some))
 
 
 async def is_platform_event(store: Store, project: str, event: str) -> bool:
