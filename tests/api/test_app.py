@@ -110,6 +110,34 @@ async def test_unknown_parameters_are_named_to_those_who_may_ask(
 
 
 @pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/analytics/insights", {}),
+        ("/api/analytics/insights/generate", {}),
+        ("/api/analytics/user-behavior", {"user_id": 1}),
+        ("/api/analytics/clustering", {}),
+        ("/api/analytics/sentiment", {"text": "good"}),
+    ],
+)
+async def test_so_are_those_of_what_is_posted(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, path: str, body: dict[str, Any]
+) -> None:
+    asked = f"{path}?evnt=a&evnt=b"
+    response = await client.post(asked, json=body, headers=bearer("read", "write"))
+    answer = refused(response, 422, "VALIDATION_ERROR")
+    assert [detail["field"] for detail in answer["details"]] == ["evnt"]
+    refused(await client.post(asked, json=body), 401, "UNAUTHENTICATED")
+
+
+async def test_events_are_taken_whatever_a_library_adds_to_the_path(
+    client: httpx.AsyncClient, bearer: Bearer
+) -> None:
+    path = "/api/analytics/events/track/?compression=gzip-js&ver=1.2"
+    response = await client.post(path, json={"event_name": "click", "user_id": "u"}, headers=bearer("ingest"))
+    assert response.is_success, response.text
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/nothing",

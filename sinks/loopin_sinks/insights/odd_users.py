@@ -8,13 +8,14 @@ from urllib.parse import quote
 
 from loopin_schemas.anomaly import Anomaly, AnomalyKind
 from loopin_schemas.insight import Evidence, Insight, Priority
-from loopin_sinks.anomalies.stored import Wanted, anomalies
+from loopin_sinks.anomalies.rows import anomaly_of
 from loopin_sinks.insights.findings import KEPT_FOR
+from loopin_sinks.insights.stored import OPEN_IDS
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
 from loopin_sinks.store import Store
 
-MOST: Final = 1_000
-"""Most anomalies of a week that are told, the newest."""
+MOST: Final = 100
+"""Most anomalies of a kind and a day that are told: no kind takes another one's room."""
 
 PRIORITIES: Final[Mapping[AnomalyKind, Priority]] = {
     "impossible_travel": "high",
@@ -24,6 +25,7 @@ PRIORITIES: Final[Mapping[AnomalyKind, Priority]] = {
     "odd_session": "medium",
     "sudden_inactivity": "medium",
 }
+"""The most urgent kinds first."""
 
 _ACTIONS: Final[Mapping[AnomalyKind, tuple[str, ...]]] = {
     "impossible_travel": ("End the account's sessions, and ask for a new password.",),
@@ -42,6 +44,21 @@ _TITLES: Final[Mapping[AnomalyKind, str]] = {
     "sudden_inactivity": "has fallen silent",
 }
 
+_ID: Final = "concat(project, '/anomaly/', distinct_id, '/', kind, '/', toString(toUnixTimestamp64Milli(at)))"
+
+_ODD: Final = f"""
+    SELECT * FROM (
+        SELECT *, {_ID} IN ({OPEN_IDS}) AS told, row_number() OVER (
+            PARTITION BY kind, toDate(at, {{zone:String}}) ORDER BY told DESC, at DESC, distinct_id
+        ) AS place
+        FROM anomalies FINAL
+        WHERE project = {{project:String}}
+            AND at >= {{since:DateTime64(3, 'UTC')}} AND at < {{at:DateTime64(3, 'UTC')}}
+    )
+    WHERE told OR place <= {{most:UInt32}}
+    ORDER BY indexOf({{kinds:Array(String)}}, kind), at DESC, distinct_id
+"""
+
 
 def is_of_odd_user(insight: Insight) -> bool:
     """Whether it tells of an anomaly of a user."""
@@ -49,9 +66,20 @@ def is_of_odd_user(insight: Insight) -> bool:
 
 
 async def odd_users(store: Store, scope: Scope) -> list[Insight]:
-    """Those of the last days. Raises StoreError."""
-    wanted = Wanted(start=scope.now - KEPT_FOR, end=scope.now)
-    return [_insight(scope, each) for each in await anomalies(store, scope.project, wanted, MOST)]
+    """Those of the last days, the most urgent kinds first: all that are told already, and new ones.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    bound = {
+        "project": scope.project,
+        "since": scope.now - KEPT_FOR,
+        "at": scope.now,
+        "zone": scope.zone_name,
+        "most": MOST,
+        "kinds": list(PRIORITIES),
+    }
+    return [_insight(scope, anomaly_of(row)) for row in await store.query(_ODD, bound)]
 
 
 def _insight(scope: Scope, of: Anomaly) -> Insight:

@@ -48,6 +48,9 @@ WHERE project = {project:String} AND NOT withdrawn
     AND created_at <= {at:DateTime64(3, 'UTC')} AND expires_at > {at:DateTime64(3, 'UTC')}
 """
 
+OPEN_IDS: Final = _OPEN.replace("SELECT *", "SELECT id", 1)
+"""In SQL, the ids of a project's insights that are of interest at a time."""
+
 TOLD: Final = """
     SELECT * FROM insights FINAL
     WHERE project = {project:String} AND startsWith(id, {told:String}) AND NOT withdrawn

@@ -23,31 +23,13 @@ from loopin_sinks.metric_anomalies.found import (
 from loopin_sinks.metric_anomalies.sure import sure
 from loopin_sinks.metric_history.stored import kept_name, kept_series
 from loopin_sinks.metric_values.calculate import Calculator
-from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms, from_epoch_ms
+from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
 from loopin_sinks.store import Store
 from loopin_streams.alerts.history import RANGES
 from loopin_streams.alerts.seasonal import CRITICAL, Expected, SeasonalModel
-from loopin_streams.windows.grains import HOUR_MS, MINUTE_MS
+from loopin_streams.windows.grains import HOUR_MS
 
 HOUR: Final = timedelta(hours=1)
-
-LATEST: Final = timedelta(minutes=10)
-"""Where nothing is known of the last minutes, the stream is behind, or silent: then nothing is said."""
-
-_KNOWN: Final = """
-    SELECT least(
-        (
-            SELECT toInt64(toUnixTimestamp(max(start))) * 1000 + {minute:Int64} FROM metric_windows
-            WHERE grain = 'minute' AND closed AND metric = 'events'
-                AND start > {since:DateTime64(3, 'UTC')} AND start <= {now:DateTime64(3, 'UTC')}
-        ),
-        (
-            SELECT intDiv(toUnixTimestamp64Milli(max(timestamp)), {minute:Int64}) * {minute:Int64} FROM events
-            WHERE timestamp > {since:DateTime64(3, 'UTC')} AND timestamp <= {now:DateTime64(3, 'UTC')}
-        )
-    ) AS known
-"""
-"""The stream has passed the one, and the sink has stored the other; without any, 1970."""
 
 
 class LiveAnomaly(NamedTuple):
@@ -55,16 +37,6 @@ class LiveAnomaly(NamedTuple):
 
     metric: Metric
     of: MetricAnomaly
-
-
-async def settled(store: Store, now: datetime) -> datetime | None:
-    """Up to which minute the store has all events, as far as those of all projects tell.
-
-    None where that is longer than ``LATEST`` ago. Raises StoreError.
-    """
-    since = now - LATEST
-    [row] = await store.query(_KNOWN, {"since": since, "now": now, "minute": MINUTE_MS})
-    return None if row["known"] < epoch_ms(since) else from_epoch_ms(row["known"])
 
 
 def is_live(metric: Metric) -> bool:

@@ -81,7 +81,7 @@ def profiles_to_arrow(known: Collection[Known], topic_id: str, stored_at_ms: int
         [[list(score.reasons) for score in p.scores.values()] for p in profiles],
         [[rsvp.event_id for rsvp in _rsvps(p)] for p in profiles],
         [[rsvp.at for rsvp in _rsvps(p)] for p in profiles],
-        [[rsvp.chance for rsvp in _rsvps(p)] for p in profiles],
+        [[1.0 if rsvp.came else rsvp.chance for rsvp in _rsvps(p)] for p in profiles],
         [[rsvp.version for rsvp in _rsvps(p)] for p in profiles],
         *habit_columns(profiles, days),
         [each.revision for each in known],

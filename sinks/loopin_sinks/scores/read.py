@@ -13,41 +13,71 @@ from loopin_sinks.persons.mapping import PERSON_OF_ID
 from loopin_sinks.persons.profile_rows import PROFILES
 from loopin_sinks.store import Store
 
-_OF_PERSONS: Final = f"""
-    SELECT
-        if(other.person = '', p.distinct_id, other.person) AS person,
-        argMax(
-            (
-                p.score_chances[indexOf(p.score_targets, {{target:String}})] AS chance,
-                p.score_times[indexOf(p.score_targets, {{target:String}})],
-                p.score_versions[indexOf(p.score_targets, {{target:String}})],
-                p.score_reasons[indexOf(p.score_targets, {{target:String}})],
-                p.last_seen
-            ),
-            p.last_seen
-        ) AS score
+_NAME: Final = "if(other.person = '', p.distinct_id, other.person)"
+
+_LINKED: Final = f"SELECT arrayJoin([distinct_id, person]) FROM ({PERSON_OF_ID})"
+"""Who shares a person with others: of all the rest there is nothing to put together."""
+
+_PLACE: Final = "indexOf(score_targets, {target:String})"
+
+_SCORED: Final = (
+    f"{PROFILES} FINAL WHERE project = {{project:String}} AND has(score_targets, {{target:String}})"
+)
+
+_CHANCES: Final = f"""
+    SELECT distinct_id AS person, score_chances[{_PLACE}] AS chance
+    FROM {_SCORED} AND distinct_id NOT IN ({_LINKED})
+    UNION ALL
+    SELECT {_NAME} AS person, argMax(p.chance, (p.last_seen, p.distinct_id)) AS chance
     FROM (
-        SELECT * FROM {PROFILES} FINAL
-        WHERE project = {{project:String}} AND has(score_targets, {{target:String}})
+        SELECT distinct_id, last_seen, score_chances[{_PLACE}] AS chance
+        FROM {_SCORED} AND distinct_id IN ({_LINKED})
     ) AS p
     LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
     GROUP BY person
 """
-"""Of a person of several ids the score of the one that was seen last."""
+"""Of all persons the number alone.
 
-_LIST: Final = f"""
+Of a person of several ids it is that of the one that was seen last, of those seen at once the one whose name
+comes last: so in every query here.
+"""
+
+
+def _of(persons: str) -> str:
+    """In SQL, the scores of the persons that a query gives, and nobody else is read."""
+    return f"""
     SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
         score.5 AS last_seen
-    FROM ({_OF_PERSONS})
+    FROM (
+        SELECT {_NAME} AS person,
+            argMax((p.chance, p.at, p.version, p.reasons, p.last_seen), (p.last_seen, p.distinct_id)) AS score
+        FROM (
+            SELECT distinct_id, last_seen, {_PLACE} AS place, score_chances[place] AS chance,
+                score_times[place] AS at, score_versions[place] AS version, score_reasons[place] AS reasons
+            FROM {_SCORED} AND distinct_id IN (
+                SELECT distinct_id FROM ({PERSON_OF_ID}) WHERE person IN ({persons}) UNION ALL {persons}
+            )
+        ) AS p
+        LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
+        GROUP BY person
+    )
+    WHERE person IN ({persons})
+    """
+
+
+_TOP: Final = f"""
+    SELECT person FROM ({_CHANCES})
     ORDER BY chance DESC, person
     LIMIT {{limit:UInt32}} OFFSET {{offset:UInt64}}
 """
+
+_OF_THESE: Final = f"{_of('SELECT arrayJoin({persons:Array(String)})')} ORDER BY chance DESC, person"
 
 _OF_PERSON: Final = f"""
     SELECT target, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
         score.5 AS last_seen
     FROM (
-        SELECT target, argMax((chance, at, version, why, last_seen), last_seen) AS score
+        SELECT target, argMax((chance, at, version, why, last_seen), (last_seen, distinct_id)) AS score
         FROM {PROFILES} FINAL
         ARRAY JOIN score_targets AS target, score_chances AS chance, score_times AS at,
             score_versions AS version, score_reasons AS why
@@ -56,41 +86,48 @@ _OF_PERSON: Final = f"""
     )
 """
 
-_PARTICIPANTS: Final = f"""
-    SELECT distinct_id, rsvp_times[place] AS joined, rsvp_chances[place] AS chance,
-        rsvp_versions[place] AS version, indexOf(rsvp_events, {{event:String}}) AS place
-    FROM {PROFILES} FINAL
-    WHERE project = {{project:String}} AND has(rsvp_events, {{event:String}})
-    ORDER BY joined, distinct_id
+_JOINED: Final = f"""
+    SELECT {_NAME} AS person,
+        argMax((p.joined, p.chance, p.version), (p.chance >= 1, p.last_seen, p.distinct_id)) AS rsvp
+    FROM (
+        SELECT distinct_id, last_seen, indexOf(rsvp_events, {{event:String}}) AS place,
+            rsvp_times[place] AS joined, rsvp_chances[place] AS chance, rsvp_versions[place] AS version
+        FROM {PROFILES} FINAL
+        WHERE project = {{project:String}} AND has(rsvp_events, {{event:String}})
+    ) AS p
+    LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
+    GROUP BY person
 """
+"""Of a person of several ids that which came, else that which was seen last."""
 
+_PARTICIPANTS: Final = f"""
+    SELECT arrayMap(each -> each.3, everyone) AS chances,
+        arraySlice(everyone, {{offset:UInt64}} + 1, {{limit:UInt32}}) AS page
+    FROM (
+        SELECT arraySort(groupArray((rsvp.1, person, rsvp.2, rsvp.3))) AS everyone FROM ({_JOINED})
+    )
+"""
 
 _NAMED: Final = """
     SELECT 1 AS named FROM events WHERE project = {project:String} AND event_id = {event:String} LIMIT 1
 """
 
 _CROSSED: Final = f"""
-    SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
-        score.5 AS last_seen
-    FROM ({_OF_PERSONS})
+    SELECT person FROM ({_CHANCES})
     WHERE chance > {{high:Float64}} AND person NOT IN (SELECT target_id FROM ({TOLD}))
     ORDER BY chance DESC, person
     LIMIT {{limit:UInt32}}
 """
 
 _COUNTED: Final = f"""
-    SELECT count() AS scored, countIf(score.1 > {{high:Float64}}) AS high FROM ({_OF_PERSONS})
-"""
-
-_ONE: Final = f"""
-    SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
-        score.5 AS last_seen
-    FROM ({_OF_PERSONS}) WHERE person = {{person:String}}
+    SELECT count() AS scored, countIf(chance > {{high:Float64}}) AS high FROM ({_CHANCES})
 """
 
 _FALLEN: Final = f"""
     SELECT * FROM ({TOLD})
-    WHERE target_id NOT IN (SELECT person FROM ({_OF_PERSONS}) WHERE score.1 >= {{low:Float64}})
+    WHERE target_id NOT IN (
+        SELECT person FROM ({_of(f"SELECT target_id FROM ({TOLD})")}) WHERE chance >= {{low:Float64}}
+    )
     LIMIT {{limit:UInt32}}
 """
 
@@ -118,12 +155,22 @@ class Scored(NamedTuple):
 
 
 class Participant(NamedTuple):
-    """Somebody who has joined a platform event, and the probability to come; version 0 is the heuristic."""
+    """A person who has joined a platform event, and the probability to come; version 0 is the heuristic.
 
-    distinct_id: str
+    Of who came it is 1.
+    """
+
+    person: str
     joined: datetime
     chance: float
     version: int
+
+
+class Joined(NamedTuple):
+    """The probabilities of all who have joined, and some of them, by when they joined."""
+
+    chances: Sequence[float]
+    some: tuple[Participant, ...]
 
 
 async def scored_users(store: Store, project: str, target: str, *, limit: int, offset: int = 0) -> Scored:
@@ -133,8 +180,9 @@ async def scored_users(store: Store, project: str, target: str, *, limit: int, o
         StoreError: the store did not answer.
     """
     scored, high = await counted_scores(store, project, target, above=HIGH_RISK)
-    rows = await store.query(_LIST, {"project": project, "target": target, "limit": limit, "offset": offset})
-    return Scored(tuple(map(_user, rows)), scored, high)
+    bound = {"project": project, "target": target, "limit": limit, "offset": offset}
+    top = [row["person"] for row in await store.query(_TOP, bound)]
+    return Scored(await _of_these(store, project, target, top), scored, high)
 
 
 async def scores_of(
@@ -157,8 +205,8 @@ async def counted_scores(store: Store, project: str, target: str, *, above: floa
 
 async def score_of(store: Store, project: str, target: str, person: str) -> ScoredUser | None:
     """What is predicted of one person now; None for nothing. Raises StoreError."""
-    rows = await store.query(_ONE, {"project": project, "target": target, "person": person})
-    return _user(rows[0]) if rows else None
+    found = await _of_these(store, project, target, [person])
+    return found[0] if found else None
 
 
 async def crossed(
@@ -169,7 +217,10 @@ async def crossed(
     ``told`` begins the ids of these insights. Raises StoreError.
     """
     bound = {"project": project, "target": target, "told": told, "high": high, "limit": limit}
-    return tuple(map(_user, await store.query(_CROSSED, bound)))
+    over = [row["person"] for row in await store.query(_CROSSED, bound)]
+    found = await _of_these(store, project, target, over)
+    # The profiles may be newer than those of the first query.
+    return tuple(user for user in found if user.chance > high)
 
 
 async def fallen(
@@ -184,16 +235,16 @@ async def fallen(
     return [insight_of(row) for row in await store.query(_FALLEN, bound)]
 
 
-async def participants(store: Store, project: str, event: str) -> tuple[Participant, ...]:
+async def participants(store: Store, project: str, event: str, *, limit: int, offset: int = 0) -> Joined:
     """Who has joined a platform event whose time is to come, or was lately.
 
     Raises:
         StoreError: the store did not answer.
     """
-    rows = await store.query(_PARTICIPANTS, {"project": project, "event": event})
-    return tuple(
-        Participant(row["distinct_id"], row["joined"], row["chance"], row["version"]) for row in rows
-    )
+    bound = {"project": project, "event": event, "limit": limit, "offset": offset}
+    [row] = await store.query(_PARTICIPANTS, bound)
+    some = (Participant(person, joined, *rest) for joined, person, *rest in row["page"])
+    return Joined(row["chances"], tuple(some))
 
 
 async def is_platform_event(store: Store, project: str, event: str) -> bool:
@@ -203,6 +254,16 @@ async def is_platform_event(store: Store, project: str, event: str) -> bool:
         StoreError: the store did not answer.
     """
     return bool(await store.query(_NAMED, {"project": project, "event": event}))
+
+
+async def _of_these(
+    store: Store, project: str, target: str, persons: Sequence[str]
+) -> tuple[ScoredUser, ...]:
+    """Those of these persons who have a score, the likeliest first. Raises StoreError."""
+    if not persons:
+        return ()
+    bound = {"project": project, "target": target, "persons": list(persons)}
+    return tuple(map(_user, await store.query(_OF_THESE, bound)))
 
 
 def _user(row: Mapping[str, Any]) -> ScoredUser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 import structlog
@@ -17,21 +18,28 @@ log = structlog.get_logger(__name__)
 Projects = Annotated[tuple[str, ...], Meta(max_length=1_000)]
 """Names that a schedule gives its task; none for all projects."""
 
-_IN: Final = {
-    table: f"SELECT DISTINCT toString(project) AS project FROM {table} ORDER BY project"
-    for table in ("events", "metric_values")
-}
+Table = Literal["events", "metric_values", "anomalies"]
+
+_TIME: Final[dict[Table, str]] = {"events": "timestamp", "metric_values": "start", "anomalies": "at"}
 
 
 async def projects_in(
-    store: Store, table: Literal["events", "metric_values"], wanted: Collection[str]
+    store: Store, table: Table, wanted: Collection[str], since: datetime | None = None
 ) -> list[str]:
     """Projects that a table has rows of, in the order of their names; of those wanted, if any are named.
+
+    Of rows ``since`` a time, if one is named, and then no others are read.
 
     Raises:
         StoreError: the store did not answer.
     """
-    names = [row["project"] for row in await store.query(_IN[table])]
+    found = f"SELECT DISTINCT toString(project) AS project FROM {table}"
+    if since is None:
+        rows = await store.query(f"{found} ORDER BY project")
+    else:
+        later = f"{_TIME[table]} >= {{since:DateTime64(3, 'UTC')}}"
+        rows = await store.query(f"{found} WHERE {later} ORDER BY project", {"since": since})
+    names = [row["project"] for row in rows]
     return [name for name in names if not wanted or name in wanted]
 
 

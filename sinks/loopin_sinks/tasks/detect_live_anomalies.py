@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from loopin_sinks.insights.anomalies import is_of_metric, live_insights
+from loopin_sinks.insights.findings import KEPT_FOR
 from loopin_sinks.insights.odd_users import is_of_odd_user, odd_users
 from loopin_sinks.insights.stored import open_insights, replace
-from loopin_sinks.metric_anomalies.live import live_anomalies, settled
+from loopin_sinks.metric_anomalies.live import live_anomalies
+from loopin_sinks.metric_anomalies.settled import settled, settled_of
 from loopin_sinks.tasks.by_project import by_project, projects_in
 from loopin_sinks.tasks.calculate_metrics import metrics_of
 from loopin_sinks.tasks.detect_anomalies import AnomalyArguments
@@ -19,22 +21,25 @@ from loopin_sinks.tasks.when import crontab
 async def detect_live(context: Context) -> int:
     """Judge the last hour of which all is known, project by project; how many insights are new.
 
-    Of hours nothing is said while the stream is behind.
+    Of hours nothing is said while the stream is behind, nor of a project's while its events are not stored.
 
     Raises:
         StoreError: the store did not answer, or the broker, which is told of what is stored the next time.
     """
     arguments: AnomalyArguments = context.arguments
-    end = await settled(context.store, context.clock())
-    measured = await projects_in(context.store, "metric_values", arguments.projects)
-    projects = sorted({*measured, *await projects_in(context.store, "events", arguments.projects)})
+    now = context.clock()
+    passed, since = await settled(context.store, now), now - KEPT_FOR
+    measured = await projects_in(context.store, "metric_values", arguments.projects, since)
+    odd = await projects_in(context.store, "anomalies", arguments.projects, since)
+    projects = sorted({*measured, *odd})
     news: list[str] = []
 
     async def judged(project: str) -> int:
         store, scope = context.store, context.scope(project, context.clock())
         opened = await open_insights(store, project, scope.now)
         rows = await replace(store, project, await odd_users(store, scope), scope.now, is_of_odd_user, opened)
-        if end is not None and project in measured:
+        end = await settled_of(store, scope, passed) if passed is not None and project in measured else None
+        if end is not None:
             found = await live_anomalies(store, scope, metrics_of(context.configuration, project), end)
             told = [each for each in opened if is_of_metric(each)]
             if found:

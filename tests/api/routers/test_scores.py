@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from math import prod
@@ -13,10 +14,13 @@ import pytest
 import pytest_asyncio
 
 from loopin_api.envelope import iso_ms
+from loopin_api.predictions import attendance
+from loopin_api.predictions.attendance import MANY
 from loopin_schemas.behaviour import Rsvp
-from loopin_schemas.profile import Score
+from loopin_schemas.profile import Profile, Score
 from loopin_sinks.store import Store
 from loopin_streams.learning.features import CONTRASTS
+from loopin_streams.learning.head_count import HeadCount, head_count
 from tests.api.scores_stored import scored
 from tests.sinks.personas.stored_events import link
 from tests.sinks.persons.lived import store_profiles
@@ -112,6 +116,47 @@ async def test_how_many_come_is_as_all_who_may_come_say(client: httpx.AsyncClien
     assert sum(shares[found["high_80"] + 1 :]) <= 0.1
     told = [(one["user_id"], one["score"], one["method"]) for one in found["participants"]]
     assert told == [("guest-1", 0.5, "model"), ("guest-2", 0.9, "heuristic"), ("guest-3", 0.25, "model")]
+
+
+async def test_who_came_is_counted_and_each_person_once(
+    client: httpx.AsyncClient, bearer: Bearer, store: Store
+) -> None:
+    def joined(at: int, chance: float, *, came: bool = False, seen: int = 0) -> Profile:
+        return scored(SEEN + timedelta(hours=seen), rsvps=[Rsvp("party", at, b"", chance, came, 1)])
+
+    users = {"there": joined(AT, 0.7, came=True), "maybe": joined(AT + 1, 0.25)}
+    # One person on two devices, who came with that which was seen first; and one who may come.
+    users |= {"app": joined(AT + 2, 0.4, came=True), "web": joined(AT + 3, 0.3, seen=2)}
+    users |= {"old": joined(AT + 4, 0.9), "new": joined(AT + 5, 0.5, seen=1)}
+    await store_profiles(store, users)
+    await link(store, [("app", "both"), ("web", "both"), ("old", "new")])
+    found = await get(client, bearer, kind="attendance", event_id="party")
+    told = [(one["user_id"], one["score"]) for one in found["participants"]]
+    assert told == [("there", 1.0), ("maybe", 0.25), ("both", 1.0), ("new", 0.5)]
+    assert found["joined"] == 4
+    assert found["expected"] == pytest.approx(2.75)
+    # Two have come, and nobody can take that back.
+    assert found["low_80"] >= 2
+
+
+async def test_the_head_count_of_many_is_left_to_a_thread(
+    client: httpx.AsyncClient, bearer: Bearer, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted_in = []
+
+    def head_count_noted(chances: Sequence[float]) -> HeadCount:
+        counted_in.append((len(chances), threading.get_ident()))
+        return head_count(chances)
+
+    monkeypatch.setattr(attendance, "head_count", head_count_noted)
+    users = {f"guest-{n}": scored(SEEN, rsvps=[Rsvp("fair", AT + n, b"", 0.5)]) for n in range(MANY)}
+    await store_profiles(store, users)
+    found = await get(client, bearer, kind="attendance", event_id="fair", limit=2, offset=3)
+    assert (found["joined"], found["expected"]) == (MANY, MANY / 2)
+    assert [one["user_id"] for one in found["participants"]] == ["guest-3", "guest-4"]
+    [(number, thread)] = counted_in
+    assert number == MANY
+    assert thread != threading.get_ident()
 
 
 async def test_of_nobody_nothing_is_said(

@@ -12,7 +12,9 @@ import pytest_asyncio
 
 from loopin_schemas.anomaly import Anomaly, OddFeature
 from loopin_sinks.anomalies.rows import ANOMALIES, Recorded, anomalies_to_arrow
-from loopin_sinks.insights.odd_users import odd_users
+from loopin_sinks.insights import odd_users as odd_users_module
+from loopin_sinks.insights.odd_users import MOST, is_of_odd_user, odd_users
+from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.store import Store
 from tests.migrated import migrated_store
@@ -23,6 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW = datetime.now(UTC).replace(microsecond=0)
 SCOPE = Scope(project="shop", zone=UTC, now=NOW, as_set=True)
 HOUR_AGO = epoch_ms(NOW - timedelta(hours=1))
+NOON = epoch_ms(NOW.replace(hour=12, minute=0, second=0) - timedelta(days=2))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -33,7 +36,8 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
-    await opened.command("TRUNCATE TABLE anomalies")
+    for table in ("anomalies", "insights"):
+        await opened.command(f"TRUNCATE TABLE {table}")
     return opened
 
 
@@ -93,3 +97,58 @@ async def test_each_kind_has_its_words(store: Store) -> None:
     assert silence.confidence_score == pytest.approx(0.9999)
     assert session.description.endswith("errors 60 (0 is usual), events 64 (8 is usual).")
     assert session.confidence_score == pytest.approx(0.6)
+
+
+async def told(store: Store, now: datetime = NOW) -> set[str]:
+    """Ids of what is open after a look, as the task does it."""
+    scope = Scope(project="shop", zone=UTC, now=now, as_set=True)
+    await replace(store, "shop", await odd_users(store, scope), now, is_of_odd_user)
+    return {each.id for each in await open_insights(store, "shop", now)}
+
+
+def bursts(number: int, at: int = NOON) -> list[Anomaly]:
+    """So many users at that second, or shortly before."""
+    return [some_anomaly(at - n, kind="burst", distinct_id=f"bot-{at}-{n}") for n in range(number)]
+
+
+async def test_a_flood_of_one_kind_takes_no_others_place(store: Store) -> None:
+    travels = [some_anomaly(NOON - 60_000 * n, distinct_id=f"traveller-{n}") for n in range(1, 4)]
+    await keep(store, *travels, *bursts(1_500))
+    found = await odd_users(store, SCOPE)
+    assert [each.target_id for each in found[:3]] == ["traveller-1", "traveller-2", "traveller-3"]
+    # The newest of the others, of that day.
+    assert [each.target_id for each in found[3:]] == [f"bot-{NOON}-{n}" for n in range(MOST)]
+
+
+async def test_what_was_told_stays_however_many_come_after(store: Store) -> None:
+    await keep(store, *bursts(MOST - 10, NOON))
+    first = await told(store)
+    assert len(first) == MOST - 10
+    # There is room for ten more, of two hours later.
+    await keep(store, *bursts(1_200, NOON + 7_200_000))
+    second = await told(store)
+    assert second > first
+    assert len(second) == MOST
+    assert await told(store) == second
+    # The next day has room of its own.
+    await keep(store, *bursts(5, NOON + 86_400_000))
+    third = await told(store)
+    assert third > second
+    assert len(third) == MOST + 5
+
+
+async def test_what_an_earlier_release_has_told_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(odd_users_module, "MOST", 2 * MOST)
+        await keep(store, *bursts(2 * MOST))
+        before = await told(store)
+    await keep(store, *bursts(50, NOON + 60_000))
+    assert await told(store) == before
+    assert len(await told(store)) == 2 * MOST
+
+
+async def test_one_that_is_not_in_the_store_any_more_is_withdrawn(store: Store) -> None:
+    await keep(store, *bursts(3))
+    assert len(await told(store)) == 3
+    await store.command("TRUNCATE TABLE anomalies")
+    assert await told(store) == set()

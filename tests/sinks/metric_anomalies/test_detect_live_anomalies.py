@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,19 +15,23 @@ import pytest_asyncio
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import by_name
 from loopin_schemas.window import MetricWindow
+from loopin_sinks.anomalies.rows import ANOMALIES, Recorded, anomalies_to_arrow
 from loopin_sinks.insights.anomalies import live_insights
 from loopin_sinks.insights.stored import open_insights
 from loopin_sinks.metric_anomalies.found import MetricAnomaly
-from loopin_sinks.metric_anomalies.live import LiveAnomaly, settled
+from loopin_sinks.metric_anomalies.live import LiveAnomaly
+from loopin_sinks.metric_anomalies.settled import settled, settled_of
 from loopin_sinks.metric_history.stored import NewValue, keep
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.store import Store
+from loopin_sinks.tasks.by_project import projects_in
 from loopin_sinks.tasks.detect_anomalies import AnomalyArguments, detect
 from loopin_sinks.tasks.detect_live_anomalies import detect_live
 from loopin_sinks.tasks.task import Context
 from loopin_streams.kafka.config_state import Configuration
 from tests.api.alerts_stored import store_windows
 from tests.migrated import migrated_store
+from tests.sinks.anomalies.found import some_anomaly
 from tests.sinks.metric_anomalies.seasons import HOUR, hours, mean_at
 from tests.sinks.personas.stored_events import Done, put
 
@@ -47,7 +53,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
-    for table in ("metric_values", "metric_anomalies", "events", "insights", "metric_windows"):
+    for table in ("metric_values", "metric_anomalies", "events", "insights", "metric_windows", "anomalies"):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened
 
@@ -182,3 +188,82 @@ async def test_the_sink_may_be_behind_the_stream(store: Store) -> None:
     )  # fmt: skip
     await store_windows(store, [closed])
     assert await settled(store, NOW) == END - 5 * MINUTE
+
+
+async def counted(store: Store, events: list[Done], project: str = "shop") -> None:
+    """The stream has counted these, minute by minute, and passed them all."""
+    minutes = Counter(epoch_ms(each.at) // 60_000 * 60_000 for each in events)
+    windows = [
+        MetricWindow(
+            project=project,
+            metric="events",
+            grain="minute",
+            start=start,
+            count=count,
+            closed=True,
+            revision=1,
+        )
+        for start, count in minutes.items()
+    ]
+    await store_windows(store, windows)
+
+
+async def test_a_partition_whose_events_are_stored_late_is_no_drop(store: Store) -> None:
+    await history(store, END)
+    usual = viewed(1.0)
+    # The sink of one partition of two has stored nothing of the last half hour; the other one is current.
+    late = [each for number, each in enumerate(usual) if number % 4 and each.at >= END - HOUR / 2]
+    stored = [each for each in usual if each not in late]
+    await counted(store, usual)
+    await put(store, stored)
+    await passed(store, END - MINUTE, "other")
+    assert await settled(store, NOW) == END
+    assert await look(store) == []
+    assert await settled_of(store, scope_at(NOW), END) is None
+    # Of another project all is there.
+    assert await settled_of(store, scope_at(NOW, "other"), END) == END - MINUTE
+    await put(store, late)
+    assert await settled_of(store, scope_at(NOW), END) == END
+    assert await look(store) == []
+
+
+async def test_a_drop_is_told_when_all_that_was_counted_is_stored(store: Store) -> None:
+    await history(store, END)
+    few = viewed(0.1)
+    await counted(store, few)
+    await put(store, few)
+    await passed(store, END - MINUTE, "other")
+    [found] = await look(store)
+    assert found.evidence.value == len(few)
+
+
+async def test_what_the_stream_does_not_count_makes_up_for_nothing(store: Store) -> None:
+    one = Done("somebody", "click", END - MINUTE)
+    await counted(store, [one])
+    await put(store, [Done("robot", "click", END - MINUTE, {"$is_bot": True}), Done("us", "click", one.at)])
+    ours = replace(scope_at(NOW), internal=("us",))
+    assert await settled_of(store, ours, END) == END - MINUTE
+    await put(store, [one])
+    assert await settled_of(store, ours, END) == END
+
+
+def scope_at(now: datetime, project: str = "shop") -> Scope:
+    return Scope(project=project, zone=UTC, now=now, currency="EUR")
+
+
+async def test_odd_users_are_told_of_a_project_that_has_no_events_any_more(store: Store) -> None:
+    silent = some_anomaly(epoch_ms(NOW - HOUR), kind="sudden_inactivity", score=0.0001, threshold=0.0002)
+    await store.insert(ANOMALIES, anomalies_to_arrow([Recorded(silent, 0)], 0), token="silent")
+    [found] = await look(store)
+    assert found.target_id == silent.distinct_id
+
+
+async def test_only_projects_of_late_are_looked_at(store: Store) -> None:
+    await put(store, [Done("u", "click", NOW - 40 * 24 * HOUR)], "gone")
+    await put(store, [Done("u", "click", NOW)], "here")
+    assert await projects_in(store, "events", ()) == ["gone", "here"]
+    assert await projects_in(store, "events", (), NOW - HOUR) == ["here"]
+    assert await projects_in(store, "events", ("gone",), NOW - HOUR) == []
+    await history(store, NOW, "measured")
+    assert await projects_in(store, "metric_values", (), NOW - 7 * 24 * HOUR) == ["measured"]
+    assert await projects_in(store, "metric_values", (), NOW + HOUR) == []

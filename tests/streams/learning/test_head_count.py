@@ -33,5 +33,48 @@ def test_the_interval_is_as_near_to_the_level_as_whole_numbers_allow(people: int
     assert abs(inside - 0.8) <= step
 
 
+@given(st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.25, 0.5, 1.0])), max_size=40))
+def test_no_other_interval_is_nearer(chances: list[float]) -> None:
+    mass = distribution(chances)
+
+    def amiss(low: int, high: int) -> float:
+        inside, before, after = mass[low : high + 1].sum(), mass[:low].sum(), mass[high + 1 :].sum()
+        return float(abs(inside - 0.8) + abs(before - after) / 2)
+
+    found = head_count(chances)
+    ends = range(len(mass))
+    least = min(amiss(low, high) for low in ends for high in ends if low <= high)
+    assert amiss(found.low, found.high) == pytest.approx(least, abs=1e-8)
+
+
+def test_of_many_it_is_the_binomial_distribution() -> None:
+    """Of those of the same chance each; two such groups are the convolution of both."""
+    few, many = 700, 24_300
+    found = distribution([0.2] * few + [0.9] * many)
+    exact = np.convolve(binom.pmf(np.arange(few + 1), few, 0.2), binom.pmf(np.arange(many + 1), many, 0.9))
+    assert len(found) == few + many + 1
+    assert np.abs(found - exact).max() < 1e-12
+    assert found.min() >= 0
+    count = head_count([0.2] * few + [0.9] * many)
+    assert count.expected == pytest.approx(few * 0.2 + many * 0.9)
+    inside = exact[count.low : count.high + 1].sum()
+    assert abs(inside - 0.8) <= exact.max()
+    assert abs(exact[: count.low].sum() - exact[count.high + 1 :].sum()) <= 2 * exact.max()
+
+
+@given(st.lists(st.floats(0, 1), min_size=50, max_size=300))
+def test_of_some_it_is_one_after_the_other(chances: list[float]) -> None:
+    mass = np.ones(1)
+    for chance in chances:
+        mass = np.convolve(mass, (1 - chance, chance))
+    assert np.abs(distribution(chances) - mass).max() < 1e-12
+
+
 def test_nobody_joined() -> None:
     assert head_count([]) == (0.0, 0, 0, 0.8)
+
+
+def test_who_is_certain_is_within_the_interval() -> None:
+    assert head_count([1.0] * 3 + [0.0] * 4) == (3.0, 3, 3, 0.8)
+    found = head_count([1.0, 0.5, 1.0, 0.25])
+    assert (found.low, found.high) == (2, 3)
