@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loopin_schemas.watch import Watch
-from loopin_streams.anomalies.following import HOURS, MINUTE_MS, sessions_at
+from loopin_schemas.watch import Running, Watch
+from loopin_streams.anomalies.following import HOUR_BITS, HOUR_MOST, HOURS, MINUTE_MS
 from loopin_streams.anomalies.rules import HOUR_MS
 
 Rows = NDArray[np.float64]
@@ -55,22 +55,61 @@ _FEW_SESSIONS: Final = 10
 """Fewer do not tell at which hours a user comes."""
 
 
-def numbers_of(watch: Watch) -> list[float]:
-    """Of the session that the user has, in their own units; see ``FEATURES``."""
-    session = watch.session
-    if session is None:
-        return [0.0] * len(FEATURES)
-    counts = session.counts
-    events, minutes = counts[0], max(0, watch.last - session.started) / MINUTE_MS
-    kinds = max(1, session.names.bit_count())
-    return [
-        *(events, minutes, events / max(1.0, minutes), session.peak, kinds, events / kinds),
+class Snapshot(NamedTuple):
+    """A session as it was with one of its events.
+
+    Attributes:
+        started: time of its first event, epoch ms.
+        lasted: from its first event to its newest, ms.
+        peak: most events within a minute.
+        kinds: different kinds of events; ``places`` and ``devices`` alike.
+        places: see ``kinds``.
+        devices: see ``kinds``.
+        hours: sessions of the user by hour of the day, as ``Watch`` has them.
+        counts: by ``COUNTS``.
+    """
+
+    started: int
+    lasted: int
+    peak: int
+    kinds: int
+    places: int
+    devices: int
+    hours: int
+    counts: tuple[int, ...]
+
+
+def snapshot(watch: Watch, session: Running) -> Snapshot:
+    """What the model may be asked about later."""
+    started = session.started
+    return Snapshot(
+        started,
+        watch.last - started,
+        session.peak,
+        session.names.bit_count(),
+        session.places.bit_count(),
+        session.devices.bit_count(),
+        watch.hours,
+        tuple(session.counts),
+    )
+
+
+def numbers_of(snapshots: Sequence[Snapshot]) -> NDArray[np.float64]:
+    """Of each session, in their own units; see ``FEATURES``."""
+    started, lasted, peak, kinds, places, devices, hours = np.array(
+        [one[:-1] for one in snapshots], np.int64
+    ).T
+    counts = np.array([one.counts for one in snapshots], np.float64).T
+    events, minutes, kinds = counts[0], np.maximum(lasted, 0) / MINUTE_MS, np.maximum(kinds, 1)
+    columns = (
+        *(events, minutes, events / np.maximum(minutes, 1.0), peak, kinds, events / kinds),
         *counts[1:],
-        *(session.places.bit_count(), session.devices.bit_count(), _rarity(watch, session.started)),
-    ]
+        *(places, devices, _rarity(hours, started)),
+    )
+    return np.column_stack(columns).astype(np.float64)
 
 
-def packed(numbers: Sequence[Sequence[float]]) -> NDArray[np.uint8]:
+def packed(numbers: Sequence[Sequence[float]] | NDArray[np.float64]) -> NDArray[np.uint8]:
     """The bytes of sessions' numbers; what is beyond, or no number, is the nearest end."""
     logs = np.log1p(np.maximum(np.nan_to_num(np.array(numbers, np.float64), posinf=1e9), 0.0))
     return np.clip(np.rint(logs / _STEP), 0, 255).astype(np.uint8)
@@ -92,11 +131,9 @@ def number_of(log: Any) -> float:
     return float(np.expm1(log))
 
 
-def _rarity(watch: Watch, started: int) -> float:
-    by_hour = [sessions_at(watch, hour) for hour in range(HOURS)]
-    total = sum(by_hour)
-    if total < _FEW_SESSIONS:
-        return 1.0
-    at = started // (2 * HOUR_MS) % HOURS
-    near = by_hour[at] + (by_hour[at - 1] + by_hour[(at + 1) % HOURS]) / 2
-    return (2 * total / HOURS + 1) / (near + 1)
+def _rarity(hours: NDArray[np.int64], started: NDArray[np.int64]) -> NDArray[np.float64]:
+    by_hour = hours[:, None] >> HOUR_BITS * np.arange(HOURS) & HOUR_MOST
+    total = by_hour.sum(axis=1)
+    around = by_hour + (np.roll(by_hour, 1, axis=1) + np.roll(by_hour, -1, axis=1)) / 2
+    near = around[np.arange(len(hours)), started // (2 * HOUR_MS) % HOURS]
+    return np.where(total < _FEW_SESSIONS, 1.0, (2 * total / HOURS + 1) / (near + 1))
