@@ -15,7 +15,7 @@ from loopin_streams.anomalies.cap import Cap
 from loopin_streams.anomalies.features import TARGET, Snapshot, numbers_of, packed, snapshot
 from loopin_streams.anomalies.finding import Finding
 from loopin_streams.anomalies.following import MINUTE_MS, begin, follow, tidy, tidy_raised
-from loopin_streams.anomalies.judging import judge
+from loopin_streams.anomalies.judging import Odd, judge
 from loopin_streams.anomalies.rules import AGAIN_MS, HOUR_MS, VERSION
 from loopin_streams.anomalies.silence import silence
 from loopin_streams.kafka.marker import STATE_VERSION
@@ -68,7 +68,7 @@ class _Over(NamedTuple):
 
 
 class _Turned(NamedTuple):
-    """A user who was last there at ``last`` comes back after a turn of the day; epoch ms."""
+    """A user who was last there at ``last`` has a turn of the day; epoch ms."""
 
     watch: Watch
     last: int
@@ -109,9 +109,11 @@ class Detector:
             # Rules are about what goes on.
             return
         if session is None or gap > TIMEOUT_MS or at - session.started > LONGEST_MS:
-            if session is not None and _is_learned(key, session):
-                self._noted.append(_Over(key, watch, snapshot(watch, session)))
-            self._pass_turn(key, watch, at)
+            if session is not None:
+                self._finish(key, watch, session)
+            # Such a turn may not have been taken yet.
+            if gap > HOUR_MS and (turn := _turn(key, at)) > watch.last:
+                self._tidy(watch, turn)
             session = begin(watch, at)
         watch.partition, watch.offset = event.raw_partition, event.raw_offset
         found = follow(watch, session, at, event.event, properties)
@@ -130,52 +132,65 @@ class Detector:
     def settle(self) -> None:
         """Tell what was noted since the last time; the model is asked about all sessions at once."""
         noted, self._noted = self._noted, []
-        asked = [one for one in noted if isinstance(one, _Asked)]
-        odd = judge(self._answers, [(_project(one.moment.key), one.session) for one in asked])
-        says = {id(asked[place]): said for place, said in odd.items()}
-        over = []
+        looked_at = [one for one in noted if isinstance(one, _Asked | _Over)]
+        judged = iter(self._judged(looked_at) if looked_at else ())
         for one in noted:
             if isinstance(one, _Found):
                 self._raise(one.moment, one.finding, VERSION)
             elif isinstance(one, _Turned):
                 tidy_raised(one.watch, one.last, one.turn)
-            elif isinstance(one, _Over):
-                over.append((one, _is_told_of(one.watch, one.session.started)))
-            # What a rule has told of the session is not told once more.
-            elif (said := says.get(id(one))) and not _is_told_of(one.moment.watch, one.session.started):
-                self._raise(one.moment, said.finding, said.detector)
-        self._learn(over)
+            else:
+                features, odd = next(judged)
+                if isinstance(one, _Over):
+                    self._learn(one, features)
+                elif odd is not None:
+                    self._tell(one, odd)
+
+    def _judged(self, looked_at: Sequence[_Asked | _Over]) -> list[tuple[bytes, Odd | None]]:
+        """The bytes of each session, and what the model says of it."""
+        numbers = numbers_of([one.session for one in looked_at])
+        kept = packed(numbers)
+        asked = [_project(one.moment.key) if isinstance(one, _Asked) else None for one in looked_at]
+        odd = judge(self._answers, asked, numbers, kept)
+        return [(row.tobytes(), odd.get(place)) for place, row in enumerate(kept)]
 
     def sweep(self, users: Users, now: int) -> None:
-        """What the time that has passed by epoch ms ``now`` says of each, without any event.
+        """Tell what the time that has passed by epoch ms ``now`` says of each, without any event.
 
         A user is seen as of the latest turn of the day, so it does not matter how late that is taken.
         """
-        over = []
         for key, profile in users:
             watch = profile.watch
             if watch is None:
                 continue
             session, turn = watch.session, _turn(key, now)
             if session is not None and turn - watch.last > TIMEOUT_MS:
-                if _is_learned(key, session):
-                    one = _Over(key, watch, snapshot(watch, session))
-                    over.append((one, _is_told_of(watch, session.started)))
+                self._finish(key, watch, session)
                 watch.session = None
-            tidy(watch, turn)
-            tidy_raised(watch, watch.last, turn)
+            self._tidy(watch, turn)
             if profile.behaviour is None or watch.raised.get("sudden_inactivity", 0) > watch.last:
                 continue
             finding = silence(profile.behaviour, turn)
             if finding is not None:
-                self._raise(_Moment(key, watch, turn, now, watch.partition, watch.offset), finding, VERSION)
-        self._learn(over)
+                moment = _Moment(key, watch, turn, now, watch.partition, watch.offset)
+                self._noted.append(_Found(moment, finding))
+        self.settle()
 
-    def _pass_turn(self, key: bytes, watch: Watch, at: int) -> None:
-        """Let a turn of the day pass that comes before the user's event: it may not have been taken yet."""
-        if at - watch.last > HOUR_MS and (turn := _turn(key, at)) > watch.last:
-            tidy(watch, turn)
-            self._noted.append(_Turned(watch, watch.last, turn))
+    def _finish(self, key: bytes, watch: Watch, session: Running) -> None:
+        """A session is over; one in some is learned from."""
+        if session.counts[0] >= LEAST_EVENTS and not crc32(key, session.started & 0xFFFF_FFFF) % LEARNED:
+            self._noted.append(_Over(key, watch, snapshot(watch, session)))
+
+    def _tidy(self, watch: Watch, turn: int) -> None:
+        tidy(watch, turn)
+        self._noted.append(_Turned(watch, watch.last, turn))
+
+    def _tell(self, asked: _Asked, said: Odd) -> None:
+        """A session is odd; what a rule has told of it is not told once more."""
+        watch, since = asked.moment.watch, asked.session.started
+        if not _is_told_of(watch, since):
+            finding = Finding("odd_session", since, said.score, said.threshold, said.features)
+            self._raise(asked.moment, finding, said.detector)
 
     def _raise(self, moment: _Moment, finding: Finding, detector: str) -> None:
         """Tell, unless the same was told of the user within a day, or too much of the project."""
@@ -210,29 +225,21 @@ class Detector:
             )
         )
 
-    def _learn(self, over: Sequence[tuple[_Over, bool]]) -> None:
-        """Finished sessions, and whether anything was raised in each, are for the trainer."""
-        if not over:
-            return
-        features = packed(numbers_of([one.session for one, _ in over]))
-        for (one, told), row in zip(over, features, strict=True):
-            project, _, distinct_id = one.key.decode().partition(":")
-            self.examples.append(
-                Example(
-                    project=project,
-                    target=TARGET,
-                    distinct_id=distinct_id,
-                    made_at=one.session.started,
-                    known_at=one.session.started + one.session.lasted,
-                    features=row.tobytes(),
-                    outcome=told,
-                )
+    def _learn(self, over: _Over, features: bytes) -> None:
+        """A finished session, and whether anything was raised in it, is for the trainer."""
+        project, _, distinct_id = over.key.decode().partition(":")
+        session = over.session
+        self.examples.append(
+            Example(
+                project=project,
+                target=TARGET,
+                distinct_id=distinct_id,
+                made_at=session.started,
+                known_at=session.started + session.lasted,
+                features=features,
+                outcome=_is_told_of(over.watch, session.started),
             )
-
-
-def _is_learned(key: bytes, session: Running) -> bool:
-    """One finished session in some is."""
-    return session.counts[0] >= LEAST_EVENTS and not crc32(key, session.started & 0xFFFF_FFFF) % LEARNED
+        )
 
 
 def _is_told_of(watch: Watch, started: int) -> bool:

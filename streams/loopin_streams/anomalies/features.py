@@ -54,6 +54,8 @@ _STEP: Final = 9 / 255
 _FEW_SESSIONS: Final = 10
 """Fewer do not tell at which hours a user comes."""
 
+_SHIFTS: Final = HOUR_BITS * np.arange(HOURS)
+
 
 class Snapshot(NamedTuple):
     """A session as it was with one of its events.
@@ -61,22 +63,29 @@ class Snapshot(NamedTuple):
     Attributes:
         started: time of its first event, epoch ms.
         lasted: from its first event to its newest, ms.
+        hours: sessions of the user by hour of the day, as ``Watch`` has them.
         peak: most events within a minute.
         kinds: different kinds of events; ``places`` and ``devices`` alike.
         places: see ``kinds``.
         devices: see ``kinds``.
-        hours: sessions of the user by hour of the day, as ``Watch`` has them.
-        counts: by ``COUNTS``.
+        events: this and what follows are ``COUNTS``.
     """
 
     started: int
     lasted: int
+    hours: int
     peak: int
     kinds: int
     places: int
     devices: int
-    hours: int
-    counts: tuple[int, ...]
+    events: int
+    pages: int
+    views: int
+    social: int
+    bought: int
+    failed: int
+    errors: int
+    parting: int
 
 
 def snapshot(watch: Watch, session: Running) -> Snapshot:
@@ -85,34 +94,35 @@ def snapshot(watch: Watch, session: Running) -> Snapshot:
     return Snapshot(
         started,
         watch.last - started,
+        watch.hours,
         session.peak,
         session.names.bit_count(),
         session.places.bit_count(),
         session.devices.bit_count(),
-        watch.hours,
-        tuple(session.counts),
+        *session.counts,
     )
 
 
 def numbers_of(snapshots: Sequence[Snapshot]) -> NDArray[np.float64]:
     """Of each session, in their own units; see ``FEATURES``."""
-    started, lasted, peak, kinds, places, devices, hours = np.array(
-        [one[:-1] for one in snapshots], np.int64
-    ).T
-    counts = np.array([one.counts for one in snapshots], np.float64).T
-    events, minutes, kinds = counts[0], np.maximum(lasted, 0) / MINUTE_MS, np.maximum(kinds, 1)
+    table = np.array(snapshots, np.int64).reshape(len(snapshots), len(Snapshot._fields))
+    started, lasted, hours, peak, kinds, places, devices, events, *counts = table.T
+    minutes = np.maximum(lasted, 0) / MINUTE_MS
+    numbers = np.empty((len(snapshots), len(FEATURES)))
     columns = (
-        *(events, minutes, events / np.maximum(minutes, 1.0), peak, kinds, events / kinds),
-        *counts[1:],
+        *(events, minutes, events / np.maximum(minutes, 1.0), peak, kinds, events / np.maximum(kinds, 1)),
+        *counts,
         *(places, devices, _rarity(hours, started)),
     )
-    return np.column_stack(columns).astype(np.float64)
+    for place, column in enumerate(columns):
+        numbers[:, place] = column
+    return numbers
 
 
 def packed(numbers: Sequence[Sequence[float]] | NDArray[np.float64]) -> NDArray[np.uint8]:
     """The bytes of sessions' numbers; what is beyond, or no number, is the nearest end."""
-    logs = np.log1p(np.maximum(np.nan_to_num(np.array(numbers, np.float64), posinf=1e9), 0.0))
-    return np.clip(np.rint(logs / _STEP), 0, 255).astype(np.uint8)
+    logs = np.log1p(np.fmax(np.asarray(numbers, np.float64), 0.0))
+    return np.rint(np.minimum(logs / _STEP, 255)).astype(np.uint8)
 
 
 def rows_of(kept: NDArray[np.uint8]) -> Rows:
@@ -132,8 +142,8 @@ def number_of(log: Any) -> float:
 
 
 def _rarity(hours: NDArray[np.int64], started: NDArray[np.int64]) -> NDArray[np.float64]:
-    by_hour = hours[:, None] >> HOUR_BITS * np.arange(HOURS) & HOUR_MOST
+    by_hour = hours[:, None] >> _SHIFTS & HOUR_MOST
     total = by_hour.sum(axis=1)
-    around = by_hour + (np.roll(by_hour, 1, axis=1) + np.roll(by_hour, -1, axis=1)) / 2
-    near = around[np.arange(len(hours)), started // (2 * HOUR_MS) % HOURS]
+    rows, at = np.arange(len(hours)), started // (2 * HOUR_MS) % HOURS
+    near = by_hour[rows, at] + (by_hour[rows, at - 1] + by_hour[rows, (at + 1) % HOURS]) / 2
     return np.where(total < _FEW_SESSIONS, 1.0, (2 * total / HOURS + 1) / (near + 1))

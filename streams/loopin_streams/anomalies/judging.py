@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from loopin_schemas.anomaly import OddFeature
 from loopin_schemas.model import SessionModel
-from loopin_streams.anomalies.features import NAMES, Snapshot, number_of, numbers_of, packed, rows_of
-from loopin_streams.anomalies.finding import Finding
+from loopin_streams.anomalies.features import NAMES, number_of, rows_of
 from loopin_streams.anomalies.tails import oddness, surprises
 from loopin_streams.learning.answers import Answers
 
@@ -20,35 +19,39 @@ STRONGEST: Final = 3
 
 
 class Odd(NamedTuple):
-    """A session that is odd, and the version of the model that says so."""
+    """What a version of the model says of a session that is odd to it."""
 
-    finding: Finding
+    score: float
+    threshold: float
+    features: tuple[OddFeature, ...]
     detector: str
 
 
-def judge(answers: Answers, asked: Sequence[tuple[str, Snapshot]]) -> dict[int, Odd]:
-    """Those that are odd among sessions of projects, by their place; none where nothing is known yet."""
+def judge(
+    answers: Answers,
+    projects: Sequence[str | None],
+    numbers: NDArray[np.float64],
+    kept: NDArray[np.uint8],
+) -> dict[int, Odd]:
+    """Those that are odd among sessions, by their place; none where nothing is known yet.
+
+    Of each session its project is given, None where it is not to be judged, its numbers and their bytes.
+    """
     by_project: dict[str, list[int]] = {}
-    for place, (project, _) in enumerate(asked):
-        by_project.setdefault(project, []).append(place)
+    for place, project in enumerate(projects):
+        if project is not None:
+            by_project.setdefault(project, []).append(place)
     found: dict[int, Odd] = {}
     for project, places in by_project.items():
         model = answers.sessions(project)
         if model is None:
             continue
-        sessions = [asked[place][1] for place in places]
-        numbers = numbers_of(sessions)
-        rows = rows_of(packed(numbers))
+        rows = rows_of(kept[places])
         scores = oddness(model, rows)
         for row in np.flatnonzero(scores > model.threshold).tolist():
-            finding = Finding(
-                kind="odd_session",
-                since=sessions[row].started,
-                score=round(float(scores[row]), 3),
-                threshold=round(model.threshold, 3),
-                features=_strongest(model, rows[row], numbers[row]),
-            )
-            found[places[row]] = Odd(finding, f"session_tails {model.version}")
+            features = _strongest(model, rows[row], numbers[places[row]])
+            score, threshold = round(float(scores[row]), 3), round(model.threshold, 3)
+            found[places[row]] = Odd(score, threshold, features, f"session_tails {model.version}")
     return found
 
 
