@@ -22,7 +22,7 @@ class Running(msgspec.Struct, array_like=True, gc=False):
         places: see ``names``.
         devices: see ``names``.
         peak: most events in any minute, rounded.
-        scored: events in it when the model was asked last.
+        scored: events in it when it was judged last.
         scored_minute: minute (since 1970) of the newest event then.
     """
 

@@ -62,7 +62,6 @@ class UserAnomalies:
         self._sweep = Sweep()
         self._bots: set[str] = set()
         self._examples: list[Example] = []
-        self._changed: dict[bytes, Profile] = {}
         self._minute = 0
         self._offset = 0
 
@@ -97,7 +96,6 @@ class UserAnomalies:
             count(behaviour, at, deeds(name, properties, None))
             behaviour.known = behaviour.known or name not in VISITOR_EVENTS
         self.detector.follow(key, profile, enriched, properties)
-        self._changed[key] = profile
         self.three_sigma.see(user, at)
 
     def _is_bot(self, user: str, properties: Event) -> bool:
@@ -108,8 +106,7 @@ class UserAnomalies:
 
     def _turn(self, at: int) -> None:
         """A batch of a minute is over: sessions are judged, users have their turn, the trainer learns."""
-        self.detector.score(list(self._changed.items()), at)
-        self._changed = {}
+        self.detector.settle()
         self._minute = at // MINUTE_MS
         while keys := self._sweep.due(self._minute):
             self.detector.sweep([(key, self.profiles[key]) for key in keys], self._minute * MINUTE_MS)

@@ -13,6 +13,7 @@ from loopin_schemas.profile import Profile
 from loopin_streams.enrich.absorber import EnrichAbsorber
 from loopin_streams.enrich.job import EnrichJob, EnrichOptions
 from loopin_streams.kafka.marker import Counts, Marker
+from loopin_streams.learning.answers import Answers
 
 STATE = ("profiles", "enrich.state")
 """Topics of which the newest record of each key is held."""
@@ -30,8 +31,9 @@ class Sent:
 
 @dataclass
 class OnePartition:
-    """All that comes out of the records of one partition."""
+    """All that comes out of the records of one partition; ``answers`` are the models of all workers."""
 
+    answers: Answers = field(default_factory=Answers)
     examples: list[Example] = field(default_factory=list)
     anomalies: list[Anomaly] = field(default_factory=list)
     written: dict[str, dict[bytes, bytes]] = field(default_factory=lambda: defaultdict(dict))
@@ -46,17 +48,19 @@ class OnePartition:
     def open(self) -> EnrichAbsorber:
         """A worker that begins with what is written."""
         options = EnrichOptions(topic_prefix="", partitions=1)
-        absorber = EnrichJob(options).open(0, "t")
+        absorber = EnrichJob(options, answers=self.answers).open(0, "t")
         held = self.written["profiles"].items()
         absorber.restore("profiles", [Sent(at, 0, key, value) for at, (key, value) in enumerate(held)])
         absorber.opened(self.marker, self.written["enrich.state"])
         return absorber
 
     def run(self, sent: Sequence[Sent], *, batch: int, again: int = 0) -> None:
-        """Enrich batch by batch; a successor takes over after each ``again`` of them."""
+        """Enrich the next records batch by batch; a successor takes over after each ``again`` of them."""
         absorber = self.open()
         for number, at in enumerate(range(0, len(sent), batch), start=1):
-            output = absorber.absorb(sent[at : at + batch], at + batch)
+            records = sent[at : at + batch]
+            position = records[-1].offset + 1
+            output = absorber.absorb(records, position)
             for topic in STATE:
                 for key, value in output.messages.get(topic, []):
                     assert key is not None
@@ -72,7 +76,7 @@ class OnePartition:
             self.examples += [decode(value or b"", Example) for _, value in told]
             self.counts = self.counts.plus(output.counts)
             self.marker = Marker(
-                topic_id="t", position=at + batch, watermark=output.watermark, held=output.held
+                topic_id="t", position=position, watermark=output.watermark, held=output.held
             )
             if again and number % again == 0:
                 absorber = self.open()

@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loopin_schemas.watch import Watch
-from loopin_streams.anomalies.following import HOURS, MINUTE_MS, sessions_at
+from loopin_schemas.watch import Running, Watch
+from loopin_streams.anomalies.following import HOUR_BITS, HOUR_MOST, HOURS, MINUTE_MS
 from loopin_streams.anomalies.rules import HOUR_MS
 
 Rows = NDArray[np.float64]
@@ -54,26 +54,75 @@ _STEP: Final = 9 / 255
 _FEW_SESSIONS: Final = 10
 """Fewer do not tell at which hours a user comes."""
 
-
-def numbers_of(watch: Watch) -> list[float]:
-    """Of the session that the user has, in their own units; see ``FEATURES``."""
-    session = watch.session
-    if session is None:
-        return [0.0] * len(FEATURES)
-    counts = session.counts
-    events, minutes = counts[0], max(0, watch.last - session.started) / MINUTE_MS
-    kinds = max(1, session.names.bit_count())
-    return [
-        *(events, minutes, events / max(1.0, minutes), session.peak, kinds, events / kinds),
-        *counts[1:],
-        *(session.places.bit_count(), session.devices.bit_count(), _rarity(watch, session.started)),
-    ]
+_SHIFTS: Final = HOUR_BITS * np.arange(HOURS)
 
 
-def packed(numbers: Sequence[Sequence[float]]) -> NDArray[np.uint8]:
+class Snapshot(NamedTuple):
+    """A session as it was with one of its events.
+
+    Attributes:
+        started: time of its first event, epoch ms.
+        lasted: from its first event to its newest, ms.
+        hours: sessions of the user by hour of the day, as ``Watch`` has them.
+        peak: most events within a minute.
+        kinds: different kinds of events; ``places`` and ``devices`` alike.
+        places: see ``kinds``.
+        devices: see ``kinds``.
+        events: this and what follows are ``COUNTS``.
+    """
+
+    started: int
+    lasted: int
+    hours: int
+    peak: int
+    kinds: int
+    places: int
+    devices: int
+    events: int
+    pages: int
+    views: int
+    social: int
+    bought: int
+    failed: int
+    errors: int
+    parting: int
+
+
+def snapshot(watch: Watch, session: Running) -> Snapshot:
+    """What the model may be asked about later."""
+    started = session.started
+    return Snapshot(
+        started,
+        watch.last - started,
+        watch.hours,
+        session.peak,
+        session.names.bit_count(),
+        session.places.bit_count(),
+        session.devices.bit_count(),
+        *session.counts,
+    )
+
+
+def numbers_of(snapshots: Sequence[Snapshot]) -> NDArray[np.float64]:
+    """Of each session, in their own units; see ``FEATURES``."""
+    table = np.array(snapshots, np.int64).reshape(len(snapshots), len(Snapshot._fields))
+    started, lasted, hours, peak, kinds, places, devices, events, *counts = table.T
+    minutes = np.maximum(lasted, 0) / MINUTE_MS
+    numbers = np.empty((len(snapshots), len(FEATURES)))
+    columns = (
+        *(events, minutes, events / np.maximum(minutes, 1.0), peak, kinds, events / np.maximum(kinds, 1)),
+        *counts,
+        *(places, devices, _rarity(hours, started)),
+    )
+    for place, column in enumerate(columns):
+        numbers[:, place] = column
+    return numbers
+
+
+def packed(numbers: Sequence[Sequence[float]] | NDArray[np.float64]) -> NDArray[np.uint8]:
     """The bytes of sessions' numbers; what is beyond, or no number, is the nearest end."""
-    logs = np.log1p(np.maximum(np.nan_to_num(np.array(numbers, np.float64), posinf=1e9), 0.0))
-    return np.clip(np.rint(logs / _STEP), 0, 255).astype(np.uint8)
+    logs = np.log1p(np.fmax(np.asarray(numbers, np.float64), 0.0))
+    return np.rint(np.minimum(logs / _STEP, 255)).astype(np.uint8)
 
 
 def rows_of(kept: NDArray[np.uint8]) -> Rows:
@@ -92,11 +141,9 @@ def number_of(log: Any) -> float:
     return float(np.expm1(log))
 
 
-def _rarity(watch: Watch, started: int) -> float:
-    by_hour = [sessions_at(watch, hour) for hour in range(HOURS)]
-    total = sum(by_hour)
-    if total < _FEW_SESSIONS:
-        return 1.0
-    at = started // (2 * HOUR_MS) % HOURS
-    near = by_hour[at] + (by_hour[at - 1] + by_hour[(at + 1) % HOURS]) / 2
-    return (2 * total / HOURS + 1) / (near + 1)
+def _rarity(hours: NDArray[np.int64], started: NDArray[np.int64]) -> NDArray[np.float64]:
+    by_hour = hours[:, None] >> _SHIFTS & HOUR_MOST
+    total = by_hour.sum(axis=1)
+    rows, at = np.arange(len(hours)), started // (2 * HOUR_MS) % HOURS
+    near = by_hour[rows, at] + (by_hour[rows, at - 1] + by_hour[rows, (at + 1) % HOURS]) / 2
+    return np.where(total < _FEW_SESSIONS, 1.0, (2 * total / HOURS + 1) / (near + 1))

@@ -29,7 +29,7 @@ SEATS: Final = 4
 FADES: Final = 16
 """A minute with events decides so small a part of how many are usual in one."""
 
-HOURS, HOUR_BITS, _HOUR_MOST = 12, 5, 31
+HOURS, HOUR_BITS, HOUR_MOST = 12, 5, 31
 """Numbers of sessions by hour of the day: how many numbers, of how many bits, and the greatest."""
 
 _BOUGHT, _FAILED = COUNTS.index("bought"), COUNTS.index("failed")
@@ -40,7 +40,7 @@ def begin(watch: Watch, at: int) -> Running:
     """Let a session begin."""
     session = watch.session = Running(at, [0] * len(COUNTS))
     shift = at // (2 * HOUR_MS) % HOURS * HOUR_BITS
-    if watch.hours >> shift & _HOUR_MOST == _HOUR_MOST:
+    if watch.hours >> shift & HOUR_MOST == HOUR_MOST:
         halves = (sessions_at(watch, hour) // 2 for hour in range(HOURS))
         watch.hours = sum(number << HOUR_BITS * hour for hour, number in enumerate(halves))
     watch.hours += 1 << shift
@@ -49,7 +49,7 @@ def begin(watch: Watch, at: int) -> Running:
 
 def sessions_at(watch: Watch, hour: int) -> int:
     """Sessions begun in one of the twelve parts of a day, the older ones faded."""
-    return watch.hours >> HOUR_BITS * hour & _HOUR_MOST
+    return watch.hours >> HOUR_BITS * hour & HOUR_MOST
 
 
 def follow(
@@ -100,11 +100,13 @@ def tidy(watch: Watch, now: int) -> None:
     watch.seats, watch.returns, watch.before = (), (), 0
     if now - watch.last > _LOOKBACK_MS:
         watch.place = None
-    if now - watch.last > AGAIN_MS:
+
+
+def tidy_raised(watch: Watch, last: int, now: int) -> None:
+    """The same of what was raised, of a user whose newest event was at epoch ms ``last``."""
+    if now - last > AGAIN_MS:
         # That of the silence stays for as long as it lasts: it is told once.
-        watch.raised = {
-            kind: at for kind, at in watch.raised.items() if now - at < AGAIN_MS or at > watch.last
-        }
+        watch.raised = {kind: at for kind, at in watch.raised.items() if now - at < AGAIN_MS or at > last}
 
 
 def _turn_to(watch: Watch, minute: int) -> None:

@@ -83,8 +83,7 @@ def count_events(
         windows.advance(max(newest, arrived - MINUTE.keep_ms) - LATENESS_MS)
     changed = [(key, profile) for key, (profile, _) in users.items()]
     foresight.score([(key, profile, came[key]) for key, profile in changed])
-    if events:
-        detector.score(changed, events[-1].enriched.received_at)
+    detector.settle()
     return profiles.save(changed)
 
 

@@ -41,7 +41,7 @@ class Known(Answers):
 
 
 class Follower:
-    """A detector with one user; events are judged as they come."""
+    """A detector with one user."""
 
     def __init__(
         self, detector: Detector | None = None, key: bytes = KEY, profile: Profile | None = None
@@ -52,7 +52,7 @@ class Follower:
         self.offset = 0
 
     def see(self, events: Iterable[Happened]) -> list[Anomaly]:
-        """What is raised of them."""
+        """What is raised of them; all are told at once."""
         begun = len(self.detector.found)
         for event in events:
             at = T + event.after
@@ -68,6 +68,7 @@ class Follower:
             )
             self.offset += 1
             self.detector.follow(self.key, self.profile, enriched, event.properties)
+        self.detector.settle()
         return self.detector.found[begun:]
 
 
