@@ -47,7 +47,7 @@ _decode = decoder(Profile).decode
 class Profiles:
     """Profiles by record key (``project:distinct_id``).
 
-    They are held packed: some 250 bytes of who came once, 1,000 of who comes often; the store compresses them.
+    They are held packed: some 250 bytes of who came once, 1,000 of who comes often, before compression.
     """
 
     def __init__(self, store: KeyedStore) -> None:
