@@ -134,7 +134,10 @@ TARGETS: dict[str, tuple[list[Figure], str]] = {
         ],
         "0 lost: **missed: 3**",
     ),
-    "a rate": ([figure("loopin", 1, 40_000.0, job="J2")], ">= 50,000 events/s: **missed by 20 %**"),
+    "rates": (
+        [figure("loopin", 1, 40_000.0, job="J2")],
+        ">= 50,000 events/s: **missed by 20 %**; with all models >= 30,000 events/s: met",
+    ),
     "a multiple": (
         [figure("loopin", 1, 249.0), figure("faust", 1, 10.0)],
         ">= 25x: **missed by less than 1 %**",
@@ -212,6 +215,7 @@ def test_every_job_has_its_section_and_each_case_a_row() -> None:
         "J2",
         "Latency",
         "A language model that hangs",
+        "Scores",
         "Known users",
         "Partitions",
         "Workers",
@@ -223,7 +227,7 @@ def test_every_job_has_its_section_and_each_case_a_row() -> None:
     ):
         assert f"\n## {title}" in text
     cases = [line for line in text.splitlines() if line.startswith(("| one case |", "| another case |"))]
-    assert len(cases) == 2 * 10
+    assert len(cases) == 2 * 11
     # Latency has the quantile, growth the worker's memory; columns that nobody filled are left out.
     assert "| one case | 5 (5-5) | all stored |" in cases
     assert "| one case | 7 (7-7) | all stored |" in cases
