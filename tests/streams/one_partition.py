@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from loopin_schemas.anomaly import Anomaly
 from loopin_schemas.codec import decode
@@ -27,6 +29,13 @@ class Sent:
     timestamp: int
     key: bytes
     value: bytes
+
+
+def record(offset: int, event: Mapping[str, Any], after: int = 20) -> Sent:
+    """An event as its user's client publishes it, which arrives ``after`` ms after its time."""
+    body = json.dumps({**event, "uuid": f"01a2b3c4-0000-7000-8000-{offset:012x}"}).encode()
+    key = f"{event['project']}:{event['distinct_id']}".encode()
+    return Sent(offset, event["timestamp"] + after, key, body)
 
 
 @dataclass

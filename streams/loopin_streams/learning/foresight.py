@@ -24,6 +24,9 @@ from loopin_streams.learning.targets import ATTENDANCE, CHURN, CONVERSION
 
 _LONGEST_ID: Final = 200
 
+_FURTHEST_MS: Final = 731 * DAY_MS
+"""Ahead of its join: nobody plans for longer, and what is said to begin later is a mistake."""
+
 Users = Sequence[tuple[bytes, Profile]]
 """Record keys (``project:distinct_id``) and profiles."""
 
@@ -116,7 +119,7 @@ class Foresight:
         said = self.answers.of(_project(key), ATTENDANCE, contrasts(features))
         # Of one that came late nothing is learned: what came before it may be of later.
         seen = b"" if at < behaviour.last else features[0].tobytes()
-        rsvp = Rsvp(event_id, at, seen, said.chances[0], version=said.version, begins=_begins(named))
+        rsvp = Rsvp(event_id, at, seen, said.chances[0], version=said.version, begins=_begins(named, at))
         predictions.joined(behaviour, rsvp)
 
     def _tell(self, key: bytes, outcomes: Iterable[predictions.Outcome]) -> None:
@@ -158,11 +161,12 @@ def _event_id(named: Mapping[str, Any]) -> str:
     return event_id[:_LONGEST_ID] if isinstance(event_id, str) else ""
 
 
-def _begins(named: Mapping[str, Any]) -> int:
-    """When the platform event begins, epoch ms; 0 where it is not told, or no time."""
+def _begins(named: Mapping[str, Any], joined: int) -> int:
+    """When the platform event begins, epoch ms; 0 where it is not told, no time, or too far ahead."""
     if "starts_at" not in named:
         return 0
     try:
-        return parse_timestamp(named["starts_at"])
+        begins = parse_timestamp(named["starts_at"])
     except InvalidEvent:
         return 0
+    return begins if begins - joined <= _FURTHEST_MS else 0

@@ -48,6 +48,10 @@ class KeyedStore(Protocol):
         """Forget a key."""
         ...
 
+    def keys(self) -> Iterator[bytes]:
+        """Every key; nothing may change meanwhile."""
+        ...
+
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Every key with its value; nothing may change meanwhile."""
         ...
@@ -63,7 +67,7 @@ class MemoryStore:
     """A dict of bytes: nothing in it is looked at by the garbage collector.
 
     As soon as there are some thousand values, they are held compressed against a dictionary of what these
-    have in common: a profile of 250 bytes takes about 50, for 2 us a change.
+    have in common: a profile of 250 bytes takes 50 to 75, for 2 us a change.
     """
 
     def __init__(self, samples: int = SAMPLES) -> None:
@@ -94,6 +98,9 @@ class MemoryStore:
 
     def delete(self, key: bytes) -> None:
         self._values.pop(key, None)
+
+    def keys(self) -> Iterator[bytes]:
+        return iter(self._values)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         if self._codec is None:
@@ -197,6 +204,11 @@ class DiskStore:
             self._size -= 1
             with _disk():
                 del self._db[key]
+
+    def keys(self) -> Iterator[bytes]:
+        # Untyped, as with items.
+        keys: Any = self._db.keys()
+        yield from keys
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         # Untyped: the library's keys and values are of any kind.

@@ -83,7 +83,7 @@ class Profiles:
 
     def keys(self) -> Iterator[bytes]:
         """The keys of all profiles; nothing may change meanwhile."""
-        return (key for key, _ in self._store.items())
+        return self._store.keys()
 
     def messages(self) -> Iterator[Message]:
         """The records of all profiles."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -18,12 +18,9 @@ from loopin_schemas.watch import Watch
 from loopin_streams.anomalies.cap import MOST
 from loopin_streams.anomalies.features import TARGET, Rows, kept_rows
 from loopin_streams.anomalies.tails import fitted, oddness
-from tests.evaluate.planted import Planter
-from tests.producers.simulator.worlds import live_through, parameters
 from tests.streams.anomalies.following import DAY, MINUTE, SECOND, Known, T
-from tests.streams.one_partition import OnePartition, Sent
-
-DAYS = 34
+from tests.streams.anomalies.planted_log import planted_log
+from tests.streams.one_partition import OnePartition, Sent, record
 
 
 class Cut(NamedTuple):
@@ -41,11 +38,6 @@ CUTS = {
     "the whole": Cut(((0, WHOLE),)),
     "begun again in uneven places": Cut(((0, 300), (0.111, 41), (0.39, 1), (0.4, 512), (0.777, 5))),
 }
-
-
-def record(offset: int, event: Mapping[str, Any]) -> Sent:
-    body = json.dumps({**event, "uuid": f"01a2b3c4-0000-7000-8000-{offset:012x}"}).encode()
-    return Sent(offset, event["timestamp"] + 20, f"demo:{event['distinct_id']}".encode(), body)
 
 
 def closing(sent: Sequence[Sent]) -> list[Sent]:
@@ -77,11 +69,7 @@ def watches(found: OnePartition) -> dict[bytes, Watch | None]:
 
 @pytest.fixture(scope="module")
 def world() -> list[Sent]:
-    made = live_through(parameters(users=40, days=DAYS, seed=33))
-    planter = Planter("1")
-    people = (event for event in made.events if not event["distinct_id"].startswith("bot"))
-    events = [each for event in people for each in planter.through(event)]
-    return [record(offset, event) for offset, event in enumerate(events)]
+    return planted_log()
 
 
 @pytest.fixture(scope="module")

@@ -7,25 +7,15 @@ import json
 import pytest
 
 from loopin_schemas.codec import encode
-from tests.evaluate.planted import Planter
-from tests.producers.simulator.worlds import live_through, parameters
+from tests.streams.anomalies.planted_log import planted_log
 from tests.streams.one_partition import OnePartition, Sent
 
-DAYS = 34
 BATCH = 300
 
 
 @pytest.fixture(scope="module")
 def sent() -> list[Sent]:
-    world = live_through(parameters(users=40, days=DAYS, seed=33))
-    planter = Planter("1")
-    people = (event for event in world.events if not event["distinct_id"].startswith("bot"))
-    events = [each for event in people for each in planter.through(event)]
-    found = []
-    for at, event in enumerate(events):
-        body = json.dumps({**event, "uuid": f"01a2b3c4-0000-7000-8000-{at:012x}"}).encode()
-        found.append(Sent(at, event["timestamp"] + 20, f"demo:{event['distinct_id']}".encode(), body))
-    return found
+    return planted_log()
 
 
 @pytest.fixture(scope="module")

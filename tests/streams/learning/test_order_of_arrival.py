@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from math import exp
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from loopin_schemas.example import Example
 from loopin_streams.behaviour.counts import DAY_MS
 from loopin_streams.behaviour.rates import faded
 from loopin_streams.learning.foresight import phase_of
-from tests.streams.one_partition import OnePartition, Sent
+from tests.streams.one_partition import OnePartition, record
 
 START_MS = 1_767_225_600_000
 HOUR_MS = 3_600_000
@@ -34,16 +33,14 @@ def passed(log: list[Did], batch: int = 1) -> OnePartition:
     found = OnePartition()
     sent = []
     for number, did in enumerate(log):
-        body = {
-            "uuid": f"01a2b3c4-0000-7000-8000-{number:012x}",
+        event = {
             "project": "demo",
             "event": did.event,
             "distinct_id": did.user,
             "timestamp": did.at,
             "properties": did.properties,
         }
-        key = f"demo:{did.user}".encode()
-        sent.append(Sent(number, did.at + did.after, key, json.dumps(body).encode()))
+        sent.append(record(number, event, did.after))
     found.run(sent, batch=batch)
     return found
 
@@ -103,6 +100,7 @@ def test_where_it_is_known_when_an_event_begins_its_participants_are_waited_for(
     log = [
         Did("u", "event_joined", START_MS, {"event_id": "late", "starts_at": begins}),
         Did("u", "event_joined", START_MS + 1, {"event_id": "soon", "starts_at": "not a time"}),
+        Did("u", "event_joined", START_MS + 2, {"event_id": "never", "starts_at": "9999-12-31T00:00:00Z"}),
         Did("u", "content_liked", START_MS + 40 * DAY_MS, {"object_id": "x"}),
     ]
     assert [rsvp.event_id for rsvp in rsvps(passed(log))] == ["late"]
@@ -111,7 +109,11 @@ def test_where_it_is_known_when_an_event_begins_its_participants_are_waited_for(
         Did("u", "$pageview", begins + 2 * DAY_MS, {}),
     ]
     examples = of("attendance", passed(log))
-    assert {example.subject: example.outcome for example in examples} == {"soon": False, "late": True}
+    assert {example.subject: example.outcome for example in examples} == {
+        "soon": False,
+        "never": False,
+        "late": True,
+    }
 
 
 def test_of_a_join_that_came_after_later_events_nothing_is_learned() -> None:

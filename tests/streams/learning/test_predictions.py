@@ -129,6 +129,6 @@ def test_participants_who_came_and_who_did_not_are_known_at_the_same_time() -> N
 
 def test_joined_again_is_joined_once_and_few_are_kept() -> None:
     behaviour = seen_on([0])
-    for number in range(40):
+    for number in range(80):
         predictions.joined(behaviour, Rsvp(f"event-{number % 40}", START_MS + number, FEATURES, 0.7))
     assert [rsvp.event_id for rsvp in behaviour.rsvps] == [f"event-{number}" for number in range(8, 40)]

@@ -175,6 +175,7 @@ class SameAnswers(RuleBasedStateMachine):
         everything = sorted(self.plain.items())
         assert sorted(self.memory.items()) == sorted(self.disk.items()) == everything
         assert sorted(self.compressed.items()) == everything
+        assert sorted(self.compressed.keys()) == sorted(self.disk.keys()) == sorted(self.plain)
 
     @invariant()
     def sizes_agree(self) -> None:
