@@ -26,7 +26,11 @@ class SinkSettings(KafkaSettings, ProjectDefaults, LanguageModelSettings):
         2.0, gt=0, le=60, description="shortest time between two inserts of metric windows, in seconds"
     )
     profile_interval_s: float = Field(
-        1.0, gt=0, le=3600, description="shortest time between two inserts of profiles, in seconds"
+        0.5,
+        gt=0,
+        le=3600,
+        description="shortest time between two inserts of profiles, in seconds; longer (at most 10) while more "
+        "than 2,000 users a second change",
     )
     repair_interval_s: float = Field(
         5.0, gt=0, le=3600, description="pause between two looks for windows to recompute, in seconds"

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from loopin_schemas.behaviour import HALF_LIVES, KINDS
-from loopin_schemas.habits import ERA_DAYS, HOURS, ON_CLOCK, WHOLE, Habits, Prices, Spending, action_name
+from loopin_schemas.habits import ACTION_KEYS, ERA_DAYS, HOURS, ON_CLOCK, WHOLE, Habits, Prices, action_name
 from loopin_schemas.profile import Profile
 from loopin_schemas.scores.engagement_trend import engagement_change, engagement_trend
+from loopin_sinks.persons.active_days import ActiveDays
 from loopin_sinks.persons.amounts import EXACT, exact
+from loopin_sinks.persons.columns import lists, numbers, ratios
 from loopin_streams.behaviour.counts import DAY_MS
-from loopin_streams.behaviour.engagement import left_over, profile_engagement
+from loopin_streams.behaviour.engagement import INTERACTIONS, PAGE_VIEWS, left_over, profile_engagement
 from loopin_streams.behaviour.rates import Faded, faded
 
 LATELY, USUALLY = HALF_LIVES.index(10.0), HALF_LIVES.index(25.0)
 """Half-lives of the present pace, and of the usual one."""
 
 _EVENTS, _DAYS, _FRIENDLY, _UNFRIENDLY = map(KINDS.index, ("events", "days", "positive", "negative"))
+_PACE: Final = (LATELY, USUALLY)
 
 _MS = pa.timestamp("ms", "UTC")
 _TEXTS = pa.list_(pa.string())
@@ -27,127 +33,90 @@ _NUMBERS = pa.list_(pa.float64())
 _COUNTS = pa.list_(pa.uint64())
 _AMOUNTS = pa.list_(EXACT)
 
-
-class Pace(NamedTuple):
-    """How much a user does: events and active days a day, lately and usually, and how friendly they are."""
-
-    events: tuple[float, float] = (0.0, 0.0)
-    days: tuple[float, float] = (0.0, 0.0)
-    friendly: float = 0.0
-    unfriendly: float = 0.0
-
-
-class Known(NamedTuple):
-    """A user's profile, and what follows from it as of epoch ms ``at``.
-
-    ``prices`` are by kind and currency, ``sessions`` how many, how long together (ms), and their events.
-    """
-
-    profile: Profile
-    habits: Habits
-    pace: Pace
-    at: int
-    days: Sequence[int]
-    prices: Sequence[tuple[str, str, Prices]]
-    sessions: tuple[int, int, int]
-
-
 _NO_HABITS: Final = Habits(0, bytearray())
-_ON_CLOCK: Final = tuple(count / ON_CLOCK for count in range(256))
+_ENGAGING: Final = tuple((name, ACTION_KEYS[name]) for name in (PAGE_VIEWS, *INTERACTIONS))
 
 
-def _prices(spending: Spending | None) -> list[tuple[str, str, Prices]]:
-    if spending is None:
-        return []
-    kinds = {"bought": spending.bought, "viewed": spending.viewed}
-    return [(kind, code, price) for kind, prices in kinds.items() for code, price in prices.items()]
+class Price(NamedTuple):
+    """What a user saw or paid in one currency; ``kind`` is ``bought`` or ``viewed``."""
+
+    kind: str
+    currency: str
+    prices: Prices
 
 
-def _clock(of: Known, part: slice) -> list[float]:
-    return [_ON_CLOCK[count] for count in of.habits.clock[part]]
+class Users:
+    """Profiles, and what several columns take from them, in their order."""
+
+    def __init__(self, profiles: Sequence[Profile], days: ActiveDays) -> None:
+        self.profiles = profiles
+        self.days = days
+        self.at = [analysed_at(profile) for profile in profiles]
+        self.habits = [profile.habits or _NO_HABITS for profile in profiles]
+        self._counted = [n for n, profile in enumerate(profiles) if profile.behaviour is not None]
+
+    @cached_property
+    def prices(self) -> list[tuple[Price, ...]]:
+        """Of each by kind and currency."""
+        return [tuple(_prices(habits)) for habits in self.habits]
+
+    @cached_property
+    def sessions(self) -> list[tuple[int, int, int]]:
+        """How many, how long together (ms), and their events."""
+        return [_sessions(profile) for profile in self.profiles]
+
+    @cached_property
+    def events_a_day(self) -> NDArray[np.float64]:
+        """Lately and usually, (users, 2)."""
+        return self._of_all(self._faded.rates[:, _EVENTS, _PACE])
+
+    @cached_property
+    def days_a_day(self) -> NDArray[np.float64]:
+        """Share of days that are active, lately and usually, (users, 2)."""
+        return self._of_all(self._faded.rates[:, _DAYS, _PACE])
+
+    def felt(self, kind: int) -> NDArray[np.float64]:
+        """What is left of words and ratings of a kind."""
+        return self._of_all(self._faded.counts[:, kind, USUALLY])
+
+    def engagement(self) -> Iterator[float]:
+        """Of each when it was analysed."""
+        each = zip(self.profiles, self.habits, self.at, self.days.each(ERA_DAYS), strict=True)
+        for profile, habits, at, days in each:
+            day = at // DAY_MS
+            weight = left_over(day // ERA_DAYS - habits.era) / WHOLE
+            actions = {name: habits.actions.get(key, 0) * weight for name, key in _ENGAGING}
+            yield profile_engagement(profile.first_seen // DAY_MS, day, days, actions)
+
+    def trend(self) -> Iterator[str]:
+        """Of each."""
+        pace = np.hstack((self.events_a_day, self.days_a_day)).tolist()
+        return (engagement_trend(engagement_change(*each)) for each in pace)
+
+    def _of_all(self, of_counted: NDArray[Any]) -> NDArray[np.float64]:
+        found = np.zeros((len(self.profiles), *of_counted.shape[1:]))
+        found[self._counted] = of_counted
+        return found
+
+    @cached_property
+    def _faded(self) -> Faded:
+        behaviours = [profile.behaviour for profile in self.profiles if profile.behaviour is not None]
+        return faded(behaviours, [self.at[n] for n in self._counted])
 
 
-def _counts(counts: dict[str, int]) -> list[float]:
-    return [count / WHOLE for count in counts.values()]
+def _prices(habits: Habits) -> Iterator[Price]:
+    if habits.spending is not None:
+        for kind, prices in (("bought", habits.spending.bought), ("viewed", habits.spending.viewed)):
+            yield from (Price(kind, currency, price) for currency, price in prices.items())
 
 
 def _sessions(profile: Profile) -> tuple[int, int, int]:
-    past, remembered = profile.past, [profile.session, *profile.earlier]
-    number, ms, events = (0, 0, 0) if past is None else (past.sessions, past.ms, past.events)
-    return (
-        number + len(remembered),
-        ms + sum(session.last - session.started for session in remembered),
-        events + sum(session.events for session in remembered),
-    )
-
-
-def _engagement(of: Known) -> float:
-    day = of.at // DAY_MS
-    left = left_over(day // ERA_DAYS - of.habits.era)
-    actions = {action_name(key): count / WHOLE * left for key, count in of.habits.actions.items()}
-    return profile_engagement(of.profile.first_seen // DAY_MS, day, of.days, actions)
-
-
-def _trend(of: Known) -> str:
-    return engagement_trend(engagement_change(*of.pace.events, *of.pace.days))
-
-
-class Column(NamedTuple):
-    """A column of the table, and what of a user is in it."""
-
-    name: str
-    type: pa.DataType
-    of: Callable[[Known], Any]
-
-
-COLUMNS: Final[tuple[Column, ...]] = (
-    Column("time_zone", pa.string(), lambda of: of.habits.zone),
-    Column("habits_from", pa.date32(), lambda of: of.habits.era * ERA_DAYS),
-    Column("hours", _NUMBERS, lambda of: _clock(of, slice(HOURS))),
-    Column("weekdays", _NUMBERS, lambda of: _clock(of, slice(HOURS, None))),
-    Column("actions", _TEXTS, lambda of: list(map(action_name, of.habits.actions))),
-    Column("action_counts", _NUMBERS, lambda of: _counts(of.habits.actions)),
-    Column("event_types", _TEXTS, lambda of: list(of.habits.event_types)),
-    Column("event_type_counts", _NUMBERS, lambda of: _counts(of.habits.event_types)),
-    Column("communities", _TEXTS, lambda of: list(of.habits.communities)),
-    Column("community_counts", _NUMBERS, lambda of: _counts(of.habits.communities)),
-    Column("price_kinds", _TEXTS, lambda of: [kind for kind, _, _ in of.prices]),
-    Column("price_currencies", _TEXTS, lambda of: [currency for _, currency, _ in of.prices]),
-    Column("least_prices", _AMOUNTS, lambda of: [exact(price.least) for _, _, price in of.prices]),
-    Column("greatest_prices", _AMOUNTS, lambda of: [exact(price.greatest) for _, _, price in of.prices]),
-    Column("price_numbers", _COUNTS, lambda of: [price.number for _, _, price in of.prices]),
-    Column("price_totals", _AMOUNTS, lambda of: [exact(price.total) for _, _, price in of.prices]),
-    Column(
-        "payment_failures", pa.uint32(), lambda of: of.habits.spending.failures if of.habits.spending else 0
-    ),
-    Column("habit_sessions", pa.uint64(), lambda of: of.sessions[0]),
-    Column("habit_sessions_ms", pa.uint64(), lambda of: of.sessions[1]),
-    Column("habit_sessions_events", pa.uint64(), lambda of: of.sessions[2]),
-    Column("events_a_day", _NUMBERS, lambda of: list(of.pace.events)),
-    Column("days_a_day", _NUMBERS, lambda of: list(of.pace.days)),
-    Column("friendly", pa.float64(), lambda of: of.pace.friendly),
-    Column("unfriendly", pa.float64(), lambda of: of.pace.unfriendly),
-    Column("engagement_score", pa.float64(), _engagement),
-    Column("engagement_trend", pa.string(), _trend),
-    Column("analysed_at", _MS, lambda of: of.at),
-)
-
-FIELDS: Final = tuple(pa.field(column.name, column.type, nullable=False) for column in COLUMNS)
-
-
-def habit_columns(profiles: Sequence[Profile], days: Sequence[Sequence[int]]) -> list[list[Any]]:
-    """The values of ``FIELDS``, by column; ``days`` are each user's active ones, days since 1970."""
-    at = [analysed_at(profile) for profile in profiles]
-    known = [
-        _known(profile, pace, when, active)
-        for profile, pace, when, active in zip(profiles, _paces(profiles, at), at, days, strict=True)
-    ]
-    return [[column.of(each) for each in known] for column in COLUMNS]
-
-
-def _known(profile: Profile, pace: Pace, at: int, days: Sequence[int]) -> Known:
-    habits = profile.habits or _NO_HABITS
-    return Known(profile, habits, pace, at, days, _prices(habits.spending), _sessions(profile))
+    past, now, earlier = profile.past, profile.session, profile.earlier
+    sessions, ms, events = (0, 0, 0) if past is None else (past.sessions, past.ms, past.events)
+    for session in (now, *earlier):
+        ms += session.last - session.started
+        events += session.events
+    return sessions + 1 + len(earlier), ms, events
 
 
 def analysed_at(profile: Profile) -> int:
@@ -155,21 +124,81 @@ def analysed_at(profile: Profile) -> int:
     return max([profile.last_seen, *(score.at for score in profile.scores.values())])
 
 
-def _paces(profiles: Sequence[Profile], at: Sequence[int]) -> list[Pace]:
-    found = [Pace()] * len(profiles)
-    counted = [(n, profile.behaviour) for n, profile in enumerate(profiles) if profile.behaviour is not None]
-    if counted:
-        of = faded([behaviour for _, behaviour in counted], [at[n] for n, _ in counted])
-        for row, (n, _) in enumerate(counted):
-            found[n] = _pace(of, row)
-    return found
+class Column(NamedTuple):
+    """A column of the table, and the values of users in it."""
+
+    name: str
+    type: pa.DataType
+    of: Callable[[Users], pa.Array]
 
 
-def _pace(of: Faded, row: int) -> Pace:
-    rates, counts = of.rates[row], of.counts[row]
-    return Pace(
-        (float(rates[_EVENTS, LATELY]), float(rates[_EVENTS, USUALLY])),
-        (float(rates[_DAYS, LATELY]), float(rates[_DAYS, USUALLY])),
-        float(counts[_FRIENDLY, USUALLY]),
-        float(counts[_UNFRIENDLY, USUALLY]),
-    )
+def _plain(name: str, kind: pa.DataType, of: Callable[[Users], Iterable[Any]]) -> Column:
+    return Column(name, kind, lambda users: pa.array(of(users), kind))
+
+
+def _names(name: str, of: Callable[[Habits], dict[str, int]]) -> Column:
+    return Column(name, _TEXTS, lambda users: lists(_TEXTS, [of(each) for each in users.habits]))
+
+
+def _counts(name: str, of: Callable[[Habits], dict[str, int]]) -> Column:
+    return Column(name, _NUMBERS, lambda users: ratios([of(each).values() for each in users.habits], WHOLE))
+
+
+def _clock(name: str, part: slice) -> Column:
+    return Column(name, _NUMBERS, lambda users: ratios([each.clock[part] for each in users.habits], ON_CLOCK))
+
+
+def _priced(name: str, kind: pa.ListType, of: Callable[[Price], object]) -> Column:
+    return Column(name, kind, lambda users: lists(kind, users.prices, of))
+
+
+def _pace(name: str, of: Callable[[Users], NDArray[np.float64]]) -> Column:
+    def column(users: Users) -> pa.Array:
+        return numbers(_NUMBERS, np.full(len(users.profiles), len(_PACE)), of(users).ravel())
+
+    return Column(name, _NUMBERS, column)
+
+
+COLUMNS: Final[tuple[Column, ...]] = (
+    _plain("time_zone", pa.string(), lambda users: [each.zone for each in users.habits]),
+    _plain("habits_from", pa.date32(), lambda users: [each.era * ERA_DAYS for each in users.habits]),
+    _clock("hours", slice(HOURS)),
+    _clock("weekdays", slice(HOURS, None)),
+    Column(
+        "actions", _TEXTS, lambda users: lists(_TEXTS, [each.actions for each in users.habits], action_name)
+    ),
+    _counts("action_counts", lambda habits: habits.actions),
+    _names("event_types", lambda habits: habits.event_types),
+    _counts("event_type_counts", lambda habits: habits.event_types),
+    _names("communities", lambda habits: habits.communities),
+    _counts("community_counts", lambda habits: habits.communities),
+    _priced("price_kinds", _TEXTS, lambda price: price.kind),
+    _priced("price_currencies", _TEXTS, lambda price: price.currency),
+    _priced("least_prices", _AMOUNTS, lambda price: exact(price.prices.least)),
+    _priced("greatest_prices", _AMOUNTS, lambda price: exact(price.prices.greatest)),
+    _priced("price_numbers", _COUNTS, lambda price: price.prices.number),
+    _priced("price_totals", _AMOUNTS, lambda price: exact(price.prices.total)),
+    _plain(
+        "payment_failures",
+        pa.uint32(),
+        lambda users: [each.spending.failures if each.spending else 0 for each in users.habits],
+    ),
+    _plain("habit_sessions", pa.uint64(), lambda users: [number for number, _, _ in users.sessions]),
+    _plain("habit_sessions_ms", pa.uint64(), lambda users: [ms for _, ms, _ in users.sessions]),
+    _plain("habit_sessions_events", pa.uint64(), lambda users: [events for _, _, events in users.sessions]),
+    _pace("events_a_day", lambda users: users.events_a_day),
+    _pace("days_a_day", lambda users: users.days_a_day),
+    _plain("friendly", pa.float64(), lambda users: users.felt(_FRIENDLY)),
+    _plain("unfriendly", pa.float64(), lambda users: users.felt(_UNFRIENDLY)),
+    _plain("engagement_score", pa.float64(), lambda users: list(users.engagement())),
+    _plain("engagement_trend", pa.string(), lambda users: list(users.trend())),
+    _plain("analysed_at", _MS, lambda users: users.at),
+)
+
+FIELDS: Final = tuple(pa.field(column.name, column.type, nullable=False) for column in COLUMNS)
+
+
+def habit_columns(profiles: Sequence[Profile], days: ActiveDays) -> list[pa.Array]:
+    """The values of ``FIELDS``, by column."""
+    users = Users(profiles, days)
+    return [column.of(users) for column in COLUMNS]

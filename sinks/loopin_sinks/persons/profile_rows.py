@@ -9,13 +9,20 @@ import pyarrow as pa
 
 from loopin_schemas.behaviour import Rsvp
 from loopin_schemas.profile import Profile
+from loopin_sinks.persons.active_days import active_days
 from loopin_sinks.persons.amounts import EXACT, exact
+from loopin_sinks.persons.columns import lists, numbers
 from loopin_sinks.persons.habit_rows import FIELDS, habit_columns
 from loopin_sinks.persons.rows import table
 
 PROFILES: Final = "profiles"
 
 _MS = pa.timestamp("ms", "UTC")
+_TEXTS = pa.list_(pa.string())
+_NUMBERS = pa.list_(pa.float64())
+_TIMES = pa.list_(_MS)
+_VERSIONS = pa.list_(pa.uint32())
+_REASONS = pa.list_(pa.list_(pa.int16()))
 
 PROFILES_SCHEMA = pa.schema(
     [
@@ -28,18 +35,18 @@ PROFILES_SCHEMA = pa.schema(
         pa.field("session_started", _MS, nullable=False),
         pa.field("session_last", _MS, nullable=False),
         pa.field("session_events", pa.uint64(), nullable=False),
-        pa.field("currencies", pa.list_(pa.string()), nullable=False),
+        pa.field("currencies", _TEXTS, nullable=False),
         pa.field("revenues", pa.list_(EXACT), nullable=False),
         pa.field("active_days", pa.list_(pa.date32()), nullable=False),
-        pa.field("score_targets", pa.list_(pa.string()), nullable=False),
-        pa.field("score_chances", pa.list_(pa.float64()), nullable=False),
-        pa.field("score_times", pa.list_(_MS), nullable=False),
-        pa.field("score_versions", pa.list_(pa.uint32()), nullable=False),
-        pa.field("score_reasons", pa.list_(pa.list_(pa.int16())), nullable=False),
-        pa.field("rsvp_events", pa.list_(pa.string()), nullable=False),
-        pa.field("rsvp_times", pa.list_(_MS), nullable=False),
-        pa.field("rsvp_chances", pa.list_(pa.float64()), nullable=False),
-        pa.field("rsvp_versions", pa.list_(pa.uint32()), nullable=False),
+        pa.field("score_targets", _TEXTS, nullable=False),
+        pa.field("score_chances", _NUMBERS, nullable=False),
+        pa.field("score_times", _TIMES, nullable=False),
+        pa.field("score_versions", _VERSIONS, nullable=False),
+        pa.field("score_reasons", _REASONS, nullable=False),
+        pa.field("rsvp_events", _TEXTS, nullable=False),
+        pa.field("rsvp_times", _TIMES, nullable=False),
+        pa.field("rsvp_chances", _NUMBERS, nullable=False),
+        pa.field("rsvp_versions", _VERSIONS, nullable=False),
         *FIELDS,
         pa.field("revision", pa.uint64(), nullable=False),
         pa.field("_topic_id", pa.string(), nullable=False),
@@ -60,8 +67,10 @@ class Known(NamedTuple):
 def profiles_to_arrow(known: Collection[Known], topic_id: str, stored_at_ms: int) -> pa.Table:
     """Rows of ``PROFILES_SCHEMA``, one a profile."""
     profiles = [each.profile for each in known]
-    days = [active_days(profile) for profile in profiles]
-    columns: tuple[Sequence[object], ...] = (
+    days = active_days(profiles)
+    scores = [tuple(profile.scores.values()) for profile in profiles]
+    rsvps = [_rsvps(profile) for profile in profiles]
+    columns: tuple[Sequence[object] | pa.Array, ...] = (
         [each.project for each in known],
         [each.distinct_id for each in known],
         [p.first_seen for p in profiles],
@@ -71,18 +80,18 @@ def profiles_to_arrow(known: Collection[Known], topic_id: str, stored_at_ms: int
         [p.session.started for p in profiles],
         [p.session.last for p in profiles],
         [p.session.events for p in profiles],
-        [list(p.revenue) for p in profiles],
-        [[exact(millionths) for millionths in p.revenue.values()] for p in profiles],
-        days,
-        [list(p.scores) for p in profiles],
-        [[score.chance for score in p.scores.values()] for p in profiles],
-        [[score.at for score in p.scores.values()] for p in profiles],
-        [[score.version for score in p.scores.values()] for p in profiles],
-        [[list(score.reasons) for score in p.scores.values()] for p in profiles],
-        [[rsvp.event_id for rsvp in _rsvps(p)] for p in profiles],
-        [[rsvp.at for rsvp in _rsvps(p)] for p in profiles],
-        [[1.0 if rsvp.came else rsvp.chance for rsvp in _rsvps(p)] for p in profiles],
-        [[rsvp.version for rsvp in _rsvps(p)] for p in profiles],
+        lists(_TEXTS, [p.revenue for p in profiles]),
+        lists(pa.list_(EXACT), [p.revenue.values() for p in profiles], exact),
+        numbers(pa.list_(pa.date32()), days.numbers, days.days),
+        lists(_TEXTS, [p.scores for p in profiles]),
+        lists(_NUMBERS, scores, lambda score: score.chance),
+        lists(_TIMES, scores, lambda score: score.at),
+        lists(_VERSIONS, scores, lambda score: score.version),
+        lists(_REASONS, scores, lambda score: score.reasons),
+        lists(_TEXTS, rsvps, lambda rsvp: rsvp.event_id),
+        lists(_TIMES, rsvps, lambda rsvp: rsvp.at),
+        lists(_NUMBERS, rsvps, lambda rsvp: 1.0 if rsvp.came else rsvp.chance),
+        lists(_VERSIONS, rsvps, lambda rsvp: rsvp.version),
         *habit_columns(profiles, days),
         [each.revision for each in known],
         [topic_id] * len(profiles),
@@ -93,9 +102,3 @@ def profiles_to_arrow(known: Collection[Known], topic_id: str, stored_at_ms: int
 
 def _rsvps(profile: Profile) -> Sequence[Rsvp]:
     return () if profile.behaviour is None else profile.behaviour.rsvps
-
-
-def active_days(profile: Profile) -> list[int]:
-    """Days since 1970 (UTC) that the profile remembers as active, newest first."""
-    bits = int.from_bytes(profile.active_days, "big")
-    return [profile.active_day - back for back in range(bits.bit_length()) if bits >> back & 1]

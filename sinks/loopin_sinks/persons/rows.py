@@ -78,7 +78,10 @@ def ids_to_arrow(merges: Collection[PersonMerge], stored_at_ms: int) -> pa.Table
     return table(columns, IDS_SCHEMA)
 
 
-def table(columns: Sequence[Sequence[object]], schema: pa.Schema) -> pa.Table:
+def table(columns: Sequence[Sequence[object] | pa.Array], schema: pa.Schema) -> pa.Table:
     """Columns in the order of a schema."""
-    arrays = [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)]
+    arrays = [
+        values if isinstance(values, pa.Array) else pa.array(values, type=field.type)
+        for values, field in zip(columns, schema, strict=True)
+    ]
     return pa.Table.from_arrays(arrays, schema=schema)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loopin_schemas.behaviour import HALF_LIVES, Behaviour
+from loopin_schemas.behaviour import HALF_LIVES, KINDS, Behaviour
 from loopin_streams.behaviour.counts import DAY_MS, NO_SUMS, SHAPE
 
 _SHORTEST_TENURE_DAYS: Final = 0.5
@@ -33,10 +33,12 @@ class Faded(NamedTuple):
 def faded(behaviours: Sequence[Behaviour], at: Sequence[int]) -> Faded:
     """Of each at epoch ms ``at`` or, if that was later, at its newest event."""
     half_lives = np.array(HALF_LIVES)
-    days = np.array([(one.first, one.last, one.day * DAY_MS) for one in behaviours], np.float64) / DAY_MS
+    times = [(one.first, one.last, one.day * DAY_MS) for one in behaviours]
+    days = np.array(times, np.float64).reshape(-1, 3) / DAY_MS
     now = np.maximum(np.array(at, np.float64) / DAY_MS, days[:, 1])
     sums = np.frombuffer(b"".join(one.sums or NO_SUMS for one in behaviours), "<f2").reshape(-1, *SHAPE)
-    counted = sums + np.array([one.today for one in behaviours], np.float64)[:, :, None]
+    today = np.array([one.today for one in behaviours], np.float64).reshape(-1, len(KINDS))
+    counted = sums + today[:, :, None]
     counts = counted * np.exp2(-(np.floor(now) - days[:, 2])[:, None] / half_lives)[:, None, :]
     tenure = np.maximum(now - days[:, 0], _SHORTEST_TENURE_DAYS)
     # How many days' worth of counts a sum holds, of a user who has been there for so long.

@@ -201,3 +201,35 @@ async def test_it_stores_at_a_bounded_rate(journal: Journal, monkeypatch: pytest
     async with running(quick):
         await caught_up(quick, topic.ends)
     assert quick.read_records == 1
+
+
+async def test_the_more_it_stores_the_longer_it_leaves_the_machine_to_the_others(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("loopin_sinks.latest_sink.monotonic", lambda: clock.now)
+    monkeypatch.setattr("loopin_sinks.latest_sink.PATIENT_ROWS_A_S", 0.5)
+    topic = Publisher(journal)
+    sink = sink_of(journal)
+    assert journal.settings.profile_interval_s < 8.0
+    async with running(sink):
+        for number in range(4):
+            topic.publish(f"demo:u{number}", some_profile(random.Random(number)))
+        await until(lambda: sink.read_records == 4, "they are read")
+        clock.now += 60.0
+        await until(lambda: sink.stored_rows == 4, "the first are stored")
+        for number in range(4, 7):
+            topic.publish("demo:u0", some_profile(random.Random(number)))
+        await until(lambda: sink.read_records == 7, "the others are read")
+        clock.now += 7.9
+        topic.publish("demo:v", some_profile(random.Random(7)))
+        await until(lambda: sink.read_records == 8, "it has gone on reading")
+        assert sink.stored_rows == 4
+        clock.now += 0.2
+        await until(lambda: sink.stored_rows == 6, "each user's newest is stored")
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    now = 0.0
