@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from loopin_sinks.recommendations.checks import Checks
 from loopin_sinks.recommendations.history import Demand, History
 from loopin_sinks.recommendations.learn import WEEK_MS, Week
 from loopin_sinks.recommendations.neighbours import near
@@ -22,34 +21,6 @@ speak for it, by whom they share."""
 BY_HAND: Final = by_hand(SIGNALS, (1.0, 1.0, 0.4, 0.2, 1.0), -4.0)
 
 LATELY_MS: Final = 30 * 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Barriers:
-    """Whom communities refuse by place (``geo_access_checked``).
-
-    Attributes:
-        users: by (user, community), whether the last check refused the user.
-        places: by (city, community), whether all checks from there were refused.
-    """
-
-    users: Mapping[tuple[str, str], bool]
-    places: Mapping[tuple[str, str], bool]
-
-    def table(self, history: History, communities: Sequence[str]) -> tuple[Bools, Bools]:
-        """Whom each refuses, and whose place it is known to let in, (users, communities) each."""
-        column = {community: at for at, community in enumerate(communities)}
-        shape = (len(history.users), len(communities))
-        refused, admitted = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
-        places = np.array(history.places, dtype=object)
-        for (place, community), refuses in self.places.items():
-            if place and community in column:
-                (refused if refuses else admitted)[places == place, column[community]] = True
-        row = {user: at for at, user in enumerate(history.users)}
-        for (user, community), refuses in self.users.items():
-            if user in row and community in column:
-                refused[row[user], column[community]] = refuses
-        return refused, admitted
 
 
 def signals(
@@ -90,24 +61,22 @@ def _dealings(communities: int, history: History) -> Floats:
     return history.table(every, communities, taken=False) + history.table(every, communities, taken=True)
 
 
-def community_week(
-    communities: Sequence[str], history: History, demand: Demand, barriers: Barriers, at: int
-) -> Week:
+def community_week(communities: int, history: History, demand: Demand, checks: Checks, at: int) -> Week:
     """What could be joined at a time, and what was joined or looked into after it, by users who did any."""
-    number = len(communities)
-    every: Ints = np.arange(number)
-    near_own = near(own(number, history, at))
-    dealt = _dealings(number, history.within(at, at + WEEK_MS))
+    every: Ints = np.arange(communities)
+    near_own = near(own(communities, history, at))
+    dealt = _dealings(communities, history.within(at, at + WEEK_MS))
     takers = np.flatnonzero(dealt.any(axis=1))
     of = history.of(takers)
-    refused, admitted = barriers.table(of, communities)
-    member = of.before(at).table(every, number, taken=True) > 0
+    refused, admitted = (table[takers] for table in checks.table(history, communities, at))
+    member = of.before(at).table(every, communities, taken=True) > 0
+    looks, takes = demand.before(at, communities)
     return Week(
         items=every,
-        signals=signals(number, of, demand, admitted, at, near_own[takers]),
-        allowed=~member & ~refused,
+        signals=signals(communities, of, demand, admitted, at, near_own[takers]),
+        allowed=~member & ~refused & (looks + takes > 0),
         taken=(dealt[takers] > 0) & ~member,
-        popular=demand.before(at, number)[1],
+        popular=takes,
     )
 
 

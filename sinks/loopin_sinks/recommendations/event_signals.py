@@ -58,7 +58,7 @@ def signals(
     looks, takes = demand.before(at, len(events))
     at_hosts = joins_by_host(events, known, at)
     shape = (len(history.users), len(candidates))
-    places = np.array(history.places, dtype=np.str_)[:, None]
+    places = history.places_at(at)[:, None]
     cities = events.cities[candidates][None, :]
     rate = (takes + LOOKS_BEFORE * takes.sum() / max(looks.sum(), 1.0)) / (looks + LOOKS_BEFORE)
     found = [

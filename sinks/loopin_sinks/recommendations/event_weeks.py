@@ -12,6 +12,9 @@ from loopin_sinks.recommendations.platform_events import PlatformEvents
 
 def event_week(events: PlatformEvents, history: History, demand: Demand, at: int) -> Week:
     """What was open at a time, and what of it was joined in the week after it, by users who joined any."""
+    # What is made later moves no class of prices and no taste.
+    events = events.created_by(at)
+    history = history.first_items(len(events))
     candidates = events.open_at(at)
     columns, number = only(candidates, len(events)), len(candidates)
     near_hosts = near_hosts_of(events, history, at)

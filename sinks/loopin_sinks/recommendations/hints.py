@@ -13,7 +13,8 @@ import numpy as np
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.metric_values.sql import MS
 from loopin_sinks.recommendations.platform_events import PRICES, Floats, PlatformEvents
-from loopin_sinks.recommendations.read import EVENTS, RecentQuery, demand, platform_events
+from loopin_sinks.recommendations.read import demand, platform_events
+from loopin_sinks.recommendations.recent import EVENTS, RecentQuery
 from loopin_sinks.store import Store
 
 Subject = Literal["platform_event", "content"]
@@ -115,11 +116,11 @@ async def _of_content(store: Store, scope: Scope) -> list[Hint]:
     rows = await query.rows(
         store,
         f"""
-        SELECT argMax(toString(content_type), event = 'content_created') AS kind,
+        SELECT toString(content_type) AS kind,
             minIf({MS}, event = 'content_created') AS created, {views} AS views,
             countIf(event IN {query.bind(list(reactions), "Array(String)")}) AS reactions
         FROM {query.recent(("content_created", "content_viewed", *reactions))} AND object_id != ''
-        GROUP BY object_id HAVING countIf(event = 'content_created') > 0
+        GROUP BY content_type, object_id HAVING countIf(event = 'content_created') > 0
         ORDER BY created DESC LIMIT {query.bind(MOST_CONTENT, "UInt64")}
         """,
     )

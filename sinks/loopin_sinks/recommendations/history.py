@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loopin_sinks.recommendations.platform_events import Bools, Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where users were, one city of a user and a day a row of the last four arrays.
+
+    Attributes:
+        cities: their names, sorted.
+        user: position among the users that are meant.
+        city: position in ``cities``.
+        events: how many of the user's events were there.
+        at: when the first was, epoch ms.
+    """
+
+    cities: tuple[str, ...]
+    user: Ints
+    city: Ints
+    events: Ints
+    at: Ints
+
+    def before(self, at: int, users: int) -> NDArray[np.str_]:
+        """The city where most events of each of so many users were by a time; ``''`` where nobody knows."""
+        known, number = self._those(self.at < at), len(self.cities)
+        pairs, which = np.unique(known.user * number + known.city, return_inverse=True)
+        order = np.lexsort((pairs, np.bincount(which, known.events, minlength=len(pairs))))
+        # Of several values for one user the last is kept: of the most events, of as many the last by name.
+        most = np.zeros(users, dtype=np.int64)
+        most[pairs[order] // max(number, 1)] = pairs[order] % max(number, 1) + 1
+        return np.array(["", *self.cities], dtype=np.str_)[most]
+
+    def of(self, rows: Ints, users: int) -> Places:
+        """Of some of so many users, by their positions."""
+        position = np.full(users, -1, dtype=np.int64)
+        position[rows] = np.arange(len(rows))
+        known = self._those(position[self.user] >= 0)
+        return replace(known, user=position[known.user])
+
+    def _those(self, which: Bools) -> Places:
+        return Places(self.cities, self.user[which], self.city[which], self.events[which], self.at[which])
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +55,7 @@ class History:
 
     Attributes:
         users: the distinct_id that names each person.
-        places: the city where each mostly is; ``''`` where nobody knows.
+        places: where they were, and when.
         user: position in ``users``.
         item: number of the item.
         taken: whether it was joined, else only looked at.
@@ -23,7 +63,7 @@ class History:
     """
 
     users: tuple[str, ...]
-    places: tuple[str, ...]
+    places: Places
     user: Ints
     item: Ints
     taken: Bools
@@ -36,6 +76,14 @@ class History:
     def within(self, start: int, end: int) -> History:
         """What happened in a time."""
         return self._those((self.at >= start) & (self.at < end))
+
+    def places_at(self, at: int) -> NDArray[np.str_]:
+        """The city where each mostly was by a time; ``''`` where nobody knows. (users,)."""
+        return self.places.before(at, len(self.users))
+
+    def first_items(self, number: int) -> History:
+        """Dealings with so many of the items, the first by their numbers."""
+        return self._those(self.item < number)
 
     def table(self, columns: Ints, number: int, *, taken: bool) -> Floats:
         """How often each user took, or only looked at, items, (users, number).
@@ -59,7 +107,7 @@ class History:
         known = self._those(theirs)
         return History(
             tuple(self.users[row] for row in rows),
-            tuple(self.places[row] for row in rows),
+            self.places.of(rows, len(self.users)),
             position[known.user],
             known.item,
             known.taken,
@@ -82,8 +130,8 @@ class Demand:
     takes: Ints
 
     def before(self, at: int, items: int) -> tuple[Floats, Floats]:
-        """Looks and takes of each item up to a time, (items,) each."""
-        those = self.at < at
+        """Looks and takes of each of so many items, the first by number, up to a time, (items,) each."""
+        those = (self.at < at) & (self.item < items)
         looks, takes = np.zeros(items), np.zeros(items)
         np.add.at(looks, self.item[those], self.looks[those])
         np.add.at(takes, self.item[those], self.takes[those])

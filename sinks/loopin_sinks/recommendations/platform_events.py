@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,12 +37,16 @@ class PlatformEvent(NamedTuple):
 
 @dataclass(frozen=True)
 class PlatformEvents:
-    """All that were created in the time looked at, numbered in order."""
+    """All that were created in the time looked at, numbered in the order in which they were."""
 
     all: tuple[PlatformEvent, ...]
 
     def __len__(self) -> int:
         return len(self.all)
+
+    def created_by(self, at: int) -> PlatformEvents:
+        """Those that there were at a time, under the same numbers."""
+        return PlatformEvents(self.all[: bisect_right(self.all, at, key=lambda event: event.created)])
 
     @cached_property
     def number(self) -> dict[str, int]:

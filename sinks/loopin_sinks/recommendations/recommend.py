@@ -14,15 +14,9 @@ from loopin_sinks.recommendations.history import only
 from loopin_sinks.recommendations.learn import top
 from loopin_sinks.recommendations.platform_events import Bools, Floats, Ints
 from loopin_sinks.recommendations.ranker import Ranker
-from loopin_sinks.recommendations.read import (
-    COMMUNITIES,
-    EVENTS,
-    barriers,
-    communities,
-    demand,
-    history,
-    platform_events,
-)
+from loopin_sinks.recommendations.read import communities, demand, history, platform_events
+from loopin_sinks.recommendations.read_checks import checks
+from loopin_sinks.recommendations.recent import COMMUNITIES, EVENTS
 from loopin_sinks.recommendations.stored import ItemType, StoredModel, near_items, newest_model
 from loopin_sinks.store import Store
 
@@ -89,7 +83,8 @@ async def recommended_communities(store: Store, scope: Scope, user: str, limit: 
     asked, wanted = await asyncio.gather(
         history(store, scope, COMMUNITIES, number, user), demand(store, scope, COMMUNITIES, number)
     )
-    refused, admitted = (await barriers(store, scope, asked, user)).table(asked, names)
+    checked = await checks(store, scope, number, asked, user)
+    refused, admitted = checked.table(asked, len(names), now)
     own = [names[at] for at in np.flatnonzero(community_signals.own(len(names), asked, now)[0])]
     near = await near_items(store, scope.project, "community", own)
     near_own = np.array([[near.get(name, 0.0) for name in names]])

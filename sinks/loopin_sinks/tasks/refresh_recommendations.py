@@ -15,15 +15,9 @@ from loopin_sinks.recommendations.event_weeks import event_week
 from loopin_sinks.recommendations.learn import WEEK_MS, Weeks, learn, measured
 from loopin_sinks.recommendations.neighbours import neighbours
 from loopin_sinks.recommendations.ranker import Ranker, check_installed
-from loopin_sinks.recommendations.read import (
-    COMMUNITIES,
-    EVENTS,
-    barriers,
-    communities,
-    demand,
-    history,
-    platform_events,
-)
+from loopin_sinks.recommendations.read import communities, demand, history, platform_events
+from loopin_sinks.recommendations.read_checks import checks
+from loopin_sinks.recommendations.recent import COMMUNITIES, EVENTS
 from loopin_sinks.recommendations.stored import ItemType, StoredModel, keep_model, keep_neighbours
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
@@ -79,11 +73,11 @@ async def _communities(store: Store, scope: Scope) -> int:
     number = {name: at for at, name in enumerate(names)}
     known = await history(store, scope, COMMUNITIES, number)
     wanted = await demand(store, scope, COMMUNITIES, number)
-    refusing = await barriers(store, scope, known)
+    checked = await checks(store, scope, number, known)
     model = await _learned(
         community_signals.SIGNALS,
         community_signals.BY_HAND,
-        lambda at: community_week(names, known, wanted, refusing, at),
+        lambda at: community_week(len(names), known, wanted, checked, at),
         scope,
     )
     await keep_model(store, scope.project, "community", model)

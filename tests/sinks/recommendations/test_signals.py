@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from loopin_sinks.recommendations import community_signals
-from loopin_sinks.recommendations.community_signals import Barriers, community_week
+from loopin_sinks.recommendations.checks import NEVER, Checks
+from loopin_sinks.recommendations.community_signals import community_week
 from loopin_sinks.recommendations.event_signals import SIGNALS, WEEK_MS, near_hosts_of, signals
 from loopin_sinks.recommendations.event_weeks import event_week
-from loopin_sinks.recommendations.history import Demand, History
+from loopin_sinks.recommendations.history import Demand, History, Places
 from loopin_sinks.recommendations.platform_events import PlatformEvents
+from tests.sinks.recommendations.placed import placed
 from tests.sinks.recommendations.test_platform_events import event
 
 AT = 10 * WEEK_MS
@@ -33,7 +35,7 @@ ROWS = [
     (0, 1, True, AT + 9),
 ]
 USER, ITEM, TAKEN, TIMES = (np.array(column) for column in zip(*ROWS, strict=True))
-HISTORY = History(("ann", "bob"), ("Pune", ""), USER, ITEM, TAKEN, TIMES)
+HISTORY = History(("ann", "bob"), placed("Pune", ""), USER, ITEM, TAKEN, TIMES)
 DEMAND = Demand(ITEM, TIMES, (~TAKEN).astype(np.int64), TAKEN.astype(np.int64))
 
 
@@ -82,7 +84,7 @@ def test_a_week_is_of_those_who_took_something_and_nothing_is_taken_twice() -> N
     assert event_week(EVENTS, HISTORY, DEMAND, AT + 10).taken.shape == (0, 2)
     again = History(
         ("idle", *HISTORY.users, "bob2"),
-        ("", *HISTORY.places, ""),
+        placed("", "Pune", "", ""),
         np.array([1, 1, 3]),
         np.array([1, 2, 2]),
         np.array([True, True, True]),
@@ -95,7 +97,7 @@ def test_a_week_is_of_those_who_took_something_and_nothing_is_taken_twice() -> N
 
 def test_a_million_looks_and_none_at_all_are_finite() -> None:
     many = np.zeros(1_000, dtype=np.int64)
-    history = History(("busy", "new"), ("Pune", "Pune"), many, many + 1, many == 1, many)
+    history = History(("busy", "new"), placed("Pune", "Pune"), many, many + 1, many == 1, many)
     demand = Demand(many[:1] + 1, many[:1], many[:1] + 1_000_000, many[:1])
     found = signals(EVENTS, history, demand, np.array([1, 2]), AT, np.zeros((2, 2)))
     assert np.isfinite(found).all()
@@ -104,20 +106,27 @@ def test_a_million_looks_and_none_at_all_are_finite() -> None:
 
 
 def test_communities_refuse_by_the_users_last_check_or_by_their_place() -> None:
-    names, none = ("open", "shut", "unknown"), np.array([], dtype=np.int64)
-    users = ("known", "there", "nowhere")
-    history = History(users, ("Pune", "Pune", ""), none, none, none == 1, none)
-    barriers = Barriers(
-        {("known", "shut"): False, ("known", "open"): True, ("nowhere", "shut"): True},
-        {("Pune", "shut"): True, ("Pune", "open"): False},
+    none = np.array([], dtype=np.int64)
+    history = History(("known", "there", "nowhere"), placed("Pune", "Pune", ""), none, none, none == 1, none)
+    open_, shut, unknown = range(3)
+    checks = Checks(
+        user=np.array([0, 0, 0, 2, 2]),
+        item=np.array([shut, shut, open_, shut, unknown]),
+        refused=np.array([True, False, True, True, True]),
+        at=np.array([1, 2, 3, 4, AT]),
+        places={("Pune", shut): (1, NEVER), ("Pune", open_): (1, 2), ("Delhi", shut): (1, 1)},
     )
-    refused, admitted = barriers.table(history, names)
+    refused, admitted = checks.table(history, 3, AT)
     assert refused.tolist() == [[True, False, False], [False, True, False], [False, True, False]]
     assert admitted.tolist() == [[True, False, False], [True, False, False], [False, False, False]]
+    # By what was known sooner.
+    refused, admitted = checks.table(history, 3, 2)
+    assert refused.tolist() == [[True, True, False], [True, True, False], [False, False, False]]
+    assert not admitted.any()
+    assert not checks.table(history, 3, 0)[0].any()
 
 
 def test_a_week_of_communities() -> None:
-    names = ("one", "two", "three")
     rows = [
         (0, 0, True, 5),
         (0, 1, False, AT - 5),
@@ -126,12 +135,33 @@ def test_a_week_of_communities() -> None:
         (0, 0, False, AT + 7),
     ]
     user, item, taken, at = (np.array(column) for column in zip(*rows, strict=True))
-    history = History(("ann", "bob"), ("", ""), user, item, taken, at)
-    demand = Demand(item, at, (~taken).astype(np.int64), taken.astype(np.int64))
-    week = community_week(names, history, demand, Barriers({("bob", "one"): True}, {}), AT)
-    assert week.allowed.tolist() == [[False, True, True], [False, True, True]]
+    history = History(("ann", "bob"), placed("", ""), user, item, taken, at)
+    looks, takes = (~taken).astype(np.int64), taken.astype(np.int64)
+    demand = Demand(np.append(item, 2), np.append(at, 9), np.append(looks, 1), np.append(takes, 0))
+    checks = Checks(np.array([1]), np.array([0]), np.array([True]), np.array([AT - 1]), {})
+    week = community_week(4, history, demand, checks, AT)
+    # Of the third somebody else had known; of the fourth nobody.
+    assert week.allowed.tolist() == [[False, True, True, False], [False, True, True, False]]
     # One's own community is nothing new.
-    assert week.taken.tolist() == [[False, True, False], [False, False, True]]
-    assert week.popular.tolist() == [1, 0, 0]
+    assert week.taken.tolist() == [[False, True, False, False], [False, False, True, False]]
+    assert week.popular.tolist() == [1, 0, 0, 0]
     looked = community_signals.SIGNALS.index("looked_at")
-    assert week.signals[:, :, looked].tolist() == [[0, pytest.approx(math.log(2)), 0], [0, 0, 0]]
+    assert week.signals[:, :, looked].tolist() == [[0, pytest.approx(math.log(2)), 0, 0], [0] * 4]
+
+
+def test_a_place_is_where_most_events_were_by_then() -> None:
+    places = Places(
+        cities=("Delhi", "Goa", "Pune"),
+        user=np.array([0, 0, 0, 2, 2, 2]),
+        city=np.array([2, 0, 0, 1, 2, 1]),
+        events=np.array([5, 3, 3, 1, 2, 1]),
+        at=np.array([10, 20, 30, 10, 20, 30]),
+    )
+    assert places.before(10, 3).tolist() == ["", "", ""]
+    assert places.before(20, 3).tolist() == ["Pune", "", "Goa"]
+    assert places.before(30, 3).tolist() == ["Pune", "", "Pune"]
+    # Of two with as many the last by name.
+    assert places.before(31, 3).tolist() == ["Delhi", "", "Pune"]
+    assert places.of(np.array([2, 1]), 3).before(31, 2).tolist() == ["Pune", ""]
+    none = np.array([], dtype=np.int64)
+    assert Places((), none, none, none, none).before(9, 2).tolist() == ["", ""]

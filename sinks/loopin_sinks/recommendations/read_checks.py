@@ -1,0 +1,84 @@
+"""Which checks of places count, read from the table ``events``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.metric_values.sql import MS
+from loopin_sinks.persons.mapping import LINKED
+from loopin_sinks.recommendations.checks import NEVER, Checks
+from loopin_sinks.recommendations.history import History
+from loopin_sinks.recommendations.recent import COMMUNITIES, RecentQuery, about, who_are
+from loopin_sinks.store import Store
+
+_CHECKED: Final = ("geo_access_checked",)
+
+# Whoever got round a restriction is refused all the same.
+_REFUSED: Final = """
+    (JSONExtractString(properties, 'access_result') = 'blocked' OR JSONExtractBool(properties, 'bypass'))
+"""
+
+
+async def checks(
+    store: Store, scope: Scope, number: Mapping[str, int], of: History, user: str | None = None
+) -> Checks:
+    """Whom of these users communities let in or refused, the last of each day, and whom from where they were.
+
+    Those of one user are read for as long as events are kept. Raises StoreError.
+    """
+    query = about(scope, user)
+    name, who = who_are(query, COMMUNITIES, user)
+    source = query.recent_or_ever(_CHECKED, () if user is None else _CHECKED)
+    statement = f"""
+        WITH ({LINKED}) AS linked
+        SELECT {name} AS name, community, argMax(refused, at), max(at) AS last
+        FROM (
+            SELECT any(distinct_id) AS id, community_id AS community,
+                argMax({_REFUSED}, timestamp) AS refused, max({MS}) AS at
+            FROM {source} AND community != '' AND user IN ({who})
+            GROUP BY user, community, {query.days_ago()}
+        )
+        GROUP BY name, community, {query.days_ago("at")} ORDER BY last
+    """
+    at_of = {name: at for at, name in enumerate(of.users)}
+    own: list[tuple[int, int, bool, int]] = []
+    async with store.stream(statement, query.parameters) as rows:
+        async for block in rows:
+            own += [
+                (at_of[name], number[community], bool(refused), at)
+                for name, community, refused, at in block
+                if name in at_of and community in number
+            ]
+    return Checks(
+        user=np.array([user for user, *_ in own], dtype=np.int64),
+        item=np.array([item for _, item, _, _ in own], dtype=np.int64),
+        refused=np.array([refused for _, _, refused, _ in own], dtype=np.bool_),
+        at=np.array([at for *_, at in own], dtype=np.int64),
+        places=await _checked_places(store, scope, number, of),
+    )
+
+
+async def _checked_places(
+    store: Store, scope: Scope, number: Mapping[str, int], of: History
+) -> dict[tuple[str, int], tuple[int, int]]:
+    query = RecentQuery(scope)
+    cities = query.bind(list(of.places.cities), "Array(String)")
+    statement = f"""
+        SELECT toString(city) AS place, community_id, min({MS}), minIf({MS}, NOT {_REFUSED}),
+            countIf(NOT {_REFUSED}) > 0
+        FROM {query.recent(_CHECKED)} AND community_id != '' AND city IN {cities}
+        GROUP BY place, community_id
+    """
+    found: dict[tuple[str, int], tuple[int, int]] = {}
+    async with store.stream(statement, query.parameters) as rows:
+        async for block in rows:
+            found |= {
+                (place, number[community]): (checked, let_in if any_let_in else NEVER)
+                for place, community, checked, let_in, any_let_in in block
+                if community in number
+            }
+    return found
