@@ -10,12 +10,14 @@ from typing import Any, Final
 import numpy as np
 
 from loopin_sinks.recommendations import community_signals, event_signals
-from loopin_sinks.recommendations.community_signals import Barriers, community_week
+from loopin_sinks.recommendations.checks import NEVER, Checks
+from loopin_sinks.recommendations.community_signals import community_week
 from loopin_sinks.recommendations.event_weeks import event_week
-from loopin_sinks.recommendations.history import Demand, History
+from loopin_sinks.recommendations.history import Demand, History, Places
 from loopin_sinks.recommendations.learn import TOP, WEEK_MS, Week, Weeks, learn, measured, precision, top
 from loopin_sinks.recommendations.platform_events import Floats, PlatformEvent, PlatformEvents
 from loopin_sinks.recommendations.ranker import Ranker
+from loopin_sinks.recommendations.recent import COMMUNITIES, EVENTS, Kind
 from tests.evaluate.part import Event, Figure, Section, Truth
 
 INTRO: Final = f"""\
@@ -29,49 +31,40 @@ the ceiling, as most users take one or two of what there is. Weights are learned
 TARGET: Final = 1.5
 DAY_MS: Final = 86_400_000
 
-_LOOKS: Final = {
-    "event_viewed": "event_id",
-    "community_viewed": "community_id",
-    "community_activity": "community_id",
-}
-_TAKES: Final = {"event_joined": "event_id", "community_joined": "community_id"}
-
 
 class _Dealings:
     """Who looked at or took which items, and when; each look of a day counts once, as in the store."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.names = tuple(dict.fromkeys((*kind.takes, *kind.looks)))
         self.users: dict[str, int] = {}
         self.items: dict[str, int] = {}
         self.columns = (array("i"), array("i"), array("b"), array("q"))
 
-    def add(self, user: str, item: str, taken: bool, at: int) -> None:
+    def add(self, user: str, item: str, name: str, at: int) -> None:
         row = (
             self.users.setdefault(user, len(self.users)),
             self.items.setdefault(item, len(self.items)),
-            taken,
+            self.names.index(name),
             at,
         )
         for column, value in zip(self.columns, row, strict=True):
             column.append(value)
 
-    def history(self, number: dict[str, int], places: dict[str, str], end_ms: int) -> tuple[History, Demand]:
-        user, item, taken, at = (np.array(column, dtype=np.int64) for column in self.columns)
-        known = np.array([number.get(name, -1) for name in self.items])[item]
-        rows = np.stack([user, known, taken, (end_ms - at - 1) // DAY_MS], axis=1)[known >= 0]
+    def history(self, number: dict[str, int], places: Places, end_ms: int) -> tuple[History, Demand]:
+        user, item, name, at = (np.array(column, dtype=np.int64) for column in self.columns)
+        number_of = np.array([number.get(id, -1) for id in self.items])[item]
+        those = number_of >= 0
+        user, item, name, at = user[those], number_of[those], name[those], at[those]
+        taken = np.isin(name, [self.names.index(one) for one in self.kind.takes])
+        rows = np.stack([user, item, taken, (end_ms - at - 1) // DAY_MS], axis=1)
         _, first = np.unique(rows, axis=0, return_index=True)
-        times = at[known >= 0]
-        one = rows[np.sort(first)]
-        names = tuple(self.users)
-        history = History(
-            names,
-            tuple(places.get(name, "") for name in names),
-            one[:, 0],
-            one[:, 1],
-            one[:, 2] == 1,
-            times[np.sort(first)],
-        )
-        return history, Demand(rows[:, 1], times, 1 - rows[:, 2], rows[:, 2])
+        one = np.sort(first)
+        history = History(tuple(self.users), places, user[one], item[one], taken[one], at[one])
+        joined = (name == 0).astype(np.int64)
+        wanted = np.isin(name, [0, *(self.names.index(one) for one in self.kind.looks)])
+        return history, Demand(item[wanted], at[wanted], 1 - joined[wanted], joined[wanted])
 
 
 class Recommendations:
@@ -80,22 +73,22 @@ class Recommendations:
     def __init__(self) -> None:
         self._created: dict[str, tuple[dict[str, Any], int]] = {}
         self._closed: dict[str, int] = {}
-        self._events, self._communities = _Dealings(), _Dealings()
-        self._places: dict[str, list[tuple[int, str]]] = {}
+        self._events, self._communities = _Dealings(EVENTS), _Dealings(COMMUNITIES)
+        self._places: list[tuple[int, str, str]] = []
         self._checks: list[tuple[int, str, str, str, bool]] = []
         self._shown: Counter[str] = Counter()
 
     def see(self, event: Event) -> None:
         name, user, at, given = event["event"], event["distinct_id"], event["timestamp"], event["properties"]
-        if (of := _TAKES.get(name) or _LOOKS.get(name)) is not None:
-            dealings = self._events if of == "event_id" else self._communities
-            dealings.add(user, given[of], name in _TAKES, at)
-        elif name == "event_created":
+        for dealings in (self._events, self._communities):
+            if name in dealings.names:
+                dealings.add(user, given[dealings.kind.property], name, at)
+        if given.get("city") and name != "event_created":
+            self._places.append((at, user, given["city"]))
+        if name == "event_created":
             self._created[given["event_id"]] = (dict(given), at)
         elif name in ("event_cancelled", "event_sold_out"):
             self._closed.setdefault(given["event_id"], at)
-        elif name == "$pageview" and given.get("city"):
-            self._places.setdefault(user, []).append((at, given["city"]))
         elif name == "geo_access_checked":
             refused = given["access_result"] == "blocked" or given["bypass"]
             self._checks.append((at, user, given["city"], given["community_id"], refused))
@@ -104,17 +97,12 @@ class Recommendations:
 
     def section(self, truth: Truth) -> Section:
         at = truth.end_ms - WEEK_MS
-        places = {
-            user: Counter(city for time, city in seen if time < at).most_common(1)[0][0]
-            for user, seen in self._places.items()
-            if seen[0][0] < at
-        }
         events = self._platform_events()
-        known, demand = self._events.history(events.number, places, truth.end_ms)
-        names = tuple(sorted(self._communities.items))
-        number = {name: position for position, name in enumerate(names)}
-        member, members = self._communities.history(number, places, truth.end_ms)
-        barriers = self._barriers(at)
+        known, demand = self._events.history(events.number, self._places_of(self._events), truth.end_ms)
+        number = {name: position for position, name in enumerate(sorted(self._communities.items))}
+        where = self._places_of(self._communities)
+        member, members = self._communities.history(number, where, truth.end_ms)
+        checks = self._checks_of(self._communities, number)
         return Section(
             title="Recommendations",
             simulated=True,
@@ -129,7 +117,7 @@ class Recommendations:
                 ),
                 *_judged(
                     "communities",
-                    lambda cutoff: community_week(names, member, members, barriers, cutoff),
+                    lambda cutoff: community_week(len(number), member, members, checks, cutoff),
                     community_signals.SIGNALS,
                     community_signals.BY_HAND,
                     at,
@@ -160,13 +148,31 @@ class Recommendations:
             )
         )
 
-    def _barriers(self, before: int) -> Barriers:
-        known = [check for check in self._checks if check[0] < before]
-        places: dict[tuple[str, str], bool] = {}
-        for _, _, city, community, refused in known:
-            places[city, community] = places.get((city, community), True) and refused
-        users = {(user, community): refused for _, user, _, community, refused in known}
-        return Barriers(users, places)
+    def _places_of(self, dealings: _Dealings) -> Places:
+        """Of those who dealt with anything."""
+        seen = [(at, dealings.users[user], city) for at, user, city in self._places if user in dealings.users]
+        cities = sorted({city for *_, city in seen})
+        number = {city: position for position, city in enumerate(cities)}
+        return Places(
+            cities=tuple(cities),
+            user=np.array([user for _, user, _ in seen]),
+            city=np.array([number[city] for *_, city in seen]),
+            events=np.ones(len(seen), dtype=np.int64),
+            at=np.array([at for at, *_ in seen]),
+        )
+
+    def _checks_of(self, dealings: _Dealings, number: dict[str, int]) -> Checks:
+        places: dict[tuple[str, int], tuple[int, int]] = {}
+        own = []
+        for at, user, city, community, refused in self._checks:
+            if community not in number:
+                continue
+            checked, let_in = places.get((city, number[community]), (at, NEVER))
+            places[city, number[community]] = (checked, let_in if refused else min(let_in, at))
+            if user in dealings.users:
+                own.append((dealings.users[user], number[community], refused, at))
+        of, items, outcomes, times = (np.array(column) for column in zip(*own, strict=True))
+        return Checks(of, items, outcomes.astype(np.bool_), times, places)
 
 
 def _judged(what: str, week: Weeks, names: tuple[str, ...], hand: Ranker, at: int) -> tuple[Figure, ...]:

@@ -134,8 +134,8 @@ async def test_of_pure_chance_nothing_is_learned(store: Store) -> None:
         done.append(Done(f"u{user}", "$pageview", NOW - timedelta(60), {"city": f"city-{user % 60}"}))
         for day in np.flatnonzero(dice.random(45) < 0.1):
             club, at = f"club-{dice.integers(60)}", NOW - timedelta(days=float(day) + 0.5)
-            checked = {"community_id": club, "city": f"city-{user % 60}", "access_result": "allowed"}
-            done.append(Done(f"u{user}", "geo_access_checked", at, checked))
+            given = {"community_id": club, "city": f"city-{user % 60}", "access_result": "allowed"}
+            done.append(Done(f"u{user}", "geo_access_checked", at, given))
             done.append(Done(f"u{user}", "community_viewed", at, {"community_id": club}))
             # Some members, who make some communities more popular than others.
             if dice.random() < 0.05:
@@ -150,9 +150,9 @@ async def test_of_pure_chance_nothing_is_learned(store: Store) -> None:
     def week(at: int) -> Week:
         return community_week(len(number), members, wanted, checked, at)
 
-    at = epoch_ms(CUTOFF)
-    ranker = learn(SIGNALS, week, at) or BY_HAND
-    precision, popularity, users = measured(week(at), ranker)
+    last = epoch_ms(CUTOFF)
+    ranker = learn(SIGNALS, week, last) or BY_HAND
+    precision, popularity, users = measured(week(last), ranker)
     assert ranker.learned
     assert users > 100
     assert precision is not None
@@ -161,4 +161,4 @@ async def test_of_pure_chance_nothing_is_learned(store: Store) -> None:
     assert abs(precision - popularity) < 3 * np.sqrt(2 * popularity * (1 - popularity) / (10 * users))
     weights = dict(zip(ranker.signals, ranker.weights, strict=True))
     assert abs(weights["admitted"]) < 1
-    assert week(at).signals[:, :, SIGNALS.index("admitted")].any()
+    assert week(last).signals[:, :, SIGNALS.index("admitted")].any()

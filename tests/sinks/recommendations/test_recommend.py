@@ -183,3 +183,21 @@ async def test_what_is_like_an_event_is_open_and_has_something_in_common(store: 
     }
     assert found[0].why == ("Both are music.", "Both are in Pune.", "By the same host.", "Both are free.")
     assert await similar_events(store, SCOPE, "foreign", 10) is None
+
+
+async def test_pieces_of_content_of_two_types_may_have_the_same_id(store: Store) -> None:
+    """Thirty articles are seen nine times or ten, thirty posts with the same ids once or twice."""
+    done = []
+    for number in range(30):
+        for kind, seen in (("article", 9), ("post", 1)):
+            piece = {"content_type": kind, "object_id": str(number)}
+            done.append(Done("author", "content_created", NOW - 9 * DAY, piece))
+            done += [Done("reader", "content_viewed", NOW - 5 * DAY, piece)] * (seen + number % 2)
+    await put(store, done, "papers")
+    found = await hints(store, Scope(project="papers", zone=UTC, now=NOW))
+    of_type = {hint.value: hint for hint in found if (hint.by, hint.measure) == ("content_type", "views")}
+    assert {kind: (hint.mean, hint.others) for kind, hint in of_type.items()} == {
+        "article": (9.5, 1.5),
+        "post": (1.5, 9.5),
+    }
+    assert all((hint.items, hint.other_items) == (30, 30) for hint in of_type.values())
