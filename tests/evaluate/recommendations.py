@@ -22,11 +22,16 @@ from tests.evaluate.part import Event, Figure, Section, Truth
 
 INTRO: Final = f"""\
 What is recommended a week before the end of the world is compared with what users take in that week: platform
-events that were open then and that they join; communities they were no members of and join or look into.
+events that were open then and that they join; communities they were no members of (had neither joined, taken
+part in nor left) and join or look into.
 Precision at {TOP} is the share of {TOP} recommendations that were taken, of users who took any; popularity
 ranks the same items for the same users by how often they were joined. Who knew the week to come would reach
 the ceiling, as most users take one or two of what there is. Weights are learned from the weeks before
 ([recommendations](recommendations.md))."""
+
+CHANCE: Final = """\
+Which communities users of the simulator join, and look into without being members, is drawn by chance, each
+that lets them in as likely as another: there is little to know but which these are."""
 
 TARGET: Final = 1.5
 DAY_MS: Final = 86_400_000
@@ -121,6 +126,7 @@ class Recommendations:
                     community_signals.SIGNALS,
                     community_signals.BY_HAND,
                     at,
+                    CHANCE,
                 ),
                 Figure(
                     "click-through of what the simulator itself recommends, at random",
@@ -175,7 +181,9 @@ class Recommendations:
         return Checks(of, items, outcomes.astype(np.bool_), times, places)
 
 
-def _judged(what: str, week: Weeks, names: tuple[str, ...], hand: Ranker, at: int) -> tuple[Figure, ...]:
+def _judged(
+    what: str, week: Weeks, names: tuple[str, ...], hand: Ranker, at: int, note: str = ""
+) -> tuple[Figure, ...]:
     ranker, last = learn(names, week, at) or hand, week(at)
     taken = last.taken & last.allowed
     ranked, popular, users = measured(last, ranker)
@@ -189,6 +197,7 @@ def _judged(what: str, week: Weeks, names: tuple[str, ...], hand: Ranker, at: in
             times,
             f">= {TARGET}",
             times is not None and times >= TARGET,
+            note,
         ),
         Figure(f"... precision at {TOP}", ranked),
         Figure("... of popularity (baseline)", popular),

@@ -14,7 +14,7 @@ from loopin_sinks.recommendations.platform_events import Bools, Floats, Ints
 from loopin_sinks.recommendations.ranker import Ranker, by_hand
 
 SIGNALS: Final = ("looked_at", "lately", "popular", "admitted", "neighbours")
-"""In order: log(1 + days on which the user looked into it, or took part), and those of the last 30 days;
+"""In order: log(1 + days on which the user looked into it), and those of the last 30 days;
 log(1 + its members); whether it has let in somebody from where the user is; how much the user's communities
 speak for it, by whom they share."""
 

@@ -114,14 +114,15 @@ async def history(
     query = about(scope, user)
     name, who = who_are(query, kind, user)
     takes = query.bind(list(kind.takes), "Array(String)")
-    source = query.recent_or_ever((*kind.takes, *kind.looks), kind.rare if user is None else kind.takes)
+    ever = kind.rare if user is None else kind.takes
+    source = query.recent_or_ever(who, (*kind.takes, *kind.looks), ever)
     statement = f"""
         WITH ({LINKED}) AS linked
         SELECT {name} AS name, item, took, min(at)
         FROM (
             SELECT any(distinct_id) AS id, {kind.property} AS item, event IN {takes} AS took,
                 min({MS}) AS at
-            FROM {source} AND item != '' AND user IN ({who})
+            FROM {source} AND item != ''
             GROUP BY user, item, took, {query.days_ago()}
         )
         GROUP BY name, item, took, {query.days_ago("at")} ORDER BY name, item
@@ -155,8 +156,7 @@ async def _places(
         SELECT {name} AS name, place, sum(events), min(at)
         FROM (
             SELECT any(distinct_id) AS id, toString(city) AS place, count() AS events, min({MS}) AS at
-            FROM {query.source(query.since, scope.now)} AND city != ''
-                AND event != 'event_created' AND user IN ({who})
+            FROM {query.recent_of(who)} AND city != '' AND event != 'event_created'
             GROUP BY user, place, {query.days_ago()}
         )
         GROUP BY name, place, {query.days_ago("at")}

@@ -32,14 +32,14 @@ async def checks(
     """
     query = about(scope, user)
     name, who = who_are(query, COMMUNITIES, user)
-    source = query.recent_or_ever(_CHECKED, () if user is None else _CHECKED)
+    source = query.recent_or_ever(who, _CHECKED, () if user is None else _CHECKED)
     statement = f"""
         WITH ({LINKED}) AS linked
         SELECT {name} AS name, community, argMax(refused, at), max(at) AS last
         FROM (
             SELECT any(distinct_id) AS id, community_id AS community,
                 argMax({_REFUSED}, timestamp) AS refused, max({MS}) AS at
-            FROM {source} AND community != '' AND user IN ({who})
+            FROM {source} AND community != ''
             GROUP BY user, community, {query.days_ago()}
         )
         GROUP BY name, community, {query.days_ago("at")} ORDER BY last

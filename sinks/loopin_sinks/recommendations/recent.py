@@ -59,10 +59,14 @@ class RecentQuery(Query):
         """Rows of these events."""
         return f"{self.source(self.since, self.scope.now)} AND {self._any_of(names)}"
 
-    def recent_or_ever(self, names: Sequence[str], ever: Sequence[str]) -> str:
-        """The same, and rows of some other events for as long as these are kept."""
+    def recent_or_ever(self, who: str, names: Sequence[str], ever: Sequence[str]) -> str:
+        """The same of some users, and rows of some other events for as long as these are kept."""
         recent = f"(timestamp >= {self.moment(self.since)} AND {self._any_of(names)})"
-        return f"{self.source(None, self.scope.now)} AND ({recent} OR {self._any_of(ever)})"
+        return f"{self.source(None, self.scope.now, _of(who))} AND ({recent} OR {self._any_of(ever)})"
+
+    def recent_of(self, who: str) -> str:
+        """All rows of some users."""
+        return self.source(self.since, self.scope.now, _of(who))
 
     @property
     def since(self) -> datetime:
@@ -75,6 +79,11 @@ class RecentQuery(Query):
 
     def _any_of(self, names: Sequence[str]) -> str:
         return f"event IN {self.bind(list(names), 'Array(String)')}"
+
+
+def _of(who: str) -> str:
+    """Rows of few users: who they are is tested first, before any other column is read."""
+    return f"events PREWHERE user IN ({who})"
 
 
 def about(scope: Scope, user: str | None) -> RecentQuery:
