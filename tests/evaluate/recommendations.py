@@ -102,12 +102,7 @@ class Recommendations:
 
     def section(self, truth: Truth) -> Section:
         at = truth.end_ms - WEEK_MS
-        events = self._platform_events()
-        known, demand = self._events.history(events.number, self._places_of(self._events), truth.end_ms)
-        number = {name: position for position, name in enumerate(sorted(self._communities.items))}
-        where = self._places_of(self._communities)
-        member, members = self._communities.history(number, where, truth.end_ms)
-        checks = self._checks_of(self._communities, number)
+        events, communities = self.weeks(truth.end_ms)
         return Section(
             title="Recommendations",
             simulated=True,
@@ -115,14 +110,14 @@ class Recommendations:
             figures=(
                 *_judged(
                     "platform events",
-                    lambda cutoff: event_week(events, known, demand, cutoff),
+                    events,
                     event_signals.SIGNALS,
                     event_signals.BY_HAND,
                     at,
                 ),
                 *_judged(
                     "communities",
-                    lambda cutoff: community_week(len(number), member, members, checks, cutoff),
+                    communities,
                     community_signals.SIGNALS,
                     community_signals.BY_HAND,
                     at,
@@ -133,6 +128,19 @@ class Recommendations:
                     self._shown["recommendation_clicked"] / self._shown["recommendation_shown"],
                 ),
             ),
+        )
+
+    def weeks(self, end_ms: int) -> tuple[Weeks, Weeks]:
+        """Of platform events, and of communities, by what was seen until the end."""
+        events = self._platform_events()
+        known, demand = self._events.history(events.number, self._places_of(self._events), end_ms)
+        number = {name: position for position, name in enumerate(sorted(self._communities.items))}
+        where = self._places_of(self._communities)
+        member, members = self._communities.history(number, where, end_ms)
+        checks = self._checks_of(self._communities, number)
+        return (
+            lambda at: event_week(events, known, demand, at),
+            lambda at: community_week(len(number), member, members, checks, at),
         )
 
     def _platform_events(self) -> PlatformEvents:

@@ -29,9 +29,9 @@ def neighbours(taken: Floats) -> tuple[Ints, Ints, Floats]:
     nothing = np.zeros(0, dtype=np.int64)
     if not taken.any():
         return nothing, nothing, np.zeros(0)
-    # Users who took nothing, and items that nobody did, would count in the weights.
+    # Items that nobody took yet would count in the weights.
     items = np.flatnonzero(taken.any(axis=0))
-    taken = taken[taken.any(axis=1)][:, items]
+    taken = taken[:, items]
     model = BM25Recommender(K=KEPT + 1, num_threads=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the form in which it hands matrices to itself
