@@ -109,7 +109,14 @@ _PARTICIPANTS: Final = f"""
 """
 
 _NAMED: Final = """
-    SELECT 1 AS named FROM events WHERE project = {project:String} AND event_id = {event:String} LIMIT 1
+    SELECT countIf(joined > left) AS joined
+    FROM (
+        SELECT user, maxIf(timestamp, event = 'event_joined') AS joined,
+            maxIf(timestamp, event = 'event_left') AS left
+        FROM events WHERE project = {project:String} AND event_id = {event:String}
+        GROUP BY user
+    )
+    HAVING count() > 0
 """
 
 _CROSSED: Final = f"""
@@ -236,7 +243,7 @@ async def fallen(
 
 
 async def participants(store: Store, project: str, event: str, *, limit: int, offset: int = 0) -> Joined:
-    """Who has joined a platform event whose time is to come, or was lately.
+    """Who has joined a platform event and may still come, or has come.
 
     Raises:
         StoreError: the store did not answer.
@@ -247,13 +254,14 @@ async def participants(store: Store, project: str, event: str, *, limit: int, of
     return Joined(row["chances"], tuple(some))
 
 
-async def is_platform_event(store: Store, project: str, event: str) -> bool:
-    """Whether anything has ever happened that names this platform event.
+async def ever_joined(store: Store, project: str, event: str) -> int | None:
+    """How many users have joined a platform event and not left it; None where no stored event names it.
 
     Raises:
         StoreError: the store did not answer.
     """
-    return bool(await store.query(_NAMED, {"project": project, "event": event}))
+    rows = await store.query(_NAMED, {"project": project, "event": event})
+    return rows[0]["joined"] if rows else None
 
 
 async def _of_these(
