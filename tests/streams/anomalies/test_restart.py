@@ -61,7 +61,7 @@ def of_one_minute() -> list[Sent]:
     keys = (f"user-{number}" for number in count())
     users = list(islice((user for user in keys if not crc32(f"demo:{user}".encode()) % MINUTES), MOST + 9))
     dice = random.Random(7)
-    found = []
+    found: list[Sent] = []
     for day in range(42):
         dice.shuffle(users)
         for place, user in enumerate(users if day < 20 else ["clock"] * 35):
