@@ -24,23 +24,28 @@ _SCORED: Final = (
     f"{PROFILES} FINAL WHERE project = {{project:String}} AND has(score_targets, {{target:String}})"
 )
 
-_CHANCES: Final = f"""
-    SELECT distinct_id AS person, score_chances[{_PLACE}] AS chance
-    FROM {_SCORED} AND distinct_id NOT IN ({_LINKED})
+_CHANCE: Final = f"score_chances[{_PLACE}]"
+
+
+def _each(value: str) -> str:
+    """In SQL, of all persons what ``value`` says of their profiles, and nothing else is read.
+
+    Of a person of several ids it is that of the one that was seen last, of those seen at once the one whose
+    name comes last: so in every query here.
+    """
+    return f"""
+    SELECT distinct_id AS person, {value} AS said FROM {_SCORED} AND distinct_id NOT IN ({_LINKED})
     UNION ALL
-    SELECT {_NAME} AS person, argMax(p.chance, (p.last_seen, p.distinct_id)) AS chance
+    SELECT {_NAME} AS person, argMax(p.said, (p.last_seen, p.distinct_id)) AS said
     FROM (
-        SELECT distinct_id, last_seen, score_chances[{_PLACE}] AS chance
-        FROM {_SCORED} AND distinct_id IN ({_LINKED})
+        SELECT distinct_id, last_seen, {value} AS said FROM {_SCORED} AND distinct_id IN ({_LINKED})
     ) AS p
     LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
     GROUP BY person
-"""
-"""Of all persons the number alone.
+    """
 
-Of a person of several ids it is that of the one that was seen last, of those seen at once the one whose name
-comes last: so in every query here.
-"""
+
+_CHANCES: Final = f"SELECT person, said AS chance FROM ({_each(_CHANCE)})"
 
 
 def _of(persons: str) -> str:
@@ -120,9 +125,10 @@ _NAMED: Final = """
 """
 
 _CROSSED: Final = f"""
-    SELECT person FROM ({_CHANCES})
-    WHERE chance > {{high:Float64}} AND person NOT IN (SELECT target_id FROM ({TOLD}))
-    ORDER BY chance DESC, person
+    SELECT person FROM ({_each(f"({_CHANCE}, score_times[{_PLACE}])")})
+    WHERE said.1 > {{high:Float64}} AND said.2 >= {{since:DateTime64(3, 'UTC')}}
+        AND person NOT IN (SELECT target_id FROM ({TOLD}))
+    ORDER BY said.1 DESC, person
     LIMIT {{limit:UInt32}}
 """
 
@@ -217,13 +223,13 @@ async def score_of(store: Store, project: str, target: str, person: str) -> Scor
 
 
 async def crossed(
-    store: Store, project: str, target: str, told: str, *, high: float, limit: int
+    store: Store, project: str, target: str, told: str, *, high: float, since: datetime, limit: int
 ) -> tuple[ScoredUser, ...]:
-    """Users whose score is above ``high`` and of whom no insight tells, the likeliest first.
+    """Users whose score of ``since`` or later is above ``high``, and of whom no insight tells.
 
-    ``told`` begins the ids of these insights. Raises StoreError.
+    The likeliest come first. ``told`` begins the ids of these insights. Raises StoreError.
     """
-    bound = {"project": project, "target": target, "told": told, "high": high, "limit": limit}
+    bound = {"project": project, "target": target, "told": told, "high": high, "since": since, "limit": limit}
     over = [row["person"] for row in await store.query(_CROSSED, bound)]
     found = await _of_these(store, project, target, over)
     # The profiles may be newer than those of the first query.
