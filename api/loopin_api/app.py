@@ -36,6 +36,7 @@ from loopin_api.live.feed import Feed
 from loopin_api.live.online import OnlineWatch
 from loopin_api.middleware import Guard, HeadAsGet, TrailingSlash
 from loopin_api.project_settings import OwnSettings
+from loopin_api.queries.first_personas import FirstPersonas
 from loopin_api.queries.freshness import freshness_s
 from loopin_api.routers import (
     activity,
@@ -279,6 +280,7 @@ def create_app(
         projects=projects,
         own_settings=OwnSettings(items, projects),
         language_model=LanguageModel(settings.language_model(), settings.openai_timeout_s),
+        first_personas=FirstPersonas(),
     )
     # As they are, and not by `include_router`, which builds each once more at the first request of each app.
     for router in ROUTERS:

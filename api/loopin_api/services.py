@@ -24,6 +24,7 @@ from loopin_api.instruments import Instruments
 from loopin_api.language_model import LanguageModel
 from loopin_api.live.clients import Live
 from loopin_api.project_settings import OwnSettings
+from loopin_api.queries.first_personas import FirstPersonas
 from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
 from loopin_api.tasks import Tasks
@@ -52,6 +53,7 @@ class Services:
     projects: Projects
     own_settings: OwnSettings
     language_model: LanguageModel
+    first_personas: FirstPersonas
 
 
 def services(request: Request) -> Services:

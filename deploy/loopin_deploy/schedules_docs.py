@@ -98,7 +98,6 @@ REPLACED: Final[tuple[Replaced, ...]] = (
         "daily at 04:00",
         "`/api/geo-analytics/{id}/report` computes it when asked; none is sent by itself yet.",
     ),
-    Replaced("generate_user_behavior_insights", "every 6 hours", "Not there yet."),
 )
 """Every task of the documents that no task of ours names in its ``replaces``."""
 
@@ -134,10 +133,26 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "model_retraining_interval",
         "7 days",
-        "Models of [forecasts](forecasts.md) are chosen anew each night. Others: not there yet.",
+        "Models of users are fitted anew each 7 days at least ([models](models.md)), those of "
+        "[forecasts](forecasts.md) are chosen anew each night.",
     ),
-    Setting("prediction_horizon", "30 days", "Forecasts are of 30 days, or as many as are asked for."),
-    Setting("min_data_points", "100", "Of fewer days, forecasts are made by a rule, and say so."),
+    Setting(
+        "prediction_horizon",
+        "30 days",
+        "Forecasts are of 30 days, or as many as are asked for; each target of [models](models.md) has "
+        "its own.",
+    ),
+    Setting(
+        "min_data_points",
+        "100",
+        "From fewer examples nothing answers but a heuristic, of fewer days forecasts are made by a rule; "
+        "both say so.",
+    ),
+    Setting(
+        "model_accuracy_threshold",
+        "0.75",
+        "Below that a heuristic answers in place of a model, and says so ([models](models.md)).",
+    ),
 )
 """Intervals and retention of document B, and of document A."""
 

@@ -58,6 +58,7 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     ``habits`` are when the user comes and what they like, None as with ``behaviour``; ``past`` the sessions
     that are remembered no longer, None before there are any.
     ``watch`` is what is remembered to see what is odd about the user, None before such an event.
+    ``looked_at`` is of when the user was looked at without an event, as far as no score says so; 0 for never.
     """
 
     first_seen: int
@@ -76,3 +77,4 @@ class Profile(msgspec.Struct, omit_defaults=True, gc=False):
     past: PastSessions | None = None
     watch: Watch | None = None
     version: int = 1
+    looked_at: int = 0

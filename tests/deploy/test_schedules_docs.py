@@ -56,6 +56,7 @@ SETTINGS_OF_THE_DOCUMENTS = {
     "model_retraining_interval": "7 days",
     "prediction_horizon": "30 days",
     "min_data_points": "100",
+    "model_accuracy_threshold": "0.75",
 }
 
 
@@ -95,6 +96,7 @@ def test_what_runs_for_a_task_of_the_documents_runs_as_often() -> None:
     lengths = {
         "every 30 minutes": timedelta(minutes=30),
         "every hour": timedelta(hours=1),
+        "every 6 hours": timedelta(hours=6),
         "daily": timedelta(days=1),
         "not said": timedelta.max,
     }

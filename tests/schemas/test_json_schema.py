@@ -61,7 +61,7 @@ REPLAYED = Replayed(
 )  # fmt: skip
 PROFILE = Profile(
     first_seen=1, last_seen=2, events=3, session=Session(1, 2, 3), active_day=0, active_days=b"\x80\x01",
-    revenue={"": -5, "INR": 7}, past=PastSessions(1, 2, 3),
+    revenue={"": -5, "INR": 7}, past=PastSessions(1, 2, 3), looked_at=3,
     habits=Habits(
         1, bytearray(31), {"3": 8, "=mine": 4}, {"music": 8}, {"c-1": 8}, "Asia/Kolkata",
         Spending({"INR": Prices(1, 2, 2, 3)}, {}, 1, 5),

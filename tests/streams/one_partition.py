@@ -73,9 +73,9 @@ class OnePartition:
             for topic in STATE:
                 for key, value in output.messages.get(topic, []):
                     assert key is not None
-                    if value is None:
-                        self.written[topic].pop(key, None)
-                    else:
+                    # What is left of a topic is in the order of the newest records.
+                    self.written[topic].pop(key, None)
+                    if value is not None:
                         self.written[topic][key] = value
             for key, value in output.messages.get("anomalies", []):
                 anomaly = decode(value or b"", Anomaly)

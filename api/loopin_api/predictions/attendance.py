@@ -16,7 +16,7 @@ from loopin_api.ids import answered_id
 from loopin_api.predictions.kind import Kind
 from loopin_api.predictions.scores import Limit, Offset
 from loopin_api.services import Services
-from loopin_sinks.scores.read import is_platform_event, participants
+from loopin_sinks.scores.read import ever_joined, participants
 from loopin_streams.learning.head_count import head_count
 
 MANY: Final = 500
@@ -33,15 +33,27 @@ class ParticipantRow(BaseModel):
     model_version: int | None = Field(description="Version of the model; null for the heuristic.")
 
 
+NOT_OPEN: Final = (
+    "Nothing is predicted of those who joined any more: the event is over, or the joins are old and did not "
+    "name its start."
+)
+
+
 class AttendanceAnswer(BaseModel):
     """How many are going to come."""
 
     kind: Literal["attendance"] = Field(description="What was asked for.")
     event_id: int | str = Field(description="The platform event.")
-    joined: int = Field(description="Participants, each person once, a number.")
-    expected: float = Field(description="How many of them are expected, those who came included, a number.")
-    low_80: int = Field(description="Lower end of the interval that holds the number with 80 %.")
-    high_80: int = Field(description="Its upper end.")
+    joined: int | None = Field(
+        description="Participants of whom it is open whether they come, or who have, each person once, a "
+        "number; null, as the three below, where somebody joined and it is open of nobody any more."
+    )
+    expected: float | None = Field(
+        description="How many of them are expected, those who came included, a number."
+    )
+    low_80: int | None = Field(description="Lower end of the interval that holds the number with 80 %.")
+    high_80: int | None = Field(description="Its upper end.")
+    reason: str | None = Field(description="Why there is no number, a sentence; null where there is one.")
     participants: list[ParticipantRow] = Field(description="Some of them, by when they joined.")
 
 
@@ -71,8 +83,14 @@ async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -
     found = await participants(
         use.store, caller.project, asked.event_id, limit=asked.limit, offset=asked.offset
     )
-    if not found.chances and not await is_platform_event(use.store, caller.project, asked.event_id):
-        raise ApiError(404, "UNKNOWN_EVENT", "No event names a platform event of this id; correct the id.")
+    if not found.chances:
+        joined = await ever_joined(use.store, caller.project, asked.event_id)
+        if joined is None:
+            raise ApiError(
+                404, "UNKNOWN_EVENT", "No event names a platform event of this id; correct the id."
+            )
+        if joined:
+            return _not_open(asked.event_id)
     if len(found.chances) < MANY:
         count = head_count(found.chances)
     else:
@@ -84,6 +102,7 @@ async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -
         expected=round(count.expected, 2),
         low_80=count.low,
         high_80=count.high,
+        reason=None,
         participants=[
             ParticipantRow(
                 user_id=answered_id(one.person),
@@ -94,6 +113,19 @@ async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -
             )
             for one in found.some
         ],
+    )
+
+
+def _not_open(event_id: str) -> AttendanceAnswer:
+    return AttendanceAnswer(
+        kind="attendance",
+        event_id=answered_id(event_id),
+        joined=None,
+        expected=None,
+        low_80=None,
+        high_80=None,
+        reason=NOT_OPEN,
+        participants=[],
     )
 
 
@@ -109,6 +141,7 @@ ATTENDANCE_KIND: Final = Kind(
         "expected": 8.4,
         "low_80": 6,
         "high_80": 10,
+        "reason": None,
         "participants": [
             {
                 "user_id": 123,

@@ -9,18 +9,24 @@ from loopin_api.predictions.segment_rules import SEGMENTS, TOP_SHARE, Segment
 from loopin_sinks.metric_values.money import rate
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.persons.mapping import PERSON_OF_ID
+from loopin_sinks.persons.personas import PERSONA_OF_PERSON
 from loopin_sinks.persons.profile_rows import PROFILES
 from loopin_sinks.store import Store
 from loopin_streams.learning.targets import CHURN, CONVERSION
 
+
+def _newest(target: str) -> str:
+    """In SQL, a person's probability: of several ids that of the one that was seen last."""
+    chance = f"p.score_chances[indexOf(p.score_targets, '{target}')]"
+    return f"argMaxIf({chance}, (p.last_seen, p.distinct_id), has(p.score_targets, '{target}'))"
+
+
 _PEOPLE: Final = f"""
     SELECT
         if(other.person = '', p.distinct_id, other.person) AS person,
-        argMaxIf(p.score_chances[indexOf(p.score_targets, '{CHURN.name}')], p.last_seen,
-            has(p.score_targets, '{CHURN.name}')) AS churn,
+        {_newest(CHURN.name)} AS churn,
         if(countIf(has(p.score_targets, '{CONVERSION.name}')) = 0, NULL,
-            argMaxIf(p.score_chances[indexOf(p.score_targets, '{CONVERSION.name}')], p.last_seen,
-                has(p.score_targets, '{CONVERSION.name}'))) AS conversion,
+            {_newest(CONVERSION.name)}) AS conversion,
         sum(arraySum(arrayMap(
             (code, amount) -> toFloat64(amount)
                 * transform(code, {{codes:Array(String)}}, {{rates:Array(Float64)}}, toFloat64(0)),
@@ -40,8 +46,8 @@ _TOP: Final = f"""
 class InSegment(NamedTuple):
     """Users of one segment: how many, their mean scores (None for none), what they have spent together.
 
-    ``personas`` says how many are of which persona, ``""`` for none; ``people`` are some of them, those first
-    who are likeliest to leave.
+    ``personas`` says how many are of which present persona, ``""`` for none; ``people`` are some of them,
+    those first who are likeliest to leave.
     """
 
     segment: Segment
@@ -82,9 +88,7 @@ async def segmented(
                 count(placed.conversion) AS known, sum(placed.conversion) AS conversions,
                 sum(placed.spent) AS spents
             FROM ({placed}) AS placed
-            LEFT ANY JOIN (
-                SELECT distinct_id, persona FROM personas FINAL WHERE project = {{project:String}}
-            ) AS kinds ON kinds.distinct_id = placed.person
+            LEFT ANY JOIN ({PERSONA_OF_PERSON}) AS kinds ON kinds.person = cityHash64(placed.person)
             GROUP BY segment, kind
         )
         GROUP BY segment

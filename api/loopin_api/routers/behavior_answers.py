@@ -129,7 +129,7 @@ class BehaviorProfile(BaseModel):
     engagement_change: float = Field(description="The present pace by the usual one, ratio; 1 is as always.")
     payment_failures: int = Field(description="Failed payments since the last one that went well, count.")
     last_analysis_at: Moment = Field(
-        description="Event time of the profile: the user's newest event or a daily look, ISO 8601 in UTC."
+        description="Event time of the profile: the user's newest event or a later look, ISO 8601 in UTC."
     )
 
 

@@ -21,7 +21,6 @@ from loopin_sinks.personas.fit import KS, LEAST_USERS
 from loopin_sinks.personas.naming import label
 from loopin_sinks.personas.run import LEAST_ASSIGNED, LEAST_EVENTS, Cluster, Run
 from loopin_sinks.personas.stored import StoredRun, newest_run, sample
-from loopin_sinks.tasks.cluster_users import found_now
 
 router = APIRouter(tags=["users"])
 
@@ -134,11 +133,12 @@ async def post_clustering(
     kept = await newest_run(use.store, caller.project, now)
     if kept is not None:
         return Success(data=_stored(kept, await sample(use.store, caller.project, body.members)))
-    run = await found_now(use.store, scope_of(use.projects, caller.project, now), None, {})
-    if run is None:
+    first = await use.first_personas.of(use.store, scope_of(use.projects, caller.project, now))
+    if first is None:
         return Success(data=_answer((), {}, {}, 0))
+    run, made_at = first
     found = _answer(run.clusters, run.silhouettes, _members(run, body.members), run.fitted_on)
-    return Success(data=found.model_copy(update={"model_version": run.version, "calculated_at": now}))
+    return Success(data=found.model_copy(update={"model_version": run.version, "calculated_at": made_at}))
 
 
 def _stored(run: StoredRun, members: Mapping[str, list[str]]) -> Clustering:

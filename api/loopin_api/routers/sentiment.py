@@ -26,7 +26,7 @@ router = APIRouter(tags=["analytics"])
 class SentimentRequest(BaseModel):
     """A text to judge."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     text: str = Field(
         max_length=100_000,

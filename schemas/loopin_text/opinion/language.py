@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
 from typing import Any, Final
 
+from loopin_text.once import once
 from loopin_text.sentiment import scored_part
 
 ENGLISH: Final = "en"
@@ -73,7 +73,7 @@ def _is_latin(letter: str) -> bool:
     return letter.isascii() or unicodedata.name(letter, "").startswith("LATIN")
 
 
-@cache
+@once
 def _identifier() -> Any | None:
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier

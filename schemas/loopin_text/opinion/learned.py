@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from loopin_text.once import once
 from loopin_text.opinion.linear import Outputs
 from loopin_text.opinion.stack import Stack
 
@@ -83,7 +83,7 @@ def read(folder: Path) -> Learned:
     )
 
 
-@cache
+@once
 def learned() -> Learned:
     """What this release has learned, read at the first call (some 20 ms)."""
     return read(FOLDER)

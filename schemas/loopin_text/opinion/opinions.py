@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import NamedTuple
 
+from loopin_text.once import once
 from loopin_text.opinion.emotions import emotions_of
 from loopin_text.opinion.language import language_of, supported
 from loopin_text.opinion.learned import Learned, learned
@@ -70,7 +70,7 @@ def intensity_of(score: float) -> int:
     return round(10 * abs(score))
 
 
-@cache
+@once
 def shared_opinions() -> Opinions:
     """Those of this release."""
     return Opinions(learned())

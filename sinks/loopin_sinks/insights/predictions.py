@@ -105,10 +105,10 @@ async def _of(store: Store, scope: Scope, of: Threshold, opened: Sequence[Insigh
     room = MOST_A_DAY - await told_since(store, project, told, scope.midnight(scope.day_of(scope.now)))
     if room <= 0:
         return kept
-    users = await crossed(store, project, target, told, high=of.high, limit=room)
     # Each user is scored anew once a day: what is older waits for that.
-    new = [user for user in users if scope.now - user.at <= FRESH]
-    return [*kept, *(_insight(scope, of, user) for user in new)]
+    since = scope.now - FRESH
+    users = await crossed(store, project, target, told, high=of.high, since=since, limit=room)
+    return [*kept, *(_insight(scope, of, user) for user in users)]
 
 
 def _told(scope: Scope, of: Threshold) -> str:

@@ -120,8 +120,8 @@ def _sessions(profile: Profile) -> tuple[int, int, int]:
 
 
 def analysed_at(profile: Profile) -> int:
-    """Of when the profile's scores are, epoch ms: its newest event, or a later look at it."""
-    return max([profile.last_seen, *(score.at for score in profile.scores.values())])
+    """Of when what the profile says is, epoch ms: its newest event, or a later look at it."""
+    return max([profile.last_seen, profile.looked_at, *(score.at for score in profile.scores.values())])
 
 
 class Column(NamedTuple):

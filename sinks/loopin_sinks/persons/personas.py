@@ -58,6 +58,9 @@ _PERSONAS: Final = f"""(
 """All users who have one, and theirs, as constants for ``transform``, so that no query need join them; in one
 order whenever it is asked. No array may be empty, and 0 is nobody."""
 
+PERSONA_OF_PERSON: Final = f"SELECT person, persona FROM ({_of_persons('true')})"
+"""The hash of each person's name, and their present persona, of those who have one."""
+
 PERSONA: Final = f"transform(user, tupleElement({_PERSONAS}, 1), tupleElement({_PERSONAS}, 2), '')"
 """The present persona of the person that the column ``user`` is of; ``''`` for none."""
 

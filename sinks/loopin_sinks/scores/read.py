@@ -24,23 +24,28 @@ _SCORED: Final = (
     f"{PROFILES} FINAL WHERE project = {{project:String}} AND has(score_targets, {{target:String}})"
 )
 
-_CHANCES: Final = f"""
-    SELECT distinct_id AS person, score_chances[{_PLACE}] AS chance
-    FROM {_SCORED} AND distinct_id NOT IN ({_LINKED})
+_CHANCE: Final = f"score_chances[{_PLACE}]"
+
+
+def _each(value: str) -> str:
+    """In SQL, of all persons what ``value`` says of their profiles, and nothing else is read.
+
+    Of a person of several ids it is that of the one that was seen last, of those seen at once the one whose
+    name comes last: so in every query here.
+    """
+    return f"""
+    SELECT distinct_id AS person, {value} AS said FROM {_SCORED} AND distinct_id NOT IN ({_LINKED})
     UNION ALL
-    SELECT {_NAME} AS person, argMax(p.chance, (p.last_seen, p.distinct_id)) AS chance
+    SELECT {_NAME} AS person, argMax(p.said, (p.last_seen, p.distinct_id)) AS said
     FROM (
-        SELECT distinct_id, last_seen, score_chances[{_PLACE}] AS chance
-        FROM {_SCORED} AND distinct_id IN ({_LINKED})
+        SELECT distinct_id, last_seen, {value} AS said FROM {_SCORED} AND distinct_id IN ({_LINKED})
     ) AS p
     LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
     GROUP BY person
-"""
-"""Of all persons the number alone.
+    """
 
-Of a person of several ids it is that of the one that was seen last, of those seen at once the one whose name
-comes last: so in every query here.
-"""
+
+_CHANCES: Final = f"SELECT person, said AS chance FROM ({_each(_CHANCE)})"
 
 
 def _of(persons: str) -> str:
@@ -109,13 +114,21 @@ _PARTICIPANTS: Final = f"""
 """
 
 _NAMED: Final = """
-    SELECT 1 AS named FROM events WHERE project = {project:String} AND event_id = {event:String} LIMIT 1
+    SELECT countIf(joined > left) AS joined
+    FROM (
+        SELECT user, maxIf(timestamp, event = 'event_joined') AS joined,
+            maxIf(timestamp, event = 'event_left') AS left
+        FROM events WHERE project = {project:String} AND event_id = {event:String}
+        GROUP BY user
+    )
+    HAVING count() > 0
 """
 
 _CROSSED: Final = f"""
-    SELECT person FROM ({_CHANCES})
-    WHERE chance > {{high:Float64}} AND person NOT IN (SELECT target_id FROM ({TOLD}))
-    ORDER BY chance DESC, person
+    SELECT person FROM ({_each(f"({_CHANCE}, score_times[{_PLACE}])")})
+    WHERE said.1 > {{high:Float64}} AND said.2 >= {{since:DateTime64(3, 'UTC')}}
+        AND person NOT IN (SELECT target_id FROM ({TOLD}))
+    ORDER BY said.1 DESC, person
     LIMIT {{limit:UInt32}}
 """
 
@@ -210,13 +223,13 @@ async def score_of(store: Store, project: str, target: str, person: str) -> Scor
 
 
 async def crossed(
-    store: Store, project: str, target: str, told: str, *, high: float, limit: int
+    store: Store, project: str, target: str, told: str, *, high: float, since: datetime, limit: int
 ) -> tuple[ScoredUser, ...]:
-    """Users whose score is above ``high`` and of whom no insight tells, the likeliest first.
+    """Users whose score of ``since`` or later is above ``high``, and of whom no insight tells.
 
-    ``told`` begins the ids of these insights. Raises StoreError.
+    The likeliest come first. ``told`` begins the ids of these insights. Raises StoreError.
     """
-    bound = {"project": project, "target": target, "told": told, "high": high, "limit": limit}
+    bound = {"project": project, "target": target, "told": told, "high": high, "since": since, "limit": limit}
     over = [row["person"] for row in await store.query(_CROSSED, bound)]
     found = await _of_these(store, project, target, over)
     # The profiles may be newer than those of the first query.
@@ -236,7 +249,7 @@ async def fallen(
 
 
 async def participants(store: Store, project: str, event: str, *, limit: int, offset: int = 0) -> Joined:
-    """Who has joined a platform event whose time is to come, or was lately.
+    """Who has joined a platform event and may still come, or has come.
 
     Raises:
         StoreError: the store did not answer.
@@ -247,13 +260,14 @@ async def participants(store: Store, project: str, event: str, *, limit: int, of
     return Joined(row["chances"], tuple(some))
 
 
-async def is_platform_event(store: Store, project: str, event: str) -> bool:
-    """Whether anything has ever happened that names this platform event.
+async def ever_joined(store: Store, project: str, event: str) -> int | None:
+    """How many users have joined a platform event and not left it; None where no stored event names it.
 
     Raises:
         StoreError: the store did not answer.
     """
-    return bool(await store.query(_NAMED, {"project": project, "event": event}))
+    rows = await store.query(_NAMED, {"project": project, "event": event})
+    return rows[0]["joined"] if rows else None
 
 
 async def _of_these(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import structlog
@@ -18,6 +19,9 @@ from loopin_sinks.store import Store
 from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
 from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import crontab
+
+_AT_WORK: Final = ThreadPoolExecutor(1, thread_name_prefix="personas")
+"""One fit at a time, beside the threads that serve requests and inserts."""
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +68,8 @@ async def found_now(
     """
     check_installed()
     known = former.clusters if former is not None and former.features == FEATURES else ()
-    return await asyncio.to_thread(personas_of, await activity(store, scope), known, present)
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_AT_WORK, personas_of, await activity(store, scope), known, present)
 
 
 CLUSTER_USERS: Final = Task(

@@ -126,6 +126,6 @@ GENERATE_INSIGHTS: Final = Task(
     "the way that was forecast, hours that are far from what is usual, users whose persona changed or whose "
     "scores crossed a threshold, odd users, and content that is trending ([insights](insights.md)).",
     run=generate,
-    replaces=("generate_daily_insights_summary",),
+    replaces=("generate_daily_insights_summary", "generate_user_behavior_insights"),
     arguments=InsightArguments,
 )

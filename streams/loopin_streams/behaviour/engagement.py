@@ -21,7 +21,8 @@ def profile_engagement(
     """The engagement score, 0 to 1, on a day: by the active days of the last 28, and what is done a day.
 
     It is ``engagement_score`` of the 28 days up to that day, or of those since the first; of page views and
-    likes, comments and shares it takes what fading counts say of so many days.
+    likes, comments and shares it takes what fading counts say of so many days. Who was not there on any of
+    them did nothing in them, whatever is left of the counts: 0.
 
     Args:
         first_day: of the user's first event, days since 1970.
@@ -31,6 +32,8 @@ def profile_engagement(
     """
     days = min(ERA_DAYS, max(day - first_day, 0) + 1)
     there = sum(day - days < active <= day for active in active_days)
+    if not there:
+        return 0.0
     share = days / weighed_days(first_day, day)
     reactions = sum(actions.get(name, 0.0) for name in INTERACTIONS)
     return engagement_score(there, days, actions.get(PAGE_VIEWS, 0.0) * share, reactions * share)

@@ -153,7 +153,8 @@ class EnrichAbsorber:
         ]
         self.context.detector.sweep(users, now)
         # Of those who left long ago nothing changes: they are not published each day for ever.
-        return profiles.save_others(self.context.foresight.sweep(users, now))
+        self.context.foresight.sweep(users, now)
+        return profiles.save_others(users)
 
     def _waits(self, profile: Profile, now: int) -> bool:
         """Whether the user's history is still coming in."""

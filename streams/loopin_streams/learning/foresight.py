@@ -77,16 +77,22 @@ class Foresight:
         """
         self._score(users)
 
-    def sweep(self, users: Users, now: int) -> list[tuple[bytes, Profile]]:
-        """What the time that has passed makes known of each at epoch ms ``now``; those who were looked at."""
-        looked_at = []
+    def sweep(self, users: Users, now: int) -> None:
+        """Take in what the time that has passed makes known of each at epoch ms ``now``.
+
+        Who is scored is looked at each time, anybody else once a week, since that moves ``due`` in any case.
+        The last look is of when a user has been away for so long that nothing is predicted any more, however
+        much later that is found out: from then on the profile stays as it is.
+        """
         for key, profile in users:
-            behaviour = profile.behaviour
+            behaviour, due = profile.behaviour, 0
             if behaviour is not None:
+                due = behaviour.due
                 self._tell(key, predictions.pass_time(behaviour, now, phase_of(key), silent=True))
-                looked_at.append((key, profile))
-        self._score([(key, profile, now) for key, profile in looked_at])
-        return looked_at
+            last_look = profile.last_seen + predictions.SEEN_WITHIN_DAYS * DAY_MS
+            if now >= last_look or (behaviour is not None and behaviour.due != due):
+                profile.looked_at = max(profile.looked_at, min(now, last_look))
+        self._score([(key, profile, now) for key, profile in users])
 
     def _score(self, users: Iterable[tuple[bytes, Profile, int]]) -> None:
         by_project: dict[str, list[tuple[Profile, Behaviour, int]]] = {}
@@ -98,6 +104,7 @@ class Foresight:
             if predictions.is_predicted(behaviour, at):
                 by_project.setdefault(_project(key), []).append((profile, behaviour, at))
             elif profile.scores:
+                _keep_time(profile, 0)
                 profile.scores = {}
         for project, chosen in by_project.items():
             kept = features_of([behaviour for _, behaviour, _ in chosen], [at for _, _, at in chosen])
@@ -106,6 +113,7 @@ class Foresight:
     def _scores(self, project: str, users: Sequence[tuple[Profile, int]], rows: NDArray[np.float64]) -> None:
         said = {target.name: self.answers.of(project, target, rows) for target in (CHURN, CONVERSION)}
         for place, (profile, at) in enumerate(users):
+            _keep_time(profile, at)
             profile.scores = {
                 name: Score(chances[place], at, version, reasons[place])
                 for name, (chances, version, reasons) in said.items()
@@ -147,6 +155,13 @@ def is_old(event: EnrichedEvent) -> bool:
 def phase_of(key: bytes) -> int:
     """When in a week a user's predictions are noted, ms: users are spread over it."""
     return crc32(key) % predictions.WEEK_MS
+
+
+def _keep_time(profile: Profile, at: int) -> None:
+    """Scores go whose time is later than epoch ms ``at``: the user was looked at then."""
+    for score in profile.scores.values():
+        if score.at > at:
+            profile.looked_at = max(profile.looked_at, score.at)
 
 
 def _project(key: bytes) -> str:

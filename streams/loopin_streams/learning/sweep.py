@@ -69,7 +69,8 @@ class Sweep:
     def due(self, minute: int) -> list[bytes]:
         """Whose turn has come by a minute since 1970, and is taken; call again while it gives some.
 
-        Of days that passed at once each user has one turn.
+        Of days that passed at once each user has one turn. Those of a minute have it in the order of their
+        keys: a successor knows no other.
         """
         if self.swept is None:
             self.swept = minute
@@ -81,5 +82,5 @@ class Sweep:
         found: list[bytes] = []
         while self.swept < minute and len(found) < MOST:
             self.swept += 1
-            found += self._keys[self.swept % MINUTES]
+            found += sorted(self._keys[self.swept % MINUTES])
         return found

@@ -35,6 +35,7 @@ _Packed = tuple[
     PastSessions | None,
     Watch | None,
     int,
+    int,
 ]  # The fields of Profile, in order.
 
 _pack_small = msgspec.msgpack.Encoder().encode

@@ -86,7 +86,8 @@ async def test_before_the_first_run_the_answer_is_fitted_when_it_is_asked_for_an
     assert all(len(kinds) == 1 for kinds in kinds_of)
     assert set.union(*kinds_of) == set(kinds)
     assert found["calculated_at"] == "2026-01-15T10:30:00.000Z"
-    assert (await ask(client, headers))["stored"] is False
+    await put([enrich("message_sent", "newcomer", NOW - timedelta(hours=hour), {}) for hour in range(1, 51)])
+    assert await ask(client, headers) == found  # fitting takes seconds, so it is told again for a while
 
 
 async def test_too_few_users_are_no_clusters(client: httpx.AsyncClient, headers: dict[str, str]) -> None:

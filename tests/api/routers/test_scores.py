@@ -170,6 +170,24 @@ async def test_of_nobody_nothing_is_said(
     assert (found["joined"], found["expected"], found["low_80"], found["high_80"]) == (0, 0.0, 0, 0)
 
 
+@pytest.mark.usefixtures("filled")
+async def test_of_whom_it_is_known_who_came_no_head_count_is_told(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
+) -> None:
+    """Participants leave the profile when their time is over: they are not nobody."""
+    about = {"event_id": "over"}
+    later = SEEN + timedelta(hours=1)
+    await put([enrich("event_joined", user, SEEN, about) for user in ("17", "leaver")])
+    await put([enrich("event_left", "leaver", later, about)])
+    found = await get(client, bearer, kind="attendance", event_id="over")
+    assert [found[name] for name in ("joined", "expected", "low_80", "high_80")] == [None] * 4
+    assert found["reason"] == attendance.NOT_OPEN
+    assert found["participants"] == []
+    await put([enrich("event_left", "17", later, about)])
+    found = await get(client, bearer, kind="attendance", event_id="over")
+    assert (found["joined"], found["expected"], found["reason"]) == (0, 0.0, None)
+
+
 async def test_a_platform_event_that_nothing_names_is_unknown(
     client: httpx.AsyncClient,
     bearer: Bearer,

@@ -176,6 +176,24 @@ async def test_ids_of_one_person_count_once_with_all_they_spent(
     assert (found["scored"], row["user_ids"], row["revenue"], row["churn"]) == (1, ["web"], 5.0, 0.1)
 
 
+async def test_of_ids_seen_at_once_the_last_by_name_counts_and_what_is_said_of_a_person_before_what_is_found(
+    client: httpx.AsyncClient, store: Store, bearer: Bearer
+) -> None:
+    for user, chance in (("b", 0.1), ("c", 0.9), ("a", 0.2)):
+        await put_scored(store, [Scored(user, {"churn": chance})], NOW, project="said")
+    await link(store, [("b", "a"), ("c", "a")], project="said")
+    await store.command(
+        "INSERT INTO personas (project, distinct_id, persona, version) VALUES ('said', 'a', 'buyer', 1)"
+    )
+    await store.command(
+        "INSERT INTO person_properties (project, distinct_id, property, register, value, at, rank) "
+        "VALUES ('said', 'b', 'persona', 'set', '\"host\"', now64(3), 1)"
+    )
+    found = await get(client, bearer, project="said")
+    [row] = [each for each in found["segments"] if each["users"]]
+    assert (row["user_ids"], row["churn"], row["personas"]) == (["a"], 0.9, {"host": 1})
+
+
 async def test_a_project_without_scores_has_empty_segments(client: httpx.AsyncClient, bearer: Bearer) -> None:
     found = await get(client, bearer, project="nobody")
     assert (found["scored"], found["top_spent"]) == (0, None)

@@ -166,6 +166,13 @@ async def test_what_is_no_text_is_refused(
     assert refused(response, 422, "VALIDATION_ERROR")["details"][0]["field"] == "text"
 
 
+async def test_a_field_that_there_is_not_is_refused(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Callable[..., dict[str, Any]]
+) -> None:
+    response = await client.post(PATH, json={"text": "good", "langauge": "en"}, headers=bearer("read"))
+    assert refused(response, 422, "VALIDATION_ERROR")["details"][0]["field"] == "langauge"
+
+
 async def test_switched_off_it_says_so(
     app: FastAPI, client: httpx.AsyncClient, bearer: Bearer, refused: Callable[..., Any]
 ) -> None:

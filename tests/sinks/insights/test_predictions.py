@@ -127,3 +127,10 @@ async def test_whoever_has_no_score_any_more_is_done_with(store: Store) -> None:
     assert len(await look(store, NOW)) == 1
     await put_scored(store, [Scored("ann", {})], NOW)
     assert await look(store, NOW + HOUR) == []
+
+
+async def test_old_scores_take_no_room_of_new_ones(store: Store) -> None:
+    old = [Scored(f"old{number:03}", {"churn": 0.95}) for number in range(MOST_A_DAY)]
+    await put_scored(store, old, NOW - 3 * DAY)
+    await put_scored(store, churn(ann=0.8), NOW - HOUR)
+    assert [each.target_id for each in await look(store, NOW)] == ["ann"]

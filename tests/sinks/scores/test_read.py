@@ -105,15 +105,21 @@ async def test_one_person_is_as_in_the_list(store: Store) -> None:
 async def test_who_has_crossed_and_who_fell(store: Store) -> None:
     high, low = 0.7, 0.6
     over = [user for user in plain("churn") if user.chance > high]
-    assert await crossed(store, "shop", "churn", NOBODY, high=high, limit=100) == tuple(over)
-    assert await crossed(store, "shop", "churn", NOBODY, high=high, limit=3) == tuple(over[:3])
+    times = sorted({user.at for user in over})
+    assert await crossed(store, "shop", "churn", NOBODY, high=high, since=times[0], limit=100) == tuple(over)
+    assert await crossed(store, "shop", "churn", NOBODY, high=high, since=times[0], limit=3) == tuple(
+        over[:3]
+    )
+    late = tuple(user for user in over if user.at >= times[-1])
+    assert 0 < len(late) < len(over)
+    assert await crossed(store, "shop", "churn", NOBODY, high=high, since=times[-1], limit=100) == late
     scope = Scope(project="shop", zone=UTC, now=NOW + timedelta(hours=1))
     assert THRESHOLDS[0].target.name == "churn"
     found = await predictions(store, scope)
     await replace(store, "shop", found, scope.now)
     told = "shop/prediction/churn/"
     assert {each.target_id for each in found if each.id.startswith(told)} == {user.person for user in over}
-    assert await crossed(store, "shop", "churn", told, high=high, limit=100) == ()
+    assert await crossed(store, "shop", "churn", told, high=high, since=times[0], limit=100) == ()
     assert await fallen(store, "shop", "churn", told, low=low, limit=100) == []
     gone = await fallen(store, "shop", "churn", told, low=0.95, limit=100)
     assert {each.target_id for each in gone} == {user.person for user in over if user.chance < 0.95}

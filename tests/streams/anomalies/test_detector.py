@@ -228,12 +228,12 @@ def test_what_is_imported_of_long_ago_is_not_looked_at(swept: bool) -> None:
     assert follower.detector.found == []
 
 
-def test_of_many_who_fall_silent_at_once_all_are_told_in_time() -> None:
+def there_for_a_month(detector: Detector, number: int) -> list[tuple[bytes, Profile]]:
+    """Users who have come each day."""
     profiles = []
-    detector = Detector(Known())
     names = (f"demo:user-{number}".encode() for number in range(1000))
     # Those whose turn of the day comes before the time at which they fall silent.
-    keys = [key for key in names if crc32(key) % 1440 * MINUTE < T % DAY][: MOST + 15]
+    keys = [key for key in names if crc32(key) % 1440 * MINUTE < T % DAY][:number]
     for key in keys:
         follower = Follower(detector, key)
         profile = follower.profile
@@ -244,11 +244,27 @@ def test_of_many_who_fall_silent_at_once_all_are_told_in_time() -> None:
             count(behaviour, T + day * DAY, ())
         profiles.append((key, profile))
     detector.found.clear()
+    return profiles
+
+
+def test_of_many_who_fall_silent_at_once_all_are_told_in_time() -> None:
+    detector = Detector(Known())
+    profiles = there_for_a_month(detector, MOST + 15)
     for day in range(30, 40):
         detector.sweep(profiles, T + day * DAY)
     told = [one.distinct_id for one in detector.found if one.kind == "sudden_inactivity"]
-    assert sorted(told) == sorted({key.decode().partition(":")[2] for key, _ in profiles})
+    assert sorted(told) == sorted(key.decode().partition(":")[2] for key, _ in profiles)
     assert detector.withheld["sudden_inactivity"] == 15
+
+
+def test_where_many_fall_silent_what_goes_on_in_that_minute_is_told() -> None:
+    detector = Detector(Known())
+    day = 34
+    detector.sweep(there_for_a_month(detector, MOST + 15), T + day * DAY)
+    assert [one.kind for one in detector.found] == ["sudden_inactivity"] * MOST
+    payer = Follower(detector, b"demo:payer")
+    paying = [Happened(day * DAY + n * SECOND, "payment_failed") for n in range(4)]
+    assert [one.kind for one in payer.see(paying)] == ["payment_failure_streak"]
 
 
 def test_silences_do_not_decide_how_many_others_are_told() -> None:

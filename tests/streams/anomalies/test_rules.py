@@ -147,6 +147,15 @@ def test_a_streak_is_four_failures_in_a_row(seed: int) -> None:
     assert expected
 
 
+def test_a_failure_that_comes_late_does_not_end_a_streak() -> None:
+    """Each is within a day of the newest one, and only two of them of the late one."""
+    times = [0, 20 * MINUTE, 10 * MINUTE, 20 * MINUTE + DAY]
+    late = [Happened(after, "payment_failed") for after in times]
+    assert kinds(Follower(), late) == ["payment_failure_streak"]
+    beyond = [*late[:3], Happened(times[-1] + 1, "payment_failed")]
+    assert kinds(Follower(), beyond) == []
+
+
 def behaviour_of(days: list[int], known: bool = True) -> Behaviour:
     behaviour = new_behaviour(days[0] * DAY)
     for day in days:

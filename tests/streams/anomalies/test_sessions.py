@@ -8,6 +8,7 @@ import pytest
 from loopin_schemas.codec import decode, encode
 from loopin_schemas.example import Example
 from loopin_schemas.model import SessionModel
+from loopin_streams.anomalies import sessions as learning
 from loopin_streams.anomalies.features import FEATURES, NAMES, kept_rows, number_of, packed
 from loopin_streams.anomalies.sessions import LEAST, SessionLearner
 from loopin_streams.anomalies.tails import fitted, oddness, surprises, threshold
@@ -99,6 +100,15 @@ def test_nothing_is_said_of_too_few() -> None:
     learner.learn(sessions(LEAST - 1))
     assert learner.model() is None
     assert (learner.version, learner.learned) == (0, LEAST - 1)
+
+
+def test_a_version_is_of_the_newest_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "FITTED", 600)
+    given = sessions(2 * LEAST)
+    learner = SessionLearner("demo")
+    learner.learn(given)
+    newest = kept_rows([one.features for one in given[-600:]])
+    assert learner.model() == fitted("demo", 2, newest, given[-1].known_at, 2 * LEAST)
 
 
 def test_versions_are_made_each_week() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,3 +43,18 @@ def test_a_new_user_is_judged_by_the_days_since_the_first() -> None:
 def test_days_before_the_last_28_are_no_presence() -> None:
     assert profile_engagement(DAY - 99, DAY, [DAY - 28, DAY - 99], {}) == 0
     assert profile_engagement(DAY - 99, DAY, [DAY - 27], {}) == engagement_score(1, 28, 0, 0)
+
+
+def test_who_was_away_for_28_days_did_nothing_in_them() -> None:
+    assert profile_engagement(DAY - 99, DAY, [DAY - 28], {"$pageview": 50, "content_liked": 9}) == 0
+
+
+@given(st.sets(st.integers(0, 60), min_size=1), st.integers(0, 200), st.floats(0, 90))
+def test_it_never_rises_by_time_alone(there: set[int], begun: int, actions: float) -> None:
+    days = [DAY + begun + day for day in there]
+    scores = [
+        profile_engagement(min(days), day, days, {"$pageview": weight, "content_shared": weight / 3})
+        for day in range(max(days), max(days) + 99)
+        for weight in [actions * left_over(day // ERA - max(days) // ERA)]
+    ]
+    assert all(later <= earlier + 1e-12 for earlier, later in pairwise(scores))

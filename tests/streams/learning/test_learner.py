@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from loopin_schemas.example import Example
 from loopin_streams.learning import learner as learning
+from loopin_streams.learning.drift import population_stability
 from loopin_streams.learning.features import CONTRAST_NAMES, KEPT, contrasts, rows_of
 from loopin_streams.learning.learner import DAY_MS, Learner
 from loopin_streams.learning.quality import auc
@@ -228,6 +229,23 @@ def test_scores_shift_where_users_do() -> None:
     assert calm.score_shift < 0.1
     assert moved.score_shift > 0.25
     assert moved.shifted["visits_missed"] == max(moved.shifted.values()) > 0.25
+
+
+def test_the_newest_quarter_is_what_has_shifted_against_the_others() -> None:
+    learner = Learner("demo", FAST)
+    given = [with_first(one, 50 + place // 4) for place, one in enumerate(examples(800))]
+    learner.learn(given)
+    known = learner.versions[-1].examples
+    assert 400 < known <= len(given)
+    rows = contrasts(rows_of([one.features for one in given[:known]]))[:, list(FAST.columns())]
+    expected = population_stability(rows[: known * 3 // 4], rows[known * 3 // 4 :])
+    assert learner.shifted == pytest.approx(dict(zip(FAST.features, expected.tolist(), strict=True)))
+    assert max(learner.shifted.values()) > 1
+
+
+def with_first(example: Example, byte: int) -> Example:
+    """With another first kept byte."""
+    return msgspec.structs.replace(example, features=bytes([byte]) + example.features[1:])
 
 
 def test_in_parts_or_at_once_is_the_same() -> None:

@@ -107,6 +107,8 @@ async def test_users_are_known_as_before_and_nothing_is_told_once_more() -> None
         assert now.habits == was.habits
         assert now.behaviour == was.behaviour
         assert now.scores.keys() == was.scores.keys()
+        if not was.scores:
+            assert now.looked_at == was.looked_at == was.last_seen + 30 * DAY
 
     successor = Ledger(marker=ledger.marker, topics={"profiles": list(rebuilt.context.profiles.messages())})
     opened = successor.open()

@@ -75,6 +75,7 @@ any_profile = st.builds(
     revenue=st.dictionaries(st.text(max_size=5), st.integers(-(2**62), 2**62), max_size=4),
     habits=st.none() | any_habits,
     past=st.none() | st.builds(PastSessions, ms, ms, ms),
+    looked_at=ms,
     # A user may have been counted in a thousand series of a window.
     counted=st.dictionaries(
         st.integers(0, 2**40), st.integers(0, 2**64) | st.integers(0, 2**1003), max_size=9
