@@ -157,7 +157,10 @@ async def get_similar(
     """
     scope = scope_of(use.projects, caller.project, use.clock())
     if type == "communities":
-        return Success(data=Similar(items=_items(await similar_communities(use.store, scope, id, limit))))
+        found = await similar_communities(use.store, scope, id, limit)
+        if found is None:
+            raise ApiError(404, "UNKNOWN_COMMUNITY", "No event names a community of this id; correct the id.")
+        return Success(data=Similar(items=_items(found)))
     found = await similar_events(use.store, scope, id, limit)
     if found is None:
         raise ApiError(

@@ -16,6 +16,11 @@ WEIGHTS: Final[Mapping[str, float]] = {"category": 0.4, "city": 0.3, "host": 0.2
 """What two platform events have in common, and how much of their likeness that is; 1 in all."""
 
 
+_NAMED: Final = """
+    SELECT 1 AS named FROM events WHERE project = {project:String} AND community_id = {id:String} LIMIT 1
+"""
+
+
 async def similar_events(store: Store, scope: Scope, id: str, limit: int) -> list[Item] | None:
     """Open platform events like one, whose guests' hosts count where it has another host; None for none such.
 
@@ -29,9 +34,15 @@ async def similar_events(store: Store, scope: Scope, id: str, limit: int) -> lis
     return like(events, id, near, epoch_ms(scope.now))[:limit]
 
 
-async def similar_communities(store: Store, scope: Scope, id: str, limit: int) -> list[Item]:
-    """Communities that members of one are in, too, by the last run. Raises StoreError."""
+async def similar_communities(store: Store, scope: Scope, id: str, limit: int) -> list[Item] | None:
+    """Communities that members of one are in, too, by the last run; None where no event names that one.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
     near = await near_items(store, scope.project, "community", [id])
+    if not near and not await store.query(_NAMED, {"project": scope.project, "id": id}):
+        return None
     ranked = sorted(near.items(), key=lambda each: (-each[1], each[0]))[:limit]
     return [
         Item("community", other, weight, ("Members of the one are in the other, too.",))

@@ -131,6 +131,8 @@ async def test_what_is_like_an_event(client: httpx.AsyncClient, bearer: Bearer, 
     for unknown in ("13", "none"):
         answer = await client.get(f"{PATH}/similar/events/{unknown}", headers=bearer("read"))
         refused(answer, 404, "UNKNOWN_EVENT")
+    answer = await client.get(f"{PATH}/similar/communities/none", headers=bearer("read"))
+    refused(answer, 404, "UNKNOWN_COMMUNITY")
     answer = await client.get(f"{PATH}/similar/users/1", headers=bearer("read"))
     refused(answer, 422, "VALIDATION_ERROR")
 

@@ -167,7 +167,7 @@ async def test_a_project_without_items_recommends_nothing(store: Store) -> None:
     scope = Scope(project="none", zone=UTC, now=NOW)
     assert (await recommended_events(store, scope, "ann", 10)).items == ()
     assert (await recommended_communities(store, scope, "ann", 10)).items == ()
-    assert await similar_communities(store, scope, "large", 10) == []
+    assert await similar_communities(store, scope, "large", 10) is None
     assert await hints(store, scope) == []
 
 
