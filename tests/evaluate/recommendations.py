@@ -15,7 +15,13 @@ from loopin_sinks.recommendations.community_signals import community_week
 from loopin_sinks.recommendations.event_weeks import event_week
 from loopin_sinks.recommendations.history import Demand, History, Places
 from loopin_sinks.recommendations.learn import TOP, WEEK_MS, Week, Weeks, learn, measured, precision, top
-from loopin_sinks.recommendations.platform_events import Floats, PlatformEvent, PlatformEvents
+from loopin_sinks.recommendations.platform_events import (
+    CLOSING,
+    Floats,
+    PlatformEvent,
+    PlatformEvents,
+    closed_at,
+)
 from loopin_sinks.recommendations.ranker import Ranker
 from loopin_sinks.recommendations.recent import COMMUNITIES, EVENTS, Kind
 from tests.evaluate.part import Event, Figure, Section, Truth
@@ -77,7 +83,7 @@ class Recommendations:
 
     def __init__(self) -> None:
         self._created: dict[str, tuple[dict[str, Any], int]] = {}
-        self._closed: dict[str, int] = {}
+        self._closing: dict[str, dict[str, int]] = {name: {} for name in CLOSING}
         self._events, self._communities = _Dealings(EVENTS), _Dealings(COMMUNITIES)
         self._places: list[tuple[int, str, str]] = []
         self._checks: list[tuple[int, str, str, str, bool]] = []
@@ -92,8 +98,10 @@ class Recommendations:
             self._places.append((at, user, given["city"]))
         if name == "event_created":
             self._created[given["event_id"]] = (dict(given), at)
-        elif name in ("event_cancelled", "event_sold_out"):
-            self._closed.setdefault(given["event_id"], at)
+        elif name == "event_cancelled":
+            self._closing[name].setdefault(given["event_id"], at)
+        elif name in CLOSING:
+            self._closing[name][given["event_id"]] = at
         elif name == "geo_access_checked":
             refused = given["access_result"] == "blocked" or given["bypass"]
             self._checks.append((at, user, given["city"], given["community_id"], refused))
@@ -156,7 +164,7 @@ class Recommendations:
                     capacity=given["capacity"],
                     created=at,
                     starts=given["starts_at"],
-                    closed=self._closed.get(id),
+                    closed=closed_at(*(self._closing[name].get(id) for name in CLOSING)),
                 )
                 for id, (given, at) in self._created.items()
             )

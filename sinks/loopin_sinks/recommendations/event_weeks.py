@@ -21,11 +21,12 @@ def event_week(events: PlatformEvents, history: History, demand: Demand, at: int
     takers = np.flatnonzero(history.within(at, at + WEEK_MS).table(columns, number, taken=True).any(axis=1))
     of = history.of(takers)
     after = of.within(at, at + WEEK_MS).table(columns, number, taken=True)
-    before = of.before(at).table(columns, number, taken=True)
+    news = of.before(at).table(columns, number, taken=True) == 0
+    news &= ~events.hosted_by(of.users)[:, candidates]
     return Week(
         items=candidates,
         signals=signals(events, of, demand, candidates, at, near_hosts[takers]),
-        allowed=before == 0,
-        taken=(after > 0) & (before == 0),
+        allowed=news,
+        taken=(after > 0) & news,
         popular=demand.before(at, len(events))[1][candidates],
     )

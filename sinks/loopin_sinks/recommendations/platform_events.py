@@ -26,13 +26,28 @@ class PlatformEvent(NamedTuple):
     category: str
     city: str
     host: str
+    """What names the person."""
     price: float | None
     currency: str
     capacity: float | None
     created: int
     starts: int | None
     closed: int | None
-    """When it was cancelled or sold out."""
+    """When it was cancelled or sold out (see ``closed_at``)."""
+
+
+CLOSING: Final = ("event_cancelled", "event_sold_out", "event_left")
+"""Events that say whether a platform event is closed."""
+
+
+def closed_at(cancelled: int | None, sold_out: int | None, left: int | None) -> int | None:
+    """From when on it is closed, of when it was first cancelled, last sold out, and last left by anybody.
+
+    A seat that is free again opens what was sold out.
+    """
+    if sold_out is not None and left is not None and left > sold_out:
+        sold_out = None
+    return min((at for at in (cancelled, sold_out) if at is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,11 @@ class PlatformEvents:
     def host_names(self) -> tuple[str, ...]:
         """Hosts' ids, sorted."""
         return tuple(sorted({event.host for event in self.all}))
+
+    def hosted_by(self, users: Sequence[str]) -> Bools:
+        """Whether each user is the host of each, (users, events)."""
+        position = {host: at for at, host in enumerate(self.host_names)}
+        return np.asarray(np.array([position.get(user, -1) for user in users])[:, None] == self.hosts)
 
     @cached_property
     def cities(self) -> NDArray[np.str_]:

@@ -10,14 +10,20 @@ import numpy as np
 from loopin_sinks.metric_values.platform_events import STARTS
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.metric_values.sql import MS
-from loopin_sinks.persons.mapping import LINKED
+from loopin_sinks.persons.mapping import LINKED, PERSON_IDS, person_name
 from loopin_sinks.recommendations.history import Demand, History, Places
-from loopin_sinks.recommendations.platform_events import PlatformEvent, PlatformEvents
+from loopin_sinks.recommendations.platform_events import CLOSING, PlatformEvent, PlatformEvents, closed_at
 from loopin_sinks.recommendations.recent import COMMUNITIES, DAY_MS, Kind, RecentQuery, about, who_are
 from loopin_sinks.store import Store
 
 MOST_ITEMS: Final = 5_000
 """The newest platform events, and the communities with most events, that are looked at."""
+
+
+_PERSON: Final = f"""
+    SELECT argMax(person, revision) AS person FROM {PERSON_IDS}
+    WHERE project = {{project:String}} AND distinct_id = {{user:String}} GROUP BY distinct_id
+"""
 
 
 async def platform_events(store: Store, scope: Scope) -> PlatformEvents:
@@ -32,20 +38,30 @@ async def platform_events(store: Store, scope: Scope) -> PlatformEvents:
     rows = await query.rows(
         store,
         f"""
+        WITH ({LINKED}) AS linked
         SELECT event_id, {of(query.text("category"))} AS category,
             {of("toString(city)")} AS city,
-            {of(f"if({host} != '', {host}, distinct_id)")} AS host,
+            {of(f"if({host} != '', {host}, distinct_id)")} AS made_by,
+            {person_name("made_by", "linked")} AS host,
             {of(query.number("price"))} AS price,
             {of("toString(currency)")} AS currency,
             {of(query.number("capacity"))} AS capacity,
             minIf({MS}, {made}) AS created, {of(STARTS)} AS starts,
-            minIfOrNull({MS}, event IN ('event_cancelled', 'event_sold_out')) AS closed
-        FROM {query.recent(("event_created", "event_cancelled", "event_sold_out"))} AND event_id != ''
+            minIfOrNull({MS}, event = 'event_cancelled') AS cancelled,
+            maxIfOrNull({MS}, event = 'event_sold_out') AS sold_out,
+            maxIfOrNull({MS}, event = 'event_left') AS left
+        FROM {query.recent(("event_created", *CLOSING))} AND event_id != ''
         GROUP BY event_id HAVING countIf({made}) > 0
         ORDER BY created DESC, event_id LIMIT {query.bind(MOST_ITEMS, "UInt64")}
         """,
     )
     return PlatformEvents(tuple(_event(row) for row in reversed(rows)))
+
+
+async def person_of(store: Store, scope: Scope, user: str) -> str:
+    """What names the person of a distinct_id. Raises StoreError."""
+    rows = await store.query(_PERSON, {"project": scope.project, "user": user})
+    return str(rows[0]["person"]) if rows else user
 
 
 def _event(row: Mapping[str, Any]) -> PlatformEvent:
@@ -62,7 +78,7 @@ def _event(row: Mapping[str, Any]) -> PlatformEvent:
         capacity=known(row["capacity"]),
         created=row["created"],
         starts=row["starts"],
-        closed=row["closed"],
+        closed=closed_at(row["cancelled"], row["sold_out"], row["left"]),
     )
 
 

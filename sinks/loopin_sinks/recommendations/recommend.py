@@ -14,7 +14,7 @@ from loopin_sinks.recommendations.history import only
 from loopin_sinks.recommendations.learn import top
 from loopin_sinks.recommendations.platform_events import Bools, Floats, Ints
 from loopin_sinks.recommendations.ranker import Ranker
-from loopin_sinks.recommendations.read import communities, demand, history, platform_events
+from loopin_sinks.recommendations.read import communities, demand, history, person_of, platform_events
 from loopin_sinks.recommendations.read_checks import checks
 from loopin_sinks.recommendations.recent import COMMUNITIES, EVENTS
 from loopin_sinks.recommendations.stored import ItemType, StoredModel, near_items, newest_model
@@ -41,9 +41,11 @@ class Recommended:
 
 
 async def recommended_events(store: Store, scope: Scope, user: str, limit: int) -> Recommended:
-    """Platform events that are open, and that the user has not joined. Raises StoreError."""
-    model, events = await asyncio.gather(
-        newest_model(store, scope.project, "event", scope.now), platform_events(store, scope)
+    """Platform events that are open, not joined by the user nor hosted by them. Raises StoreError."""
+    model, events, person = await asyncio.gather(
+        newest_model(store, scope.project, "event", scope.now),
+        platform_events(store, scope),
+        person_of(store, scope, user),
     )
     ranker = event_signals.ranker_or_by_hand(model.ranker if model else None)
     now = epoch_ms(scope.now)
@@ -60,6 +62,7 @@ async def recommended_events(store: Store, scope: Scope, user: str, limit: int) 
     signals = event_signals.signals(events, asked, wanted, open_now, now, near_hosts)
     takes = wanted.before(now, len(events))[1].astype(int)
     joined = asked.table(only(open_now, len(events)), len(open_now), taken=True) > 0
+    hosted = events.hosted_by([person])[:, open_now]
 
     def item(at: int, score: float, parts: Floats) -> Item:
         number = int(open_now[at])
@@ -68,7 +71,7 @@ async def recommended_events(store: Store, scope: Scope, user: str, limit: int) 
         said = why.reasons(event_signals.SIGNALS, parts, words)
         return Item("event", events.all[number].id, score, tuple(said or ["It is open now."]))
 
-    return Recommended(_best(ranker, signals, ~joined, limit, item), ranker, model)
+    return Recommended(_best(ranker, signals, ~joined & ~hosted, limit, item), ranker, model)
 
 
 async def recommended_communities(store: Store, scope: Scope, user: str, limit: int) -> Recommended:

@@ -64,6 +64,13 @@ EVENTS = [
     did("host-of-music", "event_cancelled", "cancelled"),
     made("sold-out", "music", "Pune"),
     did("host-of-music", "event_sold_out", "sold-out"),
+    # Sold out, but a seat is free again.
+    made("left", "film", "Goa"),
+    did("host-of-film", "event_sold_out", "left", 9 * HOUR),
+    did("other-1", "event_left", "left", 8 * HOUR),
+    made("left-before", "film", "Goa"),
+    did("other-2", "event_left", "left-before", 9 * HOUR),
+    did("host-of-film", "event_sold_out", "left-before", 8 * HOUR),
     # Others know these.
     *(did(f"other-{n}", "event_joined", "sport-delhi") for n in range(9)),
     *(did(f"other-{n}", "event_viewed", "sport-delhi", 2 * DAY) for n in range(9)),
@@ -120,7 +127,7 @@ async def communities(store: Store, user: str) -> dict[str, tuple[str, ...]]:
 
 async def test_only_what_is_open_is_recommended_and_what_suits_comes_first(store: Store) -> None:
     found = await events(store, "ann")
-    assert set(found) == {"music-pune", "music-delhi", "sport-pune", "sport-delhi", "no-start"}
+    assert set(found) == {"music-pune", "music-delhi", "sport-pune", "sport-delhi", "no-start", "left"}
     assert next(iter(found)) == "music-pune"
     assert found["music-pune"][0] == "It is in Pune, where you are."
     assert "You care for music more than others do." in found["music-pune"]
@@ -132,7 +139,16 @@ async def test_only_what_is_open_is_recommended_and_what_suits_comes_first(store
 
 async def test_what_was_joined_or_attended_by_any_id_is_not_recommended(store: Store) -> None:
     for user in ("bob", "bob-phone"):
-        assert set(await events(store, user)) == {"music-pune", "sport-pune", "no-start"}
+        assert set(await events(store, user)) == {"music-pune", "sport-pune", "no-start", "left"}
+
+
+async def test_ones_own_event_is_not_recommended_whichever_id_has_made_it(store: Store) -> None:
+    everything = set(await events(store, "nobody"))
+    for user, own in (("host-of-music", {"music-pune", "music-delhi"}), ("7", {"no-start"})):
+        assert everything - set(await events(store, user)) == own
+    await link(store, [("7", "seven")])
+    for user in ("7", "seven"):
+        assert everything - set(await events(store, user)) == {"no-start"}
 
 
 async def test_a_user_nobody_knows_gets_what_is_popular(store: Store) -> None:
