@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from loopin_sinks.metric_values.sql import SYSTEM_EVENTS
 from loopin_sinks.personas.activity import BY_HAND, DAYS, GROUPS, Activity, activity_of
 from loopin_sinks.personas.features import features
 from loopin_sinks.personas.naming import label
@@ -51,6 +52,8 @@ class Personas:
         self._user, self._event, self._hour = array("i"), array("h"), array("i")
 
     def see(self, event: Event) -> None:
+        if event["event"] in SYSTEM_EVENTS:
+            return
         user = self._users.setdefault(event["distinct_id"], len(self._users))
         self._user.append(user)
         self._event.append(self._names.setdefault(event["event"], len(self._names)))
@@ -136,7 +139,7 @@ class Personas:
             [
                 (name, events[at], [group[at] for group in counts], hours[at], self._place(at))
                 for name, at in self._users.items()
-                if name in truth.users and events[at]
+                if name in truth.users and hours[at].any()
             ]
         )
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from loopin_sinks.metric_values.scope import Scope
-from loopin_sinks.metric_values.sql import Query
+from loopin_sinks.metric_values.sql import SYSTEM_EVENTS, Query
 from loopin_sinks.personas.activity import BY_HAND, DAYS, GROUPS, Activity, activity_of
 from loopin_sinks.personas.run import LEAST_ASSIGNED
 from loopin_sinks.persons.mapping import LINKED, person_name
@@ -18,6 +18,8 @@ MOST_USERS: Final = 500_000
 
 async def activity(store: Store, scope: Scope, days: int = DAYS) -> Activity:
     """Of all persons with enough events in the days before now; bots and the project's own people apart.
+
+    Events of the system group are no events of a person, and who has done nothing by hand is none.
 
     Raises:
         StoreError: the store did not answer.
@@ -51,8 +53,9 @@ def _statement(query: Query, days: int) -> str:
                 groupUniqArrayIf({hour}, event IN {by_hand}) AS hours,
                 topKIf(1)({place}, country != '' OR city != '')[1] AS place
             FROM {query.source(now - timedelta(days=days), now)}
+                AND event NOT IN {query.bind(SYSTEM_EVENTS, "Array(String)")}
             GROUP BY user
         )
-        GROUP BY name HAVING number >= {query.bind(LEAST_ASSIGNED, "UInt64")}
+        GROUP BY name HAVING number >= {query.bind(LEAST_ASSIGNED, "UInt64")} AND arraySum(hours_of_day) > 0
         ORDER BY number DESC, name LIMIT {query.bind(MOST_USERS, "UInt64")}
     """

@@ -196,6 +196,7 @@ async def test_what_is_like_an_event_is_open_and_has_something_in_common(store: 
         "music-delhi": 0.7,
         "sport-pune": 0.3,
         "no-start": 0.1,
+        "left": 0.1,
     }
     assert found[0].why == ("Both are music.", "Both are in Pune.", "By the same host.", "Both are free.")
     assert await similar_events(store, SCOPE, "foreign", 10) is None
