@@ -79,7 +79,7 @@ class Tasks:
             raise ApiError(
                 404,
                 "UNKNOWN_SCHEDULE",
-                "There is no schedule of this name; GET /api/analytics/tasks lists them.",
+                "There is no schedule of this name; see `loopin tasks list` (GET /api/analytics/tasks).",
             )
         return found
 

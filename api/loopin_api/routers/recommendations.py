@@ -176,7 +176,7 @@ async def get_similar(
     summary="Recommendations for a user",
     responses={
         **success("What to show them", {"items": [_ITEM], "ranking": _RANKING}),
-        **failures(*COMMON),
+        **failures(404, *COMMON),
     },
 )
 async def get_recommendations(
@@ -190,6 +190,10 @@ async def get_recommendations(
 
     Needs the scope `read`.
     """
+    if user_id.partition("/")[0] == "similar":
+        raise ApiError(
+            404, "NOT_FOUND", "Name what it is similar to: similar/events/{id} or similar/communities/{id}."
+        )
     scope = scope_of(use.projects, caller.project, use.clock())
     ask = recommended_events if type == "events" else recommended_communities
     found = await ask(use.store, scope, user_id, limit)

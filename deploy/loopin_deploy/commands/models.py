@@ -66,7 +66,8 @@ def list_models(
                 f"Nothing is predicted{f' in project {project}' if project else ''} yet.", soft_wrap=True
             )
     for broken in models.broken.values():
-        sentence = f"The record {broken.key} (offset {broken.offset}) cannot be used: {broken.reason}."
+        sentence = f"The record {broken.key} (offset {broken.offset}) cannot be used: {broken.reason}. "
+        sentence += "What was good before answers; nothing need be done."
         err.print(verbatim(sentence), soft_wrap=True)
 
 

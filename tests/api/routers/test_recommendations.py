@@ -133,6 +133,8 @@ async def test_what_is_like_an_event(client: httpx.AsyncClient, bearer: Bearer, 
         refused(answer, 404, "UNKNOWN_EVENT")
     answer = await client.get(f"{PATH}/similar/communities/none", headers=bearer("read"))
     refused(answer, 404, "UNKNOWN_COMMUNITY")
+    for nothing in ("similar", "similar/", "similar/events", "similar/events/"):
+        refused(await client.get(f"{PATH}/{nothing}", headers=bearer("read")), 404, "NOT_FOUND")
     answer = await client.get(f"{PATH}/similar/users/1", headers=bearer("read"))
     refused(answer, 422, "VALIDATION_ERROR")
 
