@@ -52,8 +52,8 @@ class SegmentsAnswer(BaseModel):
     scored: int = Field(description="Users of whom it is predicted whether they leave, count.")
     currency: str = Field(description="The project's, ISO 4217.")
     top_spent: float | None = Field(
-        description=f"What the fifth of all customers that has spent most has spent at least, {_MONEY}; null "
-        "where nobody has bought."
+        description="What the fifth of all customers with a churn score that has spent most has spent at "
+        f"least, {_MONEY}; null where nobody has bought."
     )
     segments: list[SegmentRow] = Field(description="All of them, the most urgent first.")
 
