@@ -242,7 +242,7 @@ SECTIONS: dict[str, Section] = {
     "scored": Section(
         "Scores",
         "From the call that sends a user's event to the API's answer whose scores are of that event: through "
-        "the worker, `profiles` and ClickHouse.",
+        "the worker, `profiles` and ClickHouse. The API is asked five times a second.",
         _scored,
         "each told",
     ),

@@ -29,7 +29,9 @@ DAYS = 5
 """On which each user has been seen before: of newcomers nothing is predicted."""
 
 DAY_MS = 86_400_000
-POLL_S = 0.02
+POLL_S = 0.2
+"""Between two looks: asking without a pause is a load of its own, of a core and more."""
+
 TOLD_S = 60.0
 BEGAN_S = 60.0
 FLUSH_S = 30.0
