@@ -1,4 +1,4 @@
-"""Head counts over HTTP: of cancelled platform events."""
+"""Head counts over HTTP: of cancelled platform events, and of persons of several ids."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from loopin_api.predictions import attendance
 from loopin_schemas.behaviour import Rsvp
 from loopin_sinks.store import Store
 from tests.api.scores_stored import scored
+from tests.sinks.personas.stored_events import link
 from tests.sinks.persons.lived import store_profiles
 
 if TYPE_CHECKING:
@@ -78,3 +79,32 @@ async def test_nobody_is_expected_at_what_is_called_off(
     else:
         assert (found["joined"], found["reason"]) == (len(guests), None)
         assert found["expected"] == pytest.approx(0.7 * len(guests))
+
+
+async def test_who_has_signed_in_since_joining_comes_and_leaves_all_the_same(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich, store: Store
+) -> None:
+    await join(store, "anon-q", "anon-z", "anon-y")
+    await link(store, [("anon-q", "q"), ("anon-z", "z"), ("anon-y", "y")])
+    await put(
+        [
+            *(enrich("event_joined", user, SEEN, PARTY) for user in ("anon-q", "anon-z", "anon-y")),
+            enrich("event_attended", "q", later(1), PARTY),
+            enrich("event_left", "z", later(1), PARTY),
+            enrich("event_attended", "y", later(1), {"event_id": "walk"}),
+        ]
+    )
+    found = await head_count(client, bearer)
+    assert [(one["user_id"], one["score"]) for one in found["participants"]] == [("q", 1.0), ("y", 0.7)]
+    assert (found["joined"], found["expected"]) == (2, 1.7)
+
+
+async def test_where_all_have_left_with_another_id_nobody_has_joined(
+    client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich, store: Store
+) -> None:
+    await join(store, "anon-z")
+    await link(store, [("anon-z", "z")])
+    joined, left = enrich("event_joined", "anon-z", SEEN, PARTY), enrich("event_left", "z", later(1), PARTY)
+    await put([joined, left])
+    found = await head_count(client, bearer)
+    assert (found["joined"], found["expected"], found["reason"]) == (0, 0.0, None)
