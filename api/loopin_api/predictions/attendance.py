@@ -16,7 +16,7 @@ from loopin_api.ids import answered_id
 from loopin_api.predictions.kind import Kind
 from loopin_api.predictions.scores import Limit, Offset
 from loopin_api.services import Services
-from loopin_sinks.scores.read import ever_joined, participants
+from loopin_sinks.scores.attendance import ever_joined, is_cancelled, participants
 from loopin_streams.learning.head_count import head_count
 
 MANY: Final = 500
@@ -37,6 +37,7 @@ NOT_OPEN: Final = (
     "Nothing is predicted of those who joined any more: the event is over, or the joins are old and did not "
     "name its start."
 )
+CANCELLED: Final = "Nobody is expected: the event is cancelled."
 
 
 class AttendanceAnswer(BaseModel):
@@ -46,7 +47,8 @@ class AttendanceAnswer(BaseModel):
     event_id: int | str = Field(description="The platform event.")
     joined: int | None = Field(
         description="Participants of whom it is open whether they come, or who have, each person once, a "
-        "number; null, as the three below, where somebody joined and it is open of nobody any more."
+        "number; null, as the three below, where somebody joined and it is open of nobody any more, or where "
+        "the event is cancelled."
     )
     expected: float | None = Field(
         description="How many of them are expected, those who came included, a number."
@@ -80,6 +82,8 @@ def attendance_parameters(
 async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -> AttendanceAnswer:
     if not asked.event_id:
         raise invalid([Detail(field="event_id", reason="Say of which platform event.")])
+    if await is_cancelled(use.store, caller.project, asked.event_id):
+        return _no_number(asked.event_id, CANCELLED)
     found = await participants(
         use.store, caller.project, asked.event_id, limit=asked.limit, offset=asked.offset
     )
@@ -90,7 +94,7 @@ async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -
                 404, "UNKNOWN_EVENT", "No event names a platform event of this id; correct the id."
             )
         if joined:
-            return _not_open(asked.event_id)
+            return _no_number(asked.event_id, NOT_OPEN)
     if len(found.chances) < MANY:
         count = head_count(found.chances)
     else:
@@ -116,7 +120,7 @@ async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -
     )
 
 
-def _not_open(event_id: str) -> AttendanceAnswer:
+def _no_number(event_id: str, reason: str) -> AttendanceAnswer:
     return AttendanceAnswer(
         kind="attendance",
         event_id=answered_id(event_id),
@@ -124,7 +128,7 @@ def _not_open(event_id: str) -> AttendanceAnswer:
         expected=None,
         low_80=None,
         high_80=None,
-        reason=NOT_OPEN,
+        reason=reason,
         participants=[],
     )
 

@@ -1,4 +1,4 @@
-"""Scores of users and participants of platform events, of the newest profiles."""
+"""Scores of users, of the newest profiles."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from loopin_sinks.persons.mapping import PERSON_OF_ID
 from loopin_sinks.persons.profile_rows import PROFILES
 from loopin_sinks.store import Store
 
-_NAME: Final = "if(other.person = '', p.distinct_id, other.person)"
+NAME: Final = "if(other.person = '', p.distinct_id, other.person)"
+"""Of a row ``p`` that is joined with ``PERSON_OF_ID`` as ``other``, what names the person."""
 
-_LINKED: Final = f"SELECT arrayJoin([distinct_id, person]) FROM ({PERSON_OF_ID})"
+LINKED: Final = f"SELECT arrayJoin([distinct_id, person]) FROM ({PERSON_OF_ID})"
 """Who shares a person with others: of all the rest there is nothing to put together."""
 
 _PLACE: Final = "indexOf(score_targets, {target:String})"
@@ -34,11 +35,11 @@ def _each(value: str) -> str:
     name comes last: so in every query here.
     """
     return f"""
-    SELECT distinct_id AS person, {value} AS said FROM {_SCORED} AND distinct_id NOT IN ({_LINKED})
+    SELECT distinct_id AS person, {value} AS said FROM {_SCORED} AND distinct_id NOT IN ({LINKED})
     UNION ALL
-    SELECT {_NAME} AS person, argMax(p.said, (p.last_seen, p.distinct_id)) AS said
+    SELECT {NAME} AS person, argMax(p.said, (p.last_seen, p.distinct_id)) AS said
     FROM (
-        SELECT distinct_id, last_seen, {value} AS said FROM {_SCORED} AND distinct_id IN ({_LINKED})
+        SELECT distinct_id, last_seen, {value} AS said FROM {_SCORED} AND distinct_id IN ({LINKED})
     ) AS p
     LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
     GROUP BY person
@@ -54,7 +55,7 @@ def _of(persons: str) -> str:
     SELECT person, score.1 AS chance, score.2 AS at, score.3 AS version, score.4 AS reasons,
         score.5 AS last_seen
     FROM (
-        SELECT {_NAME} AS person,
+        SELECT {NAME} AS person,
             argMax((p.chance, p.at, p.version, p.reasons, p.last_seen), (p.last_seen, p.distinct_id)) AS score
         FROM (
             SELECT distinct_id, last_seen, {_PLACE} AS place, score_chances[place] AS chance,
@@ -89,39 +90,6 @@ _OF_PERSON: Final = f"""
         WHERE project = {{project:String}} AND distinct_id IN {{ids:Array(String)}}
         GROUP BY target
     )
-"""
-
-_JOINED: Final = f"""
-    SELECT {_NAME} AS person,
-        argMax((p.joined, p.chance, p.version), (p.chance >= 1, p.last_seen, p.distinct_id)) AS rsvp
-    FROM (
-        SELECT distinct_id, last_seen, indexOf(rsvp_events, {{event:String}}) AS place,
-            rsvp_times[place] AS joined, rsvp_chances[place] AS chance, rsvp_versions[place] AS version
-        FROM {PROFILES} FINAL
-        WHERE project = {{project:String}} AND has(rsvp_events, {{event:String}})
-    ) AS p
-    LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
-    GROUP BY person
-"""
-"""Of a person of several ids that which came, else that which was seen last."""
-
-_PARTICIPANTS: Final = f"""
-    SELECT arrayMap(each -> each.3, everyone) AS chances,
-        arraySlice(everyone, {{offset:UInt64}} + 1, {{limit:UInt32}}) AS page
-    FROM (
-        SELECT arraySort(groupArray((rsvp.1, person, rsvp.2, rsvp.3))) AS everyone FROM ({_JOINED})
-    )
-"""
-
-_NAMED: Final = """
-    SELECT countIf(joined > left) AS joined
-    FROM (
-        SELECT user, maxIf(timestamp, event = 'event_joined') AS joined,
-            maxIf(timestamp, event = 'event_left') AS left
-        FROM events WHERE project = {project:String} AND event_id = {event:String}
-        GROUP BY user
-    )
-    HAVING count() > 0
 """
 
 _CROSSED: Final = f"""
@@ -165,25 +133,6 @@ class Scored(NamedTuple):
     users: tuple[ScoredUser, ...]
     scored: int
     high: int
-
-
-class Participant(NamedTuple):
-    """A person who has joined a platform event, and the probability to come; version 0 is the heuristic.
-
-    Of who came it is 1.
-    """
-
-    person: str
-    joined: datetime
-    chance: float
-    version: int
-
-
-class Joined(NamedTuple):
-    """The probabilities of all who have joined, and some of them, by when they joined."""
-
-    chances: Sequence[float]
-    some: tuple[Participant, ...]
 
 
 async def scored_users(store: Store, project: str, target: str, *, limit: int, offset: int = 0) -> Scored:
@@ -246,28 +195,6 @@ async def fallen(
     """
     bound = {"project": project, "target": target, "told": told, "low": low, "limit": limit}
     return [insight_of(row) for row in await store.query(_FALLEN, bound)]
-
-
-async def participants(store: Store, project: str, event: str, *, limit: int, offset: int = 0) -> Joined:
-    """Who has joined a platform event and may still come, or has come.
-
-    Raises:
-        StoreError: the store did not answer.
-    """
-    bound = {"project": project, "event": event, "limit": limit, "offset": offset}
-    [row] = await store.query(_PARTICIPANTS, bound)
-    some = (Participant(person, joined, *rest) for joined, person, *rest in row["page"])
-    return Joined(row["chances"], tuple(some))
-
-
-async def ever_joined(store: Store, project: str, event: str) -> int | None:
-    """How many users have joined a platform event and not left it; None where no stored event names it.
-
-    Raises:
-        StoreError: the store did not answer.
-    """
-    rows = await store.query(_NAMED, {"project": project, "event": event})
-    return rows[0]["joined"] if rows else None
 
 
 async def _of_these(

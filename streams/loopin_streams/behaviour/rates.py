@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from loopin_schemas.behaviour import HALF_LIVES, KINDS, Behaviour
 from loopin_streams.behaviour.counts import DAY_MS, NO_SUMS, SHAPE
 
-_SHORTEST_TENURE_DAYS: Final = 0.5
+SHORTEST_TENURE_DAYS: Final = 0.5
 
 
 class Faded(NamedTuple):
@@ -40,7 +40,12 @@ def faded(behaviours: Sequence[Behaviour], at: Sequence[int]) -> Faded:
     today = np.array([one.today for one in behaviours], np.float64).reshape(-1, len(KINDS))
     counted = sums + today[:, :, None]
     counts = counted * np.exp2(-(np.floor(now) - days[:, 2])[:, None] / half_lives)[:, None, :]
-    tenure = np.maximum(now - days[:, 0], _SHORTEST_TENURE_DAYS)
-    # How many days' worth of counts a sum holds, of a user who has been there for so long.
-    worth = half_lives / np.log(2) * (1 - np.exp2(-tenure[:, None] / half_lives))
+    tenure = np.maximum(now - days[:, 0], SHORTEST_TENURE_DAYS)
+    worth = days_worth(tenure[:, None], half_lives)
     return Faded(counts, counts / worth[:, None, :], now - days[:, 1], tenure)
+
+
+def days_worth(tenure: NDArray[np.float64], half_life: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """How many days' worth of counts a sum holds of a user who has been there for ``tenure`` days."""
+    worth: NDArray[np.float64] = half_life / np.log(2) * (1 - np.exp2(-tenure / half_life))
+    return worth

@@ -28,7 +28,7 @@ then, days since the first event."""
 KEPT: Final = len(FIRST) + SHAPE[0] * SHAPE[1]
 """Bytes of one user."""
 
-_NEVER: Final = 0.03
+NEVER: Final = 0.03
 """Added to each rate before its logarithm: one in a month or so is as good as none."""
 
 _LEAST, _STEP = -4.0, 12 / 255
@@ -52,7 +52,7 @@ def features_of(behaviours: Sequence[Behaviour], at: Sequence[int]) -> NDArray[n
     """The bytes of each at epoch ms ``at`` or, if that was later, at its newest event; (users, ``KEPT``)."""
     _, rates, away, tenure = faded(behaviours, at)
     first = np.stack([away, away * rates[:, KINDS.index("sessions"), -1], tenure], axis=1)
-    logs = np.concatenate([np.log1p(first), np.log(rates + _NEVER).reshape(len(rates), -1)], axis=1)
+    logs = np.concatenate([np.log1p(first), np.log(rates + NEVER).reshape(len(rates), -1)], axis=1)
     return packed(logs)
 
 

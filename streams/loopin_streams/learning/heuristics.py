@@ -7,15 +7,26 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from loopin_streams.learning.features import CONTRAST_NAMES, Rows
+from loopin_schemas.behaviour import HALF_LIVES
+from loopin_streams.behaviour.rates import SHORTEST_TENURE_DAYS, days_worth
+from loopin_streams.learning.features import CONTRAST_NAMES, NEVER, Rows
 
-_AWAY, _MISSED, _JOINS, _PURCHASES, _ATTENDED, _VIEWS = (
+_AWAY, _MISSED, _TENURE, _JOINS, _PURCHASES, _ATTENDED = (
     CONTRAST_NAMES.index(name)
-    for name in ("days_away", "visits_missed", "joins", "purchases", "attended", "views_a_visit")
+    for name in ("days_away", "visits_missed", "tenure", "joins", "purchases", "attended")
 )
 
 USUAL_ATTENDANCE: Final = 0.7
 """Share of participants who come, where nothing is known of them."""
+
+PRIOR_JOINS: Final = 5
+"""So many joins count as the usual share beside the user's own."""
+
+USUAL_PURCHASES: Final = 0.01
+"""Tickets a day of a user of whom nothing is known: 13 % buy one within 14 days."""
+
+PRIOR_DAYS: Final = 30
+"""So many days count as the usual rate beside the user's own."""
 
 
 def churn(rows: Rows) -> NDArray[np.float64]:
@@ -26,23 +37,31 @@ def churn(rows: Rows) -> NDArray[np.float64]:
 
 
 def conversion(rows: Rows) -> NDArray[np.float64]:
-    """Tickets that 14 days bring at the user's own rate, as the probability of at least one, and 1 % more."""
-    found: NDArray[np.float64] = 1 - 0.99 * np.exp(-14 * np.maximum(_rate(rows, _PURCHASES), 0))
+    """At least one ticket in 14 days at the user's own rate, drawn to the usual one as by 30 earlier days."""
+    days = _days(rows)
+    rate = (_rate(rows, _PURCHASES) * days + PRIOR_DAYS * USUAL_PURCHASES) / (days + PRIOR_DAYS)
+    found: NDArray[np.float64] = 1 - np.exp(-14 * rate)
     return found
 
 
 def attendance(rows: Rows) -> NDArray[np.float64]:
-    """The user's own share of attended joins, drawn to the usual one as by five earlier joins."""
-    joins, attended = (np.maximum(_rate(rows, at), 0) * _DAYS_WORTH for at in (_JOINS, _ATTENDED))
-    found: NDArray[np.float64] = (np.minimum(attended, joins) + 5 * USUAL_ATTENDANCE) / (joins + 5)
+    """The user's own share of attended joins, drawn to the usual one as by five earlier joins.
+
+    What is left of fading counts. A join whose platform event is still to be is one that was not attended:
+    the features do not tell them apart.
+    """
+    days = _days(rows)
+    joins, attended = (_rate(rows, at) * days for at in (_JOINS, _ATTENDED))
+    came = np.minimum(attended, joins) + PRIOR_JOINS * USUAL_ATTENDANCE
+    found: NDArray[np.float64] = came / (joins + PRIOR_JOINS)
     return found
-
-
-_NEVER: Final = 0.03
-_DAYS_WORTH: Final = 36.0
-"""A rate over a half-life of 25 days stands for counts of so many."""
 
 
 def _rate(rows: Rows, at: int) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = np.exp(rows[:, at]) - _NEVER
-    return found
+    """A day, over the longest half-life."""
+    return np.maximum(np.exp(rows[:, at]) - NEVER, 0)
+
+
+def _days(rows: Rows) -> NDArray[np.float64]:
+    """By how many days these rates are made of counts."""
+    return days_worth(np.maximum(np.expm1(rows[:, _TENURE]), SHORTEST_TENURE_DAYS), HALF_LIVES[-1])

@@ -316,6 +316,7 @@ def test_who_stays_away_longer_is_likelier_gone() -> None:
 
 def test_who_came_before_is_likelier_to_come() -> None:
     rows = contrasts(np.full((2, KEPT), 60, np.uint8))
+    rows[:, CONTRAST_NAMES.index("tenure")] = np.log1p(200)
     rows[:, CONTRAST_NAMES.index("joins")] = np.log(0.3 + 0.03)
     rows[:, CONTRAST_NAMES.index("attended")] = np.log(np.array([0.05, 0.28]) + 0.03)
     missed, came = ATTENDANCE.heuristic(rows)
