@@ -146,10 +146,16 @@ def confidence(score: float, grain: Grain) -> float:
 def by_chance(share: float, expected: float, number: int) -> float:
     """How many standard deviations a share of so many things is from what was expected, by chance alone.
 
-    Its standard deviation is ``sqrt(p (1 - p) / number)``, with p as of two more things, one of each kind, so
-    that what never happened is not impossible. 0 for none.
+    0 for none.
     """
-    if number <= 0:
-        return 0.0
+    return (share - expected) / chance_of(expected, number) if number > 0 else 0.0
+
+
+def chance_of(expected: float, number: int) -> float:
+    """The standard deviation of a share of so many things, at least one, by chance alone.
+
+    That is ``sqrt(p (1 - p) / number)``, with p as of two more things, one of each kind, so that what never
+    happened is not impossible.
+    """
     p = (min(1.0, max(0.0, expected)) * number + 1) / (number + 2)
-    return (share - expected) / sqrt(p * (1 - p) / number)
+    return sqrt(p * (1 - p) / number)

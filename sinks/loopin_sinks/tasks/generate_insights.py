@@ -10,7 +10,8 @@ from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.anomalies import metric_anomalies
-from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
+from loopin_sinks.insights.changes import changes
+from loopin_sinks.insights.findings import KEPT_FOR, of_week
 from loopin_sinks.insights.odd_users import odd_users
 from loopin_sinks.insights.off_track import AGO, off_track
 from loopin_sinks.insights.personas import persona_changes
@@ -20,6 +21,7 @@ from loopin_sinks.insights.trending import trending_content
 from loopin_sinks.insights.unusual import WEEK, WEEKS
 from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
+from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
@@ -76,21 +78,25 @@ async def insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> lis
     days = await _kept(store, scope, metrics, "day", today - back - WEEKS * WEEK - DAYS, today)
     weeks = await _kept(store, scope, metrics, "week", today - back - 2 * WEEK, today)
     told = await forecasts_before(store, scope, metrics, scope.now - AGO, AGO)
-    return [each for metric in metrics for each in _of(scope, metric, days, weeks, told)]
+    # One for all, so that what several metrics are made of is asked for once.
+    calculator = Calculator(store, scope)
+    found: list[Insight] = []
+    for metric in metrics:
+        end = _ripe_day(scope, metric)
+        ripe = {day: kept for day, kept in days[kept_name(metric)].items() if day < end}
+        found += await changes(calculator, metric, ripe, range(end - DAYS, end))
+        found += _of(scope, metric, ripe, weeks, told)
+    return found
 
 
 def _of(
     scope: Scope,
     metric: Metric,
-    days: Mapping[str, dict[int, Kept]],
+    ripe: Mapping[int, Kept],
     weeks: Mapping[str, dict[int, Kept]],
     told: Mapping[str, dict[int, Told]],
 ) -> Iterator[Insight]:
     name, end = kept_name(metric), _ripe_day(scope, metric)
-    ripe = {day: kept for day, kept in days[name].items() if day < end}
-    for day in range(end - DAYS, end):
-        if insight := of_day(scope, metric, ripe, day):
-            yield insight
     over = [monday for monday in weeks[name] if monday + WEEK <= end]
     if over and (insight := of_week(scope, metric, weeks[name][max(over)], max(over))):
         yield insight
