@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from loopin_schemas.metrics import Grain, Metric
-from loopin_schemas.metrics import definition as d
+from loopin_schemas.metrics.definition import looks_back
 from loopin_sinks.metric_values.calculate import NEVER_NULL
 from loopin_streams.alerts.history import RANGES
 from loopin_streams.alerts.seasonal import WARNING, Kind, SeasonalModel
@@ -78,9 +78,9 @@ def kind_of(metric: Metric) -> Kind:
 def judged_grain(metric: Metric) -> Grain | None:
     """The grain that a metric is judged by: its hours or, if it is made of days, its days; None for never.
 
-    What has happened since the first of the month has no week to be compared with: what it is made of has.
+    What is made mostly of the days before, as all users so far, has no season: what is new in it has.
     """
-    if isinstance(metric.definition, d.MonthGrowth):
+    if looks_back(metric.definition):
         return None
     return next((grain for grain in ("hour", "day") if grain in metric.grains), None)
 

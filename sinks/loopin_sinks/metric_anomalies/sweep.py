@@ -1,4 +1,4 @@
-"""Judges every metric of a project by what is kept of it."""
+"""Judges the metrics of a project by what is kept of it."""
 
 from __future__ import annotations
 

@@ -188,6 +188,17 @@ async def test_a_share_has_to_be_of_enough(store: Store) -> None:
     assert found.score == pytest.approx(0.45 / 0.0154, rel=0.1)
 
 
+async def test_a_total_that_grows_is_no_anomaly(store: Store) -> None:
+    """Nor one that jumps: what it jumped by are the new ones of that hour."""
+    total, values = 10_000.0, {}
+    for at in sorted(usual()):
+        total += 60 if at.weekday() == 6 else 5
+        values[at] = total
+    values[LAST] += 20_000
+    await kept(store, "total_users", {**values})
+    assert await run(store) == 0
+
+
 async def test_days_are_judged_for_a_week_and_then_stay_as_they_are(store: Store) -> None:
     today = NOW.replace(hour=0, minute=0)
     dice = random.Random(2)
