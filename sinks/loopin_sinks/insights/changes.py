@@ -12,7 +12,7 @@ from loopin_schemas.metrics import Metric
 from loopin_schemas.metrics.definition import looks_back
 from loopin_sinks.alerts.denominators import numbers_of
 from loopin_sinks.alerts.subject import is_share
-from loopin_sinks.insights.findings import COUNTED, KEPT_FOR, actions, date_of, shower, title_of
+from loopin_sinks.insights.findings import COUNTED, KEPT_FOR, actions, change_of, date_of, shower, title_of
 from loopin_sinks.insights.unusual import WEEK, Noise, Unusual, as_before, of_counts, unusual
 from loopin_sinks.metric_anomalies.found import chance_of
 from loopin_sinks.metric_history.coverage import known_after
@@ -94,7 +94,7 @@ def _insight(scope: Scope, metric: Metric, kept: Kept, value: float, day: int, f
     worse = above != (metric.better == "higher")
     least, most = RANGES.get(metric.unit, (-inf, inf))
     low, high = max(least, found.low), min(most, found.high)
-    change = f" ({(value - found.expected) / abs(found.expected):+.0%})" if found.expected else ""
+    change = change_of(metric, scope.currency, value, found.expected)
     on = f"{date_of(day):%A %-d %B}"
     return Insight(
         id=f"{scope.project}/metric_change/{metric.name}/{date_of(day)}",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Final
 
 from loopin_schemas.insight import Evidence, Insight
 from loopin_schemas.metrics import Grain, Metric
+from loopin_schemas.metrics.definition import MonthGrowth
 from loopin_schemas.metrics.metric import Unit
 from loopin_sinks.insights.unusual import WEEK
 from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import Kept
+from loopin_sinks.metric_values.calculate import NEVER_NULL
 from loopin_sinks.metric_values.scope import EPOCH, Scope, epoch_ms
 
 KEPT_FOR: Final = timedelta(days=7)
@@ -87,3 +89,24 @@ def shower(unit: Unit, currency: str) -> Callable[[float], str]:
         return "{:+.2f}".format
     after = {"money": f" {currency}", "ms": " ms", "minutes": " min", "stars": " stars"}[unit]
     return ("{:,.2f}" + after).format
+
+
+def change_of(metric: Metric, currency: str, value: float, expected: float) -> str:
+    """How far a value is from what was expected, for a title: a share of it; ``""`` where that is 0.
+
+    Of what may be negative a share means nothing: then it is the difference, in the metric's unit.
+    """
+    growth = isinstance(metric.definition, MonthGrowth)
+    if growth or metric.unit == "compound" or value < 0 or expected < 0:
+        change = value - expected
+        if metric.unit == "ratio":
+            return f" ({100 * change:+.1f} percentage points)"
+        return f" ({'-' if change < 0 else '+'}{shower(metric.unit, currency)(abs(change)).lstrip('+')})"
+    return f" ({(value - expected) / expected:+.0%})" if expected else ""
+
+
+def of_run(metric: Metric, currency: str, run: Sequence[tuple[float, float]]) -> str:
+    """The same of periods in a row, each its value and what was expected: of their sum or, of means, the mean."""
+    parts = 1 if isinstance(metric.definition, NEVER_NULL) else len(run)
+    value, expected = (sum(each) / parts for each in zip(*run, strict=True))
+    return change_of(metric, currency, value, expected)

@@ -63,7 +63,8 @@ DETECT_ANOMALIES: Final = Task(
     name="detect_anomalies",
     when=crontab("10,40 * * * *"),
     description="Judges the last 48 hours of every metric that has a season (of those made of days, the last "
-    "seven) by what is usual at that time of the week, keeps what is far from it, and tells of it ([insights](insights.md)).",
+    "seven) by what is usual at that time of the week, keeps what is far from it, and tells of it "
+    "([insights](insights.md)).",
     run=detect,
     replaces=("detect_anomalies_batch",),
     arguments=AnomalyArguments,

@@ -9,6 +9,7 @@ from loopin_schemas.metrics import CATALOGUE, Metric, by_name
 from loopin_schemas.metrics.definition import looks_back
 from loopin_sinks.alerts.subject import is_share
 from loopin_sinks.insights.changes import noise_of
+from loopin_sinks.insights.findings import change_of
 from loopin_sinks.insights.unusual import WEEK, WEEKS, unusual
 
 DAYS = WEEKS * WEEK
@@ -73,6 +74,27 @@ def test_fewer_things_than_the_least_say_nothing() -> None:
     assert noise_of(metric("revenue"), 0, 60.0) is not None
     assert noise_of(metric("revenue"), 2, 3.0) is None
     assert noise_of(metric("error_rate"), 90, 900.0) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected", "told"),
+    [
+        ("dau", 100.0, 200.0, " (-50%)"),
+        ("dau", 4.0, 0.0, ""),
+        ("error_rate", 0.2, 0.005, " (+3900%)"),
+        # A percentage of what may be negative, or is about nothing, says nothing.
+        ("review_sentiment", -0.43, 0.07, " (-0.50)"),
+        ("review_sentiment", 0.8, 0.2, " (+0.60)"),
+        ("revenue", 50.0, 100.0, " (-50%)"),
+        ("revenue", -20.0, 100.0, " (-120.00 EUR)"),
+        ("revenue", 20.0, -100.0, " (+120.00 EUR)"),
+        ("revenue_growth", 0.25, 0.05, " (+20.0 percentage points)"),
+    ],
+)
+def test_a_change_is_told_in_percent_where_that_means_something(
+    name: str, value: float, expected: float, told: str
+) -> None:
+    assert change_of(metric(name), "EUR", value, expected) == told
 
 
 def test_what_is_made_of_former_days_is_named() -> None:
