@@ -106,7 +106,7 @@ def change_of(metric: Metric, currency: str, value: float, expected: float) -> s
 
 
 def of_run(metric: Metric, currency: str, run: Sequence[tuple[float, float]]) -> str:
-    """The same of periods in a row, each its value and what was expected: of their sum or, of means, the mean."""
+    """The same of periods in a row, each its value and what was expected; of means, of the mean one."""
     parts = 1 if isinstance(metric.definition, NEVER_NULL) else len(run)
     value, expected = (sum(each) / parts for each in zip(*run, strict=True))
     return change_of(metric, currency, value, expected)

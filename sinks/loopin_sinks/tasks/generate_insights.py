@@ -16,6 +16,7 @@ from loopin_sinks.insights.odd_users import odd_users
 from loopin_sinks.insights.off_track import AGO, off_track
 from loopin_sinks.insights.personas import persona_changes
 from loopin_sinks.insights.predictions import predictions
+from loopin_sinks.insights.standing import Known, standing
 from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.insights.trending import trending_content
 from loopin_sinks.insights.unusual import WEEK, WEEKS
@@ -56,7 +57,7 @@ async def generate(context: Context) -> int:
         scope, configured = context.scope(project, context.clock()), context.configuration
         metrics = [bounded(metric, project, configured) for metric in metrics_of(configured, project)]
         opened = await open_insights(context.store, project, scope.now)
-        found = await insights(context.store, scope, metrics)
+        found = await insights(context.store, scope, metrics, opened)
         found += await metric_anomalies(context.store, scope, metrics, found)
         found += await persona_changes(context.store, scope)
         found += await odd_users(context.store, scope)
@@ -71,8 +72,14 @@ async def generate(context: Context) -> int:
         await tell(context, projects)
 
 
-async def insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> list[Insight]:
-    """What there is to say about the last days and the last week that are over. Raises StoreError."""
+async def insights(
+    store: Store, scope: Scope, metrics: Sequence[Metric], opened: Sequence[Insight] = ()
+) -> list[Insight]:
+    """What there is to say about the last days and the last week that are over, or was of unknown ones.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
     today = scope.day_of(scope.now)
     back = today - _ripe_day(scope, *metrics)
     days = await _kept(store, scope, metrics, "day", today - back - WEEKS * WEEK - DAYS, today)
@@ -86,7 +93,7 @@ async def insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> lis
         ripe = {day: kept for day, kept in days[kept_name(metric)].items() if day < end}
         found += await changes(calculator, metric, ripe, range(end - DAYS, end))
         found += _of(scope, metric, ripe, weeks, told)
-    return found
+    return [*found, *standing(opened, metrics, Known(days, weeks, told.keys()))]
 
 
 def _of(

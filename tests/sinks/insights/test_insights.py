@@ -24,6 +24,7 @@ from loopin_sinks.tasks.generate_insights import InsightArguments, generate
 from loopin_sinks.tasks.task import Context
 from loopin_streams.kafka.config_state import Configuration
 from loopin_streams.kafka.errors import BrokerUnreachable
+from tests.api.insights_stored import some_insight, store_insights
 from tests.migrated import migrated_store
 from tests.sinks.personas.stored_events import Done, put
 from tests.streams.projects.own import configured
@@ -354,3 +355,47 @@ async def test_what_is_made_of_former_days_is_not_judged(store: Store) -> None:
     for name in ("total_users", "wau", "mau"):
         await kept(store, name, [*usual(40), (YESTERDAY, 900.0)])
     assert await run(store) == 0
+
+
+async def test_what_was_said_stays_while_nothing_is_known_in_the_new_zone(store: Store) -> None:
+    """A project moves to Kolkata: until its days are calculated there, nothing says that they were usual."""
+    await kept(store, "dau", [*usual(), (YESTERDAY, 100.0)])
+    await kept(store, "new_registrations", [*usual(), (YESTERDAY, 400.0)])
+    await kept(store, "event_rating", [(MONDAY, 4.2)], "week")
+    assert await run(store) == 3
+    told = await open_insights(store, PROJECT, NOW)
+
+    later, offset = NOW + timedelta(hours=6), timedelta(hours=5, minutes=30)
+    assert await run(store, later, zone="Asia/Kolkata") == 0
+    assert await open_insights(store, PROJECT, later) == told
+
+    # First the newest days are calculated; of a few nobody knows what is usual.
+    there = [(at - offset, value) for at, value in [*usual(), (YESTERDAY, 100.0)]]
+    await kept(store, "dau", there[:5] + there[-1:], zone="Asia/Kolkata", at=later)
+    assert await run(store, later, zone="Asia/Kolkata") == 0
+    # Then all: the one holds there, too, the others do not.
+    await kept(store, "dau", there, zone="Asia/Kolkata", at=later)
+    await kept(
+        store,
+        "new_registrations",
+        [(at, 200.0 + at.day % 3) for at, _ in there],
+        zone="Asia/Kolkata",
+        at=later,
+    )
+    await kept(store, "event_rating", [(MONDAY - offset, 4.9)], "week", zone="Asia/Kolkata", at=later)
+    assert await run(store, later, zone="Asia/Kolkata") == 3
+    [found] = await open_insights(store, PROJECT, later)
+    assert (found.id, found.created_at) == (told[0].id, told[0].created_at)
+    assert found.evidence.start == (YESTERDAY - offset).timestamp() * 1000
+
+
+async def test_a_forecast_that_was_left_stays_told_while_no_forecast_is_known(store: Store) -> None:
+    left = some_insight(
+        NOW, insight_type="forecast_off_track", id=f"{PROJECT}/forecast_off_track/dau/{YESTERDAY:%Y-%m-%d}"
+    )
+    # Of a metric that there is no more nothing stays.
+    gone = some_insight(NOW, 2, target_id="no_metric_any_more")
+    await store_insights(store, left, gone)
+    await kept(store, "dau", usual())
+    await run(store)
+    assert [each.id for each in await open_insights(store, PROJECT, NOW)] == [left.id]

@@ -199,6 +199,38 @@ async def test_a_total_that_grows_is_no_anomaly(store: Store) -> None:
     assert await run(store) == 0
 
 
+async def test_what_was_found_stays_while_nothing_is_known_in_the_new_zone(store: Store) -> None:
+    await kept(store, "page_views", {**usual(), LAST: 2_000.0})
+    assert await run(store) == 2
+    found = await found_in(store)
+
+    later = NOW + timedelta(minutes=30)
+    arguments = AnomalyArguments(projects=("shop",))
+
+    async def there() -> int:
+        return await detect(
+            Context(
+                store,
+                Configuration(),
+                lambda project, now: scope(project, now, "Asia/Tokyo"),
+                lambda: later,
+                arguments,
+            )
+        )
+
+    # The insight tells it by the new clocks.
+    assert await there() == 1
+    assert await found_in(store, now=later) == found
+    assert len(await open_insights(store, "shop", later)) == 1
+    # Calculated there, it was nothing.
+    views = by_name("page_views")
+    assert views is not None
+    values = [NewValue(views, "hour", start, value, later) for start, value in usual().items()]
+    await keep(store, scope("shop", NOW, "Asia/Tokyo"), values)
+    assert await there() == 2
+    assert await found_in(store, now=later) == []
+
+
 async def test_days_are_judged_for_a_week_and_then_stay_as_they_are(store: Store) -> None:
     today = NOW.replace(hour=0, minute=0)
     dice = random.Random(2)
