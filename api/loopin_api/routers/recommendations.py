@@ -135,7 +135,7 @@ _HINT = {
     "items": 140,
     "other_items": 261,
     "standard_errors": 6.4,
-    "text": "Platform events with price free had 9.1 joins on average, all others 5.2 (140 and 261 of them).",
+    "text": "Free platform events had 9.1 joins on average, all others 5.2 (140 and 261 of them).",
 }
 
 
@@ -239,8 +239,6 @@ def _rounded(ratio: float | None) -> float | None:
 
 
 def _hint(of: Hint) -> ContentHint:
-    what = "Platform events" if of.subject == "platform_event" else "Content"
-    measure = of.measure.replace("_per_", " a ").replace("_", " ")
     return ContentHint(
         subject=of.subject,
         by=of.by,
@@ -252,6 +250,5 @@ def _hint(of: Hint) -> ContentHint:
         items=of.items,
         other_items=of.other_items,
         standard_errors=round(of.errors, 2),
-        text=f"{what} with {of.by.replace('_', ' ')} {of.value} had {of.mean:.3g} {measure} on average, all "
-        f"others {of.others:.3g} ({of.items} and {of.other_items} of them).",
+        text=of.text,
     )

@@ -262,6 +262,18 @@ def in_money(of: Definition) -> bool:
     return isinstance(of.of if isinstance(of, MonthGrowth) else of, Revenue)
 
 
+def looks_back(of: Definition) -> bool:
+    """Whether a day's value is made mostly of what that of the day before is: one tells little that is new.
+
+    So it is with all that was until then, with trailing weeks and months, and with months so far.
+    """
+    if isinstance(of, Quotient):
+        return looks_back(of.part) or looks_back(of.whole)
+    if isinstance(of, TrailingUsers):
+        return of.days > 1
+    return isinstance(of, (UsersSoFar, LatestMean, Stickiness, Lapsed, HighScores, MonthGrowth))
+
+
 def event_names(of: Definition) -> tuple[str, ...]:
     """The names of the events that a definition is made of, in its order; without any, all active ones."""
     if isinstance(of, Quotient):

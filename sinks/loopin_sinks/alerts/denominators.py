@@ -20,8 +20,8 @@ _OF_EVENTS: Final = (d.Sum, d.Mean, d.Percentile)
 async def numbers_of(calculator: Calculator, of: d.Definition, periods: Periods) -> Values:
     """The denominator in each period: of a quotient the whole, of a number itself, of the rest the events.
 
-    Of those who have stopped (churn, drop-out) it is the persons who had not; of a model's scores those who
-    have one now, whatever the period.
+    Of those who have stopped (churn, drop-out) it is the persons who had not; of those who come back the new
+    ones; of a model's scores those who have one now, whatever the period.
 
     Raises:
         StoreError: the store did not answer.
@@ -31,6 +31,8 @@ async def numbers_of(calculator: Calculator, of: d.Definition, periods: Periods)
         return {(number, ""): float(found.scored) for number in range(len(periods))}
     if isinstance(of, d.Lapsed):
         return await _former(calculator, of, periods)
+    if isinstance(of, d.Retention):
+        return await _new(calculator, periods)
     return await calculator.values(denominator_of(of), periods)
 
 
@@ -58,6 +60,17 @@ def denominator_of(of: d.Definition) -> d.Definition:
         return d.Count(d.events("event_created"))
     names = d.event_names(of)
     return d.Count(d.events(*names)) if names else d.Users(d.ACTIVE)
+
+
+async def _new(calculator: Calculator, periods: Periods) -> Values:
+    """Persons first active in each period."""
+    before = periods.start - timedelta(days=1)
+    ever = await calculator.values(d.UsersSoFar(d.ACTIVE), Periods((before, *periods.edges)))
+    return {
+        (number - 1, value): persons - ever.get((number - 1, value), 0.0)
+        for (number, value), persons in ever.items()
+        if number > 0
+    }
 
 
 async def _former(calculator: Calculator, of: d.Lapsed, periods: Periods) -> Values:

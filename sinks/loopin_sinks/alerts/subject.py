@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from loopin_schemas.alert_rule import AlertRule, Threshold
+from loopin_schemas.alert_rule import AlertRule, Anomaly, Threshold
 from loopin_schemas.alert_rules.pipeline import HEALTH
 from loopin_schemas.alert_rules.security import DIMENSION_OF
 from loopin_schemas.metrics import Metric
@@ -36,6 +36,11 @@ _NUMBERS: Final = (d.Count, d.Users, d.UsersSoFar, d.Sessions)
 """Numbers of things: one of them over another of its kind is a share."""
 
 _STREAM_DIMENSIONS: Final = ("event", "country", "reason")
+
+_NO_SEASON: Final = (
+    "is made mostly of what it was the day before, so nothing is usual at a time of the week: judge what is "
+    "new (new_registrations, dau), or give a threshold or a change."
+)
 
 
 class Fault(NamedTuple):
@@ -77,10 +82,21 @@ def definition_of(rule: AlertRule, metric: Metric | None) -> d.Definition | None
 
 
 def is_share(of: d.Definition) -> bool:
-    """Whether the value is how many of the things that :mod:`denominators` counts are such ones."""
+    """Whether the value is how many of the things that :mod:`denominators` counts are such ones.
+
+    Of the platform events that start in a period it counts those that are made, and joined, in as long a one.
+    """
     if isinstance(of, d.Quotient):
         return isinstance(of.whole, _NUMBERS) and type(of.part) is type(of.whole)
-    return isinstance(of, (d.Lapsed, d.Followed))
+    return isinstance(of, (d.Lapsed, d.Followed, d.Retention, d.SoldOut, d.Attendance))
+
+
+def has_no_season(of: d.Definition) -> bool:
+    """Whether nothing is usual for its value at a time of the week: it is that of the time before, and a bit.
+
+    Growth since the first of the month moves enough to be judged by whoever asks for it.
+    """
+    return d.looks_back(of) and not isinstance(of, d.MonthGrowth)
 
 
 def fault_of(rule: AlertRule, metric: Metric | None) -> Fault | None:
@@ -97,7 +113,11 @@ def fault_of(rule: AlertRule, metric: Metric | None) -> Fault | None:
         return Fault("metric", reason)
     if rule.by not in choices:
         return Fault("by", f"{rule.metric} can be judged {_by(choices)}.")
-    return None if metric is None or "hour" in metric.grains else _of_days(rule)
+    if metric is None:
+        return None
+    if isinstance(rule.condition, Anomaly) and has_no_season(metric.definition):
+        return Fault("condition", f"{rule.metric} {_NO_SEASON}")
+    return None if "hour" in metric.grains else _of_days(rule)
 
 
 def _of_pipeline(rule: AlertRule) -> Fault | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from loopin_schemas.insight import Evidence, Insight, Priority
 from loopin_schemas.metrics import Metric
-from loopin_sinks.insights.findings import KEPT_FOR, actions, date_of, shower, title_of
+from loopin_sinks.insights.findings import KEPT_FOR, actions, date_of, of_run, shower, title_of
 from loopin_sinks.insights.stored import open_insights
 from loopin_sinks.metric_anomalies.found import LENGTH_MS, MetricAnomaly
 from loopin_sinks.metric_anomalies.live import LiveAnomaly
@@ -155,9 +155,7 @@ def _insight(scope: Scope, metric: Metric, run: Sequence[MetricAnomaly]) -> Insi
     first, last, far = run[0], run[-1], max(run, key=lambda each: abs(each.score))
     show, above = shower(metric.unit, scope.currency), far.score > 0
     worse = above != (metric.better == "higher")
-    expected = sum(each.expected for each in run)
-    change = sum(each.value for each in run) - expected
-    share = f" ({change / abs(expected):+.0%})" if expected else ""
+    change = of_run(metric, scope.currency, [(each.value, each.expected) for each in run])
     end, row = _end(scope, last), f"; {len(run)} {last.grain}s in a row" if len(run) > 1 else ""
     start, peak = from_epoch_ms(first.start), from_epoch_ms(far.start)
     return Insight(
@@ -166,7 +164,7 @@ def _insight(scope: Scope, metric: Metric, run: Sequence[MetricAnomaly]) -> Insi
         insight_type="anomaly",
         target_id=metric.name,
         title=f"{title_of(metric)} was unusually {'high' if above else 'low'} "
-        f"{when(scope, first.grain, start, end)}{share}",
+        f"{when(scope, first.grain, start, end)}{change}",
         description=f"{show(far.value)} {when(scope, far.grain, peak, _end(scope, far))}, where "
         f"{show(far.expected)} is usual at that time of the week and "
         f"{f'up to {show(far.high)}' if above else f'down to {show(far.low)}'} is within chance{row}.",
@@ -206,10 +204,12 @@ def _compared(scope: Scope, of: MetricAnomaly) -> tuple[int, ...]:
 
 
 def when(scope: Scope, grain: str, start: datetime, end: datetime) -> str:
-    """A time as a person says it: the day, and of hours from when to when."""
+    """A time as a person says it: the day or days, and of hours from when to when."""
     there, until = start.astimezone(scope.zone), end.astimezone(scope.zone)
-    on = f"on {there:%A %-d %B}"
+    on, last = f"{there:%A %-d %B}", date_of(scope.day_of(end - timedelta(milliseconds=1)))
     if grain == "day":
-        last = date_of(scope.day_of(end - timedelta(milliseconds=1)))
-        return on if last == there.date() else f"from {there:%A %-d %B} to {last:%A %-d %B}"
-    return f"{on} from {there:%H:%M} to {until:%H:%M}"
+        return f"on {on}" if last == there.date() else f"from {on} to {last:%A %-d %B}"
+    to = f"{until:%H:%M}" if until.date() == last else "24:00"
+    if last == there.date():
+        return f"on {on} from {there:%H:%M} to {to}"
+    return f"from {on} {there:%H:%M} to {last:%A %-d %B} {to}"

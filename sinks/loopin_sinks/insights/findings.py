@@ -1,81 +1,31 @@
-"""What there is to say about a day or week of a metric."""
+"""What there is to say about a week of a metric, and how it is said."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Final
 
-from loopin_schemas.insight import Evidence, Insight, Priority
+from loopin_schemas.insight import Evidence, Insight
 from loopin_schemas.metrics import Grain, Metric
+from loopin_schemas.metrics.definition import MonthGrowth
 from loopin_schemas.metrics.metric import Unit
-from loopin_sinks.insights.unusual import WEEK, Unusual, unusual
+from loopin_sinks.insights.unusual import WEEK
 from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import Kept
+from loopin_sinks.metric_values.calculate import NEVER_NULL
 from loopin_sinks.metric_values.scope import EPOCH, Scope, epoch_ms
 
 KEPT_FOR: Final = timedelta(days=7)
 """How long an insight about a day is of interest, from when the day's value is known."""
-
-VERY_FAR: Final = 7.0
-"""Robust standard deviations from which on a change for the worse is critical: twice the limit."""
 
 FAR_FROM_TARGET: Final = 0.5
 """Share of its target below which a key result is far from it."""
 
 _ACRONYMS: Final = frozenset({"api", "arppu", "ctr", "dau", "mau", "otp", "rpu", "wau"})
 
-_COUNTED: Final[frozenset[Unit]] = frozenset({"users", "sessions", "views", "events", "count"})
-
-
-def of_day(scope: Scope, metric: Metric, kept: Mapping[int, Kept], day: int) -> Insight | None:
-    """What is unusual about one day of a metric; None for nothing.
-
-    Args:
-        scope: the project, and the time now.
-        metric: the metric.
-        kept: what is known of it, by number of the day.
-        day: the day, which is over.
-    """
-    values = {at: each.value for at, each in kept.items() if each.value is not None}
-    found = unusual(values, day, counts=metric.unit in _COUNTED)
-    if found is None:
-        return None
-    show, worse = shower(metric.unit, scope.currency), (found.score > 0) != (metric.better == "higher")
-    change = "" if found.change is None else f" ({found.change:+.0%})"
-    on = f"{date_of(day):%A %-d %B}"
-    return Insight(
-        id=f"{scope.project}/metric_change/{metric.name}/{date_of(day)}",
-        project=scope.project,
-        insight_type="metric_change",
-        target_id=metric.name,
-        title=f"{title_of(metric)} was unusually {'high' if found.score > 0 else 'low'} on {on}{change}",
-        description=f"{show(values[day])} on {on}, where {show(found.expected)} is usual and up to "
-        f"{show(found.high if found.score > 0 else found.low)} is within chance.",
-        confidence_score=round(found.confidence, 4),
-        is_actionable=worse,
-        suggested_actions=actions(metric) if worse else (),
-        priority=_change_priority(found, worse),
-        evidence=Evidence(
-            metric=metric.name,
-            grain="day",
-            start=epoch_ms(scope.midnight(day)),
-            value=values[day],
-            calculated_at=epoch_ms(kept[day].calculated_at),
-            expected=found.expected,
-            low=found.low,
-            high=found.high,
-            compared=tuple(epoch_ms(scope.midnight(at)) for at in found.days),
-        ),
-        created_at=epoch_ms(scope.now),
-        expires_at=epoch_ms(scope.midnight(day + 1) + known_after(metric.definition) + KEPT_FOR),
-    )
-
-
-def _change_priority(found: Unusual, worse: bool) -> Priority:
-    if not worse:
-        return "low"
-    return "critical" if abs(found.score) >= VERY_FAR else "high"
+COUNTED: Final[frozenset[Unit]] = frozenset({"users", "sessions", "views", "events", "count"})
+"""Units of whole numbers of something."""
 
 
 def of_week(scope: Scope, metric: Metric, kept: Kept, monday: int) -> Insight | None:
@@ -133,9 +83,30 @@ def shower(unit: Unit, currency: str) -> Callable[[float], str]:
     """How a value is told to a person."""
     if unit == "ratio":
         return "{:.1%}".format
-    if unit in _COUNTED:
+    if unit in COUNTED:
         return "{:,.0f}".format
     if unit == "compound":
         return "{:+.2f}".format
     after = {"money": f" {currency}", "ms": " ms", "minutes": " min", "stars": " stars"}[unit]
     return ("{:,.2f}" + after).format
+
+
+def change_of(metric: Metric, currency: str, value: float, expected: float) -> str:
+    """How far a value is from what was expected, for a title: a share of it; ``""`` where that is 0.
+
+    Of what may be negative a share means nothing: then it is the difference, in the metric's unit.
+    """
+    growth = isinstance(metric.definition, MonthGrowth)
+    if growth or metric.unit == "compound" or value < 0 or expected < 0:
+        change = value - expected
+        if metric.unit == "ratio":
+            return f" ({100 * change:+.1f} percentage points)"
+        return f" ({'-' if change < 0 else '+'}{shower(metric.unit, currency)(abs(change)).lstrip('+')})"
+    return f" ({(value - expected) / expected:+.0%})" if expected else ""
+
+
+def of_run(metric: Metric, currency: str, run: Sequence[tuple[float, float]]) -> str:
+    """The same of periods in a row, each its value and what was expected; of means, of the mean one."""
+    parts = 1 if isinstance(metric.definition, NEVER_NULL) else len(run)
+    value, expected = (sum(each) / parts for each in zip(*run, strict=True))
+    return change_of(metric, currency, value, expected)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from loopin_schemas.insight import Evidence, Insight
 from loopin_schemas.metrics import Metric
 from loopin_sinks.forecasts.stored import Told
-from loopin_sinks.insights.findings import KEPT_FOR, actions, date_of, shower, title_of
+from loopin_sinks.insights.findings import KEPT_FOR, actions, date_of, of_run, shower, title_of
 from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import Kept
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
@@ -50,9 +50,7 @@ def off_track(
     first, last = run[0], run[-1]
     show, above = shower(metric.unit, scope.currency), last.side > 0
     worse = above != (metric.better == "higher")
-    expected = sum(each.told.day.value for each in run)
-    change = sum(each.value for each in run) - expected
-    share = f" ({change / abs(expected):+.0%})" if expected else ""
+    change = of_run(metric, scope.currency, [(each.value, each.told.day.value) for each in run])
     since, on = f"{date_of(first.day):%A %-d %B}", f"{date_of(last.day):%A %-d %B}"
     way = "above" if above else "below"
     low, high = last.told.day.low_95, last.told.day.high_95
@@ -63,7 +61,7 @@ def off_track(
         project=scope.project,
         insight_type="forecast_off_track",
         target_id=metric.name,
-        title=f"{title_of(metric)} has been {way} its forecast since {since}{share}",
+        title=f"{title_of(metric)} has been {way} its forecast since {since}{change}",
         description=f"{show(last.value)} on {on}, where {show(last.told.day.value)} was forecast, and "
         f"{show(low)} to {show(high)} with a probability of {LEVEL:.0%}; {len(run)} days in a row.",
         confidence_score=LEVEL,

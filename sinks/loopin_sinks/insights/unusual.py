@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import pi, sqrt
 from statistics import NormalDist, median
 from typing import Final
 
@@ -28,8 +28,15 @@ LEAST_CHANGE: Final = 0.1
 MOST_SURE: Final = 0.99
 """A median of few days does not tell more."""
 
+Noise = Callable[[float, float], float]
+"""How far a day's values spread, given what is usual and how far those of the days before did."""
+
 _TO_SIGMA: Final = 1.4826
 """Of normal errors, the standard deviation by the median of their absolute values."""
+
+_FEW: Final = 8.0
+"""Such a share of itself the spread is widened by where one day tells of it, of more as many times less: of
+normal errors fewer than 0.5 % pass the limit then, as simulated (``tests/sinks/insights``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +58,39 @@ class Unusual:
     confidence: float
     days: tuple[int, ...]
 
-    @property
-    def change(self) -> float | None:
-        """Against what is usual, as a share of it; None where that is 0."""
-        return None if self.expected == 0 else self._away / abs(self.expected)
 
-    @property
-    def _away(self) -> float:
-        return self.score * (self.high - self.low) / (2 * FAR)
+def as_before(_: float, spread: float) -> float:
+    """The noise of a value that has what it had."""
+    return spread
 
 
-def unusual(values: Mapping[int, float], day: int, *, counts: bool) -> Unusual | None:
+def of_counts(expected: float, spread: float) -> float:
+    """The noise of a number of something: its square root at least, as independent events make it."""
+    return max(spread, sqrt(max(expected, 1.0)))
+
+
+def unusual(values: Mapping[int, float], day: int, noise: Noise) -> Unusual | None:
     """What is unusual about a day; None where nothing is, or nothing can be said.
 
     What is usual is the median of its weekday in the weeks before, its spread the median distance of all
-    days from the medians of theirs, corrected for each of these being fitted to its own few days. A count
-    spreads by its square root at least, as independent events do.
+    days from the medians of theirs, corrected for each of these being fitted to its own few days, for the
+    error of the median itself (``pi / 2`` of a mean's variance), and for how few days tell the spread.
 
     Args:
         values: by number of the day.
         day: the one to judge.
-        counts: whether values are numbers of something.
+        noise: how far the day's value spreads.
     """
     before = {at: values[at] for at in range(day - WEEKS * WEEK, day) if at in values}
     if day not in values or len(before) < LEAST_DAYS:
         return None
     level, fitted = _levels(before)
+    of_level = len(before) if fitted == 1 else sum(at % WEEK == day % WEEK for at in before)
     expected = level[day % WEEK]
     distances = [abs(value - level[at % WEEK]) for at, value in before.items()]
-    spread = _TO_SIGMA * median(distances) * sqrt(len(before) / (len(before) - fitted))
-    if counts:
-        spread = max(spread, sqrt(max(expected, 1.0)))
+    free = len(before) - fitted
+    spread = _TO_SIGMA * median(distances) * sqrt(len(before) / free)
+    spread = noise(expected, spread * sqrt(1 + pi / 2 / of_level) * (1 + _FEW / free))
     away = values[day] - expected
     if spread <= 0 or abs(away) < FAR * spread or abs(away) < LEAST_CHANGE * abs(expected):
         return None

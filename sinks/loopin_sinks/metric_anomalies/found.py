@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from loopin_schemas.metrics import Grain, Metric
-from loopin_schemas.metrics import definition as d
+from loopin_schemas.metrics.definition import looks_back
 from loopin_sinks.metric_values.calculate import NEVER_NULL
 from loopin_streams.alerts.history import RANGES
 from loopin_streams.alerts.seasonal import WARNING, Kind, SeasonalModel
@@ -78,9 +78,9 @@ def kind_of(metric: Metric) -> Kind:
 def judged_grain(metric: Metric) -> Grain | None:
     """The grain that a metric is judged by: its hours or, if it is made of days, its days; None for never.
 
-    What has happened since the first of the month has no week to be compared with: what it is made of has.
+    What is made mostly of the days before, as all users so far, has no season: what is new in it has.
     """
-    if isinstance(metric.definition, d.MonthGrowth):
+    if looks_back(metric.definition):
         return None
     return next((grain for grain in ("hour", "day") if grain in metric.grains), None)
 
@@ -146,10 +146,16 @@ def confidence(score: float, grain: Grain) -> float:
 def by_chance(share: float, expected: float, number: int) -> float:
     """How many standard deviations a share of so many things is from what was expected, by chance alone.
 
-    Its standard deviation is ``sqrt(p (1 - p) / number)``, with p as of two more things, one of each kind, so
-    that what never happened is not impossible. 0 for none.
+    0 for none.
     """
-    if number <= 0:
-        return 0.0
+    return (share - expected) / chance_of(expected, number) if number > 0 else 0.0
+
+
+def chance_of(expected: float, number: int) -> float:
+    """The standard deviation of a share of so many things, at least one, by chance alone.
+
+    That is ``sqrt(p (1 - p) / number)``, with p as of two more things, one of each kind, so that what never
+    happened is not impossible.
+    """
     p = (min(1.0, max(0.0, expected)) * number + 1) / (number + 2)
-    return (share - expected) / sqrt(p * (1 - p) / number)
+    return sqrt(p * (1 - p) / number)

@@ -1,4 +1,4 @@
-"""Judges every metric of a project by what is kept of it."""
+"""Judges the metrics of a project by what is kept of it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class Judged(NamedTuple):
 async def sweep(store: Store, scope: Scope, metrics: Sequence[Metric]) -> int:
     """Judge the last periods that are over of each metric; how many rows are new, other or withdrawn.
 
+    What was found of metrics of which nothing is known now, as after a change of the zone, stays.
+
     Raises:
         StoreError: the store did not answer.
     """
@@ -43,14 +45,19 @@ async def sweep(store: Store, scope: Scope, metrics: Sequence[Metric]) -> int:
     # One for all, so that what several metrics are made of is asked for once.
     calculator = Calculator(store, scope)
     found: list[MetricAnomaly] = []
+    known: set[tuple[str, Grain]] = set()
     for grain in JUDGED:
         of_grain = [each for each in judged if each.grain == grain]
         for each, far in await _of_grain(store, scope, grain, of_grain):
+            known.add((each.metric.name, grain))
             found += await sure(calculator, each.metric, far)
     first = from_epoch_ms(min((each.since for each in judged), default=epoch_ms(scope.now)))
     before = await kept_anomalies(store, scope.project, first, scope.now)
     since = {(each.metric.name, each.grain): each.since for each in judged}
-    return await replace(store, scope, found, since, before)
+    unknown = since.keys() - known
+    return await replace(
+        store, scope, found, since, [each for each in before if (each.metric, each.grain) not in unknown]
+    )
 
 
 def _judged(scope: Scope, metric: Metric) -> Judged | None:
@@ -82,11 +89,12 @@ def _learned_from(scope: Scope, grain: Grain, since: int) -> datetime:
 def _anomalies(
     scope: Scope, judged: Sequence[Judged], series: Mapping[str, Sequence[tuple[int, float, int]]]
 ) -> list[tuple[Judged, list[MetricAnomaly]]]:
+    """By metric of which some period is known that is to be judged."""
     found = []
     for each in judged:
         first = epoch_ms(_learned_from(scope, each.grain, each.since))
         values = series.get(kept_name(each.metric), ())
         points = [Point(*value) for value in values if first <= value[0] < each.end]
-        if far := anomalies(each.metric, each.grain, points, each.since, scope.zone):
-            found.append((each, far))
+        if points and points[-1].start >= each.since:
+            found.append((each, anomalies(each.metric, each.grain, points, each.since, scope.zone)))
     return found

@@ -32,6 +32,19 @@ MOST_CONTENT: Final = 20_000
 BAND_H: Final = 4
 """Hours of a day that are taken together."""
 
+_WHICH: Final = {
+    "category": "{what} of the category {value}",
+    "price": "{value} {what}",
+    "city": "{what} in {value}",
+    "start_weekday": "{what} that start on a {value}",
+    "start_hours": "{what} that start between {hours}",
+    "announced": "{what} announced {value} before their start",
+    "content_type": "{what} of the type {value}",
+    "published_weekday": "{what} published on a {value}",
+    "published_hours": "{what} published between {hours}",
+}
+"""Which items have a value, by attribute."""
+
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -63,6 +76,21 @@ class Hint:
     def change(self) -> float | None:
         """Relative difference; None where the others have nothing."""
         return self.mean / self.others - 1 if self.others else None
+
+    @property
+    def text(self) -> str:
+        """One sentence for a person."""
+        measure = self.measure.replace("_per_", " a ")
+        return (
+            f"{self._which} had {_shown(self.mean)} {measure} on average, all others {_shown(self.others)} "
+            f"({self.items:,} and {self.other_items:,} of them)."
+        )
+
+    @property
+    def _which(self) -> str:
+        what = "platform events" if self.subject == "platform_event" else "content"
+        said = _WHICH[self.by].format(what=what, value=self.value, hours=self.value.replace("-", " and "))
+        return said[:1].upper() + said[1:]
 
 
 def compared(
@@ -150,6 +178,10 @@ def of_content(
 
 def _local(at: int, zone: tzinfo) -> datetime:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at)).astimezone(zone)
+
+
+def _shown(mean: float) -> str:
+    return f"{mean:,.0f}" if mean >= 100 else f"{mean:.3g}"
 
 
 def _band(time: datetime) -> str:

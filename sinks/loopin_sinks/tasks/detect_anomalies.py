@@ -1,4 +1,4 @@
-"""The task that judges every metric of a project by what is usual at that time of the week."""
+"""The task that judges the metrics of a project by what is usual at that time of the week."""
 
 from __future__ import annotations
 
@@ -62,8 +62,9 @@ async def _insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> in
 DETECT_ANOMALIES: Final = Task(
     name="detect_anomalies",
     when=crontab("10,40 * * * *"),
-    description="Judges the last 48 hours of every metric (of those made of days, the last seven) by what is "
-    "usual at that time of the week, keeps what is far from it, and tells of it ([insights](insights.md)).",
+    description="Judges the last 48 hours of every metric that has a season (of those made of days, the last "
+    "seven) by what is usual at that time of the week, keeps what is far from it, and tells of it "
+    "([insights](insights.md)).",
     run=detect,
     replaces=("detect_anomalies_batch",),
     arguments=AnomalyArguments,

@@ -10,16 +10,19 @@ from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.anomalies import metric_anomalies
-from loopin_sinks.insights.findings import KEPT_FOR, of_day, of_week
+from loopin_sinks.insights.changes import changes
+from loopin_sinks.insights.findings import KEPT_FOR, of_week
 from loopin_sinks.insights.odd_users import odd_users
 from loopin_sinks.insights.off_track import AGO, off_track
 from loopin_sinks.insights.personas import persona_changes
 from loopin_sinks.insights.predictions import predictions
+from loopin_sinks.insights.standing import Known, standing
 from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.insights.trending import trending_content
 from loopin_sinks.insights.unusual import WEEK, WEEKS
 from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
+from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
@@ -54,7 +57,7 @@ async def generate(context: Context) -> int:
         scope, configured = context.scope(project, context.clock()), context.configuration
         metrics = [bounded(metric, project, configured) for metric in metrics_of(configured, project)]
         opened = await open_insights(context.store, project, scope.now)
-        found = await insights(context.store, scope, metrics)
+        found = await insights(context.store, scope, metrics, opened)
         found += await metric_anomalies(context.store, scope, metrics, found)
         found += await persona_changes(context.store, scope)
         found += await odd_users(context.store, scope)
@@ -69,28 +72,38 @@ async def generate(context: Context) -> int:
         await tell(context, projects)
 
 
-async def insights(store: Store, scope: Scope, metrics: Sequence[Metric]) -> list[Insight]:
-    """What there is to say about the last days and the last week that are over. Raises StoreError."""
+async def insights(
+    store: Store, scope: Scope, metrics: Sequence[Metric], opened: Sequence[Insight] = ()
+) -> list[Insight]:
+    """What there is to say about the last days and the last week that are over, or was of unknown ones.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
     today = scope.day_of(scope.now)
     back = today - _ripe_day(scope, *metrics)
     days = await _kept(store, scope, metrics, "day", today - back - WEEKS * WEEK - DAYS, today)
     weeks = await _kept(store, scope, metrics, "week", today - back - 2 * WEEK, today)
     told = await forecasts_before(store, scope, metrics, scope.now - AGO, AGO)
-    return [each for metric in metrics for each in _of(scope, metric, days, weeks, told)]
+    # One for all, so that what several metrics are made of is asked for once.
+    calculator = Calculator(store, scope)
+    found: list[Insight] = []
+    for metric in metrics:
+        end = _ripe_day(scope, metric)
+        ripe = {day: kept for day, kept in days[kept_name(metric)].items() if day < end}
+        found += await changes(calculator, metric, ripe, range(end - DAYS, end))
+        found += _of(scope, metric, ripe, weeks, told)
+    return [*found, *standing(opened, metrics, Known(days, weeks, told.keys()))]
 
 
 def _of(
     scope: Scope,
     metric: Metric,
-    days: Mapping[str, dict[int, Kept]],
+    ripe: Mapping[int, Kept],
     weeks: Mapping[str, dict[int, Kept]],
     told: Mapping[str, dict[int, Told]],
 ) -> Iterator[Insight]:
     name, end = kept_name(metric), _ripe_day(scope, metric)
-    ripe = {day: kept for day, kept in days[name].items() if day < end}
-    for day in range(end - DAYS, end):
-        if insight := of_day(scope, metric, ripe, day):
-            yield insight
     over = [monday for monday in weeks[name] if monday + WEEK <= end]
     if over and (insight := of_week(scope, metric, weeks[name][max(over)], max(over))):
         yield insight

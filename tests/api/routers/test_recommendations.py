@@ -163,7 +163,7 @@ async def test_hints_carry_their_numbers(
     numbers = {"mean": 3.5, "others": 1.5, "change_percentage": 133.3, "items": 30, "other_items": 30}
     assert free.items() >= numbers.items()
     assert free["text"] == (
-        "Platform events with price free had 3.5 joins on average, all others 1.5 (30 and 30 of them)."
+        "Free platform events had 3.5 joins on average, all others 1.5 (30 and 30 of them)."
     )
     assert len((await ask(client, bearer, "/api/analytics/content-hints", limit=1))["hints"]) == 1
 

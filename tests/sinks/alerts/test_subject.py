@@ -42,6 +42,8 @@ def test_what_is_told_of_single_users_is_by_its_own_dimension_only(metric: str) 
         (rule("mau"), "grain"),
         (rule("mau", grain="hour"), "grain"),
         (rule("mau", grain="day", spans=(2,)), "spans"),
+        (rule("total_users", grain="hour", condition=Anomaly()), "condition"),
+        (rule("mau", grain="day", condition=Anomaly()), "condition"),
         (rule("churn_rate", grain="day", longer=(Span(grain="day", windows=2),)), "longer"),
     ],
     ids=lambda each: getattr(each, "metric", each),
@@ -68,6 +70,8 @@ def test_what_nobody_can_judge(given: AlertRule, field: str) -> None:
         rule("active_users", spans=(5,)),
         rule("events", by="city", condition=Anomaly(), grain="hour"),
         rule("mau", grain="day"),
+        rule("total_users", grain="hour"),
+        rule("dau", grain="day", by="city", condition=Anomaly()),
     ],
     ids=lambda given: f"{given.metric} {given.by}",
 )

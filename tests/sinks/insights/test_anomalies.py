@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -89,6 +90,25 @@ async def test_one_clear_hour_or_two_in_a_row(store: Store) -> None:
     # The same hour on the clocks of the weeks before, as many as were learned from.
     weeks = [(TEN.astimezone(ZONE) - timedelta(weeks=week)).astimezone(UTC) for week in range(5, 0, -1)]
     assert list(searches.evidence.compared) == [epoch_ms(each) for each in weeks]
+
+
+async def test_hours_of_several_days_name_both(store: Store) -> None:
+    """38 hours that begin at a midnight and end on the second day at 14:00; and a day's last two."""
+    midnight = SCOPE.midnight(SCOPE.day_of(TEN) - 2)
+    long = [anomaly(midnight + hour * HOUR, 7.0) for hour in range(38)]
+    last = [anomaly(midnight + hour * HOUR, 7.0, "searches") for hour in (22, 23)]
+    pages, searches = await told(store, *long, *last)
+    first, second = (f"{(midnight + day * DAY + HOUR).astimezone(ZONE):%A %-d %B}" for day in (0, 1))
+    assert f"unusually high from {first} 00:00 to {second} 14:00 (" in pages.title
+    assert f"unusually high on {first} from 22:00 to 24:00 (" in searches.title
+
+
+async def test_what_may_be_negative_is_told_by_its_difference(store: Store) -> None:
+    fell = msgspec.structs.replace(
+        anomaly(TEN, -7.0, "review_sentiment"), value=-0.43, expected=0.07, low=-0.1, high=0.3
+    )
+    [found] = await told(store, fell, msgspec.structs.replace(fell, start=epoch_ms(TEN + HOUR)))
+    assert found.title.endswith(" (-0.50)")
 
 
 async def test_hours_of_a_day_that_is_told_as_a_whole_are_left_to_it(store: Store) -> None:

@@ -24,7 +24,9 @@ from loopin_sinks.tasks.generate_insights import InsightArguments, generate
 from loopin_sinks.tasks.task import Context
 from loopin_streams.kafka.config_state import Configuration
 from loopin_streams.kafka.errors import BrokerUnreachable
+from tests.api.insights_stored import some_insight, store_insights
 from tests.migrated import migrated_store
+from tests.sinks.personas.stored_events import Done, put
 from tests.streams.projects.own import configured
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -47,7 +49,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> As
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def store(opened: Store) -> Store:
-    for table in ("metric_values", "insights", "insight_marks", "forecasts", "forecast_runs"):
+    for table in ("events", "metric_values", "insights", "insight_marks", "forecasts", "forecast_runs"):
         await opened.command(f"TRUNCATE TABLE {table}")
     return opened
 
@@ -117,6 +119,11 @@ def usual(number: int = 21, level: float = 200.0) -> list[tuple[datetime, float 
     return [(YESTERDAY - (1 + day) * DAY, level + day % 3) for day in range(number)]
 
 
+def happened(number: int, event: str, day: datetime = YESTERDAY) -> list[Done]:
+    """So many events of as many users in the morning of a day."""
+    return [Done(f"u{each}", event, day + timedelta(hours=8, seconds=each)) for each in range(number)]
+
+
 async def test_a_day_that_is_far_from_usual_is_told_with_what_it_rests_on(store: Store) -> None:
     await kept(store, "dau", [*usual(), (YESTERDAY, 100.0)])
     assert await run(store) == 1
@@ -178,6 +185,7 @@ async def test_the_live_feed_is_told_of_all_that_is_stored(store: Store) -> None
 async def test_better_is_told_too_but_urges_nobody(store: Store) -> None:
     await kept(store, "dau", [*usual(), (YESTERDAY, 400.0)])
     await kept(store, "avg_response_time", [*usual(), (YESTERDAY, 400.0)])
+    await put(store, happened(20, "api_request"))
     await run(store)
     better, worse = sorted(await open_insights(store, PROJECT, NOW), key=lambda each: each.is_actionable)
     assert (better.target_id, better.priority, better.suggested_actions) == ("dau", "low", ())
@@ -302,7 +310,92 @@ async def test_a_day_is_judged_when_what_comes_later_cannot_change_it_any_more(s
     assert await run(store) == 0
     # One that nobody came to, and that can be told by now.
     await kept(store, "join_to_attend", [(TODAY - 15 * DAY, 0.0)], at=NOW + timedelta(minutes=1))
+    await put(store, happened(30, "event_joined", TODAY - 15 * DAY))
     assert await run(store) == 1
     found = (await open_insights(store, PROJECT, NOW))[0]
     assert (found.insight_type, found.target_id) == ("metric_change", "join_to_attend")
     assert f"{TODAY - 15 * DAY:%A %-d %B}" in found.title
+
+
+async def test_one_failure_is_nothing_and_many_are(store: Store) -> None:
+    """Of 173 requests a day one in 200 fails: two of them are chance, a fifth is not."""
+    await put(store, happened(173, "api_request"))
+    usually = [(at, (number % 2) / 173) for number, (at, _) in enumerate(usual(40))]
+    await kept(store, "error_rate", [*usually, (YESTERDAY, 2 / 173)])
+    assert await run(store) == 0
+    later = NOW + timedelta(hours=6)
+    await kept(store, "error_rate", [(YESTERDAY, 35 / 173)], at=later)
+    assert await run(store, later) == 1
+    [found] = await open_insights(store, PROJECT, later)
+    assert (found.target_id, found.priority, found.evidence.low) == ("error_rate", "critical", 0.0)
+    # Of 175 with one failure more, and one success: p = 1/175 at least.
+    assert found.evidence.high is not None
+    assert 3 / 173 < found.evidence.high < 8 / 173
+
+
+async def test_those_who_come_back_are_of_the_new_ones(store: Store) -> None:
+    """Nobody of few came back, where one in fifty does; nor of many, where half do."""
+    day = TODAY - 2 * DAY
+    usually = [(day - (1 + back) * DAY, 0.5 + 0.01 * (back % 3)) for back in range(40)]
+    for project, new in (("few", 6), ("many", 60)):
+        await kept(store, "retention_d1", [*usually, (day, 0.0)], project=project)
+        # They are told apart from those who were there before.
+        before = happened(100, "$pageview", day - 3 * DAY)
+        there = [*before, *(each._replace(at=each.at + 3 * DAY) for each in before)]
+        await put(
+            store, [*there, *(Done(f"n{each}", "$pageview", day + DAY / 2) for each in range(new))], project
+        )
+    await run(store)
+    assert await open_insights(store, "few", NOW) == []
+    [found] = await open_insights(store, "many", NOW)
+    assert found.target_id == "retention_d1"
+
+
+async def test_what_is_made_of_former_days_is_not_judged(store: Store) -> None:
+    for name in ("total_users", "wau", "mau"):
+        await kept(store, name, [*usual(40), (YESTERDAY, 900.0)])
+    assert await run(store) == 0
+
+
+async def test_what_was_said_stays_while_nothing_is_known_in_the_new_zone(store: Store) -> None:
+    """A project moves to Kolkata: until its days are calculated there, nothing says that they were usual."""
+    await kept(store, "dau", [*usual(), (YESTERDAY, 100.0)])
+    await kept(store, "new_registrations", [*usual(), (YESTERDAY, 400.0)])
+    await kept(store, "event_rating", [(MONDAY, 4.2)], "week")
+    assert await run(store) == 3
+    told = await open_insights(store, PROJECT, NOW)
+
+    later, offset = NOW + timedelta(hours=6), timedelta(hours=5, minutes=30)
+    assert await run(store, later, zone="Asia/Kolkata") == 0
+    assert await open_insights(store, PROJECT, later) == told
+
+    # First the newest days are calculated; of a few nobody knows what is usual.
+    there = [(at - offset, value) for at, value in [*usual(), (YESTERDAY, 100.0)]]
+    await kept(store, "dau", there[:5] + there[-1:], zone="Asia/Kolkata", at=later)
+    assert await run(store, later, zone="Asia/Kolkata") == 0
+    # Then all: the one holds there, too, the others do not.
+    await kept(store, "dau", there, zone="Asia/Kolkata", at=later)
+    await kept(
+        store,
+        "new_registrations",
+        [(at, 200.0 + at.day % 3) for at, _ in there],
+        zone="Asia/Kolkata",
+        at=later,
+    )
+    await kept(store, "event_rating", [(MONDAY - offset, 4.9)], "week", zone="Asia/Kolkata", at=later)
+    assert await run(store, later, zone="Asia/Kolkata") == 3
+    [found] = await open_insights(store, PROJECT, later)
+    assert (found.id, found.created_at) == (told[0].id, told[0].created_at)
+    assert found.evidence.start == (YESTERDAY - offset).timestamp() * 1000
+
+
+async def test_a_forecast_that_was_left_stays_told_while_no_forecast_is_known(store: Store) -> None:
+    left = some_insight(
+        NOW, insight_type="forecast_off_track", id=f"{PROJECT}/forecast_off_track/dau/{YESTERDAY:%Y-%m-%d}"
+    )
+    # Of a metric that there is no more nothing stays.
+    gone = some_insight(NOW, 2, target_id="no_metric_any_more")
+    await store_insights(store, left, gone)
+    await kept(store, "dau", usual())
+    await run(store)
+    assert [each.id for each in await open_insights(store, PROJECT, NOW)] == [left.id]

@@ -188,6 +188,49 @@ async def test_a_share_has_to_be_of_enough(store: Store) -> None:
     assert found.score == pytest.approx(0.45 / 0.0154, rel=0.1)
 
 
+async def test_a_total_that_grows_is_no_anomaly(store: Store) -> None:
+    """Nor one that jumps: what it jumped by are the new ones of that hour."""
+    total, values = 10_000.0, {}
+    for at in sorted(usual()):
+        total += 60 if at.weekday() == 6 else 5
+        values[at] = total
+    values[LAST] += 20_000
+    await kept(store, "total_users", {**values})
+    assert await run(store) == 0
+
+
+async def test_what_was_found_stays_while_nothing_is_known_in_the_new_zone(store: Store) -> None:
+    await kept(store, "page_views", {**usual(), LAST: 2_000.0})
+    assert await run(store) == 2
+    found = await found_in(store)
+
+    later = NOW + timedelta(minutes=30)
+    arguments = AnomalyArguments(projects=("shop",))
+
+    async def there() -> int:
+        return await detect(
+            Context(
+                store,
+                Configuration(),
+                lambda project, now: scope(project, now, "Asia/Tokyo"),
+                lambda: later,
+                arguments,
+            )
+        )
+
+    # The insight tells it by the new clocks.
+    assert await there() == 1
+    assert await found_in(store, now=later) == found
+    assert len(await open_insights(store, "shop", later)) == 1
+    # Calculated there, it was nothing.
+    views = by_name("page_views")
+    assert views is not None
+    values = [NewValue(views, "hour", start, value, later) for start, value in usual().items()]
+    await keep(store, scope("shop", NOW, "Asia/Tokyo"), values)
+    assert await there() == 2
+    assert await found_in(store, now=later) == []
+
+
 async def test_days_are_judged_for_a_week_and_then_stay_as_they_are(store: Store) -> None:
     today = NOW.replace(hour=0, minute=0)
     dice = random.Random(2)

@@ -78,15 +78,19 @@ def test_days_of_a_ratio_have_their_weekdays() -> None:
         values[day] = (0.5 if day.weekday() < 5 else 0.3) + dice.gauss(0, 0.01)
     weekend = max(day for day in values if day.weekday() == 6)
     values[weekend] = 0.5  # As on any weekday, which is not usual on a Sunday.
-    found = anomalies(metric("stickiness"), "day", points(values), ms(END - timedelta(days=7)), UTC)
+    found = anomalies(metric("join_to_attend"), "day", points(values), ms(END - timedelta(days=7)), UTC)
     assert [each.start for each in found] == [ms(weekend)]
     assert found[0].high < 0.5
 
 
-def test_hours_are_judged_where_there_are_any_and_what_begins_anew_each_month_is_not() -> None:
+def test_hours_are_judged_where_there_are_any() -> None:
     assert judged_grain(metric("page_views")) == "hour"
     assert judged_grain(metric("dau")) == "day"
-    assert judged_grain(metric("revenue_growth")) is None
+
+
+@pytest.mark.parametrize("name", ["total_users", "mau", "wau", "churn_rate", "stickiness", "revenue_growth"])
+def test_what_is_made_of_the_days_before_has_no_season(name: str) -> None:
+    assert judged_grain(metric(name)) is None
 
 
 @given(st.floats(4, 40), st.floats(0, 10))

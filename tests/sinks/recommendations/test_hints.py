@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,17 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from loopin_sinks.recommendations.hints import FAR, LEAST_ITEMS, compared, of_content, of_events
+from loopin_sinks.recommendations import hints as module
+from loopin_sinks.recommendations.hints import (
+    FAR,
+    LEAST_ITEMS,
+    Hint,
+    Measure,
+    Subject,
+    compared,
+    of_content,
+    of_events,
+)
 from loopin_sinks.recommendations.platform_events import PlatformEvents
 from tests.sinks.recommendations.test_platform_events import event
 
@@ -78,3 +89,59 @@ def test_content_is_told_apart_by_views_and_by_reactions_a_view() -> None:
     assert article.mean == pytest.approx(0.5, abs=0.05)
     assert article.others == pytest.approx(0.1, abs=0.05)
     assert (article.items, article.other_items) == (100, 99)
+
+
+@pytest.mark.parametrize(
+    ("subject", "by", "value", "measure", "begins"),
+    [
+        ("platform_event", "category", "music", "joins", "Platform events of the category music had"),
+        ("platform_event", "price", "free", "joins", "Free platform events had"),
+        ("platform_event", "city", "Pune", "joins", "Platform events in Pune had"),
+        ("platform_event", "start_weekday", "Friday", "joins", "Platform events that start on a Friday had"),
+        (
+            "platform_event",
+            "start_hours",
+            "16:00-20:00",
+            "joins",
+            "Platform events that start between 16:00 and 20:00 had",
+        ),
+        (
+            "platform_event",
+            "announced",
+            "14 days or more",
+            "joins",
+            "Platform events announced 14 days or more before their start had",
+        ),
+        ("content", "content_type", "note", "views", "Content of the type note had"),
+        ("content", "published_weekday", "Monday", "views", "Content published on a Monday had"),
+        (
+            "content",
+            "published_hours",
+            "12:00-16:00",
+            "views",
+            "Content published between 12:00 and 16:00 had",
+        ),
+    ],
+)
+def test_each_is_told_in_one_sentence(
+    subject: Subject, by: str, value: str, measure: Measure, begins: str
+) -> None:
+    hint = Hint(subject, by, value, measure, 15.7143, 1234.5, 40, 1200, 5.0)
+    assert hint.text == f"{begins} 15.7 {measure} on average, all others 1,234 (40 and 1,200 of them)."
+
+
+def test_every_attribute_has_its_sentence() -> None:
+    """Of all that are compared, whatever comes of it."""
+    known = [event(str(number), category="a", created=0, starts=9) for number in range(2)]
+    asked: set[str] = set()
+
+    def noted(subject: Subject, by: str, *rest: object) -> Iterator[Hint]:
+        asked.add(by)
+        yield Hint(subject, by, "x", "interactions_per_view", 0.25, 0.1, 20, 20, 4.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "compared", noted)
+        found = list(of_events(PlatformEvents(tuple(known)), np.ones(2), 10, UTC))
+        found += of_content(["a"], [datetime(2026, 1, 1, tzinfo=UTC)], np.ones(1), np.ones(1))
+    assert len(asked) == 9
+    assert all("had 0.25 interactions a view on average" in hint.text for hint in found)
