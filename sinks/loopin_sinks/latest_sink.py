@@ -46,8 +46,8 @@ MAX_WAITING = 50_000
 """Rows that wait for an insert; then nothing more is read."""
 
 PATIENT_ROWS_A_S = 2_000
-"""A patient sink rests after an insert for as long as its rows may take at this rate: while more comes, what
-comes meanwhile of the same keys is one row. While less comes, that is shorter than its interval."""
+"""From one insert to the next a patient sink lets as much time pass as its rows may take at this rate, as
+long as others may wait beside them: what comes meanwhile of the same keys is one row."""
 
 MOST_REST_S = 10.0
 
@@ -78,9 +78,9 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
     ) -> None:
         """``topic_id`` is Kafka's id of the topic, ``group`` is without the installation's prefix.
 
-        A ``patient`` sink leaves the machine to the others while much comes: it inserts less often, and no
-        more often when ``MAX_WAITING`` rows wait, but reads no further. It is for a compacted topic, which
-        grows no longer than it has keys.
+        A ``patient`` sink leaves the machine to the others while much comes, and inserts less often. When
+        ``MAX_WAITING`` rows wait it reads no further, and inserts at its usual interval. It is for a
+        compacted topic, which grows no longer than it has keys.
         """
         self.table = table
         self.failing: str | None = None
@@ -145,22 +145,24 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
         await self._consumer.start()
         try:
             self._consumer.subscribe([self._settings.topic(self._topic.name)], listener=self)
-            due_at = monotonic() + self._interval_s
+            soonest_at = rested_at = monotonic() + self._interval_s
             while not stop.is_set():
                 await self._check_assigned()
                 full = len(self._waiting) >= MAX_WAITING
+                due_at = soonest_at if full else max(soonest_at, rested_at)
+                due_s = max(0.0, due_at - monotonic())
                 if not full:
-                    due_s = due_at - monotonic() if self._read_up_to else POLL_S
-                    self._take(await self._fetched(min(POLL_S, max(0.0, due_s))))
+                    self._take(await self._fetched(min(POLL_S, due_s) if self._read_up_to else POLL_S))
                     await self._pass_marks()
                 elif self._patient:
-                    await _either(stop, POLL_S)
+                    await _either(stop, min(POLL_S, due_s))
                 due = monotonic() >= due_at
                 waits = self._read_up_to or self._owes
                 if waits and (due or (full and not self._patient)):
-                    before = self.stored_rows
+                    began, before = monotonic(), self.stored_rows
                     stored = await self._flush()
-                    due_at = monotonic() + self._rest_s(self.stored_rows - before)
+                    soonest_at = monotonic() + self._interval_s
+                    rested_at = began + self._rest_s(self.stored_rows - before)
                     if not stored:
                         await _either(stop, RETRY_S)
             await self._pass_marks()
@@ -169,9 +171,8 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
             await self._consumer.stop()
 
     def _rest_s(self, rows: int) -> float:
-        """How long to wait after an insert of so many rows."""
-        rest_s = min(rows / PATIENT_ROWS_A_S, MOST_REST_S) if self._patient else 0.0
-        return max(self._interval_s, rest_s)
+        """From the start of an insert of so many rows to that of the next, while others may wait beside."""
+        return min(rows / PATIENT_ROWS_A_S, MOST_REST_S) if self._patient else 0.0
 
     async def positions(self) -> dict[int, int]:
         """For each assigned partition the offset of the first record that is not stored."""

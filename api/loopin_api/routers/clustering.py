@@ -133,10 +133,9 @@ async def post_clustering(
     kept = await newest_run(use.store, caller.project, now)
     if kept is not None:
         return Success(data=_stored(kept, await sample(use.store, caller.project, body.members)))
-    first = await use.first_personas.of(use.store, scope_of(use.projects, caller.project, now))
-    if first is None:
+    run, made_at = await use.first_personas.of(use.store, scope_of(use.projects, caller.project, now))
+    if run is None:
         return Success(data=_answer((), {}, {}, 0))
-    run, made_at = first
     found = _answer(run.clusters, run.silhouettes, _members(run, body.members), run.fitted_on)
     return Success(data=found.model_copy(update={"model_version": run.version, "calculated_at": made_at}))
 

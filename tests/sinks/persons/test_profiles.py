@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from confluent_kafka import Producer
@@ -227,6 +228,43 @@ async def test_the_more_it_stores_the_longer_it_leaves_the_machine_to_the_others
         assert sink.stored_rows == 4
         clock.now += 0.2
         await until(lambda: sink.stored_rows == 6, "each user's newest is stored")
+
+
+async def test_where_no_more_may_wait_it_does_not_rest(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("loopin_sinks.latest_sink.monotonic", lambda: clock.now)
+    monkeypatch.setattr("loopin_sinks.latest_sink.PATIENT_ROWS_A_S", 0.5)
+    monkeypatch.setattr("loopin_sinks.latest_sink.MAX_WAITING", 3)
+    topic = Publisher(journal)
+    sink = sink_of(journal)
+    assert journal.settings.profile_interval_s <= 1.0
+    async with running(sink):
+        for round in (1, 2):
+            for number in range(3):
+                topic.publish(f"demo:u{number}", some_profile(random.Random(3 * round + number)))
+            await until(partial(read, sink, 3 * round), "as many are read as may wait")
+            clock.now += 1.0
+            await until(partial(stored, sink, 3 * round), "they are stored")
+        # Of two there is room for others, so they wait for six seconds from the start of that insert.
+        for number in range(2):
+            topic.publish(f"demo:u{number}", some_profile(random.Random(number)))
+        await until(lambda: sink.read_records == 8, "they are read")
+        clock.now += 5.9
+        topic.publish("demo:u0", some_profile(random.Random(9)))
+        await until(lambda: sink.read_records == 9, "it has gone on reading")
+        assert sink.stored_rows == 6
+        clock.now += 0.2
+        await until(lambda: sink.stored_rows == 8, "they are stored")
+
+
+def read(sink: ProfileSink, records: int) -> bool:
+    return sink.read_records == records
+
+
+def stored(sink: ProfileSink, rows: int) -> bool:
+    return sink.stored_rows == rows
 
 
 class Clock:
