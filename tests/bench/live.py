@@ -10,8 +10,10 @@ from time import monotonic, sleep, time
 from uuid import uuid4
 
 import msgspec
+from confluent_kafka import Consumer, TopicPartition
 
-from loopin_schemas.topics import RAW
+from loopin_schemas.topics import PROFILES, RAW
+from loopin_sinks.persons.profile_sink import GROUP as PROFILES_GROUP
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure
 from tests.bench.inserts import Inserted
@@ -23,6 +25,8 @@ from tests.bench.subject import Order
 UP_S = 180.0
 STORED_S = 900.0
 POLL_S = 0.02
+PROFILES_POLL_S = 0.2
+BROKER_S = 20.0
 
 
 @dataclass
@@ -37,7 +41,9 @@ class LiveStack:
     inserted: Inserted
 
     def burst(self, messages: Iterable[tuple[bytes, bytes]], events: int, figure: Figure) -> None:
-        """Publish ``events`` events as fast as the broker takes them, wait for their rows, and note the cost.
+        """Publish ``events`` events as fast as the broker takes them, and note the cost until all is stored.
+
+        The rate is that of the rows of events; the cost is of the profiles, too, which may be stored later.
 
         Raises:
             SystemFailed: not all are stored in time.
@@ -48,6 +54,7 @@ class LiveStack:
         rows, began = self.inserted.rows, time()
         publish(messages, self.order.bootstrap, self.order.topic)
         self.wait_for(rows + events)
+        self._wait_for_profiles()
         spent = {name: (part.cpu_s() - before[name]) / events * 1e6 for name, part in parts.items()}
         figure.events = events
         figure.events_per_s = events / (self.inserted.last_at - began)
@@ -56,6 +63,26 @@ class LiveStack:
         figure.rss_mb = self.tree.peak_rss_mb
         figure.more |= {f"{role}_cpu_us": us for role, us in spent.items()}
         figure.more |= {f"{role}_rss_mb": tree.peak_rss_mb for role, tree in self.roles.items()}
+
+    def _wait_for_profiles(self) -> None:
+        """Until the store has read all of the topic ``profiles``, the marks of its transactions included.
+
+        Raises:
+            SystemFailed: not in time.
+        """
+        group, topic = self.order.prefix + PROFILES_GROUP, self.order.prefix + PROFILES.name
+        consumer = Consumer({"bootstrap.servers": self.order.bootstrap, "group.id": group})
+        try:
+            partitions = consumer.list_topics(topic, BROKER_S).topics[topic].partitions
+            asked = [TopicPartition(topic, number) for number in partitions]
+            deadline = monotonic() + STORED_S
+            ends = {at.partition: consumer.get_watermark_offsets(at, BROKER_S)[1] for at in asked}
+            while any(at.offset < ends[at.partition] for at in consumer.committed(asked, BROKER_S)):
+                if monotonic() > deadline:
+                    raise SystemFailed(f"profiles are not stored after {STORED_S:.0f} s")
+                sleep(PROFILES_POLL_S)
+        finally:
+            consumer.close()
 
     def wait_for(self, rows: int, seconds: float = STORED_S) -> None:
         """Until so many rows are stored.

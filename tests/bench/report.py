@@ -249,7 +249,8 @@ SECTIONS: dict[str, Section] = {
     "users": Section(
         "Known users",
         "A burst of events spread evenly over users who are all known already. Restore is from the worker's "
-        "start to its last partition opened, joining the group included (2 to 3 s with no state at all).",
+        "start to its last partition opened, joining the group included (2 to 3 s with no state at all). "
+        "CPU is counted until their profiles are stored, too.",
         _growth,
         "all stored",
     ),

@@ -21,6 +21,9 @@ from loopin_streams.kafka.batch import Record
 
 _decode = decoder(Profile).decode
 
+GROUP: Final = "clickhouse-profiles"
+"""Of its consumers, without the installation's prefix."""
+
 GENERATION_BITS: Final = 48
 """A revision is the number of the topic of that name, then the offset in so many bits: profiles of a topic
 that was made anew replace those of the one before."""
@@ -42,7 +45,7 @@ class ProfileSink(LatestSink[bytes, Unread]):
             settings,
             topic=TOPIC,
             topic_id=topic_id,
-            group="clickhouse-profiles",
+            group=GROUP,
             table=PROFILES,
             interval_s=settings.profile_interval_s,
             patient=True,
