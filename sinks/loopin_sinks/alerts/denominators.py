@@ -8,6 +8,7 @@ from typing import Final
 from loopin_schemas.metrics import definition as d
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.high_scores import counted
+from loopin_sinks.metric_values.platform_events import shared
 from loopin_sinks.metric_values.scope import Periods, Scope
 from loopin_sinks.metric_values.values import Values
 
@@ -21,7 +22,8 @@ async def numbers_of(calculator: Calculator, of: d.Definition, periods: Periods)
     """The denominator in each period: of a quotient the whole, of a number itself, of the rest the events.
 
     Of those who have stopped (churn, drop-out) it is the persons who had not; of those who come back the new
-    ones; of a model's scores those who have one now, whatever the period.
+    ones; of platform events, and of who joined them, those that started in the period; of a model's scores
+    those who have one now, whatever the period.
 
     Raises:
         StoreError: the store did not answer.
@@ -33,11 +35,13 @@ async def numbers_of(calculator: Calculator, of: d.Definition, periods: Periods)
         return await _former(calculator, of, periods)
     if isinstance(of, d.Retention):
         return await _new(calculator, periods)
+    if isinstance(of, (d.SoldOut, d.Attendance)):
+        return await shared(calculator.store, await calculator.with_rollups(), of, periods)
     return await calculator.values(denominator_of(of), periods)
 
 
 def denominator_of(of: d.Definition) -> d.Definition:
-    """What is counted, as a definition."""
+    """What is counted, as a definition, of what ``numbers_of`` does not ask for otherwise."""
     if isinstance(of, d.Quotient):
         return denominator_of(of.whole)
     if isinstance(of, _ADDED_UP):
@@ -54,10 +58,6 @@ def denominator_of(of: d.Definition) -> d.Definition:
         return denominator_of(of.of)
     if isinstance(of, d.LatestMean):
         return d.UsersSoFar(of.of)
-    if isinstance(of, d.Attendance):
-        return d.Count(d.events("event_joined"))
-    if isinstance(of, d.SoldOut):
-        return d.Count(d.events("event_created"))
     names = d.event_names(of)
     return d.Count(d.events(*names)) if names else d.Users(d.ACTIVE)
 

@@ -82,10 +82,7 @@ def definition_of(rule: AlertRule, metric: Metric | None) -> d.Definition | None
 
 
 def is_share(of: d.Definition) -> bool:
-    """Whether the value is how many of the things that :mod:`denominators` counts are such ones.
-
-    Of the platform events that start in a period it counts those that are made, and joined, in as long a one.
-    """
+    """Whether the value is how many of the things that :mod:`denominators` counts are such ones."""
     if isinstance(of, d.Quotient):
         return isinstance(of.whole, _NUMBERS) and type(of.part) is type(of.whole)
     return isinstance(of, (d.Lapsed, d.Followed, d.Retention, d.SoldOut, d.Attendance))

@@ -26,6 +26,7 @@ def standing(opened: Iterable[Insight], metrics: Sequence[Metric], known: Known)
     """Those of the insights of values that cannot be judged anew.
 
     So it is after a project has changed its time zone or currency, until its values are calculated in it.
+    None is of a project's own metrics: it may be of a former one of the same name.
     """
     by_name = {metric.name: metric for metric in metrics}
     return [
@@ -39,6 +40,8 @@ def standing(opened: Iterable[Insight], metrics: Sequence[Metric], known: Known)
 
 def _stands(insight: Insight, metric: Metric, known: Known) -> bool:
     name = kept_name(metric)
+    if name != metric.name:
+        return False
     days, weeks = known.days.get(name, ()), known.weeks.get(name, ())
     if insight.insight_type == "metric_change":
         day = _day(insight)

@@ -36,7 +36,8 @@ class Judged(NamedTuple):
 async def sweep(store: Store, scope: Scope, metrics: Sequence[Metric]) -> int:
     """Judge the last periods that are over of each metric; how many rows are new, other or withdrawn.
 
-    What was found of metrics of which nothing is known now, as after a change of the zone, stays.
+    What was found of metrics of which nothing is known now, as after a change of the zone, stays; not of a
+    project's own, as it may be of a former one of the same name.
 
     Raises:
         StoreError: the store did not answer.
@@ -54,7 +55,8 @@ async def sweep(store: Store, scope: Scope, metrics: Sequence[Metric]) -> int:
     first = from_epoch_ms(min((each.since for each in judged), default=epoch_ms(scope.now)))
     before = await kept_anomalies(store, scope.project, first, scope.now)
     since = {(each.metric.name, each.grain): each.since for each in judged}
-    unknown = since.keys() - known
+    lasting = {metric.name for metric in metrics if kept_name(metric) == metric.name}
+    unknown = {each for each in since.keys() - known if each[0] in lasting}
     return await replace(
         store, scope, found, since, [each for each in before if (each.metric, each.grain) not in unknown]
     )

@@ -25,20 +25,38 @@ STARTS: Final = """
 
 async def sold_out(store: Store, scope: Scope, _: SoldOut, periods: Periods) -> Values:
     """Of the platform events that started in each period, the share sold out before."""
+    return await _of_started(store, scope, periods, "countIf(sold > 0 AND sold < start) / count()")
+
+
+async def attendance(store: Store, scope: Scope, _: Attendance, periods: Periods) -> Values:
+    """Of the pairs of person and joined platform event, the share that was there."""
+    return await _of_pairs(store, scope, periods, "countIf(attended) / count()")
+
+
+async def shared(store: Store, scope: Scope, of: SoldOut | Attendance, periods: Periods) -> Values:
+    """How many platform events, or pairs, these are shares of.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    count = _of_started if isinstance(of, SoldOut) else _of_pairs
+    return await count(store, scope, periods, "toFloat64(count())")
+
+
+async def _of_started(store: Store, scope: Scope, periods: Periods, value: str) -> Values:
     query = Query(scope)
     rows = await query.rows(
         store,
         f"""
-        SELECT {query.period(periods, "start")} AS at, '' AS of,
-            countIf(sold > 0 AND sold < start) / count() AS value
+        SELECT {query.period(periods, "start")} AS at, '' AS of, {value} AS value
         FROM ({_started(query, periods)}) GROUP BY at
         """,
     )
     return by_period(rows, periods)
 
 
-async def attendance(store: Store, scope: Scope, _: Attendance, periods: Periods) -> Values:
-    """Of the pairs of person and joined platform event, the share that was there."""
+async def _of_pairs(store: Store, scope: Scope, periods: Periods, value: str) -> Values:
+    """Of persons and the platform events that they joined before these started."""
     query = Query(scope)
     joined = f"minIf({MS}, event = 'event_joined')"
     found = f"""
@@ -50,7 +68,7 @@ async def attendance(store: Store, scope: Scope, _: Attendance, periods: Periods
     rows = await query.rows(
         store,
         f"""
-        SELECT {query.period(periods, "start")} AS at, '' AS of, countIf(attended) / count() AS value
+        SELECT {query.period(periods, "start")} AS at, '' AS of, {value} AS value
         FROM (
             SELECT found.event_id AS event_id, minIf(found.joined, found.joins > 0) AS joined,
                 max(found.attended) AS attended, sum(found.joins) AS joins

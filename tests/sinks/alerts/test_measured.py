@@ -84,8 +84,16 @@ def former(before: int, *names: str) -> Callable[[datetime, datetime], int]:
     return count
 
 
+def pairs(start: datetime, end: datetime) -> int:
+    """Persons and the platform events that they joined before these began."""
+    return len(plain.before_begin(WORLD, "event_joined", plain.held(WORLD, start, end)))
+
+
 DAYS = (THIS_DAY - DAY, THIS_DAY, THIS_DAY + DAY)
 HOURS = tuple(range(THIS_HOUR - 40 * HOUR, THIS_HOUR + 2 * HOUR, HOUR))
+# In these a platform event starts.
+HELD = tuple(range(THIS_DAY - 18 * DAY, THIS_DAY - 14 * DAY, DAY))
+HELD_HOURS = tuple(range(THIS_DAY - 17 * DAY, THIS_DAY - 15 * DAY, HOUR))
 SLIDING = (THIS_MINUTE - 2777 * MINUTE, THIS_MINUTE + MINUTE)
 
 DENOMINATORS: list[tuple[str, tuple[int, ...], Callable[[datetime, datetime], int]]] = [
@@ -99,6 +107,9 @@ DENOMINATORS: list[tuple[str, tuple[int, ...], Callable[[datetime, datetime], in
     ("churn_rate", DAYS, former(60)),
     ("host_dropout_rate", DAYS, former(90, "event_created")),
     ("searches", HOURS, number_of("search_performed")),
+    ("attendance_rate", HELD_HOURS, pairs),
+    ("attendance_rate", HELD, pairs),
+    ("event_success_rate", HELD_HOURS, lambda start, end: len(plain.held(WORLD, start, end))),
 ]
 
 

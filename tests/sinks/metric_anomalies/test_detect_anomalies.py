@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, by_name
+from loopin_schemas.metrics.custom import CountOf, CustomMetric, Selection
 from loopin_sinks.insights.anomalies import is_of_metric
 from loopin_sinks.insights.stored import open_insights, replace
 from loopin_sinks.metric_anomalies.found import MetricAnomaly
@@ -29,6 +30,7 @@ from tests.api.insights_stored import some_insight, store_insights
 from tests.migrated import migrated_store
 from tests.sinks.metric_anomalies.seasons import HOUR, hours
 from tests.sinks.personas.stored_events import Done, put
+from tests.streams.alerts.world import configure
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -229,6 +231,33 @@ async def test_what_was_found_stays_while_nothing_is_known_in_the_new_zone(store
     await keep(store, scope("shop", NOW, "Asia/Tokyo"), values)
     assert await there() == 2
     assert await found_in(store, now=later) == []
+
+
+async def test_nothing_is_left_under_the_name_of_another_metric(store: Store) -> None:
+    """One of a project's own is deleted, and its name given to another one, of which nothing is known yet."""
+
+    def own(event: str) -> CustomMetric:
+        definition = CountOf(Selection((event,)))
+        return CustomMetric(project="shop", name="mine", description="Mine.", definition=definition)
+
+    async def look(metric: CustomMetric, now: datetime) -> int:
+        configuration = Configuration()
+        configure(configuration, metric.id, metric)
+        return await detect(Context(store, configuration, scope, lambda: now, AnomalyArguments(("shop",))))
+
+    first, values = own("event_joined"), {**usual(), LAST: 2_000.0}
+    await keep(
+        store,
+        scope("shop", NOW),
+        [NewValue(first.metric(), "hour", start, value, NOW) for start, value in values.items()],
+    )
+    assert await look(first, NOW) == 2
+    assert [each.metric for each in await found_in(store)] == ["mine"]
+
+    later = NOW + timedelta(minutes=30)
+    assert await look(own("payment_failed"), later) == 2
+    assert await found_in(store, now=later) == []
+    assert await open_insights(store, "shop", later) == []
 
 
 async def test_days_are_judged_for_a_week_and_then_stay_as_they_are(store: Store) -> None:
