@@ -12,7 +12,7 @@ from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.metric_values.sql import MS
 from loopin_sinks.persons.mapping import LINKED, PERSON_IDS, person_name
 from loopin_sinks.recommendations.history import Demand, History, Places
-from loopin_sinks.recommendations.platform_events import CLOSING, PlatformEvent, PlatformEvents, closed_at
+from loopin_sinks.recommendations.platform_events import CHANGES, PlatformEvent, PlatformEvents, turns
 from loopin_sinks.recommendations.recent import COMMUNITIES, DAY_MS, Kind, RecentQuery, about, who_are
 from loopin_sinks.store import Store
 
@@ -27,13 +27,23 @@ _PERSON: Final = f"""
 
 
 async def platform_events(store: Store, scope: Scope) -> PlatformEvents:
-    """Those that were created lately, the oldest first. Raises StoreError."""
+    """Those that were created lately, the oldest first.
+
+    Of each of ``CHANGES`` only the last of each whole day before now is read, so whether one is open is exact
+    now and where these days begin.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
     query = RecentQuery(scope)
     made = "event = 'event_created'"
 
     def of(value: str) -> str:
         return f"argMaxIf({value}, timestamp, {made})"
 
+    last_of_days = (
+        f"mapValues(maxMapIf(map({query.days_ago()}, {MS}), event = '{name}')) AS {name}" for name in CHANGES
+    )
     host = query.text("host_id")
     rows = await query.rows(
         store,
@@ -47,10 +57,8 @@ async def platform_events(store: Store, scope: Scope) -> PlatformEvents:
             {of("toString(currency)")} AS currency,
             {of(query.number("capacity"))} AS capacity,
             minIf({MS}, {made}) AS created, {of(STARTS)} AS starts,
-            minIfOrNull({MS}, event = 'event_cancelled') AS cancelled,
-            maxIfOrNull({MS}, event = 'event_sold_out') AS sold_out,
-            maxIfOrNull({MS}, event = 'event_left') AS left
-        FROM {query.recent(("event_created", *CLOSING))} AND event_id != ''
+            {", ".join(last_of_days)}
+        FROM {query.recent(("event_created", *CHANGES))} AND event_id != ''
         GROUP BY event_id HAVING countIf({made}) > 0
         ORDER BY created DESC, event_id LIMIT {query.bind(MOST_ITEMS, "UInt64")}
         """,
@@ -78,7 +86,7 @@ def _event(row: Mapping[str, Any]) -> PlatformEvent:
         capacity=known(row["capacity"]),
         created=row["created"],
         starts=row["starts"],
-        closed=closed_at(row["cancelled"], row["sold_out"], row["left"]),
+        turns=turns((at, name) for name in CHANGES for at in row[name]),
     )
 
 
