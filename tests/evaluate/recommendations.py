@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -16,11 +16,11 @@ from loopin_sinks.recommendations.event_weeks import event_week
 from loopin_sinks.recommendations.history import Demand, History, Places
 from loopin_sinks.recommendations.learn import TOP, WEEK_MS, Week, Weeks, learn, measured, precision, top
 from loopin_sinks.recommendations.platform_events import (
-    CLOSING,
+    CHANGES,
     Floats,
     PlatformEvent,
     PlatformEvents,
-    closed_at,
+    turns,
 )
 from loopin_sinks.recommendations.ranker import Ranker
 from loopin_sinks.recommendations.recent import COMMUNITIES, EVENTS, Kind
@@ -83,7 +83,7 @@ class Recommendations:
 
     def __init__(self) -> None:
         self._created: dict[str, tuple[dict[str, Any], int]] = {}
-        self._closing: dict[str, dict[str, int]] = {name: {} for name in CLOSING}
+        self._changes: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
         self._events, self._communities = _Dealings(EVENTS), _Dealings(COMMUNITIES)
         self._places: list[tuple[int, str, str]] = []
         self._checks: list[tuple[int, str, str, str, bool]] = []
@@ -98,10 +98,8 @@ class Recommendations:
             self._places.append((at, user, given["city"]))
         if name == "event_created":
             self._created[given["event_id"]] = (dict(given), at)
-        elif name == "event_cancelled":
-            self._closing[name].setdefault(given["event_id"], at)
-        elif name in CLOSING:
-            self._closing[name][given["event_id"]] = at
+        elif name in CHANGES:
+            self._changes[given["event_id"]].append((at, name))
         elif name == "geo_access_checked":
             refused = given["access_result"] == "blocked" or given["bypass"]
             self._checks.append((at, user, given["city"], given["community_id"], refused))
@@ -164,7 +162,7 @@ class Recommendations:
                     capacity=given["capacity"],
                     created=at,
                     starts=given["starts_at"],
-                    closed=closed_at(*(self._closing[name].get(id) for name in CLOSING)),
+                    turns=turns(self._changes.get(id, ())),
                 )
                 for id, (given, at) in self._created.items()
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Final, Literal
 
 from fastapi import Query
@@ -16,11 +17,15 @@ from loopin_api.ids import answered_id
 from loopin_api.predictions.kind import Kind
 from loopin_api.predictions.scores import Limit, Offset
 from loopin_api.services import Services
+from loopin_sinks.metric_values.scope import scope_of
 from loopin_sinks.scores.attendance import ever_joined, is_cancelled, participants
 from loopin_streams.learning.head_count import head_count
 
 MANY: Final = 500
 """Of so many participants the head count takes half a millisecond, and is left to a thread."""
+
+UNCOUNTED: Final = timedelta(seconds=30)
+"""So long after a join is stored it may be that its profile is not yet: profiles are up to 12 s behind."""
 
 
 class ParticipantRow(BaseModel):
@@ -37,6 +42,7 @@ NOT_OPEN: Final = (
     "Nothing is predicted of those who joined any more: the event is over, or the joins are old and did not "
     "name its start."
 )
+NOT_YET: Final = "Somebody has joined just now and is not counted yet: ask again in some seconds."
 CANCELLED: Final = "Nobody is expected: the event is cancelled."
 
 
@@ -47,8 +53,8 @@ class AttendanceAnswer(BaseModel):
     event_id: int | str = Field(description="The platform event.")
     joined: int | None = Field(
         description="Participants of whom it is open whether they come, or who have, each person once, a "
-        "number; null, as the three below, where somebody joined and it is open of nobody any more, or where "
-        "the event is cancelled."
+        "number; null, as the three below, where somebody joined and it is open of nobody any more, or not "
+        "known yet, or where the event is cancelled."
     )
     expected: float | None = Field(
         description="How many of them are expected, those who came included, a number."
@@ -88,13 +94,14 @@ async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -
         use.store, caller.project, asked.event_id, limit=asked.limit, offset=asked.offset
     )
     if not found.chances:
-        joined = await ever_joined(use.store, caller.project, asked.event_id)
-        if joined is None:
+        now = use.clock()
+        ever = await ever_joined(use.store, scope_of(use.projects, caller.project, now), asked.event_id)
+        if ever is None:
             raise ApiError(
                 404, "UNKNOWN_EVENT", "No event names a platform event of this id; correct the id."
             )
-        if joined:
-            return _no_number(asked.event_id, NOT_OPEN)
+        if ever.stored is not None:
+            return _no_number(asked.event_id, NOT_YET if now - ever.stored < UNCOUNTED else NOT_OPEN)
     if len(found.chances) < MANY:
         count = head_count(found.chances)
     else:

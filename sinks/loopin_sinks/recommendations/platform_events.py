@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -32,22 +32,44 @@ class PlatformEvent(NamedTuple):
     capacity: float | None
     created: int
     starts: int | None
-    closed: int | None
-    """When it was cancelled or sold out (see ``closed_at``)."""
+    turns: tuple[int, ...] = ()
+    """When it was closed, opened again, closed again and so on, in order (see ``turns``)."""
+
+    def open_at(self, at: int) -> bool:
+        """Whether people can join it at a time: created, not begun, not cancelled, not sold out."""
+        begun = self.starts is not None and self.starts <= at
+        return self.created <= at and not begun and bisect_left(self.turns, at) % 2 == 0
 
 
-CLOSING: Final = ("event_cancelled", "event_sold_out", "event_left")
-"""Events that say whether a platform event is closed."""
+class Change(NamedTuple):
+    """What begins or ends a reason for which a platform event is closed."""
+
+    reason: str
+    closes: bool
 
 
-def closed_at(cancelled: int | None, sold_out: int | None, left: int | None) -> int | None:
-    """From when on it is closed, of when it was first cancelled, last sold out, and last left by anybody.
+CHANGES: Final = {
+    "event_cancelled": Change("cancelled", True),
+    "event_published": Change("cancelled", False),
+    "event_sold_out": Change("sold out", True),
+    "event_left": Change("sold out", False),
+}
+"""Events that may change whether a platform event is open: a seat that is free opens what was sold out."""
 
-    A seat that is free again opens what was sold out.
+
+def turns(changes: Iterable[tuple[int, str]]) -> tuple[int, ...]:
+    """When a platform event was closed and opened, by turns, of ``CHANGES`` by epoch ms, in any order.
+
+    It is closed while there is any reason for it. What closes counts last of what happens at the same time.
     """
-    if sold_out is not None and left is not None and left > sold_out:
-        sold_out = None
-    return min((at for at in (cancelled, sold_out) if at is not None), default=None)
+    reasons: set[str] = set()
+    found: list[int] = []
+    for at, name in sorted(changes, key=lambda change: (change[0], CHANGES[change[1]].closes)):
+        was_closed, (reason, closes) = bool(reasons), CHANGES[name]
+        reasons = reasons | {reason} if closes else reasons - {reason}
+        if bool(reasons) != was_closed:
+            found.append(at)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -119,10 +141,8 @@ class PlatformEvents:
         return np.array([_price_class(event, thirds) for event in self.all], dtype=np.int64)
 
     def open_at(self, at: int) -> Ints:
-        """Numbers of those that people can join at a time: created, not begun, cancelled or sold out."""
-        created = np.array([event.created for event in self.all], dtype=np.float64)
-        closed = np.array([np.inf if e.closed is None else e.closed for e in self.all], dtype=np.float64)
-        return np.flatnonzero((created <= at) & (self.starts > at) & (closed > at))
+        """Numbers of those that people can join at a time, by what happened before it."""
+        return np.array([n for n, event in enumerate(self.all) if event.open_at(at)], dtype=np.int64)
 
 
 def _numbers(values: Sequence[str], names: Sequence[str]) -> Ints:

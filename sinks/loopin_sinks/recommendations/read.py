@@ -12,7 +12,7 @@ from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.metric_values.sql import MS
 from loopin_sinks.persons.mapping import LINKED, PERSON_IDS, person_name
 from loopin_sinks.recommendations.history import Demand, History, Places
-from loopin_sinks.recommendations.platform_events import CLOSING, PlatformEvent, PlatformEvents, closed_at
+from loopin_sinks.recommendations.platform_events import CHANGES, PlatformEvent, PlatformEvents, turns
 from loopin_sinks.recommendations.recent import COMMUNITIES, DAY_MS, Kind, RecentQuery, about, who_are
 from loopin_sinks.store import Store
 
@@ -27,35 +27,59 @@ _PERSON: Final = f"""
 
 
 async def platform_events(store: Store, scope: Scope) -> PlatformEvents:
-    """Those that were created lately, the oldest first. Raises StoreError."""
+    """Those that were created lately, the oldest first.
+
+    Of each of ``CHANGES`` only the last of each whole day before now is read, so whether one is open is exact
+    now and where these days begin.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
     query = RecentQuery(scope)
-    made = "event = 'event_created'"
 
     def of(value: str) -> str:
-        return f"argMaxIf({value}, timestamp, {made})"
+        return f"argMax({value}, timestamp)"
 
     host = query.text("host_id")
     rows = await query.rows(
         store,
         f"""
         WITH ({LINKED}) AS linked
-        SELECT event_id, {of(query.text("category"))} AS category,
-            {of("toString(city)")} AS city,
-            {of(f"if({host} != '', {host}, distinct_id)")} AS made_by,
-            {person_name("made_by", "linked")} AS host,
-            {of(query.number("price"))} AS price,
-            {of("toString(currency)")} AS currency,
-            {of(query.number("capacity"))} AS capacity,
-            minIf({MS}, {made}) AS created, {of(STARTS)} AS starts,
-            minIfOrNull({MS}, event = 'event_cancelled') AS cancelled,
-            maxIfOrNull({MS}, event = 'event_sold_out') AS sold_out,
-            maxIfOrNull({MS}, event = 'event_left') AS left
-        FROM {query.recent(("event_created", *CLOSING))} AND event_id != ''
-        GROUP BY event_id HAVING countIf({made}) > 0
-        ORDER BY created DESC, event_id LIMIT {query.bind(MOST_ITEMS, "UInt64")}
+        SELECT created.*, changes
+        FROM (
+            SELECT event_id, {of(query.text("category"))} AS category,
+                {of("toString(city)")} AS city,
+                {of(f"if({host} != '', {host}, distinct_id)")} AS made_by,
+                {person_name("made_by", "linked")} AS host,
+                {of(query.number("price"))} AS price,
+                {of("toString(currency)")} AS currency,
+                {of(query.number("capacity"))} AS capacity,
+                min({MS}) AS created_at, {of(STARTS)} AS starts
+            FROM {query.recent(("event_created",))} AND event_id != ''
+            GROUP BY event_id
+            ORDER BY created_at DESC, event_id LIMIT {query.bind(MOST_ITEMS, "UInt64")}
+        ) AS created
+        LEFT ANY JOIN ({_changes(query)}) AS changed ON changed.event_id = created.event_id
+        ORDER BY created_at DESC, event_id
         """,
     )
     return PlatformEvents(tuple(_event(row) for row in reversed(rows)))
+
+
+def _changes(query: RecentQuery) -> str:
+    """Rows of ``event_id`` and ``changes``; who leaves changes only what has been sold out."""
+    return f"""
+        SELECT event_id, groupArray((last, name)) AS changes
+        FROM (
+            SELECT event_id, toString(event) AS name, max({MS}) AS last
+            FROM {query.recent(tuple(CHANGES))} AND event_id != '' AND (
+                event != 'event_left'
+                OR event_id IN (SELECT event_id FROM {query.recent(("event_sold_out",))})
+            )
+            GROUP BY event_id, name, {query.days_ago()}
+        )
+        GROUP BY event_id
+    """
 
 
 async def person_of(store: Store, scope: Scope, user: str) -> str:
@@ -76,9 +100,9 @@ def _event(row: Mapping[str, Any]) -> PlatformEvent:
         price=known(row["price"]),
         currency=row["currency"],
         capacity=known(row["capacity"]),
-        created=row["created"],
+        created=row["created_at"],
         starts=row["starts"],
-        closed=closed_at(row["cancelled"], row["sold_out"], row["left"]),
+        turns=turns(row["changes"]),
     )
 
 

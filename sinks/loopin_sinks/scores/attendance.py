@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from loopin_sinks.persons.mapping import LINKED_USERS, PERSON_OF_ID, PERSON_OF_USER
+from loopin_sinks.metric_values.scope import Scope
+from loopin_sinks.metric_values.sql import PERSON, Query, of_persons
+from loopin_sinks.persons.mapping import LINKED_USERS, PERSON_OF_ID
 from loopin_sinks.persons.profile_rows import PROFILES
 from loopin_sinks.scores.read import NAME
 from loopin_sinks.store import Store
@@ -57,23 +59,6 @@ _PARTICIPANTS: Final = f"""
     )
 """
 
-_NAMED: Final = f"""
-    SELECT countIf(joined > left) AS joined
-    FROM (
-        SELECT if(other.person = 0, did.user, other.person) AS person, max(did.joined) AS joined,
-            max(did.left) AS left
-        FROM (
-            SELECT user, maxIf(timestamp, event = 'event_joined') AS joined,
-                maxIf(timestamp, event = 'event_left') AS left
-            FROM events WHERE project = {{project:String}} AND event_id = {{event:String}}
-            GROUP BY user
-        ) AS did
-        LEFT ANY JOIN ({PERSON_OF_USER}) AS other ON other.user = did.user
-        GROUP BY person
-    )
-    HAVING count() > 0
-"""
-
 _CANCELLED: Final = """
     SELECT argMax(event, (timestamp, event = 'event_cancelled')) = 'event_cancelled' AS cancelled
     FROM events
@@ -113,14 +98,42 @@ async def participants(store: Store, project: str, event: str, *, limit: int, of
     return Joined(row["chances"], tuple(some))
 
 
-async def ever_joined(store: Store, project: str, event: str) -> int | None:
-    """How many persons have joined a platform event and not left it; None where no stored event names it.
+class EverJoined(NamedTuple):
+    """Of those who have joined a platform event and not left it, when the newest join was stored.
+
+    None where there are none.
+    """
+
+    stored: datetime | None
+
+
+async def ever_joined(store: Store, scope: Scope, event: str) -> EverJoined | None:
+    """Joins by the scope's persons; None where no stored event, of whomever, names the platform event.
 
     Raises:
         StoreError: the store did not answer.
     """
-    rows = await store.query(_NAMED, {"project": project, "event": event})
-    return rows[0]["joined"] if rows else None
+    query = Query(scope)
+    counts = query.of_scope()
+    found = f"""
+        SELECT user, maxIf(timestamp, event = 'event_joined' AND {counts}) AS joined,
+            maxIf(timestamp, event = 'event_left') AS left,
+            maxIf(_stored_at, event = 'event_joined' AND {counts}) AS stored
+        FROM events WHERE project = {{project:String}} AND event_id = {query.bind(event, "String")}
+        GROUP BY user
+    """
+    rows = await query.rows(
+        store,
+        f"""
+        SELECT maxOrNullIf(stored, joined > left) AS newest
+        FROM (
+            SELECT max(found.joined) AS joined, max(found.left) AS left, max(found.stored) AS stored
+            FROM {of_persons(found)} GROUP BY {PERSON}
+        )
+        HAVING count() > 0
+        """,
+    )
+    return EverJoined(rows[0]["newest"]) if rows else None
 
 
 async def is_cancelled(store: Store, project: str, event: str) -> bool:

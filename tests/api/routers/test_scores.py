@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from math import prod
@@ -12,15 +13,19 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
 
 from loopin_api.envelope import iso_ms
 from loopin_api.predictions import attendance
 from loopin_api.predictions.attendance import MANY
 from loopin_schemas.behaviour import Rsvp
 from loopin_schemas.profile import Profile, Score
+from loopin_sinks.rows import to_arrow
 from loopin_sinks.store import Store
 from loopin_streams.learning.features import CONTRASTS
 from loopin_streams.learning.head_count import HeadCount, head_count
+from loopin_streams.projects.project import Project, Projects
+from tests.api.conftest import NOW, TOPIC_ID
 from tests.api.scores_stored import scored
 from tests.sinks.personas.stored_events import link
 from tests.sinks.persons.lived import store_profiles
@@ -186,6 +191,39 @@ async def test_of_whom_it_is_known_who_came_no_head_count_is_told(
     await put([enrich("event_left", "17", later, about)])
     found = await get(client, bearer, kind="attendance", event_id="over")
     assert (found["joined"], found["expected"], found["reason"]) == (0, 0.0, None)
+
+
+async def test_who_joined_just_now_is_not_counted_yet_nor_is_the_event_over(
+    client: httpx.AsyncClient, bearer: Bearer, store: Store, enrich: Enrich
+) -> None:
+    """The events are stored before the profiles that count them."""
+    for stored, reason in ((40, attendance.NOT_OPEN), (5, attendance.NOT_YET)):
+        joined = enrich("event_joined", f"guest-{stored}", NOW, {"event_id": "new"})
+        stored_at = round((NOW - timedelta(seconds=stored)).timestamp() * 1000)
+        rows = to_arrow([joined], 0, [stored], TOPIC_ID, lambda _: 3650, stored_at)
+        await store.insert("events", rows, token=joined.uuid)
+        found = await get(client, bearer, kind="attendance", event_id="new")
+        assert [found[name] for name in ("joined", "expected", "low_80", "high_80")] == [None] * 4
+        assert found["reason"] == reason
+    await store_profiles(store, {"guest-5": scored(SEEN, rsvps=[Rsvp("new", AT, b"", 0.5)])})
+    found = await get(client, bearer, kind="attendance", event_id="new")
+    assert (found["joined"], found["expected"], found["reason"]) == (1, 0.5, None)
+
+
+async def test_bots_and_the_projects_own_people_are_no_participants(
+    client: httpx.AsyncClient, bearer: Bearer, app: FastAPI, store: Store, put: Put, enrich: Enrich
+) -> None:
+    """They have no RSVP, also while the event is still to be."""
+    use = app.state.services
+    shop = Project(internal=frozenset({"colleague"}))
+    app.state.services = replace(use, projects=Projects(lambda _: shop))
+    await link(store, [("colleague-phone", "colleague")])
+    about = {"event_id": "staff"}
+    joins = [enrich("event_joined", user, SEEN, about) for user in ("colleague", "colleague-phone")]
+    await put([*joins, enrich("event_joined", "crawler", SEEN, {**about, "$is_bot": True})])
+    found = await get(client, bearer, kind="attendance", event_id="staff")
+    assert [found[name] for name in ("joined", "expected", "low_80", "high_80")] == [0] * 4
+    assert found["reason"] is None
 
 
 async def test_a_platform_event_that_nothing_names_is_unknown(

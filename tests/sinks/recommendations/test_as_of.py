@@ -16,6 +16,7 @@ from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.recommendations.community_signals import BY_HAND, SIGNALS, community_week
 from loopin_sinks.recommendations.event_weeks import event_week
 from loopin_sinks.recommendations.learn import Week, learn, measured
+from loopin_sinks.recommendations.platform_events import CHANGES
 from loopin_sinks.recommendations.read import communities, demand, history, platform_events
 from loopin_sinks.recommendations.read_checks import checks
 from loopin_sinks.recommendations.recent import COMMUNITIES, EVENTS
@@ -28,6 +29,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 WEEK = timedelta(days=7)
 CUTOFF = NOW - WEEK
+BEFORE = [
+    *((id, name) for id in ("event-0", "event-1") for name in ("event_sold_out", "event_left")),
+    *(("event-2", name) for name in CHANGES),
+]
+"""What is closed and opened again before the cutoff, by which events."""
 CITIES = ("Berlin", "Delhi", "Pune")
 USERS = [f"user-{number:02}" for number in range(12)]
 
@@ -55,16 +61,16 @@ def drawn(seed: int, start: datetime, end: datetime, number: int, *, later: bool
             ("event_viewed", {"event_id": event}),
             ("event_joined", {"event_id": event}),
             ("event_attended", {"event_id": event}),
-            ("event_cancelled", {"event_id": event}),
         ]
+        changes = [(f"event-{n}", name) for n in range(10) for name in CHANGES]
+        kinds += [(name, {"event_id": id}) for id, name in dice.sample(changes if later else BEFORE, 4)]
         checked = {"community_id": dice.choice(clubs), "access_result": dice.choice(("allowed", "blocked"))}
         kinds += [("geo_access_checked", {**checked, "city": city, "bypass": dice.random() < 0.1})] * 3
         if later:
             given = made(f"event-{dice.randrange(6, 10)}", dice.choice(CITIES), 10 * dice.random(), "new")
             kinds.append(("event_created", {**given, "host_id": dice.choice(("host-1", "newcomer"))}))
         name, given = dice.choice(kinds)
-        if name != "event_cancelled" or later:
-            found.append(Done(user, name, at, given))
+        found.append(Done(user, name, at, given))
     return found
 
 
@@ -84,15 +90,15 @@ CREATED = [
     Done("host", "event_created", CUTOFF - WEEK, made(f"event-{n}", CITIES[n % 3], 10.0 * n, f"kind-{n % 2}"))
     for n in range(6)
 ]
-"""Each user takes part in one of them and in a community of their own, so that there is a week of each."""
 DEALT = [
     Done(user, name, CUTOFF, given)
     for n, user in enumerate(USERS)
     for name, given in (
-        ("event_joined", {"event_id": f"event-{n % 6}"}),
+        ("event_joined", {"event_id": f"event-{3 + n % 3}"}),
         ("community_viewed", {"community_id": f"club-{n % 6}"}),
     )
 ]
+"""Each user takes part in one that is open and in a community, so that there is a week of each."""
 
 
 def alike(then: Week, later: Week) -> None:
@@ -136,6 +142,30 @@ async def test_what_happens_later_changes_neither_signals_nor_what_is_allowed(
         await weeks(store, f"then-{seed}"), await weeks(store, f"later-{seed}"), strict=True
     ):
         alike(then, later)
+
+
+async def test_each_day_begins_with_what_is_open_by_all_that_has_changed(store: Store) -> None:
+    """Of what changes many times a day no more is read than what the begin of the next needs."""
+    dice, days, id = random.Random(1), range(7), {"event_id": "event-0"}
+    minutes = dice.sample(range(1, 7 * 24 * 60), 300)
+    changes = [(dice.choice(list(CHANGES)), NOW - timedelta(minutes=ago)) for ago in minutes]
+    await put(store, [CREATED[0], *(Done("host", name, at, id) for name, at in changes)], "changing")
+    [event] = (await platform_events(store, Scope(project="changing", zone=UTC, now=NOW))).all
+    found = []
+    for day in days:
+        begin = NOW - timedelta(days=day)
+        last: dict[str, datetime] = {
+            name: at for name, at in sorted(changes, key=lambda one: one[1]) if at < begin
+        }
+        never = NOW - 2 * WEEK
+        closed = [
+            last.get(closing, never) > last.get(opening, never)
+            for closing, opening in (("event_cancelled", "event_published"), ("event_sold_out", "event_left"))
+        ]
+        found.append(not any(closed))
+        assert event.open_at(epoch_ms(begin)) is found[-1]
+    assert set(found) == {True, False}
+    assert len(event.turns) <= len(CHANGES) * len(days)
 
 
 async def test_of_pure_chance_nothing_is_learned(store: Store) -> None:

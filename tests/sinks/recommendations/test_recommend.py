@@ -71,6 +71,15 @@ EVENTS = [
     made("left-before", "film", "Goa"),
     did("other-2", "event_left", "left-before", 9 * HOUR),
     did("host-of-film", "event_sold_out", "left-before", 8 * HOUR),
+    # Cancelled, and published again; and the other way round, sold out in between.
+    made("published", "film", "Goa"),
+    did("host-of-film", "event_cancelled", "published", 3 * DAY),
+    did("host-of-film", "event_published", "published", 9 * HOUR),
+    made("called-off", "film", "Goa"),
+    did("host-of-film", "event_sold_out", "called-off", 3 * DAY),
+    did("host-of-film", "event_published", "called-off", 2 * DAY),
+    did("host-of-film", "event_cancelled", "called-off", 9 * HOUR),
+    did("other-1", "event_left", "called-off", 8 * HOUR),
     # Others know these.
     *(did(f"other-{n}", "event_joined", "sport-delhi") for n in range(9)),
     *(did(f"other-{n}", "event_viewed", "sport-delhi", 2 * DAY) for n in range(9)),
@@ -127,7 +136,15 @@ async def communities(store: Store, user: str) -> dict[str, tuple[str, ...]]:
 
 async def test_only_what_is_open_is_recommended_and_what_suits_comes_first(store: Store) -> None:
     found = await events(store, "ann")
-    assert set(found) == {"music-pune", "music-delhi", "sport-pune", "sport-delhi", "no-start", "left"}
+    assert set(found) == {
+        "music-pune",
+        "music-delhi",
+        "sport-pune",
+        "sport-delhi",
+        "no-start",
+        "left",
+        "published",
+    }
     assert next(iter(found)) == "music-pune"
     assert found["music-pune"][0] == "It is in Pune, where you are."
     assert "You care for music more than others do." in found["music-pune"]
@@ -139,7 +156,7 @@ async def test_only_what_is_open_is_recommended_and_what_suits_comes_first(store
 
 async def test_what_was_joined_or_attended_by_any_id_is_not_recommended(store: Store) -> None:
     for user in ("bob", "bob-phone"):
-        assert set(await events(store, user)) == {"music-pune", "sport-pune", "no-start", "left"}
+        assert set(await events(store, user)) == {"music-pune", "sport-pune", "no-start", "left", "published"}
 
 
 async def test_ones_own_event_is_not_recommended_whichever_id_has_made_it(store: Store) -> None:
@@ -197,6 +214,7 @@ async def test_what_is_like_an_event_is_open_and_has_something_in_common(store: 
         "sport-pune": 0.3,
         "no-start": 0.1,
         "left": 0.1,
+        "published": 0.1,
     }
     assert found[0].why == ("Both are music.", "Both are in Pune.", "By the same host.", "Both are free.")
     assert await similar_events(store, SCOPE, "foreign", 10) is None
