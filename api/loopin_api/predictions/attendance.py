@@ -24,8 +24,9 @@ from loopin_streams.learning.head_count import head_count
 MANY: Final = 500
 """Of so many participants the head count takes half a millisecond, and is left to a thread."""
 
-UNCOUNTED: Final = timedelta(seconds=30)
-"""So long after a join is stored it may be that its profile is not yet: profiles are up to 12 s behind."""
+UNCOUNTED: Final = timedelta(minutes=2)
+"""So long after a join is stored it may be that its profile is not yet: they are some 10 s behind while much
+comes, and more where the store is behind."""
 
 
 class ParticipantRow(BaseModel):
@@ -90,12 +91,11 @@ async def _predict(use: Services, caller: Caller, asked: AttendanceParameters) -
         raise invalid([Detail(field="event_id", reason="Say of which platform event.")])
     if await is_cancelled(use.store, caller.project, asked.event_id):
         return _no_number(asked.event_id, CANCELLED)
-    found = await participants(
-        use.store, caller.project, asked.event_id, limit=asked.limit, offset=asked.offset
-    )
+    now = use.clock()
+    scope = scope_of(use.projects, caller.project, now)
+    found = await participants(use.store, scope, asked.event_id, limit=asked.limit, offset=asked.offset)
     if not found.chances:
-        now = use.clock()
-        ever = await ever_joined(use.store, scope_of(use.projects, caller.project, now), asked.event_id)
+        ever = await ever_joined(use.store, scope, asked.event_id)
         if ever is None:
             raise ApiError(
                 404, "UNKNOWN_EVENT", "No event names a platform event of this id; correct the id."

@@ -15,7 +15,7 @@ from loopin_sinks.insights.findings import KEPT_FOR, actions, date_of, of_run, s
 from loopin_sinks.insights.stored import open_insights
 from loopin_sinks.metric_anomalies.found import LENGTH_MS, MetricAnomaly
 from loopin_sinks.metric_anomalies.live import LiveAnomaly
-from loopin_sinks.metric_anomalies.stored import kept_anomalies
+from loopin_sinks.metric_anomalies.stored import LATEST, kept_anomalies
 from loopin_sinks.metric_values.scope import Scope, epoch_ms, from_epoch_ms
 from loopin_sinks.store import Store
 from loopin_streams.alerts.seasonal import CRITICAL
@@ -29,9 +29,6 @@ WEEKS: Final = 5
 
 LIVE_FOR: Final = timedelta(hours=6)
 """How long it is of interest what was told of the hour up to then: the hours themselves tell it soon."""
-
-_LATEST: Final = timedelta(days=97)
-"""Some values are known so long after their period, and are of interest for a week from then on."""
 
 
 def is_of_metric(insight: Insight) -> bool:
@@ -52,7 +49,7 @@ async def metric_anomalies(
         StoreError: the store did not answer.
     """
     known = {metric.name: metric for metric in metrics}
-    found = await kept_anomalies(store, scope.project, scope.now - _LATEST, scope.now)
+    found = await kept_anomalies(store, scope.project, scope.now - LATEST, scope.now)
     lately = epoch_ms(scope.now - KEPT_FOR)
     days = {
         (each.target_id, each.evidence.start, each.evidence.value > each.evidence.expected)
@@ -71,7 +68,8 @@ async def metric_anomalies(
         and not all((each.metric, _midnight(scope, each), each.score > 0) in days for each in run)
     ]
     opened = await open_insights(store, scope.project, scope.now)
-    return [*made, *(each for each in opened if is_live(each) and not any(_tells(one, each) for one in made))]
+    live = (each for each in opened if is_live(each) and each.target_id in known)
+    return [*made, *(each for each in live if not any(_tells(one, each) for one in made))]
 
 
 def is_live(insight: Insight) -> bool:

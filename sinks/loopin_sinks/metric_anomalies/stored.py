@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,6 +16,9 @@ from loopin_sinks.metric_values.scope import Scope, epoch_ms, from_epoch_ms
 from loopin_sinks.store import Store
 
 METRIC_ANOMALIES: Final = "metric_anomalies"
+
+LATEST: Final = timedelta(days=97)
+"""Some values are known so long after their period, and are of interest for a week from then on."""
 
 _MS = pa.timestamp("ms", "UTC")
 _SCHEMA = pa.schema(

@@ -72,9 +72,9 @@ def _changes(query: RecentQuery) -> str:
         SELECT event_id, groupArray((last, name)) AS changes
         FROM (
             SELECT event_id, toString(event) AS name, max({MS}) AS last
-            FROM {query.recent(tuple(CHANGES))} AND event_id != '' AND (
+            FROM {query.recent_of_anybody(tuple(CHANGES))} AND event_id != '' AND (
                 event != 'event_left'
-                OR event_id IN (SELECT event_id FROM {query.recent(("event_sold_out",))})
+                OR event_id IN (SELECT event_id FROM {query.recent_of_anybody(("event_sold_out",))})
             )
             GROUP BY event_id, name, {query.days_ago()}
         )

@@ -59,6 +59,11 @@ class RecentQuery(Query):
         """Rows of these events."""
         return f"{self.source(self.since, self.scope.now)} AND {self._any_of(names)}"
 
+    def recent_of_anybody(self, names: Sequence[str]) -> str:
+        """The same of bots and the project's own people, too: whoever says it, it is so."""
+        since = self._between(self.since, self.scope.now)
+        return f"events WHERE {since} AND project = {{project:String}} AND {self._any_of(names)}"
+
     def recent_or_ever(self, who: str, names: Sequence[str], ever: Sequence[str]) -> str:
         """The same of some users, and rows of some other events for as long as these are kept."""
         recent = f"(timestamp >= {self.moment(self.since)} AND {self._any_of(names)})"

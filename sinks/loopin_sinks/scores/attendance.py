@@ -28,36 +28,43 @@ _DONE: Final = f"""
 """
 """Of persons of several ids, what they did last with any of them: a profile knows that of one id only."""
 
-_RSVPS: Final = f"""
+
+def _rsvps(whose: str) -> str:
+    """Of persons; of one of several ids that RSVP which came, else that of the id which was seen last."""
+    return f"""
     SELECT {NAME} AS person, min(p.joined) AS first, max(p.joined) AS last,
         argMax((p.joined, p.chance, p.version), (p.chance >= 1, p.last_seen, p.distinct_id)) AS rsvp
     FROM (
         SELECT distinct_id, last_seen, indexOf(rsvp_events, {{event:String}}) AS place,
             rsvp_times[place] AS joined, rsvp_chances[place] AS chance, rsvp_versions[place] AS version
         FROM {PROFILES} FINAL
-        WHERE project = {{project:String}} AND has(rsvp_events, {{event:String}})
+        WHERE project = {{project:String}} AND has(rsvp_events, {{event:String}}) AND {whose}
     ) AS p
     LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
     GROUP BY person
-"""
-"""Of a person of several ids that which came, else that which was seen last."""
+    """
 
-_JOINED: Final = f"""
+
+def _joined(whose: str) -> str:
+    """The same without those who have left with another id; of who came with one the probability is 1."""
+    return f"""
     SELECT each.person AS person, each.rsvp.1 AS joined,
         if(done.came > each.first, 1., each.rsvp.2) AS chance, each.rsvp.3 AS version
-    FROM ({_RSVPS}) AS each
+    FROM ({_rsvps(whose)}) AS each
     LEFT ANY JOIN ({_DONE}) AS done ON done.person = each.person
     WHERE greatest(each.last, done.joined) > done.left
-"""
-"""Without those who have left with another id; of who came with one the probability is 1."""
+    """
 
-_PARTICIPANTS: Final = f"""
+
+def _participants(whose: str) -> str:
+    return f"""
     SELECT arrayMap(each -> each.3, everyone) AS chances,
         arraySlice(everyone, {{offset:UInt64}} + 1, {{limit:UInt32}}) AS page
     FROM (
-        SELECT arraySort(groupArray((joined, person, chance, version))) AS everyone FROM ({_JOINED})
+        SELECT arraySort(groupArray((joined, person, chance, version))) AS everyone FROM ({_joined(whose)})
     )
-"""
+    """
+
 
 _CANCELLED: Final = """
     SELECT argMax(event, (timestamp, event = 'event_cancelled')) = 'event_cancelled' AS cancelled
@@ -86,14 +93,16 @@ class Joined(NamedTuple):
     some: tuple[Participant, ...]
 
 
-async def participants(store: Store, project: str, event: str, *, limit: int, offset: int = 0) -> Joined:
-    """Who has joined a platform event and may still come, or has come.
+async def participants(store: Store, scope: Scope, event: str, *, limit: int, offset: int = 0) -> Joined:
+    """Who has joined a platform event and may still come, or has come; the project's own people left out.
 
     Raises:
         StoreError: the store did not answer.
     """
-    bound = {"project": project, "event": event, "limit": limit, "offset": offset}
-    [row] = await store.query(_PARTICIPANTS, bound)
+    query = Query(scope)
+    whose = f"cityHash64(distinct_id) NOT IN ({query.internal()})" if scope.internal else "true"
+    bound = {**query.parameters, "event": event, "limit": limit, "offset": offset}
+    [row] = await store.query(_participants(whose), bound)
     some = (Participant(person, joined, *rest) for joined, person, *rest in row["page"])
     return Joined(row["chances"], tuple(some))
 

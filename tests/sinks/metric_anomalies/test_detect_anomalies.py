@@ -233,7 +233,8 @@ async def test_what_was_found_stays_while_nothing_is_known_in_the_new_zone(store
     assert await found_in(store, now=later) == []
 
 
-async def test_nothing_is_left_under_the_name_of_another_metric(store: Store) -> None:
+@pytest.mark.parametrize("after", [timedelta(minutes=30), timedelta(days=3)])
+async def test_nothing_is_left_under_the_name_of_another_metric(store: Store, after: timedelta) -> None:
     """One of a project's own is deleted, and its name given to another one, of which nothing is known yet."""
 
     def own(event: str) -> CustomMetric:
@@ -254,7 +255,7 @@ async def test_nothing_is_left_under_the_name_of_another_metric(store: Store) ->
     assert await look(first, NOW) == 2
     assert [each.metric for each in await found_in(store)] == ["mine"]
 
-    later = NOW + timedelta(minutes=30)
+    later = NOW + after
     assert await look(own("payment_failed"), later) == 2
     assert await found_in(store, now=later) == []
     assert await open_insights(store, "shop", later) == []

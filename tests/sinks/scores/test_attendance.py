@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from loopin_schemas.behaviour import Rsvp
 from loopin_schemas.profile import Profile
+from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.scores.attendance import Participant, participants
 from tests.api.scores_stored import scored
 from tests.migrated import migrated_store
@@ -19,6 +21,7 @@ from tests.sinks.persons.lived import store_profiles
 
 NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
 IDS = [f"u{number}" for number in range(90)]
+SCOPE = Scope(project="shop", zone=UTC, now=NOW)
 PARTY = {"event_id": "party"}
 
 
@@ -81,8 +84,12 @@ async def test_persons_are_put_together(tmp_path: Path, migrated: Path) -> None:
         await put(store, done)
         await put(store, [Done(id, "event_left", minutes(20_000), PARTY) for id in IDS], "other")
         await link(store, [*person.items()])
-        whole = await participants(store, "shop", "party", limit=1000)
-        page = await participants(store, "shop", "party", limit=7, offset=5)
+        whole = await participants(store, SCOPE, "party", limit=1000)
+        page = await participants(store, SCOPE, "party", limit=7, offset=5)
+        own = await participants(store, replace(SCOPE, internal=("u0", "u80")), "party", limit=1000)
     assert list(whole.some) == expected
+    staff = {person.get(id, id) for id in ("u0", "u80")}
+    assert len(staff & {one.person for one in expected}) == 2
+    assert list(own.some) == [one for one in expected if one.person not in staff]
     assert list(whole.chances) == [one.chance for one in expected]
     assert (list(page.chances), list(page.some)) == (list(whole.chances), expected[5:12])
