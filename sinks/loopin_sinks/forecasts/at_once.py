@@ -46,7 +46,8 @@ def _make(scope: Scope, metric: Metric, past: Past, horizon: int, country: str |
     # Here, because its libraries take seconds to load, and are an extra of their own.
     from loopin_sinks.forecasts.make import make
 
-    bounds, known = bounds_of(metric), past.values
+    known = past.values
+    bounds = bounds_of(metric).kept_by(known.values)
     key = (scope.zone_name, bounds, known.first, known.values.tobytes(), past.calculated_at, horizon, country)
     found = _made.get(key)
     if found is None:

@@ -27,6 +27,8 @@ _BOUNDS: Final = {
 }
 """By unit; all others are never below 0."""
 
+_OF_NUMBERS: Final = (d.Sum, d.Mean, d.Percentile)
+
 
 class Past(NamedTuple):
     """What came, and when the newest of it was calculated; None where nothing was kept."""
@@ -36,10 +38,30 @@ class Past(NamedTuple):
 
 
 def bounds_of(metric: Metric) -> Bounds:
-    """Between which values a metric always lies; growth and money may be anything."""
-    if isinstance(metric.definition, d.MonthGrowth):
+    """Between which values a metric always lies.
+
+    Growth and money may be anything, and so may what a project makes of numbers in its events. A ratio of
+    two numbers of which the one is no part of the other, such as likes by views, may be above 1.
+    """
+    of = metric.definition
+    parts = (of.part, of.whole) if isinstance(of, d.Quotient) else (of,)
+    own = kept_name(metric) != metric.name
+    if isinstance(of, d.MonthGrowth) or (own and any(isinstance(part, _OF_NUMBERS) for part in parts)):
         return Bounds()
+    if isinstance(of, d.Quotient) and not _is_part(of.part, of.whole):
+        return Bounds(0) if metric.unit == "ratio" else _BOUNDS.get(metric.unit, Bounds(0))
     return _BOUNDS.get(metric.unit, Bounds(0))
+
+
+def _is_part(of: d.Definition, whole: d.Definition) -> bool:
+    """Whether what the one counts is among what the other counts."""
+    if isinstance(of, d.Sessions) and isinstance(whole, d.Sessions):
+        return True
+    counts = (d.Count, d.Users, d.UsersSoFar)
+    if type(of) is not type(whole) or not isinstance(of, counts) or not isinstance(whole, counts):
+        return False
+    named = not whole.of.names or (of.of.names and set(of.of.names) <= set(whole.of.names))
+    return bool(named) and set(whole.of.where) <= set(of.of.where)
 
 
 async def past(store: Store, scope: Scope, metric: Metric) -> Past:

@@ -25,6 +25,13 @@ class Bounds:
         """The values, within."""
         return np.clip(values, self.low, self.high)
 
+    def kept_by(self, values: Values) -> Bounds:
+        """Those of them that no value (NaN for none) is beyond."""
+        return Bounds(
+            None if self.low is not None and np.any(values < self.low) else self.low,
+            None if self.high is not None and np.any(values > self.high) else self.high,
+        )
+
 
 @dataclass(frozen=True)
 class Series:

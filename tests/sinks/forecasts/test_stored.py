@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from loopin_schemas.metrics import Metric, by_name
+from loopin_schemas.metrics.custom import CountOf, CustomMetric, RatioOf, Selection, SumOf
 from loopin_sinks.forecasts.history import bounds_of, past
 from loopin_sinks.forecasts.made import Made
 from loopin_sinks.forecasts.make import make
@@ -122,12 +123,32 @@ async def test_nothing_is_no_history(store: Store) -> None:
     assert await newest_forecast(store, SCOPE, DAU) == made
 
 
-async def test_bounds_are_those_of_the_unit() -> None:
+async def test_bounds_are_those_of_what_it_is_made_of() -> None:
     assert bounds_of(DAU) == Bounds(0)
     assert bounds_of(REVENUE) == Bounds()
     assert bounds_of(metric("payment_failure_rate")) == Bounds(0, 1)
     assert bounds_of(metric("mau_growth")) == Bounds()
     assert bounds_of(metric("event_rating")) == Bounds(1, 5)
+    assert bounds_of(metric("bounce_rate")) == Bounds(0, 1)
+    # Several likes of one view, a refund of last month's payment.
+    for name in ("engagement_rate", "refund_rate", "event_cancellation_rate", "recommendation_ctr"):
+        assert bounds_of(metric(name)) == Bounds(0)
+    points = SumOf(Selection(("points_given",)), "points")
+    clicked, either = CountOf(Selection(("clicked",))), CountOf(Selection(("clicked", "shown")))
+    shown = CountOf(Selection(("shown",)))
+    own = CustomMetric(project="shop", name="own", description="Own.", definition=points)
+    assert bounds_of(own.metric()) == Bounds()
+    for part, bounds in ((RatioOf(clicked, shown), Bounds(0)), (RatioOf(clicked, either), Bounds(0, 1))):
+        ratio = CustomMetric(project="shop", name="own", description="Own.", definition=part, unit="ratio")
+        assert bounds_of(ratio.metric()) == bounds
+
+
+async def test_a_bound_that_a_value_is_beyond_is_none() -> None:
+    values = np.array([0.5, np.nan, 1.2])
+    assert Bounds(0, 1).kept_by(values) == Bounds(0)
+    assert Bounds(0, 1).kept_by(-values) == Bounds(None, 1)
+    assert Bounds(0, 1).kept_by(values[:2]) == Bounds(0, 1)
+    assert Bounds(0, 1).kept_by(values[:0]) == Bounds(0, 1)
 
 
 async def made_of(store: Store, of: Metric, scope: Scope = SCOPE, level: float = 100.0) -> Made:
