@@ -33,11 +33,27 @@ def guess(values: Values, horizon: int) -> Guess:
     clean = learnable(values)
     if len(clean) >= 2 * WEEK:
         weeks = np.arange(horizon) // WEEK + 1
-        spread = _rms(clean[WEEK:] - clean[:-WEEK]) * np.sqrt(weeks)
-        return Guess(SEASONAL_NAIVE, seasonal_naive(clean, horizon), _widths(spread, len(clean) - WEEK))
+        spread, freedom = _of_weeks(values, clean)
+        return Guess(
+            SEASONAL_NAIVE, seasonal_naive(clean, horizon), _widths(spread * np.sqrt(weeks), freedom)
+        )
     of_one = np.std(clean, ddof=1) * np.sqrt(1 + 1 / len(clean)) if len(clean) > 1 else np.nan
     level = np.full(horizon, clean.mean())
     return Guess(MEAN, level, _widths(np.full(horizon, of_one), len(clean) - 1))
+
+
+def _of_weeks(values: Values, clean: Values) -> tuple[float, int]:
+    """How much a day differs from that a week before, and degrees of freedom: of days that are both known.
+
+    What fills a gap hardly varies. Where there is no week of such days, it is as if days were independent.
+    """
+    known = np.isfinite(values)
+    both = known[WEEK:] & known[:-WEEK]
+    if both.sum() >= WEEK:
+        return _rms((clean[WEEK:] - clean[:-WEEK])[both]), int(both.sum())
+    if known.sum() < 2:
+        return float("nan"), 1
+    return float(np.std(clean[known], ddof=1) * np.sqrt(2)), int(known.sum()) - 1
 
 
 def _rms(errors: Values) -> float:

@@ -165,6 +165,19 @@ def test_too_few_days_are_told_by_the_last_week_and_it_is_said() -> None:
     assert found.high[0][7] - found.values[7] == pytest.approx(student.ppf(0.9, 7) * np.sqrt(2))
 
 
+@pytest.mark.parametrize(("days", "share"), [(60, 1.0), (200, 0.3), (300, 0.15)])
+def test_what_fills_gaps_makes_no_interval_narrower(days: int, share: float) -> None:
+    dice, inside = np.random.default_rng(3), []
+    for _ in range(200):
+        came = dice.normal(100, 10, days + 7)
+        known = came[:days].copy()
+        known[1:-1][dice.random(days - 2) >= share] = np.nan
+        found = forecast(of(known), horizon=7)
+        assert found.method == "heuristic"
+        inside.append((found.low[0] <= came[days:]) & (came[days:] <= found.high[0]))
+    assert 0.75 <= np.mean(inside) <= 0.85
+
+
 def test_less_than_two_weeks_are_told_by_their_mean() -> None:
     found = forecast(of([4.0, 8.0, 6.0]), horizon=3)
     assert (found.method, found.model) == ("heuristic", "mean")
