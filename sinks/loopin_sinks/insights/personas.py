@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from loopin_schemas.insight import Evidence, Insight
@@ -29,10 +29,24 @@ SUGGESTED: Final[Mapping[str, tuple[str, ...]]] = {
 """What document 003 recommends for its personas."""
 
 
-async def persona_changes(store: Store, scope: Scope) -> list[Insight]:
-    """Those of the last days. Raises StoreError."""
+async def persona_changes(store: Store, scope: Scope, opened: Sequence[Insight] = ()) -> list[Insight]:
+    """Those of the last days.
+
+    What was told of a change (``opened``) stays as it was: each run stores anew how near a user is to their
+    persona, and where they stay by habit they may be nearer to another one by then.
+
+    Raises:
+        StoreError: the store did not answer.
+    """
+    told = {each.id: each for each in opened}
     changed = await changes(store, scope.project, scope.now - KEPT_FOR, scope.now, MOST_CHANGES)
-    return [_insight(scope, each) for each in changed]
+    found = [_insight(scope, each) for each in changed]
+    return [_of_before(told.get(each.id), each) for each in found]
+
+
+def _of_before(told: Insight | None, found: Insight) -> Insight:
+    """What was told of the same change, else what is found: there may be two on a day."""
+    return told if told is not None and told.evidence.start == found.evidence.start else found
 
 
 def _insight(scope: Scope, of: Changed) -> Insight:

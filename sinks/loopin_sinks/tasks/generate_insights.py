@@ -59,7 +59,7 @@ async def generate(context: Context) -> int:
         opened = await open_insights(context.store, project, scope.now)
         found = await insights(context.store, scope, metrics, opened)
         found += await metric_anomalies(context.store, scope, metrics, found)
-        found += await persona_changes(context.store, scope)
+        found += await persona_changes(context.store, scope, opened)
         found += await odd_users(context.store, scope)
         found += await predictions(context.store, scope)
         found += await trending_content(context.store, scope)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -124,6 +125,18 @@ async def test_users_get_personas_keep_them_and_change_them(store: Store) -> Non
     assert told.evidence.model_version == run.model_version
     assert 0.5 < told.confidence_score <= 1
     assert told.evidence.value < told.evidence.expected
+    # The next night's run finds other distances, and another version: the change is told as it was.
+    await put(store, lived("readers-0", "readers", later, 10, dice))
+    night = Scope(project="shop", zone=UTC, now=later + DAY)
+    await cluster(context(store, night.now, ClusterArguments(projects=("shop",))))
+    assert (await kept_personas(store, "shop"))["readers-0"] == Kept(
+        "event_regular", "passive_observer", later
+    )
+    (anew,) = await persona_changes(store, night)
+    assert anew.evidence.model_version != told.evidence.model_version
+    assert await persona_changes(store, night, [told]) == [told]
+    other = msgspec.structs.replace(told, evidence=msgspec.structs.replace(told.evidence, start=1))
+    assert await persona_changes(store, night, [other]) == [anew]
     # A week later it is no news.
     assert await persona_changes(store, Scope(project="shop", zone=UTC, now=later + 7 * DAY)) == []
 
