@@ -35,6 +35,8 @@ NEWEST: Final = 10
 _GRAINS: Final[Mapping[str, Grain]] = {"hour": "hour", "week": "week"}
 
 _MOMENT: Final = timedelta(milliseconds=1)
+_ABOUT: Final = timedelta(days=1)
+"""How far an event's time may be from the one at which it was counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +208,10 @@ async def _of_anomaly(store: Store, scope: Scope, insight: Insight, at: datetime
     if one is None:
         return Lineage(since, at + _MOMENT)
     query = Query(scope)
-    # Of a silence the newest event, which came before it.
-    source = f"{query.source(since, at + _MOMENT)} AND {_is_raw(query, one)}"
+    # By its place, not by its time: a client's clock may be ahead, and what came last need not be the newest.
+    lately = query.source(since - _ABOUT, at + _ABOUT)
+    user = query.bind(one.distinct_id, "String")
+    source = f"{lately} AND distinct_id = {user} AND {_is_raw(query, one)}"
     behind = Behind((), since, at + _MOMENT, await _ranges(store, query, source))
     return Lineage(since, at + _MOMENT, events=behind, anomaly=one)
 

@@ -95,15 +95,18 @@ async def test_anomalies_are_listed_newest_first_and_by_what_is_asked(
     assert (await client.get(PATH, headers=bearer("ingest"))).status_code == 403
 
 
+@pytest.mark.parametrize("off", [timedelta(), timedelta(seconds=40), timedelta(minutes=-25)])
 async def test_lineage_leads_from_an_insight_to_the_detector_and_the_event(
-    client: httpx.AsyncClient, store: Store, bearer: Bearer, enrich: Enrich
+    client: httpx.AsyncClient, store: Store, bearer: Bearer, enrich: Enrich, off: timedelta
 ) -> None:
     anomaly = some_anomaly(AT, raw_partition=0, raw_offset=4711)
     events = [
-        enrich("$pageview", "asha", NOW - timedelta(hours=1), raw_offset=4711),
+        enrich("$pageview", "asha", NOW - timedelta(hours=1) + off, raw_offset=4711),
         enrich("$pageview", "asha", NOW - timedelta(hours=1), raw_offset=4712),
+        # Of a topic of that name before.
+        enrich("$pageview", "ben", NOW - timedelta(hours=1), raw_offset=4711),
     ]
-    table = to_arrow(events, 0, [30, 31], TOPIC_ID, lambda _: 3650, 0)
+    table = to_arrow(events, 0, [30, 31, 9], TOPIC_ID, lambda _: 3650, 0)
     for _, part in by_month(table):
         await store.insert("events", part, token=str(uuid4()))
     await store_anomalies(store, anomaly)
