@@ -77,7 +77,7 @@ class LiveStack:
             asked = [TopicPartition(topic, number) for number in partitions]
             deadline = monotonic() + STORED_S
             ends = {at.partition: consumer.get_watermark_offsets(at, BROKER_S)[1] for at in asked}
-            while any(at.offset < ends[at.partition] for at in consumer.committed(asked, BROKER_S)):
+            while any(max(at.offset, 0) < ends[at.partition] for at in consumer.committed(asked, BROKER_S)):
                 if monotonic() > deadline:
                     raise SystemFailed(f"profiles are not stored after {STORED_S:.0f} s")
                 sleep(PROFILES_POLL_S)

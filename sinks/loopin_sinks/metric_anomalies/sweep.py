@@ -55,13 +55,17 @@ async def sweep(store: Store, scope: Scope, metrics: Sequence[Metric]) -> int:
     first = from_epoch_ms(min((each.since for each in judged), default=epoch_ms(scope.now)))
     since = {(each.metric.name, each.grain): each.since for each in judged}
     lasting = {metric.name for metric in metrics if kept_name(metric) == metric.name}
-    unknown = {each for each in since.keys() - known if each[0] in lasting}
-    if own := {each for each in since.keys() - known if each[0] not in lasting}:
+    unknown = {each for each in since if each not in known}
+    if own := {each for each in unknown if each[0] not in lasting}:
         first = scope.now - LATEST
         since |= dict.fromkeys(own, epoch_ms(first))
     before = await kept_anomalies(store, scope.project, first, scope.now)
     return await replace(
-        store, scope, found, since, [each for each in before if (each.metric, each.grain) not in unknown]
+        store,
+        scope,
+        found,
+        since,
+        [each for each in before if (each.metric, each.grain) not in unknown - own],
     )
 
 

@@ -16,7 +16,7 @@ from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import by_name
 from loopin_schemas.window import MetricWindow
 from loopin_sinks.anomalies.rows import ANOMALIES, Recorded, anomalies_to_arrow
-from loopin_sinks.insights.anomalies import live_insights
+from loopin_sinks.insights.anomalies import live_insights, metric_anomalies
 from loopin_sinks.insights.stored import open_insights
 from loopin_sinks.metric_anomalies.found import MetricAnomaly
 from loopin_sinks.metric_anomalies.live import LiveAnomaly
@@ -116,6 +116,12 @@ async def test_an_hour_three_times_as_usual_is_told_within_it_and_once(store: St
     await put(store, viewed(0.2, END + 5 * MINUTE))
     await passed(store, END + 4 * MINUTE)
     assert await look(store, later) == [found]
+    # The sweep of whole hours leaves it, unless there is no such metric any more.
+    metric = by_name("page_views")
+    assert metric is not None
+    scope = Scope(project="shop", zone=UTC, now=later, currency="EUR")
+    assert await metric_anomalies(store, scope, [metric], ()) == [found]
+    assert await metric_anomalies(store, scope, [], ()) == []
 
 
 async def test_the_hours_themselves_take_its_place(store: Store) -> None:

@@ -204,11 +204,23 @@ async def test_it_stores_at_a_bounded_rate(journal: Journal, monkeypatch: pytest
     assert quick.read_records == 1
 
 
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    now = 0.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The sink's."""
+    found = Clock()
+    monkeypatch.setattr("loopin_sinks.latest_sink.monotonic", lambda: found.now)
+    return found
+
+
 async def test_the_more_it_stores_the_longer_it_leaves_the_machine_to_the_others(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock()
-    monkeypatch.setattr("loopin_sinks.latest_sink.monotonic", lambda: clock.now)
     monkeypatch.setattr("loopin_sinks.latest_sink.PATIENT_ROWS_A_S", 0.5)
     topic = Publisher(journal)
     sink = sink_of(journal)
@@ -231,10 +243,8 @@ async def test_the_more_it_stores_the_longer_it_leaves_the_machine_to_the_others
 
 
 async def test_where_no_more_may_wait_it_does_not_rest(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Clock()
-    monkeypatch.setattr("loopin_sinks.latest_sink.monotonic", lambda: clock.now)
     monkeypatch.setattr("loopin_sinks.latest_sink.PATIENT_ROWS_A_S", 0.5)
     monkeypatch.setattr("loopin_sinks.latest_sink.MAX_WAITING", 3)
     topic = Publisher(journal)
@@ -265,9 +275,3 @@ def read(sink: ProfileSink, records: int) -> bool:
 
 def stored(sink: ProfileSink, rows: int) -> bool:
     return sink.stored_rows == rows
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    now = 0.0

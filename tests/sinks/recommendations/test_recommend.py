@@ -62,6 +62,11 @@ EVENTS = [
     made("begun", "music", "Pune", starts_at=round((NOW - HOUR).timestamp() * 1000)),
     made("cancelled", "music", "Pune"),
     did("host-of-music", "event_cancelled", "cancelled"),
+    # Whoever says so.
+    made("called-off", "music", "Pune"),
+    did("colleague", "event_cancelled", "called-off"),
+    made("full", "music", "Pune"),
+    did("machine", "event_sold_out", "full", **{"$is_bot": True}),
     made("sold-out", "music", "Pune"),
     did("host-of-music", "event_sold_out", "sold-out"),
     # Sold out, but a seat is free again.
