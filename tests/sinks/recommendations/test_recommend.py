@@ -66,7 +66,7 @@ EVENTS = [
     made("called-off", "music", "Pune"),
     did("colleague", "event_cancelled", "called-off"),
     made("full", "music", "Pune"),
-    did("machine", "event_sold_out", "full", **{"$is_bot": True}),
+    Done("machine", "event_sold_out", NOW - DAY, {"event_id": "full", "$is_bot": True}),
     made("sold-out", "music", "Pune"),
     did("host-of-music", "event_sold_out", "sold-out"),
     # Sold out, but a seat is free again.
