@@ -47,3 +47,8 @@ class SinkSettings(KafkaSettings, ProjectDefaults, LanguageModelSettings):
     alert_day_interval_s: float = Field(
         900.0, gt=0, le=86_400, description="the same for rules on whole days, which cost the store most"
     )
+    ai_enabled: bool = Field(
+        True,
+        validation_alias=AliasChoices("LOOPIN_AI_ENABLED", "AI_SERVICES_ENABLED"),
+        description="when false, stored texts are not judged later",
+    )

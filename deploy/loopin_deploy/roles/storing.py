@@ -206,6 +206,7 @@ def storing(
         writer=config_writer(settings),
         teller=InsightTeller(settings),
         language_model=settings.language_model(),
+        judges_texts=settings.ai_enabled,
     )
     registry.register(TaskCollector(tasks))
     roller = DayRoller(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, Protocol
 
-from loopin_text.opinion.endpoint import Judgement, NoAnswer
+from loopin_text.opinion.endpoint import Judgement
 from loopin_text.opinion.opinions import opinion
 from loopin_text.sentiment import Label
 
@@ -30,24 +30,9 @@ class Judged(NamedTuple):
     method: Method
 
 
-def judged(text: str, model: Judge | None) -> Judged:
-    """What is said of a text. With a language model it may take as long as that may, and falls back then."""
+def by_methods(text: str) -> Judged:
+    """What the methods together say of a text."""
     said = opinion(text)
-    if model is not None and text.strip():
-        try:
-            judgement = model.judge(text)
-        except NoAnswer:
-            pass
-        else:
-            return Judged(
-                sentiment=judgement.sentiment,
-                score=judgement.score,
-                confidence=None,
-                intensity=judgement.intensity,
-                emotions=judgement.emotions,
-                language=said.language,
-                method="language_model",
-            )
     return Judged(
         sentiment=said.sentiment,
         score=said.score,
@@ -56,4 +41,22 @@ def judged(text: str, model: Judge | None) -> Judged:
         emotions=said.emotions,
         language=said.language,
         method="combination" if said.supported else "",
+    )
+
+
+def by_language_model(text: str, model: Judge) -> Judged:
+    """What a language model says of a text; takes as long as that may.
+
+    Raises:
+        NoAnswer: nothing.
+    """
+    judgement = model.judge(text)
+    return Judged(
+        sentiment=judgement.sentiment,
+        score=judgement.score,
+        confidence=None,
+        intensity=judgement.intensity,
+        emotions=judgement.emotions,
+        language=opinion(text).language,
+        method="language_model",
     )

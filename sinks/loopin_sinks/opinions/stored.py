@@ -1,4 +1,4 @@
-"""The table ``event_opinions``, and the events that are not in it yet."""
+"""The table ``event_opinions``, and the events of which it does not have the last word yet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from loopin_sinks.metric_values.scope import epoch_ms
-from loopin_sinks.opinions.judged import Judged
+from loopin_sinks.opinions.judged import Judged, Method
 from loopin_sinks.store import Store
 from loopin_text.sentiment import texts_of
 
@@ -37,13 +37,14 @@ _SCHEMA = pa.schema(
 )
 
 # Words of private messages are never stored: their events have a sentiment and no text.
-_UNJUDGED: Final = """
+_WITHOUT: Final = """
     SELECT toString(uuid) AS id, timestamp, properties, _retention_days AS kept_days FROM events
     WHERE project = {project:String} AND timestamp >= {since:DateTime64(3, 'UTC')} AND sentiment IS NOT NULL
         AND arrayExists(name -> JSONExtractString(properties, name) != '', {names:Array(String)})
         AND uuid NOT IN (
             SELECT uuid FROM event_opinions
             WHERE project = {project:String} AND timestamp >= {since:DateTime64(3, 'UTC')}
+                AND method IN {methods:Array(String)}
         )
     ORDER BY timestamp DESC, uuid LIMIT 1 BY uuid LIMIT {most:UInt32}
 """
@@ -68,11 +69,17 @@ async def projects_with_texts(store: Store, since: datetime) -> list[str]:
     return [row["project"] for row in rows]
 
 
-async def unjudged(
-    store: Store, project: str, since: datetime, names: Sequence[str], most: int
+async def not_judged_by(
+    store: Store, project: str, since: datetime, names: Sequence[str], most: int, methods: Sequence[Method]
 ) -> list[Text]:
-    """Texts of events since then of which nothing is kept yet, newest first. Raises StoreError."""
-    bound = {"project": project, "since": since, "names": list(names), "most": most}
+    """Texts of events since then of which none of these has said a word, newest first. Raises StoreError."""
+    bound = {
+        "project": project,
+        "since": since,
+        "names": list(names),
+        "most": most,
+        "methods": list(methods),
+    }
     return [
         Text(
             row["id"],
@@ -80,7 +87,7 @@ async def unjudged(
             texts_of(msgspec.json.decode(row["properties"]), names) or "",
             row["kept_days"],
         )
-        for row in await store.query(_UNJUDGED, bound)
+        for row in await store.query(_WITHOUT, bound)
     ]
 
 

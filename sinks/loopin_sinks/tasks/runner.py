@@ -98,13 +98,14 @@ class TaskRunner:
         writer: Remover | None = None,
         teller: Teller | None = None,
         language_model: Judge | None = None,
+        judges_texts: bool = True,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """``zone`` is that of crontabs that are of no project; ``leads`` says whether this process is the one
         of several.
 
         Without ``writer`` tasks change nothing that is configured, without ``teller`` no insight is told of,
-        without ``language_model`` no text is sent to one.
+        without ``language_model`` no text is sent to one, without ``judges_texts`` none is judged.
         """
         self.ended: Counter[tuple[str, State]] = Counter()
         self.succeeded: dict[str, datetime] = {}
@@ -118,6 +119,7 @@ class TaskRunner:
         self._writer = writer
         self._teller = teller
         self._language_model = language_model
+        self._judges_texts = judges_texts
         self._clock = clock
         self._led_since: float | None = None
         self._last: dict[str, datetime] | None = None
@@ -289,6 +291,7 @@ class TaskRunner:
                 self._teller,
                 run.id,
                 self._language_model,
+                self._judges_texts,
                 running.progress,
             )
             async with deadline:

@@ -59,6 +59,7 @@ class Context:
         teller: tells the live feed of insights; None where there is none.
         run: id of the run.
         language_model: judges texts; None where none is configured.
+        judges_texts: whether anybody may.
         progress: told how much is done of how much.
     """
 
@@ -71,6 +72,7 @@ class Context:
     teller: Teller | None = None
     run: str = ""
     language_model: Judge | None = None
+    judges_texts: bool = True
     progress: Callable[[int, int], None] = _unseen
 
 

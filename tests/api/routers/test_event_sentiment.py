@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from loopin_sinks.opinions.judged import judged
+from loopin_sinks.opinions.judged import by_methods
 from loopin_sinks.opinions.stored import Text, keep
 from loopin_sinks.store import Store
 
@@ -21,7 +21,7 @@ PATH = "/api/analytics/sentiment"
 
 async def test_it_is_answered(client: httpx.AsyncClient, bearer: Bearer, store: Store) -> None:
     uuid, at = uuid4(), datetime.now(UTC).replace(microsecond=0)
-    said = judged("A wonderful night", None)
+    said = by_methods("A wonderful night")
     await keep(store, "shop", [(Text(str(uuid), at, "A wonderful night", 90), said)], at)
     answer = await client.get(f"{PATH}/{uuid}", headers=bearer("read"))
     assert answer.json()["data"] == {
@@ -41,7 +41,7 @@ async def test_that_of_another_project_is_not(
     client: httpx.AsyncClient, bearer: Bearer, refused: Callable[..., Any], store: Store
 ) -> None:
     uuid, at = uuid4(), datetime.now(UTC)
-    await keep(store, "other", [(Text(str(uuid), at, "good", 90), judged("good", None))], at)
+    await keep(store, "other", [(Text(str(uuid), at, "good", 90), by_methods("good"))], at)
     refused(await client.get(f"{PATH}/{uuid}", headers=bearer("read")), 404, "NOT_JUDGED")
 
 

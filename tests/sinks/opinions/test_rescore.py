@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import msgspec
@@ -23,7 +23,7 @@ from loopin_sinks.tasks import rescore_sentiment
 from loopin_sinks.tasks.rescore_sentiment import RescoreArguments, rescore
 from loopin_sinks.tasks.task import Context
 from loopin_streams.kafka.config_state import Configuration
-from loopin_text.opinion.endpoint import Judgement, NoAnswer
+from loopin_text.opinion.endpoint import Judgement, NoAnswer, Reason
 from loopin_text.opinion.opinions import opinion
 from loopin_text.sentiment import label, score
 from tests.migrated import migrated_store
@@ -73,7 +73,13 @@ async def put(
     return uuid
 
 
-async def run(store: Store, model: Judge | None = None, now: datetime = NOW, **arguments: Any) -> int:
+async def run(
+    store: Store,
+    model: Judge | None = None,
+    now: datetime = NOW,
+    judges_texts: bool = True,
+    **arguments: Any,
+) -> int:
     return await rescore(
         Context(
             store,
@@ -82,21 +88,22 @@ async def run(store: Store, model: Judge | None = None, now: datetime = NOW, **a
             lambda: now,
             RescoreArguments(**arguments),
             language_model=model,
+            judges_texts=judges_texts,
         )
     )
 
 
 class Model:
-    """Says what it is told to, or nothing; remembers what it was asked."""
+    """Says what it is told to, or why it says nothing; remembers what it was asked."""
 
-    def __init__(self, says: Judgement | None) -> None:
+    def __init__(self, says: Judgement | Reason) -> None:
         self.says = says
         self.asked: list[str] = []
 
     def judge(self, text: str) -> Judgement:
         self.asked.append(text)
-        if self.says is None:
-            raise NoAnswer("failed", "It hangs.")
+        if isinstance(self.says, str):
+            raise NoAnswer(self.says, "It does not answer.")
         return self.says
 
 
@@ -141,7 +148,7 @@ async def test_events_without_words_are_left_alone(store: Store) -> None:
 async def test_a_language_model_has_the_last_word(store: Store) -> None:
     model = Model(Judgement("negative", 7, ("irony",)))
     uuid = await put(store, {"text": "Great, another hour in the rain."})
-    assert await run(store, model) == 1
+    assert await run(store, model) == 2, "the methods' opinion, and its own"
     assert await kept_of(store, "shop", uuid) == Judged(
         "negative", -0.7, None, 7, ("irony",), "en", "language_model"
     )
@@ -149,12 +156,59 @@ async def test_a_language_model_has_the_last_word(store: Store) -> None:
     assert model.asked == ["Great, another hour in the rain."]
 
 
-async def test_where_it_does_not_answer_the_methods_judge(store: Store) -> None:
-    uuid = await put(store, {"text": "A wonderful night with kind people"})
-    assert await run(store, Model(None)) == 1
+@pytest.mark.parametrize("reason", get_args(Reason))
+async def test_where_it_does_not_answer_the_methods_judge_until_it_does(store: Store, reason: Reason) -> None:
+    text = "A wonderful night with kind people"
+    uuid = await put(store, {"text": text})
+    model = Model(reason)
+    assert [await run(store, model), await run(store, model)] == [1, 0]
     kept = await kept_of(store, "shop", uuid)
     assert kept is not None
     assert (kept.method, kept.sentiment) == ("combination", "positive")
+    model.says = Judgement("neutral", 1, ())
+    assert [await run(store, model), await run(store, model)] == [1, 0]
+    assert await kept_of(store, "shop", uuid) == Judged("neutral", 0.0, None, 1, (), "en", "language_model")
+    assert model.asked == [text] * 3
+
+
+async def test_what_was_judged_before_there_was_a_model_is_corrected(store: Store) -> None:
+    texts = ["A wonderful night with kind people", "Das Konzert war wirklich großartig, vielen Dank!"]
+    uuids = [await put(store, {"text": text}) for text in texts]
+    assert await run(store) == 2
+    assert await run(store, Model(Judgement("positive", 9, ("joy",)))) == 2
+    kept = [await kept_of(store, "shop", uuid) for uuid in uuids]
+    assert [(each.method, each.language) for each in kept if each] == [
+        ("language_model", "en"),
+        ("language_model", "de"),
+    ]
+
+
+@pytest.mark.parametrize(("reason", "asked"), [("budget", 1), ("circuit", 1), ("failed", 2), ("given_up", 4)])
+async def test_one_that_takes_no_more_is_asked_for_no_more(
+    store: Store, monkeypatch: pytest.MonkeyPatch, reason: Reason, asked: int
+) -> None:
+    monkeypatch.setattr(rescore_sentiment, "ASKED", 2)
+    for number in range(4):
+        await put(store, {"text": f"Fine {number}"})
+    model = Model(reason)
+    assert await run(store, model) == 4
+    assert len(model.asked) == asked
+
+
+async def test_a_slow_one_is_asked_only_so_long(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rescore_sentiment, "ASKING_S", -1.0)
+    uuid = await put(store, {"text": "Fine"})
+    model = Model(Judgement("positive", 9, ("joy",)))
+    assert await run(store, model) == 1
+    kept = await kept_of(store, "shop", uuid)
+    assert kept is not None
+    assert (kept.method, model.asked) == ("combination", [])
+
+
+async def test_switched_off_nobody_judges(store: Store) -> None:
+    uuid = await put(store, {"text": "Fine"})
+    assert await run(store, Model(Judgement("positive", 9, ())), judges_texts=False) == 0
+    assert await kept_of(store, "shop", uuid) is None
 
 
 async def test_the_newest_are_judged_first_within_bounds(
@@ -168,7 +222,7 @@ async def test_the_newest_are_judged_first_within_bounds(
         for hours in (5, 1, 4, 2, 3)
     }
     model = Model(Judgement("neutral", 0, ()))
-    assert await run(store, model) == 3
+    assert await run(store, model) == 3 + 2
     assert model.asked == ["Fine 1", "Fine 2"]
     kept = {hours: await kept_of(store, "shop", uuid) for hours, uuid in texts.items()}
     assert {hours: each and each.method for hours, each in kept.items()} == {

@@ -25,6 +25,7 @@ from loopin_sinks.tasks.schedules import schedules
 from loopin_sinks.tasks.task import Arguments, Context, Task
 from loopin_sinks.tasks.when import Every, crontab
 from loopin_streams.kafka.config_state import Configuration
+from loopin_text.opinion.endpoint import Endpoint, EndpointOptions
 from tests.migrated import migrated_store
 from tests.streams.kafka.configured import Record
 
@@ -70,7 +71,7 @@ class Installation:
         self.store = store
         self.runner = self.new_runner()
 
-    def new_runner(self) -> TaskRunner:
+    def new_runner(self, **given: Any) -> TaskRunner:
         return TaskRunner(
             self.store,
             _Followed(self),
@@ -79,6 +80,7 @@ class Installation:
             leads=lambda: self.leads,
             clock=lambda: self.now,
             tasks=[self._task("hourly", Every(3600)), self._task("daily", crontab("0 3 * * *"))],
+            **given,
         )
 
     def _task(self, name: str, when: Any) -> Task:
@@ -166,6 +168,21 @@ async def test_what_was_missed_is_made_up_for_once(installation: Installation) -
         START.replace(minute=0),
     ]
     assert await installation.look() == []
+
+
+async def test_it_has_what_the_process_gives(installation: Installation) -> None:
+    given: list[Context] = []
+
+    async def work(context: Context) -> int:
+        given.append(context)
+        return 0
+
+    model = Endpoint(EndpointOptions("http://127.0.0.1:9", "some-model"))
+    installation.work = work
+    installation.runner = installation.new_runner(language_model=model, judges_texts=False)
+    await installation.look()
+    assert [(each.language_model, each.judges_texts) for each in given] == [(model, False)] * 2
+    model.close()
 
 
 async def test_one_that_raises_stops_no_other(installation: Installation) -> None:

@@ -4,7 +4,7 @@ It may take seconds, cost money, hang or answer rubbish: so it is asked apart fr
 the stream, within a time, a budget and a circuit breaker, and everybody gets on without its answer.
 """
 
-from loopin_text.opinion.endpoint.endpoint import Endpoint, EndpointOptions, NoAnswer
+from loopin_text.opinion.endpoint.endpoint import Endpoint, EndpointOptions, NoAnswer, Reason
 from loopin_text.opinion.endpoint.reply import Judgement
 
-__all__ = ["Endpoint", "EndpointOptions", "Judgement", "NoAnswer"]
+__all__ = ["Endpoint", "EndpointOptions", "Judgement", "NoAnswer", "Reason"]

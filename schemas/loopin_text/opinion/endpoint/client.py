@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPException
 from typing import Any, Final
 
 import msgspec
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 LONGEST_BODY: Final = 64 * 1024
 """Bytes of the longest answer that is read; those that are asked for have some 500."""
@@ -18,6 +22,45 @@ _PART: Final = 16 * 1024
 
 class EndpointFailed(Exception):
     """The endpoint did not answer, or not with 200; the message says how, without what was sent."""
+
+
+class TextRefused(EndpointFailed):
+    """The endpoint takes others, it may be, but not this text (such as one that its provider filters)."""
+
+
+_REFUSING: Final = frozenset({400, 413, 422})
+"""Statuses that are said of what was sent, not of the endpoint."""
+
+
+class _Limited(HTTPConnection):
+    """Breaks off an answer whose headers take too long: a timeout of the socket is one of each byte."""
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as in urllib3
+        limit = threading.Timer(self.timeout or 0.0, self._break_off, (self.sock,))
+        limit.daemon = True
+        limit.start()
+        try:
+            return super().getresponse()
+        finally:
+            limit.cancel()
+
+    @staticmethod
+    def _break_off(sock: socket.socket) -> None:
+        with suppress(OSError):
+            # Not that of TLS, which takes away from the thread that reads what it reads by.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+class _LimitedTls(_Limited, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Limited
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _LimitedTls
 
 
 class ChatClient:
@@ -36,12 +79,14 @@ class ChatClient:
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key.strip()}"
         self._pool = urllib3.PoolManager(retries=False, maxsize=2)
+        self._pool.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def post(self, body: Mapping[str, Any], clock: Callable[[], float] = time.monotonic) -> bytes:
         """The answer's body.
 
         Raises:
-            EndpointFailed: there is none in time, it is too long, or its status is not 200.
+            TextRefused: its status is one of a request that is not taken.
+            EndpointFailed: there is none in time, it is too long, or its status is another than 200.
         """
         deadline = clock() + self._timeout_s
         try:
@@ -56,6 +101,8 @@ class ChatClient:
             )
             try:
                 answer = self._read(response, deadline, clock)
+                if clock() >= deadline:  # headers that are broken off look like a whole answer
+                    raise EndpointFailed("its answer takes too long")
             except BaseException:
                 # Whatever broke off the reading: the rest of this answer must not be taken for the next.
                 response.close()
@@ -66,6 +113,8 @@ class ChatClient:
             raise EndpointFailed(
                 f"it cannot be reached or does not answer ({type(error).__name__})"
             ) from None
+        if response.status in _REFUSING:
+            raise TextRefused(f"it answers with status {response.status}")
         if response.status != 200:
             raise EndpointFailed(f"it answers with status {response.status}")
         return answer
@@ -77,8 +126,8 @@ class ChatClient:
             read += part
             if len(read) > LONGEST_BODY:
                 raise EndpointFailed(f"its answer is longer than {LONGEST_BODY} bytes")
-            if clock() > deadline:
-                raise EndpointFailed("its answer takes too long")
+            if clock() >= deadline:
+                break
         return bytes(read)
 
     def close(self) -> None:

@@ -8,11 +8,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from loopin_text.opinion.endpoint.breaker import Breaker
 from loopin_text.opinion.endpoint.budget import Budget
-from loopin_text.opinion.endpoint.client import ChatClient, EndpointFailed
+from loopin_text.opinion.endpoint.client import ChatClient, EndpointFailed, TextRefused
 from loopin_text.opinion.endpoint.reply import Judgement, UnreadableReply, estimated_tokens, read, request
 from loopin_text.opinion.method import Scored
 from loopin_text.pii import Scrubber
@@ -22,13 +22,21 @@ AT_ONCE: Final = 2
 """Calls under way at one time; who comes then gets no answer: a slow endpoint holds up nobody."""
 
 CACHED: Final = 4_096
-"""Judgements that are remembered, least recently used out first."""
+"""Judgements that are remembered, least recently used out first; and so many texts that got none."""
+
+TRIES: Final = 3
+"""How often a text is sent that is refused, or that gets an unreadable answer; then no more."""
+
+Said = TypeVar("Said")
+
+Reason = Literal["busy", "budget", "circuit", "failed", "given_up"]
+"""Why there is no judgement: two calls are under way, the day's are spent, it fails, or with this text."""
 
 
 class NoAnswer(Exception):
     """The endpoint was not asked, or has not judged; the message says why, never with the text or the key."""
 
-    def __init__(self, reason: Literal["busy", "budget", "circuit", "failed"], message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -82,6 +90,7 @@ class Endpoint:
         self._now = now
         self._clock = clock
         self._known: OrderedDict[bytes, Judgement] = OrderedDict()
+        self._in_vain: OrderedDict[bytes, int] = OrderedDict()
         self._under_way = 0
         self._lock = threading.Lock()
 
@@ -106,6 +115,8 @@ class Endpoint:
             if known := self._known.get(key):
                 self._known.move_to_end(key)
                 return known
+            if self._in_vain.get(key, 0) >= TRIES:
+                raise NoAnswer("given_up", f"The endpoint has not judged this text in {TRIES} tries.")
             self._admit(estimated)
             self._under_way += 1
         try:
@@ -115,6 +126,8 @@ class Endpoint:
             with self._lock:
                 self._under_way -= 1
                 self._breaker.failed(self._clock())
+                if isinstance(error, TextRefused | UnreadableReply):
+                    _remember(self._in_vain, key, self._in_vain.get(key, 0) + 1)
             if isinstance(error, EndpointFailed | UnreadableReply):
                 raise NoAnswer("failed", f"The endpoint has not judged: {error}.") from error
             raise
@@ -123,7 +136,7 @@ class Endpoint:
             self._breaker.succeeded()
             if used is not None:
                 self._budget.correct(self._now(), estimated, used)
-            self._remember(key, judgement)
+            _remember(self._known, key, judgement)
         return judgement
 
     def _admit(self, tokens: int) -> None:
@@ -135,11 +148,6 @@ class Endpoint:
             self._breaker.not_tried()
             raise NoAnswer("budget", "The endpoint's budget of the day is spent; raise it, or ask tomorrow.")
 
-    def _remember(self, key: bytes, judgement: Judgement) -> None:
-        self._known[key] = judgement
-        if len(self._known) > CACHED:
-            self._known.popitem(last=False)
-
     @property
     def is_open(self) -> bool:
         """Whether the endpoint is left alone for a while, because it fails."""
@@ -148,3 +156,10 @@ class Endpoint:
     def close(self) -> None:
         """Close its connections."""
         self._client.close()
+
+
+def _remember(known: OrderedDict[bytes, Said], key: bytes, said: Said) -> None:
+    known[key] = said
+    known.move_to_end(key)
+    if len(known) > CACHED:
+        known.popitem(last=False)

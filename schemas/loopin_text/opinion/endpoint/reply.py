@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -21,6 +22,8 @@ ANSWER_TOKENS: Final = 150
 
 EMOTIONS: Final = 5
 EMOTION_LENGTH: Final = 40
+_NAME: Final = re.compile(rf"(?=.{{1,{EMOTION_LENGTH}}}$)[a-z]+(?:[ -][a-z]+)*", re.ASCII)
+"""Of a feeling: people are shown what a stranger's text makes a model say, so it is words and no more."""
 
 
 class Judgement(NamedTuple):
@@ -95,8 +98,8 @@ def read(body: bytes) -> tuple[Judgement, int | None]:
         raise UnreadableReply(f"it is not the JSON that was asked for ({type(error).__name__})") from error
     if not 0 <= content.intensity <= 10:
         raise UnreadableReply("its intensity is not from 0 to 10")
-    named = (emotion.strip().lower()[:EMOTION_LENGTH] for emotion in content.emotions[:EMOTIONS])
-    emotions = tuple(dict.fromkeys(name for name in named if name))
+    named = (emotion.strip().lower() for emotion in content.emotions[:EMOTIONS])
+    emotions = tuple(dict.fromkeys(name for name in named if _NAME.fullmatch(name)))
     judgement = Judgement(content.sentiment, round(content.intensity), emotions)
     return judgement, reply.usage.total_tokens if reply.usage else None
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -45,6 +47,8 @@ class ChatServer:
         """Whether answers wait for ``released``."""
         self.drips = False
         """Whether bodies come byte by byte and never end."""
+        self.drips_headers = False
+        """Whether headers come one by one and never end."""
         self.released = threading.Event()
         self.arrived = threading.Semaphore(0)
         """Released once for each request that has arrived."""
@@ -54,8 +58,8 @@ class ChatServer:
 
 
 @contextmanager
-def chat_server() -> Iterator[ChatServer]:
-    """A server on a free port of this machine."""
+def chat_server(certificate: Path | None = None) -> Iterator[ChatServer]:
+    """A server on a free port of this machine; with a certificate (and its key) over TLS."""
     state = ChatServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -78,6 +82,9 @@ def chat_server() -> Iterator[ChatServer]:
             self.send_response(state.status)
             for name, value in state.headers.items():
                 self.send_header(name, value)
+            while state.drips_headers and not state.released.wait(0.01):
+                self.send_header("X-Wait", "yes")
+                self.flush_headers()
             self.send_header("Content-Length", str(10**6 if state.drips else len(state.body)))
             self.end_headers()
             if state.drips:
@@ -91,7 +98,11 @@ def chat_server() -> Iterator[ChatServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}/v1"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    state.url = f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

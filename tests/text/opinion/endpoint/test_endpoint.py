@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from loopin_text.opinion.endpoint import Endpoint, EndpointOptions, Judgement, NoAnswer
 from loopin_text.opinion.endpoint.breaker import FAILURES, FIRST_PAUSE_S
-from loopin_text.opinion.endpoint.endpoint import AT_ONCE, CACHED
+from loopin_text.opinion.endpoint.endpoint import AT_ONCE, CACHED, TRIES, _remember
 from loopin_text.opinion.endpoint.reply import estimated_tokens
+from tests.sinks.notify.mail_server import write_certificate
 
-from .chat_server import ChatServer, chat_server, completion
+from .chat_server import GOOD, ChatServer, chat_server, completion
 
 KEY = "sk-secret-of-the-test"
 LONG_S = 60.0
@@ -124,7 +126,7 @@ def test_judgements_are_remembered(server: ChatServer, clock: Clock, endpoints: 
     assert endpoint.judge("good") == endpoint.judge("good")
     assert len(server.requests) == 1
     for number in range(CACHED):
-        endpoint._remember(number.to_bytes(16, "big"), Judgement("neutral", 0, ()))
+        _remember(endpoint._known, number.to_bytes(16, "big"), Judgement("neutral", 0, ()))
     assert len(endpoint._known) == CACHED
     endpoint.judge("good")
     assert len(server.requests) == 2
@@ -151,8 +153,15 @@ def test_it_is_a_method_like_the_others(server: ChatServer, clock: Clock, endpoi
             Judgement("positive", 10, ("joy", "a", "b")),
         ),
         (
-            json.dumps({"sentiment": "positive", "intensity": 1, "emotions": ["x" * 1000], "why": 1}),
-            Judgement("positive", 1, ("x" * 40,)),
+            json.dumps(
+                {
+                    "sentiment": "positive",
+                    "intensity": 1,
+                    "emotions": ["x" * 41, "<b>joy</b>", "=cmd|' /C'!A0", "self-pity", "Mild Surprise"],
+                    "why": 1,
+                }
+            ),
+            Judgement("positive", 1, ("self-pity", "mild surprise")),
         ),
     ],
 )
@@ -210,6 +219,27 @@ def test_one_that_drips_is_given_up(server: ChatServer, clock: Clock, endpoints:
     assert refused(make(server, clock, endpoints, timeout_s=SHORT_S), "good") == "failed"
 
 
+def test_one_whose_headers_drip_is_given_up(
+    server: ChatServer, clock: Clock, endpoints: list[Endpoint]
+) -> None:
+    server.drips_headers = True
+    assert refused(make(server, clock, endpoints, timeout_s=SHORT_S), "good") == "failed"
+
+
+def test_over_tls_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock, endpoints: list[Endpoint]
+) -> None:
+    certificate = tmp_path / "certificate.pem"
+    write_certificate(certificate)
+    with chat_server(certificate) as server:
+        assert refused(make(server, clock, endpoints), "good") == "failed", "nobody vouches for it"
+        assert server.requests == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert make(server, clock, endpoints).judge("good").intensity == 8
+        server.drips_headers = True
+        assert refused(make(server, clock, endpoints, timeout_s=SHORT_S), "good") == "failed"
+
+
 def test_nobody_listening_is_no_judgement(clock: Clock) -> None:
     with chat_server() as gone:
         url = gone.url
@@ -240,6 +270,35 @@ def test_failures_open_the_circuit_and_one_success_closes_it(
     endpoint.judge("another")
     assert not endpoint.is_open
     assert len(server.requests) == FAILURES + 3
+
+
+def test_a_text_that_is_never_judged_is_given_up_and_no_other(
+    server: ChatServer, clock: Clock, endpoints: list[Endpoint]
+) -> None:
+    endpoint = make(server, clock, endpoints)
+    for number in range(TRIES):
+        if number % 2:
+            server.status, server.body = 200, completion("I do not judge that.")
+        else:
+            server.status = 400
+        assert refused(endpoint, "vile") == "failed"
+        server.status, server.body = 200, GOOD
+        endpoint.judge(f"closes the circuit {number}")
+    asked = len(server.requests)
+    assert refused(endpoint, "vile") == "given_up"
+    assert len(server.requests) == asked
+
+
+def test_what_fails_whatever_the_text_gives_none_up(
+    server: ChatServer, clock: Clock, endpoints: list[Endpoint]
+) -> None:
+    endpoint = make(server, clock, endpoints)
+    for number in range(TRIES + 1):
+        server.status = (401, 429, 500, 503)[number % 4]
+        assert refused(endpoint, "good") == "failed"
+        server.status = 200
+        endpoint.judge(f"closes the circuit {number}")
+    assert endpoint.judge("good") == Judgement("positive", 8, ("excitement", "satisfaction"))
 
 
 def test_a_success_in_between_forgives_failures(
