@@ -48,7 +48,8 @@ def _make(scope: Scope, metric: Metric, past: Past, horizon: int, country: str |
 
     known = past.values
     bounds = bounds_of(metric).kept_by(known.values)
-    key = (scope.zone_name, bounds, known.first, known.values.tobytes(), past.calculated_at, horizon, country)
+    of_past = known.first, known.values.tobytes(), past.until, past.calculated_at
+    key = (scope.zone_name, bounds, of_past, horizon, country)
     found = _made.get(key)
     if found is None:
         found = _made[key] = make(scope, past, horizon, bounds, country)

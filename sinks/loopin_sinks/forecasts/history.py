@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -31,10 +31,22 @@ _OF_NUMBERS: Final = (d.Sum, d.Mean, d.Percentile)
 
 
 class Past(NamedTuple):
-    """What came, and when the newest of it was calculated; None where nothing was kept."""
+    """What came.
+
+    Attributes:
+        values: by day, up to the last one that has a value.
+        until: the first day that is not over or not known yet.
+        calculated_at: when the newest of the values was calculated; None where nothing was kept.
+    """
 
     values: Series
+    until: date
     calculated_at: datetime | None
+
+    @property
+    def gap(self) -> int:
+        """How many days have passed since without a value."""
+        return (self.until - self.values.day(len(self.values))).days
 
 
 def bounds_of(metric: Metric) -> Bounds:
@@ -90,7 +102,7 @@ async def past(store: Store, scope: Scope, metric: Metric) -> Past:
     found |= await _computed(store, scope, metric, asked)
     values = np.array([_number(found.get(day)) for day in range(first, end)], dtype=np.float64)
     calculated = max((each.calculated_at for each in kept.values()), default=None)
-    return Past(series(EPOCH + timedelta(days=first), values), calculated)
+    return Past(series(EPOCH + timedelta(days=first), values), EPOCH + timedelta(days=end), calculated)
 
 
 def _days(scope: Scope, covered: Coverage | None) -> list[int]:

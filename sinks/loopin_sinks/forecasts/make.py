@@ -25,6 +25,11 @@ from loopin_sinks.metric_values.scope import Scope, epoch_ms
 
 NOTHING: Final = "There is no day with a value yet."
 
+STALE: Final = 60
+"""Days without a value up to now after which nobody knows what to expect."""
+
+LONG_AGO: Final = f"There has been no value for more than {STALE} days."
+
 
 def make(scope: Scope, past: Past, horizon: int, bounds: Bounds, country: str | None = None) -> Made:
     """The next days of a metric, the days before, and how good this is.
@@ -40,24 +45,25 @@ def make(scope: Scope, past: Past, horizon: int, bounds: Bounds, country: str | 
         UnknownCountry: nothing is known of its holidays.
     """
     known, made_at = past.values, epoch_ms(scope.now)
-    holidays = {} if country is None else _holidays(country, known, horizon)
-    if not known.known:
+    ahead = horizon + past.gap
+    holidays = {} if country is None else _holidays(country, known, ahead)
+    if not known.known or past.gap > STALE:
         return Made(
             made_at=made_at,
             horizon=horizon,
             points=(),
-            history=(),
+            history=_history(scope, known),
             method="heuristic",
             model="",
             model_version=VERSION,
-            reason=NOTHING,
+            reason=LONG_AGO if known.known else NOTHING,
             holidays=country,
         )
-    found = forecast(known, horizon, bounds, holidays)
+    found = forecast(known, ahead, bounds, holidays)
     return Made(
         made_at=made_at,
         horizon=horizon,
-        points=_points(scope, found),
+        points=_points(scope, found)[past.gap :],
         history=_history(scope, known),
         method=found.method,
         model=found.model,
