@@ -49,18 +49,14 @@ async def metric_anomalies(
         StoreError: the store did not answer.
     """
     known = {metric.name: metric for metric in metrics}
-    found = await kept_anomalies(store, scope.project, scope.now - LATEST, scope.now)
+    found = await kept_anomalies(store, scope.project, metrics, scope.now - LATEST, scope.now)
     lately = epoch_ms(scope.now - KEPT_FOR)
     days = {
         (each.target_id, each.evidence.start, each.evidence.value > each.evidence.expected)
         for each in told
         if each.insight_type == "metric_change"
     }
-    runs = [
-        run
-        for run in _runs(scope, (each for each in found if each.metric in known))
-        if max(each.found_at for each in run) >= lately
-    ]
+    runs = [run for run in _runs(scope, found) if max(each.found_at for each in run) >= lately]
     made = [
         _insight(scope, known[run[0].metric], run)
         for run in runs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -10,8 +10,9 @@ from uuid import uuid4
 import msgspec
 import pyarrow as pa
 
-from loopin_schemas.metrics import Grain
+from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.metric_anomalies.found import MetricAnomaly
+from loopin_sinks.metric_history.stored import kept_name
 from loopin_sinks.metric_values.scope import Scope, epoch_ms, from_epoch_ms
 from loopin_sinks.store import Store
 
@@ -41,36 +42,43 @@ _SCHEMA = pa.schema(
 )
 
 
-async def kept_anomalies(store: Store, project: str, since: datetime, until: datetime) -> list[MetricAnomaly]:
-    """Those that hold, of periods that begin in [since, until), by metric, grain and start.
+async def kept_anomalies(
+    store: Store, project: str, metrics: Sequence[Metric], since: datetime, until: datetime
+) -> list[MetricAnomaly]:
+    """Those that hold of these metrics, of periods that begin in [since, until), by metric, grain and start.
+
+    They are kept as values are: a project's own is told by its definition, too, as its name may be given to
+    another one.
 
     Raises:
         StoreError: the store did not answer.
     """
+    names = {kept_name(metric): metric.name for metric in metrics}
     rows = await store.query(
         f"""
         SELECT * FROM {METRIC_ANOMALIES} FINAL
-        WHERE project = {{project:String}} AND NOT withdrawn
+        WHERE project = {{project:String}} AND metric IN {{metrics:Array(String)}} AND NOT withdrawn
             AND start >= {{since:DateTime64(3, 'UTC')}} AND start < {{until:DateTime64(3, 'UTC')}}
         ORDER BY metric, grain, start
         """,
-        {"project": project, "since": since, "until": until},
+        {"project": project, "metrics": list(names), "since": since, "until": until},
     )
-    return [_anomaly(row) for row in rows]
+    return [_anomaly({**row, "metric": names[row["metric"]]}) for row in rows]
 
 
 async def replace(
     store: Store,
     scope: Scope,
+    metrics: Sequence[Metric],
     found: Iterable[MetricAnomaly],
     judged: Mapping[tuple[str, Grain], int],
     before: Collection[MetricAnomaly],
 ) -> int:
     """Keep what is found now in place of what was found ``before``; how many rows were written.
 
-    ``judged`` has from when on (epoch ms) each metric was judged anew: what was found of that time and is
-    found no longer is withdrawn, and so is all of metrics that are judged no more. The same again writes
-    nothing.
+    All is of these ``metrics``. ``judged`` has from when on (epoch ms) each of them was judged anew: what was
+    found of that time and is found no longer is withdrawn, and so is all of those that are judged no more.
+    The same again writes nothing.
 
     Raises:
         StoreError: the store did not answer.
@@ -89,7 +97,12 @@ async def replace(
         for place, each in known.items()
         if place not in now and each.start >= judged.get((each.metric, each.grain), each.start)
     ]
-    rows = [*(_row(scope, each, False) for each in changed), *(_row(scope, each, True) for each in gone)]
+    names = {metric.name: kept_name(metric) for metric in metrics}
+    rows = [
+        _row(scope, names[each.metric], each, withdrawn=withdrawn)
+        for withdrawn, some in ((False, changed), (True, gone))
+        for each in some
+    ]
     if rows:
         await store.insert(METRIC_ANOMALIES, pa.Table.from_pylist(rows, schema=_SCHEMA), token=str(uuid4()))
     return len(rows)
@@ -99,10 +112,11 @@ def _place(of: MetricAnomaly) -> tuple[str, Grain, int]:
     return of.metric, of.grain, of.start
 
 
-def _row(scope: Scope, of: MetricAnomaly, withdrawn: bool) -> dict[str, Any]:
+def _row(scope: Scope, metric: str, of: MetricAnomaly, *, withdrawn: bool) -> dict[str, Any]:
     return {
         **msgspec.structs.asdict(of),
         "project": scope.project,
+        "metric": metric,
         "start": from_epoch_ms(of.start),
         "calculated_at": from_epoch_ms(of.calculated_at),
         "found_at": from_epoch_ms(of.found_at),

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from loopin_schemas.metrics import Grain, Metric
 from loopin_sinks.alerts.judge import PAST
 from loopin_sinks.metric_anomalies.found import LENGTH_MS, MetricAnomaly, Point, anomalies, judged_grain
-from loopin_sinks.metric_anomalies.stored import LATEST, kept_anomalies, replace
+from loopin_sinks.metric_anomalies.stored import kept_anomalies, replace
 from loopin_sinks.metric_anomalies.sure import sure
 from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import kept_name, kept_series
@@ -36,8 +36,7 @@ class Judged(NamedTuple):
 async def sweep(store: Store, scope: Scope, metrics: Sequence[Metric]) -> int:
     """Judge the last periods that are over of each metric; how many rows are new, other or withdrawn.
 
-    What was found of metrics of which nothing is known now, as after a change of the zone, stays; not of a
-    project's own, as it may be of a former one of the same name.
+    What was found of metrics of which nothing is known now, as after a change of the zone, stays.
 
     Raises:
         StoreError: the store did not answer.
@@ -54,19 +53,13 @@ async def sweep(store: Store, scope: Scope, metrics: Sequence[Metric]) -> int:
             found += await sure(calculator, each.metric, far)
     first = from_epoch_ms(min((each.since for each in judged), default=epoch_ms(scope.now)))
     since = {(each.metric.name, each.grain): each.since for each in judged}
-    lasting = {metric.name for metric in metrics if kept_name(metric) == metric.name}
-    unknown = {each for each in since if each not in known}
-    if own := {each for each in unknown if each[0] not in lasting}:
-        first = scope.now - LATEST
-        since |= dict.fromkeys(own, epoch_ms(first))
-    before = await kept_anomalies(store, scope.project, first, scope.now)
-    return await replace(
-        store,
-        scope,
-        found,
-        since,
-        [each for each in before if (each.metric, each.grain) not in unknown - own],
-    )
+    unknown = since.keys() - known
+    before = [
+        each
+        for each in await kept_anomalies(store, scope.project, metrics, first, scope.now)
+        if (each.metric, each.grain) not in unknown
+    ]
+    return await replace(store, scope, metrics, found, since, before)
 
 
 def _judged(scope: Scope, metric: Metric) -> Judged | None:

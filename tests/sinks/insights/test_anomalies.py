@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,8 @@ NOW = datetime.now(UTC).replace(hour=20, minute=20, second=0, microsecond=0)
 SCOPE = Scope(project="shop", zone=ZONE, now=NOW)
 TEN = NOW.astimezone(ZONE).replace(hour=10, minute=0).astimezone(UTC)
 """Ten in the morning, where the project is."""
+
+FORMER = dataclasses.replace(CATALOGUE[0], name="no_metric_any_more")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -60,7 +63,7 @@ def anomaly(start: datetime, score: float, metric: str = "page_views", grain: st
 
 
 async def told(store: Store, *found: MetricAnomaly, beside: tuple[Insight, ...] = ()) -> list[Insight]:
-    await replace(store, SCOPE, found, {}, ())
+    await replace(store, SCOPE, [*CATALOGUE, FORMER], found, {}, ())
     return await metric_anomalies(store, SCOPE, CATALOGUE, beside)
 
 
@@ -140,7 +143,7 @@ async def test_a_day_is_told_by_its_name_and_for_a_week_from_when_it_was_found(s
     day = SCOPE.midnight(SCOPE.day_of(NOW) - 20)
     late = anomaly(day, 9.0, "retention_d7", "day")
     long_ago = Scope(project="shop", zone=ZONE, now=NOW - 8 * DAY)
-    await replace(store, long_ago, [anomaly(day, 9.0, "retention_d1", "day")], {}, ())
+    await replace(store, long_ago, CATALOGUE, [anomaly(day, 9.0, "retention_d1", "day")], {}, ())
     [found] = await told(store, late)
     assert found.target_id == "retention_d7"
     assert f" on {day.astimezone(ZONE):%A %-d %B} (" in found.title

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from loopin_schemas.insight import Insight
-from loopin_schemas.metrics import Grain, by_name
+from loopin_schemas.metrics import CATALOGUE, Grain, by_name
 from loopin_schemas.metrics.custom import CountOf, CustomMetric, Selection
 from loopin_sinks.insights.anomalies import is_of_metric
 from loopin_sinks.insights.stored import open_insights, replace
@@ -100,7 +100,7 @@ async def kept(
 
 
 async def found_in(store: Store, project: str = "shop", now: datetime = NOW) -> list[MetricAnomaly]:
-    return await kept_anomalies(store, project, now - 30 * DAY, now)
+    return await kept_anomalies(store, project, CATALOGUE, now - 30 * DAY, now)
 
 
 def usual(level: float = 200.0, seed: int = 3, weeks: int = 6) -> dict[datetime, float | None]:
@@ -253,11 +253,17 @@ async def test_nothing_is_left_under_the_name_of_another_metric(store: Store, af
         [NewValue(first.metric(), "hour", start, value, NOW) for start, value in values.items()],
     )
     assert await look(first, NOW) == 2
-    assert [each.metric for each in await found_in(store)] == ["mine"]
+    since, later = NOW - 7 * DAY, NOW + after
+    [found] = await kept_anomalies(store, "shop", [first.metric()], since, later)
+    assert found.metric == "mine"
 
-    later = NOW + after
-    assert await look(own("payment_failed"), later) == 2
-    assert await found_in(store, now=later) == []
+    # The first look withdraws the insight; also once values of the other one are known, nothing comes again.
+    other = own("payment_failed")
+    assert await look(other, later) == 1
+    hour = later.replace(minute=0) - HOUR
+    await keep(store, scope("shop", later), [NewValue(other.metric(), "hour", hour, 5.0, later)])
+    assert await look(other, later) == 0
+    assert await kept_anomalies(store, "shop", [other.metric()], since, later) == []
     assert await open_insights(store, "shop", later) == []
 
 
