@@ -12,6 +12,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Sequence
 from contextlib import suppress
+from math import sqrt
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -45,9 +46,9 @@ RETRY_S = 2.0
 MAX_WAITING = 50_000
 """Rows that wait for an insert; then nothing more is read."""
 
-PATIENT_ROWS_A_S = 2_000
-"""From one insert to the next a patient sink lets as much time pass as its rows may take at this rate, as
-long as others may wait beside them: what comes meanwhile of the same keys is one row."""
+PATIENT_KEYS_A_S = 2_000
+"""From one insert to the next a patient sink lets a second pass for each so many keys that change a second,
+as long as others may wait beside them: what comes meanwhile of the same keys is one row."""
 
 MOST_REST_S = 10.0
 
@@ -172,7 +173,9 @@ class LatestSink(ConsumerRebalanceListener, ABC, Generic[Key, Value]):
 
     def _rest_s(self, rows: int) -> float:
         """From the start of an insert of so many rows to that of the next, while others may wait beside."""
-        return min(rows / PATIENT_ROWS_A_S, MOST_REST_S) if self._patient else 0.0
+        # Of k keys a second, k * k / PATIENT_KEYS_A_S come while it rests so long. Rests in proportion to the
+        # rows would grow without end, each longer than the one before, from some rate on.
+        return min(sqrt(rows / PATIENT_KEYS_A_S), MOST_REST_S) if self._patient else 0.0
 
     async def positions(self) -> dict[int, int]:
         """For each assigned partition the offset of the first record that is not stored."""

@@ -29,8 +29,8 @@ class SinkSettings(KafkaSettings, ProjectDefaults, LanguageModelSettings):
         0.5,
         gt=0,
         le=3600,
-        description="shortest time between two inserts of profiles, in seconds; longer (at most 10) while "
-        "more than 2,000 users a second change",
+        description="shortest time between two inserts of profiles, in seconds; where many users change, a "
+        "second for each 2,000 of them a second, at most 10",
     )
     repair_interval_s: float = Field(
         5.0, gt=0, le=3600, description="pause between two looks for windows to recompute, in seconds"

@@ -221,7 +221,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 async def test_the_more_it_stores_the_longer_it_leaves_the_machine_to_the_others(
     journal: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loopin_sinks.latest_sink.PATIENT_ROWS_A_S", 0.5)
+    monkeypatch.setattr("loopin_sinks.latest_sink.PATIENT_KEYS_A_S", 4 / 8.0**2)
     topic = Publisher(journal)
     sink = sink_of(journal)
     assert journal.settings.profile_interval_s < 8.0
@@ -242,10 +242,22 @@ async def test_the_more_it_stores_the_longer_it_leaves_the_machine_to_the_others
         await until(lambda: sink.stored_rows == 6, "each user's newest is stored")
 
 
+@pytest.mark.parametrize(
+    ("keys_a_s", "seconds"), [(100, 0.05), (1_000, 0.5), (3_000, 1.5), (8_000, 4.0), (50_000, 10.0)]
+)
+def test_rests_settle_in_proportion_to_the_keys_that_change(
+    journal: Journal, keys_a_s: int, seconds: float
+) -> None:
+    sink, rest_s = sink_of(journal), 1.0
+    for _ in range(60):
+        rest_s = sink._rest_s(round(keys_a_s * rest_s))
+    assert rest_s == pytest.approx(seconds, rel=0.1)
+
+
 async def test_where_no_more_may_wait_it_does_not_rest(
     journal: Journal, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("loopin_sinks.latest_sink.PATIENT_ROWS_A_S", 0.5)
+    monkeypatch.setattr("loopin_sinks.latest_sink.PATIENT_KEYS_A_S", 3 / 6.0**2)
     monkeypatch.setattr("loopin_sinks.latest_sink.MAX_WAITING", 3)
     topic = Publisher(journal)
     sink = sink_of(journal)
@@ -257,7 +269,7 @@ async def test_where_no_more_may_wait_it_does_not_rest(
             await until(partial(read, sink, 3 * round), "as many are read as may wait")
             clock.now += 1.0
             await until(partial(stored, sink, 3 * round), "they are stored")
-        # Of two there is room for others, so they wait for six seconds from the start of that insert.
+        # Of two there is room for others, so they wait for six seconds from the start of that insert of three.
         for number in range(2):
             topic.publish(f"demo:u{number}", some_profile(random.Random(number)))
         await until(lambda: sink.read_records == 8, "they are read")
