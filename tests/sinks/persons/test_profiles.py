@@ -269,7 +269,7 @@ async def test_where_no_more_may_wait_it_does_not_rest(
             await until(partial(read, sink, 3 * round), "as many are read as may wait")
             clock.now += 1.0
             await until(partial(stored, sink, 3 * round), "they are stored")
-        # Of two there is room for others, so they wait for six seconds from the start of that insert of three.
+        # Of two there is room for others, so they wait six seconds from the start of that insert of three.
         for number in range(2):
             topic.publish(f"demo:u{number}", some_profile(random.Random(number)))
         await until(lambda: sink.read_records == 8, "they are read")
