@@ -20,6 +20,8 @@ PROJECT = "bench"
 SPAN_MS = 600_000
 """Event time that the messages cover, however many they are: 60 windows of 10 s, 10 minutes."""
 
+DAY_MS = 86_400_000
+
 LATE_SHARE = 0.05
 LATEST_MS = 5_000
 """Most that an event is late by, within its partition."""
@@ -71,15 +73,18 @@ class Messages:
     seed: int = 4
 
 
-def introductions(users: int, start_ms: int) -> Iterator[tuple[bytes, bytes]]:
-    """Key and body of one event of each user, so that every one of them is known."""
-    random_bytes = np.random.default_rng(users).bytes(16 * users).hex()
+def introductions(
+    users: int, start_ms: int, days_ago: int = 0, name: str = "$pageview"
+) -> Iterator[tuple[bytes, bytes]]:
+    """Key and body of one event of each user, so many days before, so that every one of them is known."""
+    random_bytes = np.random.default_rng((users, days_ago)).bytes(16 * users).hex()
+    first_ms = start_ms - days_ago * DAY_MS
     for user in range(users):
         body = (
-            f'{{"project":"{PROJECT}","event":"$pageview","distinct_id":"member-{user:07d}",'
+            f'{{"project":"{PROJECT}","event":"{name}","distinct_id":"member-{user:07d}",'
             f'"uuid":"{_uuid(random_bytes[32 * user : 32 * user + 32])}",'
-            f'"timestamp":{start_ms + user * SPAN_MS // users},"session_id":"s-{user:07d}-0",'
-            f'"properties":{_properties("$pageview", user, 4 + user % 396, 0)}}}'
+            f'"timestamp":{first_ms + user * SPAN_MS // users},"session_id":"s-{user:07d}-{days_ago}",'
+            f'"properties":{_properties(name, user, 4 + user % 396, 0)}}}'
         )
         yield f"{PROJECT}:member-{user:07d}".encode(), body.encode()
 

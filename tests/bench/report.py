@@ -256,7 +256,11 @@ SECTIONS: dict[str, Section] = {
     ),
     "partitions": Section("Partitions", "A burst of events of 50,000 new users.", _growth, "all stored"),
     "workers": Section(
-        "Workers", "A burst of events of 50,000 new users, 4 partitions.", _growth, "all stored"
+        "Workers",
+        "A burst of events of 50,000 new users, 4 partitions. Of newcomers nothing is predicted, so in the "
+        "last case they were seen on three days before.",
+        _growth,
+        "all stored",
     ),
     "queries": Section(
         "Queries",

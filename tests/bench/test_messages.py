@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from loopin_schemas.errors import InvalidEvent
 from loopin_schemas.validation import decode_event, validate
 from tests.bench.messages import (
+    DAY_MS,
     INVALID_ID,
     LATEST_MS,
     NAMES,
@@ -80,6 +81,11 @@ def test_introductions_name_every_user_once() -> None:
 
     assert {event.distinct_id for event in events} == {f"member-{user:07d}" for user in range(300)}
     assert len({event.uuid for event in events}) == 300
+
+    before = [decode_event(body) for _, body in introductions(300, START_MS, 2, "content_commented")]
+    assert {event.event for event in before} == {"content_commented"}
+    assert [event.timestamp for event in before] == [event.timestamp - 2 * DAY_MS for event in events]
+    assert not {event.uuid for event in before} & {event.uuid for event in events}
 
 
 def test_closing_events_reach_every_partition_and_name_and_are_valid() -> None:

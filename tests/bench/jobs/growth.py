@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from loopin_streams.learning.predictions import LEAST_ACTIVE_DAYS
 from tests.bench.bench import PARTITIONS, Bench
 from tests.bench.figures import Figure
 from tests.bench.live import Installation, installation
@@ -45,8 +46,9 @@ def run_partitions(bench: Bench) -> None:
 
 
 def run_workers(bench: Bench) -> None:
-    """1 and 2 workers on 4 partitions."""
-    _run(bench, "workers", [Case(f"{n} workers", PARTITIONS, partial(_workers, n)) for n in WORKERS])
+    """1 and 2 workers on 4 partitions; and one whose users are no newcomers, so that models score them."""
+    cases = [Case(f"{n} workers", PARTITIONS, partial(_workers, n)) for n in WORKERS]
+    _run(bench, "workers", [*cases, Case("1 workers, users scored", PARTITIONS, _scored_users)])
 
 
 def _run(bench: Bench, job: str, cases: list[Case]) -> None:
@@ -80,6 +82,19 @@ def _known_users(users: int, place: Installation, figure: Figure) -> None:
 def _workers(workers: int, place: Installation, figure: Figure) -> None:
     messages = _burst(place.bench, BURST_USERS)
     with place.up(workers) as live:
+        live.burst(messages, len(messages), figure)
+
+
+def _scored_users(place: Installation, figure: Figure) -> None:
+    seen = [
+        each
+        for days_ago in range(LEAST_ACTIVE_DAYS, 0, -1)
+        for each in introductions(BURST_USERS, place.bench.start_ms, days_ago, "content_commented")
+    ]
+    messages = _burst(place.bench, BURST_USERS)
+    with place.up() as live:
+        live.burst(seen, len(seen), figure)
+        figure.more = {}
         live.burst(messages, len(messages), figure)
 
 
