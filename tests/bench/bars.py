@@ -94,6 +94,8 @@ _DJANGO = Bar("p50 <= 0.2 ms added", 200.0, _own(more("added_p50_us")))
 
 _NO_LOSS = Bar("0 lost", 0.0, _own(more("lost")))
 
+_STEADY = (Bar("p99 rises <= 10 %", 10.0, _own(more("rise_percent"))),)
+
 _FEED = (
     Bar("<= 100 MB added", 100.0, _own(more("added_mb"))),
     Bar("0 missed", 0.0, _own(more("missed"))),
@@ -110,6 +112,10 @@ BARS: Mapping[tuple[str, str], tuple[Bar, ...]] = {
     ("open", "5,000 events/s"): (Bar("p99 <= 2 s", 2000.0, _own(more("p99_ms"))),),
     ("alerts", "2,000 events/s"): (Bar("p99 <= 5 s", 5000.0, _own(more("p99_ms"))),),
     ("scored", "1,000 events/s"): (Bar("p99 <= 2 s", 2000.0, _own(more("p99_ms"))),),
+    ("trouble", "texts judged: during"): _STEADY,
+    ("trouble", "texts judged, the endpoint hangs: during"): _STEADY,
+    ("trouble", "corrupt models: during"): _STEADY,
+    ("trouble", "hostile events: during"): _STEADY,
     ("users", "1,000,000 known users"): (
         Bar("a worker <= 600 MB", 600.0, _own(worker_mb)),
         Bar("all <= 4 GB", 4000.0, _own(lambda figure: figure.rss_mb)),

@@ -135,12 +135,12 @@ def _latency(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     }
 
 
-def _hanging(rows: Mapping[str, Runs]) -> dict[str, Cell]:
+def _trouble(rows: Mapping[str, Runs]) -> dict[str, Cell]:
     return {
         "Events": events,
         **{f"p{q}, ms": spread(more(f"p{q}_ms"), "{:,.0f}") for q in ("50", "95", "99", "99.9")},
         "p99 rises by, %": spread(more("rise_percent"), "{:.1f}"),
-        "Times asked": spread(more("asked"), "{:,.0f}"),
+        "Times": spread(more("times"), "{:,.0f}"),
     }
 
 
@@ -231,12 +231,15 @@ SECTIONS: dict[str, Section] = {
         _latency,
         "all stored",
     ),
-    "hanging": Section(
-        "A language model that hangs",
-        "Latencies as above, at 1,000 events/s, in one run: first while nothing else happens, then while the "
-        "texts among the events are judged anew, run after run; without an endpoint, and with one that takes "
-        "connections and never answers.",
-        _hanging,
+    "trouble": Section(
+        "Trouble",
+        "Latencies as above, at 1,000 events/s, in one run for each trouble: before it, and during it. Texts "
+        "judged: those among the events are judged anew, run after run, without an endpoint of a language "
+        "model (times: runs), and with one that takes connections and never answers (times: asked). Corrupt "
+        "models: every second a record of garbage and a model whose numbers are NaN on the topic `models`. "
+        "Hostile events, beside those that are measured: 100 a second of one user, and 5 a second with texts "
+        "of 900 and 30 kB of one word, with control characters, broken UTF-8, NaN or huge numbers.",
+        _trouble,
         "all stored",
     ),
     "scored": Section(

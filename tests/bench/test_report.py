@@ -124,6 +124,18 @@ def test_what_is_not_measured_anew_stays_as_it_was() -> None:
 
 
 TARGETS: dict[str, tuple[list[Figure], str]] = {
+    "what trouble may add": (
+        [
+            Figure(
+                job="trouble",
+                system="loopin",
+                run=1,
+                case="hostile events: during",
+                more={"rise_percent": 12.0},
+            )
+        ],
+        "p99 rises <= 10 %: **missed by 20 %**",
+    ),
     "nothing allowed": (
         [
             replace(
@@ -214,7 +226,7 @@ def test_every_job_has_its_section_and_each_case_a_row() -> None:
         "J1",
         "J2",
         "Latency",
-        "A language model that hangs",
+        "Trouble",
         "Scores",
         "Known users",
         "Partitions",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import Final, NamedTuple
 
 from loopin_api.predictions.segment_rules import SEGMENTS, TOP_SHARE, Segment
@@ -11,36 +12,48 @@ from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.persons.mapping import PERSON_OF_ID
 from loopin_sinks.persons.personas import PERSONA_OF_PERSON
 from loopin_sinks.persons.profile_rows import PROFILES
+from loopin_sinks.scores.read import LINKED, NAME
 from loopin_sinks.store import Store
 from loopin_streams.learning.targets import CHURN, CONVERSION
 
 
-def _newest(target: str) -> str:
+def _chance(target: str) -> str:
+    """In SQL, of a profile the probability of a target; NULL for none."""
+    return f"if(has(score_targets, '{target}'), score_chances[indexOf(score_targets, '{target}')], NULL)"
+
+
+_KNOWN: Final = f"""
+    SELECT distinct_id, last_seen, {_chance(CHURN.name)} AS churn, {_chance(CONVERSION.name)} AS conversion,
+        arraySum(arrayMap(
+            (code, amount) -> toFloat64(amount)
+                * transform(code, {{codes:Array(String)}}, {{rates:Array(Float64)}}, toFloat64(0)),
+            currencies, revenues)) AS spent
+    FROM {PROFILES} FINAL WHERE project = {{project:String}}
+"""
+
+
+def _newest(chance: str) -> str:
     """In SQL, a person's probability: of several ids that of the one that was seen last."""
-    chance = f"p.score_chances[indexOf(p.score_targets, '{target}')]"
-    return f"argMaxIf({chance}, (p.last_seen, p.distinct_id), has(p.score_targets, '{target}'))"
+    return f"argMaxIf(p.{chance}, (p.last_seen, p.distinct_id), p.{chance} IS NOT NULL) AS {chance}"
 
 
 _PEOPLE: Final = f"""
-    SELECT
-        if(other.person = '', p.distinct_id, other.person) AS person,
-        {_newest(CHURN.name)} AS churn,
-        if(countIf(has(p.score_targets, '{CONVERSION.name}')) = 0, NULL,
-            {_newest(CONVERSION.name)}) AS conversion,
-        sum(arraySum(arrayMap(
-            (code, amount) -> toFloat64(amount)
-                * transform(code, {{codes:Array(String)}}, {{rates:Array(Float64)}}, toFloat64(0)),
-            p.currencies, p.revenues))) AS spent
-    FROM (SELECT * FROM {PROFILES} FINAL WHERE project = {{project:String}}) AS p
+    SELECT distinct_id AS person, churn, conversion, spent
+    FROM ({_KNOWN}) WHERE churn IS NOT NULL AND distinct_id NOT IN ({LINKED})
+    UNION ALL
+    SELECT {NAME} AS person, {_newest("churn")}, {_newest("conversion")}, sum(p.spent) AS spent
+    FROM (SELECT * FROM ({_KNOWN}) WHERE distinct_id IN ({LINKED})) AS p
     LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
-    GROUP BY person HAVING countIf(has(p.score_targets, '{CHURN.name}')) > 0
+    GROUP BY person HAVING churn IS NOT NULL
 """
-"""Of a person of several ids the scores of the one that was seen last, and what they have spent together."""
+"""Of a person of several ids the scores of the one that was seen last, and what they have spent together.
 
-_TOP: Final = f"""
-    SELECT countIf(spent > 0) AS buyers, quantileExactIf({TOP_SHARE})(spent, spent > 0) AS top
-    FROM ({_PEOPLE})
+The others, most of a project's users, are neither joined nor grouped."""
+
+_RANKED: Final = f"""
+    SELECT *, quantileExactIf({TOP_SHARE})(spent, spent > 0) OVER () AS top FROM ({_PEOPLE})
 """
+"""Each beside what the top fifth of those who have bought has spent at least: NaN where nobody has."""
 
 
 class InSegment(NamedTuple):
@@ -75,18 +88,16 @@ async def segmented(
         StoreError: the store did not answer.
     """
     bound: dict[str, object] = {"project": scope.project, **_money(scope)}
-    [known] = await store.query(_TOP, bound)
-    top = known["top"] if known["buyers"] else None
-    placed = f"SELECT *, {_segment(bound, top)} AS segment FROM ({_PEOPLE})"
+    placed = f"SELECT *, {_segment(bound)} AS segment FROM ({_RANKED})"
     counted = await store.query(
         f"""
         SELECT segment, sum(number) AS users, sum(churns) / sum(number) AS churn,
             if(sum(known) = 0, NULL, sum(conversions) / sum(known)) AS conversion, sum(spents) AS spent,
-            groupArray((kind, number)) AS personas
+            groupArray((kind, number)) AS personas, any(tops) AS top
         FROM (
             SELECT segment, toString(kinds.persona) AS kind, count() AS number, sum(placed.churn) AS churns,
                 count(placed.conversion) AS known, sum(placed.conversion) AS conversions,
-                sum(placed.spent) AS spents
+                sum(placed.spent) AS spents, any(placed.top) AS tops
             FROM ({placed}) AS placed
             LEFT ANY JOIN ({PERSONA_OF_PERSON}) AS kinds ON kinds.person = cityHash64(placed.person)
             GROUP BY segment, kind
@@ -106,6 +117,7 @@ async def segmented(
     chosen: dict[str, list[str]] = {segment.name: [] for segment in SEGMENTS}
     for row in people:
         chosen[row["segment"]].append(row["person"])
+    top = next((row["top"] for row in counted if not isnan(row["top"])), None)
     return Segmented(
         tuple(_in_segment(segment, rows.get(segment.name), chosen[segment.name]) for segment in SEGMENTS), top
     )
@@ -127,16 +139,16 @@ def _money(scope: Scope) -> dict[str, object]:
     return {"codes": list(known), "rates": list(known.values())}
 
 
-def _segment(bound: dict[str, object], top: float | None) -> str:
+def _segment(bound: dict[str, object]) -> str:
     """In SQL, the name of the first segment whose rule holds; values are added to those that are bound."""
     cases = []
     for number, segment in enumerate(SEGMENTS):
         bound[f"segment_{number}"] = segment.name
-        cases += [_holds(bound, number, segment, top), f"{{segment_{number}:String}}"]
+        cases += [_holds(bound, number, segment), f"{{segment_{number}:String}}"]
     return f"multiIf({', '.join(cases)}, '')"
 
 
-def _holds(bound: dict[str, object], number: int, of: Segment, top: float | None) -> str:
+def _holds(bound: dict[str, object], number: int, of: Segment) -> str:
     tests = ["true"]
 
     def bind(name: str, value: float) -> str:
@@ -152,6 +164,6 @@ def _holds(bound: dict[str, object], number: int, of: Segment, top: float | None
     if of.bought is not None:
         tests.append("spent > 0" if of.bought else "spent <= 0")
     if of.top is not None:
-        is_top = "false" if top is None else f"(spent > 0 AND spent >= {bind('top', top)})"
+        is_top = "(spent > 0 AND spent >= top)"
         tests.append(is_top if of.top else f"NOT {is_top}")
     return " AND ".join(tests)

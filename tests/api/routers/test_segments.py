@@ -116,10 +116,9 @@ async def get(client: httpx.AsyncClient, bearer: Bearer, project: str = "shop", 
     return response.json()["data"]
 
 
-async def test_every_scored_user_is_in_one_segment_as_a_plain_computation_has_it(
-    client: httpx.AsyncClient, bearer: Bearer
-) -> None:
-    known = [each for each in people() if "churn" in each.chances]
+def assert_placed(found: Any, people: list[Scored], personas: Mapping[str, str]) -> None:
+    """The answer is that of a plain computation over these people."""
+    known = [each for each in people if "churn" in each.chances]
     buyers = sorted(money for each in known if (money := spent(each)) > 0)
     top = buyers[int(0.8 * len(buyers))]
     members: dict[str, list[Scored]] = defaultdict(list)
@@ -128,7 +127,6 @@ async def test_every_scored_user_is_in_one_segment_as_a_plain_computation_has_it
         members[plain_segment(chances["churn"], chances.get("conversion"), spent(each), top)].append(each)
     assert len(members) == len(SEGMENTS), "each has somebody"
 
-    found = await get(client, bearer, limit=1000)
     assert (found["scored"], found["currency"], found["top_spent"]) == (len(known), "USD", top)
     assert [each["name"] for each in found["segments"]] == [segment.name for segment in SEGMENTS]
     for row in found["segments"]:
@@ -139,9 +137,41 @@ async def test_every_scored_user_is_in_one_segment_as_a_plain_computation_has_it
         buying = [each.chances["conversion"] for each in theirs if "conversion" in each.chances]
         assert row["conversion"] == (pytest.approx(fmean(buying)) if buying else None)
         assert row["revenue"] == pytest.approx(sum(map(spent, theirs)))
-        assert row["personas"] == Counter(PERSONAS.get(each.user, "none") for each in theirs)
+        assert row["personas"] == Counter(personas.get(each.user, "none") for each in theirs)
         by_risk = sorted(theirs, key=lambda each: (-each.chances["churn"], each.user))
         assert row["user_ids"] == [each.user for each in by_risk]
+
+
+async def test_every_scored_user_is_in_one_segment_as_a_plain_computation_has_it(
+    client: httpx.AsyncClient, bearer: Bearer
+) -> None:
+    assert_placed(await get(client, bearer, limit=1000), people(), PERSONAS)
+
+
+def merged(ids: list[tuple[datetime, Scored]], links: Mapping[str, str]) -> list[Scored]:
+    """One for each person: of each target what the id seen last has, and all that was spent."""
+    chances: dict[str, dict[str, float]] = defaultdict(dict)
+    money: dict[str, float] = defaultdict(float)
+    for _, each in sorted(ids, key=lambda seen: (seen[0], seen[1].user)):
+        person = links.get(each.user, each.user)
+        chances[person] |= each.chances
+        money[person] += spent(each)
+    return [Scored(person, chances[person], {"USD": str(money[person])}) for person in chances]
+
+
+async def test_persons_of_several_ids_are_in_the_segment_of_what_is_put_together(
+    client: httpx.AsyncClient, store: Store, bearer: Bearer
+) -> None:
+    dice = random.Random(11)
+    ids = [(NOW - dice.randrange(3) * DAY, each) for each in people()]
+    names = [each.user for _, each in ids]
+    # Many of one person, persons whose own name nothing is stored of, and many who are linked to nobody.
+    links = {name: dice.choice([*names[:20], "gone-1", "gone-2"]) for name in names[20:200:2]}
+    for at in {at for at, _ in ids}:
+        await put_scored(store, [each for seen, each in ids if seen == at], at, project="merged")
+    await link(store, [*links.items()], project="merged")
+    found = await get(client, bearer, project="merged", limit=1000)
+    assert_placed(found, merged(ids, links), {})
 
 
 async def test_users_of_one_segment_in_pages(

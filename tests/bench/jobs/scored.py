@@ -15,8 +15,8 @@ from loopin_deploy.api_client import ApiClient
 from loopin_producers.channel import producer_config
 from tests.bench.bench import PARTITIONS, Bench
 from tests.bench.figures import Figure
-from tests.bench.jobs.hanging import api_of
 from tests.bench.jobs.open_loop import WARM_UP_S
+from tests.bench.jobs.trouble import api_of
 from tests.bench.live import Installation, LiveStack, installation
 from tests.bench.messages import PROJECT
 from tests.bench.paced_producer import AHEAD_S

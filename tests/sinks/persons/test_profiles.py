@@ -1,13 +1,14 @@
-"""Profiles from their topic to the store, and combined for a person, against a plain computation."""
+"""Profiles from their topic to the store: the newest of each id, field by field."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -15,11 +16,9 @@ from confluent_kafka import Producer
 from loopin_schemas.codec import encode
 from loopin_schemas.profile import Profile, Session
 from loopin_sinks.persons.profile_sink import ProfileSink
-from loopin_sinks.persons.profiles import CombinedProfile, person_profile
 from tests.sinks.asking import until
 from tests.sinks.metrics.topic import caught_up, running
 from tests.sinks.persons.journal import Journal
-from tests.sinks.persons.test_properties import link
 
 DAY_MS = 86_400_000
 T = 1_800_000_000_000 // DAY_MS * DAY_MS
@@ -48,24 +47,35 @@ def moment(milliseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
 
 
-def combined(person: str, profiles: Mapping[str, Profile]) -> CombinedProfile:
-    """Field by field, in plain Python."""
-    known = [*profiles.values()]
-    last = max(profiles.items(), key=lambda item: (item[1].session.last, item[0]))[1].session
-    codes = {code for profile in known for code in profile.revenue}
-    return CombinedProfile(
-        person=person,
-        distinct_ids=frozenset(profiles),
-        first_seen=moment(min(profile.first_seen for profile in known)),
-        last_seen=moment(max(profile.last_seen for profile in known)),
-        events=sum(profile.events for profile in known),
-        sessions=sum(profile.sessions for profile in known),
-        session=(moment(last.started), moment(last.last), last.events),
-        revenue={
-            code: Decimal(sum(p.revenue.get(code, 0) for p in known)) / 1_000_000 for code in sorted(codes)
-        },
-        active_days=tuple(sorted({day for profile in known for day in days(profile)}, reverse=True)),
+def plain(profile: Profile) -> dict[str, Any]:
+    """The row that says it, in plain Python."""
+    session = profile.session
+    return {
+        "first_seen": moment(profile.first_seen),
+        "last_seen": moment(profile.last_seen),
+        "events": profile.events,
+        "sessions": profile.sessions,
+        "session_started": moment(session.started),
+        "session_last": moment(session.last),
+        "session_events": session.events,
+        "revenue": {code: Decimal(amount) / 1_000_000 for code, amount in profile.revenue.items()},
+        "active_days": sorted(days(profile)),
+    }
+
+
+async def row_of(journal: Journal, user: str, project: str = "demo") -> dict[str, Any] | None:
+    """What is stored of an id; None for nothing."""
+    rows = await journal.store.query(
+        "SELECT first_seen, last_seen, events, sessions, session_started, session_last, session_events, "
+        "currencies, revenues, arraySort(active_days) AS active_days FROM profiles FINAL "
+        "WHERE project = {project:String} AND distinct_id = {user:String}",
+        {"project": project, "user": user},
     )
+    if not rows:
+        return None
+    [row] = rows
+    revenue = dict(zip(row.pop("currencies"), row.pop("revenues"), strict=True))
+    return {**row, "revenue": revenue}
 
 
 def days(profile: Profile) -> Iterable[date]:
@@ -73,11 +83,6 @@ def days(profile: Profile) -> Iterable[date]:
     for back, bit in enumerate(written):
         if bit == "1":
             yield date(1970, 1, 1) + timedelta(days=profile.active_day - back)
-
-
-def without_zeros(found: CombinedProfile | None) -> CombinedProfile | None:
-    """The engine leaves out a currency whose amounts add up to nothing."""
-    return found and found._replace(revenue={code: sum_ for code, sum_ in found.revenue.items() if sum_})
 
 
 def sink_of(journal: Journal, topic_id: str | None = None) -> ProfileSink:
@@ -97,27 +102,22 @@ class Publisher:
         self.ends[partition] += 1
 
 
-async def test_the_profiles_of_joined_ids_are_combined(journal: Journal) -> None:
+async def test_every_id_has_a_row_of_its_newest_profile(journal: Journal) -> None:
     dice = random.Random(3)
     topic = Publisher(journal)
-    profiles = {each: some_profile(dice) for each in ("u", "a:1", "b", "c", "alone")}
-    for number, (each, profile) in enumerate(profiles.items()):
-        topic.publish(f"demo:{each}", some_profile(dice), number % 2)
-        topic.publish(f"demo:{each}", profile, number % 2)
-        topic.publish(f"shop:{each}", some_profile(dice), number % 2)
+    profiles = {
+        (project, each): some_profile(dice) for each in ("u", "a:1", "b") for project in ("demo", "shop")
+    }
+    for number, ((project, each), profile) in enumerate(profiles.items()):
+        topic.publish(f"{project}:{each}", some_profile(dice), number % 2)
+        topic.publish(f"{project}:{each}", profile, number % 2)
     sink = sink_of(journal)
     async with running(sink):
         await caught_up(sink, topic.ends)
     assert sink.unreadable == 0
-    await link(journal.store, "demo", {"a:1": "u", "b": "u", "c": "gone"}, 1)
-    for person, ids in (("u", ["u", "a:1", "b"]), ("gone", ["c"]), ("alone", ["alone"])):
-        expected = without_zeros(combined(person, {each: profiles[each] for each in ids}))
-        for each in (*ids, person):
-            assert without_zeros(await person_profile(journal.store, "demo", each)) == expected
-    await link(journal.store, "demo", {"b": "b"}, 2)
-    alone = without_zeros(combined("b", {"b": profiles["b"]}))
-    assert without_zeros(await person_profile(journal.store, "demo", "b")) == alone
-    assert await person_profile(journal.store, "demo", "nobody") is None
+    for (project, each), profile in profiles.items():
+        assert await row_of(journal, each, project) == plain(profile)
+    assert await row_of(journal, "nobody") is None
 
 
 async def test_the_newest_counts_also_of_a_topic_that_was_made_anew(journal: Journal) -> None:
@@ -145,8 +145,7 @@ async def test_the_newest_counts_also_of_a_topic_that_was_made_anew(journal: Jou
         "SELECT revision >= bitShiftLeft(toUInt64(1), 48) AS anew, _topic_id FROM profiles FINAL"
     )
     assert [(row["anew"], str(row["_topic_id"])[:2]) for row in rows] == [(1, "22")]
-    found = await person_profile(journal.store, "demo", "u")
-    assert without_zeros(found) == without_zeros(combined("u", {"u": later}))
+    assert await row_of(journal, "u") == plain(later)
 
 
 async def test_only_the_newest_is_read_and_one_of_no_release_leaves_what_is_stored(journal: Journal) -> None:
@@ -165,8 +164,7 @@ async def test_only_the_newest_is_read_and_one_of_no_release_leaves_what_is_stor
         await caught_up(sink, topic.ends)
     assert (sink.read_records, sink.unreadable, sink.stored_rows) == (5, 2, 2)
     for each, profile in {"u": stored, "other": later}.items():
-        found = await person_profile(journal.store, "demo", each)
-        assert without_zeros(found) == without_zeros(combined(each, {each: profile}))
+        assert await row_of(journal, each) == plain(profile)
 
 
 async def test_nonsense_amounts_do_not_stop_the_others(journal: Journal) -> None:
@@ -177,9 +175,9 @@ async def test_nonsense_amounts_do_not_stop_the_others(journal: Journal) -> None
     sink = sink_of(journal)
     async with running(sink):
         await caught_up(sink, topic.ends)
-    found = await person_profile(journal.store, "demo", "u")
+    found = await row_of(journal, "u")
     assert found is not None
-    assert found.revenue["USD"] == 5
+    assert found["revenue"]["USD"] == 5
 
 
 async def test_it_stores_at_a_bounded_rate(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
