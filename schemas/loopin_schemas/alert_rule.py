@@ -41,7 +41,8 @@ class Threshold(_Body, frozen=True, kw_only=True, tag="threshold", tag_field="ty
     A limit itself passes: 0.1 is a warning from 0.1 on. The alert ends once the value has come back by the
     share ``hysteresis`` of the limit. A ratio q of n events also has to be more than chance makes of half the
     limit p: its probability then, at most ``exp(-n (q ln(q/p) + (1-q) ln((1-q)/(1-p))))`` (W. Hoeffding, JASA
-    58, 1963), must not be above ``chance``; 0 switches that off.
+    58, 1963), must not be above ``chance``; 0 switches that off. Of a ratio of two independent numbers, the
+    same is asked of the share that the one is of their sum.
     """
 
     direction: Literal["above", "below"] = "above"

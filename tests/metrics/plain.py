@@ -72,13 +72,17 @@ class World:
     internal: frozenset[str] = frozenset()
 
     @cached_property
+    def everybodys(self) -> list[Act]:
+        """All of the project's events, by time."""
+        mine = [self._act(event) for event in self.events if event.project == self.project]
+        return sorted(mine, key=lambda act: act.at)
+
+    @cached_property
     def acts(self) -> list[Act]:
-        """The project's events without those of bots and of internal persons, by time."""
+        """Those without the ones of bots and of internal persons."""
         colleagues = {self.person(distinct_id) for distinct_id in self.internal}
-        mine = [event for event in self.events if event.project == self.project]
-        acts = [self._act(event) for event in mine if self.person(event.distinct_id) not in colleagues]
-        people = [act for act in acts if act.properties.get("$is_bot") is not True]
-        return sorted(people, key=lambda act: act.at)
+        acts = [act for act in self.everybodys if act.person not in colleagues]
+        return [act for act in acts if act.properties.get("$is_bot") is not True]
 
     @cached_property
     def active(self) -> list[Act]:
@@ -630,9 +634,9 @@ def arppu(world: World, start: datetime, end: datetime) -> float | None:
 
 
 def held(world: World, start: datetime, end: datetime) -> dict[str, datetime]:
-    """When each platform event began that began in the bucket, is not to come, and was not cancelled before.
+    """When each platform event began that began in the bucket, is not to come, and did take place.
 
-    Its latest event_created says so; of those at the same time, the one with the latest start.
+    Its latest event_created says when; of those at the same time, the one with the latest start.
     """
     told = [
         (act.at, moment_of(act.properties.get("starts_at")) or NEVER, event_id(act))
@@ -640,13 +644,24 @@ def held(world: World, start: datetime, end: datetime) -> dict[str, datetime]:
         if act.name == "event_created" and act.at < world.now
     ]
     begins = {event: begin for _, begin, event in sorted(told, key=lambda one: one[:2]) if event}
-    cancelled = before_begin(world, "event_cancelled", begins)
     first, last = start.astimezone(UTC), reached(world, end)
-    return {
-        event: begin
-        for event, begin in begins.items()
-        if first <= begin < last and not any(event == off for _, off in cancelled)
-    }
+    begun = {event: begin for event, begin in begins.items() if first <= begin < last}
+    return {event: begin for event, begin in begun.items() if not is_cancelled(world, event, begin)}
+
+
+def is_cancelled(world: World, event: str, by: datetime) -> bool:
+    """Whether the last that anybody said of it before then, bots and colleagues too, is that it is off.
+
+    Said off and on at the same time, it is off.
+    """
+    said: datetime | None = None
+    off = False
+    for act in world.everybodys:
+        if act.name not in ("event_cancelled", "event_published") or event_id(act) != event or act.at >= by:
+            continue
+        off = act.name == "event_cancelled" or (off and act.at == said)
+        said = act.at
+    return off
 
 
 def before_begin(world: World, name: str, begins: Mapping[str, datetime]) -> set[tuple[str, str]]:

@@ -347,6 +347,30 @@ def test_success_and_attendance_of_the_events_that_began() -> None:
     assert of_day("attendance_rate", *events, now=noon) is None
 
 
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ([("event_cancelled", "host"), ("event_published", "host")], 1.0),
+        ([("event_cancelled", "host"), ("event_published", "colleague")], 1.0),
+        ([("event_published", "host"), ("event_cancelled", "colleague")], None),
+        ([("event_cancelled", "host"), ("event_published", "host"), ("event_cancelled", "host")], None),
+    ],
+)
+def test_the_last_word_of_anybody_says_whether_an_event_took_place(
+    words: list[tuple[str, str]], value: float | None
+) -> None:
+    noon = START + DAY / 2
+    events = [
+        platform_event(1, noon.isoformat()),
+        about("event_joined", "a", 1, noon - 2 * DAY),
+        about("event_attended", "a", 1, noon + HOUR),
+        about("event_sold_out", "host", 1, noon - HOUR),
+        *(about(name, who, 1, noon - DAY + hour * HOUR) for hour, (name, who) in enumerate(words)),
+    ]
+    for name in ("attendance_rate", "event_success_rate"):
+        assert of_day(name, *events, internal=frozenset({"colleague"})) == value
+
+
 def test_ratings_and_sentiment() -> None:
     events = [
         made("event_reviewed", "a", START, {"rating": 5}, sentiment=0.5),

@@ -158,12 +158,19 @@ class Revenue:
 
 @dataclass(frozen=True, slots=True)
 class SoldOut:
-    """Platform events that were sold out before their start, of those that started in the period."""
+    """Platform events that were sold out before their start, of those that started in the period.
+
+    One does not start whose last ``event_cancelled`` or ``event_published`` before then, by anybody, is the
+    former.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Attendance:
-    """Of the pairs of person and joined platform event, where that started in the period, those attended."""
+    """Of the pairs of person and joined platform event, where that started in the period, those attended.
+
+    Which ones started is as for ``SoldOut``.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +296,7 @@ def event_names(of: Definition) -> tuple[str, ...]:
 
 _NAMES: Final[dict[type[Any], tuple[str, ...]]] = {
     Revenue: ("ticket_purchased", "payment_refunded"),
-    SoldOut: ("event_created", "event_cancelled", "event_sold_out"),
-    Attendance: ("event_created", "event_cancelled", "event_joined", "event_attended"),
+    SoldOut: ("event_created", "event_cancelled", "event_published", "event_sold_out"),
+    Attendance: ("event_created", "event_cancelled", "event_published", "event_joined", "event_attended"),
     UniquePageViews: ("$pageview",),
 }

@@ -47,6 +47,8 @@ What holds for all of them:
   exact: of n values in order, the one after the first floor(level * n).
 - `high_churn_share` is of the users who have a score just now: it is calculated until six hours after a
   period's end, and then stays as it was kept.
+- A platform event took place once its start has come, unless the last `event_cancelled` or
+  `event_published` before then is the former, whoever sent it (bots and the project's own people, too).
 - Money is in the project's currency. Other currencies are converted by the rate that held on the day;
   amounts for which there is no rate are told beside, never added, and those of a trillion or more are a
   client's error.

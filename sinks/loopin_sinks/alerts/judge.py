@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Protocol
 from loopin_schemas.alert import AlertWindow
 from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Change, Threshold
 from loopin_schemas.alert_rules.pipeline import HEALTH
+from loopin_schemas.metrics.ratios import Ratio
 from loopin_sinks.alerts.subject import Subject
 from loopin_sinks.alerts.totals import NOTHING, Total, Totals
 from loopin_streams.alerts.book import About, Book
@@ -95,7 +96,7 @@ class Judge:
         before = self._closed.get(place)
         seen = closed
         if isinstance(condition, Threshold):
-            seen = await self._threshold(of, condition, project, times, before, subject.share)
+            seen = await self._threshold(of, condition, project, times, before, subject.ratio)
         elif isinstance(condition, Absence):
             await self._absence(of, condition, project, times)
         elif before is None or before < closed:
@@ -119,7 +120,7 @@ class Judge:
         project: str,
         times: Times,
         before: int | None,
-        share: bool,
+        ratio: Ratio | None,
     ) -> int:
         """An upper limit over closed windows and the open one, a lower one over closed windows only.
 
@@ -133,7 +134,7 @@ class Judge:
         first = max(since, closed - MOST_MISSED * grain.size_ms)
         last = times.newest(grain) if condition.direction == "above" else closed
         found = {
-            end: await self._spans(of.rule, condition, project, end, times, share)
+            end: await self._spans(of.rule, condition, project, end, times, ratio)
             for end in range(first, last + 1, grain.size_ms)
         }
         values = {value for spans in found.values() for _, totals in spans for value in totals}
@@ -141,7 +142,7 @@ class Judge:
         for value in sorted(values | set(self._book.values(project, of.rule.name))):
             told_ms = self._told_ms(project, of.rule, value)
             judgements = {
-                end: _over_spans(of.rule, condition, spans, value, share, told_ms)
+                end: _over_spans(of.rule, condition, spans, value, ratio, told_ms)
                 for end, spans in found.items()
             }
             bad = {end: each for end, each in judgements.items() if each.verdict.severity is not None}
@@ -151,7 +152,13 @@ class Judge:
         return seen
 
     async def _spans(
-        self, rule: AlertRule, condition: Threshold, project: str, end: int, times: Times, share: bool
+        self,
+        rule: AlertRule,
+        condition: Threshold,
+        project: str,
+        end: int,
+        times: Times,
+        ratio: Ratio | None,
     ) -> list[Span]:
         """The numbers of the windows up to the one that begins at ``end``, from few to many."""
         found: list[Span] = []
@@ -160,7 +167,7 @@ class Judge:
             edges = (start - (number - 1) * grain.size_ms, start + grain.size_ms)
             [totals] = await self._numbers.totals(project, rule, edges, times.now)
             found.append((AlertWindow(grain=grain.name, start=edges[0], end=edges[1]), totals))
-            judged = _over_spans(rule, condition, found[-1:], "", share)
+            judged = _over_spans(rule, condition, found[-1:], "", ratio)
             if not rule.by and not judged.reason and not judged.verdict.by_chance:
                 break
         return found
@@ -255,7 +262,7 @@ def _over_spans(
     condition: Threshold,
     spans: Sequence[Span],
     value: str,
-    share: bool,
+    ratio: Ratio | None,
     told_ms: int | None = None,
 ) -> Judgement:
     """What is to be said of one value; of an alert, over no more than it was told of."""
@@ -266,7 +273,7 @@ def _over_spans(
         for total in (totals.get(value, NOTHING),)
     ]
     of, verdict, reason = judge_spans(
-        condition, condition.warning, rule.at_least, counted, share=share, told=told_ms is not None
+        condition, condition.warning, rule.at_least, counted, ratio=ratio, told=told_ms is not None
     )
     return Judgement(verdict, of.value, of.number, of.over, _named(rule, value, of.over), reason)
 

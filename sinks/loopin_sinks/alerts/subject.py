@@ -16,6 +16,7 @@ from loopin_schemas.alert_rules.pipeline import HEALTH
 from loopin_schemas.alert_rules.security import DIMENSION_OF
 from loopin_schemas.metrics import Metric
 from loopin_schemas.metrics import definition as d
+from loopin_schemas.metrics.ratios import Ratio, ratio_of
 from loopin_sinks.alerts.totals import NotJudged
 from loopin_sinks.metric_values.calculate import NEVER_NULL
 from loopin_sinks.metric_values.sql import DIMENSIONS
@@ -31,9 +32,6 @@ OF_ALL_EVENTS: Final[dict[str, d.Definition]] = {
 
 Events of the system group are not among these.
 """
-
-_NUMBERS: Final = (d.Count, d.Users, d.UsersSoFar, d.Sessions)
-"""Numbers of things: one of them over another of its kind is a share."""
 
 _STREAM_DIMENSIONS: Final = ("event", "country", "reason")
 
@@ -51,14 +49,14 @@ class Fault(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """What is judged: ``kind`` is for the model of its season; chance may make a ``share`` of few.
+    """What is judged: ``kind`` is for the model of its season; chance may make a ``ratio`` of few.
 
     ``definition`` is None where single users, addresses, or the pipeline are judged.
     """
 
     definition: d.Definition | None
     kind: Kind
-    share: bool
+    ratio: Ratio | None
 
 
 def subject_of(rule: AlertRule, metric: Metric | None) -> Subject:
@@ -72,20 +70,13 @@ def subject_of(rule: AlertRule, metric: Metric | None) -> Subject:
         raise NotJudged(fault.reason)
     definition = definition_of(rule, metric)
     if definition is None or isinstance(definition, NEVER_NULL):
-        return Subject(definition, "count", share=False)
-    return Subject(definition, "value", is_share(definition))
+        return Subject(definition, "count", None)
+    return Subject(definition, "value", ratio_of(definition))
 
 
 def definition_of(rule: AlertRule, metric: Metric | None) -> d.Definition | None:
     """What is computed; None where that is no metric."""
     return OF_ALL_EVENTS.get(rule.metric) if metric is None else metric.definition
-
-
-def is_share(of: d.Definition) -> bool:
-    """Whether the value is how many of the things that :mod:`denominators` counts are such ones."""
-    if isinstance(of, d.Quotient):
-        return isinstance(of.whole, _NUMBERS) and type(of.part) is type(of.whole)
-    return isinstance(of, (d.Lapsed, d.Followed, d.Retention, d.SoldOut, d.Attendance))
 
 
 def has_no_season(of: d.Definition) -> bool:

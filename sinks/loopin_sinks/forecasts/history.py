@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from math import isfinite
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from loopin_schemas.metrics import Metric
-from loopin_schemas.metrics import definition as d
+from loopin_schemas.metrics.ratios import range_of
 from loopin_sinks.forecasts.series import Bounds, Series, series
 from loopin_sinks.metric_history.coverage import Coverage, coverage, ripe_after
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values, terms_of
@@ -18,16 +19,6 @@ from loopin_sinks.store import Store
 
 AT_ONCE: Final = 90
 """Most days that are computed by one statement."""
-
-_BOUNDS: Final = {
-    "ratio": Bounds(0, 1),
-    "money": Bounds(),
-    "compound": Bounds(-1, 1),
-    "stars": Bounds(1, 5),
-}
-"""By unit; all others are never below 0."""
-
-_OF_NUMBERS: Final = (d.Sum, d.Mean, d.Percentile)
 
 
 class Past(NamedTuple):
@@ -50,30 +41,9 @@ class Past(NamedTuple):
 
 
 def bounds_of(metric: Metric) -> Bounds:
-    """Between which values a metric always lies.
-
-    Growth and money may be anything, and so may what a project makes of numbers in its events. A ratio of
-    two numbers of which the one is no part of the other, such as likes by views, may be above 1.
-    """
-    of = metric.definition
-    parts = (of.part, of.whole) if isinstance(of, d.Quotient) else (of,)
-    own = kept_name(metric) != metric.name
-    if isinstance(of, d.MonthGrowth) or (own and any(isinstance(part, _OF_NUMBERS) for part in parts)):
-        return Bounds()
-    if isinstance(of, d.Quotient) and not _is_part(of.part, of.whole):
-        return Bounds(0) if metric.unit == "ratio" else _BOUNDS.get(metric.unit, Bounds(0))
-    return _BOUNDS.get(metric.unit, Bounds(0))
-
-
-def _is_part(of: d.Definition, whole: d.Definition) -> bool:
-    """Whether what the one counts is among what the other counts."""
-    if isinstance(of, d.Sessions) and isinstance(whole, d.Sessions):
-        return True
-    counts = (d.Count, d.Users, d.UsersSoFar)
-    if type(of) is not type(whole) or not isinstance(of, counts) or not isinstance(whole, counts):
-        return False
-    named = not whole.of.names or (of.of.names and set(of.of.names) <= set(whole.of.names))
-    return bool(named) and set(whole.of.where) <= set(of.of.where)
+    """Between which values a metric always lies."""
+    low, high = range_of(metric)
+    return Bounds(low if isfinite(low) else None, high if isfinite(high) else None)
 
 
 async def past(store: Store, scope: Scope, metric: Metric) -> Past:

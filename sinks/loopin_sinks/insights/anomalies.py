@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import groupby
 from typing import Final
 
@@ -198,12 +198,21 @@ def _compared(scope: Scope, of: MetricAnomaly) -> tuple[int, ...]:
 
 
 def when(scope: Scope, grain: str, start: datetime, end: datetime) -> str:
-    """A time as a person says it: the day or days, and of hours from when to when."""
+    """A time as a person says it: the day or days, and of hours from when to when.
+
+    A time that the clocks show twice, as they are put back, has its offset beside it.
+    """
     there, until = start.astimezone(scope.zone), end.astimezone(scope.zone)
     on, last = f"{there:%A %-d %B}", date_of(scope.day_of(end - timedelta(milliseconds=1)))
     if grain == "day":
         return f"on {on}" if last == there.date() else f"from {on} to {last:%A %-d %B}"
-    to = f"{until:%H:%M}" if until.date() == last else "24:00"
+    since, to = _clock(there), _clock(until) if until.date() == last else "24:00"
     if last == there.date():
-        return f"on {on} from {there:%H:%M} to {to}"
-    return f"from {on} {there:%H:%M} to {last:%A %-d %B} {to}"
+        return f"on {on} from {since} to {to}"
+    return f"from {on} {since} to {last:%A %-d %B} {to}"
+
+
+def _clock(at: datetime) -> str:
+    offset, other = at.utcoffset(), at.replace(fold=1 - at.fold).utcoffset()
+    assert offset is not None, "times are aware"
+    return f"{at:%H:%M}" if offset == other else f"{at:%H:%M} ({timezone(offset)})"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from math import inf, sqrt
+from math import sqrt
 from statistics import fmean
 from typing import Final
 
 from loopin_schemas.insight import Evidence, Insight, Priority
 from loopin_schemas.metrics import Metric
 from loopin_schemas.metrics.definition import looks_back
+from loopin_schemas.metrics.ratios import range_of, ratio_of
 from loopin_sinks.alerts.denominators import numbers_of
-from loopin_sinks.alerts.subject import is_share
 from loopin_sinks.insights.findings import COUNTED, KEPT_FOR, actions, change_of, date_of, shower, title_of
 from loopin_sinks.insights.unusual import WEEK, Noise, Unusual, as_before, of_counts, unusual
 from loopin_sinks.metric_anomalies.found import chance_of
@@ -19,13 +19,12 @@ from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import Kept
 from loopin_sinks.metric_values.calculate import NEVER_NULL, Calculator
 from loopin_sinks.metric_values.scope import Scope, epoch_ms, periods
-from loopin_streams.alerts.history import RANGES
 
 VERY_FAR: Final = 7.0
 """Robust standard deviations from which on a change for the worse is critical: twice the limit."""
 
 _HARDLY: Final = 1e-9
-"""What any noise of a share is more than."""
+"""What any noise of a ratio is more than."""
 
 
 async def changes(
@@ -42,7 +41,7 @@ async def changes(
         return []
     values = {at: each.value for at, each in kept.items() if each.value is not None}
     counts = isinstance(metric.definition, NEVER_NULL) and metric.unit in COUNTED
-    first = of_counts if counts else _of_share if is_share(metric.definition) else as_before
+    first = of_counts if counts else _of_ratio if ratio_of(metric.definition) else as_before
     far = {day: found for day in days if (found := unusual(values, day, first)) is not None}
     if far and not counts:
         things = await _things(calculator, metric, min(far), max(far))
@@ -52,27 +51,27 @@ async def changes(
             for day, noise in noises.items()
             if noise is not None and (found := unusual(values, day, noise)) is not None
         }
-    return [_insight(calculator.scope, metric, kept[day], values[day], day, of) for day, of in far.items()]
+    return [insight_of(calculator.scope, metric, kept[day], values[day], day, of) for day, of in far.items()]
 
 
 def noise_of(metric: Metric, number: int, usual: float) -> Noise | None:
     """The noise of a day's value that is made of so many things, where so many are usual; None for too few.
 
-    A share has at least what chance makes of that many. A mean of fewer than usual has more, by the root of
-    how many times fewer. What adds up is of too few only where more are not usual either.
+    A ratio of numbers has at least what chance makes of that many. A mean of fewer than usual has more, by
+    the root of how many times fewer. What adds up is of too few only where more are not usual either.
     """
     if isinstance(metric.definition, NEVER_NULL):
         return as_before if max(number, usual) >= metric.at_least else None
-    if is_share(metric.definition):
+    if (ratio := ratio_of(metric.definition)) is not None:
         if number <= 0 or max(number, usual) < metric.at_least:
             return None
-        return lambda expected, spread: max(spread, chance_of(expected, number))
+        return lambda expected, spread: max(spread, chance_of(ratio, expected, number))
     if number < max(metric.at_least, 1):
         return None
     return lambda _, spread: spread * sqrt(max(1.0, usual / number))
 
 
-def _of_share(_: float, spread: float) -> float:
+def _of_ratio(_: float, spread: float) -> float:
     return max(spread, _HARDLY)
 
 
@@ -89,10 +88,11 @@ def _of_day(things: Mapping[int, float], day: int) -> tuple[int, float]:
     return round(things[day]), fmean(things[at] for at in range(day - WEEK, day))
 
 
-def _insight(scope: Scope, metric: Metric, kept: Kept, value: float, day: int, found: Unusual) -> Insight:
+def insight_of(scope: Scope, metric: Metric, kept: Kept, value: float, day: int, found: Unusual) -> Insight:
+    """What is said of a day's ``value`` that is unusual."""
     show, above = shower(metric.unit, scope.currency), found.score > 0
     worse = above != (metric.better == "higher")
-    least, most = RANGES.get(metric.unit, (-inf, inf))
+    least, most = range_of(metric)
     low, high = max(least, found.low), min(most, found.high)
     change = change_of(metric, scope.currency, value, found.expected)
     on = f"{date_of(day):%A %-d %B}"

@@ -11,8 +11,8 @@ import msgspec
 
 from loopin_schemas.metrics import Grain, Metric
 from loopin_schemas.metrics.definition import looks_back
+from loopin_schemas.metrics.ratios import Ratio, range_of
 from loopin_sinks.metric_values.calculate import NEVER_NULL
-from loopin_streams.alerts.history import RANGES
 from loopin_streams.alerts.seasonal import WARNING, Kind, SeasonalModel
 from loopin_streams.windows.grains import DAY_MS, HOUR_MS
 
@@ -103,7 +103,7 @@ def anomalies(
     if grain not in _A_WEEK:
         raise ValueError(f"Periods are judged by hour or day, not by {grain}")
     model = SeasonalModel("hour" if grain == "hour" else "day", kind_of(metric), zone=zone)
-    least, most = RANGES.get(metric.unit, (float("-inf"), float("inf")))
+    least, most = range_of(metric)
     found: list[MetricAnomaly] = []
     known = [point for point in points if isfinite(point.value)]
     for number, (start, value, calculated_at) in enumerate(known):
@@ -143,19 +143,24 @@ def confidence(score: float, grain: Grain) -> float:
     return round(min(MOST_SURE, max(0.0, 1 - _A_WEEK[grain] * false)), 4)
 
 
-def by_chance(share: float, expected: float, number: int) -> float:
-    """How many standard deviations a share of so many things is from what was expected, by chance alone.
+def by_chance(ratio: Ratio, value: float, expected: float, number: int) -> float:
+    """How many standard deviations a ratio over so many things is from what was expected, by chance alone.
 
     0 for none.
     """
-    return (share - expected) / chance_of(expected, number) if number > 0 else 0.0
+    return (value - expected) / chance_of(ratio, expected, number) if number > 0 else 0.0
 
 
-def chance_of(expected: float, number: int) -> float:
-    """The standard deviation of a share of so many things, at least one, by chance alone.
+def chance_of(ratio: Ratio, expected: float, number: int) -> float:
+    """The standard deviation of a ratio over so many things, at least one, by chance alone.
 
-    That is ``sqrt(p (1 - p) / number)``, with p as of two more things, one of each kind, so that what never
-    happened is not impossible.
+    Of a share that is ``sqrt(p (1 - p) / number)``, with p as of two more things, one of each kind, so that
+    what never happened is not impossible. Of a rate r it is ``sqrt(r (1 + r) / number)``, with r as of one
+    more of both: two independent Poisson numbers, by the delta method, which adds up the squares of their
+    relative errors (G. Casella and R. Berger, Statistical Inference, 2002, section 5.5.4).
     """
+    if ratio == "rate":
+        r = (max(0.0, expected) * number + 1) / (number + 1)
+        return sqrt(r * (1 + r) / number)
     p = (min(1.0, max(0.0, expected)) * number + 1) / (number + 2)
     return sqrt(p * (1 - p) / number)

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Final, NamedTuple
 
 from loopin_schemas.metrics import Metric
+from loopin_schemas.metrics.ratios import range_of
 from loopin_schemas.metrics.stream import series_of
 from loopin_sinks.alerts.judge import PAST
 from loopin_sinks.metric_anomalies.found import (
@@ -25,7 +26,6 @@ from loopin_sinks.metric_history.stored import kept_name, kept_series
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, Scope, epoch_ms
 from loopin_sinks.store import Store
-from loopin_streams.alerts.history import RANGES
 from loopin_streams.alerts.seasonal import CRITICAL, Expected, SeasonalModel
 from loopin_streams.windows.grains import HOUR_MS
 
@@ -106,7 +106,7 @@ def judged_hour(
     away = value - center
     if room <= 0 or abs(away) < room or abs(away) < LEAST_CHANGE * abs(center):
         return None
-    least, most = RANGES.get(metric.unit, (float("-inf"), float("inf")))
+    least, most = range_of(metric)
     score = CRITICAL * away / room
     return MetricAnomaly(
         metric=metric.name,

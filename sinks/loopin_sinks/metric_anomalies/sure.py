@@ -10,8 +10,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from loopin_schemas.metrics import Metric
+from loopin_schemas.metrics.ratios import ratio_of
 from loopin_sinks.alerts.denominators import denominator_of, numbers_of
-from loopin_sinks.alerts.subject import is_share
 from loopin_sinks.metric_anomalies.found import LENGTH_MS, MetricAnomaly, by_chance, confidence
 from loopin_sinks.metric_values.calculate import Calculator
 from loopin_sinks.metric_values.scope import Periods, epoch_ms, from_epoch_ms, periods
@@ -26,7 +26,7 @@ async def sure(
 ) -> list[MetricAnomaly]:
     """Those of one metric and grain that rest on ``at_least`` things, or usually would, and score ``least``.
 
-    A share is as far off as chance would make of that many things, at most, and is left out where that is
+    A ratio is as far off as chance would make of that many things, at most, and is left out where that is
     not far: one failure of thirty payments is nothing, whatever was usual.
 
     Raises:
@@ -37,13 +37,13 @@ async def sure(
     if not found:
         return []
     numbers = await _numbers(calculator, metric, found)
-    usual, share = fmean(numbers.values()), is_share(metric.definition)
+    usual, ratio = fmean(numbers.values()), ratio_of(metric.definition)
     kept = []
     for each in found:
         number = round(numbers.get(each.start, 0.0))
         score = each.score
-        if share:
-            score = min(score, by_chance(each.value, each.expected, number), key=abs)
+        if ratio is not None:
+            score = min(score, by_chance(ratio, each.value, each.expected, number), key=abs)
         if max(number, usual) >= metric.at_least and abs(score) >= least:
             kept.append(replace(each, score=score, confidence=confidence(score, each.grain)))
     return kept

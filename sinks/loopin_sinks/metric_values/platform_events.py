@@ -10,7 +10,7 @@ from loopin_sinks.metric_values.sql import MS, PERSON, Query, of_persons
 from loopin_sinks.metric_values.values import Values, by_period
 from loopin_sinks.store import Store
 
-_STATES: Final = events("event_created", "event_cancelled", "event_sold_out")
+_STATES: Final = events("event_created", "event_cancelled", "event_published", "event_sold_out")
 
 # A number is epoch ms, a text ISO 8601; without an offset it is UTC.
 STARTS: Final = """
@@ -82,15 +82,24 @@ async def _of_pairs(store: Store, scope: Scope, periods: Periods, value: str) ->
 
 
 def _started(query: Query, periods: Periods) -> str:
-    """Rows of ``event_id``, ``start`` and ``sold`` (ms, 0 for never) of those that began in the periods."""
-    until = min(periods.end, query.scope.now)
+    """Rows of ``event_id``, ``start`` and ``sold`` (ms, 0 for never) of those that began in the periods.
+
+    Whoever says it, bots and the project's own people too, an event is cancelled or published again: the
+    last of these before its start counts, of those at the same time the cancellation.
+    """
+    until, now = min(periods.end, query.scope.now), query.scope.now
+    counts = query.of_scope()
     return f"""
-        SELECT event_id, argMaxIf(ifNull({STARTS}, 0), timestamp, event = 'event_created') AS start,
-            minIf({MS}, event = 'event_sold_out') AS sold,
-            minIf({MS}, event = 'event_cancelled') AS cancelled
-        FROM {query.events(_STATES, None, query.scope.now)} AND event_id != ''
+        SELECT event_id,
+            argMaxIf(ifNull({STARTS}, 0), timestamp, event = 'event_created' AND {counts}) AS start,
+            minIf({MS}, event = 'event_sold_out' AND {counts}) AS sold,
+            arraySort(groupUniqArrayIf(
+                ({MS}, event = 'event_cancelled'), event IN ('event_cancelled', 'event_published')
+            )) AS changes
+        FROM events WHERE project = {{project:String}} AND ({query.within([(None, now)])})
+            AND {query.matches(_STATES)} AND event_id != ''
         GROUP BY event_id
         HAVING start >= toUnixTimestamp64Milli({query.moment(periods.start)})
             AND start < toUnixTimestamp64Milli({query.moment(until)})
-            AND NOT (cancelled > 0 AND cancelled < start)
+            AND NOT arrayFilter(change -> change.1 < start, changes)[-1].2
     """

@@ -14,7 +14,7 @@ from loopin_schemas.alert import ExpectedRange, Severity
 from loopin_schemas.alert_rule import AlertRule, Anomaly, Change
 from loopin_schemas.codec import decoder, encode
 from loopin_schemas.metrics import by_name
-from loopin_schemas.metrics.definition import MonthGrowth
+from loopin_schemas.metrics.ratios import range_of
 from loopin_streams.alerts.judgement import QUIET, Verdict, judge_change
 from loopin_streams.alerts.restored import read_or_none
 from loopin_streams.alerts.seasonal import Kind, SeasonalModel, SeasonalState
@@ -25,9 +25,6 @@ log = structlog.get_logger(__name__)
 
 HISTORY_PREFIX: Final = b"h:"
 """Begins the keys of histories on the job's state topic."""
-
-RANGES: Final = {"ratio": (0.0, 1.0), "stars": (1.0, 5.0), "compound": (-1.0, 1.0)}
-"""What values of a unit can be at all."""
 
 SILENT_MS: Final = 28 * DAY_MS
 """A series in which nothing has happened for so long is forgotten."""
@@ -185,9 +182,7 @@ class Histories:
 
 def _range(rule: AlertRule) -> tuple[float, float]:
     metric = by_name(rule.metric)
-    if metric is None:
-        return -inf, inf
-    return (-1.0, inf) if isinstance(metric.definition, MonthGrowth) else RANGES.get(metric.unit, (-inf, inf))
+    return (-inf, inf) if metric is None else range_of(metric)
 
 
 def _judge_score(of: Anomaly, score: float, expected: ExpectedRange) -> Verdict:

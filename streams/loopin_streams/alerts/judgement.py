@@ -8,6 +8,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from loopin_schemas.alert import AlertWindow, ExpectedRange, Severity
 from loopin_schemas.alert_rule import Absence, Change, Threshold
+from loopin_schemas.metrics.ratios import Ratio
 
 
 class Verdict(NamedTuple):
@@ -64,12 +65,12 @@ def judge_spans(
     at_least: int,
     spans: Iterable[Counted[W]],
     *,
-    share: bool,
+    ratio: Ratio | None,
     told: bool = False,
 ) -> Judged[W]:
     """A threshold over several numbers of windows, from few to many, of which one at least is given.
 
-    The first with ``at_least`` counts; but what may be chance among so few (of a ``share``, a ratio of
+    The first with ``at_least`` counts; but what may be chance among so few (of a ``ratio`` of
     numbers of things) is none among more, so the next ones are looked at then. ``warning`` stands in place of
     the rule's own. Where all have too few nothing is said; of an alert that was ``told``, the last value
     still says whether it goes on.
@@ -79,7 +80,7 @@ def judge_spans(
     for last in spans:
         if last.number < at_least or last.value is None:
             continue
-        verdict = judge_threshold(condition, last.value, warning, last.number if share else None)
+        verdict = judge_threshold(condition, last.value, warning, last.number, ratio)
         if found is None or verdict.severity is not None:
             found = Judged(last, verdict)
         if not verdict.by_chance:
@@ -93,10 +94,12 @@ def judge_spans(
     return Judged(last, verdict, TOO_FEW)
 
 
-def judge_threshold(of: Threshold, value: float, warning: float | None, number: int | None = None) -> Verdict:
+def judge_threshold(
+    of: Threshold, value: float, warning: float | None, number: int = 0, ratio: Ratio | None = None
+) -> Verdict:
     """A value against the limits; ``warning`` stands in place of the rule's own.
 
-    ``number`` is how many events a ratio is over, None for what is no ratio.
+    ``number`` is how many events a ``ratio`` is over.
     """
     critical = of.critical
     if critical is not None and warning is not None and _passes(of, warning, critical):
@@ -106,7 +109,7 @@ def judge_threshold(of: Threshold, value: float, warning: float | None, number: 
     limits = [(severity, limit) for severity, limit in found if limit is not None]
     passed = [(severity, limit) for severity, limit in limits if _passes(of, value, limit)]
     for severity, limit in passed:
-        if not _by_chance(of, value, limit, number):
+        if not _by_chance(of, value, limit, number, ratio):
             return Verdict(severity, limit, holds=True)
     least = limits[-1][1]
     back = of.hysteresis * abs(least)
@@ -137,15 +140,23 @@ def judge_absence(of: Absence, count: int, before: int, at_least: int) -> Verdic
     return Verdict(of.severity if was_there else None, float(of.least), holds=True)
 
 
-def _by_chance(of: Threshold, value: float, limit: float, number: int | None) -> bool:
+def _by_chance(of: Threshold, value: float, limit: float, number: float, ratio: Ratio | None) -> bool:
     """Whether few events may just happen to show a ratio, where half the limit is the truth."""
-    if number is None or of.chance == 0 or not (0 < limit < 1 and 0 <= value <= 1):
+    if ratio is None or of.chance == 0 or limit <= 0 or value < 0:
         return False
-    # Below a limit, what is missing to 1 is what is too much.
-    ratio, usual = (value, limit / 2) if of.direction == "above" else (1 - value, (1 - limit) / 2)
-    distance = ratio * log(ratio / usual) if ratio > 0 else 0.0
-    if ratio < 1:
-        distance += (1 - ratio) * log((1 - ratio) / (1 - usual))
+    if ratio == "rate":
+        # Of two independent numbers, given their sum, the one is binomial (J. Przyborowski and H. Wilenski,
+        # Biometrika 31, 1940). Below a limit, twice the limit is the truth.
+        usual = limit / 2 if of.direction == "above" else limit * 2
+        number, value, usual = number * (1 + value), value / (1 + value), usual / (1 + usual)
+    elif limit >= 1 or value > 1:
+        return False
+    else:
+        # Below a limit, what is missing to 1 is what is too much.
+        value, usual = (value, limit / 2) if of.direction == "above" else (1 - value, (1 - limit) / 2)
+    distance = value * log(value / usual) if value > 0 else 0.0
+    if value < 1:
+        distance += (1 - value) * log((1 - value) / (1 - usual))
     return number * distance < -log(of.chance)
 
 

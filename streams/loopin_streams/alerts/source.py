@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from loopin_schemas.alert_rule import AlertRule, Threshold
 from loopin_schemas.alert_rules.pipeline import INVALID_RATIO
 from loopin_schemas.metrics import by_name
-from loopin_schemas.metrics.stream import DIMENSIONS, Ratio, Statistic, measure_of, series_of
+from loopin_schemas.metrics.ratios import Ratio, ratio_of
+from loopin_schemas.metrics.stream import DIMENSIONS, Statistic, series_of
 from loopin_streams.windows.operations import REASON, RECEIVED, REJECTED
 from loopin_streams.windows.series import Series
 
@@ -15,8 +16,8 @@ from loopin_streams.windows.series import Series
 class Source(NamedTuple):
     """Series of one metric and dimension: that of ``value``, or of each value where it is None.
 
-    ``whole`` is the series that the counts of these are a share of; ``ratio`` says that the value is one of
-    the count's events.
+    ``whole`` is the series that the counts of these are a share of; ``ratio`` is which one of the
+    count's events the value is.
     """
 
     metric: str
@@ -24,7 +25,7 @@ class Source(NamedTuple):
     value: str | None = ""
     statistic: Statistic = "count"
     whole: Series | None = None
-    ratio: bool = False
+    ratio: Ratio | None = None
 
     def series(self, value: str) -> Series:
         """That of one value of the rule's dimension (``""`` for the whole)."""
@@ -56,11 +57,11 @@ def source_of(rule: AlertRule) -> Source | None:
         return None
     if rule.grain != "day" and "hour" not in metric.grains:
         return None  # The users of a minute are not those of a day.
-    is_ratio = found.statistic == "mean" and isinstance(measure_of(metric), Ratio)
+    ratio = ratio_of(metric.definition)
     if not rule.by:
-        return Source(found.metric, found.dimension, found.value, found.statistic, ratio=is_ratio)
+        return Source(found.metric, found.dimension, found.value, found.statistic, ratio=ratio)
     if rule.by in DIMENSIONS and found.own:
-        return Source(found.metric, rule.by, None, found.statistic, ratio=is_ratio)
+        return Source(found.metric, rule.by, None, found.statistic, ratio=ratio)
     return None
 
 

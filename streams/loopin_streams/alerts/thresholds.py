@@ -145,7 +145,7 @@ class Thresholds:
         told = most_ms is not None
         spans = self._spans(plan, project, value, end, most_ms)
         of, verdict, reason = judge_spans(
-            condition, warning, rule.at_least, spans, share=plan.source.ratio, told=told
+            condition, warning, rule.at_least, spans, ratio=plan.source.ratio, told=told
         )
         return self._numbers.judgement(plan, project, value, of, verdict, reason)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from loopin_schemas.alert_rule import AlertRule
 from loopin_schemas.alert_rules.pipeline import HEALTH
+from loopin_schemas.metrics.ratios import Ratio
 from loopin_sinks.alerts.book import Book
 from loopin_sinks.alerts.judge import Judge, Times
 from loopin_sinks.alerts.subject import Subject, subject_of
@@ -30,14 +31,14 @@ class Said:
 
     of: Window
     kept: Kind = "count"
-    share: bool = False
+    ratio: Ratio | None = None
     lag: Total = Total(0, 0.0)
     asked: list[tuple[int, int]] = field(default_factory=list)
 
     def subject(self, project: str, rule: AlertRule) -> Subject:
         if rule.metric in HEALTH:
             return subject_of(rule, None)
-        return Subject(None, self.kept, self.share)
+        return Subject(None, self.kept, self.ratio)
 
     def health(self, metric: str) -> Total:
         return self.lag

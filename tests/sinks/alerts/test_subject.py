@@ -9,8 +9,8 @@ import pytest
 from loopin_schemas.alert_rule import Absence, AlertRule, Anomaly, Span, Threshold
 from loopin_schemas.alert_rules import BUILT_IN
 from loopin_schemas.alert_rules.security import DIMENSION_OF
-from loopin_schemas.metrics import CATALOGUE, by_name
-from loopin_sinks.alerts.subject import fault_of, is_share, subject_of
+from loopin_schemas.metrics import by_name
+from loopin_sinks.alerts.subject import fault_of, subject_of
 from loopin_sinks.alerts.totals import NotJudged
 from loopin_streams.alerts.source import source_of
 
@@ -85,9 +85,15 @@ def test_each_built_in_rule_is_judged(built_in: Any) -> None:
     assert fault_of(built_in.rule, by_name(built_in.rule.metric)) is None
 
 
-def test_shares_are_ratios_of_numbers_of_the_same_things() -> None:
-    shares = {metric.name for metric in CATALOGUE if is_share(metric.definition)}
-    assert {RATE, "crash_rate", "bounce_rate", "churn_rate", "ticket_conversion", "view_to_join"} <= shares
-    # Money, means, sessions of users, growth: a single one of these may weigh any amount.
-    others = {"rpu", "sessions_per_user", "satisfaction", "mau_growth", "stickiness", "slow_response_p95"}
-    assert not others & shares
+@pytest.mark.parametrize(
+    ("metric", "ratio"),
+    [
+        (RATE, "share"),
+        ("churn_rate", "share"),
+        ("engagement_rate", "rate"),
+        ("rpu", None),
+        ("searches", None),
+    ],
+)
+def test_chance_may_make_ratios_of_numbers_of_few(metric: str, ratio: str | None) -> None:
+    assert subject_of(rule(metric, grain="day"), by_name(metric)).ratio == ratio

@@ -127,7 +127,8 @@ async def test_bounds_are_those_of_what_it_is_made_of() -> None:
     assert bounds_of(DAU) == Bounds(0)
     assert bounds_of(REVENUE) == Bounds()
     assert bounds_of(metric("payment_failure_rate")) == Bounds(0, 1)
-    assert bounds_of(metric("mau_growth")) == Bounds()
+    assert bounds_of(metric("mau_growth")) == Bounds(-1)
+    assert bounds_of(metric("revenue_growth")) == Bounds()
     assert bounds_of(metric("event_rating")) == Bounds(1, 5)
     assert bounds_of(metric("bounce_rate")) == Bounds(0, 1)
     # Several likes of one view, a refund of last month's payment.

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from loopin_schemas.insight import Evidence, Insight
 from loopin_schemas.metrics import CATALOGUE
-from loopin_sinks.insights.anomalies import metric_anomalies
+from loopin_sinks.insights.anomalies import metric_anomalies, when
 from loopin_sinks.metric_anomalies.found import MetricAnomaly
 from loopin_sinks.metric_anomalies.stored import replace
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
@@ -148,3 +148,23 @@ async def test_a_day_is_told_by_its_name_and_for_a_week_from_when_it_was_found(s
     assert found.target_id == "retention_d7"
     assert f" on {day.astimezone(ZONE):%A %-d %B} (" in found.title
     assert found.expires_at == epoch_ms(NOW + 7 * DAY)
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "hours", "told"),
+    [
+        # At 06:00 UTC New York put its clocks back from 02:00 to 01:00.
+        ("America/New_York", 5, 1, "from 01:00 (UTC-04:00) to 01:00 (UTC-05:00)"),
+        ("America/New_York", 6, 1, "from 01:00 (UTC-05:00) to 02:00"),
+        ("America/New_York", 4, 1, "from 00:00 to 01:00 (UTC-04:00)"),
+        ("America/New_York", 4, 3, "from 00:00 to 02:00"),
+        ("America/New_York", 7, 1, "from 02:00 to 03:00"),
+        ("Asia/Kolkata", 5, 1, "from 10:30 to 11:30"),
+    ],
+)
+async def test_an_hour_that_the_clocks_show_twice_says_which(
+    zone: str, first: int, hours: int, told: str
+) -> None:
+    start = datetime(2026, 11, 1, first, tzinfo=UTC)
+    scope = Scope(project="shop", zone=ZoneInfo(zone), now=start)
+    assert when(scope, "hour", start, start + hours * HOUR) == f"on Sunday 1 November {told}"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 
 from loopin_schemas.metrics import CATALOGUE, Metric, by_name
 from loopin_schemas.metrics.definition import looks_back
-from loopin_sinks.alerts.subject import is_share
-from loopin_sinks.insights.changes import noise_of
+from loopin_sinks.insights.changes import insight_of, noise_of
 from loopin_sinks.insights.findings import change_of
 from loopin_sinks.insights.unusual import WEEK, WEEKS, unusual
+from loopin_sinks.metric_history.stored import Kept
+from loopin_sinks.metric_values.scope import EPOCH, Scope
 
 DAYS = WEEKS * WEEK
 WORLDS = 2_000
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
 def metric(name: str) -> Metric:
@@ -51,6 +55,45 @@ def test_a_share_of_fewer_things_than_usual_is_left_alone() -> None:
 def test_a_share_that_has_changed_is_told() -> None:
     assert share_told(0.005, (173, 173), then=0.2) > 0.99
     assert share_told(0.3, (50, 200), then=0.8) > 0.99
+
+
+def rate_told(r: float, views: float, then: float = 1.0) -> float:
+    """How often something is said of a day of likes by views, on which there are ``then`` times as many."""
+    dice = np.random.default_rng(10)
+    told = 0
+    for _ in range(WORLDS):
+        of = dice.poisson(views, DAYS + 1).clip(1)
+        likes = dice.poisson(np.array([r * views] * DAYS + [r * views * then]))
+        noise = noise_of(metric("engagement_rate"), int(of[DAYS]), float(of[DAYS - WEEK : DAYS].mean()))
+        told += noise is not None and unusual(dict(enumerate((likes / of).tolist())), DAYS, noise) is not None
+    return told / WORLDS
+
+
+@pytest.mark.parametrize("r", [0.005, 0.05, 0.5, 1.5, 6.0])
+@pytest.mark.parametrize("views", [48, 200])
+def test_what_chance_makes_of_two_independent_numbers_is_left_alone(r: float, views: float) -> None:
+    assert rate_told(r, views) < 0.005
+
+
+def test_a_rate_that_has_changed_is_told() -> None:
+    assert rate_told(1.5, 200, then=2) > 0.99
+    assert rate_told(0.05, 200, then=8) > 0.99
+
+
+def test_what_is_usual_of_a_rate_above_1_lies_within_what_is_within_chance() -> None:
+    day = (NOW - timedelta(days=1)).date().toordinal() - EPOCH.toordinal()
+    values = {day - back: 1.5 + back % 7 / 100 for back in range(1, DAYS + 1)}
+    engagement, scope = metric("engagement_rate"), Scope(project="shop", zone=UTC, now=NOW)
+    for value in (4.0, 0.2):
+        noise = noise_of(engagement, 500, 500.0)
+        assert noise is not None
+        found = unusual({**values, day: value}, day, noise)
+        assert found is not None
+        evidence = insight_of(scope, engagement, Kept(value, NOW), value, day, found).evidence
+        assert evidence.low is not None
+        assert evidence.high is not None
+        assert evidence.expected is not None
+        assert 0 < evidence.low < 1.5 <= evidence.expected < 1.6 < evidence.high < 4
 
 
 @pytest.mark.parametrize("usual", [25, 400])
@@ -103,9 +146,3 @@ def test_what_is_made_of_former_days_is_named() -> None:
         "user_verification_rate", "profile_completion_rate",
         "mau_growth", "revenue_growth", "event_creation_growth",
     }  # fmt: skip
-
-
-def test_those_who_come_back_are_a_share_of_the_new_ones() -> None:
-    assert {"retention_d1", "retention_7d_rolling", "attendance_rate"} <= {
-        each.name for each in CATALOGUE if is_share(each.definition)
-    }

@@ -6,6 +6,7 @@ import math
 import random
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,9 @@ from scipy.stats import binom
 
 from loopin_schemas.metrics import Metric, by_name
 from loopin_sinks.metric_anomalies.found import Point, anomalies, by_chance, confidence, judged_grain
+from loopin_sinks.metric_anomalies.live import judged_hour
+from loopin_sinks.metric_values.scope import Scope
+from loopin_streams.alerts.seasonal import Expected
 from tests.sinks.metric_anomalies.seasons import HOUR, hours, mean_at
 
 END = datetime(2026, 3, 2, tzinfo=UTC)
@@ -101,13 +105,41 @@ def test_farther_off_is_surer(score: float, more: float) -> None:
 
 @pytest.mark.parametrize(("p", "number"), [(0.05, 200), (0.3, 100), (0.5, 60)])
 def test_what_chance_makes_of_shares_is_not_far(p: float, number: int) -> None:
-    far = [k for k in range(number + 1) if abs(by_chance(k / number, p, number)) >= 4]
+    far = [k for k in range(number + 1) if abs(by_chance("share", k / number, p, number)) >= 4]
     # 4 standard deviations are passed once in 16,000 where it is normal; of few things the tail is heavier.
     assert far
     assert sum(binom.pmf(k, number, p) for k in far) < 1e-3
 
 
+@pytest.mark.parametrize("r", [0.02, 0.3, 1.5, 5.0])
+@pytest.mark.parametrize("views", [30, 100, 1000])
+def test_what_chance_makes_of_two_independent_numbers_is_not_far(r: float, views: int) -> None:
+    dice = np.random.default_rng(5)
+    of, likes = dice.poisson(views, 20_000).clip(1), dice.poisson(r * views, 20_000)
+    scores = np.array(
+        [by_chance("rate", a / n, r, n) for a, n in zip(likes.tolist(), of.tolist(), strict=True)]
+    )
+    assert (abs(scores) >= 4).mean() < 2e-3
+    if r * views >= 30:
+        # Nor is it widened more than that, and what has doubled is far.
+        assert scores.std() == pytest.approx(1, abs=0.06)
+        assert by_chance("rate", 2 * r, r, 10 * views) > 4
+
+
+def test_what_is_usual_of_a_rate_above_1_is_between_low_and_high() -> None:
+    dice = random.Random(3)
+    values = {END - back * HOUR: 1.5 + dice.gauss(0, 0.05) for back in range(6 * 168, 0, -1)}
+    values[END - 5 * HOUR] = 3.0
+    engagement = metric("engagement_rate")
+    [found] = anomalies(engagement, "hour", points(values), ms(END - 24 * HOUR), UTC)
+    assert 1 < found.low < 1.4 < found.expected < 1.6 < found.high < 2
+    scope = Scope(project="shop", zone=UTC, now=END)
+    live = judged_hour(engagement, 3.0, Expected(1.5, 1.2, 1.8), ms(END - HOUR), 900, scope)
+    assert live is not None
+    assert (live.low, live.high) == (1.2, 1.8)
+
+
 def test_one_failure_of_thirty_is_nothing_whatever_was_usual() -> None:
-    assert abs(by_chance(1 / 30, 0.0, 30)) < 4
-    assert by_chance(10 / 30, 0.0, 30) > 4
-    assert by_chance(1.0, 0.0, 0) == 0.0
+    assert abs(by_chance("share", 1 / 30, 0.0, 30)) < 4
+    assert by_chance("share", 10 / 30, 0.0, 30) > 4
+    assert by_chance("share", 1.0, 0.0, 0) == 0.0

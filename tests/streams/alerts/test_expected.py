@@ -35,6 +35,8 @@ def expected(metric: str, least: float, most: float, odd: float) -> ExpectedRang
         ("review_sentiment", -0.3, -0.2, 0.9),
         ("event_rating", 2.9, 3.1, 1.0),
         ("satisfaction", 0.4, 0.5, 1.0),
+        ("engagement_rate", 1.4, 1.6, 5.0),
+        ("event_cancellation_rate", 0.9, 1.2, 5.0),
     ],
 )
 def test_what_is_usual_is_expected(metric: str, least: float, most: float, odd: float) -> None:
@@ -46,4 +48,6 @@ def test_nothing_impossible_is_expected() -> None:
     assert expected("satisfaction", 0.0, 0.1, 1.0).low == 0
     assert expected("event_rating", 4.8, 5.0, 1.0).high == 5
     assert expected("review_sentiment", -1.0, -0.9, 1.0).low == -1
-    assert expected("revenue_growth", -1.0, -0.9, 1.0).low == -1
+    assert expected("event_creation_growth", -1.0, -0.9, 1.0).low == -1
+    assert expected("engagement_rate", 0.0, 0.1, 5.0).low == 0
+    assert expected("payment_failure_rate", 0.9, 1.0, 0.0).high == 1
