@@ -33,7 +33,7 @@ async def run_trainer(
     settle_memory()
     config, models = ConfigLog(settings), ModelLog(settings)
     pins = Pins(lambda: config.configuration)
-    job = TrainJob(pins)
+    job = TrainJob(pins, lambda: models.held)
     work = Work(
         "trainer",
         (job,),

@@ -67,7 +67,7 @@ def list_models(
             )
     for broken in models.broken.values():
         sentence = f"The record {broken.key} (offset {broken.offset}) cannot be used: {broken.reason}. "
-        sentence += "What was good before answers; nothing need be done."
+        sentence += "What was good before answers; in some minutes the trainer writes it again."
         err.print(verbatim(sentence), soft_wrap=True)
 
 

@@ -131,10 +131,25 @@ class Models:
         return None
 
 
+_NONE: Final = Models()
+
+
+def NO_MODELS() -> Models:
+    """Those of who follows no topic."""
+    return _NONE
+
+
 def _is_of_target(key: bytes) -> bool:
-    _, _, named = key.decode("utf-8", "replace").partition(":")
+    return of_key(key) is not None
+
+
+def of_key(key: bytes) -> tuple[Of, int | None] | None:
+    """Of which target a record is, and of which version, None for its standing; None for neither."""
+    project, _, named = key.decode("utf-8", "replace").partition(":")
     target, _, version = named.partition(":")
-    return target in _TARGETS and (not version or version.isdecimal())
+    if target not in _TARGETS or not (not version or version.isdecimal()):
+        return None
+    return (project, target), int(version) if version else None
 
 
 def version_key(project: str, target: str, version: int) -> bytes:

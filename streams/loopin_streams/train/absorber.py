@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -20,13 +22,16 @@ from loopin_streams.kafka.job import Message, Output
 from loopin_streams.kafka.marker import STATE_VERSION, Marker
 from loopin_streams.learning.features import KEPT as KEPT_BYTES
 from loopin_streams.learning.learner import DAY_MS, Learner
-from loopin_streams.learning.models import Of, standing_key, version_key
+from loopin_streams.learning.models import NO_MODELS, Models, Of, of_key, standing_key, version_key
 from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.learning.targets import TARGETS, Target
 from loopin_streams.train.kept import MOST, KeptExamples, kept_examples
 from loopin_streams.train.published import Published
 
 log = structlog.get_logger(__name__)
+
+MENDED_AFTER_S: Final = 300.0
+"""So long what cannot be read on the topic is left for people to be told of, seconds."""
 
 VERSIONS: Final = 20
 """Of each target, newest first, that can be gone back to."""
@@ -41,12 +46,21 @@ class TrainAbsorber:
     """Learns in the order of the topic ``examples``, and publishes what changed.
 
     ``pins`` say which versions stay on the topic though they are old; one that was pinned goes with the next
-    version after that.
+    version after that. ``models`` is what can be read of the topic: what cannot is written once more as it
+    was before, or removed where nobody knows that any more. ``clock`` gives seconds from any beginning.
     """
 
-    def __init__(self, pins: Pins = NO_PINS) -> None:
+    def __init__(
+        self,
+        pins: Pins = NO_PINS,
+        models: Callable[[], Models] = NO_MODELS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.learners: dict[Of, Learner] = {}
         self._pins = pins
+        self._models = models
+        self._clock = clock
+        self._mend_at: dict[tuple[str, int], float] = {}
         self._published = Published()
         self.sessions: dict[str, SessionLearner] = {}
         self._kept: dict[Of, KeptExamples] = {}
@@ -84,11 +98,14 @@ class TrainAbsorber:
                 self._learn_sessions(of[0], examples, output)
             else:
                 self._learn(of, examples, output)
+        self._mend(output)
         return output
 
     def idle(self, position: int, caught_up_ms: int | None) -> Output | None:
-        """Nothing happens by itself."""
-        return None
+        """What is broken on the topic does not wait for examples."""
+        output = Output()
+        self._mend(output)
+        return output if output.messages else None
 
     def holds(self) -> Mapping[str, int]:
         """Learners, and the examples that they are put together from."""
@@ -116,6 +133,36 @@ class TrainAbsorber:
                 self._published.put(output, (version_key(*of, version), None))
         if self._published.is_news(standing := learner.standing()):
             self._published.put(output, standing_message(standing))
+
+    def _mend(self, output: Output) -> None:
+        """Write once more what cannot be read of the targets that are learned here, once for each record."""
+        models, now = self._models(), self._clock()
+        # A copy at once: it may be changed from another thread meanwhile.
+        broken = list(models.broken.items())
+        before = self._mend_at
+        self._mend_at = {
+            (one.key, one.offset): before.get((one.key, one.offset), now + MENDED_AFTER_S)
+            for _, one in broken
+        }
+        for key, one in broken:
+            if now >= self._mend_at[one.key, one.offset] and (message := self._as_it_was(models, key)):
+                self._mend_at[one.key, one.offset] = inf
+                self._published.put(output, message)
+
+    def _as_it_was(self, models: Models, key: bytes) -> Message | None:
+        """A record in place of one that cannot be read; None where nothing of its target is learned here."""
+        if (found := of_key(key)) is None:
+            return None
+        of, version = found
+        if of[1] == TARGET and of[0] in self.sessions:
+            sessions = self.sessions[of[0]].model() if version is None else None
+            return sessions_message(sessions) if sessions is not None else (key, None)
+        if of not in self.learners:
+            return None
+        if version is None:
+            return standing_message(self.learners[of].standing())
+        model = models.versions(*of).get(version)
+        return version_message(model) if model is not None else (key, None)
 
     def _learn_sessions(self, project: str, examples: Sequence[Example], output: Output) -> None:
         kept = self._kept.setdefault((project, TARGET), KeptExamples(project, TARGET))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from loopin_schemas import topics
+from loopin_streams.learning.models import NO_MODELS, Models
 from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.train.absorber import TrainAbsorber
 
@@ -16,9 +19,10 @@ class TrainJob:
     history = (topics.MODELS.name,)
     outputs = (topics.MODELS.name,)
 
-    def __init__(self, pins: Pins = NO_PINS) -> None:
+    def __init__(self, pins: Pins = NO_PINS, models: Callable[[], Models] = NO_MODELS) -> None:
         self._pins = pins
+        self._models = models
 
     def open(self, partition: int, topic_id: str) -> TrainAbsorber:
         """Nothing learned yet."""
-        return TrainAbsorber(self._pins)
+        return TrainAbsorber(self._pins, self._models)

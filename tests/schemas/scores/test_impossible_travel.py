@@ -61,7 +61,8 @@ def test_a_way_is_as_long_back_and_no_longer_than_over_a_third_place(
     a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]
 ) -> None:
     assert great_circle_km(a, b) == pytest.approx(great_circle_km(b, a))
-    assert great_circle_km(a, b) <= great_circle_km(a, c) + great_circle_km(c, b) + 1e-6
+    # Of places nearly opposite each other the haversine formula knows the angle to the root of the precision.
+    assert great_circle_km(a, b) <= great_circle_km(a, c) + great_circle_km(c, b) + 1e-3
     assert 0 <= great_circle_km(a, b) <= FARTHEST_KM
 
 

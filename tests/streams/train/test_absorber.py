@@ -241,3 +241,74 @@ def test_a_learner_of_sessions_begins_anew_and_counts_on(monkeypatch: pytest.Mon
     assert again.sessions["demo"].version == absorber.sessions["demo"].version
     assert absorber.holds()["examples"] < 1500
     assert of_sessions(topics).version == again.sessions["demo"].version
+
+
+class Following:
+    """The topic ``models`` as whoever follows it reads it, good records and others."""
+
+    def __init__(self) -> None:
+        self.models, self.now, self.offset = Models(), 0.0, 0
+
+    def put(self, key: bytes, value: bytes | None) -> None:
+        self.models.apply(Sent(self.offset, value, key))
+        self.offset += 1
+
+    def idle(self, absorber: TrainAbsorber, seconds: float) -> list[tuple[bytes, bytes | None]]:
+        """What is written while so many seconds pass, and is read again."""
+        self.now += seconds
+        output = absorber.idle(0, None)
+        found = [] if output is None else output.messages["models"]
+        for key, value in found:
+            assert key is not None
+            self.put(key, value)
+        return [(key or b"", value) for key, value in found]
+
+
+def test_what_cannot_be_read_is_written_again_as_it_was_once_people_were_told() -> None:
+    topics, following = Topics(), Following()
+    absorber = TrainAbsorber(models=lambda: following.models, clock=lambda: following.now)
+    absorber.opened(Marker(topic_id="t", position=0), {})
+    run(absorber, examples(900), topics)
+    good = topics.held["models"]
+    for key, value in good.items():
+        following.put(key, value)
+    answering = following.models.answering()
+    newest_version = standing_of(topics, "demo").version
+    broken = [b"demo:churn", f"demo:churn:{newest_version}".encode(), b"demo:churn:99", b"shop:churn:1"]
+    for key in broken:
+        following.put(key, b"rubbish")
+    assert following.idle(absorber, 0.0) == []
+    assert following.idle(absorber, train_absorber.MENDED_AFTER_S - 1) == []
+    found = dict(following.idle(absorber, 1))
+    assert found == {broken[0]: good[broken[0]], broken[1]: good[broken[1]], broken[2]: None}
+    assert following.models.answering() == answering
+    assert following.models.broken.keys() == {b"shop:churn:1"}, "nobody here learns of it"
+    assert following.idle(absorber, 1_000) == []
+    # Once more is another record.
+    following.put(broken[1], b"{")
+    assert following.idle(absorber, 1) == []
+    assert dict(following.idle(absorber, train_absorber.MENDED_AFTER_S)) == {broken[1]: good[broken[1]]}
+
+
+def test_one_that_is_not_read_back_is_written_once() -> None:
+    following = Following()
+    absorber = TrainAbsorber(models=lambda: following.models, clock=lambda: following.now)
+    absorber.opened(Marker(topic_id="t", position=0), {})
+    run(absorber, examples(120), Topics())
+    following.put(b"demo:churn:50", b"rubbish")
+    assert absorber.idle(0, None) is None
+    following.now += train_absorber.MENDED_AFTER_S
+    assert absorber.idle(0, None) is not None
+    assert absorber.idle(0, None) is None
+
+
+def test_a_model_of_sessions_that_cannot_be_read_is_written_again() -> None:
+    topics, following = Topics(), Following()
+    absorber = TrainAbsorber(models=lambda: following.models, clock=lambda: following.now)
+    absorber.opened(Marker(topic_id="t", position=0), {})
+    run(absorber, finished(1_000), topics)
+    following.put(b"demo:session", b"rubbish")
+    following.idle(absorber, 0)
+    following.idle(absorber, train_absorber.MENDED_AFTER_S)
+    assert following.models.sessions("demo") == of_sessions(topics)
+    assert following.models.broken == {}
