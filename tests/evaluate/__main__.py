@@ -16,14 +16,14 @@ SEEDS = (21, 22)
 HELD_OUT = 23
 """The world that is not looked at until they are done."""
 
-PAGE = Path("docs/evaluation.md")
-FIGURES = Path("build/evaluation.json")
+USERS = 2_000
+"""Of each world, unless said otherwise; what others give has files of its own, such as evaluation-10000.md."""
 
 
 def main() -> int:
     """Judge the parts, and write the report if they are all there are; 1 if a figure misses its target."""
     parser = argparse.ArgumentParser(prog="python -m tests.evaluate", description="How good the models are.")
-    parser.add_argument("--users", type=int, default=2000, help="of each world; 10000 is the full size")
+    parser.add_argument("--users", type=int, default=USERS, help="of each world; 10000 is the full size")
     parser.add_argument("--days", type=int, default=120, help="of each world")
     parser.add_argument(
         "--parts", default="", help="some parts, separated by commas; no report is written then"
@@ -53,8 +53,10 @@ def main() -> int:
             _tell(section)
     if not chosen:
         worlds = [f"{args.users:,} users, {args.days} days, seed {seed}" for seed in seeds]
-        write_report(found, worlds, PAGE, FIGURES)
-        print(f"{PAGE} and {FIGURES} are written.")
+        name = "evaluation" if args.users == USERS else f"evaluation-{args.users}"
+        page, figures = Path(f"docs/{name}.md"), Path(f"build/{name}.json")
+        write_report(found, worlds, page, figures)
+        print(f"{page} and {figures} are written.")
     misses = missed(section for sections in found.values() for section in sections)
     for figure in misses:
         print(f"MISSED {figure.name}: {shown(figure)}, {figure.target}")

@@ -20,7 +20,7 @@ hindsight reaches. It drives the models themselves, without a broker or a store,
 What is headed *simulated* is judged against the hidden truth of [simulated worlds](simulator.md), a column
 each: it says how well a model finds what was planted there, not how well it does with real people. The models
 are developed with the first two worlds only; the third (`make evaluate ARGS=--held-out`) is for when they are
-done.
+done. Worlds have [2,000 users](evaluation.md) or, with `ARGS="--users 10000"`, [10,000](evaluation-10000.md).
 
 {worlds}
 
