@@ -17,7 +17,7 @@ HELD_OUT = 23
 """The world that is not looked at until they are done."""
 
 USERS = 2_000
-"""Of each world, unless said otherwise; what others give has files of its own, such as evaluation-10000.md."""
+"""Of each world, unless said otherwise; what others give has files of its own (evaluation-10000.md)."""
 
 
 def main() -> int:
