@@ -40,7 +40,7 @@ What is recommended a week before the end of the world is compared with what use
 events that were open then and that they join; communities they were no members of (had neither joined, taken
 part in nor left) and join or look into.
 Precision at {TOP} is the share of {TOP} recommendations that were taken, of users who took any; popularity
-ranks the same items for the same users by how often they were joined. Who knew the week to come would reach
+ranks the same items for the same users by how many have joined them. Who knew the week to come would reach
 the ceiling, as most users take one or two of what there is. Weights are learned from the weeks before
 ([recommendations](recommendations.md))."""
 
