@@ -93,6 +93,7 @@ from loopin_api.tasks import Tasks
 from loopin_api.version import VERSION
 from loopin_sinks.metric_history.coverage import coverage
 from loopin_sinks.metric_values.scope import scope_of
+from loopin_sinks.recommendations.shared import Shared
 from loopin_sinks.store import Store
 from loopin_streams.kafka.config_metrics import ConfigCollector
 from loopin_streams.projects.project import Projects, zone_of
@@ -281,6 +282,7 @@ def create_app(
         own_settings=OwnSettings(items, projects),
         language_model=LanguageModel(settings.language_model(), settings.openai_timeout_s),
         first_personas=FirstPersonas(),
+        recommended=Shared(store),
     )
     # As they are, and not by `include_router`, which builds each once more at the first request of each app.
     for router in ROUTERS:

@@ -28,6 +28,7 @@ from loopin_api.queries.first_personas import FirstPersonas
 from loopin_api.settings import ApiSettings
 from loopin_api.silences import Silences
 from loopin_api.tasks import Tasks
+from loopin_sinks.recommendations.shared import Shared
 from loopin_sinks.store import Store
 from loopin_streams.projects.project import Projects
 
@@ -54,6 +55,7 @@ class Services:
     own_settings: OwnSettings
     language_model: LanguageModel
     first_personas: FirstPersonas
+    recommended: Shared
 
 
 def services(request: Request) -> Services:

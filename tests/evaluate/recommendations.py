@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from loopin_sinks.recommendations import community_signals, event_signals
-from loopin_sinks.recommendations.checks import NEVER, Checks
+from loopin_sinks.recommendations.checks import NEVER, Checks, by_place
 from loopin_sinks.recommendations.community_signals import community_week
 from loopin_sinks.recommendations.event_weeks import event_week
 from loopin_sinks.recommendations.history import Demand, History, Places
-from loopin_sinks.recommendations.learn import TOP, WEEK_MS, Week, Weeks, learn, measured, precision, top
+from loopin_sinks.recommendations.learn import (
+    TOP,
+    WEEK_MS,
+    Week,
+    Weeks,
+    by_popularity,
+    learn,
+    precisions,
+)
 from loopin_sinks.recommendations.platform_events import (
     CHANGES,
     Floats,
+    Ints,
     PlatformEvent,
     PlatformEvents,
     turns,
@@ -31,7 +40,7 @@ What is recommended a week before the end of the world is compared with what use
 events that were open then and that they join; communities they were no members of (had neither joined, taken
 part in nor left) and join or look into.
 Precision at {TOP} is the share of {TOP} recommendations that were taken, of users who took any; popularity
-ranks the same items for the same users by how often they were joined. Who knew the week to come would reach
+ranks the same items for the same users by how many have joined them. Who knew the week to come would reach
 the ceiling, as most users take one or two of what there is. Weights are learned from the weeks before
 ([recommendations](recommendations.md))."""
 
@@ -48,7 +57,7 @@ class _Dealings:
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        self.names = tuple(dict.fromkeys((*kind.takes, *kind.looks)))
+        self.names = tuple(dict.fromkeys((*kind.takes, *kind.looks, kind.left)))
         self.users: dict[str, int] = {}
         self.items: dict[str, int] = {}
         self.columns = (array("i"), array("i"), array("b"), array("q"))
@@ -68,14 +77,35 @@ class _Dealings:
         number_of = np.array([number.get(id, -1) for id in self.items])[item]
         those = number_of >= 0
         user, item, name, at = user[those], number_of[those], name[those], at[those]
+        dealt = np.isin(name, [self.names.index(one) for one in (*self.kind.takes, *self.kind.looks)])
         taken = np.isin(name, [self.names.index(one) for one in self.kind.takes])
-        rows = np.stack([user, item, taken, (end_ms - at - 1) // DAY_MS], axis=1)
+        rows = np.stack([user, item, taken, (end_ms - at - 1) // DAY_MS], axis=1)[dealt]
         _, first = np.unique(rows, axis=0, return_index=True)
-        one = np.sort(first)
+        one = np.flatnonzero(dealt)[np.sort(first)]
         history = History(tuple(self.users), places, user[one], item[one], taken[one], at[one])
-        joined = (name == 0).astype(np.int64)
-        wanted = np.isin(name, [0, *(self.names.index(one) for one in self.kind.looks)])
-        return history, Demand(item[wanted], at[wanted], 1 - joined[wanted], joined[wanted])
+        return history, self._demand(user, item, name, at)
+
+    def _demand(self, user: Ints, item: Ints, name: Ints, at: Ints) -> Demand:
+        """Each change of who has looked at an item, or has joined it and not left it."""
+        join, left = (self.names.index(one) for one in (self.kind.takes[0], self.kind.left))
+        looks = {self.names.index(one) for one in self.kind.looks}
+        seen, inside = set(), set()
+        found = []
+        for order in np.lexsort((name == join, at)).tolist():
+            what, pair = int(name[order]), (int(user[order]), int(item[order]))
+            looked, joined = int(what in looks and pair not in seen), 0
+            if looked:
+                seen.add(pair)
+            if what == join and pair not in inside:
+                inside.add(pair)
+                joined = 1
+            elif what == left and pair in inside:
+                inside.remove(pair)
+                joined = -1
+            if what in looks or what in (join, left):
+                found.append((pair[1], int(at[order]), looked, joined))
+        columns = np.array(found, dtype=np.int64).reshape(-1, 4).T
+        return Demand(columns[0], columns[1], columns[2], columns[3])
 
 
 class Recommendations:
@@ -139,13 +169,15 @@ class Recommendations:
     def weeks(self, end_ms: int) -> tuple[Weeks, Weeks]:
         """Of platform events, and of communities, by what was seen until the end."""
         events = self._platform_events()
+        gates = {name: position for position, name in enumerate(events.community_names) if name}
+        gated = self._checks_of(self._events, gates)
         known, demand = self._events.history(events.number, self._places_of(self._events), end_ms)
         number = {name: position for position, name in enumerate(sorted(self._communities.items))}
         where = self._places_of(self._communities)
         member, members = self._communities.history(number, where, end_ms)
         checks = self._checks_of(self._communities, number)
         return (
-            lambda at: event_week(events, known, demand, at),
+            lambda at: event_week(events, known, demand, gated, at),
             lambda at: community_week(len(number), member, members, checks, at),
         )
 
@@ -162,6 +194,7 @@ class Recommendations:
                     capacity=given["capacity"],
                     created=at,
                     starts=given["starts_at"],
+                    community=given.get("community_id", ""),
                     turns=turns(self._changes.get(id, ())),
                 )
                 for id, (given, at) in self._created.items()
@@ -191,17 +224,24 @@ class Recommendations:
             places[city, number[community]] = (checked, let_in if refused else min(let_in, at))
             if user in dealings.users:
                 own.append((dealings.users[user], number[community], refused, at))
-        of, items, outcomes, times = (np.array(column) for column in zip(*own, strict=True))
-        return Checks(of, items, outcomes.astype(np.bool_), times, places)
+        columns = np.array(own, dtype=np.int64).reshape(-1, 4).T
+        passed = by_place((*place, *times) for place, times in places.items())
+        return Checks(columns[0], columns[1], columns[2].astype(np.bool_), columns[3], passed)
 
 
 def _judged(
     what: str, week: Weeks, names: tuple[str, ...], hand: Ranker, at: int, note: str = ""
 ) -> tuple[Figure, ...]:
-    ranker, last = learn(names, week, at) or hand, week(at)
-    taken = last.taken & last.allowed
-    ranked, popular, users = measured(last, ranker)
-    by_hand, _, _ = measured(last, hand)
+    ranker = learn(names, week, at) or hand
+    scores: dict[str, Callable[[Week], Floats]] = {
+        f"... precision at {TOP}": lambda of: ranker.scores(of.signals),
+        "... of popularity (baseline)": by_popularity,
+        "... of weights by hand": lambda of: hand.scores(of.signals),
+        **_near(names),
+        "... of who knew the week to come (ceiling)": lambda of: of.taken.astype(np.float64),
+    }
+    found, users = precisions(week(at), *scores.values())
+    ranked, popular, *_ = found
     assert ranked is not None
     assert popular is not None
     times = ranked / popular if popular else None
@@ -213,22 +253,15 @@ def _judged(
             times is not None and times >= TARGET,
             note,
         ),
-        Figure(f"... precision at {TOP}", ranked),
-        Figure("... of popularity (baseline)", popular),
-        Figure("... of weights by hand", by_hand),
-        *_near(names, last),
-        Figure("... of who knew the week to come (ceiling)", _precision(last, taken.astype(np.float64))),
+        *(Figure(name, value) for name, value in zip(scores, found, strict=True)),
         Figure("... users who took any", float(users)),
-        Figure("... items to choose from", float(len(last.items))),
+        Figure("... items to choose from", float(max(len(part.items) for part in week(at)))),
     )
 
 
-def _near(names: tuple[str, ...], of: Week) -> Iterator[Figure]:
+def _near(names: tuple[str, ...]) -> dict[str, Callable[[Week], Floats]]:
     """Of what is where the user is, the most popular; then of all else. Nothing where items have no place."""
-    if "place" in names:
-        near = of.signals[:, :, names.index("place")] * 1e6 + of.popular
-        yield Figure("... of popularity where the user is", _precision(of, near))
-
-
-def _precision(of: Week, scores: Floats) -> float | None:
-    return precision(top(scores, of.allowed), of.taken & of.allowed)
+    if "place" not in names:
+        return {}
+    place = names.index("place")
+    return {"... of popularity where the user is": lambda of: of.signals[:, :, place] * 1e6 + of.popular}

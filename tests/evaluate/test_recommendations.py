@@ -9,6 +9,7 @@ from loopin_sinks.recommendations.learn import Week
 from tests.evaluate.recommendations import Recommendations
 from tests.sinks.personas.stored_events import Done
 from tests.sinks.recommendations.test_as_of import CREATED, CUTOFF, DEALT, NOW, WEEK, alike, drawn
+from tests.sinks.recommendations.whole_weeks import whole
 
 
 def weeks(done: list[Done]) -> list[Week]:
@@ -16,7 +17,7 @@ def weeks(done: list[Done]) -> list[Week]:
     for one in sorted(done, key=lambda one: one.at):
         wire = {"event": one.event, "distinct_id": one.user, "timestamp": epoch_ms(one.at)}
         judge.see({**wire, "properties": one.properties})
-    return [of(epoch_ms(CUTOFF)) for of in judge.weeks(epoch_ms(NOW))]
+    return [whole(of(epoch_ms(CUTOFF))) for of in judge.weeks(epoch_ms(NOW))]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -161,12 +161,12 @@ async def get_similar(
         if found is None:
             raise ApiError(404, "UNKNOWN_COMMUNITY", "No event names a community of this id; correct the id.")
         return Success(data=Similar(items=_items(found)))
-    found = await similar_events(use.store, scope, id, limit)
+    found = await similar_events(use.recommended, scope, id, limit)
     if found is None:
         raise ApiError(
             404,
             "UNKNOWN_EVENT",
-            "No platform event of this id was created in the last 90 days; correct the id.",
+            "No `event_created` that is kept is of this id; correct the id.",
         )
     return Success(data=Similar(items=_items(found)))
 
@@ -196,7 +196,7 @@ async def get_recommendations(
         )
     scope = scope_of(use.projects, caller.project, use.clock())
     ask = recommended_events if type == "events" else recommended_communities
-    found = await ask(use.store, scope, user_id, limit)
+    found = await ask(use.recommended, scope, user_id, limit)
     return Success(data=Recommendations(items=_items(found.items), ranking=_ranking(found)))
 
 
@@ -211,7 +211,7 @@ async def get_content_hints(caller: Reader, use: Use, limit: Limit = DEFAULT_LIM
 
     Needs the scope `read`.
     """
-    found = await hints(use.store, scope_of(use.projects, caller.project, use.clock()))
+    found = await hints(use.recommended, scope_of(use.projects, caller.project, use.clock()))
     return Success(data=ContentHints(hints=[_hint(hint) for hint in found[:limit]]))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 
 from loopin_sinks.recommendations.checks import Checks
-from loopin_sinks.recommendations.history import Demand, History
-from loopin_sinks.recommendations.learn import WEEK_MS, Week
+from loopin_sinks.recommendations.history import Demand, History, Wanted
+from loopin_sinks.recommendations.learn import WEEK_MS, Week, parts
 from loopin_sinks.recommendations.neighbours import near
 from loopin_sinks.recommendations.platform_events import Bools, Floats, Ints
 from loopin_sinks.recommendations.ranker import Ranker, by_hand
@@ -24,14 +25,14 @@ LATELY_MS: Final = 30 * 86_400_000
 
 
 def signals(
-    communities: int, history: History, demand: Demand, admitted: Bools, at: int, near_own: Floats
+    communities: int, history: History, wanted: Wanted, admitted: Bools, at: int, near_own: Floats
 ) -> Floats:
     """(users, communities, signals), by what had happened at a time.
 
     Args:
         communities: how many there are.
         history: users' dealings with them.
-        demand: everybody's; takes are joins.
+        wanted: by how many people each was wanted then; who takes it is a member.
         admitted: whose place each is known to let in, (users, communities).
         at: the time, epoch ms.
         near_own: how much the user's own communities speak for each, (users, communities).
@@ -39,7 +40,7 @@ def signals(
     every = np.arange(communities)
     looked = history.before(at).table(every, communities, taken=False)
     lately = history.within(at - LATELY_MS, at).table(every, communities, taken=False)
-    members = np.log1p(demand.before(at, communities)[1])
+    members = np.log1p(wanted.takes)
     found = [
         np.log1p(looked),
         np.log1p(lately),
@@ -50,34 +51,33 @@ def signals(
     return np.stack(found, axis=2)
 
 
-def own(communities: int, history: History, at: int) -> Floats:
-    """Which communities each user had joined or looked into by a time, (users, communities)."""
-    return _dealings(communities, history.before(at))
-
-
-def _dealings(communities: int, history: History) -> Floats:
-    """How often each user took or looked at each, (users, communities)."""
+def counts(communities: int, history: History) -> Any:
+    """How often each user dealt with each, (users, communities), sparse."""
     every = np.arange(communities)
-    return history.table(every, communities, taken=False) + history.table(every, communities, taken=True)
+    return history.counts(every, communities, taken=False) + history.counts(every, communities, taken=True)
 
 
-def community_week(communities: int, history: History, demand: Demand, checks: Checks, at: int) -> Week:
+def community_week(
+    communities: int, history: History, demand: Demand, checks: Checks, at: int
+) -> Iterator[Week]:
     """What could be joined at a time, and what was joined or looked into after it, by users who did any."""
     every: Ints = np.arange(communities)
-    near_own = near(own(communities, history, at))
-    dealt = _dealings(communities, history.within(at, at + WEEK_MS))
-    takers = np.flatnonzero(dealt.any(axis=1))
-    of = history.of(takers)
-    refused, admitted = (table[takers] for table in checks.table(history, communities, at))
-    member = of.before(at).table(every, communities, taken=True) > 0
-    looks, takes = demand.before(at, communities)
-    return Week(
-        items=every,
-        signals=signals(communities, of, demand, admitted, at, near_own[takers]),
-        allowed=~member & ~refused & (looks + takes > 0),
-        taken=(dealt[takers] > 0) & ~member,
-        popular=takes,
-    )
+    near_own = near(counts(communities, history.before(at)))
+    wanted, known = demand.before(at, communities), demand.known(at, communities)
+    users = len(history.users)
+    takers = np.unique(history.within(at, at + WEEK_MS).user)
+    for rows in parts(takers, communities):
+        of = history.of(rows)
+        refused, admitted = checks.of(rows, users).table(of, communities, at)
+        member = of.before(at).table(every, communities, taken=True) > 0
+        dealt = counts(communities, of.within(at, at + WEEK_MS)).toarray() > 0
+        yield Week(
+            items=every,
+            signals=signals(communities, of, wanted, admitted, at, near_own[rows].toarray()),
+            allowed=~member & ~refused & known,
+            taken=dealt & ~member,
+            popular=wanted.takes,
+        )
 
 
 def ranker_or_by_hand(found: Ranker | None) -> Ranker:

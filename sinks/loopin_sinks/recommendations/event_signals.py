@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from loopin_sinks.recommendations.history import Demand, History, only
+from loopin_sinks.recommendations.history import History, Wanted, only
 from loopin_sinks.recommendations.neighbours import near
 from loopin_sinks.recommendations.platform_events import Floats, Ints, PlatformEvents
 from loopin_sinks.recommendations.ranker import Ranker, by_hand
@@ -24,9 +24,9 @@ SIGNALS: Final = (
     "neighbours",
 )
 """In order: held where the user is; log of how much more the user cares for its category and price class than
-users do; log(1 + the user's joins at the host's); whether the user looked at it; log(1 + joins by anybody);
-log of joins a look; share of the next week in which it is still open; share of its seats that are free; how
-much the hosts whom the user went to speak for its host, by their guests."""
+users do; log(1 + the user's joins at the host's); whether the user looked at it; log(1 + who has joined);
+log of how many of those who looked; share of the next week in which it is still open; share of its seats
+that are free; how much the hosts whom the user went to speak for its host, by their guests."""
 
 BY_HAND: Final = by_hand(SIGNALS, (2.0, 0.7, 0.3, 0.5, 0.7, 0.5, 0.3, 0.5, 0.3, 0.5), -5.0)
 
@@ -41,28 +41,28 @@ WEEK_MS: Final = 7 * 86_400_000
 
 
 def signals(
-    events: PlatformEvents, history: History, demand: Demand, candidates: Ints, at: int, near_hosts: Floats
+    events: PlatformEvents, history: History, wanted: Wanted, candidates: Ints, at: int, near_hosts: Floats
 ) -> Floats:
     """(users, candidates, signals), by what had happened at a time.
 
     Args:
         events: all that users may have dealt with.
         history: theirs.
-        demand: everybody's.
+        wanted: by how many people each was wanted then.
         candidates: numbers of those to judge.
         at: the time, epoch ms.
         near_hosts: how much the hosts whom each user went to speak for each host, (users, hosts).
     """
     known = history.before(at)
     looked = known.table(only(candidates, len(events)), len(candidates), taken=False)
-    looks, takes = demand.before(at, len(events))
+    looks, takes = wanted
     at_hosts = joins_by_host(events, known, at)
     shape = (len(history.users), len(candidates))
-    places = history.places_at(at)[:, None]
-    cities = events.cities[candidates][None, :]
+    city = {name: number for number, name in enumerate(events.city_names) if name}
+    places = np.array([city.get(place, -1) for place in history.places_at(at)])[:, None]
     rate = (takes + LOOKS_BEFORE * takes.sum() / max(looks.sum(), 1.0)) / (looks + LOOKS_BEFORE)
     found = [
-        (places == cities) & (places != ""),
+        places == events.cities[candidates],
         _taste(known, looks, takes, events.categories)[:, events.categories[candidates]],
         _taste(known, looks, takes, events.prices)[:, events.prices[candidates]],
         np.log1p(at_hosts[:, events.hosts[candidates]]),
@@ -81,9 +81,14 @@ def joins_by_host(events: PlatformEvents, history: History, at: int) -> Floats:
     return history.before(at).table(events.hosts, len(events.host_names), taken=True)
 
 
-def near_hosts_of(events: PlatformEvents, history: History, at: int) -> Floats:
-    """How much the hosts whom each user went to speak for each host, by where their guests went, too."""
-    return near(joins_by_host(events, history, at))
+def host_counts(events: PlatformEvents, history: History, at: int) -> Any:
+    """The same of many users, sparse."""
+    return history.before(at).counts(events.hosts, len(events.host_names), taken=True)
+
+
+def near_hosts_of(events: PlatformEvents, history: History, at: int) -> Any:
+    """How much the hosts whom each user went to speak for each host, by where their guests went; sparse."""
+    return near(host_counts(events, history, at))
 
 
 def ranker_or_by_hand(found: Ranker | None) -> Ranker:

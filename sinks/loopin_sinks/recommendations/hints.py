@@ -13,8 +13,8 @@ import numpy as np
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.metric_values.sql import MS
 from loopin_sinks.recommendations.platform_events import PRICES, Floats, PlatformEvents
-from loopin_sinks.recommendations.read import demand, platform_events
-from loopin_sinks.recommendations.recent import EVENTS, RecentQuery
+from loopin_sinks.recommendations.recent import RecentQuery
+from loopin_sinks.recommendations.shared import Shared
 from loopin_sinks.store import Store
 
 Subject = Literal["platform_event", "content"]
@@ -56,7 +56,8 @@ class Hint:
         subject: which items.
         by: the attribute, such as ``category``.
         value: its value.
-        measure: what is compared: joins, views, or interactions a view, of an item.
+        measure: what is compared: people who joined and did not leave, views, or interactions a view, of an
+            item.
         mean, others: mean of those with the value, and of all others.
         items, other_items: how many these are.
         errors: how far apart, in standard errors of the difference.
@@ -109,12 +110,13 @@ def compared(
             yield Hint(subject, by, value, measure, mean, others, len(these), len(rest), apart)
 
 
-async def hints(store: Store, scope: Scope) -> list[Hint]:
+async def hints(shared: Shared, scope: Scope) -> list[Hint]:
     """All there are of the last 90 days, the clearest first. Raises StoreError."""
-    events = await platform_events(store, scope)
-    wanted = await demand(store, scope, EVENTS, events.number)
-    joins = wanted.before(epoch_ms(scope.now), len(events))[1]
-    found = [*of_events(events, joins, epoch_ms(scope.now), scope.zone), *await _of_content(store, scope)]
+    events, wanted = await shared.events(scope)
+    found = [
+        *of_events(events, wanted.takes, epoch_ms(scope.now), scope.zone),
+        *await _of_content(shared.store, scope),
+    ]
     return sorted(found, key=lambda hint: (-abs(hint.errors), hint.subject, hint.by, hint.value))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +100,21 @@ class History:
         np.add.at(found, (self.user[those], column[those]), 1)
         return found
 
+    def counts(self, columns: Ints, number: int, *, taken: bool) -> Any:
+        """The same of many users, sparse: most of them dealt with little of what there is."""
+        # Imported where it is used: processes that fit nothing may do without.
+        from scipy.sparse import coo_matrix
+
+        column = columns[self.item]
+        those = (self.taken == taken) & (column >= 0)
+        where = (self.user[those], column[those])
+        shape = (len(self.users), number)
+        return coo_matrix((np.ones(int(those.sum())), where), shape=shape).tocsr()
+
+    def takers(self, columns: Ints) -> Ints:
+        """Positions of the users who took any of the items that have a column, in order."""
+        return np.unique(self.user[self.taken & (columns[self.item] >= 0)])
+
     def of(self, rows: Ints) -> History:
         """Of some of the users, by their positions."""
         position = np.full(len(self.users), -1, dtype=np.int64)
@@ -120,22 +136,44 @@ class History:
         )
 
 
+class Wanted(NamedTuple):
+    """How many people want each item, (items,) each.
+
+    Attributes:
+        looks: who have looked at it.
+        takes: who have joined it and not left it again.
+    """
+
+    looks: Floats
+    takes: Floats
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """How often items were looked at and taken by everybody; each row is a number of them from a time on."""
+    """How many people more, or fewer, want items from a time on, of everybody; one change a row.
+
+    Each looks at an item only once, however often; whoever leaves it is one fewer who took it.
+    """
 
     item: Ints
     at: Ints
     looks: Ints
     takes: Ints
 
-    def before(self, at: int, items: int) -> tuple[Floats, Floats]:
-        """Looks and takes of each of so many items, the first by number, up to a time, (items,) each."""
+    def before(self, at: int, items: int) -> Wanted:
+        """What has come of that by a time, of each of so many items, the first by number."""
         those = (self.at < at) & (self.item < items)
-        looks, takes = np.zeros(items), np.zeros(items)
-        np.add.at(looks, self.item[those], self.looks[those])
-        np.add.at(takes, self.item[those], self.takes[those])
-        return looks, takes
+        item = self.item[those]
+        found = Wanted(np.zeros(items), np.zeros(items))
+        np.add.at(found.looks, item, self.looks[those])
+        np.add.at(found.takes, item, self.takes[those])
+        return found
+
+    def known(self, at: int, items: int) -> Bools:
+        """Whether anybody had dealt with each of so many items by a time, (items,)."""
+        found = np.zeros(items, dtype=np.bool_)
+        found[self.item[(self.at < at) & (self.item < items)]] = True
+        return found
 
 
 def only(items: Ints, of: int) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -17,15 +17,22 @@ WEEKS: Final = 3
 TOP: Final = 10
 
 
+PART: Final = 250_000
+"""Pairs of users and candidates that are looked at together: there may be a hundred million in a week."""
+
+KEPT: Final = 250_000
+"""Pairs that weights are learned from, of those that were taken and of the others each."""
+
+
 class Week(NamedTuple):
-    """What could have been recommended at a time, and what was taken in the week after it.
+    """What could have been recommended to some users at a time, and what they took in the week after it.
 
     Attributes:
         items: numbers of the candidates.
         signals: (users, candidates, signals).
         allowed: whether each could be recommended to each user, (users, candidates).
         taken: whether it was taken in the week, (users, candidates).
-        popular: how often each had been taken, (candidates,).
+        popular: how many had taken each, (candidates,).
     """
 
     items: Ints
@@ -35,8 +42,14 @@ class Week(NamedTuple):
     popular: Floats
 
 
-Weeks = Callable[[int], Week]
-"""The week after a time."""
+Weeks = Callable[[int], Iterable[Week]]
+"""The week after a time, in parts of some users each, so that no more than a part is held at once."""
+
+
+def parts(users: Ints, candidates: int) -> list[Ints]:
+    """Positions of users, so many together as have ``PART`` pairs; one at least."""
+    step = max(1, PART // max(candidates, 1))
+    return [users[start : start + step] for start in range(0, len(users), step)]
 
 
 def cutoffs(at: int) -> list[int]:
@@ -44,18 +57,48 @@ def cutoffs(at: int) -> list[int]:
     return [at - number * WEEK_MS for number in range(1, WEEKS + 1)]
 
 
+class _Drawn:
+    """As many rows as are kept of all that are given, each as likely as another, by a seed."""
+
+    def __init__(self, most: int) -> None:
+        self.rate, self._most = 1.0, most
+        self._rows: list[Floats] = []
+        self._lots: list[Floats] = []
+        self._dice = np.random.default_rng(0)
+
+    def add(self, rows: Floats) -> None:
+        """Keep those whose lots are low enough, and fewer of all once they are too many."""
+        lots = self._dice.random(len(rows))
+        self._rows.append(rows[lots < self.rate])
+        self._lots.append(lots[lots < self.rate])
+        while sum(map(len, self._lots)) > self._most:
+            self.rate /= 2
+            self._rows = [rows[lots < self.rate] for rows, lots in zip(self._rows, self._lots, strict=True)]
+            self._lots = [lots[lots < self.rate] for lots in self._lots]
+
+    @property
+    def rows(self) -> Floats:
+        return np.concatenate(self._rows)
+
+
 def learn(names: Sequence[str], week: Weeks, at: int) -> Ranker | None:
-    """A ranker from the weeks that are over at a time; None where too little was taken in them."""
-    pairs = [_pairs(week(cutoff)) for cutoff in cutoffs(at)]
-    return learned(
-        names, np.concatenate([each for each, _ in pairs]), np.concatenate([each for _, each in pairs])
-    )
+    """A ranker from the weeks that are over at a time; None where too little was taken in them.
 
-
-def _pairs(of: Week) -> tuple[Floats, Bools]:
-    """Of users who took something, so that who was away does not count against what was there."""
-    active: Bools = np.logical_and(of.taken.any(axis=1, keepdims=True), of.allowed)
-    return of.signals[active], of.taken[active]
+    Where there are more pairs than are kept, those that were taken are drawn apart from the others: but for
+    the bias, which is set right, the weights are the same in the mean (King and Zeng, Logistic Regression in
+    Rare Events Data, 2001).
+    """
+    taken, others = _Drawn(KEPT), _Drawn(KEPT)
+    nothing = np.zeros((0, len(names)))
+    for drawn in (taken, others):
+        drawn.add(nothing)
+    for cutoff in cutoffs(at):
+        for part in week(cutoff):
+            # Of users who took something, so that who was away does not count against what was there.
+            active: Bools = np.logical_and(part.taken.any(axis=1, keepdims=True), part.allowed)
+            taken.add(part.signals[active & part.taken])
+            others.add(part.signals[active & ~part.taken])
+    return learned(names, taken.rows, others.rows, taken.rate / others.rate)
 
 
 def top(scores: Floats, allowed: Bools, number: int = TOP) -> Ints:
@@ -78,9 +121,32 @@ def precision(chosen: Ints, taken: Bools) -> float | None:
     return float(np.mean(hits))
 
 
-def measured(of: Week, ranker: Ranker, number: int = TOP) -> tuple[float | None, float | None, int]:
+def precisions(week: Iterable[Week], *scores: Callable[[Week], Floats]) -> tuple[list[float | None], int]:
+    """Precision of each way to score the pairs of a week, over all its users and candidates.
+
+    Args:
+        week: in parts.
+        scores: of the pairs of a part, (users, candidates) each.
+
+    Returns:
+        One precision each, None where nobody took any, and how many users did.
+    """
+    sums, users = [0.0] * len(scores), 0
+    for part in week:
+        taken = part.taken & part.allowed
+        of_part = int(taken.any(axis=1).sum())
+        users += of_part
+        for at, score in enumerate(scores):
+            sums[at] += of_part * (precision(top(score(part), part.allowed), taken) or 0.0)
+    return [each / users if users else None for each in sums], users
+
+
+def by_popularity(of: Week) -> Floats:
+    """Of each pair how many had taken the item."""
+    return np.broadcast_to(of.popular, of.taken.shape)
+
+
+def measured(week: Iterable[Week], ranker: Ranker) -> tuple[float | None, float | None, int]:
     """Precision of a ranker and of popularity, over the same users and candidates, and how many users."""
-    taken = of.taken & of.allowed
-    ranked = precision(top(ranker.scores(of.signals), of.allowed, number), taken)
-    popular = precision(top(np.broadcast_to(of.popular, taken.shape), of.allowed, number), taken)
-    return ranked, popular, int(taken.any(axis=1).sum())
+    (ranked, popular), users = precisions(week, lambda part: ranker.scores(part.signals), by_popularity)
+    return ranked, popular, users

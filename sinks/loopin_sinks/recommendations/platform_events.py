@@ -32,6 +32,8 @@ class PlatformEvent(NamedTuple):
     capacity: float | None
     created: int
     starts: int | None
+    community: str = ""
+    """Which community it is of: whom that refuses cannot come."""
     turns: tuple[int, ...] = ()
     """When it was closed, opened again, closed again and so on, in order (see ``turns``)."""
 
@@ -110,15 +112,32 @@ class PlatformEvents:
         """Hosts' ids, sorted."""
         return tuple(sorted({event.host for event in self.all}))
 
-    def hosted_by(self, users: Sequence[str]) -> Bools:
-        """Whether each user is the host of each, (users, events)."""
+    def hosted_by(self, users: Sequence[str], candidates: Ints) -> Bools:
+        """Whether each user is the host of each of some, (users, candidates)."""
         position = {host: at for at, host in enumerate(self.host_names)}
-        return np.asarray(np.array([position.get(user, -1) for user in users])[:, None] == self.hosts)
+        return np.asarray(
+            np.array([position.get(user, -1) for user in users])[:, None] == self.hosts[candidates]
+        )
 
     @cached_property
-    def cities(self) -> NDArray[np.str_]:
-        """Where each is held."""
-        return np.array([event.city for event in self.all], dtype=np.str_)
+    def cities(self) -> Ints:
+        """Where each is held, numbered by ``city_names``."""
+        return _numbers([event.city for event in self.all], self.city_names)
+
+    @cached_property
+    def city_names(self) -> tuple[str, ...]:
+        """Names of cities, sorted."""
+        return tuple(sorted({event.city for event in self.all}))
+
+    @cached_property
+    def communities(self) -> Ints:
+        """Which community each is of, numbered by ``community_names``."""
+        return _numbers([event.community for event in self.all], self.community_names)
+
+    @cached_property
+    def community_names(self) -> tuple[str, ...]:
+        """Communities' ids, sorted; ``''`` stands for none."""
+        return tuple(sorted({event.community for event in self.all}))
 
     @cached_property
     def capacities(self) -> Floats:
@@ -142,7 +161,19 @@ class PlatformEvents:
 
     def open_at(self, at: int) -> Ints:
         """Numbers of those that people can join at a time, by what happened before it."""
-        return np.array([n for n, event in enumerate(self.all) if event.open_at(at)], dtype=np.int64)
+        found = np.asarray((self._created <= at) & (self.starts > at))
+        # Few were closed at all: only these are gone through one by one.
+        for number in self._turned[found[self._turned]]:
+            found[number] = self.all[number].open_at(at)
+        return np.flatnonzero(found)
+
+    @cached_property
+    def _created(self) -> Ints:
+        return np.array([event.created for event in self.all], dtype=np.int64)
+
+    @cached_property
+    def _turned(self) -> Ints:
+        return np.flatnonzero(np.array([bool(event.turns) for event in self.all], dtype=np.bool_))
 
 
 def _numbers(values: Sequence[str], names: Sequence[str]) -> Ints:

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from loopin_sinks.recommendations.platform_events import Bools, Floats
+from loopin_sinks.recommendations.platform_events import Floats
 from loopin_sinks.store.errors import StoreError
 
 LEAST_TAKEN: Final = 100
@@ -17,9 +17,6 @@ LEAST_TAKEN: Final = 100
 
 LEAST_SPREAD: Final = 0.1
 """A signal that hardly differs between pairs teaches little: a pair that does differ must not be far off."""
-
-MOST_PAIRS: Final = 500_000
-"""Pairs that weights are learned from; more are drawn from by a seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +57,27 @@ def by_hand(names: Sequence[str], weights: Sequence[float], bias: float) -> Rank
     return Ranker(tuple(names), (0.0,) * len(names), tuple(weights), bias, learned=False)
 
 
-def learned(names: Sequence[str], signals: Floats, taken: Bools) -> Ranker | None:
+def learned(names: Sequence[str], taken: Floats, others: Floats, oftener: float = 1.0) -> Ranker | None:
     """A ranker fitted on pairs; None for too few that were taken.
 
     Args:
         names: of the signals.
-        signals: (pairs, signals).
-        taken: whether the user took the item in the week after, (pairs,).
+        taken: signals of pairs whose item the user took in the week after, (pairs, signals).
+        others: of pairs whose item they did not take.
+        oftener: how much likelier a pair that was taken is among these than another one.
     """
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    if taken.sum() < LEAST_TAKEN or taken.all():
+    if len(taken) < LEAST_TAKEN or not len(others):
         return None
-    if len(taken) > MOST_PAIRS:
-        drawn = np.random.default_rng(0).choice(len(taken), MOST_PAIRS, replace=False)
-        signals, taken = signals[drawn], taken[drawn]
+    signals, outcomes = np.concatenate([taken, others]), np.arange(len(taken) + len(others)) < len(taken)
     mean, spread = signals.mean(axis=0), signals.std(axis=0).clip(min=LEAST_SPREAD)
     with threadpool_limits(1):
-        model = LogisticRegression(C=1.0, max_iter=1_000).fit((signals - mean) / spread, taken)
+        model = LogisticRegression(C=1.0, max_iter=1_000).fit((signals - mean) / spread, outcomes)
     weights = model.coef_[0] / spread
-    return Ranker(
-        tuple(names), tuple(map(float, mean)), tuple(map(float, weights)), float(model.intercept_[0]), True
-    )
+    bias = float(model.intercept_[0] - np.log(oftener))
+    return Ranker(tuple(names), tuple(map(float, mean)), tuple(map(float, weights)), bias, learned=True)
 
 
 def check_installed() -> None:

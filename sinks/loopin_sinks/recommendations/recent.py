@@ -26,7 +26,8 @@ class Kind:
 
     Attributes:
         property: which item an event is about.
-        takes: events after which the item is no news to the user, the first those that make it popular.
+        takes: events after which the item is no news to the user, the first that by which they join it.
+        left: the event by which they leave it.
         looks: other events, or such that count as demand, too.
         learned: events of the users whom weights are learned from.
         rare: those of the takes that are few enough to be read of many users for as long as they are kept.
@@ -34,18 +35,20 @@ class Kind:
 
     property: str
     takes: tuple[str, ...]
+    left: str
     looks: tuple[str, ...]
     learned: tuple[str, ...]
     rare: tuple[str, ...]
 
 
 _JOINS: Final = ("event_joined", "event_attended", "ticket_purchased")
-EVENTS: Final = Kind("event_id", _JOINS, ("event_viewed",), _JOINS, ())
+EVENTS: Final = Kind("event_id", _JOINS, "event_left", ("event_viewed",), _JOINS, ())
 _VISITS: Final = ("community_viewed", "community_activity")
 COMMUNITIES: Final = Kind(
     "community_id",
     # Whoever takes part is a member, and whoever leaves was one, though their joining be no longer kept.
     ("community_joined", "community_activity", "community_left"),
+    "community_left",
     _VISITS,
     ("community_joined", *_VISITS),
     ("community_joined", "community_left"),
@@ -77,6 +80,10 @@ class RecentQuery(Query):
     def since(self) -> datetime:
         """From when on events count."""
         return self.scope.now - timedelta(days=DAYS)
+
+    def ever(self, names: Sequence[str]) -> str:
+        """The same for as long as events are kept."""
+        return f"{self.source(None, self.scope.now)} AND {self._any_of(names)}"
 
     def days_ago(self, at: str = MS) -> str:
         """Whole days from a time (epoch ms, in SQL) to now; no week before now begins within one."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.recommendations.platform_events import PRICES, PlatformEvents
-from loopin_sinks.recommendations.read import platform_events
+from loopin_sinks.recommendations.read import platform_event
 from loopin_sinks.recommendations.recommend import Item
+from loopin_sinks.recommendations.shared import Shared
 from loopin_sinks.recommendations.stored import near_items
 from loopin_sinks.store import Store
 
@@ -21,17 +23,23 @@ _NAMED: Final = """
 """
 
 
-async def similar_events(store: Store, scope: Scope, id: str, limit: int) -> list[Item] | None:
-    """Open platform events like one, whose guests' hosts count where it has another host; None for none such.
+async def similar_events(shared: Shared, scope: Scope, id: str, limit: int) -> list[Item] | None:
+    """Open platform events like one, whose guests' hosts count where it has another host.
+
+    None where no ``event_created`` that is kept names that one.
 
     Raises:
         StoreError: the store did not answer.
     """
-    events = await platform_events(store, scope)
+    events, _ = await shared.events(scope)
     if id not in events.number:
-        return None
-    near = await near_items(store, scope.project, "host", [events.all[events.number[id]].host])
-    return like(events, id, near, epoch_ms(scope.now))[:limit]
+        one = await platform_event(shared.store, scope, id)
+        if not len(one):
+            return None
+        events = PlatformEvents((*one.all, *events.all))
+    near = await near_items(shared.store, scope.project, "host", [events.all[events.number[id]].host])
+    found = await asyncio.to_thread(like, events, id, near, epoch_ms(scope.now))
+    return found[:limit]
 
 
 async def similar_communities(store: Store, scope: Scope, id: str, limit: int) -> list[Item] | None:

@@ -9,14 +9,14 @@ import structlog
 
 from loopin_sinks.metric_values.scope import Scope, epoch_ms
 from loopin_sinks.recommendations import community_signals, event_signals
-from loopin_sinks.recommendations.community_signals import community_week, own
-from loopin_sinks.recommendations.event_signals import joins_by_host
+from loopin_sinks.recommendations.community_signals import community_week, counts
+from loopin_sinks.recommendations.event_signals import host_counts
 from loopin_sinks.recommendations.event_weeks import event_week
 from loopin_sinks.recommendations.learn import WEEK_MS, Weeks, learn, measured
 from loopin_sinks.recommendations.neighbours import neighbours
 from loopin_sinks.recommendations.ranker import Ranker, check_installed
 from loopin_sinks.recommendations.read import communities, demand, history, platform_events
-from loopin_sinks.recommendations.read_checks import checks
+from loopin_sinks.recommendations.read_checks import checks, places
 from loopin_sinks.recommendations.recent import COMMUNITIES, EVENTS
 from loopin_sinks.recommendations.stored import ItemType, StoredModel, keep_model, keep_neighbours
 from loopin_sinks.store import Store
@@ -56,12 +56,16 @@ async def _events(store: Store, scope: Scope) -> int:
         return 0
     known = await history(store, scope, EVENTS, events.number)
     wanted = await demand(store, scope, EVENTS, events.number)
-    now = epoch_ms(scope.now)
+    gates = {name: at for at, name in enumerate(events.community_names) if name}
+    checked = await checks(store, scope, gates, known, await places(store, scope) if gates else ())
     model = await _learned(
-        event_signals.SIGNALS, event_signals.BY_HAND, lambda at: event_week(events, known, wanted, at), scope
+        event_signals.SIGNALS,
+        event_signals.BY_HAND,
+        lambda at: event_week(events, known, wanted, checked, at),
+        scope,
     )
     await keep_model(store, scope.project, "event", model)
-    near = await asyncio.to_thread(neighbours, joins_by_host(events, known, now))
+    near = await asyncio.to_thread(neighbours, host_counts(events, known, epoch_ms(scope.now)))
     _tell(scope, "event", model)
     return 1 + await keep_neighbours(store, scope.project, "host", events.host_names, near, scope.now)
 
@@ -73,7 +77,7 @@ async def _communities(store: Store, scope: Scope) -> int:
     number = {name: at for at, name in enumerate(names)}
     known = await history(store, scope, COMMUNITIES, number)
     wanted = await demand(store, scope, COMMUNITIES, number)
-    checked = await checks(store, scope, number, known)
+    checked = await checks(store, scope, number, known, await places(store, scope))
     model = await _learned(
         community_signals.SIGNALS,
         community_signals.BY_HAND,
@@ -81,7 +85,7 @@ async def _communities(store: Store, scope: Scope) -> int:
         scope,
     )
     await keep_model(store, scope.project, "community", model)
-    near = await asyncio.to_thread(neighbours, own(len(names), known, epoch_ms(scope.now)))
+    near = await asyncio.to_thread(neighbours, counts(len(names), known))
     _tell(scope, "community", model)
     return 1 + await keep_neighbours(store, scope.project, "community", names, near, scope.now)
 

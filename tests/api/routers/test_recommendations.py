@@ -117,7 +117,9 @@ async def test_the_newest_model_ranks_and_says_how_good_it_was(
 
 
 @pytest.mark.usefixtures("stocked")
-async def test_what_is_like_an_event(client: httpx.AsyncClient, bearer: Bearer, refused: Refused) -> None:
+async def test_what_is_like_an_event(
+    client: httpx.AsyncClient, bearer: Bearer, refused: Refused, put: Put, enrich: Enrich
+) -> None:
     found = await ask(client, bearer, f"{PATH}/similar/events/11")
     assert found["items"] == [
         {
@@ -127,6 +129,11 @@ async def test_what_is_like_an_event(client: httpx.AsyncClient, bearer: Bearer, 
             "why": ["Both are music.", "By the same host.", "Both are free."],
         }
     ]
+    # One that was created before the days that count has others like it, too.
+    long_ago = {"host_id": 4, "event_id": 9, "starts_at": (NOW - 95 * DAY).isoformat()}
+    await put([enrich("event_created", "4", NOW - 100 * DAY, long_ago)])
+    like_it = (await ask(client, bearer, f"{PATH}/similar/events/9"))["items"]
+    assert [(item["id"], item["why"]) for item in like_it] == [(n, ["By the same host."]) for n in (11, 12)]
     assert (await ask(client, bearer, f"{PATH}/similar/communities/north"))["items"] == []
     for unknown in ("13", "none"):
         answer = await client.get(f"{PATH}/similar/events/{unknown}", headers=bearer("read"))

@@ -18,11 +18,12 @@ from loopin_sinks.recommendations.event_weeks import event_week
 from loopin_sinks.recommendations.learn import Week, learn, measured
 from loopin_sinks.recommendations.platform_events import CHANGES
 from loopin_sinks.recommendations.read import communities, demand, history, platform_events
-from loopin_sinks.recommendations.read_checks import checks
+from loopin_sinks.recommendations.read_checks import checks, places
 from loopin_sinks.recommendations.recent import COMMUNITIES, EVENTS
 from loopin_sinks.store import Store
 from tests.migrated import migrated_store
 from tests.sinks.personas.stored_events import Done, put
+from tests.sinks.recommendations.whole_weeks import whole
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -60,6 +61,7 @@ def drawn(seed: int, start: datetime, end: datetime, number: int, *, later: bool
             ("community_left", {"community_id": dice.choice(clubs)}),
             ("event_viewed", {"event_id": event}),
             ("event_joined", {"event_id": event}),
+            ("event_left", {"event_id": event}),
             ("event_attended", {"event_id": event}),
         ]
         changes = [(f"event-{n}", name) for n in range(10) for name in CHANGES]
@@ -83,7 +85,7 @@ def made(id: str, city: str, price: float, category: str) -> dict[str, Any]:
         "currency": "INR",
         "capacity": 50,
     }
-    return {**about, "city": city, "price": price, "starts_at": starts}
+    return {**about, "city": city, "price": price, "starts_at": starts, "community_id": f"club-{id[-1]}"}
 
 
 CREATED = [
@@ -121,13 +123,16 @@ async def weeks(store: Store, project: str) -> tuple[Week, Week]:
     number = {name: at for at, name in enumerate(await communities(store, scope))}
     members = await history(store, scope, COMMUNITIES, number)
     wanted = await demand(store, scope, COMMUNITIES, number)
-    checked = await checks(store, scope, number, members)
+    passed = await places(store, scope)
+    checked = await checks(store, scope, number, members, passed)
     events = await platform_events(store, scope)
     known = await history(store, scope, EVENTS, events.number)
     assert (*members.users[:12], *known.users[:12]) == (*USERS, *USERS)
+    gates = {name: at for at, name in enumerate(events.community_names) if name}
+    gated = await checks(store, scope, gates, known, passed)
     return (
-        community_week(len(number), members, wanted, checked, at),
-        event_week(events, known, await demand(store, scope, EVENTS, events.number), at),
+        whole(community_week(len(number), members, wanted, checked, at)),
+        whole(event_week(events, known, await demand(store, scope, EVENTS, events.number), gated, at)),
     )
 
 
@@ -186,10 +191,10 @@ async def test_of_pure_chance_nothing_is_learned(store: Store) -> None:
     number = {name: at for at, name in enumerate(await communities(store, scope))}
     members = await history(store, scope, COMMUNITIES, number)
     wanted = await demand(store, scope, COMMUNITIES, number)
-    checked = await checks(store, scope, number, members)
+    checked = await checks(store, scope, number, members, await places(store, scope))
 
-    def week(at: int) -> Week:
-        return community_week(len(number), members, wanted, checked, at)
+    def week(at: int) -> list[Week]:
+        return list(community_week(len(number), members, wanted, checked, at))
 
     last = epoch_ms(CUTOFF)
     ranker = learn(SIGNALS, week, last) or BY_HAND
@@ -202,4 +207,4 @@ async def test_of_pure_chance_nothing_is_learned(store: Store) -> None:
     assert abs(precision - popularity) < 3 * np.sqrt(2 * popularity * (1 - popularity) / (10 * users))
     weights = dict(zip(ranker.signals, ranker.weights, strict=True))
     assert abs(weights["admitted"]) < 1
-    assert week(last).signals[:, :, SIGNALS.index("admitted")].any()
+    assert whole(week(last)).signals[:, :, SIGNALS.index("admitted")].any()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
-from loopin_sinks.recommendations.learn import Week, cutoffs, learn, measured, precision, top
+from loopin_sinks.recommendations import learn as module
+from loopin_sinks.recommendations.checks import Checks
+from loopin_sinks.recommendations.community_signals import SIGNALS, community_week
+from loopin_sinks.recommendations.history import Demand, History
+from loopin_sinks.recommendations.learn import PART, Week, cutoffs, learn, measured, precision, top
 from loopin_sinks.recommendations.platform_events import Bools, Floats
 from loopin_sinks.recommendations.ranker import LEAST_TAKEN, Ranker, by_hand, learned
+from tests.sinks.recommendations.placed import placed
+from tests.uncounted import uncounted
 
 DAY_MS = 86_400_000
 
@@ -55,7 +64,7 @@ def drawn(pairs: int, seed: int) -> tuple[Floats, Bools]:
 
 def test_weights_are_found_again_in_the_signals_own_units() -> None:
     signals, taken = drawn(60_000, 1)
-    found = learned(("a", "b", "c"), signals, taken)
+    found = learned(("a", "b", "c"), signals[taken], signals[~taken])
     assert found is not None
     assert found.learned
     assert found.weights[0] == pytest.approx(1.5, abs=0.08)
@@ -71,10 +80,10 @@ def test_weights_are_found_again_in_the_signals_own_units() -> None:
 
 def test_few_that_were_taken_and_such_that_all_were_teach_nothing() -> None:
     signals = np.ones((500, 2))
-    assert learned(("a", "b"), signals, np.arange(500) < LEAST_TAKEN - 1) is None
-    assert learned(("a", "b"), signals, np.ones(500, dtype=np.bool_)) is None
+    assert learned(("a", "b"), signals[: LEAST_TAKEN - 1], signals[LEAST_TAKEN - 1 :]) is None
+    assert learned(("a", "b"), signals, signals[:0]) is None
     # A signal that is the same everywhere counts nothing.
-    same = learned(("a", "b"), signals, np.arange(500) < LEAST_TAKEN)
+    same = learned(("a", "b"), signals[:LEAST_TAKEN], signals[LEAST_TAKEN:])
     assert same is not None
     assert same.scores(signals) == pytest.approx(LEAST_TAKEN / 500, abs=1e-3)
 
@@ -86,19 +95,27 @@ def week(seed: int) -> Week:
     return Week(np.arange(20), signals, np.ones((300, 20), dtype=np.bool_), taken, dice.random(20))
 
 
+def halves(of: Week) -> list[Week]:
+    """The same in two parts."""
+    return [
+        of._replace(signals=of.signals[rows], allowed=of.allowed[rows], taken=of.taken[rows])
+        for rows in (slice(90), slice(90, None))
+    ]
+
+
 def test_weights_are_learned_of_the_weeks_that_are_over_and_judged_on_another() -> None:
     asked: list[int] = []
 
-    def of(at: int) -> Week:
+    def of(at: int) -> list[Week]:
         asked.append(at)
-        return week(at // DAY_MS)
+        return halves(week(at // DAY_MS))
 
     at = 100 * DAY_MS
     found = learn(("good", "noise"), of, at)
     assert asked == cutoffs(at) == [93 * DAY_MS, 86 * DAY_MS, 79 * DAY_MS]
     assert found is not None
     last = week(100)
-    ranked, popular, users = measured(last, found)
+    ranked, popular, users = measured(halves(last), found)
     assert users == int(last.taken.any(axis=1).sum())
     assert ranked == pytest.approx(
         plain_precision(found.scores(last.signals).tolist(), last.allowed.tolist(), last.taken.tolist(), 10)
@@ -109,6 +126,72 @@ def test_weights_are_learned_of_the_weeks_that_are_over_and_judged_on_another() 
     assert ranked is not None
     assert popular is not None
     assert ranked > 1.5 * popular
+
+
+def test_fewer_pairs_teach_the_same_and_scores_stay_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 600,000 pairs of which one in fifty was taken, no more than 4,000 of each kind are kept."""
+    dice = np.random.default_rng(5)
+    signals = dice.normal(size=(3, 2_000, 100, 2))
+    taken = dice.random((3, 2_000, 100)) < 1 / (
+        1 + np.exp(4.5 - 1.2 * signals[..., 0] + 0.5 * signals[..., 1])
+    )
+    everywhere = np.ones((100, 100), dtype=np.bool_)
+
+    def of(at: int) -> Iterator[Week]:
+        week = cutoffs(100 * DAY_MS).index(at)
+        for start in range(0, 2_000, 100):
+            rows = slice(start, start + 100)
+            yield Week(np.arange(100), signals[week, rows], everywhere, taken[week, rows], dice.random(100))
+
+    monkeypatch.setattr(module, "KEPT", 4_000)
+    found = learn(("more", "less"), of, 100 * DAY_MS)
+    assert found is not None
+    assert found == learn(("more", "less"), of, 100 * DAY_MS)  # by the same seed
+    # Five standard errors of a slope that is fitted on 4,000 of each kind.
+    assert found.weights == pytest.approx((1.2, -0.5), abs=0.15)
+    scores = found.scores(signals)
+    assert scores.mean() == pytest.approx(taken.mean(), rel=0.05)
+    for low, high in ((0.0, 0.01), (0.01, 0.05), (0.05, 0.2), (0.2, 1.0)):
+        those = (scores >= low) & (scores < high)
+        assert taken[those].mean() == pytest.approx(scores[those].mean(), rel=0.15), low
+
+
+def test_no_more_than_a_part_of_a_week_is_held() -> None:
+    """Weeks of 1,000 users and 1,000 communities, which in one table of float64 would take 40 MB each."""
+    users, items, rows = 1_000, 1_000, 20_000
+    dice, none = np.random.default_rng(6), np.zeros(0, dtype=np.int64)
+    history = History(
+        tuple(map(str, range(users))),
+        placed(*[""] * users),
+        dice.integers(0, users, rows),
+        dice.integers(0, items, rows),
+        dice.random(rows) < 0.3,
+        dice.integers(60 * DAY_MS, 100 * DAY_MS, rows),
+    )
+    every = np.arange(items)
+    demand = Demand(every, every, every, every)
+    checks = Checks(none, none, np.zeros(0, dtype=np.bool_), none, {})
+
+    def week(at: int) -> Iterator[Week]:
+        return community_week(items, history, demand, checks, at)
+
+    def parted(at: int) -> Iterator[Week]:
+        for part in week(at):
+            assert part.taken.size <= PART
+            yield part
+
+    assert learn(SIGNALS, parted, 100 * DAY_MS) is not None  # what is imported is not counted below
+    with uncounted():
+        tracemalloc.start()
+        try:
+            ranker = learn(SIGNALS, week, 100 * DAY_MS)
+            assert ranker is not None
+            _, _, judged = measured(week(93 * DAY_MS), ranker)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert judged > 900
+    assert most < 3 * 40_000_000
 
 
 def test_a_model_is_named_by_what_it_is_made_of() -> None:

@@ -15,6 +15,7 @@ from loopin_sinks.recommendations.learn import WEEK_MS
 from loopin_sinks.recommendations.read import communities, history
 from loopin_sinks.recommendations.recent import COMMUNITIES
 from loopin_sinks.recommendations.recommend import recommended_communities, recommended_events
+from loopin_sinks.recommendations.shared import Shared
 from loopin_sinks.store import Store
 from tests.migrated import migrated_store
 from tests.sinks.personas.stored_events import Done, link, put
@@ -77,13 +78,15 @@ async def store(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Asy
 async def test_ones_own_communities_and_those_that_refuse_are_never_recommended(
     store: Store, user: str
 ) -> None:
-    found = await recommended_communities(store, SCOPE, user, 10)
+    found = await recommended_communities(Shared(store), SCOPE, user, 10)
     assert {item.id for item in found.items} == {"admitted-since", "looked-at", "new"}
 
 
 @pytest.mark.parametrize("user", ["ann", "ann-phone"])
 async def test_what_was_joined_attended_or_paid_for_is_never_recommended(store: Store, user: str) -> None:
-    assert [item.id for item in (await recommended_events(store, SCOPE, user, 10)).items] == ["event-3"]
+    assert [item.id for item in (await recommended_events(Shared(store), SCOPE, user, 10)).items] == [
+        "event-3"
+    ]
 
 
 async def test_weights_are_learned_of_members_who_joined_long_ago(store: Store) -> None:

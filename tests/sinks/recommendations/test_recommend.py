@@ -13,6 +13,7 @@ import pytest_asyncio
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.recommendations.hints import hints
 from loopin_sinks.recommendations.recommend import recommended_communities, recommended_events
+from loopin_sinks.recommendations.shared import Shared
 from loopin_sinks.recommendations.similar import similar_communities, similar_events
 from loopin_sinks.store import Store
 from tests.migrated import migrated_store
@@ -128,14 +129,14 @@ async def store(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Asy
 
 async def events(store: Store, user: str, limit: int = 10) -> dict[str, tuple[str, ...]]:
     """By id, in order, why."""
-    found = await recommended_events(store, SCOPE, user, limit)
+    found = await recommended_events(Shared(store), SCOPE, user, limit)
     assert all(0 < item.score < 1 and item.type == "event" for item in found.items)
     assert [item.score for item in found.items] == sorted((i.score for i in found.items), reverse=True)
     return {item.id: item.why for item in found.items}
 
 
 async def communities(store: Store, user: str) -> dict[str, tuple[str, ...]]:
-    found = await recommended_communities(store, SCOPE, user, 10)
+    found = await recommended_communities(Shared(store), SCOPE, user, 10)
     return {item.id: item.why for item in found.items}
 
 
@@ -201,16 +202,48 @@ async def test_communities_that_refuse_by_place_and_ones_own_are_not_recommended
     assert set(await communities(store, "colleague")) == {"large", "small", "indian", "german"}
 
 
+async def test_events_of_a_community_that_refuses_by_place_are_not_recommended(store: Store) -> None:
+    done = [
+        made("open", "music", "Pune"),
+        made("gated", "music", "Pune", community_id="german"),
+        made("of-others", "music", "Pune", community_id="indian"),
+        checked("ann-phone", "german", "blocked", "Pune"),
+        checked("ann", "indian", "allowed", "Pune"),
+        # Dev is in Pune, and where Eve is nobody knows.
+        *(Done(user, "$pageview", NOW - DAY, {"city": "Pune"}) for user in ("ann", "dev")),
+        # Let in after all, and got round the restriction.
+        checked("fay", "german", "blocked", "Pune", ago=2 * DAY),
+        checked("fay", "german", "allowed", "Pune"),
+        checked("gil", "german", "allowed", "Pune", ago=2 * DAY),
+        checked("gil", "german", "allowed", "Pune", bypass=True),
+    ]
+    await put(store, done, "gates")
+    await link(store, [("ann-phone", "ann")], "gates")
+    scope = Scope(project="gates", zone=UTC, now=NOW)
+    everything = {"open", "gated", "of-others"}
+    for user, refused in (("ann", True), ("ann-phone", True), ("eve", False), ("fay", False), ("gil", True)):
+        found = await recommended_events(Shared(store), scope, user, 10)
+        assert {item.id for item in found.items} == (everything - {"gated"} if refused else everything), user
+    # Fay was let in there, so that others from there are not refused; before that they were.
+    found = await recommended_events(Shared(store), scope, "dev", 10)
+    assert {item.id for item in found.items} == everything
+    before = Scope(project="gates", zone=UTC, now=NOW - DAY - HOUR)
+    await put(store, [Done("dev", "$pageview", NOW - 2 * DAY, {"city": "Goa"})], "gates")
+    await put(store, [checked("ida", "german", "blocked", "Goa", ago=3 * DAY)], "gates")
+    found = await recommended_events(Shared(store), before, "dev", 10)
+    assert {item.id for item in found.items} == everything - {"gated"}
+
+
 async def test_a_project_without_items_recommends_nothing(store: Store) -> None:
     scope = Scope(project="none", zone=UTC, now=NOW)
-    assert (await recommended_events(store, scope, "ann", 10)).items == ()
-    assert (await recommended_communities(store, scope, "ann", 10)).items == ()
+    assert (await recommended_events(Shared(store), scope, "ann", 10)).items == ()
+    assert (await recommended_communities(Shared(store), scope, "ann", 10)).items == ()
     assert await similar_communities(store, scope, "large", 10) is None
-    assert await hints(store, scope) == []
+    assert await hints(Shared(store), scope) == []
 
 
 async def test_what_is_like_an_event_is_open_and_has_something_in_common(store: Store) -> None:
-    found = await similar_events(store, SCOPE, "begun", 10)
+    found = await similar_events(Shared(store), SCOPE, "begun", 10)
     assert found is not None
     assert {item.id: round(item.score, 6) for item in found} == {
         # Category, city, host and price; all but the city; the city; the price.
@@ -222,7 +255,7 @@ async def test_what_is_like_an_event_is_open_and_has_something_in_common(store: 
         "published": 0.1,
     }
     assert found[0].why == ("Both are music.", "Both are in Pune.", "By the same host.", "Both are free.")
-    assert await similar_events(store, SCOPE, "foreign", 10) is None
+    assert await similar_events(Shared(store), SCOPE, "foreign", 10) is None
 
 
 async def test_pieces_of_content_of_two_types_may_have_the_same_id(store: Store) -> None:
@@ -234,7 +267,7 @@ async def test_pieces_of_content_of_two_types_may_have_the_same_id(store: Store)
             done.append(Done("author", "content_created", NOW - 9 * DAY, piece))
             done += [Done("reader", "content_viewed", NOW - 5 * DAY, piece)] * (seen + number % 2)
     await put(store, done, "papers")
-    found = await hints(store, Scope(project="papers", zone=UTC, now=NOW))
+    found = await hints(Shared(store), Scope(project="papers", zone=UTC, now=NOW))
     of_type = {hint.value: hint for hint in found if (hint.by, hint.measure) == ("content_type", "views")}
     assert {kind: (hint.mean, hint.others) for kind, hint in of_type.items()} == {
         "article": (9.5, 1.5),

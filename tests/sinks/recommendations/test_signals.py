@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loopin_sinks.recommendations import community_signals
-from loopin_sinks.recommendations.checks import NEVER, Checks
+from loopin_sinks.recommendations.checks import NEVER, Checks, by_place
 from loopin_sinks.recommendations.community_signals import community_week
 from loopin_sinks.recommendations.event_signals import SIGNALS, WEEK_MS, near_hosts_of, signals
 from loopin_sinks.recommendations.event_weeks import event_week
@@ -16,6 +16,7 @@ from loopin_sinks.recommendations.history import Demand, History, Places
 from loopin_sinks.recommendations.platform_events import PlatformEvents
 from tests.sinks.recommendations.placed import placed
 from tests.sinks.recommendations.test_platform_events import event
+from tests.sinks.recommendations.whole_weeks import NO_CHECKS, whole
 
 AT = 10 * WEEK_MS
 EVENTS = PlatformEvents(
@@ -42,7 +43,7 @@ DEMAND = Demand(ITEM, TIMES, (~TAKEN).astype(np.int64), TAKEN.astype(np.int64))
 def test_signals_of_events_are_those_reckoned_by_hand() -> None:
     open_now = EVENTS.open_at(AT)
     assert open_now.tolist() == [1, 2]
-    found = signals(EVENTS, HISTORY, DEMAND, open_now, AT, np.array([[0.0, 0.4], [0.0, 0.0]]))
+    found = signals(EVENTS, HISTORY, DEMAND.before(AT, 3), open_now, AT, np.array([[0.0, 0.4], [0.0, 0.0]]))
     ann_music = dict(zip(SIGNALS, found[0, 0].tolist(), strict=True))
     # Looks count one, joins three: Ann's are 5 of music; everybody's 5 of music, 1 of sport.
     music = (5 + 1) / (5 + 1 + 1 + 1)
@@ -70,18 +71,19 @@ def test_signals_of_events_are_those_reckoned_by_hand() -> None:
 
 
 def test_what_lies_ahead_is_what_was_taken_and_moves_no_signal() -> None:
-    week = event_week(EVENTS, HISTORY, DEMAND, AT)
+    week = whole(event_week(EVENTS, HISTORY, DEMAND, NO_CHECKS, AT))
     assert week.taken.tolist() == [[True, False], [False, True]]
     assert week.allowed.all()
     assert week.popular.tolist() == [0, 0]
     known = HISTORY.before(AT)
     past = Demand(known.item, known.at, 1 - known.taken, known.taken * 1)
-    alone = signals(EVENTS, known, past, week.items, AT, near_hosts_of(EVENTS, known, AT))
+    near = near_hosts_of(EVENTS, known, AT).toarray()
+    alone = signals(EVENTS, known, past.before(AT, 3), week.items, AT, near)
     assert np.array_equal(alone, week.signals)
 
 
 def test_a_week_is_of_those_who_took_something_and_nothing_is_taken_twice() -> None:
-    assert event_week(EVENTS, HISTORY, DEMAND, AT + 10).taken.shape == (0, 2)
+    assert list(event_week(EVENTS, HISTORY, DEMAND, NO_CHECKS, AT + 10)) == []
     again = History(
         ("idle", *HISTORY.users, "bob2"),
         placed("", "Pune", "", ""),
@@ -90,19 +92,38 @@ def test_a_week_is_of_those_who_took_something_and_nothing_is_taken_twice() -> N
         np.array([True, True, True]),
         np.array([AT - 5, AT + 5, AT - 5]),
     )
-    week = event_week(EVENTS, again, DEMAND, AT)
+    week = whole(event_week(EVENTS, again, DEMAND, NO_CHECKS, AT))
     assert week.allowed.tolist() == [[False, True]]
     assert week.taken.tolist() == [[False, True]]
+
+
+def test_what_a_community_refused_was_not_to_be_recommended() -> None:
+    """Of two users who join the same later, one had been refused by the community it is of."""
+    events = PlatformEvents((*EVENTS.all[:2], EVENTS.all[2]._replace(community="club")))
+    assert events.community_names == ("", "club")
+    user = np.array([0, 0, 1, 1])
+    item, at = np.array([1, 2, 1, 2]), np.full(4, AT + 5)
+    history = History(("ann", "bob"), placed("", ""), user, item, np.ones(4, dtype=np.bool_), at)
+    one, zero = np.array([1]), np.array([0])
+    checks = Checks(zero, one, np.array([True]), np.array([AT - 1]), {})
+    week = whole(event_week(events, history, DEMAND, checks, AT))
+    assert week.allowed.tolist() == [[True, False], [True, True]]
+    assert week.taken.tolist() == [[True, False], [True, True]]
+    # By what was not known yet nobody is refused.
+    later = Checks(zero, one, np.array([True]), np.array([AT]), {})
+    assert whole(event_week(events, history, DEMAND, later, AT)).allowed.all()
 
 
 def test_a_million_looks_and_none_at_all_are_finite() -> None:
     many = np.zeros(1_000, dtype=np.int64)
     history = History(("busy", "new"), placed("Pune", "Pune"), many, many + 1, many == 1, many)
     demand = Demand(many[:1] + 1, many[:1], many[:1] + 1_000_000, many[:1])
-    found = signals(EVENTS, history, demand, np.array([1, 2]), AT, np.zeros((2, 2)))
+    found = signals(EVENTS, history, demand.before(AT, 3), np.array([1, 2]), AT, np.zeros((2, 2)))
     assert np.isfinite(found).all()
     nothing = Demand(many[:0], many[:0], many[:0], many[:0])
-    assert np.isfinite(signals(EVENTS, history, nothing, np.array([1, 2]), AT, np.zeros((2, 2)))).all()
+    assert np.isfinite(
+        signals(EVENTS, history, nothing.before(AT, 3), np.array([1, 2]), AT, np.zeros((2, 2)))
+    ).all()
 
 
 def test_communities_refuse_by_the_users_last_check_or_by_their_place() -> None:
@@ -114,7 +135,7 @@ def test_communities_refuse_by_the_users_last_check_or_by_their_place() -> None:
         item=np.array([shut, shut, open_, shut, unknown]),
         refused=np.array([True, False, True, True, True]),
         at=np.array([1, 2, 3, 4, AT]),
-        places={("Pune", shut): (1, NEVER), ("Pune", open_): (1, 2), ("Delhi", shut): (1, 1)},
+        places=by_place([("Pune", shut, 1, NEVER), ("Pune", open_, 1, 2), ("Delhi", shut, 1, 1)]),
     )
     refused, admitted = checks.table(history, 3, AT)
     assert refused.tolist() == [[True, False, False], [False, True, False], [False, True, False]]
@@ -139,7 +160,7 @@ def test_a_week_of_communities() -> None:
     looks, takes = (~taken).astype(np.int64), taken.astype(np.int64)
     demand = Demand(np.append(item, 2), np.append(at, 9), np.append(looks, 1), np.append(takes, 0))
     checks = Checks(np.array([1]), np.array([0]), np.array([True]), np.array([AT - 1]), {})
-    week = community_week(4, history, demand, checks, AT)
+    week = whole(community_week(4, history, demand, checks, AT))
     # Of the third somebody else had known; of the fourth nobody.
     assert week.allowed.tolist() == [[False, True, True, False], [False, True, True, False]]
     # One's own community is nothing new.

@@ -16,6 +16,7 @@ import pytest_asyncio
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.recommendations.learn import TOP
 from loopin_sinks.recommendations.recommend import recommended_communities, recommended_events
+from loopin_sinks.recommendations.shared import Shared
 from loopin_sinks.recommendations.similar import similar_communities
 from loopin_sinks.recommendations.stored import newest_model
 from loopin_sinks.store import Store, StoreError
@@ -81,7 +82,7 @@ def context(store: Store, *projects: str) -> Context:
 
 
 async def test_what_is_learned_is_kept_with_how_good_it_was(store: Store) -> None:
-    before = await recommended_events(store, scope(), "user-0", 10)
+    before = await recommended_events(Shared(store), scope(), "user-0", 10)
     assert (before.ranker.learned, before.model) == (False, None)
     assert await refresh(context(store)) > 2
 
@@ -119,7 +120,7 @@ async def test_what_is_learned_is_kept_with_how_good_it_was(store: Store) -> Non
     assert model.precision > 1.5 * model.popularity
 
     # And it is what ranks from then on.
-    after = await recommended_events(store, scope(), "user-0", 12)
+    after = await recommended_events(Shared(store), scope(), "user-0", 12)
     assert after.ranker == model.ranker
     assert after.items
     places = {
@@ -136,7 +137,7 @@ async def test_communities_that_share_members_are_near(store: Store) -> None:
     assert {item.id for item in found} == {"club-1-1", "club-1-2"}
     assert all(0 < item.score <= 1 for item in found)
     for number, user in enumerate(USERS[:3]):
-        first = (await recommended_communities(store, scope(), user, 10)).items[0]
+        first = (await recommended_communities(Shared(store), scope(), user, 10)).items[0]
         assert first.id.startswith(f"club-{number}")
     assert await similar_communities(store, scope(), "club-9-9", 10) is None
 
