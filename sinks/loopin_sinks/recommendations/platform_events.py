@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,10 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 PRICES: Final = ("", "free", "cheap", "middling", "dear")
-"""Classes of prices: unknown, none, and thirds of the prices there are in the same currency."""
+"""Classes of prices: unknown, none, and thirds of the prices there are in the same currency.
+
+Equal prices are of one class, that of the middle of their ranks: what nearly all cost is not cheap.
+"""
 
 
 class PlatformEvent(NamedTuple):
@@ -156,8 +159,8 @@ class PlatformEvents:
         for event in self.all:
             if event.price:
                 paid.setdefault(event.currency, []).append(event.price)
-        thirds = {code: np.quantile(prices, (1 / 3, 2 / 3)) for code, prices in paid.items()}
-        return np.array([_price_class(event, thirds) for event in self.all], dtype=np.int64)
+        ordered = {code: np.sort(prices) for code, prices in paid.items()}
+        return np.array([_price_class(event, ordered) for event in self.all], dtype=np.int64)
 
     def open_at(self, at: int) -> Ints:
         """Numbers of those that people can join at a time, by what happened before it."""
@@ -176,14 +179,20 @@ class PlatformEvents:
         return np.flatnonzero(np.array([bool(event.turns) for event in self.all], dtype=np.bool_))
 
 
+_SIDES: Final[tuple[Literal["left", "right"], ...]] = ("left", "right")
+
+
 def _numbers(values: Sequence[str], names: Sequence[str]) -> Ints:
     number = {name: at for at, name in enumerate(names)}
     return np.array([number[value] for value in values], dtype=np.int64)
 
 
-def _price_class(event: PlatformEvent, thirds: dict[str, Floats]) -> int:
+def _price_class(event: PlatformEvent, ordered: dict[str, Floats]) -> int:
     if event.price is None:
         return 0
     if event.price == 0:
         return 1
-    return 2 + int(np.searchsorted(thirds[event.currency], event.price, side="left"))
+    prices = ordered[event.currency]
+    dearer_than, up_to = (np.searchsorted(prices, event.price, side) for side in _SIDES)
+    middle = (dearer_than + up_to) / 2 / len(prices)
+    return 2 + int(np.searchsorted((1 / 3, 2 / 3), middle, side="left"))

@@ -70,7 +70,7 @@ async def recommended_events(shared: Shared, scope: Scope, user: str, limit: int
         def item(at: int, score: float, parts: Floats) -> Item:
             number = int(open_now[at])
             of = dict(zip(event_signals.SIGNALS, signals[0, at].tolist(), strict=True))
-            words = why.of_event(events, number, of, int(wanted.takes[number]))
+            words = why.of_event(events, number, of, wanted)
             said = why.reasons(event_signals.SIGNALS, parts, words)
             return Item("event", events.all[number].id, score, tuple(said or ["It is open now."]))
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loopin_sinks.recommendations.event_signals import SIGNALS
+from loopin_sinks.recommendations.history import Wanted
 from loopin_sinks.recommendations.platform_events import CHANGES, PRICES, PlatformEvent, PlatformEvents, turns
+from loopin_sinks.recommendations.why import of_event
 
 
 def event(id: str, **of: Any) -> PlatformEvent:
@@ -61,7 +65,37 @@ def test_prices_are_thirds_of_those_in_the_same_currency() -> None:
     assert classes[18:] == ["free", ""]
 
 
+@pytest.mark.parametrize(
+    ("prices", "classes"),
+    [
+        ({50: 30, 5: 5}, {50: "middling", 5: "cheap"}),
+        ({10: 10, 500: 30}, {10: "cheap", 500: "middling"}),
+        ({100: 40}, {100: "middling"}),
+        ({1: 20, 2: 20, 3: 20}, {1: "cheap", 2: "middling", 3: "dear"}),
+    ],
+)
+def test_equal_prices_are_of_one_class_and_what_nearly_all_cost_is_not_cheap(
+    prices: dict[int, int], classes: dict[int, str]
+) -> None:
+    all_ = [price for price, number in prices.items() for _ in range(number)]
+    events = PlatformEvents(tuple(event(f"e{at}", price=float(price)) for at, price in enumerate(all_)))
+    found = {price: PRICES[number] for price, number in zip(all_, events.prices, strict=True)}
+    assert found == classes
+
+
 def test_there_may_be_none() -> None:
     events = PlatformEvents(())
     assert len(events.open_at(0)) == len(events.prices) == len(events.categories) == 0
     assert events.starts.dtype == np.float64
+
+
+def test_reasons_are_only_of_what_is_so() -> None:
+    events = PlatformEvents((event("full", capacity=2.0), event("one", capacity=3.0)))
+    for_it = dict.fromkeys(SIGNALS, 1.0)
+    wanted = Wanted(looks=np.array([0.0, 4.0]), takes=np.array([2.0, 2.0]))
+    full, one = (of_event(events, number, for_it, wanted) for number in (0, 1))
+    assert full["popular"] == one["popular"] == "2 have joined."
+    assert "seats" not in full
+    assert one["seats"] == "1 seat is free."
+    assert "convincing" not in full, "nobody has looked at it"
+    assert one["convincing"] == "Of those who look at it, many join."
