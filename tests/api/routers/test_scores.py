@@ -176,17 +176,18 @@ async def test_of_nobody_nothing_is_said(
 
 
 @pytest.mark.usefixtures("filled")
-async def test_of_whom_it_is_known_who_came_no_head_count_is_told(
+async def test_where_no_prediction_is_kept_no_head_count_is_told(
     client: httpx.AsyncClient, bearer: Bearer, put: Put, enrich: Enrich
 ) -> None:
-    """Participants leave the profile when their time is over: they are not nobody."""
+    """Of a user's open joins a profile keeps the newest 32: who joined before is not nobody."""
     about = {"event_id": "over"}
     later = SEEN + timedelta(hours=1)
     await put([enrich("event_joined", user, SEEN, about) for user in ("17", "leaver")])
     await put([enrich("event_left", "leaver", later, about)])
     found = await get(client, bearer, kind="attendance", event_id="over")
     assert [found[name] for name in ("joined", "expected", "low_80", "high_80")] == [None] * 4
-    assert found["reason"] == attendance.NOT_OPEN
+    assert found["reason"] == attendance.NOT_KEPT
+    assert "32 later events" in found["reason"]
     assert found["participants"] == []
     await put([enrich("event_left", "17", later, about)])
     found = await get(client, bearer, kind="attendance", event_id="over")
@@ -197,7 +198,7 @@ async def test_who_joined_just_now_is_not_counted_yet_nor_is_the_event_over(
     client: httpx.AsyncClient, bearer: Bearer, store: Store, enrich: Enrich
 ) -> None:
     """The events are stored before the profiles that count them."""
-    for stored, reason in ((130, attendance.NOT_OPEN), (110, attendance.NOT_YET)):
+    for stored, reason in ((130, attendance.NOT_KEPT), (110, attendance.NOT_YET)):
         joined = enrich("event_joined", f"guest-{stored}", NOW, {"event_id": "new"})
         stored_at = round((NOW - timedelta(seconds=stored)).timestamp() * 1000)
         rows = to_arrow([joined], 0, [stored], TOPIC_ID, lambda _: 3650, stored_at)
@@ -207,7 +208,7 @@ async def test_who_joined_just_now_is_not_counted_yet_nor_is_the_event_over(
         assert found["reason"] == reason
     await store_profiles(store, {"guest-110": scored(SEEN, rsvps=[Rsvp("new", AT, b"", 0.5)])})
     found = await get(client, bearer, kind="attendance", event_id="new")
-    assert (found["joined"], found["expected"], found["reason"]) == (1, 0.5, None)
+    assert (found["joined"], found["expected"], found["reason"]) == (2, 1.0, None)
 
 
 async def test_bots_and_the_projects_own_people_are_no_participants(
