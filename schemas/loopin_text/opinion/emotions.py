@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
-from loopin_text.opinion.words import NEGATED, words_of
+from loopin_text.opinion.words import NEGATED, described_words_of
 
 EMOTIONS: Final[Mapping[str, str]] = {
     "joy": "happy happier happiest happily happiness joy joyful joyous glad delighted delight "
@@ -65,7 +65,10 @@ def emotions_of(text: str) -> tuple[str, ...]:
     A word that is negated ("not happy") does not count.
     """
     found = Counter(
-        name for word in words_of(text) if not word.startswith(NEGATED) for name in _OF_WORD.get(word, ())
+        name
+        for word in described_words_of(text)
+        if not word.startswith(NEGATED)
+        for name in _OF_WORD.get(word, ())
     )
     order = list(EMOTIONS)
     return tuple(sorted(found, key=lambda name: (-found[name], order.index(name))))

@@ -37,6 +37,10 @@ vaderSentiment's source package five have a lower one, and none of these is Engl
 SURE: Final = 0.85
 """From this probability on a language that is not English is named."""
 
+LIKELY: Final = 0.6
+"""From this probability of another language on, a text too short to tell is doubted to be English: of
+the 1,294 such rated texts three are, and two of these are indeed not all English."""
+
 _NAMES: Final = re.compile(r"https?://\S+|[@#]\S+")
 """Addresses, people and topics are in no language."""
 
@@ -62,6 +66,17 @@ def language_of(text: str) -> str | None:
     if dict(ranked)[ENGLISH] >= UNLIKELY:
         return None
     return str(language) if probability >= SURE else UNDETERMINED
+
+
+def doubtful(text: str) -> bool:
+    """Whether a text of which ``language_of`` cannot tell it is likelier in another language than English."""
+    words = _NAMES.sub(" ", scored_part(text))
+    identifier = _identifier()
+    # Of a single word, letters tell less than that a method knows it.
+    if identifier is None or sum(any(map(str.isalpha, word)) for word in words.split()) < 2:
+        return False
+    language, probability = identifier.rank(words)[0]
+    return bool(language != ENGLISH and probability >= LIKELY)
 
 
 def supported(language: str | None) -> bool:

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from loopin_text.once import once
+from loopin_text.opinion.emoji import with_emoticons
 from loopin_text.opinion.emotions import emotions_of
-from loopin_text.opinion.language import language_of, supported
+from loopin_text.opinion.language import doubtful, language_of, supported
 from loopin_text.opinion.learned import Learned, learned
 from loopin_text.opinion.method import Scored
 from loopin_text.opinion.methods import METHODS
-from loopin_text.opinion.stack import Verdict, features_of
+from loopin_text.opinion.stack import Verdict, features_of, feelings_of
 from loopin_text.opinion.style import style_of
 from loopin_text.opinion.words import speaks, words_of
-from loopin_text.sentiment import Label
+from loopin_text.sentiment import Label, scored_part
 
 
 class Opinion(NamedTuple):
@@ -51,18 +52,29 @@ class Opinions:
             nothing: dict[str, Scored | None] = {method.name: None for method in self._methods}
             return Opinion(None, None, None, None, (), language, False, nothing)
         scored = {method.name: method.score(text) for method in self._methods}
-        label, score, confidence = self.verdict(text, scored)
+        label, score, confidence = self.verdict(text, scored, language is None)
         return Opinion(
             label, score, confidence, intensity_of(score), emotions_of(text), language, True, scored
         )
 
-    def verdict(self, text: str, scored: Mapping[str, Scored | None]) -> Verdict:
-        """What the methods' scores come to. A text without a word is neutral, which is certain."""
+    def verdict(self, text: str, scored: Mapping[str, Scored | None], short: bool) -> Verdict:
+        """What the methods' scores come to; ``short``: too short to tell its language.
+
+        A text without a word is neutral, which is certain unless there is an emoji that nobody has rated.
+        """
         words = words_of(text)
+        stack = self._stacks[tuple(name for name, each in scored.items() if each)]
+        start = scored_part(text)
+        heard = with_emoticons(start)
         if not speaks(words):
-            return Verdict("neutral", 0.0, 1.0)
-        on = {name: each for name, each in scored.items() if each is not None}
-        return self._stacks[tuple(on)].verdict(features_of(list(on.values()), style_of(text, words)))
+            return Verdict("neutral", 0.0, 1.0 if heard == start else stack.silent)
+        if short and doubtful(text):
+            return Verdict("neutral", 0.0, stack.silent)
+        if heard != start:
+            # The libraries' own scores are shown, but what they say of emoticons is what can be believed.
+            scored = {method.name: method.score(heard) for method in self._methods}
+        signals = [each for each in scored.values() if each]
+        return stack.verdict(features_of(signals, style_of(heard, words)), feelings_of(signals))
 
 
 def intensity_of(score: float) -> int:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import NamedTuple
 
 import msgspec
 
 from loopin_text.opinion.linear import LABELS, softmax
 from loopin_text.opinion.method import Scored
-from loopin_text.sentiment import POSITIVE_FROM, Label
+from loopin_text.sentiment import POSITIVE_FROM, Label, label
 
 
 class Verdict(NamedTuple):
@@ -26,6 +26,26 @@ class Verdict(NamedTuple):
     """-1 to 1: the mean rating that people would give, of -4 to 4, by 4; agrees with the label."""
     confidence: float
     """The probability that the label is right."""
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """How often labels are right."""
+
+    claimed: tuple[float, ...]
+    """Probabilities that the stack gives to its labels, in ascending order ..."""
+    measured: tuple[float, ...]
+    """... and how often such a label was right."""
+
+    def confidence(self, probability: float) -> float:
+        """How often a label of this probability is right: between the two measured nearest."""
+        at = bisect_right(self.claimed, probability)
+        if at == 0:
+            return self.measured[0]
+        if at == len(self.claimed):
+            return self.measured[-1]
+        low, high = self.claimed[at - 1], self.claimed[at]
+        share = (probability - low) / (high - low)
+        return self.measured[at - 1] + share * (self.measured[at] - self.measured[at - 1])
 
 
 class Stack(msgspec.Struct, frozen=True):
@@ -40,13 +60,22 @@ class Stack(msgspec.Struct, frozen=True):
     """By how much neutral counts more when the label is chosen: it is rare, and a third of macro-F1."""
     rating_intercept: float
     rating_weights: tuple[float, ...]
-    claimed: tuple[float, ...]
-    """Probabilities that the stack gives to its labels, in ascending order ..."""
-    measured: tuple[float, ...]
-    """... and how often such a label was right."""
+    agreeing: Calibration
+    """Of labels that the rating has, too ..."""
+    differing: Calibration
+    """... and of those that it has not."""
+    silent: float
+    """How often a text of which every method says that it is neutral is."""
+    unsaid: float
+    """How often a text is neutral which the stack alone, and none of the methods, calls what it does."""
 
-    def verdict(self, features: Sequence[float]) -> Verdict:
-        """The judgement of a text with these features."""
+    def verdict(self, features: Sequence[float], feelings: Set[Label]) -> Verdict:
+        """The judgement of a text with these features, of which the methods say these feelings.
+
+        It is never one that no method has: how a text is written does not tell what it feels.
+        """
+        if not feelings:
+            return Verdict("neutral", 0.0, self.silent)
         logits = [
             intercept + _dot(weights, features)
             for intercept, weights in zip(self.intercepts, self.weights, strict=True)
@@ -54,20 +83,22 @@ class Stack(msgspec.Struct, frozen=True):
         likely = softmax(logits)
         weighed = [likely[0], likely[1] * self.neutral_factor, likely[2]]
         best = max(range(3), key=weighed.__getitem__)
-        rating = self.rating_intercept + _dot(self.rating_weights, features)
-        score = _agreeing(LABELS[best], rating / 4)
-        return Verdict(LABELS[best], round(score, 4), round(self.confidence(likely[best]), 4))
+        rating = (self.rating_intercept + _dot(self.rating_weights, features)) / 4
+        if is_unsaid(LABELS[best], feelings):
+            return Verdict("neutral", round(_agreeing("neutral", rating), 4), self.unsaid)
+        calibration = self.agreeing if label(rating) == LABELS[best] else self.differing
+        confidence = calibration.confidence(likely[best])
+        return Verdict(LABELS[best], round(_agreeing(LABELS[best], rating), 4), round(confidence, 4))
 
-    def confidence(self, probability: float) -> float:
-        """How often a label of this probability is right: between the two measured nearest."""
-        at = bisect_right(self.claimed, probability)
-        if at == 0:
-            return self.measured[0]
-        if at == len(self.claimed):
-            return self.measured[-1]
-        low, high = self.claimed[at - 1], self.claimed[at]
-        share = (probability - low) / (high - low)
-        return self.measured[at - 1] + share * (self.measured[at] - self.measured[at - 1])
+
+def feelings_of(scored: Iterable[Scored]) -> Set[Label]:
+    """Which of positive and negative the methods say."""
+    return {each.label for each in scored} - {"neutral"}
+
+
+def is_unsaid(chosen: Label, feelings: Set[Label]) -> bool:
+    """Whether it is a feeling that none of the methods says."""
+    return chosen != "neutral" and chosen not in feelings
 
 
 def features_of(scored: Sequence[Scored], style: Sequence[float]) -> list[float]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from loopin_text.opinion.emoji import with_emoticons
 from loopin_text.sentiment import scored_part, shared_vader
 
 NEGATED: Final = "not_"
@@ -36,12 +37,20 @@ _ENDS: Final = frozenset(".,;:!?")
 def words_of(text: str) -> tuple[str, ...]:
     """Words in small letters, emoticons and marks of the text's scored part, in their order.
 
-    An emoji counts as the words of its description. A word that a negation reaches begins with ``NEGATED``.
+    An emoji counts as an emoticon. A word that a negation reaches begins with ``NEGATED``.
     """
-    described = shared_vader().described(html.unescape(scored_part(text)))
+    return _tokens(with_emoticons(html.unescape(scored_part(text))))
+
+
+def described_words_of(text: str) -> tuple[str, ...]:
+    """The same, with the words of its description in the place of each emoji."""
+    return _tokens(shared_vader().described(html.unescape(scored_part(text))))
+
+
+def _tokens(text: str) -> tuple[str, ...]:
     words: list[str] = []
     reach = 0
-    for token in _TOKEN.findall(described):
+    for token in _TOKEN.findall(text):
         word = _plain_emoticon(token.lower().replace("’", "'"))
         if word[0] in _ENDS:
             reach = 0
@@ -60,7 +69,12 @@ def _plain_emoticon(word: str) -> str:
 
 def speaks(words: Iterable[str]) -> bool:
     """Whether there is a word or an emoticon among them, not only marks."""
-    return any(word[0].isalpha() or (len(word) > 1 and word[0] in _EYES) for word in words)
+    return any(is_said(word) for word in words)
+
+
+def is_said(word: str) -> bool:
+    """Whether it is a word or an emoticon, not a mark."""
+    return word[0].isalpha() or (len(word) > 1 and word[0] in _EYES)
 
 
 def plain(word: str) -> str:

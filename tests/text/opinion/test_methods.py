@@ -89,6 +89,7 @@ def test_valences_are_whole_numbers_from_minus_five_to_five() -> None:
     valences = json.loads((FOLDER / "lexicon.json").read_text())
     assert {type(each) for each in valences.values()} == {int}
     assert 0 < min(map(abs, valences.values())) <= max(map(abs, valences.values())) <= 5
+    assert not valences.keys() & {"!", "!!!", "??", "="}, "marks feel nothing"
     assert min(valences[word] for word in ("great", "love", "amazing", ":)")) > 0
     assert max(valences[word] for word in ("terrible", "worst", "hate", ":(")) < 0
 

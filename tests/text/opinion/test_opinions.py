@@ -8,8 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from textblob import TextBlob
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 from loopin_text.opinion import language, textblob
+from loopin_text.opinion.emoji import EMOTICONS, VALENCES
 from loopin_text.opinion.emotions import EMOTIONS
 from loopin_text.opinion.opinions import Opinion, opinion
 from loopin_text.sentiment import SCORED_WORDS, label
@@ -48,6 +51,108 @@ def test_texts_are_judged_as_people_would(text: str, sentiment: str, emotions: t
     said = opinion(text)
     assert (said.sentiment, said.emotions) == (sentiment, emotions)
     assert said.supported
+
+
+NEGATIVE = [
+    "😡",
+    "🙄",
+    "👎",
+    "💔",
+    "💩",
+    "🤬",
+    "😠",
+    "😢",
+    "😭",
+    "😞",
+    "😤",
+    "🤢",
+    "🤮",
+    "😩",
+    "😱",
+    "🤦",
+    "☹️",
+    "👎🏿",
+    "😡😡😡",
+    "💔😢",
+]
+POSITIVE = [
+    "👍",
+    "🔥",
+    "❤️",
+    "😍",
+    "😀",
+    "😂",
+    "🥰",
+    "🎉",
+    "👏",
+    "💯",
+    "🙌",
+    "😊",
+    "🤩",
+    "💪",
+    "🏆",
+    "😘",
+    "💖",
+    "👍🏽",
+    "👍👍👍",
+    "🔥🔥",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentiment"),
+    [*((text, "negative") for text in NEGATIVE), *((text, "positive") for text in POSITIVE)],
+)
+def test_emoji_alone_are_judged_as_people_mean_them(text: str, sentiment: str) -> None:
+    said = opinion(text)
+    assert said.sentiment == sentiment
+    assert said.confidence is not None
+    assert said.confidence > 0.8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Well 😡😡",
+        "🔥",
+        "CANCELLED!!!",
+        "SCAM!!!",
+        "REFUND NOW!!!",
+        "The app crashed AGAIN!!!",
+        "Well 👍",
+        "Er war nett",
+    ],
+)
+def test_marks_capitals_and_length_decide_nothing(text: str) -> None:
+    """The feeling that a person sees, or that nobody knows: never the opposite, nor neutral for sure."""
+    said = opinion(text)
+    feeling = "positive" if text in ("🔥", "Well 👍", "Er war nett") else "negative"
+    assert said.confidence is not None
+    assert said.sentiment == feeling or (said.sentiment == "neutral" and said.confidence < 0.6)
+
+
+@pytest.mark.parametrize(
+    "text", ["schlecht", "Sehr gut", "Das war gut", "bonjour", "Qwxyz blarg", "📢", "KINO!!!", "⭐"]
+)
+def test_what_no_method_knows_is_neutral_and_unsure(text: str) -> None:
+    said = opinion(text)
+    assert (said.sentiment, said.score, said.language, said.supported) == ("neutral", 0.0, None, True)
+    assert said.confidence is not None
+    assert 0.3 < said.confidence < 0.6
+
+
+def test_emoji_do_not_change_what_the_libraries_say() -> None:
+    methods = opinion("Great 😡 🔥").methods
+    vader, textblob = methods["vader"], methods["textblob"]
+    assert vader
+    assert textblob
+    assert vader.score == SentimentIntensityAnalyzer().polarity_scores("Great 😡 🔥")["compound"]
+    assert textblob.score == TextBlob("Great 😡 🔥").sentiment.polarity
+
+
+def test_emoji_have_whole_valences_of_the_peoples_scale() -> None:
+    assert set(VALENCES.values()) == set(EMOTICONS) <= set(range(-4, 5))
+    assert all(len(emoji) == 1 and not emoji.isascii() for emoji in VALENCES)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "...", "!?", "12345", "\x00", "\ud800"])

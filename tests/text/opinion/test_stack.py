@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Set
+from typing import Final
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +11,8 @@ from scipy.special import softmax
 
 from loopin_text.opinion.learned import learned
 from loopin_text.opinion.method import Scored
-from loopin_text.opinion.stack import Stack, features_of
-from loopin_text.sentiment import label
+from loopin_text.opinion.stack import Calibration, Stack, features_of
+from loopin_text.sentiment import Label, label
 
 STACK = Stack(
     methods=("one",),
@@ -18,9 +21,12 @@ STACK = Stack(
     neutral_factor=2.0,
     rating_intercept=0.5,
     rating_weights=(-1.0, 3.0),
-    claimed=(0.4, 0.6, 0.9),
-    measured=(0.3, 0.65, 0.85),
+    agreeing=Calibration((0.4, 0.6, 0.9), (0.3, 0.65, 0.85)),
+    differing=Calibration((0.3, 0.5), (0.2, 0.45)),
+    silent=0.4,
+    unsaid=0.1,
 )
+BOTH: Final[Set[Label]] = {"negative", "positive"}
 FEATURES = st.lists(st.floats(-50, 50), min_size=2, max_size=2)
 
 
@@ -28,21 +34,36 @@ FEATURES = st.lists(st.floats(-50, 50), min_size=2, max_size=2)
 def test_the_label_is_the_likeliest_with_neutral_counted_twice(features: list[float]) -> None:
     likely = softmax(np.array(STACK.weights) @ features + STACK.intercepts)
     best = int(np.argmax(likely * [1, 2, 1]))
-    said = STACK.verdict(features)
+    said = STACK.verdict(features, BOTH)
     assert said.label == ("negative", "neutral", "positive")[best]
-    assert said.confidence == pytest.approx(
-        np.interp(likely[best], STACK.claimed, STACK.measured), abs=0.0001
-    )
+    of = STACK.agreeing if label(rated(features)) == said.label else STACK.differing
+    assert said.confidence == pytest.approx(np.interp(likely[best], of.claimed, of.measured), abs=0.0001)
 
 
 @given(FEATURES)
 def test_the_score_is_the_rating_by_four_and_agrees_with_the_label(features: list[float]) -> None:
-    said = STACK.verdict(features)
-    rating = 0.5 - features[0] + 3 * features[1]
+    said = STACK.verdict(features, BOTH)
+    rating = rated(features)
     assert label(said.score) == said.label
     assert -1 <= said.score <= 1
-    if label(rating / 4) == said.label and abs(rating) <= 4:
-        assert said.score == pytest.approx(rating / 4, abs=0.0001)
+    if label(rating) == said.label and abs(rating) <= 1:
+        assert said.score == pytest.approx(rating, abs=0.0001)
+
+
+def rated(features: list[float]) -> float:
+    return (0.5 - features[0] + 3 * features[1]) / 4
+
+
+@given(FEATURES)
+def test_what_no_method_says_is_neutral_however_likely(features: list[float]) -> None:
+    assert STACK.verdict(features, set()) == ("neutral", 0.0, 0.4)
+    free = STACK.verdict(features, BOTH)
+    other: Label = "positive" if free.label == "negative" else "negative"
+    said = STACK.verdict(features, {other})
+    if free.label == "neutral":
+        assert said == free
+    else:
+        assert (said.label, label(said.score), said.confidence) == ("neutral", "neutral", 0.1)
 
 
 def test_features_are_signals_strengths_silences_style_and_products() -> None:
@@ -63,6 +84,9 @@ def test_those_of_the_release_are_calibrated_upwards() -> None:
     assert full.methods == ("vader", "textblob", "lexicon", "linear")
     assert light.methods == ("vader", "lexicon", "linear")
     for stack in (full, light):
-        assert list(stack.claimed) == sorted(set(stack.claimed))
-        assert list(stack.measured) == sorted(stack.measured)
-        assert 0 <= stack.measured[0] < 0.5 < 0.9 < stack.measured[-1] <= 1
+        for each in (stack.agreeing, stack.differing):
+            assert list(each.claimed) == sorted(set(each.claimed))
+            assert list(each.measured) == sorted(each.measured)
+            assert 0 <= each.measured[0] < 0.5 < each.measured[-1] <= 1
+        assert stack.differing.measured[-1] < 0.6 < 0.9 < stack.agreeing.measured[-1]
+        assert stack.unsaid < stack.silent < 0.6

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loopin_text.opinion.words import plain, speaks, words_of
+from loopin_text.opinion.words import described_words_of, plain, speaks, words_of
 from loopin_text.sentiment import SCORED_LENGTH
 
 
@@ -26,8 +26,9 @@ def test_words_are_as_a_person_reads_them(text: str, words: list[str]) -> None:
     assert list(words_of(text)) == words
 
 
-def test_an_emoji_counts_as_the_words_of_its_description() -> None:
-    assert words_of("ok 😢") == ("ok", "crying", "face")
+def test_an_emoji_counts_as_emoticons_or_as_the_words_of_its_description() -> None:
+    assert words_of("ok 😢 📢") == ("ok", ":(", ":(")
+    assert described_words_of("ok 😢") == ("ok", "crying", "face")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from loopin_text.opinion.learned import LARGEST
 from loopin_text.opinion.lexicon import GREATEST, LexiconMethod
 from loopin_text.opinion.linear import LABELS, LinearMethod, Outputs, grams_of
-from loopin_text.opinion.words import NEGATED, plain
+from loopin_text.opinion.words import NEGATED, is_said, plain, speaks
 from loopin_text.sentiment import Label
 
 RARE: Final = 3
@@ -34,7 +34,7 @@ _VALENCE: Final = 2.5
 
 def fit_lexicon(words: Sequence[Sequence[str]], ratings: Sequence[float]) -> LexiconMethod:
     """Whole-number valences of which the sums are nearest to the ratings (ridge regression, then rounded)."""
-    seen = Counter(word for text in words for word in {plain(word) for word in text})
+    seen = Counter(word for text in words for word in {plain(word) for word in text if is_said(word)})
     known = {word: at for at, word in enumerate(sorted(w for w, count in seen.items() if count >= RARE_WORD))}
     signs = (
         [
@@ -55,7 +55,8 @@ def fit_linear(
 ) -> LinearMethod:
     """Weights of the n-grams that tell the labels best; the labels weigh the same, however rare."""
     grams = [grams_of(text) for text in words]
-    seen = Counter(gram for text in grams for gram in text)
+    # A mark alone is no opinion, however people who are glad write.
+    seen = Counter(gram for text in grams for gram in text if speaks(gram.split()))
     names = sorted(gram for gram, count in seen.items() if count >= RARE)
     # Which n-grams matter at all, a regression of the ratings says in a tenth of the time.
     heavy = np.abs(_rating(_shares(grams, names), ratings).coef_)

@@ -20,13 +20,14 @@ from loopin_text.opinion.lexicon import LexiconMethod
 from loopin_text.opinion.linear import LABELS, LinearMethod, Outputs
 from loopin_text.opinion.method import Scored
 from loopin_text.opinion.methods import LIGHT, METHODS
-from loopin_text.opinion.stack import Stack, features_of
+from loopin_text.opinion.stack import Calibration, Stack, features_of, feelings_of, is_unsaid
 from loopin_text.opinion.style import style_of
 from loopin_text.opinion.textblob import TextBlobMethod
 from loopin_text.opinion.train.base import fit_lexicon, fit_linear
 from loopin_text.opinion.train.snippets import Snippet
 from loopin_text.opinion.vader import VaderMethod
 from loopin_text.opinion.words import words_of
+from loopin_text.sentiment import label
 
 INNER: Final = 4
 """Parts of the training texts, each judged by methods that were trained with the others."""
@@ -38,7 +39,13 @@ EMPTY: Final = Learned({}, Outputs(0.0, 0.0, 0.0), {}, ())
 """Nothing learned yet."""
 
 KNOTS: Final = 12
-"""Points of the calibration."""
+"""Points of a calibration."""
+
+EDGE: Final = 0.01
+"""The share of texts beyond its first and its last point ..."""
+
+DOUBTED: Final = 0.1
+"""... and that where label and rating differ: few of these are likely, and hardly for what is said there."""
 
 
 @lru_cache(maxsize=65_536)
@@ -106,11 +113,26 @@ def _stack(texts: Sequence[Snippet], names: Sequence[str], scored: Sequence[Sequ
     weight = np.array([len(texts) / len(sizes) / sizes[text.set] for text in texts])
     scaler = StandardScaler().fit(features)
     scaled = scaler.transform(features)
-    logistic = LogisticRegression(C=0.03, max_iter=400, tol=1e-4).fit(scaled, truth, sample_weight=weight)
+    logistic = LogisticRegression(C=0.1, max_iter=400, tol=1e-4).fit(scaled, truth, sample_weight=weight)
     ridge = Ridge(alpha=300.0).fit(scaled, [text.rating for text in texts], sample_weight=weight)
     likely = logistic.predict_proba(scaled)
     factor = _neutral_factor([text.set for text in texts], truth, likely)
-    claimed, measured = _calibration(truth, likely, factor, weight)
+    says = (likely * [1, factor, 1]).argmax(axis=1)
+    rated = np.array([LABELS.index(label(rating / 4)) for rating in ridge.predict(scaled)])
+    silent = np.array([not feelings_of(said) for said in scored])
+    unsaid = np.array(
+        [is_unsaid(LABELS[at], feelings_of(said)) for at, said in zip(says, scored, strict=True)]
+    )
+    claimed = likely[np.arange(len(says)), says]
+    right = says == truth
+
+    def calibrated(which: Any, edge: float) -> Calibration:
+        return _calibration(claimed[which], right[which], weight[which], edge)
+
+    def neutral(which: Any) -> float:
+        # One text of each label is added: few texts say little.
+        return round(float((weight @ (which & (truth == 1)) + 1) / (weight @ which + len(LABELS))), 4)
+
     rows = [_unscaled(scaler, logistic.coef_[at], logistic.intercept_[at]) for at in range(3)]
     rating_weights, rating_intercept = _unscaled(scaler, ridge.coef_, ridge.intercept_)
     return Stack(
@@ -120,8 +142,10 @@ def _stack(texts: Sequence[Snippet], names: Sequence[str], scored: Sequence[Sequ
         neutral_factor=factor,
         rating_intercept=rating_intercept,
         rating_weights=rating_weights,
-        claimed=claimed,
-        measured=measured,
+        agreeing=calibrated(~silent & ~unsaid & (says == rated), EDGE),
+        differing=calibrated(~silent & ~unsaid & (says != rated), DOUBTED),
+        silent=neutral(silent),
+        unsaid=neutral(unsaid & ~silent),
     )
 
 
@@ -143,16 +167,16 @@ def _neutral_factor(sets: Sequence[str], truth: Any, likely: Any) -> float:
     return max(FACTORS, key=quality)
 
 
-def _calibration(
-    truth: Any, likely: Any, factor: float, weight: Any
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """How often labels are right, by the probability that the stack gives them (isotonic regression)."""
-    said = (likely * [1, factor, 1]).argmax(axis=1)
-    claimed = likely[np.arange(len(said)), said]
-    isotonic = IsotonicRegression(out_of_bounds="clip").fit(claimed, said == truth, sample_weight=weight)
-    knots = np.unique(np.round(np.quantile(claimed, np.linspace(0.01, 0.99, KNOTS)), 4))
+def _calibration(claimed: Any, right: Any, weight: Any, edge: float) -> Calibration:
+    """How often labels are right, by the probability that the stack gives them (isotonic regression).
+
+    The share ``edge`` of the least and that of the greatest count as the probability where they begin.
+    """
+    isotonic = IsotonicRegression(out_of_bounds="clip").fit(claimed, right, sample_weight=weight)
+    knots = np.unique(np.quantile(claimed, np.linspace(edge, 1 - edge, KNOTS), method="nearest").round(4))
     # The mean of what is around a knot: the regression itself goes in steps.
     near = [np.abs(claimed - knot) <= 0.04 for knot in knots]
     fitted = isotonic.predict(claimed)
     means = [float(np.average(fitted[here], weights=weight[here])) for here in near]
-    return tuple(map(float, knots)), tuple(round(float(each), 4) for each in np.maximum.accumulate(means))
+    measured = (round(float(each), 4) for each in np.maximum.accumulate(means))
+    return Calibration(tuple(map(float, knots)), tuple(measured))
