@@ -42,8 +42,8 @@ class SegmentRow(BaseModel):
         "currencies without one are in `other_revenue`."
     )
     other_revenue: dict[str, float] = Field(
-        description="What they have spent in any currency without a rate, less refunds, by ISO 4217 code; not "
-        f"in `revenue`. Of more than {MAX_CURRENCIES} currencies the largest are given."
+        description="What they have spent in any currency without a rate, less refunds, by ISO 4217 code; "
+        f"not in `revenue`. Of more than {MAX_CURRENCIES} currencies the largest are given."
     )
     personas: dict[str, int] = Field(description="How many are of which persona; `none` for those of none.")
     suggested_action: str = Field(description="What to do about them, one sentence.")
