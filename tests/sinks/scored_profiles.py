@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import uuid4
 
+from loopin_schemas.habits import Habits, Prices, Spending
 from loopin_schemas.profile import MILLION, Profile, Score, Session
 from loopin_sinks.persons.profile_rows import PROFILES, Known, profiles_to_arrow
 from loopin_sinks.store import Store
@@ -16,13 +17,14 @@ DAY_MS = 86_400_000
 
 
 class Scored(NamedTuple):
-    """A user's probabilities by target, and what they have spent by currency."""
+    """A user's probabilities by target, what they have spent by currency, and prices of tickets they took."""
 
     user: str
     chances: Mapping[str, float]
     revenue: Mapping[str, str] = {}
     version: int = 7
     reasons: tuple[int, ...] = (0, -3, 4)
+    tickets: Mapping[str, str] = {}
 
 
 async def put_scored(store: Store, users: list[Scored], at: datetime, project: str = "shop") -> None:
@@ -43,4 +45,10 @@ def _profile(of: Scored, ms: int) -> Profile:
         active_days=b"\x01",
         revenue={code: int(Decimal(amount) * MILLION) for code, amount in of.revenue.items()},
         scores={name: Score(chance, ms, of.version, of.reasons) for name, chance in of.chances.items()},
+        habits=Habits(0, bytearray(), spending=Spending(bought=_prices(of.tickets))) if of.tickets else None,
     )
+
+
+def _prices(of: Mapping[str, str]) -> dict[str, Prices]:
+    exact = {code: int(Decimal(price) * MILLION) for code, price in of.items()}
+    return {code: Prices(price, price, 1, price) for code, price in exact.items()}

@@ -14,17 +14,19 @@ LIKELY_BUYER: Final = 0.5
 """Probability of buying from which on it is likelier than not."""
 
 TOP_SHARE: Final = 0.8
-"""Of those who have bought, the fifth that has spent most is above this share of them."""
+"""Of those who have spent anything, the fifth that has spent most is above this share of them."""
 
 
 class Person(NamedTuple):
     """What segments are made by: probabilities 0 to 1, None where nothing is predicted.
 
-    ``spent`` is in the project's currency, purchases less refunds of all time.
+    ``bought`` is whether they ever paid for a ticket, in whatever currency, given back or not; ``spent`` is
+    in the project's currency, purchases less refunds of all time, where there is a rate.
     """
 
     churn: float
     conversion: float | None
+    bought: bool
     spent: float
 
 
@@ -39,8 +41,8 @@ class Segment:
         churn_above: probability of leaving that they are above.
         churn_up_to: probability of leaving that they do not exceed.
         conversion_from: least probability of buying.
-        bought: whether they have spent anything.
-        top: whether they have spent at least as much as the top fifth of those who have bought.
+        bought: whether they ever paid for a ticket.
+        top: whether they have spent at least as much as the top fifth of those who have spent anything.
     """
 
     name: str
@@ -62,7 +64,7 @@ class Segment:
                 self.conversion_from is None
                 or (of.conversion is not None and of.conversion >= self.conversion_from)
             )
-            and (self.bought is None or (of.spent > 0) == self.bought)
+            and (self.bought is None or of.bought == self.bought)
             and (self.top is None or is_top == self.top)
         )
 

@@ -15,6 +15,7 @@ from loopin_api.ids import answered_id
 from loopin_api.predictions.kind import Kind
 from loopin_api.predictions.scores import Limit, Offset
 from loopin_api.predictions.segment_rules import SEGMENTS
+from loopin_api.queries.overview import MAX_CURRENCIES
 from loopin_api.queries.segments import InSegment, segmented
 from loopin_api.services import Services
 from loopin_sinks.metric_values.scope import scope_of
@@ -38,7 +39,11 @@ class SegmentRow(BaseModel):
     )
     revenue: float = Field(
         description=f"What they have spent so far, less refunds, {_MONEY} by today's rates; amounts in "
-        "currencies without one are left out."
+        "currencies without one are in `other_revenue`."
+    )
+    other_revenue: dict[str, float] = Field(
+        description="What they have spent in any currency without a rate, less refunds, by ISO 4217 code; "
+        f"not in `revenue`. Of more than {MAX_CURRENCIES} currencies the largest are given."
     )
     personas: dict[str, int] = Field(description="How many are of which persona; `none` for those of none.")
     suggested_action: str = Field(description="What to do about them, one sentence.")
@@ -53,7 +58,7 @@ class SegmentsAnswer(BaseModel):
     currency: str = Field(description="The project's, ISO 4217.")
     top_spent: float | None = Field(
         description="What the fifth of all customers with a churn score that has spent most has spent at "
-        f"least, {_MONEY}; null where nobody has bought."
+        f"least, {_MONEY}; null where nobody has spent anything."
     )
     segments: list[SegmentRow] = Field(description="All of them, the most urgent first.")
 
@@ -108,6 +113,7 @@ def _row(of: InSegment, scored: int) -> SegmentRow:
         churn=of.churn,
         conversion=of.conversion,
         revenue=round(of.spent, 6),
+        other_revenue=dict(of.unconverted),
         personas={name or "none": users for name, users in of.personas.items()},
         suggested_action=of.segment.action,
         user_ids=[answered_id(person) for person in of.people],
@@ -133,6 +139,7 @@ SEGMENTS_KIND: Final = Kind(
                 "churn": 0.81,
                 "conversion": 0.04,
                 "revenue": 2210.5,
+                "other_revenue": {"EUR": 31.0},
                 "personas": {"event_regular": 6, "none": 3},
                 "suggested_action": SEGMENTS[0].action,
                 "user_ids": [123],

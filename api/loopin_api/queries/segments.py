@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isnan
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from loopin_api.predictions.segment_rules import SEGMENTS, TOP_SHARE, Segment
+from loopin_api.queries.overview import largest
 from loopin_sinks.metric_values.money import rate
 from loopin_sinks.metric_values.scope import Scope
 from loopin_sinks.persons.mapping import PERSON_OF_ID
@@ -27,9 +28,16 @@ _KNOWN: Final = f"""
         arraySum(arrayMap(
             (code, amount) -> toFloat64(amount)
                 * transform(code, {{codes:Array(String)}}, {{rates:Array(Float64)}}, toFloat64(0)),
-            currencies, revenues)) AS spent
+            currencies, revenues)) AS spent,
+        arrayExists((kind, most) -> kind = 'bought' AND most > 0, price_kinds, greatest_prices)
+            OR arrayExists(amount -> amount > 0, revenues) AS bought,
+        (arrayFilter(code -> NOT has({{codes:Array(String)}}, code), currencies),
+            arrayFilter((amount, code) -> NOT has({{codes:Array(String)}}, code), revenues, currencies)
+        ) AS others
     FROM {PROFILES} FINAL WHERE project = {{project:String}}
 """
+"""``bought`` is also of a profile that has no prices yet, or whose currency was not among the first;
+``others`` are amounts in currencies without a rate, with their codes."""
 
 
 def _newest(chance: str) -> str:
@@ -38,10 +46,11 @@ def _newest(chance: str) -> str:
 
 
 _PEOPLE: Final = f"""
-    SELECT distinct_id AS person, churn, conversion, spent
+    SELECT distinct_id AS person, churn, conversion, bought, spent, others
     FROM ({_KNOWN}) WHERE churn IS NOT NULL AND distinct_id NOT IN ({LINKED})
     UNION ALL
-    SELECT {NAME} AS person, {_newest("churn")}, {_newest("conversion")}, sum(p.spent) AS spent
+    SELECT {NAME} AS person, {_newest("churn")}, {_newest("conversion")}, max(p.bought) AS bought,
+        sum(p.spent) AS spent, sumMap(p.others) AS others
     FROM (SELECT * FROM ({_KNOWN}) WHERE distinct_id IN ({LINKED})) AS p
     LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
     GROUP BY person HAVING churn IS NOT NULL
@@ -53,12 +62,13 @@ The others, most of a project's users, are neither joined nor grouped."""
 _RANKED: Final = f"""
     SELECT *, quantileExactIf({TOP_SHARE})(spent, spent > 0) OVER () AS top FROM ({_PEOPLE})
 """
-"""Each beside what the top fifth of those who have bought has spent at least: NaN where nobody has."""
+"""Each beside what the top fifth of those who have spent has spent at least: NaN where nobody has."""
 
 
 class InSegment(NamedTuple):
     """Users of one segment: how many, their mean scores (None for none), what they have spent together.
 
+    ``unconverted`` is what they have spent in currencies without a rate, by code, which is not in ``spent``;
     ``personas`` says how many are of which present persona, ``""`` for none; ``people`` are some of them,
     those first who are likeliest to leave.
     """
@@ -68,6 +78,7 @@ class InSegment(NamedTuple):
     churn: float | None = None
     conversion: float | None = None
     spent: float = 0.0
+    unconverted: Mapping[str, float] = {}
     personas: Mapping[str, int] = {}
     people: tuple[str, ...] = ()
 
@@ -93,11 +104,11 @@ async def segmented(
         f"""
         SELECT segment, sum(number) AS users, sum(churns) / sum(number) AS churn,
             if(sum(known) = 0, NULL, sum(conversions) / sum(known)) AS conversion, sum(spents) AS spent,
-            groupArray((kind, number)) AS personas, any(tops) AS top
+            sumMap(unrated) AS others, groupArray((kind, number)) AS personas, any(tops) AS top
         FROM (
             SELECT segment, toString(kinds.persona) AS kind, count() AS number, sum(placed.churn) AS churns,
                 count(placed.conversion) AS known, sum(placed.conversion) AS conversions,
-                sum(placed.spent) AS spents, any(placed.top) AS tops
+                sum(placed.spent) AS spents, sumMap(placed.others) AS unrated, any(placed.top) AS tops
             FROM ({placed}) AS placed
             LEFT ANY JOIN ({PERSONA_OF_PERSON}) AS kinds ON kinds.person = cityHash64(placed.person)
             GROUP BY segment, kind
@@ -123,12 +134,13 @@ async def segmented(
     )
 
 
-def _in_segment(segment: Segment, row: Mapping[str, object] | None, people: Sequence[str]) -> InSegment:
+def _in_segment(segment: Segment, row: Mapping[str, Any] | None, people: Sequence[str]) -> InSegment:
     if row is None:
         return InSegment(segment, people=tuple(people))
     numbers = {name: row[name] for name in ("users", "churn", "conversion", "spent")}
-    personas = dict(sorted(row["personas"]))  # type: ignore[call-overload]  # pairs, as the query makes them
-    return InSegment(segment, **numbers, personas=personas, people=tuple(people))  # type: ignore[arg-type]
+    personas = dict(sorted(row["personas"]))
+    others = {code: float(amount) for code, amount in zip(*row["others"], strict=True)}
+    return InSegment(segment, **numbers, unconverted=largest(others), personas=personas, people=tuple(people))
 
 
 def _money(scope: Scope) -> dict[str, object]:
@@ -162,7 +174,7 @@ def _holds(bound: dict[str, object], number: int, of: Segment) -> str:
     if of.conversion_from is not None:
         tests.append(f"ifNull(conversion >= {bind('conversion_from', of.conversion_from)}, false)")
     if of.bought is not None:
-        tests.append("spent > 0" if of.bought else "spent <= 0")
+        tests.append("bought" if of.bought else "NOT bought")
     if of.top is not None:
         is_top = "(spent > 0 AND spent >= top)"
         tests.append(is_top if of.top else f"NOT {is_top}")

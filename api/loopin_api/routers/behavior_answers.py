@@ -73,7 +73,9 @@ class UserPreferences(BaseModel):
     communities: dict[str, int] = Field(
         description=f"Events by `community_id`, count; the {MOST_NAMES} most frequent."
     )
-    price_range: PriceRanges = Field(description="Prices by currency.")
+    price_range: PriceRanges = Field(
+        description="Prices by currency; those whose event names none are in the project's."
+    )
 
 
 class RiskRow(BaseModel):
@@ -104,8 +106,9 @@ class BehaviorProfile(BaseModel):
     """The profile that the stream keeps of the user, as of `last_analysis_at`; older events weigh less."""
 
     engagement_score: float = Field(
-        description=f"From the active days of the last {ERA_DAYS}, and fading counts of page views, likes, "
-        "comments and shares, 0 to 1."
+        description=f"The same formula over the {ERA_DAYS} days up to `last_analysis_at`, or those since the "
+        "first event where that is later, with fading counts, 0 to 1. A newcomer's few days are all that "
+        "count: it compares users who have been there for unlike times."
     )
     churn_risk_score: float | None = Field(description="Probability to leave, 0 to 1; null for none.")
     conversion_probability: float | None = Field(
@@ -151,8 +154,9 @@ class UserBehavior(BaseModel):
 
     user_id: int | str = Field(description="The distinct_id that names the person; digits are a number.")
     engagement_score: float = Field(
-        description="From days active, page views, and likes, comments and shares of the days asked for, 0 "
-        "to 1."
+        description="From days active, page views, and likes, comments and shares a day, over all days "
+        "asked for, also those before the user's first event, 0 to 1. A newcomer's is low; `profile` has one "
+        "over the days since the first event."
     )
     activity_patterns: UserPatterns = Field(description="When the user comes.")
     preferences: UserPreferences = Field(description="What the user turns to.")

@@ -92,7 +92,8 @@ async def post_user_behavior(
     person = await asked.person_of(use.store, project, str(body.user_id))
     scope = replace(scope_of(use.projects, project, now), users=person.distinct_ids, internal=())
     seen, habits = await asyncio.gather(
-        asked.seen(use.store, scope), person_habits(use.store, project, person.distinct_ids)
+        asked.seen(use.store, scope),
+        person_habits(use.store, project, person.distinct_ids, scope.currency),
     )
     if seen is None and habits is None:
         raise ApiError(404, "UNKNOWN_USER", "There are no events of this user; check the id.")

@@ -9,6 +9,7 @@ from typing import Any, Final
 from rich.table import Column, Table
 from rich.text import Text
 
+from loopin_deploy.commands.why_heuristic import why_heuristic
 from loopin_deploy.screen import verbatim
 from loopin_schemas.alert_rules.models import SHIFTED_FROM
 from loopin_schemas.model import Model, Quality, Standing
@@ -60,6 +61,7 @@ def _facts(standing: Standing, answers: Model | None, pinned: int | None) -> dic
         "target": standing.target,
         "answers": 0 if answers is None else answers.version,
         "method": "heuristic" if answers is None else answers.method,
+        "why": why_heuristic(standing, pinned) if answers is None else None,
         "pinned": pinned,
         "degraded": is_degraded(standing, round(time() * 1000)),
         "newest": standing.version,
@@ -119,6 +121,7 @@ def said_facts(found: Answer) -> Iterator[Text]:
     """One target, in lines."""
     facts = {
         "answers": _answers(found).plain.replace("\n", ", "),
+        **({"why": found["why"]} if found["why"] else {}),
         "examples": f"{found['examples']:,}, the newest outcome of {_time(found['newest_outcome_at'])}",
         "drifts": str(found["drifts"])
         + (f", errors last rose on {_time(found['worse_at'])}" if found["worse_at"] else ""),

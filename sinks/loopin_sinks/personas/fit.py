@@ -36,13 +36,18 @@ project, say, is not a world of their own."""
 LEAST_SHARE: Final = 0.01
 """Of the users in each cluster: fewer are no kind of users, but odd ones."""
 
+LEAST_SPREAD: Final = 0.05
+"""Users count as differing at least so much in each feature. Of what hardly anybody does, how much of the
+average stands for each user (see ``features``) is the only difference, up to 0.04; what kinds of users differ
+in has 0.08 and more."""
+
 STARTS: Final = 5
 SEED: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Features as multiples of how much users differ in them; one in which none do counts nothing."""
+    """Features as multiples of how much users differ in them; one in which hardly any do counts little."""
 
     mean: Matrix
     spread: Matrix
@@ -91,8 +96,7 @@ def scale_of(features: Matrix) -> Scale:
     """Of these users."""
     low, high = np.quantile(features, (TAIL, 1 - TAIL), axis=0)
     usual = features.clip(low, high)
-    spread = usual.std(axis=0)
-    return Scale(usual.mean(axis=0), np.where(spread > 1e-9, spread, 1.0), low, high)
+    return Scale(usual.mean(axis=0), usual.std(axis=0).clip(min=LEAST_SPREAD), low, high)
 
 
 def fit(features: Matrix, former: Sequence[Matrix] = ()) -> Fit | None:

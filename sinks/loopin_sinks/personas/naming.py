@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+from loopin_sinks.personas.traits import Kind
+
 Traits = Mapping[str, float]
 
 PERSONAS: Final[Mapping[str, Traits]] = {
@@ -15,6 +17,21 @@ PERSONAS: Final[Mapping[str, Traits]] = {
 }
 """Document 003's personas: loves meeting people and shares; attends frequently; browses, but rarely attends;
 heavy usage, creates events. Which traits speak for one, and how much."""
+
+SHOWN_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "social_explorer": ("social", "sharing"),
+    "event_regular": ("attending", "joining"),
+    "passive_observer": ("content",),
+    "power_user": ("hosting",),
+}
+"""By persona the traits of which a cluster must have one to be called so, whatever else speaks for it."""
+
+DONE: Final = 0.5
+"""A cluster has a trait if more than all users do so, and more than this share of its members ever did."""
+
+STILL_DONE: Final = 0.25
+"""A name that a cluster has by now stays as long as so many of its members ever did what it says: one that
+half of them do would else change with every run."""
 
 LEAST_FIT: Final = 0.15
 """A persona whose traits are not at least so far above all users' is not given, in standard deviations."""
@@ -43,9 +60,12 @@ OCCASIONAL: Final = "occasional_visitor"
 """Names of those without a strong trait: there as often as others, or less."""
 
 
-def named(clusters: Sequence[Traits], taken: Mapping[int, str]) -> list[str]:
-    """A name for each cluster, no two alike; those in ``taken``, by their number, keep theirs."""
-    names = dict(taken)
+def named(clusters: Sequence[Kind], taken: Mapping[int, str]) -> list[str]:
+    """A name for each cluster, no two alike; those in ``taken``, by their number, keep theirs.
+
+    Nobody is named after what they do not do, nor keeps such a name.
+    """
+    names = {number: name for number, name in taken.items() if _still(name, clusters[number])}
     free = [number for number in range(len(clusters)) if number not in names]
     left = [persona for persona in PERSONAS if persona not in names.values()]
     for number, persona in _best([clusters[number] for number in free], left):
@@ -67,19 +87,39 @@ def fit_of(traits: Traits, persona: str) -> float:
     return sum(weight * traits[name] for name, weight in weights.items()) / sum(map(abs, weights.values()))
 
 
-def _best(clusters: Sequence[Traits], personas: Sequence[str]) -> list[tuple[int, str]]:
+def _still(name: str, of: Kind) -> bool:
+    """Whether a name of before still says what enough of a cluster's members do."""
+    if name in SHOWN_BY:
+        return any(of.doing[trait] >= STILL_DONE for trait in SHOWN_BY[name])
+    said = [trait for trait, word in AFTER_TRAITS.items() if f"_{word}_" in f"_{name}_"]
+    return all(of.doing[trait] >= STILL_DONE for trait in said)
+
+
+def _has(of: Kind, trait: str) -> bool:
+    return of.traits[trait] > 0 and of.doing[trait] > DONE
+
+
+def _best(clusters: Sequence[Kind], personas: Sequence[str]) -> list[tuple[int, str]]:
     """Pairs of a cluster and a persona that fit best in sum."""
     from scipy.optimize import linear_sum_assignment
 
     if not clusters or not personas:
         return []
-    fits = [[fit_of(traits, persona) for persona in personas] for traits in clusters]
+    fits = [
+        [
+            fit_of(of.traits, one) if any(_has(of, trait) for trait in SHOWN_BY[one]) else 0.0
+            for one in personas
+        ]
+        for of in clusters
+    ]
     pairs = zip(*linear_sum_assignment(fits, maximize=True), strict=True)
     return [(int(row), personas[column]) for row, column in pairs if fits[row][column] >= LEAST_FIT]
 
 
-def _after_traits(traits: Traits, taken: Collection[str]) -> str:
-    strong = sorted((name for name in AFTER_TRAITS if traits[name] >= STRONG), key=lambda name: -traits[name])
+def _after_traits(of: Kind, taken: Collection[str]) -> str:
+    traits = of.traits
+    own = (name for name in AFTER_TRAITS if traits[name] >= STRONG and _has(of, name))
+    strong = sorted(own, key=lambda name: -traits[name])
     words = [AFTER_TRAITS[name] for name in strong]
     words = words or [OCCASIONAL if traits["presence"] <= -STRONG else TYPICAL]
     names = ["_".join(words[:number]) for number in range(1, len(words) + 1)]

@@ -15,7 +15,7 @@ from loopin_sinks.personas.features import FEATURES, features
 from loopin_sinks.personas.fit import Fit, fit
 from loopin_sinks.personas.matching import matched
 from loopin_sinks.personas.naming import named
-from loopin_sinks.personas.traits import cluster_traits, user_traits
+from loopin_sinks.personas.traits import kinds, user_traits
 
 LEAST_EVENTS: Final = 50
 """Users with fewer events do not shape the clusters: what they do is mostly chance."""
@@ -85,10 +85,10 @@ def personas_of(
     if fitted is None:
         return None
     labels = fitted.distances(found[shaping]).argmin(axis=1)
-    traits = cluster_traits(user_traits(activity, found)[shaping], labels, fitted.k)
+    of_clusters = kinds(user_traits(activity)[shaping], labels, fitted.k)
     scaled = fitted.scale.apply(np.array(known)) if known else np.empty((0, len(FEATURES)))
     kept = enumerate(matched(fitted.centroids, scaled))
-    names = named(traits, {new: former[old].persona for new, old in kept if old is not None})
+    names = named(of_clusters, {new: former[old].persona for new, old in kept if old is not None})
     counted = activity.events >= LEAST_ASSIGNED
     users = tuple(user for user, counts in zip(activity.users, counted, strict=True) if counts)
     away = fitted.distances(found[counted])
@@ -98,8 +98,8 @@ def personas_of(
     others[rows, assigned] = np.inf
     middle = fitted.scale.undo(fitted.centroids)
     clusters = tuple(
-        Cluster(name, int((assigned == number).sum()), tuple(map(float, middle[number])), traits[number])
-        for number, name in enumerate(names)
+        Cluster(name, int((assigned == number).sum()), tuple(map(float, middle[number])), kind.traits)
+        for number, (name, kind) in enumerate(zip(names, of_clusters, strict=True))
     )
     return Run(
         version=_version(fitted, names),

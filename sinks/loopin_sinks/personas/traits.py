@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from loopin_sinks.personas.activity import SPENT_ON, Activity, Matrix
-from loopin_sinks.personas.features import FEATURES
+from loopin_sinks.personas.features import ACTIONS_BEFORE
+from loopin_sinks.personas.fit import LEAST_SPREAD
 
 COUNTED: Final = {
     "hosting": "hosting",
@@ -23,20 +24,36 @@ TRAITS: Final = (*SPENT_ON, *COUNTED, "presence")
 """The first six are shares of what users do, the others how often; presence is hours when they were there."""
 
 
-def user_traits(of: Activity, features: Matrix) -> Matrix:
-    """(users, traits), unscaled: how often is on a logarithmic scale, as a few do very much."""
-    shares = [features[:, FEATURES.index(f"share_{name}")] for name in SPENT_ON]
-    counts = [np.log1p(of.count(group)) for group in COUNTED.values()]
-    return np.stack([*shares, *counts, np.log1p(of.hours.sum(axis=1))], axis=1)
+class Kind(NamedTuple):
+    """What a cluster's members are like, by trait.
 
-
-def cluster_traits(traits: Matrix, labels: Matrix, k: int) -> list[Mapping[str, float]]:
-    """For each cluster how far its mean lies from all users', in standard deviations of users.
-
-    An empty cluster, and a trait in which nobody differs, are at 0.
+    Attributes:
+        traits: how far their mean lies from all users', in standard deviations of users.
+        doing: how many of them did it at least once, 0 to 1.
     """
-    spread = traits.std(axis=0)
-    scaled = (traits - traits.mean(axis=0)) / np.where(spread > 1e-9, spread, np.inf)
-    members = [scaled[labels == number] for number in range(k)]
-    means = [rows.mean(axis=0) if len(rows) else np.zeros(len(TRAITS)) for rows in members]
-    return [dict(zip(TRAITS, map(float, mean), strict=True)) for mean in means]
+
+    traits: Mapping[str, float]
+    doing: Mapping[str, float]
+
+
+def user_traits(of: Activity) -> Matrix:
+    """(users, traits), unscaled: 0 of what a user never did.
+
+    Shares are square roots, and smaller for whom little is known; how often is on a logarithmic scale, as a
+    few do very much.
+    """
+    spent = np.stack([of.count(group) for group in SPENT_ON], axis=1)
+    shares = np.sqrt(spent / (spent.sum(axis=1, keepdims=True) + ACTIONS_BEFORE))
+    counts = [np.log1p(of.count(group)) for group in COUNTED.values()]
+    return np.column_stack([shares, *counts, np.log1p(of.hours.sum(axis=1))])
+
+
+def kinds(traits: Matrix, labels: Matrix, k: int) -> list[Kind]:
+    """What each cluster's members are like; an empty one is at 0."""
+    scaled = (traits - traits.mean(axis=0)) / traits.std(axis=0).clip(min=LEAST_SPREAD)
+
+    def mean(of: Matrix) -> Mapping[str, float]:
+        return dict(zip(TRAITS, map(float, of.sum(axis=0) / max(len(of), 1)), strict=True))
+
+    members = [labels == number for number in range(k)]
+    return [Kind(mean(scaled[rows]), mean(traits[rows] > 0)) for rows in members]

@@ -45,7 +45,7 @@ class Habits:
         hours: events by hour of the day (24).
         weekdays: by weekday from Monday (7).
         actions, event_types, communities: by name.
-        bought, viewed: prices by currency, ``""`` where none was named.
+        bought, viewed: prices by currency.
         payment_failures: in a row, the most of any id.
         sessions: followed since habits are counted; one that went on under another id counts twice.
         session_s: mean length, seconds; None without sessions.
@@ -75,8 +75,12 @@ class Habits:
     unfriendly: float
 
 
-async def person_habits(store: Store, project: str, distinct_ids: Sequence[str]) -> Habits | None:
+async def person_habits(
+    store: Store, project: str, distinct_ids: Sequence[str], currency: str = ""
+) -> Habits | None:
     """Of a person, by all their distinct_ids; None where the store has no profile of any.
+
+    Prices that name no currency are in ``currency``, the project's.
 
     Raises:
         StoreError: the store did not answer.
@@ -84,10 +88,10 @@ async def person_habits(store: Store, project: str, distinct_ids: Sequence[str])
     rows = await store.query(_READ, {"project": project, "ids": list(distinct_ids)})
     # One of before habits were kept says nothing until the user's next event, or a rebuild of the state.
     known = [row for row in rows if row["analysed_at"] >= row["last_seen"]]
-    return _combined(known) if known else None
+    return _combined(known, currency) if known else None
 
 
-def _combined(rows: Sequence[Mapping[str, Any]]) -> Habits:
+def _combined(rows: Sequence[Mapping[str, Any]], currency: str) -> Habits:
     at: datetime = max(row["analysed_at"] for row in rows)
     era = max(_era(row) for row in rows)
     weights = [left_over(era - _era(row)) for row in rows]
@@ -106,8 +110,8 @@ def _combined(rows: Sequence[Mapping[str, Any]]) -> Habits:
         actions=actions,
         event_types=_added(rows, weights, "event_types", "event_type_counts"),
         communities=_added(rows, weights, "communities", "community_counts"),
-        bought=_prices(rows, "bought"),
-        viewed=_prices(rows, "viewed"),
+        bought=_prices(rows, "bought", currency),
+        viewed=_prices(rows, "viewed", currency),
         payment_failures=max(row["payment_failures"] for row in rows),
         sessions=sessions,
         session_s=sum(row["habit_sessions_ms"] for row in rows) / sessions / 1000 if sessions else None,
@@ -152,13 +156,13 @@ def _added(
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _prices(rows: Sequence[Mapping[str, Any]], kind: str) -> Mapping[str, PriceRange]:
+def _prices(rows: Sequence[Mapping[str, Any]], kind: str, currency: str) -> Mapping[str, PriceRange]:
     found: dict[str, list[PriceRange]] = {}
     columns = ("price_kinds", "price_currencies", "least_prices", "greatest_prices", "price_numbers")
     for row in rows:
         for of, code, *price in zip(*(row[name] for name in (*columns, "price_totals")), strict=True):
             if of == kind:
-                found.setdefault(code, []).append(PriceRange(*price))
+                found.setdefault(code or currency, []).append(PriceRange(*price))
     return {
         code: PriceRange(
             min(price.least for price in prices),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 from loopin_schemas.insight import Insight
 from loopin_schemas.metrics import Grain, Metric
+from loopin_schemas.metrics.definition import Quotient, UsersSoFar, event_names, events
 from loopin_sinks.forecasts.stored import Told, forecasts_before
 from loopin_sinks.insights.anomalies import metric_anomalies
 from loopin_sinks.insights.changes import changes
@@ -23,7 +25,7 @@ from loopin_sinks.insights.unusual import WEEK, WEEKS
 from loopin_sinks.metric_history.coverage import known_after
 from loopin_sinks.metric_history.stored import Kept, kept_name, kept_values
 from loopin_sinks.metric_values.calculate import Calculator
-from loopin_sinks.metric_values.scope import Scope, from_epoch_ms
+from loopin_sinks.metric_values.scope import Periods, Scope, from_epoch_ms
 from loopin_sinks.store import Store
 from loopin_sinks.tasks.by_project import Projects, by_project, projects_in
 from loopin_sinks.tasks.calculate_metrics import metrics_of
@@ -92,7 +94,8 @@ async def insights(
         end = _ripe_day(scope, metric)
         ripe = {day: kept for day, kept in days[kept_name(metric)].items() if day < end}
         found += await changes(calculator, metric, ripe, range(end - DAYS, end))
-        found += _of(scope, metric, ripe, weeks, told)
+        of_last = _of(scope, metric, ripe, weeks, told)
+        found += [each for each in of_last if await _sent(calculator, metric, each)]
     return [*found, *standing(opened, metrics, Known(days, weeks, told.keys()))]
 
 
@@ -109,6 +112,21 @@ def _of(
         yield insight
     if name in told and (insight := off_track(scope, metric, ripe, told[name])):
         yield insight
+
+
+async def _sent(calculator: Calculator, metric: Metric, insight: Insight) -> bool:
+    """Whether there ever was what an insight says there is too little of.
+
+    A project that does not send such events misses no target: of a share, those that count as its part.
+    """
+    of = metric.definition
+    names = event_names(of.part if isinstance(of, Quotient) else of)
+    if insight.insight_type != "target_missed" or not names:
+        return True
+    start = from_epoch_ms(insight.evidence.start)
+    week = Periods((start, start + timedelta(days=WEEK)))
+    users = await calculator.values(UsersSoFar(events(*names)), week)
+    return users.get((0, ""), 0.0) > 0
 
 
 def _ripe_day(scope: Scope, *metrics: Metric) -> int:

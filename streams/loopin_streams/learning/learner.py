@@ -26,16 +26,13 @@ from loopin_streams.learning.drift import ErrorDrift, population_stability
 from loopin_streams.learning.features import contrasts, rows_of
 from loopin_streams.learning.quality import calibrated, losses
 from loopin_streams.learning.scoring import logit, sigmoid
-from loopin_streams.learning.targets import LEAST_EXAMPLES, REFIT_DAYS, THRESHOLD, Target
+from loopin_streams.learning.targets import LEAST_EXAMPLES, LEAST_OF_EACH, REFIT_DAYS, THRESHOLD, Target
 from loopin_streams.learning.versions import Record, Trial, Version, better
 
 DAY_MS: Final = 86_400_000
 
 CALIBRATED_BY: Final = 1_000
 """Newest predictions that calibrate a version."""
-
-LEAST_OF_EACH: Final = 10
-"""Outcomes of either kind, before anything is fitted."""
 
 
 class Learner:

@@ -15,6 +15,9 @@ from loopin_streams.learning.features import CONTRAST_NAMES, Rows
 LEAST_EXAMPLES: Final = 100
 """Below this many known outcomes a heuristic answers (document 002: min_data_points)."""
 
+LEAST_OF_EACH: Final = 10
+"""Outcomes of either kind, before anything is fitted."""
+
 THRESHOLD: Final = 0.75
 """Quality below which a heuristic answers (document 002: model_accuracy_threshold)."""
 

@@ -56,6 +56,10 @@ def people() -> list[Scored]:
         Scored("edge-low", {"churn": 0.4}),
         Scored("edge-buyer", {"churn": 0.5, "conversion": 0.5}),
         Scored("refunded", {"churn": 0.2}, {"USD": "-4"}),
+        Scored("all-given-back", {"churn": 0.2}, {"USD": "0"}, tickets={"USD": "4"}),
+        Scored("in-yen", {"churn": 0.9}, {"JPY": "4000.5"}, tickets={"JPY": "4000.5"}),
+        Scored("more-yen", {"churn": 0.8}, {"JPY": "-100", "CHF": "8"}, tickets={"JPY": "100", "CHF": "8"}),
+        Scored("free", {"churn": 0.9}, {"USD": "0"}, tickets={"USD": "0"}),
         Scored("unknown", {"conversion": 0.9}, {"USD": "900"}),
     ]
     return found
@@ -69,18 +73,32 @@ def spent(of: Scored) -> float:
     return sum(float(amount) * worth.get(code, 0.0) for code, amount in of.revenue.items())
 
 
-def plain_segment(churn: float, conversion: float | None, money: float, top: float) -> str:
+def bought(of: Scored) -> bool:
+    """Whether they ever paid for a ticket."""
+    paid = [*of.revenue.values(), *of.tickets.values()]
+    return any(float(amount) > 0 for amount in paid)
+
+
+def unconverted(of: list[Scored]) -> dict[str, float]:
+    """What they spent in currencies without a rate."""
+    totals: Counter[str] = Counter()
+    for each in of:
+        totals.update({code: float(amount) for code, amount in each.revenue.items()})
+    return {code: total for code, total in totals.items() if code not in ("", "USD", "EUR")}
+
+
+def plain_segment(churn: float, conversion: float | None, has_bought: bool, money: float, top: float) -> str:
     """As the documentation has it."""
     if churn > 0.7:
-        if money > 0:
-            return "top_customers_at_risk" if money >= top else "customers_at_risk"
-        return "visitors_at_risk"
+        if money > 0 and money >= top:
+            return "top_customers_at_risk"
+        return "customers_at_risk" if has_bought else "visitors_at_risk"
     if conversion is not None and conversion >= 0.5:
         return "ready_to_buy"
     if money > 0 and money >= top:
         return "top_customers"
     if churn <= 0.4:
-        return "loyal_customers" if money > 0 else "loyal_visitors"
+        return "loyal_customers" if has_bought else "loyal_visitors"
     return "undecided"
 
 
@@ -124,7 +142,9 @@ def assert_placed(found: Any, people: list[Scored], personas: Mapping[str, str])
     members: dict[str, list[Scored]] = defaultdict(list)
     for each in known:
         chances = each.chances
-        members[plain_segment(chances["churn"], chances.get("conversion"), spent(each), top)].append(each)
+        conversion = chances.get("conversion")
+        segment = plain_segment(chances["churn"], conversion, bought(each), spent(each), top)
+        members[segment].append(each)
     assert len(members) == len(SEGMENTS), "each has somebody"
 
     assert (found["scored"], found["currency"], found["top_spent"]) == (len(known), "USD", top)
@@ -137,6 +157,7 @@ def assert_placed(found: Any, people: list[Scored], personas: Mapping[str, str])
         buying = [each.chances["conversion"] for each in theirs if "conversion" in each.chances]
         assert row["conversion"] == (pytest.approx(fmean(buying)) if buying else None)
         assert row["revenue"] == pytest.approx(sum(map(spent, theirs)))
+        assert row["other_revenue"] == pytest.approx(unconverted(theirs))
         assert row["personas"] == Counter(personas.get(each.user, "none") for each in theirs)
         by_risk = sorted(theirs, key=lambda each: (-each.chances["churn"], each.user))
         assert row["user_ids"] == [each.user for each in by_risk]
@@ -151,12 +172,19 @@ async def test_every_scored_user_is_in_one_segment_as_a_plain_computation_has_it
 def merged(ids: list[tuple[datetime, Scored]], links: Mapping[str, str]) -> list[Scored]:
     """One for each person: of each target what the id seen last has, and all that was spent."""
     chances: dict[str, dict[str, float]] = defaultdict(dict)
-    money: dict[str, float] = defaultdict(float)
+    money: dict[str, Counter[str]] = defaultdict(Counter)
+    tickets: dict[str, dict[str, str]] = defaultdict(dict)
     for _, each in sorted(ids, key=lambda seen: (seen[0], seen[1].user)):
         person = links.get(each.user, each.user)
         chances[person] |= each.chances
-        money[person] += spent(each)
-    return [Scored(person, chances[person], {"USD": str(money[person])}) for person in chances]
+        # Sums of quarters are exact. Whoever has paid something stays a buyer when it is given back.
+        money[person].update({code: float(amount) for code, amount in each.revenue.items()})
+        if bought(each):
+            tickets[person] = {"USD": "1"}
+    return [
+        Scored(person, of, {code: str(sum_) for code, sum_ in money[person].items()}, tickets=tickets[person])
+        for person, of in chances.items()
+    ]
 
 
 async def test_persons_of_several_ids_are_in_the_segment_of_what_is_put_together(
@@ -235,7 +263,7 @@ async def test_the_rules_leave_nobody_out() -> None:
     grid = [0.0, 0.4, 0.41, 0.5, 0.7, 0.71, 1.0]
     for churn in grid:
         for conversion in (None, *grid):
-            for money in (-1.0, 0.0, 1.0, 10.0):
-                found = segment_of(Person(churn, conversion, money), 10.0)
-                assert found == plain_segment(churn, conversion, money, 10.0)
-                assert segment_of(Person(churn, conversion, money), None)
+            for paid, money in ((False, 0.0), (True, -1.0), (True, 0.0), (True, 1.0), (True, 10.0)):
+                found = segment_of(Person(churn, conversion, paid, money), 10.0)
+                assert found == plain_segment(churn, conversion, paid, money, 10.0)
+                assert segment_of(Person(churn, conversion, paid, money), None)

@@ -168,6 +168,8 @@ async def test_hours_are_those_of_the_users_clock(
     log = [
         Did("ticket_purchased", ms(at), {"$timezone": "Asia/Kolkata", "amount": 500, "currency": "INR"}),
         Did("ticket_purchased", ms(at), {"amount": 100, "currency": "INR"}),
+        Did("ticket_purchased", ms(at), {"amount": 90}),
+        Did("ticket_purchased", ms(at), {"amount": 45, "currency": WORLD.currency}),
         Did("event_viewed", ms(at), {"price": 9.5, "category": "music"}),
         *(Did("payment_failed", ms(at) + n) for n in range(3)),
     ]
@@ -180,13 +182,28 @@ async def test_hours_are_those_of_the_users_clock(
     assert found["activity_patterns"]["peak_days"] == [there.weekday()]
     assert sum(found["activity_patterns"]["hours"]) == 1
     assert found["preferences"]["price_range"] == {
-        "bought": {"INR": {"min": 100.0, "max": 500.0, "mean": 300.0, "count": 2}},
-        "viewed": {"": {"min": 9.5, "max": 9.5, "mean": 9.5, "count": 1}},
+        "bought": {
+            "INR": {"min": 100.0, "max": 500.0, "mean": 300.0, "count": 2},
+            # Of what names none, as of revenue, it is the project's.
+            WORLD.currency: {"min": 45.0, "max": 90.0, "mean": 67.5, "count": 2},
+        },
+        "viewed": {WORLD.currency: {"min": 9.5, "max": 9.5, "mean": 9.5, "count": 1}},
     }
     assert found["profile"]["preferred_event_types"] == ["music"]
     assert (found["profile"]["peak_hours"], found["profile"]["sessions"]) == ([there.hour], 1)
     [risk] = found["risk_factors"]
     assert (risk["name"], risk["value"], risk["threshold"]) == ("payment_failures", 3, 2)
+
+
+async def test_of_a_newcomer_the_days_asked_for_and_those_since_the_first_event_are_told_apart(
+    client: httpx.AsyncClient, bearer: Bearer, store: Store, put: Put, enrich: Enrich
+) -> None:
+    at = NOW - timedelta(minutes=1)
+    await put([enrich("$pageview", "new", at)])
+    await store_profiles(store, {"new": lived([Did("$pageview", ms(at), {})])})
+    found = await ask(client, bearer, "new", days=30)
+    assert found["engagement_score"] == pytest.approx(0.5 / 30 + 0.2 * (1 / 30) / (1 / 30 + 2))
+    assert found["profile"]["engagement_score"] == pytest.approx(0.5 + 0.2 / 3)
 
 
 async def test_who_has_been_away_has_a_profile_still(

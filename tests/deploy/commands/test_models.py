@@ -79,6 +79,10 @@ def test_the_list_says_what_answers_and_how_good_it_is(loopin: Loopin, installed
     assert (churn["score_psi"], churn["worst_feature_psi"]) == (0.07, 0.31)
     assert (conversion["answers"], conversion["method"], conversion["degraded"]) == (0, "heuristic", True)
     assert (shop["quality"], shop["worst_feature_psi"]) == (None, None)
+    assert (
+        "\nanswers   heuristic\nwhy       There is no version yet: a model needs 10 outcomes of either kind"
+        in loopin("models", "show", "shop", "churn").out
+    )
     assert listed(loopin, "--project", "shop") == [shop]
     text = loopin("models", "list").out
     for said in ("v3 logistic", "heuristic", "degraded", "0.860", "1,500"):
@@ -94,7 +98,9 @@ def test_show_tells_of_candidates_versions_and_features(loopin: Loopin, installe
     assert abs(found["features"][0]["share"] - 0.5 / (0.75 * (FEATURES // 2) + 0.1 * (FEATURES % 2))) < 1e-9
     assert list(found["shifted"]) == ["days_away", "joins"]
     assert shown(loopin, "--version", "2")["features_of"] == 2
+    assert found["why"] is None
     text = loopin("models", "show", "demo", "churn").out
+    assert "\nwhy " not in text
     for said in ("answers   v3 logistic", "adaptive_tree", "Strongest features of version 3"):
         assert said in text, said
     assert "PSI of the scores: 0.07. Shifted features (PSI from 0.25): days_away 0.31." in text

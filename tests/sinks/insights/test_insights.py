@@ -193,6 +193,7 @@ async def test_better_is_told_too_but_urges_nobody(store: Store) -> None:
 
 
 async def test_a_key_result_below_its_target_in_the_last_week(store: Store) -> None:
+    await put(store, happened(1, "event_reviewed", MONDAY))
     # Of a rating of 4.5; the week that is not over says nothing yet.
     await kept(store, "event_rating", [(MONDAY, 4.2), (MONDAY + 7 * DAY, 1.0)], "week")
     await kept(store, "ticket_purchase_success", [(MONDAY, 0.97)], "week")
@@ -208,7 +209,28 @@ async def test_a_key_result_below_its_target_in_the_last_week(store: Store) -> N
     assert {each.confidence_score for each in found.values()} == {1.0}
 
 
+async def test_what_a_project_has_never_sent_misses_no_target(store: Store) -> None:
+    # All failed, and nobody ever was verified, as far as the project says.
+    await put(store, happened(40, "payment_failed", MONDAY))
+    await put(store, happened(40, "user_verified", MONDAY), project="other")
+    await put(store, happened(40, "user_verified", MONDAY + 7 * DAY))
+    for name in ("user_verification_rate", "ticket_purchase_success"):
+        await kept(store, name, [(MONDAY, 0.0)], "week")
+    await run(store)
+    assert await open_insights(store, PROJECT, NOW) == []
+    # One of each, long before.
+    await put(store, [*happened(1, "user_verified", MONDAY - 40 * DAY)])
+    await put(store, [*happened(1, "payment_succeeded", MONDAY - 40 * DAY)])
+    await run(store, NOW + timedelta(hours=6))
+    found = await open_insights(store, PROJECT, NOW + timedelta(hours=6))
+    assert {(each.insight_type, each.target_id) for each in found} == {
+        ("target_missed", "user_verification_rate"),
+        ("target_missed", "ticket_purchase_success"),
+    }
+
+
 async def test_a_key_result_below_the_target_that_its_project_has(store: Store) -> None:
+    await put(store, happened(1, "event_reviewed", MONDAY))
     await kept(store, "event_rating", [(MONDAY, 4.6)], "week")
     await run(store)
     assert await open_insights(store, PROJECT, NOW) == []
@@ -251,6 +273,7 @@ async def test_the_top_is_by_priority_and_names_nothing_twice(store: Store) -> N
     await kept(store, "dau", [*usual(), (YESTERDAY, 100.0), (YESTERDAY - DAY, 100.0)])
     await kept(store, "new_registrations", [*usual(), (YESTERDAY, 400.0)])
     await kept(store, "event_rating", [(MONDAY, 4.2)], "week")
+    await put(store, happened(1, "event_reviewed", MONDAY))
     await run(store)
     assert len(await open_insights(store, PROJECT, NOW)) == 4
     top = await top_insights(store, PROJECT, NOW, 5)
@@ -361,6 +384,7 @@ async def test_what_was_said_stays_while_nothing_is_known_in_the_new_zone(store:
     """A project moves to Kolkata: until its days are calculated there, nothing says that they were usual."""
     await kept(store, "dau", [*usual(), (YESTERDAY, 100.0)])
     await kept(store, "new_registrations", [*usual(), (YESTERDAY, 400.0)])
+    await put(store, happened(1, "event_reviewed", MONDAY))
     await kept(store, "event_rating", [(MONDAY, 4.2)], "week")
     assert await run(store) == 3
     told = await open_insights(store, PROJECT, NOW)

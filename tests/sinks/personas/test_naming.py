@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from loopin_sinks.personas.naming import PERSONAS, fit_of, label, named
-from loopin_sinks.personas.traits import TRAITS
+from loopin_sinks.personas.traits import TRAITS, Kind
 
 
-def traits(**of: float) -> dict[str, float]:
-    return {**dict.fromkeys(TRAITS, 0.0), **of}
+def traits(done: float = 1.0, **of: float) -> Kind:
+    """Of users of whom so many ever did each thing."""
+    return Kind({**dict.fromkeys(TRAITS, 0.0), **of}, dict.fromkeys(TRAITS, done))
 
 
 TALKS = traits(social=1.5, sharing=0.6)
@@ -49,10 +50,26 @@ def test_a_name_that_a_cluster_has_is_kept_and_given_to_nobody_else() -> None:
     assert names[2] == "event_regular"
 
 
+def test_nobody_is_named_after_what_most_of_them_never_did() -> None:
+    """However far above others' the little is that they did."""
+    for few in (TALKS, GOES, LOOKS, HOSTS, traits(buying=2.0)):
+        assert named([Kind(few.traits, traits(0.5).doing)], {}) == ["typical_user"]
+    # Looking at events, and being there often, is no attending and no hosting.
+    looks = Kind(traits(events=2.0).traits, {**traits(0.0).doing, "events": 1.0})
+    stays = Kind(traits(presence=2.0).traits, {**traits(0.0).doing, "presence": 1.0})
+    assert named([looks, stays], {}) == ["event_browser", "frequent_visitor"]
+
+
+def test_a_name_is_kept_while_a_quarter_do_what_it_says() -> None:
+    for name, of in (("power_user", HOSTS), ("host_socialiser", HOSTS), ("reader_2", LOOKS)):
+        assert named([Kind(of.traits, traits(0.25).doing)], {0: name}) == [name]
+        assert named([Kind(of.traits, traits(0.24).doing)], {0: name}) == ["typical_user"]
+
+
 def test_a_fit_is_the_weighted_mean_of_its_traits() -> None:
-    assert fit_of(TALKS, "social_explorer") == (1.5 + 0.6) / 2
-    assert fit_of(GOES, "event_regular") == (2 * 0.8 + 0.6 + 0.5) / 4
-    assert fit_of(LOOKS, "passive_observer") == (0.9 + 0.6 + 0.5) / 3
+    assert fit_of(TALKS.traits, "social_explorer") == (1.5 + 0.6) / 2
+    assert fit_of(GOES.traits, "event_regular") == (2 * 0.8 + 0.6 + 0.5) / 4
+    assert fit_of(LOOKS.traits, "passive_observer") == (0.9 + 0.6 + 0.5) / 3
     assert {name for weights in PERSONAS.values() for name in weights} <= set(TRAITS)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from loopin_sinks.personas.activity import GROUPS, Activity, activity_of
 from loopin_sinks.personas.features import FEATURES, features
+from loopin_sinks.personas.naming import AFTER_TRAITS, PERSONAS
 from loopin_sinks.personas.run import LEAST_ASSIGNED, LEAST_EVENTS, Run, assign, personas_of
 from tests.sinks.personas.planted import KINDS, permuted, planted
 
@@ -103,6 +105,74 @@ def test_a_user_with_a_million_events_moves_nobody_else(run: Run) -> None:
     of = personas(found)
     assert of["busy"] == "social_explorer"
     assert {user: of[user] for user in ACTIVITY.users} == personas(run)
+
+
+def with_lookers(follows: int) -> tuple[Activity, NDArray[np.float64]]:
+    """The planted users, none of whom follows recommendations, one who does so many times, and 25 who look
+    at pages and do nothing else; how often each did what traits count, (users, traits)."""
+    lookers = [row(f"looker-{number}", 60) for number in range(25)]
+    activity = with_rows(
+        *lookers, row("follower", 400, 21, social=200, content=100, recommendations=float(follows))
+    )
+    place = list(GROUPS).index("recommendations")
+    activity.counts[:-1, place] = 0
+    return activity, activity.counts
+
+
+SAID_BY = {
+    **{AFTER_TRAITS[group]: group for group in ("events", "content", "search", "social", "communities")},
+    **{
+        AFTER_TRAITS[group]: group for group in ("recommendations", "hosting", "joining", "buying", "sharing")
+    },
+    AFTER_TRAITS["attending"]: "attendance",
+    "social_explorer": "social",
+    "event_regular": "attendance",
+    "passive_observer": "content",
+    "power_user": "hosting",
+}
+"""What somebody has done who is called so."""
+
+
+def assert_named_after_deeds(run: Run, counts: NDArray[np.float64]) -> None:
+    """What a name says was done by half of the cluster's users at least."""
+    for number, cluster in enumerate(run.clusters):
+        theirs = counts[run.personas == number]
+        for word, group in SAID_BY.items():
+            if f"_{word}_" in f"_{cluster.persona}_":
+                done = theirs[:, list(GROUPS).index(group)] > 0
+                assert done.mean() >= 0.5, (cluster.persona, group)
+
+
+@pytest.mark.parametrize("follows", [1, 25, 300])
+def test_nobody_is_named_after_what_they_never_did(follows: int) -> None:
+    activity, counts = with_lookers(follows)
+    found = personas_of(activity)
+    assert found is not None
+    assert_named_after_deeds(found, counts)
+    of = personas(found)
+    assert of["looker-0"] not in PERSONAS
+    # What tells the lookers apart is not how much of the average stands for them.
+    looking = next(each for each in found.clusters if each.persona == of["looker-0"])
+    assert looking.traits["recommendations"] <= 0
+
+
+def test_a_name_that_says_what_they_never_did_is_not_kept() -> None:
+    activity, counts = with_lookers(25)
+    found = personas_of(activity)
+    assert found is not None
+    wrong = [
+        "recommendation_follower_event_browser",
+        "power_user",
+        "host",
+        "buyer",
+        "sharer",
+        "community_member",
+    ]
+    former = [replace(each, persona=name) for each, name in zip(found.clusters, wrong, strict=False)]
+    again = personas_of(activity, former)
+    assert again is not None
+    assert again.clusters[0].persona not in wrong
+    assert_named_after_deeds(again, counts)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -5.0])

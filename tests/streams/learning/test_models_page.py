@@ -10,7 +10,7 @@ from loopin_streams.learning.candidates import BLENDS, CANDIDATES
 from loopin_streams.learning.features import CONTRAST_NAMES
 from loopin_streams.learning.heuristics import PRIOR_DAYS, PRIOR_JOINS, USUAL_ATTENDANCE, USUAL_PURCHASES
 from loopin_streams.learning.model_health import LEAST_FOR_SHIFT
-from loopin_streams.learning.targets import LEAST_EXAMPLES, TARGETS, THRESHOLD
+from loopin_streams.learning.targets import LEAST_EXAMPLES, LEAST_OF_EACH, TARGETS, THRESHOLD
 from loopin_streams.train.absorber import VERSIONS
 
 PAGE = (Path(__file__).parents[3] / "docs/models.md").read_text()
@@ -42,7 +42,10 @@ def test_each_feature_is_in_one_row() -> None:
 
 
 def test_thresholds_and_alerts_are_those_of_the_code() -> None:
-    assert f"Below {LEAST_EXAMPLES} examples, and while what answers is below {THRESHOLD}" in PAGE
+    assert (
+        f"Below {LEAST_EXAMPLES} examples, before {LEAST_OF_EACH} outcomes of either kind are known" in PAGE
+    )
+    assert f"while what answers is below {THRESHOLD}" in PAGE
     assert f"drawn to one in {1 / USUAL_PURCHASES:.0f} days as by {PRIOR_DAYS} earlier days" in PAGE
     assert (
         f"drawn to {USUAL_ATTENDANCE:.0%}".replace("%", " %") + f" as by {PRIOR_JOINS} earlier joins" in PAGE
