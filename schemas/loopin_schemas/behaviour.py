@@ -67,11 +67,13 @@ class Behaviour(msgspec.Struct, array_like=True, gc=False):
         sums: counts of the days before it, faded to its beginning: half floats (little-endian), those of a
             kind together, by ``HALF_LIVES``; empty on a user's first day.
         days: bit ``n`` says that the user was active ``n`` days before ``day``; 64 days.
-        known: whether anything was done that visitors do not do, see :mod:`loopin_streams.behaviour.deeds`.
+        known: whether anything was done that visitors do not do, since the account was deleted if it was; see
+            :mod:`loopin_streams.behaviour.deeds`.
         snapshots: predictions that wait, oldest first.
         rsvps: platform events joined whose outcome is open, oldest first.
         due: when the next prediction is to be noted, epoch ms; 0 before that is known.
         came_old: when the newest event came, epoch ms, if it was more than a day old by then; else 0.
+        account_at: time of the newest event that decides ``known``, epoch ms; 0 before there is one.
     """
 
     first: int
@@ -85,3 +87,4 @@ class Behaviour(msgspec.Struct, array_like=True, gc=False):
     rsvps: tuple[Rsvp, ...] = ()
     due: int = 0
     came_old: int = 0
+    account_at: int = 0

@@ -21,7 +21,7 @@ class Running(msgspec.Struct, array_like=True, gc=False):
         names: bits of the names of its events, of places and of devices; each has one of 60 by its hash.
         places: see ``names``.
         devices: see ``names``.
-        peak: most events in any minute, rounded.
+        peak: most events within any minute.
         scored: events in it when it was judged last.
         scored_minute: minute (since 1970) of the newest event then.
     """
@@ -72,6 +72,7 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
         place: where the newest located event came from.
         session: the session of now; None where it is over and told.
         raised: when each kind of anomaly was raised last, epoch ms of event time.
+        times: the newest events within the minute up to the newest one, epoch ms in order; few are kept.
     """
 
     last: int
@@ -89,3 +90,4 @@ class Watch(msgspec.Struct, array_like=True, gc=False):
     place: Place | None = None
     session: Running | None = None
     raised: dict[str, int] = {}
+    times: list[int] = []

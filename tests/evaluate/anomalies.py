@@ -23,7 +23,7 @@ from loopin_streams.anomalies.features import Rows, kept_rows
 from loopin_streams.anomalies.sessions import SessionLearner
 from loopin_streams.anomalies.tails import fitted, oddness
 from loopin_streams.behaviour.counts import count, new_behaviour
-from loopin_streams.behaviour.deeds import VISITOR_EVENTS, deeds
+from loopin_streams.behaviour.deeds import deeds, follow_account
 from loopin_streams.enrich.bots import bot_of
 from loopin_streams.learning.answers import Answers
 from loopin_streams.learning.models import Models
@@ -94,7 +94,7 @@ class UserAnomalies:
         behaviour = profile.behaviour
         if behaviour is not None:
             count(behaviour, at, deeds(name, properties, None))
-            behaviour.known = behaviour.known or name not in VISITOR_EVENTS
+            follow_account(behaviour, name, at)
         self.detector.follow(key, profile, enriched, properties)
         self.three_sigma.see(user, at)
 

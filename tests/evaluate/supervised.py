@@ -19,7 +19,7 @@ from loopin_schemas.behaviour import Behaviour, Rsvp
 from loopin_schemas.example import Example
 from loopin_schemas.model import Model
 from loopin_streams.behaviour.counts import DAY_MS, count, new_behaviour
-from loopin_streams.behaviour.deeds import VISITOR_EVENTS, deeds
+from loopin_streams.behaviour.deeds import deeds, follow_account
 from loopin_streams.enrich.bots import bot_of
 from loopin_streams.learning import predictions
 from loopin_streams.learning.features import contrasts, features_of
@@ -72,9 +72,11 @@ class Supervised:
         behaviour = self.behaviours.get(user)
         if behaviour is None:
             behaviour = self.behaviours[user] = new_behaviour(at)
-        self._follow(behaviour, user, name, properties, at)
-        count(behaviour, at, deeds(name, properties, _felt(properties)))
-        behaviour.known = behaviour.known or name not in VISITOR_EVENTS
+        again = name == "event_joined" and bool(predictions.open_rsvp(behaviour, properties["event_id"], at))
+        if not again:
+            self._follow(behaviour, user, name, properties, at)
+        count(behaviour, at, deeds(name, properties, _felt(properties), again=again))
+        follow_account(behaviour, name, at)
         for cutoff, histories in self.history.items():
             age = (self._first_day + cutoff) * DAY_MS - 1 - at
             if age >= 0:

@@ -100,7 +100,11 @@ def _kind(target: Target, name: Literal["churn", "conversion"], description: str
                 "user_id": 123,
                 "score": 0.8312,
                 "reasons": [
-                    {"feature": "sessions_1", "about": "visits more or less often", "effect": "raises"}
+                    {
+                        "feature": "sessions_1",
+                        "about": "visits in the last weeks, compared with the month before",
+                        "effect": "raises",
+                    }
                 ],
                 "calculated_at": "2026-11-30T04:00:00.000Z",
                 "last_seen": "2026-11-12T18:20:11.000Z",

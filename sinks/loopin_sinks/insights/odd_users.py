@@ -130,7 +130,7 @@ Values = Mapping[str, float]
 
 _SENTENCES: Final[Mapping[AnomalyKind, Callable[[Values], str]]] = {
     "impossible_travel": lambda of: (
-        f"{of.get('distance_km', 0):,.0f} km in {of.get('minutes_between', 0):,.0f} minutes, "
+        f"{of.get('distance_km', 0):,.0f} km in {_minutes(of.get('minutes_between', 0))}, "
         f"{of.get('speed_kmh', 0):,.0f} km/h at least"
     ),
     "account_sharing": lambda of: (
@@ -141,14 +141,26 @@ _SENTENCES: Final[Mapping[AnomalyKind, Callable[[Values], str]]] = {
         f"{of.get('failed_payments_in_a_row', 0):.0f} payments failed in a row"
     ),
     "burst": lambda of: (
-        f"{of.get('events_in_a_minute', 0):.0f} events within a minute, where "
-        f"{of.get('events_in_a_usual_minute', 0):.1f} are usual"
+        f"{of.get('events_in_a_minute', 0):.0f} events within a minute; "
+        + _usual_minute(of.get("events_in_a_usual_minute", 0))
     ),
     "sudden_inactivity": lambda of: (
         f"away for {of.get('days_away', 0):.0f} days, after "
         f"{of.get('active_days_a_week_before', 0):.1f} active days a week"
     ),
 }
+
+
+def _minutes(number: float) -> str:
+    return "1 minute" if round(number) == 1 else f"{number:,.0f} minutes"
+
+
+def _usual_minute(events: float) -> str:
+    """Of minutes in which the user does anything; 0 before one was over."""
+    if events <= 0:
+        return "there is no earlier minute of this user to compare it with"
+    number = f"{events:.1f}".removesuffix(".0")
+    return f"a usual minute of this user has {number} event{'' if number == '1' else 's'}"
 
 
 def _confidence(of: Anomaly) -> float:

@@ -118,7 +118,6 @@ def _told(scope: Scope, of: Threshold) -> str:
 def _insight(scope: Scope, of: Threshold, user: ScoredUser) -> Insight:
     on, at, id = scope.now.astimezone(scope.zone), epoch_ms(user.at), quote(user.person, safe="")
     causes = tuple(map(cause_of, user.reasons))
-    why = "".join(f" {each.about.capitalize()} {each.effect} it." for each in causes)
     by = f"by version {user.version} of the model" if user.version else "by a rule of thumb"
     return Insight(
         id=f"{_told(scope, of)}{user.person}/{on:%Y-%m-%d}",
@@ -127,7 +126,7 @@ def _insight(scope: Scope, of: Threshold, user: ScoredUser) -> Insight:
         target_type="user",
         target_id=user.person,
         title=f"{of.title.format(user.person)} ({user.chance:.0%})",
-        description=f"That {of.target.help} has a probability of {user.chance:.2f}, {by}.{why}",
+        description=f"That {of.target.help} has a probability of {user.chance:.2f}, {by}.{_why(causes)}",
         confidence_score=user.chance if user.version else HEURISTIC_CONFIDENCE,
         is_actionable=True,
         suggested_actions=tuple(action.format(id) for action in of.actions),
@@ -145,6 +144,15 @@ def _insight(scope: Scope, of: Threshold, user: ScoredUser) -> Insight:
         created_at=epoch_ms(scope.now),
         expires_at=epoch_ms(scope.now + KEPT_FOR),
     )
+
+
+def _why(causes: Sequence[Cause]) -> str:
+    """A sentence for each way in which a score is moved."""
+    found = ""
+    for effect, begins in (("raises", "Raised by"), ("lowers", "Lowered by")):
+        if named := [each.about for each in causes if each.effect == effect]:
+            found += f" {begins}: {'; '.join(named)}."
+    return found
 
 
 def cause_of(number: int) -> Cause:

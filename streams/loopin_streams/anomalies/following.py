@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -65,9 +66,7 @@ def follow(
         watch.in_minute += 1
     elif minute > watch.minute:
         _turn_to(watch, minute)
-    recent = watch.in_minute
-    if watch.before:
-        recent += watch.before * (MINUTE_MS - at % MINUTE_MS) // MINUTE_MS
+    recent = _recent(watch, at)
     if recent > session.peak:
         session.peak = recent
         if recent >= BURST_LEAST and 100 * recent >= BURST_TIMES * watch.usual:
@@ -93,11 +92,28 @@ def follow(
     return found
 
 
+def _recent(watch: Watch, at: int) -> int:
+    """Events within the minute up to the newest one: exact below ``BURST_LEAST``, beyond it an estimate."""
+    times = watch.times
+    if not times or at >= times[-1]:
+        times.append(at)
+    else:
+        insort(times, at)
+    since = times[-1] - MINUTE_MS
+    while times[0] <= since or len(times) > BURST_LEAST:
+        del times[0]
+    if len(times) < BURST_LEAST:
+        return len(times)
+    # As if those of the minute before had come evenly.
+    before = watch.before * (MINUTE_MS - at % MINUTE_MS) // MINUTE_MS
+    return max(BURST_LEAST, watch.in_minute + before)
+
+
 def tidy(watch: Watch, now: int) -> None:
     """Let go of what no later event is held against, so that users who are away take little room."""
     if now - watch.last <= HOUR_MS:
         return
-    watch.seats, watch.returns, watch.before = (), (), 0
+    watch.seats, watch.returns, watch.before, watch.times = (), (), 0, []
     if now - watch.last > _LOOKBACK_MS:
         watch.place = None
 

@@ -41,7 +41,10 @@ _RARE: Final = ("joins", "purchases", "attended", "parting", "positive", "negati
 
 
 class Contrast(NamedTuple):
-    """A number that models see: kept numbers times weights. ``about`` is what a person is told of it."""
+    """A number that models see: kept numbers times weights.
+
+    ``about`` is what a person is told of it: what it measures, as it stands after "Raised by".
+    """
 
     name: str
     about: str
@@ -93,23 +96,22 @@ def _made() -> list[Contrast]:
     steps = range(len(HALF_LIVES) - 1)
     made = [
         Contrast("days_away", "days since the last visit", {0: 1.0}),
-        Contrast("visits_missed", "visits missed by the user's own pace", {1: 1.0}),
+        Contrast("visits_missed", "visits missed, by the user's own pace", {1: 1.0}),
         Contrast("tenure", "time since the first visit", {2: 1.0}),
         Contrast("sessions", "how often the user comes", _level("sessions")),
-        *(Contrast(f"sessions_{n}", "visits more or less often", _step("sessions", n)) for n in steps),
+        *(Contrast(f"sessions_{n}", f"visits {_COMPARED[n]}", _step("sessions", n)) for n in steps),
     ]
     for kind in _BY_VISIT:
-        about = f"{_IN_WORDS[kind]} in a visit"
+        in_words = _IN_WORDS[kind]
+        about = f"{in_words} per visit"
         made.append(Contrast(f"{kind}_a_visit", about, _less(_level(kind), _level("sessions"))))
         made += [
             Contrast(
-                f"{kind}_a_visit_{n}", f"{about}, more or less", _less(_step(kind, n), _step("sessions", n))
+                f"{kind}_a_visit_{n}", f"{about} {_COMPARED[n]}", _less(_step(kind, n), _step("sessions", n))
             )
             for n in steps
         ]
-        made += [
-            Contrast(f"{kind}_{n}", f"{_IN_WORDS[kind]}, more or less often", _step(kind, n)) for n in steps
-        ]
+        made += [Contrast(f"{kind}_{n}", f"{in_words} {_COMPARED[n]}", _step(kind, n)) for n in steps]
     made += [Contrast(kind, _IN_WORDS[kind], _level(kind)) for kind in _RARE]
     made += [
         Contrast("mood", "how friendly the user's words are", _less(_level("positive"), _level("negative"))),
@@ -118,16 +120,26 @@ def _made() -> list[Contrast]:
             "how friendly the user's latest words are",
             {_place("positive", 1): 1.0, _place("negative", 1): -1.0},
         ),
-        Contrast("kept_joins", "joined events attended", _less(_level("attended"), _level("joins"))),
+        Contrast(
+            "kept_joins",
+            "share of joined platform events attended",
+            _less(_level("attended"), _level("joins")),
+        ),
     ]
     return made
 
+
+_COMPARED: Final = (
+    "in the last days, compared with the weeks before",
+    "in the last weeks, compared with the month before",
+)
+"""Of a rate over one half-life against that over the next longer one."""
 
 _IN_WORDS: Final = {
     "events": "actions",
     "views": "platform events looked at",
     "content": "likes, comments, shares and clicks",
-    "social": "messages and community activity",
+    "social": "messages, follows and community activity",
     "joins": "platform events joined",
     "purchases": "tickets bought",
     "attended": "platform events attended",

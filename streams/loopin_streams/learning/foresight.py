@@ -16,7 +16,7 @@ from loopin_schemas.example import Example
 from loopin_schemas.profile import Profile, Score
 from loopin_schemas.timestamps import parse_timestamp
 from loopin_streams.behaviour.counts import DAY_MS, count, new_behaviour
-from loopin_streams.behaviour.deeds import VISITOR_EVENTS, deeds
+from loopin_streams.behaviour.deeds import deeds, follow_account
 from loopin_streams.learning import predictions
 from loopin_streams.learning.answers import Answers
 from loopin_streams.learning.features import contrasts, features_of
@@ -61,14 +61,14 @@ class Foresight:
             behaviour = profile.behaviour = new_behaviour(at)
         if at >= behaviour.due:
             self._tell(key, predictions.pass_time(behaviour, at, phase_of(key)))
-        told = self._follow.get(name)
+        again = name == "event_joined" and self._repeats(behaviour, properties, at)
+        told = None if again else self._follow.get(name)
         if told is not None:
             told(key, behaviour, properties, at)
         if at > behaviour.last:
             behaviour.came_old = event.received_at if is_old(event) else 0
-        count(behaviour, at, deeds(name, properties, event.sentiment))
-        if not behaviour.known and name not in VISITOR_EVENTS:
-            behaviour.known = True
+        count(behaviour, at, deeds(name, properties, event.sentiment, again=again))
+        follow_account(behaviour, name, at)
 
     def score(self, users: Iterable[tuple[bytes, Profile, int]]) -> None:
         """Say what is predicted of each as of when the user's last event came, epoch ms.
@@ -129,6 +129,13 @@ class Foresight:
         seen = b"" if at < behaviour.last else features[0].tobytes()
         rsvp = Rsvp(event_id, at, seen, said.chances[0], version=said.version, begins=_begins(named, at))
         predictions.joined(behaviour, rsvp)
+
+    def _repeats(self, behaviour: Behaviour, named: Mapping[str, Any], at: int) -> bool:
+        """Whether the user has joined it already: then only its beginning is news, what was said stays."""
+        rsvp = predictions.open_rsvp(behaviour, _event_id(named), at)
+        if rsvp is not None:
+            rsvp.begins = _begins(named, at) or rsvp.begins
+        return rsvp is not None
 
     def _tell(self, key: bytes, outcomes: Iterable[predictions.Outcome]) -> None:
         project, _, distinct_id = key.decode().partition(":")

@@ -78,8 +78,13 @@ def bought(behaviour: Behaviour, at: int) -> None:
             snapshot.bought = True
 
 
+def open_rsvp(behaviour: Behaviour, event_id: str, at: int) -> Rsvp | None:
+    """That of a platform event which was joined, and of which it is open at epoch ms ``at`` who comes."""
+    return next((one for one in behaviour.rsvps if one.event_id == event_id and at <= _end(one)), None)
+
+
 def joined(behaviour: Behaviour, rsvp: Rsvp) -> None:
-    """A platform event was joined; of one that was joined before, this join counts."""
+    """A platform event was joined of which no RSVP is open."""
     left(behaviour, rsvp.event_id)
     behaviour.rsvps = (*behaviour.rsvps, rsvp)[-MOST_RSVPS:]
 
@@ -132,10 +137,15 @@ def has_left(behaviour: Behaviour, at: int) -> bool:
 def _over(behaviour: Behaviour, now: int) -> Iterator[Outcome]:
     """Platform events whose time has come; those who came early must not be known before the others."""
     for rsvp in behaviour.rsvps:
-        # The day after it began: who attends a long one, or is told late to have done so, still counts.
-        end = rsvp.begins + DAY_MS if rsvp.begins > rsvp.at else rsvp.at + ATTENDANCE.horizon_days * DAY_MS
+        end = _end(rsvp)
         if now <= end:
             continue
         left(behaviour, rsvp.event_id)
         if rsvp.features:
             yield Outcome(ATTENDANCE, rsvp.event_id, rsvp.at, end, rsvp.features, rsvp.came)
+
+
+def _end(rsvp: Rsvp) -> int:
+    """Until when it is open whether the user comes, epoch ms."""
+    # The day after it began: who attends a long one, or is told late to have done so, still counts.
+    return rsvp.begins + DAY_MS if rsvp.begins > rsvp.at else rsvp.at + ATTENDANCE.horizon_days * DAY_MS

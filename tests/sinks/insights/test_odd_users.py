@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from loopin_schemas.anomaly import Anomaly, OddFeature
+from loopin_schemas.anomaly import Anomaly, AnomalyKind, OddFeature
 from loopin_sinks.anomalies.rows import ANOMALIES, Recorded, anomalies_to_arrow
 from loopin_sinks.insights import odd_users as odd_users_module
 from loopin_sinks.insights.odd_users import MOST, is_of_odd_user, odd_users
@@ -97,6 +97,38 @@ async def test_each_kind_has_its_words(store: Store) -> None:
     assert silence.confidence_score == pytest.approx(0.9999)
     assert session.description.endswith("errors 60 (0 is usual), events 64 (8 is usual).")
     assert session.confidence_score == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "says"),
+    [
+        (
+            "burst",
+            {"events_in_a_minute": 30.0, "events_in_a_usual_minute": 1.34},
+            "30 events within a minute; a usual minute of this user has 1.3 events",
+        ),
+        (
+            "burst",
+            {"events_in_a_minute": 30.0, "events_in_a_usual_minute": 1.0},
+            "30 events within a minute; a usual minute of this user has 1 event",
+        ),
+        (
+            "burst",
+            {"events_in_a_minute": 30.0, "events_in_a_usual_minute": 0.0},
+            "30 events within a minute; there is no earlier minute of this user to compare it with",
+        ),
+        (
+            "impossible_travel",
+            {"distance_km": 344.0, "minutes_between": 1.0, "speed_kmh": 20640.0},
+            "344 km in 1 minute, 20,640 km/h at least",
+        ),
+    ],
+)
+async def test_a_sentence_is_one_that_a_person_would_say(
+    kind: AnomalyKind, values: dict[str, float], says: str
+) -> None:
+    features = tuple(OddFeature(name=name, value=value) for name, value in values.items())
+    assert odd_users_module.told(some_anomaly(HOUR_AGO, kind=kind, features=features)) == says
 
 
 async def told(store: Store, now: datetime = NOW) -> set[str]:

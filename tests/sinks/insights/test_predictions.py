@@ -67,6 +67,10 @@ async def test_a_crossing_is_told_once_with_its_reasons(store: Store) -> None:
         (CONTRASTS[2].name, "lowers"),
         (CONTRASTS[4].name, "raises"),
     ]
+    assert found.description.endswith(
+        " Raised by: days since the last visit; visits in the last days, compared with the weeks before."
+        " Lowered by: time since the first visit."
+    )
     # Later the score is another one, and the insight stays as it was told.
     await put_scored(store, churn(ann=0.9, bob=0.7, eve=0.2), NOW)
     assert await look(store, NOW + 6 * HOUR) == [found]

@@ -78,6 +78,24 @@ def test_a_burst_is_thirty_events_within_a_minute(gap_ms: int, number: int, rais
     assert kinds(Follower(), events) == (["burst"] if raised else [])
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_a_burst_is_counted_across_clock_minutes(seed: int) -> None:
+    """Around thirty events in somewhat more than a minute, as they fall; some come late."""
+    rng = random.Random(seed)
+    begins, spread = rng.randrange(MINUTE), rng.choice((40, 60, 70, 90)) * SECOND
+    times = sorted(begins + rng.randrange(spread) for _ in range(rng.randrange(27, 38)))
+    for place in range(3, len(times), 5):
+        times[place - 1], times[place] = times[place], times[place - 1]
+    newest = 0
+    expected = []
+    for number, after in enumerate(times, start=1):
+        newest = max(newest, after)
+        if sum(newest - MINUTE < time <= newest for time in times[:number]) >= 30:
+            expected.append(T + after)
+    found = [one.at for one in Follower().see([Happened(after, "click") for after in times])]
+    assert found == expected[:1]
+
+
 def test_what_is_usual_for_a_user_is_no_burst() -> None:
     often = [Happened(minute * MINUTE + n * 4000, "click") for minute in range(40) for n in range(15)]
     follower = Follower()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import exp
-from typing import Any, NamedTuple
 
 import pytest
 
@@ -12,37 +11,12 @@ from loopin_schemas.example import Example
 from loopin_streams.behaviour.counts import DAY_MS
 from loopin_streams.behaviour.rates import faded
 from loopin_streams.learning.foresight import phase_of
-from tests.streams.one_partition import OnePartition, record
+from tests.streams.learning.did import Did, passed
+from tests.streams.one_partition import OnePartition
 
 START_MS = 1_767_225_600_000
 HOUR_MS = 3_600_000
 NOW_MS = START_MS + 400 * DAY_MS
-
-
-class Did(NamedTuple):
-    """What a user did, and how long after it happened it came."""
-
-    user: str
-    event: str
-    at: int
-    properties: dict[str, Any]
-    after: int = 20
-
-
-def passed(log: list[Did], batch: int = 1) -> OnePartition:
-    found = OnePartition()
-    sent = []
-    for number, did in enumerate(log):
-        event = {
-            "project": "demo",
-            "event": did.event,
-            "distinct_id": did.user,
-            "timestamp": did.at,
-            "properties": did.properties,
-        }
-        sent.append(record(number, event, did.after))
-    found.run(sent, batch=batch)
-    return found
 
 
 def of(target: str, found: OnePartition) -> list[Example]:
