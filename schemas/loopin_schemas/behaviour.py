@@ -45,6 +45,7 @@ class Rsvp(msgspec.Struct, array_like=True, gc=False):
         came: whether the user did.
         version: of the model that predicted it; 0 where the heuristic did.
         begins: when the platform event does, epoch ms; 0 where that was not told.
+        named_at: of the join that told so last, where it is a later one; else 0.
     """
 
     event_id: str
@@ -54,6 +55,7 @@ class Rsvp(msgspec.Struct, array_like=True, gc=False):
     came: bool = False
     version: int = 0
     begins: int = 0
+    named_at: int = 0
 
 
 class Behaviour(msgspec.Struct, array_like=True, gc=False):

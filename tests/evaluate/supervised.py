@@ -98,7 +98,8 @@ class Supervised:
             event_id = properties["event_id"]
             features = features_of([behaviour], [at])
             chance = float(self._chances(features)[0])
-            predictions.joined(behaviour, Rsvp(event_id, at, features[0].tobytes(), chance))
+            for outcome in predictions.joined(behaviour, Rsvp(event_id, at, features[0].tobytes(), chance)):
+                self._keep(user, outcome)
             self.chances[event_id, user] = chance
             self.participants[event_id].add(user)
         elif name == "event_left":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import unescape
 from typing import NamedTuple
 
 from loopin_text.once import once
@@ -64,7 +65,7 @@ class Opinions:
         """
         words = words_of(text)
         stack = self._stacks[tuple(name for name, each in scored.items() if each)]
-        start = scored_part(text)
+        start = unescape(scored_part(text))
         heard = with_emoticons(start)
         if not speaks(words):
             return Verdict("neutral", 0.0, 1.0 if heard == start else stack.silent)

@@ -41,7 +41,7 @@ WEEK_MS: Final = 7 * 86_400_000
 
 
 def signals(
-    events: PlatformEvents, history: History, wanted: Wanted, candidates: Ints, at: int, near_hosts: Floats
+    events: PlatformEvents, history: History, wanted: Wanted, candidates: Ints, at: int, near_hosts: Any
 ) -> Floats:
     """(users, candidates, signals), by what had happened at a time.
 
@@ -51,12 +51,15 @@ def signals(
         wanted: by how many people each was wanted then.
         candidates: numbers of those to judge.
         at: the time, epoch ms.
-        near_hosts: how much the hosts whom each user went to speak for each host, (users, hosts).
+        near_hosts: how much the hosts whom each user went to speak for each host, (users, hosts); or sparse.
     """
     known = history.before(at)
     looked = known.table(only(candidates, len(events)), len(candidates), taken=False)
     looks, takes = wanted
-    at_hosts = joins_by_host(events, known, at)
+    # Of these only: a table of many users and all hosts would be large.
+    hosts, host = np.unique(events.hosts[candidates], return_inverse=True)
+    columns = only(hosts, len(events.host_names))[events.hosts]
+    at_hosts = known.table(columns, len(hosts), taken=True)
     shape = (len(history.users), len(candidates))
     city = {name: number for number, name in enumerate(events.city_names) if name}
     places = np.array([city.get(place, -1) for place in history.places_at(at)])[:, None]
@@ -65,13 +68,13 @@ def signals(
         places == events.cities[candidates],
         _taste(known, looks, takes, events.categories)[:, events.categories[candidates]],
         _taste(known, looks, takes, events.prices)[:, events.prices[candidates]],
-        np.log1p(at_hosts[:, events.hosts[candidates]]),
+        np.log1p(at_hosts[:, host]),
         looked > 0,
         np.broadcast_to(np.log1p(takes[candidates]), shape),
         np.broadcast_to(np.log(rate[candidates].clip(min=1e-3)), shape),
         np.broadcast_to(((events.starts[candidates] - at) / WEEK_MS).clip(0, 1), shape),
         np.broadcast_to(_seats(events.capacities[candidates], takes[candidates]), shape),
-        near_hosts[:, events.hosts[candidates]],
+        _dense(near_hosts[:, hosts])[:, host],
     ]
     return np.stack([np.asarray(each, dtype=np.float64) for each in found], axis=2)
 
@@ -94,6 +97,11 @@ def near_hosts_of(events: PlatformEvents, history: History, at: int) -> Any:
 def ranker_or_by_hand(found: Ranker | None) -> Ranker:
     """The one that was learned, if it knows these signals."""
     return found if found is not None and found.signals == SIGNALS else BY_HAND
+
+
+def _dense(table: Any) -> Floats:
+    found: Floats = table.toarray() if hasattr(table, "toarray") else table
+    return found
 
 
 def _taste(known: History, looks: Floats, takes: Floats, groups: Ints) -> Floats:

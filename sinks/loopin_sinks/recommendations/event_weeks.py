@@ -41,7 +41,7 @@ def event_week(
         news &= ~events.hosted_by(of.users, candidates) & ~refused[:, gates[candidates]]
         yield Week(
             items=candidates,
-            signals=signals(events, of, wanted, candidates, at, near_hosts[rows].toarray()),
+            signals=signals(events, of, wanted, candidates, at, near_hosts[rows]),
             allowed=news,
             taken=(after > 0) & news,
             popular=wanted.takes[candidates],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from loopin_sinks.recommendations.learn import top
 from loopin_sinks.recommendations.platform_events import Bools, Floats, Ints, PlatformEvents
 from loopin_sinks.recommendations.ranker import Ranker
 from loopin_sinks.recommendations.read import history, person_of
-from loopin_sinks.recommendations.read_checks import checks
+from loopin_sinks.recommendations.read_checks import Passed, checks
 from loopin_sinks.recommendations.recent import COMMUNITIES, EVENTS
 from loopin_sinks.recommendations.shared import Shared
 from loopin_sinks.recommendations.stored import ItemType, StoredModel, near_items, newest_model
@@ -90,10 +90,15 @@ async def _refused(
     if not number:
         return np.zeros((1, len(candidates)), dtype=np.bool_)
     [user] = asked.users
-    places = await shared.places(scope)
+    places = _of_city(await shared.places(scope), asked, scope)
     found = await checks(shared.store, scope, number, asked, places, user)
     refused, _ = found.table(asked, len(events.community_names), epoch_ms(scope.now))
     return refused[:, gates]
+
+
+def _of_city(places: Mapping[str, Sequence[Passed]], asked: History, scope: Scope) -> Sequence[Passed]:
+    """Those of the city where the only user of a history is."""
+    return places.get(str(asked.places_at(epoch_ms(scope.now))[0]), ())
 
 
 async def recommended_communities(shared: Shared, scope: Scope, user: str, limit: int) -> Recommended:
@@ -109,7 +114,7 @@ async def recommended_communities(shared: Shared, scope: Scope, user: str, limit
     asked, places = await asyncio.gather(
         history(store, scope, COMMUNITIES, number, user), shared.places(scope)
     )
-    checked = await checks(store, scope, number, asked, places, user)
+    checked = await checks(store, scope, number, asked, _of_city(places, asked, scope), user)
     refused, admitted = checked.table(asked, len(names), now)
     own = [names[at] for at in np.unique(asked.item)]
     near = await near_items(store, scope.project, "community", own)

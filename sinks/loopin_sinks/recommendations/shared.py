@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
@@ -81,14 +81,17 @@ class Shared:
         found: Communities = await self._once("communities", scope, read)
         return found
 
-    async def places(self, scope: Scope) -> Sequence[Passed]:
-        """Which communities let in whom from where."""
+    async def places(self, scope: Scope) -> Mapping[str, Sequence[Passed]]:
+        """Which communities let in whom, by city."""
 
-        async def read() -> tuple[Sequence[Passed], _Sized]:
-            found = await places(self.store, scope)
-            return found, found
+        async def read() -> tuple[Mapping[str, Sequence[Passed]], _Sized]:
+            found: dict[str, list[Passed]] = {}
+            passed = await places(self.store, scope)
+            for one in passed:
+                found.setdefault(one.place, []).append(one)
+            return found, passed
 
-        known: Sequence[Passed] = await self._once("places", scope, read)
+        known: Mapping[str, Sequence[Passed]] = await self._once("places", scope, read)
         return known
 
     async def _once(

@@ -45,6 +45,15 @@ def _acts(counts: str) -> str:
     """
 
 
+_DELETED: Final = f"""
+    SELECT distinct_id, toDateTime64(0, 3, 'UTC') AS joined, max({_AT}) AS left, false AS came,
+        toDateTime64(0, 3, 'UTC') AS stored, NULL AS start,
+        toDateTime64(0, 3, 'UTC') AS last_seen, false AS open, 0. AS chance, toUInt32(0) AS version
+    FROM events PREWHERE project = {{project:String}} AND event = 'account_deleted' GROUP BY distinct_id
+"""
+"""Whose account was deleted has left everything that was joined before."""
+
+
 def _rsvps(whose: str) -> str:
     return f"""
     SELECT distinct_id, rsvp_times[place] AS joined, toDateTime64(0, 3, 'UTC') AS left, false AS came,
@@ -68,7 +77,7 @@ def _joined(counts: str, whose: str) -> str:
         SELECT {NAME} AS person, max(p.joined) AS joined, max(p.left) AS left, max(p.came) AS came,
             max(p.stored) AS stored, max(p.start) AS start, max(p.open) AS open,
             argMaxIf((p.chance, p.version), (p.chance >= 1, p.last_seen, p.distinct_id), p.open) AS said
-        FROM ({_acts(counts)} UNION ALL {_rsvps(whose)}) AS p
+        FROM ({_acts(counts)} UNION ALL {_DELETED} UNION ALL {_rsvps(whose)}) AS p
         LEFT ANY JOIN ({PERSON_OF_ID}) AS other ON other.distinct_id = p.distinct_id
         GROUP BY person
     )

@@ -75,11 +75,12 @@ def deeds(
 def follow_account(behaviour: Behaviour, event: str, at: int) -> None:
     """Take in what an event of epoch ms ``at`` says of its user's account, in whatever order events come.
 
-    An account that was deleted is none until its user does something again that visitors do not do.
+    An account that was deleted is none until its user does something again that visitors do not do; whoever
+    it was is waited for nowhere.
     """
     if event == "account_deleted":
         if at >= behaviour.account_at:
-            behaviour.known, behaviour.account_at = False, at
+            behaviour.known, behaviour.account_at, behaviour.rsvps = False, at, ()
     elif event in _ENDINGS:
         behaviour.known = behaviour.known or not behaviour.account_at
     elif at > behaviour.account_at and event not in VISITOR_EVENTS:

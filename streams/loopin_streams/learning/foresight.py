@@ -128,14 +128,20 @@ class Foresight:
         # Of one that came late nothing is learned: what came before it may be of later.
         seen = b"" if at < behaviour.last else features[0].tobytes()
         rsvp = Rsvp(event_id, at, seen, said.chances[0], version=said.version, begins=_begins(named, at))
-        predictions.joined(behaviour, rsvp)
+        self._tell(key, predictions.joined(behaviour, rsvp))
 
     def _repeats(self, behaviour: Behaviour, named: Mapping[str, Any], at: int) -> bool:
         """Whether the user has joined it already: then only its beginning is news, what was said stays."""
         rsvp = predictions.open_rsvp(behaviour, _event_id(named), at)
-        if rsvp is not None:
-            rsvp.begins = _begins(named, at) or rsvp.begins
-        return rsvp is not None
+        if rsvp is None:
+            return False
+        begins = _begins(named, at)
+        if rsvp.came and rsvp.begins < at < begins:
+            return False  # who has come joins the next date
+        # As the newest join says, in whatever order they come.
+        if begins and at >= max(rsvp.at, rsvp.named_at):
+            rsvp.begins, rsvp.named_at = begins, at
+        return True
 
     def _tell(self, key: bytes, outcomes: Iterable[predictions.Outcome]) -> None:
         project, _, distinct_id = key.decode().partition(":")

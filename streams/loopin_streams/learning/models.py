@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from loopin_schemas.codec import decode
 from loopin_schemas.model import Model, ModelRecord, SessionModel, Standing
@@ -19,11 +19,15 @@ Of = tuple[str, str]
 
 
 class Unusable(NamedTuple):
-    """The newest record of a key that cannot be used; what was before it stays."""
+    """The newest record of a key that cannot be used; what was before it stays.
+
+    ``rubbish`` is of no release, while others may be able to read what is not.
+    """
 
     key: str
     offset: int
     reason: str
+    rubbish: bool = False
 
 
 class Models:
@@ -79,7 +83,8 @@ class Models:
         if reason is None:
             self.broken.pop(key, None)
         elif _is_of_target(key):
-            self.broken[key] = Unusable(key.decode("utf-8", "backslashreplace"), record.offset, reason)
+            name = key.decode("utf-8", "backslashreplace")
+            self.broken[key] = Unusable(name, record.offset, reason, _is_rubbish(record.value))
         return reason
 
     def _answering(self, of: Of, pinned: int | None) -> Model | None:
@@ -129,6 +134,14 @@ class Models:
                 return fault
             self._sessions[sessions.project] = sessions
         return None
+
+
+def _is_rubbish(value: bytes | None) -> bool:
+    try:
+        decode(value or b"", Any)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 _NONE: Final = Models()

@@ -83,10 +83,16 @@ def open_rsvp(behaviour: Behaviour, event_id: str, at: int) -> Rsvp | None:
     return next((one for one in behaviour.rsvps if one.event_id == event_id and at <= _end(one)), None)
 
 
-def joined(behaviour: Behaviour, rsvp: Rsvp) -> None:
-    """A platform event was joined of which no RSVP is open."""
+def joined(behaviour: Behaviour, rsvp: Rsvp) -> list[Outcome]:
+    """A platform event was joined of which no RSVP is open; what came of one before, as of a date before."""
+    over = [
+        Outcome(ATTENDANCE, one.event_id, one.at, min(_end(one), rsvp.at), one.features, one.came)
+        for one in behaviour.rsvps
+        if one.event_id == rsvp.event_id and one.features
+    ]
     left(behaviour, rsvp.event_id)
     behaviour.rsvps = (*behaviour.rsvps, rsvp)[-MOST_RSVPS:]
+    return over
 
 
 def left(behaviour: Behaviour, event_id: str) -> None:

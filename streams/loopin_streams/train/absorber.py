@@ -22,7 +22,7 @@ from loopin_streams.kafka.job import Message, Output
 from loopin_streams.kafka.marker import STATE_VERSION, Marker
 from loopin_streams.learning.features import KEPT as KEPT_BYTES
 from loopin_streams.learning.learner import DAY_MS, Learner
-from loopin_streams.learning.models import NO_MODELS, Models, Of, of_key, standing_key, version_key
+from loopin_streams.learning.models import NO_MODELS, Models, Of, Unusable, of_key, standing_key, version_key
 from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.learning.targets import TARGETS, Target
 from loopin_streams.train.kept import MOST, KeptExamples, kept_examples
@@ -47,7 +47,8 @@ class TrainAbsorber:
 
     ``pins`` say which versions stay on the topic though they are old; one that was pinned goes with the next
     version after that. ``models`` is what can be read of the topic: what cannot is written once more as it
-    was before, or removed where nobody knows that any more. ``clock`` gives seconds from any beginning.
+    was before; rubbish of which nobody knows that any more is removed. ``clock`` gives seconds from any
+    beginning.
     """
 
     def __init__(
@@ -145,24 +146,28 @@ class TrainAbsorber:
             for _, one in broken
         }
         for key, one in broken:
-            if now >= self._mend_at[one.key, one.offset] and (message := self._as_it_was(models, key)):
+            if now >= self._mend_at[one.key, one.offset] and (message := self._as_it_was(models, key, one)):
                 self._mend_at[one.key, one.offset] = inf
                 self._published.put(output, message)
 
-    def _as_it_was(self, models: Models, key: bytes) -> Message | None:
-        """A record in place of one that cannot be read; None where nothing of its target is learned here."""
+    def _as_it_was(self, models: Models, key: bytes, broken: Unusable) -> Message | None:
+        """A record in place of one that cannot be read; None where nothing of its target is learned here.
+
+        What another release may be able to read is never removed: people may go back to that one.
+        """
+        removed = (key, None) if broken.rubbish else None
         if (found := of_key(key)) is None:
             return None
         of, version = found
         if of[1] == TARGET and of[0] in self.sessions:
             sessions = self.sessions[of[0]].model() if version is None else None
-            return sessions_message(sessions) if sessions is not None else (key, None)
+            return sessions_message(sessions) if sessions is not None else removed
         if of not in self.learners:
             return None
         if version is None:
             return standing_message(self.learners[of].standing())
         model = models.versions(*of).get(version)
-        return version_message(model) if model is not None else (key, None)
+        return version_message(model) if model is not None else removed
 
     def _learn_sessions(self, project: str, examples: Sequence[Example], output: Output) -> None:
         kept = self._kept.setdefault((project, TARGET), KeptExamples(project, TARGET))

@@ -58,6 +58,8 @@ def drawn(seed: int) -> World:
                 start = dice.choice([-2000, 3000, 30_000, 40_000, 2_000_000, -29_000_000])
                 said["starts_at"] = minutes(start).isoformat()
             done.append(Done(dice.choice(IDS), name, minutes(moments.pop()), said))
+    deleted = (dice.choice(IDS) for _ in range(20))
+    done += [Done(id, "account_deleted", minutes(moments.pop()), {"event_id": ""}) for id in deleted]
     person = {id: dice.choice([*IDS[60:70], "p1", "p2", "p3"]) for id in IDS[:50]}
     return World(rsvps, done, person)
 
@@ -86,7 +88,9 @@ def plain(world: World) -> list[Participant]:
         mine = acts(world, ids)
         times = [datetime.fromtimestamp(rsvp.at / 1000, UTC) for rsvp in rsvps.values()]
         last = max([*times, *(one.at for one in mine if joins(one))], default=None)
-        if last is None or any(one.event == "event_left" and one.at > last for one in mine):
+        gone = [one.at for one in world.done if one.user in ids and one.event == "account_deleted"]
+        gone += [one.at for one in mine if one.event == "event_left"]
+        if last is None or any(at > last for at in gone):
             continue
         # All profiles were seen at once: of several the last one by name tells.
         rsvp = rsvps[max((rsvps[id].came, id) for id in rsvps)[1]] if rsvps else None

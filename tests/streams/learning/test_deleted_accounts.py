@@ -26,6 +26,13 @@ def test_scores_go_with_the_account() -> None:
     assert after("account_deleted", "$pageview", "user_logged_out", "event_left", "$pageleave").scores == {}
 
 
+def test_nobody_is_waited_for_whose_account_is_gone() -> None:
+    for events, waited_for in ((("event_joined",), ["e"]), (("event_joined", "account_deleted"), [])):
+        behaviour = after(*events).behaviour
+        assert behaviour is not None
+        assert [rsvp.event_id for rsvp in behaviour.rsvps] == waited_for
+
+
 def test_who_comes_back_is_predicted_of_again() -> None:
     assert after("account_deleted", "user_logged_in").scores.keys() == {"churn", "conversion"}
 

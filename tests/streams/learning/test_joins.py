@@ -86,3 +86,38 @@ def test_of_an_event_that_is_put_off_the_participants_are_waited_for() -> None:
     [example] = [one for one in passed(log).examples if one.target == "attendance"]
     assert (example.made_at, example.known_at) == (START_MS, START_MS + 10 * DAY_MS)
     assert example.outcome
+
+
+def put_off(day: float, to: float, came: float | None = None) -> Did:
+    """A join that names a start; one that came later than it happened."""
+    one = did(day, "event_joined", "party", starts_at=START_MS + round(to * DAY_MS))
+    return one if came is None else one._replace(after=round((came - day) * DAY_MS))
+
+
+@pytest.mark.parametrize(
+    "joins",
+    [
+        [put_off(0, 2), put_off(0.5, 2), put_off(1, 9)],
+        [put_off(0, 2), put_off(1, 9), put_off(0.5, 2, came=1.01)],
+        [put_off(0, 2), put_off(1, 9), put_off(0.999, 2, came=1.01)],
+    ],
+)
+def test_the_newest_join_says_when_it_begins_in_whatever_order_they_come(joins: list[Did]) -> None:
+    log = [*joins, did(9.1, "event_attended", "party"), did(20, "$pageview", "")]
+    [example] = [one for one in passed(log).examples if one.target == "attendance"]
+    assert (example.made_at, example.known_at) == (START_MS, START_MS + 10 * DAY_MS)
+    assert example.outcome
+
+
+def test_who_came_to_one_date_is_not_known_to_come_to_the_next() -> None:
+    log = [
+        put_off(0, 1),
+        did(1.1, "event_attended", "party"),
+        put_off(1.5, 8),
+        did(20, "$pageview", ""),
+    ]
+    found = [one for one in passed(log).examples if one.target == "attendance"]
+    assert [(one.made_at - START_MS, one.known_at - START_MS, one.outcome) for one in found] == [
+        (0, round(1.5 * DAY_MS), True),
+        (round(1.5 * DAY_MS), 9 * DAY_MS, False),
+    ]

@@ -284,6 +284,11 @@ def test_what_cannot_be_read_is_written_again_as_it_was_once_people_were_told() 
     assert following.models.answering() == answering
     assert following.models.broken.keys() == {b"shop:churn:1"}, "nobody here learns of it"
     assert following.idle(absorber, 1_000) == []
+    # What another release may know how to read stays, and is said to be broken.
+    following.put(b"demo:churn:98", b'{"model":{"scorer":{"type":"net"}}}')
+    following.idle(absorber, 0)
+    assert following.idle(absorber, train_absorber.MENDED_AFTER_S) == []
+    assert b"demo:churn:98" in following.models.broken
     # Once more is another record.
     following.put(broken[1], b"{")
     assert following.idle(absorber, 1) == []

@@ -256,3 +256,16 @@ def test_nothing_heavy_is_loaded_before_somebody_asks() -> None:
     program += f"print([name for name in {heavy} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"
+
+
+def test_emoji_may_be_written_as_web_editors_do() -> None:
+    for picture, entity in (
+        ("\N{SMILING FACE WITH HEART-SHAPED EYES}", "&#128525;"),
+        ("\N{BUILDING CONSTRUCTION}", "&#127959;"),
+    ):
+        written, plain = opinion(f"{entity} {entity}"), opinion(f"{picture} {picture}")
+        assert (written.sentiment, written.score, written.confidence) == (
+            plain.sentiment,
+            plain.score,
+            plain.confidence,
+        )

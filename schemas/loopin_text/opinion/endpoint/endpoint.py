@@ -27,6 +27,9 @@ CACHED: Final = 4_096
 TRIES: Final = 3
 """How often a text is sent that is refused, or that gets an unreadable answer; then no more."""
 
+REFUSALS: Final = 20
+"""Texts in a row that may be refused before that counts as a failure of the endpoint."""
+
 Said = TypeVar("Said")
 
 Reason = Literal["busy", "budget", "circuit", "failed", "given_up"]
@@ -92,6 +95,7 @@ class Endpoint:
         self._known: OrderedDict[bytes, Judgement] = OrderedDict()
         self._in_vain: OrderedDict[bytes, int] = OrderedDict()
         self._under_way = 0
+        self._refused = 0
         self._lock = threading.Lock()
 
     def score(self, text: str) -> Scored | None:
@@ -122,10 +126,10 @@ class Endpoint:
         try:
             judgement, used = read(self._client.post(request(self._model, sent)))
         except BaseException as error:
-            # Whatever it is, it counts as a failure, and the place among those under way is free again.
+            # Whatever it is, the place among those under way is free again.
             with self._lock:
                 self._under_way -= 1
-                self._breaker.failed(self._clock())
+                self._not_judged(error)
                 if isinstance(error, TextRefused | UnreadableReply):
                     _remember(self._in_vain, key, self._in_vain.get(key, 0) + 1)
             if isinstance(error, EndpointFailed | UnreadableReply):
@@ -134,10 +138,20 @@ class Endpoint:
         with self._lock:
             self._under_way -= 1
             self._breaker.succeeded()
+            self._refused = 0
             if used is not None:
                 self._budget.correct(self._now(), estimated, used)
             _remember(self._known, key, judgement)
         return judgement
+
+    def _not_judged(self, error: BaseException) -> None:
+        # One that refuses a text has answered, and others than who sent that share it. But one that takes no
+        # text at all is set up wrongly.
+        self._refused += isinstance(error, TextRefused)
+        if isinstance(error, TextRefused) and self._refused < REFUSALS:
+            self._breaker.succeeded()
+        else:
+            self._breaker.failed(self._clock())
 
     def _admit(self, tokens: int) -> None:
         if self._under_way >= AT_ONCE:

@@ -11,7 +11,7 @@ import pytest
 
 from loopin_text.opinion.endpoint import Endpoint, EndpointOptions, Judgement, NoAnswer
 from loopin_text.opinion.endpoint.breaker import FAILURES, FIRST_PAUSE_S
-from loopin_text.opinion.endpoint.endpoint import AT_ONCE, CACHED, TRIES, _remember
+from loopin_text.opinion.endpoint.endpoint import AT_ONCE, CACHED, REFUSALS, TRIES, _remember
 from loopin_text.opinion.endpoint.reply import estimated_tokens
 from tests.sinks.notify.mail_server import write_certificate
 
@@ -287,6 +287,22 @@ def test_a_text_that_is_never_judged_is_given_up_and_no_other(
     asked = len(server.requests)
     assert refused(endpoint, "vile") == "given_up"
     assert len(server.requests) == asked
+
+
+def test_texts_that_are_refused_take_the_endpoint_from_nobody_else(
+    server: ChatServer, clock: Clock, endpoints: list[Endpoint]
+) -> None:
+    endpoint = make(server, clock, endpoints)
+    for number in range(3 * FAILURES):
+        server.status = 400
+        assert refused(endpoint, f"vile {number}") == "failed"
+        if number % FAILURES == FAILURES - 1:
+            server.status = 200
+            endpoint.judge(f"good {number}")
+    # But one that takes nothing at all is set up wrongly.
+    server.status = 422
+    said = [refused(endpoint, f"text {number}") for number in range(REFUSALS + FAILURES)]
+    assert said == ["failed"] * (REFUSALS + FAILURES - 1) + ["circuit"]
 
 
 def test_what_fails_whatever_the_text_gives_none_up(
