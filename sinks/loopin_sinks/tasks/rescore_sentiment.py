@@ -33,8 +33,8 @@ ASKING_S: Final = 300.0
 AT_ONCE: Final = 20
 """Texts between two pauses: some 10 ms."""
 
-PAUSE_S: Final = 0.02
-"""So the process, which stores events as well, has two thirds of its time for that."""
+PAUSE_S: Final = 0.1
+"""So the process, which stores events as well, has nine tenths of its time for that."""
 
 
 class RescoreArguments(Arguments, frozen=True, forbid_unknown_fields=True):
