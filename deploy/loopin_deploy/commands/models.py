@@ -33,7 +33,7 @@ from loopin_streams.kafka.errors import ConfigConflict
 from loopin_streams.kafka.settings import KafkaSettings
 from loopin_streams.kafka.topic_admin import TopicAdmin
 from loopin_streams.learning.model_log import read_models
-from loopin_streams.learning.models import Models, Of
+from loopin_streams.learning.models import Models, Of, Unusable, of_key
 from loopin_streams.learning.pins import Pins
 
 app = typer.Typer(
@@ -65,10 +65,9 @@ def list_models(
             out.print(
                 f"Nothing is predicted{f' in project {project}' if project else ''} yet.", soft_wrap=True
             )
-    for broken in models.broken.values():
+    for key, broken in models.broken.items():
         sentence = f"The record {broken.key} (offset {broken.offset}) cannot be used: {broken.reason}. "
-        sentence += "What was good before answers; in some minutes the trainer writes it again."
-        err.print(verbatim(sentence), soft_wrap=True)
+        err.print(verbatim(sentence + _what_becomes(models, key, broken)), soft_wrap=True)
 
 
 @app.command()
@@ -164,6 +163,18 @@ def _read(data: Path) -> tuple[KafkaSettings, Models, Configuration]:
         return await read_models(settings), await read_config(settings)
 
     return settings, *asyncio.run(both())
+
+
+def _what_becomes(models: Models, key: bytes, broken: Unusable) -> str:
+    """What the trainer does about a record that cannot be used, in one sentence."""
+    found = of_key(key)
+    if found is not None and found[0] in models.standings:
+        of, version = found
+        if version is None or version in models.versions(*of):
+            return "What was good before answers; in some minutes the trainer writes it again."
+        if broken.rubbish:
+            return "What was good before answers; in some minutes the trainer removes it."
+    return "What was good before answers; it stays, as another release may be able to use it."
 
 
 def _known(models: Models, project: str, target: str) -> Of:

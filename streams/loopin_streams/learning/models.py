@@ -82,7 +82,7 @@ class Models:
             self.changes += 1
         if reason is None:
             self.broken.pop(key, None)
-        elif _is_of_target(key):
+        elif of_key(key) is not None:
             name = key.decode("utf-8", "backslashreplace")
             self.broken[key] = Unusable(name, record.offset, reason, _is_rubbish(record.value))
         return reason
@@ -147,13 +147,9 @@ def _is_rubbish(value: bytes | None) -> bool:
 _NONE: Final = Models()
 
 
-def NO_MODELS() -> Models:
+def no_models() -> Models:
     """Those of who follows no topic."""
     return _NONE
-
-
-def _is_of_target(key: bytes) -> bool:
-    return of_key(key) is not None
 
 
 def of_key(key: bytes) -> tuple[Of, int | None] | None:

@@ -22,7 +22,7 @@ from loopin_streams.kafka.job import Message, Output
 from loopin_streams.kafka.marker import STATE_VERSION, Marker
 from loopin_streams.learning.features import KEPT as KEPT_BYTES
 from loopin_streams.learning.learner import DAY_MS, Learner
-from loopin_streams.learning.models import NO_MODELS, Models, Of, Unusable, of_key, standing_key, version_key
+from loopin_streams.learning.models import Models, Of, Unusable, no_models, of_key, standing_key, version_key
 from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.learning.targets import TARGETS, Target
 from loopin_streams.train.kept import MOST, KeptExamples, kept_examples
@@ -54,7 +54,7 @@ class TrainAbsorber:
     def __init__(
         self,
         pins: Pins = NO_PINS,
-        models: Callable[[], Models] = NO_MODELS,
+        models: Callable[[], Models] = no_models,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.learners: dict[Of, Learner] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from loopin_schemas import topics
-from loopin_streams.learning.models import NO_MODELS, Models
+from loopin_streams.learning.models import Models, no_models
 from loopin_streams.learning.pins import NO_PINS, Pins
 from loopin_streams.train.absorber import TrainAbsorber
 
@@ -19,7 +19,7 @@ class TrainJob:
     history = (topics.MODELS.name,)
     outputs = (topics.MODELS.name,)
 
-    def __init__(self, pins: Pins = NO_PINS, models: Callable[[], Models] = NO_MODELS) -> None:
+    def __init__(self, pins: Pins = NO_PINS, models: Callable[[], Models] = no_models) -> None:
         self._pins = pins
         self._models = models
 

@@ -177,8 +177,26 @@ def test_a_record_that_cannot_be_used_is_named_and_the_last_good_one_answers(
     assert json.loads(ran.out)[0]["answers"] == 3
     assert (
         "The record demo:churn:4 (offset 7) cannot be used: a weight is no number, or too great. "
-        "What was good before answers; in some minutes the trainer writes it again.\n" in ran.err
+        "What was good before answers; it stays, as another release may be able to use it.\n" in ran.err
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        (b"demo:churn:3", b"{", "in some minutes the trainer writes it again"),
+        (b"demo:churn", b"{", "in some minutes the trainer writes it again"),
+        (b"demo:churn:9", b"{", "in some minutes the trainer removes it"),
+        (b"nobody:churn:9", b"{", "it stays, as another release may be able to use it"),
+    ],
+)
+def test_what_becomes_of_a_broken_record_is_said(
+    loopin: Loopin, installed: str, topic_prefix: str, key: bytes, value: bytes, says: str
+) -> None:
+    publish(installed, f"{topic_prefix}models", [Record(key, value)])
+    said = loopin("models", "list").err
+    assert f"The record {key.decode()} " in said
+    assert f"What was good before answers; {says}.\n" in said
 
 
 def test_without_topics_it_says_what_to_do(loopin: Loopin, broker: str, topic_prefix: str) -> None:
